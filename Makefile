@@ -1,0 +1,60 @@
+# Everything is kept in this folder (.venv, .make); nothing asks for sudo or changes the system. The one exception is
+# root on Debian (CI), for whom the browser tests may install the package chromium.
+# Works with GNU make 3.81 (macOS) and later. ARGS is handed on: make serve ARGS="--port 9000".
+
+.PHONY: help install serve demo doctor test check lint bench screenshots lock clean dev
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PYTHON ?=
+ARGS ?=
+
+# Looked up once, when first needed. Not finding one is a single line.
+found = $(eval found := $(shell sh scripts/find-python $(PYTHON)))$(found)
+python = $(if $(filter ok,$(firstword $(found))),$(word 2,$(found)),$(error $(wordlist 2,99,$(found))))
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+install: ## set up .venv with aico in it
+	@$(python) scripts/environment.py run
+
+serve: install ## run the service in the foreground, setting everything up first
+	@exec .venv/bin/aico serve $(ARGS)
+
+demo: install ## see it live without Cline, on a generated ledger that keeps growing
+	@exec .venv/bin/aico demo $(ARGS)
+
+doctor: install ## say what is wrong and what to do
+	@exec .venv/bin/aico doctor $(ARGS)
+
+# The browser tests are a run of their own: synchronous Playwright disturbs asynchronous tests after it.
+test: dev ## run every test, the real-browser ones last
+	@.venv/bin/python -m pytest --ignore=tests/ui --cov=app --cov-report=term:skip-covered --cov-fail-under=95
+	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest tests/ui
+
+check: lint test ## lint, format, types, layers, then every test
+
+lint: dev ## lint, format, types, layers
+	@.venv/bin/python -m ruff check
+	@.venv/bin/python -m ruff format --check
+	@.venv/bin/python -m mypy
+	@.venv/bin/python -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache --no-logo
+
+bench: dev ## measure
+	@.venv/bin/python -m bench $(ARGS)
+
+screenshots: dev ## a picture of every state of the page, in .make/screenshots; ARGS names another folder
+	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m tests.ui.screenshots $(ARGS)
+
+lock: install ## write requirements/*.txt anew from pyproject.toml; ARGS=--upgrade takes newer versions
+	@.venv/bin/python scripts/lock.py $(ARGS)
+
+clean: ## remove .venv and everything that was built or measured
+	@rm -rf .venv .make .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Not in the list: what the checks and tests need, too.
+dev:
+	@$(python) scripts/environment.py dev
