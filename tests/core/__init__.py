@@ -1,0 +1,1 @@
+"""The core layer: settings, money, accounts, database, migrations, lock."""

@@ -1,0 +1,92 @@
+"""The tree of errors is closed, documented and complete."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from app.core import errors
+from app.core.errors import LedgerError, ObserverError, RequestRefused
+
+GROUPS = {ObserverError, LedgerError, RequestRefused}
+"""Never raised themselves; they have no code of their own."""
+
+
+def list_tree(root: type[ObserverError]) -> list[type[ObserverError]]:
+    """Return ``root`` and everything below it."""
+    return [root, *(found for child in root.__subclasses__() for found in list_tree(child))]
+
+
+def draw_tree(root: type[ObserverError], lead: str = "") -> list[str]:
+    """Return the lines of the tree as the module's docstring draws it."""
+    children = root.__subclasses__()
+    lines: list[str] = []
+    for position, child in enumerate(children, start=1):
+        is_last = position == len(children)
+        lines.append(f"{lead}{'└── ' if is_last else '├── '}{child.__name__}")
+        lines += draw_tree(child, lead + ("    " if is_last else "│   "))
+    return lines
+
+
+def test_error_has_a_code_of_its_own() -> None:
+    """Two errors that a caller must tell apart have two codes."""
+    counts = Counter(error.code for error in list_tree(ObserverError) if error not in GROUPS)
+    assert [code for code, count in counts.items() if count > 1 or code == ObserverError.code] == []
+    assert all(re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", code) for code in counts)
+
+
+def test_error_says_what_to_do_and_what_it_is() -> None:
+    """Every error that can be raised has its own hint and docstring."""
+    raised = [error for error in list_tree(ObserverError) if error not in GROUPS]
+    assert [error for error in raised if error.hint == ObserverError.hint or not error.hint.endswith(".")] == []
+    assert [error for error in raised if not error.__doc__] == []
+
+
+def test_error_stands_in_the_tree_of_the_docstring() -> None:
+    """The drawing at the head of the module shows exactly the classes that there are."""
+    drawn = [
+        re.sub(r"(\w+) .*", r"\1", line.removeprefix("    "))
+        for line in (errors.__doc__ or "").splitlines()
+        if "── " in line
+    ]
+    assert drawn == draw_tree(ObserverError)
+
+
+SENTENCES: dict[ObserverError, str] = {
+    errors.SettingsError("port", "is odd"): "Setting port: is odd.",
+    errors.LedgerPathRefused("a link"): "Refused: a link.",
+    errors.LedgerNotFound("/x"): "There is no ledger at /x.",
+    errors.LedgerTooLarge(9, 8): "The ledger has 9 bytes; the limit is 8.",
+    errors.LedgerFormat("no array"): "Not a ledger: no array.",
+    errors.LedgerUnstable(6): "The ledger was still changing after 6 attempts.",
+    errors.LedgerUnreadable("EACCES"): "The ledger cannot be read: EACCES.",
+    errors.StorageError("SQLITE_FULL"): "The database failed: SQLITE_FULL.",
+    errors.StorageBusy("its lock is held"): "The database failed: its lock is held.",
+    errors.StorageNewer(): "The database failed: it was written by a newer version of this program.",
+    errors.InstanceRunning(7, "http://h"): "AI Cost Observer already runs at http://h (process 7).",
+    errors.InstanceRunning(None, None): "AI Cost Observer already runs.",
+    errors.ServiceUnreachable("http://h"): "The running service at http://h does not answer.",
+    errors.ServiceRefusal("a_code", "It is so.", "Do this."): "It is so. [a_code] Do this.",
+    errors.PortTaken("127.0.0.1", 80): "Port 80 of 127.0.0.1 is taken by another program.",
+    errors.RequestInvalid("tz", "is unknown"): "tz: is unknown.",
+    errors.TokenRequired(): "This service asks for its token.",
+    errors.OriginRefused(): "Web pages of this origin may not call this service.",
+    errors.HostRefused(): "This service does not answer to that host name.",
+    errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
+    errors.TooManyConnections(3): "All 3 connections are in use.",
+    errors.RouteNotFound(): "There is nothing at this address.",
+    errors.MethodNotAllowed(): "This address does not take this method.",
+}
+
+
+@pytest.mark.parametrize("error", SENTENCES, ids=lambda error: type(error).__name__)
+def test_error_builds_its_own_sentence(error: ObserverError) -> None:
+    """Whoever raises it hands in facts; the words are the error's."""
+    assert str(error) == SENTENCES[error]
+
+
+def test_error_is_never_forgotten_here() -> None:
+    """Every error that can be raised has its sentence above."""
+    assert {type(error) for error in SENTENCES} == set(list_tree(ObserverError)) - GROUPS

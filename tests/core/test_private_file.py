@@ -1,0 +1,69 @@
+"""Files of ours that somebody else had a hand in are refused, whatever they are."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import StorageError
+from app.core.private_file import open_private
+
+
+def make_link(path: Path) -> None:
+    """Put a link to another file in the place."""
+    other = path.with_name("other")
+    other.write_bytes(b"precious")
+    path.symlink_to(other)
+
+
+def make_second_name(path: Path) -> None:
+    """Make the place a second name of another file."""
+    other = path.with_name("other")
+    other.write_bytes(b"precious")
+    path.hardlink_to(other)
+
+
+@pytest.mark.parametrize("plant", [make_link, make_second_name, os.mkfifo, Path.mkdir])
+def test_private_file_refuses_what_somebody_planted(tmp_path: Path, plant: object) -> None:
+    """A link, a second name, a FIFO or a folder is neither opened, nor waited for, nor altered."""
+    path = tmp_path / "observer.db"
+    assert callable(plant)
+    plant(path)
+    with pytest.raises(StorageError):
+        os.close(open_private(path, create=True))
+    other = tmp_path / "other"
+    assert not other.exists() or other.read_bytes() == b"precious"
+
+
+def test_private_file_refuses_the_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who made the file may change it under our hands."""
+    path = tmp_path / "observer.db"
+    path.touch()
+    owner = path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(StorageError, match="user"):
+        open_private(path, create=True)
+
+
+def test_private_file_and_its_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """Every folder that is made is for us alone, not the last one only."""
+    path = tmp_path / "a" / "b" / "observer.db"
+    code = (
+        "import os, sys, pathlib; os.umask(0); from app.core.private_file import open_private;"
+        " os.close(open_private(pathlib.Path(sys.argv[1]), create=True))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=Path(__file__).parents[2])
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "a", tmp_path / "a" / "b", path)]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_private_file_that_is_missing_is_not_made_unasked(tmp_path: Path) -> None:
+    """Looking makes nothing."""
+    with pytest.raises(FileNotFoundError):
+        open_private(tmp_path / "folder" / "observer.db", create=False)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,433 @@
+"""Settings come from four layers, stay within bounds, and never tell a secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import platformdirs
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from app.core.errors import SettingsError
+from app.core.settings import (
+    APP_NAME,
+    CONFIG_VARIABLE,
+    LoadedSettings,
+    Settings,
+    config_path,
+    is_loopback,
+    load_settings,
+    setting_names,
+)
+
+LEDGER = "/home/ada/.cline/data/state/taskHistory.json"
+TOKEN = "open-sesame-0123456789"  # noqa: S105  # opens nothing
+Environment: TypeAlias = dict[str, str]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """Return variables that name an empty configuration file, so that no file of this machine is read."""
+    path = tmp_path / "config.toml"
+    path.touch()
+    return {CONFIG_VARIABLE: str(path)}
+
+
+def write_config(environment: Environment, text: str) -> str:
+    """Fill the configuration file and return its path."""
+    path = Path(environment[CONFIG_VARIABLE])
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def refuse(environment: Environment, flags: Mapping[str, object] | None = None) -> SettingsError:
+    """Return the error that loading ends in."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(flags, environment)
+    return caught.value
+
+
+def test_settings_have_the_defaults_of_the_contract(environment: Environment) -> None:
+    """Without any layer above the defaults, the service runs with the documented values."""
+    loaded = load_settings({}, environment)
+    values = loaded.settings.model_dump(exclude={"ledger_path"})
+    assert values == {
+        "database_path": platformdirs.user_data_path(APP_NAME) / "observer.db",
+        "host": "127.0.0.1",
+        "port": 8611,
+        "token": None,
+        "budget_daily_usd": None,
+        "budget_monthly_usd": None,
+        "max_sockets": 256,
+        "allowed_origins": (),
+        "allowed_hosts": (),
+        "debounce_ms": 50,
+        "tick_s": 2,
+        "rescan_interval_s": 60,
+        "backoff_max_s": 600,
+        "read_attempts": 6,
+        "max_ledger_bytes": 256 * 2**20,
+        "max_entries_per_run": 10_000,
+        "kimi_proxy_url": None,
+        "log_format": "text",
+        "log_level": "info",
+    }
+    assert set(loaded.origins.values()) == {"default"}
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "below"),
+    [
+        ("port", 0, -1),
+        ("max_sockets", 1, 0),
+        ("debounce_ms", 0, -0.001),
+        ("tick_s", 1e-9, 0),
+        ("rescan_interval_s", 0, -1),
+        ("backoff_max_s", 1e-9, 0),
+        ("read_attempts", 1, 0),
+        ("max_ledger_bytes", 1, 0),
+        ("max_entries_per_run", 1, 0),
+        ("budget_daily_usd", 1e-9, 0),
+        ("budget_monthly_usd", 1e-9, 0),
+    ],
+)
+def test_setting_refuses_what_lies_below_its_bound(
+    environment: Environment, name: str, lowest: float, below: float
+) -> None:
+    """The lowest value passes, the next one below names the setting."""
+    assert getattr(load_settings({name: lowest}, environment).settings, name) == lowest
+    assert refuse(environment, {name: below}).setting == name
+
+
+@pytest.mark.parametrize(
+    ("name", "highest", "above"),
+    [
+        ("port", 65_535, 65_536),
+        ("max_sockets", 10_000, 10_001),
+        ("debounce_ms", 5_000, 5_000.1),
+        ("tick_s", 3_600, 3_600.1),
+        ("rescan_interval_s", 86_400, 86_401),
+        ("backoff_max_s", 86_400, 86_401),
+        ("read_attempts", 6, 7),
+        ("max_entries_per_run", 1_000_000, 1_000_001),
+        ("budget_daily_usd", 1e9, 1.1e9),
+        ("budget_monthly_usd", 1e9, 1.1e9),
+    ],
+)
+def test_setting_refuses_what_lies_above_its_bound(
+    environment: Environment, name: str, highest: float, above: float
+) -> None:
+    """The highest value passes, the next one above names the setting."""
+    assert getattr(load_settings({name: highest}, environment).settings, name) == highest
+    assert refuse(environment, {name: above}).setting == name
+
+
+@pytest.mark.parametrize("name", ["budget_daily_usd", "debounce_ms", "tick_s", "rescan_interval_s", "backoff_max_s"])
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "", "many", "1_0 "])
+def test_setting_refuses_text_that_is_no_finite_number(environment: Environment, name: str, text: str) -> None:
+    """A time or an amount is a finite number, whatever Python could make of the text."""
+    assert refuse(environment | {f"AICO_{name.upper()}": text}).setting == name
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in setting_names() if name not in {"ledger_path", "allowed_origins", "allowed_hosts"}]
+)
+def test_setting_refuses_a_boolean(environment: Environment, name: str) -> None:
+    """No setting is a switch: ``true`` is not the port 1."""
+    write_config(environment, f"{name} = true")
+    assert refuse(environment).setting == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log_format", "xml"),
+        ("log_level", "INFO"),
+        ("kimi_proxy_url", "ftp://127.0.0.1"),
+        ("kimi_proxy_url", "http://127.0.0.1/path"),
+        ("kimi_proxy_url", "http://a b"),
+        ("port", "86.5"),
+        ("allowed_origins", 7),
+        ("allowed_hosts", [7]),
+        ("database_path", 7),
+        ("database_path", "/var\0/observer.db"),
+        ("database_path", "~nobody-of-that-name/observer.db"),
+        ("ledger_path", 7),
+    ],
+)
+def test_setting_refuses_a_value_of_another_kind(environment: Environment, name: str, value: object) -> None:
+    """What is no word, address, list or path of the setting's kind is a configuration error."""
+    assert refuse(environment, {name: value}).setting.partition(".")[0] == name
+
+
+@pytest.mark.parametrize(
+    ("layers", "port", "origin"),
+    [
+        (0, 8611, "default"),
+        (1, 1001, "file"),
+        (2, 1002, "AICO_PORT"),
+        (3, 1003, "flag"),
+    ],
+)
+def test_settings_prefer_the_later_layer(environment: Environment, layers: int, port: int, origin: str) -> None:
+    """Defaults, file, environment, flags: the last one that speaks wins, and is named."""
+    path = write_config(environment, "port = 1001" if layers >= 1 else "")
+    variables = environment | ({"AICO_PORT": "1002"} if layers >= 2 else {})
+    loaded = load_settings({"port": 1003} if layers >= 3 else None, variables)
+    assert loaded.settings.port == port
+    assert loaded.origins["port"] == (path if origin == "file" else origin)
+
+
+def test_settings_name_the_origin_of_each(environment: Environment) -> None:
+    """Every setting has an origin, also when three layers speak of different ones."""
+    path = write_config(environment, "tick_s = 0.5")
+    loaded = load_settings({"host": "::1"}, environment | {"AICO_LEDGER_PATH": LEDGER})
+    assert tuple(loaded.origins) == setting_names()
+    told = {name: origin for name, origin in loaded.origins.items() if origin != "default"}
+    assert told == {"tick_s": path, "ledger_path": "AICO_LEDGER_PATH", "host": "flag"}
+    assert loaded.settings.ledger_chosen_by == "AICO_LEDGER_PATH"
+
+
+@pytest.mark.parametrize("text", ["prot = 1", "[server]\nport = 1", "ledger_chosen_by = 'x'"])
+def test_settings_refuse_an_unknown_key_in_the_file(environment: Environment, text: str) -> None:
+    """A misspelt key is said, not skipped."""
+    path = write_config(environment, text)
+    error = refuse(environment)
+    assert error.setting == text.lstrip("[").partition("]")[0].partition(" ")[0]
+    assert path in str(error)
+
+
+@pytest.mark.parametrize("name", ["AICO_PROT", "AICO_LEDGER_CHOSEN_BY", "AICO_"])
+def test_settings_refuse_an_unknown_variable(environment: Environment, name: str) -> None:
+    """A misspelt variable is said, and its value is not."""
+    error = refuse(environment | {name: "hush"})
+    assert error.setting == name.removeprefix("AICO_").lower()
+    assert "hush" not in str(error)
+
+
+def test_settings_refuse_an_unknown_flag(environment: Environment) -> None:
+    """The command line is held to the same names."""
+    assert refuse(environment, {"prot": 1}).setting == "prot"
+
+
+def test_settings_take_lists_from_the_environment(environment: Environment) -> None:
+    """Names are parted by commas; blanks and empty parts do not count."""
+    variables = environment | {
+        "AICO_ALLOWED_ORIGINS": " http://localhost:3000 ,, https://page.example,",
+        "AICO_ALLOWED_HOSTS": "",
+    }
+    settings = load_settings(None, variables).settings
+    assert settings.allowed_origins == ("http://localhost:3000", "https://page.example")
+    assert settings.allowed_hosts == ()
+
+
+def test_settings_take_lists_from_the_file(environment: Environment) -> None:
+    """In the file a list is a list."""
+    write_config(environment, 'allowed_hosts = ["a", "b:1"]')
+    assert load_settings(None, environment).settings.allowed_hosts == ("a", "b:1")
+
+
+def test_settings_without_a_file_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default configuration file need not exist."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_settings(None, {}).settings.port == 8611
+    assert config_path({}).is_relative_to(tmp_path)
+
+
+def test_settings_refuse_a_named_file_that_is_missing(tmp_path: Path) -> None:
+    """Who names a file means it."""
+    assert refuse({CONFIG_VARIABLE: str(tmp_path / "none.toml")}).setting == CONFIG_VARIABLE
+
+
+@pytest.mark.parametrize("content", [b'token = "' + TOKEN.encode(), b'token = "\xff' + TOKEN.encode() + b'"'])
+def test_settings_refuse_a_file_that_is_no_toml(environment: Environment, content: bytes) -> None:
+    """A broken file is named, and nothing of what it holds is told."""
+    path = Path(environment[CONFIG_VARIABLE])
+    path.write_bytes(content)
+    error = refuse(environment)
+    assert error.setting == str(path)
+    assert TOKEN not in str(error)
+
+
+def test_settings_refuse_a_folder_as_file(tmp_path: Path) -> None:
+    """What cannot be read is a configuration error, no crash."""
+    assert refuse({CONFIG_VARIABLE: str(tmp_path)}).setting == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/taskHistory.json",
+        LEDGER,
+        "/Users/Zoë/émoji 🙂/taskHistory.json",
+        "/a b/..c/.d/taskHistory.json",
+        "/%2e%2e/taskHistory.json",
+        "/~/taskHistory.json",
+    ],
+)
+def test_ledger_path_takes_the_only_spelling_of_an_absolute_path(environment: Environment, path: str) -> None:
+    """Any absolute path to a file of the one name, taken literally."""
+    assert load_settings({"ledger_path": path}, environment).settings.ledger_path == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "taskHistory.json",
+        "./taskHistory.json",
+        "~/taskHistory.json",
+        "C:\\taskHistory.json",
+        " /a/taskHistory.json",
+        "//a/taskHistory.json",
+        "/a//taskHistory.json",
+        "/a/./taskHistory.json",
+        "/a/../taskHistory.json",
+        "/../taskHistory.json",
+        "/a/taskHistory.json/",
+        "/a/taskHistory.json/.",
+        "/a/taskHistory.json/..",
+        "/",
+        "/a/taskhistory.json",
+        "/a/taskHistory.json ",
+        "/a/taskHistory.json.bak",
+        "/a/xtaskHistory.json",
+        "/a/taskHistory.jso\u006e\u0301",
+        "/a/t\u0430skHistory.json",
+        "/a/taskHistory.json\0",
+        "/a\0/taskHistory.json",
+        "/a\n/taskHistory.json",
+        "/a\x1b[0m/taskHistory.json",
+        "/a\x7f/taskHistory.json",
+        "/a\x85/taskHistory.json",
+        "/a\u2028/taskHistory.json",
+        "/a\u202e/taskHistory.json",
+        "/a\udcff/taskHistory.json",
+    ],
+)
+def test_ledger_path_refuses_every_other_spelling(environment: Environment, path: str) -> None:
+    """One file has one name; anything else is refused before any open."""
+    assert refuse(environment, {"ledger_path": path}).setting == "ledger_path"
+
+
+@pytest.mark.parametrize(
+    ("variables", "path", "origin"),
+    [
+        (
+            {"AICO_LEDGER_PATH": "/1/taskHistory.json", "KIMI_PROXY_CLINE_LEDGER_PATH": "/2/taskHistory.json"},
+            "/1/taskHistory.json",
+            "AICO_LEDGER_PATH",
+        ),
+        (
+            {"KIMI_PROXY_CLINE_LEDGER_PATH": "/2/taskHistory.json", "CLINE_DATA_DIR": "/3", "CLINE_DIR": "/4"},
+            "/2/taskHistory.json",
+            "KIMI_PROXY_CLINE_LEDGER_PATH",
+        ),
+        ({"CLINE_DATA_DIR": "/3", "CLINE_DIR": "/4"}, "/3/state/taskHistory.json", "CLINE_DATA_DIR"),
+        ({"CLINE_DATA_DIR": "/3/"}, "/3/state/taskHistory.json", "CLINE_DATA_DIR"),
+        ({"CLINE_DIR": "/4//"}, "/4/data/state/taskHistory.json", "CLINE_DIR"),
+        (
+            {"KIMI_PROXY_CLINE_LEDGER_PATH": "", "CLINE_DATA_DIR": "", "CLINE_DIR": "/4"},
+            "/4/data/state/taskHistory.json",
+            "CLINE_DIR",
+        ),
+    ],
+)
+def test_ledger_path_follows_the_variables_in_order(
+    environment: Environment, variables: Environment, path: str, origin: str
+) -> None:
+    """The first variable that says something chooses the ledger, and is named."""
+    loaded = load_settings(None, environment | variables)
+    assert (loaded.settings.ledger_path, loaded.settings.ledger_chosen_by) == (path, origin)
+    assert loaded.origins["ledger_path"] == origin
+
+
+@pytest.mark.parametrize("name", ["KIMI_PROXY_CLINE_LEDGER_PATH", "CLINE_DATA_DIR", "CLINE_DIR"])
+def test_ledger_path_refuses_a_relative_folder_in_a_variable(environment: Environment, name: str) -> None:
+    """What the other programs' variables say is held to the same rules."""
+    assert refuse(environment | {name: "cline"}).setting == "ledger_path"
+
+
+def test_ledger_path_lies_under_the_real_home_where_home_is_a_link(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard follows no link, so the home directory's own link is resolved before."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to("real")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    loaded = load_settings(None, environment)
+    real = os.path.realpath(tmp_path)
+    assert loaded.settings.ledger_path == f"{real}/real/.cline/data/state/taskHistory.json"
+    assert loaded.settings.ledger_chosen_by == "default"
+
+
+def test_database_path_becomes_absolute(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path and ``~`` are taken as a shell would."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    here = load_settings({"database_path": "x/observer.db"}, environment).settings
+    home = load_settings({"database_path": Path("~/observer.db")}, environment).settings
+    assert here.database_path == Path.cwd() / "x" / "observer.db"
+    assert home.database_path == Path("/home/ada/observer.db")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_host_that_is_loopback_needs_no_token(environment: Environment, host: str) -> None:
+    """What only this machine reaches may stay open."""
+    assert is_loopback(host)
+    assert load_settings({"host": host}, environment).settings.token is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", "localhost.example.org", "", "[::1]"])  # noqa: S104  # refused here
+def test_host_that_is_not_loopback_is_refused_without_token(environment: Environment, host: str) -> None:
+    """What others reach is not opened by accident; with a token it is."""
+    assert refuse(environment, {"host": host}).setting == "token"
+    assert load_settings({"host": host, "token": TOKEN}, environment).settings.host == host
+
+
+def test_token_needs_sixteen_characters(environment: Environment) -> None:
+    """A token that can be guessed is none."""
+    assert refuse(environment | {"AICO_TOKEN": "x" * 15}).setting == "token"
+    assert refuse(environment | {"AICO_TOKEN": ""}).setting == "token"
+    token = load_settings(None, environment | {"AICO_TOKEN": "x" * 16}).settings.token
+    assert token == SecretStr("x" * 16)
+
+
+def test_token_is_never_shown_in_an_error(environment: Environment) -> None:
+    """Whatever else is wrong, the secret is not part of the sentence, nor of what chains behind it."""
+    short = "hush-hush"
+    for error in (
+        refuse(environment, {"token": short}),
+        refuse(environment, {"token": TOKEN, "port": -1}),
+        refuse(environment, {"token": [TOKEN]}),
+        refuse(environment, {"token": TOKEN, "typo": TOKEN}),
+    ):
+        said = f"{error!r} {error} {error.__cause__!r} {error.__context__!r}"
+        assert short not in said
+        assert TOKEN not in said
+
+
+def test_token_is_never_shown_by_the_settings(environment: Environment) -> None:
+    """Neither text nor dump of the settings tells the token."""
+    loaded: LoadedSettings = load_settings({"token": TOKEN}, environment)
+    settings = loaded.settings
+    assert TOKEN not in f"{loaded} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+def test_settings_cannot_be_changed(environment: Environment) -> None:
+    """What the service was started with is what it runs with."""
+    settings = load_settings(None, environment).settings
+    with pytest.raises(ValidationError):
+        Settings.__setattr__(settings, "port", 1)
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "*", "http://*", "localhost:3000", "http://a/page", "http://user@a", "ftp://a"]
+)
+def test_origin_that_is_none_is_refused(origin: str) -> None:
+    """A sandboxed page of anybody has the origin null, and a star would be everybody."""
+    with pytest.raises(SettingsError, match="allowed_origins"):
+        load_settings({}, {"AICO_LEDGER_PATH": "/a/taskHistory.json", "AICO_ALLOWED_ORIGINS": origin})
