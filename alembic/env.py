@@ -1,0 +1,39 @@
+"""Alembic's entry: runs the migrations on the connection that the caller hands in, or on ``AICO_DATABASE_PATH``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from alembic import context
+from sqlalchemy.engine import Connection
+from sqlmodel import SQLModel
+
+import app.core.models  # noqa: F401  # fills the metadata
+from app.core.migrations import migration_engine
+
+
+def run_on(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        # SQLite can take schema changes back, but Alembic does not believe it unless told. One transaction per step.
+        transactional_ddl=True,
+        transaction_per_migration=True,
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def main() -> None:
+    connection = context.config.attributes.get("connection")
+    if isinstance(connection, Connection):
+        run_on(connection)
+        return
+    path = context.config.attributes.get("database_path") or os.environ["AICO_DATABASE_PATH"]
+    with migration_engine(Path(path)).connect() as own:
+        run_on(own)
+
+
+main()

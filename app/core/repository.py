@@ -1,0 +1,276 @@
+"""What is stored of one source's usage, and the one transaction that changes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from app.core.accounting import Amount, Postings, Sums, UsageChange, post_changes
+from app.core.database import Database
+from app.core.domain import ImportReceipt, TaskUsage
+from app.core.errors import StorageError
+from app.core.events import FreshRow, LedgerImported
+from app.core.models import ClineTaskUsage, DatabaseState, ImportRun, SourceState, TaskPeak
+from app.core.money import NANO
+from app.core.statements import (
+    ADD_COUNTERS,
+    ADD_DELTAS,
+    ADD_ROLLUPS,
+    ADD_TOTALS,
+    ADVANCE_REVISION,
+    FORGET_PEAK,
+    OPEN_SOURCE,
+    STORE_PEAKS,
+    UPSERT_USAGE,
+    Batch,
+    Row,
+    table_of,
+)
+
+_RUNS = table_of(ImportRun)
+_SELECT_USAGE = select(
+    col(ClineTaskUsage.task_id),
+    col(ClineTaskUsage.ts),
+    col(ClineTaskUsage.model_id),
+    col(ClineTaskUsage.tokens_in),
+    col(ClineTaskUsage.tokens_out),
+    col(ClineTaskUsage.total_cost),
+)
+_SELECT_PEAKS = select(
+    col(TaskPeak.task_id), col(TaskPeak.tokens_in), col(TaskPeak.tokens_out), col(TaskPeak.cost_nano_usd)
+)
+
+FRESH_ROWS_MAX = 500
+"""Rows that one message carries at most."""
+RUNS_KEPT = 10_000
+"""Import runs that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """Identity and position of the database."""
+
+    epoch: str
+    revision: int
+    exact_since: int | None
+    """End of the source's first import, epoch milliseconds; None before it."""
+    task_count: int
+    latest_ts: int | None
+    """Greatest ``ts`` of all tasks; None when there are none."""
+
+
+@dataclass(slots=True)
+class KnownUsage:
+    """What is stored of the source: the left side of every diff."""
+
+    tasks: dict[str, TaskUsage]
+    peaks: dict[str, Amount]
+    """Only of tasks whose row is below them."""
+    epoch: str
+    revision: int
+    latest_ts: int | None = None
+    """Greatest ``ts`` of all tasks; None when there are none."""
+
+    def __post_init__(self) -> None:
+        self.latest_ts = max((usage.ts for usage in self.tasks.values()), default=None)
+
+    def absorb(self, written: Sequence[TaskUsage], postings: Postings) -> None:
+        """Take over what the next revision writes."""
+        fell_back = any(
+            usage.ts < self.latest_ts and usage.task_id in self.tasks and self.tasks[usage.task_id].ts == self.latest_ts
+            for usage in written
+            if self.latest_ts is not None
+        )
+        self.tasks.update((usage.task_id, usage) for usage in written)
+        newest = max(usage.ts for usage in (self.tasks.values() if fell_back else written))
+        self.latest_ts = newest if fell_back or self.latest_ts is None else max(newest, self.latest_ts)
+        for task_id, peak in postings.peaks.items():
+            if peak is None:
+                self.peaks.pop(task_id, None)
+            else:
+                self.peaks[task_id] = peak
+        self.revision += 1
+
+
+class UsageRepository:
+    """The stored usage of one source.
+
+    The exclusive lock of the instance makes this object the only writer, so what it has read or written once stays
+    known; a transaction that fails drops that knowledge, and the next import reads it anew.
+    """
+
+    def __init__(self, database: Database, source: str, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._source = source
+        self._now_ms = now_ms
+        self._known: KnownUsage | None = None
+        self._apply_count = 0
+        self._is_observed = False
+
+    async def get_state(self) -> StoredState:
+        """Return epoch, revision and exact_since. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            epoch, revision = await _get_position(connection)
+            since = await connection.scalar(
+                select(col(SourceState.exact_since)).where(col(SourceState.source) == self._source)
+            )
+            counts = select(func.count(), func.max(col(ClineTaskUsage.ts))).select_from(ClineTaskUsage)
+            task_count, latest_ts = (await connection.execute(counts)).one()
+        return StoredState(epoch, revision, since, task_count, latest_ts)
+
+    async def get_known(self) -> KnownUsage:
+        """Return all that is stored, for reading only. Raises StorageBusy, StorageError."""
+        return await self._load()
+
+    async def find_last_run(self) -> ImportRun | None:
+        """Return the last successful run that is recorded. Raises StorageBusy, StorageError."""
+        statement = (
+            select(_RUNS)
+            .where(col(ImportRun.source) == self._source, col(ImportRun.error_code).is_(None))
+            .order_by(col(ImportRun.id).desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(statement)).one_or_none()
+        return None if row is None else ImportRun(**row._asdict())
+
+    async def apply(self, changes: Sequence[UsageChange], receipt: ImportReceipt) -> LedgerImported:
+        """Write ``changes``, at least one, in one transaction with their deltas, and return the fact to publish.
+
+        ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled in here. Raises StorageBusy or
+        StorageError with nothing written.
+        """
+        known = await self._load()
+        if any(known.tasks.get(change.after.task_id) != change.before for change in changes):
+            raise StorageError("the changes start from something else than what is stored")
+        postings = await asyncio.to_thread(post_changes, changes, known.peaks)
+        written = [change.after for change in changes]
+        batches = await asyncio.to_thread(self._prepare, written, postings, receipt.finished_at_ms)
+        newest = sorted(written, key=lambda usage: usage.ts, reverse=True)[:FRESH_ROWS_MAX]
+        old = {change.after.task_id for change in changes if change.before is not None}
+        # Known again only after the commit; if that never comes, the next import reads the database.
+        self._known = None
+        self._apply_count += 1
+        known.absorb(written, postings)
+        receipt = replace(receipt, revision=known.revision, latest_ts=known.latest_ts)
+
+        async def write(connection: AsyncConnection) -> dict[str, int]:
+            await self._write(connection, batches, receipt)
+            return await _get_imported_at(connection, [usage.task_id for usage in newest if usage.task_id in old])
+
+        imported_at = await self._database.write(write)
+        self._known = known
+        self._is_observed = True
+        return LedgerImported(
+            receipt=receipt,
+            epoch=known.epoch,
+            task_count=len(known.tasks),
+            rows=tuple(FreshRow(usage, imported_at.get(usage.task_id, receipt.finished_at_ms)) for usage in newest),
+            rows_truncated=len(written) > FRESH_ROWS_MAX,
+        )
+
+    async def note_observation(self) -> None:
+        """Note that from now on usage is observed as it happens, if it is the first time. Raises like :meth:`apply`."""
+        if not self._is_observed:
+            now = self._now_ms()
+            await self._database.write(lambda connection: self._open_source(connection, now))
+            self._is_observed = True
+
+    async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
+        """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
+        await self._database.write(lambda connection: self._add_run(connection, receipt, None, error_code))
+
+    async def _load(self) -> KnownUsage:
+        known = self._known
+        if known is not None:
+            return known
+        begun = self._apply_count
+        # The write of a caller that was cancelled may still be under way; reading beside it would see its past.
+        await self._database.settle()
+        async with self._database.read() as connection:
+            epoch, revision = await _get_position(connection)
+            rows = await connection.execute(_SELECT_USAGE)
+            tasks = {row[0]: TaskUsage(*row) for row in rows}
+            peak_rows = await connection.execute(_SELECT_PEAKS.where(col(TaskPeak.source) == self._source))
+            peaks = {row[0]: Amount(row[1], row[2], row[3]) for row in peak_rows}
+            known = KnownUsage(tasks, peaks, epoch, revision)
+        if self._known is None and self._apply_count == begun:
+            # Otherwise an import has overtaken this reading: it is true of its moment, and must not become the next
+            # import's left side.
+            self._known = known
+        return known
+
+    def _prepare(self, written: Sequence[TaskUsage], postings: Postings, now: int) -> list[Batch]:
+        """Return every bulk statement of the transaction; off the event loop, because there may be 100,000 rows.
+
+        Changes come newest first; oldest first, the trees grow at their end.
+        """
+        source = self._source
+        peaks = postings.peaks.items()
+        forgotten: list[Row] = [(source, task_id) for task_id, peak in peaks if peak is None]
+        rollups = [(*key, *_split(sums)) for key, sums in postings.rollups.items()]
+        return [
+            *UPSERT_USAGE.batches(now, written[::-1]),
+            *ADD_DELTAS.batches(source, postings.deltas[::-1]),
+            *ADD_ROLLUPS.batches(source, rollups[::-1]),
+            *ADD_TOTALS.batches(source, [(model, *_split(sums)) for model, sums in postings.totals().items()]),
+            *ADD_COUNTERS.batches(source, [(model, *_split(growth)) for model, growth in postings.growth.items()]),
+            *STORE_PEAKS.batches(source, [(task_id, *peak) for task_id, peak in peaks if peak is not None]),
+            *([(FORGET_PEAK, forgotten)] if forgotten else []),
+        ]
+
+    async def _write(self, connection: AsyncConnection, batches: Sequence[Batch], receipt: ImportReceipt) -> None:
+        moved = await connection.exec_driver_sql(ADVANCE_REVISION, (receipt.revision, receipt.revision - 1))
+        if moved.rowcount != 1:
+            raise StorageError("another writer changed it")
+        for statement, parameters in batches:
+            await connection.exec_driver_sql(statement, parameters)
+        await self._open_source(connection, receipt.finished_at_ms)
+        await self._add_run(connection, receipt, receipt.revision, None)
+
+    async def _open_source(self, connection: AsyncConnection, now_ms: int) -> None:
+        await connection.exec_driver_sql(OPEN_SOURCE, (self._source, now_ms))
+
+    async def _add_run(
+        self, connection: AsyncConnection, receipt: ImportReceipt, revision: int | None, error_code: str | None
+    ) -> None:
+        result = await connection.execute(
+            insert(_RUNS).values(
+                source=self._source,
+                trigger=receipt.trigger.value,
+                finished_at=receipt.finished_at_ms,
+                duration_ms=receipt.duration_ms,
+                added_count=receipt.added_count,
+                updated_count=receipt.updated_count,
+                skipped_count=receipt.skipped_count,
+                error_count=receipt.error_count,
+                remaining_count=receipt.remaining_count,
+                revision=revision,
+                error_code=error_code,
+            )
+        )
+        await connection.execute(delete(_RUNS).where(col(ImportRun.id) <= result.lastrowid - RUNS_KEPT))
+
+
+async def _get_position(connection: AsyncConnection) -> tuple[str, int]:
+    row = (await connection.execute(select(col(DatabaseState.epoch), col(DatabaseState.revision)))).one()
+    return row[0], row[1]
+
+
+async def _get_imported_at(connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, int]:
+    if not task_ids:
+        return {}
+    columns = select(col(ClineTaskUsage.task_id), col(ClineTaskUsage.imported_at))
+    rows = await connection.execute(columns.where(col(ClineTaskUsage.task_id).in_(task_ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def _split(sums: Sums) -> tuple[int, int, int, int]:
+    """Return tokens in and out, whole dollars and nano-dollars: sums of these never overflow 64 bits."""
+    tokens_in, tokens_out, nano = sums
+    return (tokens_in, tokens_out, *divmod(nano, NANO))

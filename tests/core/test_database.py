@@ -1,0 +1,308 @@
+"""The database: settings in force, private files, one writer, errors in our own words."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.database import Database
+from app.core.errors import StorageBusy, StorageError
+from app.core.migrations import alembic_config
+from tests.core.processes import second_process
+from tests.core.stores import copy_of_template, list_names, read_rows
+
+HANG_S = 20
+"""Ten times what a caller may have to wait: beyond it something hangs."""
+HOLD = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE')"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Yield an empty, migrated database."""
+    opened = Database(copy_of_template(tmp_path))
+    yield opened
+    await opened.close()
+
+
+async def add_source(connection: AsyncConnection, name: str) -> None:
+    """Write one row."""
+    await connection.exec_driver_sql("INSERT INTO source_state VALUES (?, 1)", (name,))
+
+
+def read_sources(path: Path) -> list[str]:
+    """Return the names written by :func:`add_source`."""
+    return [str(row[0]) for row in read_rows(path, "SELECT source FROM source_state ORDER BY source")]
+
+
+def assert_lock_is_free(path: Path) -> None:
+    """Take the database's lock at once, as another program would."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("query_only", 0), ("busy_timeout", 1_500)],
+)
+async def test_database_writer_has_its_settings(database: Database, pragma: str, value: str | int) -> None:
+    """What the writer asks SQLite for is in force."""
+
+    async def ask(connection: AsyncConnection) -> object:
+        return (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar()
+
+    assert await database.write(ask) == value
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("query_only", 1), ("wal_autocheckpoint", 0), ("busy_timeout", 1_500)],
+)
+async def test_database_reader_has_its_settings(database: Database, pragma: str, value: str | int) -> None:
+    """What a reader asks SQLite for is in force, on every one of them."""
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            connection = await stack.enter_async_context(database.read())
+            assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar() == value
+
+
+async def test_database_reader_cannot_write(database: Database) -> None:
+    """A question never changes anything, whatever it says."""
+    with pytest.raises(StorageError, match="SQLITE_READONLY"):
+        async with database.read() as connection:
+            await add_source(connection, "x")
+    assert read_sources(database.path) == []
+
+
+async def test_database_read_sees_one_moment(database: Database) -> None:
+    """What is committed while somebody reads is not seen before the next read."""
+    count = "SELECT COUNT(*) FROM source_state"
+    async with database.read() as connection:
+        before = (await connection.exec_driver_sql(count)).scalar()
+        await database.write(lambda writer: add_source(writer, "x"))
+        assert (await connection.exec_driver_sql(count)).scalar() == before == 0
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql(count)).scalar() == 1
+
+
+async def test_database_makes_folder_and_file_private(tmp_path: Path) -> None:
+    """Nobody else reads what is spent: folder 0700, every file 0600."""
+    database = Database(tmp_path / "new" / "folder" / "observer.db")
+    await database.open()
+    await database.write(lambda connection: add_source(connection, "x"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in database.path.parent.iterdir()}
+    await database.close()
+    assert database.path.parent.stat().st_mode & 0o777 == 0o700
+    assert modes == {"observer.db": 0o600, "observer.db-wal": 0o600, "observer.db-shm": 0o600}
+
+
+async def test_database_makes_an_open_file_private(tmp_path: Path) -> None:
+    """A file that others could read is closed to them."""
+    path = copy_of_template(tmp_path)
+    path.chmod(0o644)
+    await Database(path).open()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_database_refuses_a_link_in_its_place(tmp_path: Path) -> None:
+    """Nobody turns our writes to another file, whether it exists or not."""
+    target = tmp_path / "target.db"
+    (tmp_path / "observer.db").symlink_to(target)
+    with pytest.raises(StorageError, match="cannot create"):
+        await Database(tmp_path / "observer.db").open()
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["we?ird", "per%41cent", "num#ber", "a&mode=rw", "space and ümlaut", "'quote'"])
+async def test_database_lies_where_it_was_told(tmp_path: Path, name: str) -> None:
+    """A path is a path: no character of it means anything to a driver."""
+    database = Database(tmp_path / name / f"{name}.db")
+    await database.open()
+    await database.write(lambda connection: add_source(connection, "x"))
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql("SELECT source FROM source_state")).scalar() == "x"
+    await database.close()
+    assert list_names(tmp_path) == {name}
+    assert read_sources(database.path) == ["x"]
+
+
+async def test_database_refuses_a_file_of_another_kind(tmp_path: Path) -> None:
+    """Garbage is said to be none of ours, and stays as it is."""
+    path = tmp_path / "observer.db"
+    path.write_bytes(b"my diary\n" * 1_000)
+    with pytest.raises(StorageError, match="SQLITE_NOTADB"):
+        await Database(path).open()
+    assert path.read_bytes() == b"my diary\n" * 1_000
+
+
+async def test_database_write_undoes_everything_when_it_fails(database: Database) -> None:
+    """Half of a write is no write, and the next one works."""
+
+    async def break_off(connection: AsyncConnection) -> None:
+        await add_source(connection, "half")
+        await connection.exec_driver_sql("INSERT INTO source_state VALUES ('half', 2)")
+
+    with pytest.raises(StorageError, match="SQLITE_CONSTRAINT"):
+        await database.write(break_off)
+    await database.write(lambda connection: add_source(connection, "whole"))
+    assert read_sources(database.path) == ["whole"]
+
+
+async def test_database_writes_come_one_after_the_other(database: Database) -> None:
+    """Fifty concurrent read-modify-writes lose none."""
+
+    async def add_one(connection: AsyncConnection) -> None:
+        revision = (await connection.exec_driver_sql("SELECT revision FROM database_state")).scalar_one()
+        await asyncio.sleep(0)
+        await connection.exec_driver_sql("UPDATE database_state SET revision = ?", (revision + 1,))
+
+    await asyncio.gather(*(database.write(add_one) for _ in range(50)))
+    assert read_rows(database.path, "SELECT revision FROM database_state") == [(50,)]
+
+
+async def test_database_write_ends_though_its_caller_is_cancelled(database: Database) -> None:
+    """A request that goes away leaves the transaction to its end; ``settle`` waits for it."""
+    entered, proceed = asyncio.Event(), asyncio.Event()
+
+    async def linger(connection: AsyncConnection) -> None:
+        await add_source(connection, "x")
+        entered.set()
+        await proceed.wait()
+
+    caller = asyncio.create_task(database.write(linger))
+    await entered.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert read_sources(database.path) == []
+    proceed.set()
+    await database.settle()
+    assert read_sources(database.path) == ["x"]
+    assert_lock_is_free(database.path)
+
+
+async def test_database_lock_is_free_after_writes_cancelled_at_any_moment(database: Database) -> None:
+    """However early or late a caller goes: each write is whole or never began, and the lock is given back."""
+
+    async def write_both(number: int, connection: AsyncConnection) -> None:
+        await add_source(connection, f"a{number:02}")
+        await add_source(connection, f"b{number:02}")
+
+    for number in range(40):
+        caller = asyncio.create_task(database.write(partial(write_both, number)))
+        for _ in range(number * number):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        await database.settle()
+        assert_lock_is_free(database.path)
+    names = read_sources(database.path)
+    assert [name[1:] for name in names if name[0] == "a"] == [name[1:] for name in names if name[0] == "b"]
+
+
+async def test_database_reads_go_on_after_reads_cancelled_at_any_moment(database: Database) -> None:
+    """A reader whose caller goes away is given back: more of them than there are readers take none away."""
+
+    async def ask() -> object:
+        async with database.read() as connection:
+            return (await connection.exec_driver_sql("SELECT COUNT(*) FROM source_state")).scalar()
+
+    for number in range(40):
+        caller = asyncio.create_task(ask())
+        for _ in range(number * number):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+    async with asyncio.timeout(HANG_S):
+        assert await asyncio.gather(*(ask() for _ in range(8))) == [0] * 8
+
+
+async def test_database_is_busy_while_another_process_holds_its_lock(database: Database) -> None:
+    """A write gives up within the time of a request, reads still answer, and writes work again afterwards."""
+    async with asyncio.timeout(HANG_S):
+        async with second_process(HOLD, str(database.path)):
+            with pytest.raises(StorageBusy):
+                await database.write(lambda connection: add_source(connection, "x"))
+            async with database.read() as connection:
+                assert (await connection.exec_driver_sql("SELECT COUNT(*) FROM source_state")).scalar() == 0
+        await database.write(lambda connection: add_source(connection, "y"))
+    assert read_sources(database.path) == ["y"]
+
+
+async def test_database_migrating_is_busy_while_another_process_holds_its_lock(database: Database) -> None:
+    """A start that must migrate says that the database is held, it does not hang; one that need not, starts."""
+    async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):
+        await database.open()
+    command.downgrade(alembic_config(database.path), "0001")
+    async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):
+        with pytest.raises(StorageBusy):
+            await database.open()
+
+
+async def test_database_is_busy_while_all_readers_are_in_use(database: Database) -> None:
+    """A read that gets no connection says so within the time of a request."""
+    async with asyncio.timeout(HANG_S), AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(database.read())
+        with pytest.raises(StorageBusy, match="readers"):
+            await stack.enter_async_context(database.read())
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql("SELECT 1")).scalar() == 1
+
+
+async def test_database_full_is_an_error_of_ours(database: Database) -> None:
+    """No space left is said by its name, and nothing of the write stays."""
+
+    async def overflow(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        for number in range(1_000):
+            await add_source(connection, "x" * 500 + str(number))
+
+    with pytest.raises(StorageError, match="SQLITE_FULL"):
+        await database.write(overflow)
+    assert read_sources(database.path) == []
+
+
+async def test_database_settle_returns_at_once_when_nothing_is_written(database: Database) -> None:
+    """Without a write there is nothing to wait for."""
+    async with asyncio.timeout(HANG_S):
+        await database.settle()
+
+
+async def test_database_settle_swallows_the_failure_of_a_cancelled_write(database: Database) -> None:
+    """A write that fails after its caller has gone troubles nobody else."""
+    entered, proceed = asyncio.Event(), asyncio.Event()
+
+    async def fail(connection: AsyncConnection) -> None:
+        entered.set()
+        await proceed.wait()
+        await connection.exec_driver_sql("SELECT nothing")
+
+    caller = asyncio.create_task(database.write(fail))
+    await entered.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+    proceed.set()
+    await database.settle()
+    assert_lock_is_free(database.path)
+
+
+async def test_database_notices_that_its_file_is_gone(database: Database) -> None:
+    """What is written into a file without a name is lost at the end: it is refused, and said."""
+    await database.open()
+    database.path.rename(database.path.with_name("moved.db"))
+    for replace in (False, True):
+        if replace:
+            database.path.touch()
+        with pytest.raises(StorageError, match="removed or replaced"):
+            await database.check()
+        with pytest.raises(StorageError, match="removed or replaced"):
+            await database.write(lambda connection: connection.exec_driver_sql("SELECT 1"))

@@ -1,0 +1,192 @@
+"""The repository: one transaction per run, and knowledge that never outlives what it is about."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from app.core import repository
+from app.core.accounting import UsageChange
+from app.core.domain import TaskUsage
+from app.core.errors import StorageBusy, StorageError
+from app.core.events import FreshRow
+from app.core.repository import FRESH_ROWS_MAX, StoredState
+from tests.core.stores import NOW_MS, Store, read_rows, usage
+
+
+def change_behind_its_back(store: Store, statement: str) -> None:
+    """Run ``statement`` as another program."""
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute(statement)
+
+
+def read_cost(store: Store) -> list[int]:
+    """Return the sum of all deltas."""
+    return [int(row[0] or 0) for row in read_rows(store.path, "SELECT SUM(cost_nano_usd) FROM usage_delta")]
+
+
+async def test_repository_begins_without_anything(store: Store) -> None:
+    """A new database has an epoch, the revision 0, and no run."""
+    state = await store.repository.get_state()
+    known = await store.repository.get_known()
+    assert state == StoredState(known.epoch, 0, None, 0, None)
+    assert (known.tasks, known.peaks, known.latest_ts) == ({}, {}, None)
+    assert await store.repository.find_last_run() is None
+
+
+async def test_repository_returns_the_fact_to_publish(store: Store) -> None:
+    """The event names the rows with the time of their first sight, the newest first, and the new position."""
+    await store.take_in([usage("old", ts=5)])
+    store.now_ms += 7
+    (event,) = await store.take_in([usage("new", ts=9), usage("old", ts=8)])
+    epoch = (await store.repository.get_state()).epoch
+    assert event.rows == (FreshRow(usage("new", ts=9), NOW_MS + 7), FreshRow(usage("old", ts=8), NOW_MS))
+    assert (event.epoch, event.task_count, event.rows_truncated) == (epoch, 2, False)
+    assert event.receipt == replace(store.receipt(1, 1), revision=2, latest_ts=9)
+    assert event.receipt.imported_count == 2
+
+
+async def test_repository_names_the_newest_rows_of_many(store: Store) -> None:
+    """A message carries at most so many rows, and says that there are more."""
+    entries = [usage(f"t{number}", ts=number) for number in range(FRESH_ROWS_MAX + 1)]
+    (event,) = await store.take_in(entries)
+    assert event.rows_truncated
+    assert [row.usage.ts for row in event.rows] == list(range(FRESH_ROWS_MAX, 0, -1))
+
+
+async def test_repository_keeps_the_end_of_the_first_import(store: Store) -> None:
+    """``exact_since`` is written once."""
+    await store.take_in([usage()])
+    store.now_ms += 1_000
+    await store.take_in([usage(tokens_in=101)])
+    assert (await store.repository.get_state()).exact_since == NOW_MS
+
+
+@pytest.mark.parametrize(
+    ("second", "latest"),
+    [
+        ([usage("a", ts=3)], 5),
+        ([usage("b", ts=4)], 4),
+        ([usage("a", ts=9)], 9),
+        ([usage("b", ts=2), usage("a", ts=7)], 7),
+        ([usage("c", ts=1)], 5),
+    ],
+)
+async def test_repository_knows_the_latest_ts(store: Store, second: list[TaskUsage], latest: int) -> None:
+    """Also when the task that held it falls back."""
+    await store.take_in([usage("a", ts=2), usage("b", ts=5)])
+    (event,) = await store.take_in(second)
+    assert event.receipt.latest_ts == latest
+
+
+async def test_repository_reads_anew_after_a_failure(store: Store) -> None:
+    """A write that failed leaves nothing behind, neither in the file nor in what is known."""
+    await store.take_in([usage()])
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageBusy):
+            await store.take_in([usage(total_cost=1.0)])
+        connection.execute("ROLLBACK")
+    assert (await store.repository.get_known()).tasks == {"a": usage()}
+    (event,) = await store.take_in([usage(total_cost=1.0)])
+    assert event.receipt.revision == 2
+    assert read_cost(store) == [10**9]
+
+
+async def test_repository_refuses_to_write_beside_another_writer(store: Store) -> None:
+    """A revision that moved on its own is no ground to build on; the next import reads what is there."""
+    await store.take_in([usage()])
+    change_behind_its_back(store, "UPDATE database_state SET revision = 7")
+    with pytest.raises(StorageError, match="another writer"):
+        await store.take_in([usage(total_cost=1.0)])
+    (event,) = await store.take_in([usage(total_cost=1.0)])
+    assert event.receipt.revision == 8
+    assert read_cost(store) == [10**9]
+
+
+async def test_repository_refuses_changes_that_start_from_something_else(store: Store) -> None:
+    """Changes that were applied already, or come from an older view, are refused with nothing written."""
+    change = UsageChange(None, usage("a", total_cost=1.0))
+    await store.repository.apply([change], store.receipt(1, 0))
+    with pytest.raises(StorageError, match="something else"):
+        await store.repository.apply([change], store.receipt(1, 0))
+    assert read_cost(store) == [10**9]
+
+
+async def test_repository_never_counts_twice_when_an_import_is_cancelled(store: Store) -> None:
+    """Cancelled at any moment and imported again, the deltas say what the rows say, and revisions have no gap."""
+    for number in range(1, 31):
+        entries = [usage(str(task), total_cost=float(number)) for task in range(3)]
+        caller = asyncio.create_task(store.take_in(entries, run_limit=2))
+        for _ in range(number * number):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        await store.take_in(entries)
+        assert read_cost(store) == [3 * number * 10**9]
+    revisions = [row[0] for row in read_rows(store.path, "SELECT revision FROM import_run ORDER BY id")]
+    assert revisions == list(range(1, len(revisions) + 1))
+
+
+async def test_repository_waits_for_a_cancelled_write_before_it_reads(store: Store) -> None:
+    """What a cancelled caller left running is known before the next comparison."""
+    await store.take_in([usage()])
+    entered, proceed = asyncio.Event(), asyncio.Event()
+
+    async def linger(_connection: object) -> None:
+        entered.set()
+        await proceed.wait()
+
+    blocker = asyncio.create_task(store.database.write(linger))
+    await entered.wait()
+    caller = asyncio.create_task(store.take_in([usage(total_cost=1.0)]))
+    await wait_until(lambda: len(store.database._writes) == 2)
+    caller.cancel()
+    reader = asyncio.create_task(store.repository.get_known())
+    await asyncio.sleep(0)
+    proceed.set()
+    assert (await reader).tasks == {"a": usage(total_cost=1.0)}
+    await blocker
+
+
+async def wait_until(is_true: Callable[[], bool]) -> None:
+    """Let the others run until ``is_true``."""
+    async with asyncio.timeout(20):
+        while not is_true():  # noqa: ASYNC110  # what is waited for sets no event
+            await asyncio.sleep(0)
+
+
+async def test_repository_tells_failures_from_the_last_successful_run(store: Store) -> None:
+    """A failure is noted without a revision, and is not the last completed run."""
+    await store.take_in([usage()])
+    await store.repository.record_run(replace(store.receipt(), finished_at_ms=NOW_MS + 5), "ledger_not_found")
+    run = await store.repository.find_last_run()
+    assert run is not None
+    assert (run.revision, run.error_code, run.finished_at, run.trigger) == (1, None, NOW_MS, "watch")
+    assert read_rows(store.path, "SELECT revision, error_code FROM import_run ORDER BY id") == [
+        (1, None),
+        (None, "ledger_not_found"),
+    ]
+
+
+async def test_repository_keeps_the_last_runs_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of runs does not grow for ever."""
+    monkeypatch.setattr(repository, "RUNS_KEPT", 3)
+    for _ in range(5):
+        await store.repository.record_run(store.receipt(), None)
+    assert read_rows(store.path, "SELECT id FROM import_run ORDER BY id") == [(3,), (4,), (5,)]
+
+
+async def test_observation_begins_with_the_first_reading_even_of_an_empty_ledger(store: Store) -> None:
+    """What comes later was seen as it happened, so the beginning is noted once and stays."""
+    await store.repository.note_observation()
+    begun = store.now_ms
+    store.now_ms += 5
+    await store.repository.note_observation()
+    await store.take_in([usage("a")])
+    assert (await store.repository.get_state()).exact_since == begun
