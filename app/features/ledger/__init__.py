@@ -1,0 +1,1 @@
+"""Cline's ledger, from the allowlisted path to the domain values."""

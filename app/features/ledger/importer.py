@@ -1,0 +1,260 @@
+"""One import of the ledger: open, read, parse, diff, apply. Knows the order; nobody else does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from app.core.accounting import UsageChange
+from app.core.domain import ImportReceipt, Rejection, TaskUsage, Trigger
+from app.core.errors import LedgerFormat, LedgerUnstable
+from app.core.events import LedgerImported
+from app.core.repository import KnownUsage, UsageRepository
+from app.features.ledger.diff import diff_usage
+from app.features.ledger.parser import parse_ledger
+from app.features.ledger.path_guard import LedgerGuard
+from app.features.ledger.reader import YOUNG_MS, Fingerprint, Snapshot, read_snapshot
+
+FIRST_RETRY_S = 0.05
+"""Distance of the second attempt at an unfinished file; it doubles from one to the next."""
+REJECTIONS_SHOWN = 20
+"""Rejections that a receipt names; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """What one whole reading said, apart from the entries."""
+
+    fingerprint: Fingerprint
+    valid_count: int
+    duplicate_count: int
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStep:
+    """One run of an import: its receipt and, when it changed something, the fact to publish."""
+
+    receipt: ImportReceipt
+    imported: LedgerImported | None
+    repeats: bool = False
+    """True when the bytes were those of the last completed reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Completed:
+    """The last reading that was committed to its end, and where the database stood then."""
+
+    reading: LedgerReading
+    epoch: str
+    revision: int
+
+
+class LedgerImporter:
+    """Imports the ledger behind one guard into one repository.
+
+    Not to be entered twice at once: :class:`app.services.import_service.ImportService` sees to that.
+    """
+
+    def __init__(
+        self,
+        guard: LedgerGuard,
+        repository: UsageRepository,
+        *,
+        read_attempts: int,
+        max_entries_per_run: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._guard = guard
+        self._repository = repository
+        self._read_attempts = read_attempts
+        self._max_entries_per_run = max_entries_per_run
+        self._now_ms = now_ms
+        self._completed: _Completed | None = None
+        self._hurry = asyncio.Event()
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """The fingerprint of the last reading that was committed to its end."""
+        return None if self._completed is None else self._completed.reading.fingerprint
+
+    def hurry(self) -> None:
+        """Let the import that runs wait no more for an unfinished file; it ends as if that were its last attempt."""
+        self._hurry.set()
+
+    def take_time(self) -> None:
+        """Let the next import wait for an unfinished file as long as the settings say."""
+        self._hurry.clear()
+
+    async def run(self, trigger: Trigger) -> AsyncIterator[ImportStep]:
+        """Import once: yield a first step always, and follow-up steps while entries of the same reading remain.
+
+        Each step with something to write is one committed transaction; what is yielded is already stored. Raises any
+        LedgerError or StorageError; what was committed before stays, and the rest comes with the next import.
+        """
+        started = time.perf_counter()
+        known = await self._repository.get_known()
+        reading, entries = await self._read(self._digest_of(known))
+        if entries is None:
+            # The same bytes, but perhaps under another identity: a file that was only touched is read once.
+            self._complete(reading, known)
+            yield ImportStep(self._receipt(trigger, started, known, reading, reading.valid_count), None, repeats=True)
+            return
+        diff = await asyncio.to_thread(diff_usage, known.tasks, entries)
+        skipped_count = diff.unchanged_count + reading.duplicate_count
+        receipt = self._receipt(trigger, started, known, reading, skipped_count)
+        remaining = diff.changes
+        if not remaining:
+            await self._repository.note_observation()
+            self._complete(reading, known)
+            yield ImportStep(receipt, None)
+        while remaining:
+            part, remaining = remaining[: self._max_entries_per_run], remaining[self._max_entries_per_run :]
+            imported = await self._repository.apply(part, self._counted(receipt, started, part, len(remaining)))
+            done = replace(imported.receipt, finished_at_ms=self._now_ms(), duration_ms=_ms_since(started))
+            imported = replace(imported, receipt=done)
+            if not remaining:
+                self._complete(reading, await self._repository.get_known())
+            yield ImportStep(imported.receipt, imported)
+            receipt = replace(receipt, skipped_count=0, error_count=0, rejections=())
+            started = time.perf_counter()
+
+    async def preview(self, known: KnownUsage) -> ImportReceipt:
+        """Return the receipt that an import on top of ``known`` would have; write nothing. Raises like :meth:`run`."""
+        started = time.perf_counter()
+        reading, entries = await self._read(None)
+        diff = diff_usage(known.tasks, entries or ())
+        receipt = self._receipt(Trigger.CLI, started, known, reading, diff.unchanged_count + reading.duplicate_count)
+        return self._counted(receipt, started, diff.changes, 0)
+
+    def _digest_of(self, known: KnownUsage) -> bytes | None:
+        """Return the digest whose bytes need no second look: what they said is exactly what is stored."""
+        completed = self._completed
+        if completed is None or (completed.epoch, completed.revision) != (known.epoch, known.revision):
+            return None
+        return completed.reading.fingerprint.digest
+
+    def _complete(self, reading: LedgerReading, known: KnownUsage) -> None:
+        self._completed = _Completed(reading, known.epoch, known.revision)
+
+    async def _read(self, known_digest: bytes | None) -> tuple[LedgerReading, tuple[TaskUsage, ...] | None]:
+        """Return a whole reading and its entries; None for entries of bytes that are known already.
+
+        An unfinished file is read again, up to ``read_attempts`` times, and so is one that is perhaps being written
+        in place. One that stands still and is no ledger is LedgerFormat, one that keeps changing is LedgerUnstable.
+        """
+        previous: _Attempt | None = None
+        for attempt in range(self._read_attempts):
+            if previous is not None:
+                look_again = previous.reading is not None
+                if self._hurry.is_set():
+                    break
+                await self._pause(YOUNG_MS / 1000 if look_again else FIRST_RETRY_S * 2 ** (attempt - 1))
+            outcome = await asyncio.to_thread(self._attempt, known_digest)
+            if outcome.reading is not None and not self._needs_second_look(outcome, previous):
+                return outcome.reading, outcome.entries
+            stands_still = previous is not None and outcome.stable and outcome.fingerprint == previous.fingerprint
+            refusal = outcome.refusal if stands_still or self._read_attempts == 1 else None
+            previous = outcome
+        if previous is not None and previous.reading is not None:
+            # Whole, but written over and over: better than nothing for as long as the writing goes on.
+            return previous.reading, previous.entries
+        if refusal is not None:
+            raise refusal
+        raise LedgerUnstable(self._read_attempts)
+
+    def _needs_second_look(self, outcome: _Attempt, previous: _Attempt | None) -> bool:
+        """Return whether a whole reading may still mix two generations of the file.
+
+        Only a writer in place can do that, to the very file that was read last time, and only just now.
+        """
+        if outcome.entries is None or not outcome.young:
+            return False
+        if self._completed is not None:
+            known, seen = self._completed.reading.fingerprint.identity, outcome.fingerprint.identity
+            if (known.device, known.inode) != (seen.device, seen.inode):
+                return False
+        agrees = previous is not None and previous.fingerprint.digest == outcome.fingerprint.digest
+        return not (agrees and previous is not None and previous.reading is not None)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless somebody is in a hurry."""
+        waits = {asyncio.ensure_future(asyncio.sleep(seconds)), asyncio.ensure_future(self._hurry.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _attempt(self, known_digest: bytes | None) -> _Attempt:
+        """Read and parse once, in a thread; the bytes do not outlive it."""
+        snapshot = read_snapshot(self._guard, self._now_ms())
+        try:
+            return _parse(snapshot, known_digest, self._completed)
+        finally:
+            snapshot.wipe()
+
+    def _receipt(
+        self, trigger: Trigger, started: float, known: KnownUsage, reading: LedgerReading, skipped_count: int
+    ) -> ImportReceipt:
+        return ImportReceipt(
+            trigger=trigger,
+            finished_at_ms=self._now_ms(),
+            duration_ms=_ms_since(started),
+            added_count=0,
+            updated_count=0,
+            skipped_count=skipped_count,
+            error_count=len(reading.rejections),
+            remaining_count=0,
+            latest_ts=known.latest_ts,
+            revision=known.revision,
+            rejections=reading.rejections[:REJECTIONS_SHOWN],
+        )
+
+    def _counted(
+        self, receipt: ImportReceipt, started: float, part: Sequence[UsageChange], remaining_count: int
+    ) -> ImportReceipt:
+        added_count = sum(change.before is None for change in part)
+        return replace(
+            receipt,
+            finished_at_ms=self._now_ms(),
+            duration_ms=_ms_since(started),
+            added_count=added_count,
+            updated_count=len(part) - added_count,
+            remaining_count=remaining_count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One look at the file: a reading, or the refusal that may be due to a write under way."""
+
+    fingerprint: Fingerprint
+    stable: bool
+    young: bool
+    reading: LedgerReading | None = None
+    entries: tuple[TaskUsage, ...] | None = None
+    refusal: LedgerFormat | None = None
+
+
+def _parse(snapshot: Snapshot, known_digest: bytes | None, completed: _Completed | None) -> _Attempt:
+    fingerprint = snapshot.fingerprint
+    attempt = _Attempt(fingerprint, snapshot.stable, snapshot.young)
+    if not snapshot.stable:
+        return attempt
+    if completed is not None and fingerprint.digest == known_digest:
+        return replace(attempt, reading=replace(completed.reading, fingerprint=fingerprint))
+    try:
+        parsed = parse_ledger(snapshot.buffer)
+    except LedgerFormat as refusal:
+        # A trace holds the frames it went through, and those hold the buffer: 60 MB for as long as the failure lasts.
+        return replace(attempt, refusal=LedgerFormat(refusal.reason))
+    valid_count = len(parsed.entries) + parsed.duplicate_count
+    reading = LedgerReading(fingerprint, valid_count, parsed.duplicate_count, parsed.rejections)
+    return replace(attempt, reading=reading, entries=parsed.entries)
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -1,0 +1,149 @@
+"""From the ledger's bytes to validated values and typed rejections. Pure: no I/O, no clock, no logging.
+
+Six fields of each entry are looked at. Everything else, the prompt first of all, is skipped as bytes: no Python
+string of it is ever made, and no error holds any of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from app.core.domain import Rejection, TaskUsage
+from app.core.errors import LedgerFormat
+from app.features.ledger.fields import (
+    COST_MAX,
+    COUNT_MAX,
+    ID_LENGTH_MAX,
+    MODEL_LENGTH_MAX,
+    TS_MAX,
+    has_control_character,
+    judge_entry,
+)
+from app.features.ledger.repair import mend_surrogates, repair
+
+_BOM = b"\xef\xbb\xbf"
+_BLANK = re.compile(rb"\s*\Z")
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """An entry as Cline writes it. One that does not fit is judged again, field by field."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH_MAX)]
+    ts: Annotated[int, msgspec.Meta(ge=0, le=TS_MAX)]
+    tokensIn: _Count  # noqa: N815  # Cline's key
+    tokensOut: _Count  # noqa: N815  # Cline's key
+    totalCost: Annotated[float, msgspec.Meta(ge=0, le=COST_MAX)]  # noqa: N815  # Cline's key
+    modelId: Annotated[str, msgspec.Meta(max_length=MODEL_LENGTH_MAX)] = ""  # noqa: N815  # Cline's key
+
+
+_LEDGER = msgspec.json.Decoder(list[_Entry])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_ENTRY = msgspec.json.Decoder(_Entry)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedLedger:
+    """All that a ledger says. ``len(entries) + duplicate_count + len(rejections)`` is the length of its array."""
+
+    entries: tuple[TaskUsage, ...]
+    """No id twice, in the order of first appearance."""
+    duplicate_count: int
+    """Valid entries that lost against another one of the same id."""
+    rejections: tuple[Rejection, ...]
+    """In the order of the array."""
+
+
+def parse_ledger(buffer: bytearray) -> ParsedLedger:
+    """Parse the whole ``buffer``, which may be altered in place and still belongs to the caller.
+
+    Raises LedgerFormat when it is not a JSON array. One bad entry never costs a good one: it becomes a rejection.
+    Of several entries with one id the one with the greatest ``ts`` counts, at equal ``ts`` the later.
+    Any other exception is a bug.
+    """
+    if buffer.startswith(_BOM):
+        buffer[: len(_BOM)] = b"   "
+    outcomes = _read_at_once(buffer)
+    if outcomes is None and mend_surrogates(buffer):
+        outcomes = _read_at_once(buffer)
+    if outcomes is None:
+        outcomes = [_read_entry(raw, index) for index, raw in enumerate(_split(buffer))]
+    return _merge(outcomes)
+
+
+def _read_at_once(buffer: bytearray) -> Sequence[TaskUsage | Rejection] | None:
+    """Return all entries when every one is as Cline writes it: by far the most frequent ledger, in one call."""
+    try:
+        entries = _LEDGER.decode(buffer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not all(entry.id.isprintable() and entry.modelId.isprintable() for entry in entries):
+        return None
+    return [_usage_of(entry) for entry in entries]
+
+
+def _merge(outcomes: Sequence[TaskUsage | Rejection]) -> ParsedLedger:
+    """Tell entries from rejections and let one entry of each id win."""
+    entries: dict[str, TaskUsage] = {}
+    rejections: list[Rejection] = []
+    duplicate_count = 0
+    for outcome in outcomes:
+        if isinstance(outcome, Rejection):
+            rejections.append(outcome)
+            continue
+        other = entries.setdefault(outcome.task_id, outcome)
+        if other is not outcome:
+            duplicate_count += 1
+            if outcome.ts >= other.ts:
+                entries[outcome.task_id] = outcome
+    return ParsedLedger(tuple(entries.values()), duplicate_count, tuple(rejections))
+
+
+def _split(buffer: bytearray) -> list[msgspec.Raw]:
+    """Return the elements of the array as views into ``buffer``, mended where that is what it takes."""
+    elements, reason = _decode(buffer)
+    if elements is None and repair(buffer):
+        elements, reason = _decode(buffer)
+    if elements is not None:
+        return elements
+    raise LedgerFormat(reason)
+
+
+def _decode(buffer: bytearray) -> tuple[list[msgspec.Raw] | None, str]:
+    """Return the elements, or why there are none. Errors end here: nothing that holds the buffer may be raised."""
+    try:
+        return _ARRAY.decode(buffer), ""
+    except msgspec.ValidationError:
+        return None, "it is JSON, but no array"
+    except msgspec.DecodeError:
+        return None, "it is empty" if _BLANK.match(buffer) else "it is no JSON"
+    except RecursionError:
+        return None, "it is nested too deeply"
+
+
+def _read_entry(raw: msgspec.Raw, index: int) -> TaskUsage | Rejection:
+    try:
+        entry = _ENTRY.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return judge_entry(raw, index)
+    if has_control_character(entry.id) or has_control_character(entry.modelId):
+        return judge_entry(raw, index)
+    return _usage_of(entry)
+
+
+def _usage_of(entry: _Entry) -> TaskUsage:
+    # Adding zero turns the -0.0 that JSON allows into 0.0.
+    return TaskUsage(
+        entry.id,
+        entry.ts,
+        entry.modelId if entry.modelId and not entry.modelId.isspace() else None,
+        entry.tokensIn,
+        entry.tokensOut,
+        entry.totalCost + 0.0,
+    )

@@ -1,0 +1,103 @@
+"""Bytes of the ledger at one moment, with the fingerprint by which that moment is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.features.ledger.path_guard import LedgerGuard
+
+YOUNG_MS = 100
+"""A file written less than this before it was read may still be being written in place."""
+_ZEROS = bytes(1 << 16)
+
+
+class FileIdentity(NamedTuple):
+    """What ``stat`` can tell of a moment of the file; compared by inequality only."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Identity from before the first byte was read, and the digest of what was read."""
+
+    identity: FileIdentity
+    digest: bytes
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The ledger's bytes. They hold conversations: :meth:`wipe` overwrites them as soon as they are parsed."""
+
+    buffer: bytearray
+    fingerprint: Fingerprint
+    stable: bool
+    """False when the file changed while it was read, so that the bytes may be of two moments."""
+    young: bool
+    """True when the file was written so recently that a second reading is due."""
+
+    def wipe(self) -> None:
+        """Overwrite the buffer with zeros, in place."""
+        wipe(self.buffer)
+
+
+def wipe(buffer: bytearray) -> None:
+    """Overwrite ``buffer`` with zeros, in place."""
+    view = memoryview(buffer)
+    for start in range(0, len(view), len(_ZEROS)):
+        part = view[start : start + len(_ZEROS)]
+        part[:] = _ZEROS[: len(part)]
+
+
+def identity_of(status: os.stat_result) -> FileIdentity:
+    """Return the part of ``status`` that changes when the file does."""
+    return FileIdentity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def read_snapshot(guard: LedgerGuard, now_ms: int) -> Snapshot:
+    """Read the whole ledger through ``guard`` into one buffer of exactly its size. Blocking.
+
+    Raises what the guard raises; an I/O error while reading is raised as LedgerUnreadable. That metadata is the same
+    before and after does not prove a whole reading; parsing to the end does. So ``stable`` only says that it is
+    worth parsing.
+    """
+    with guard.open() as descriptor, guard.reading():
+        # Checked again: a file that grew after the guard's look would make a buffer without bound.
+        before = guard.check(descriptor)
+        buffer = bytearray(before.st_size)
+        is_whole = False
+        try:
+            ended_there = _fill(descriptor, buffer) == len(buffer) and not os.read(descriptor, 1)
+            after = os.fstat(descriptor)
+            fingerprint = Fingerprint(identity_of(before), hashlib.sha256(buffer).digest())
+            is_whole = True
+        finally:
+            if not is_whole:
+                wipe(buffer)
+    # ctime is left out: a rename over the file changes the ctime of the one we hold.
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    return Snapshot(
+        buffer=buffer,
+        fingerprint=fingerprint,
+        stable=same and ended_there,
+        young=abs(now_ms - before.st_mtime_ns // 1_000_000) < YOUNG_MS,
+    )
+
+
+def _fill(descriptor: int, buffer: bytearray) -> int:
+    """Read into ``buffer`` until it is full or the file ends; return the number of bytes."""
+    view = memoryview(buffer)
+    length = 0
+    while length < len(view):
+        count = os.readv(descriptor, [view[length:]])
+        if count == 0:
+            break
+        length += count
+    return length

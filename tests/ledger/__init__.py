@@ -1,0 +1,1 @@
+"""The ledger package: from the allowlisted path to committed rows."""
