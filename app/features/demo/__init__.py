@@ -1,0 +1,1 @@
+"""A made-up ledger for the demonstration, the tests and the benchmark."""

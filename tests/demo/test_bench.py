@@ -1,0 +1,90 @@
+"""The benchmark's arithmetic: what it measures is for ``make bench`` to say, how it judges is said here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.figure import Figure, Measurement, Setup, Verdict, judge
+from bench.intervals import Interval, median_interval
+from bench.pairs import Pair, Sample, Side, Timed, measure_pairs
+from bench.report import Result, table_of, write_results
+
+
+async def measure_nothing(_setup: Setup) -> Measurement:
+    """Return a measurement of four equal samples."""
+    return Measurement(median_interval([1.0] * 4), 4, {"import_ms": 2.0})
+
+
+FIGURE = Figure("nothing", "nothing beside nothing", "x", 1.25, measure_nothing)
+
+
+def test_median_interval_of_equal_samples_is_a_point() -> None:
+    """Without spread there is nothing to doubt."""
+    assert median_interval([1.5] * 20) == Interval(1.5, 1.5, 1.5)
+
+
+def test_median_interval_holds_the_median_and_ignores_an_outlier() -> None:
+    """One slow run moves neither median nor interval; the same samples give the same interval."""
+    samples = [1.0 + 0.01 * index for index in range(20)]
+    interval = median_interval([*samples, 50.0])
+    assert 1.0 < interval.low < interval.median < interval.high < 1.2
+    assert interval == median_interval([*samples, 50.0])
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (Interval(1.20, 1.15, 1.30), Verdict.MET),
+        (Interval(1.26, 1.24, 1.30), Verdict.CLOSE),
+        (Interval(1.30, 1.26, 1.35), Verdict.MISSED),
+        (Interval(1.00, 0.80, 1.20), Verdict.INCONCLUSIVE),
+        (Interval(2.00, 1.50, 3.00), Verdict.MISSED),
+    ],
+)
+def test_judge_calls_a_goal_missed_only_when_the_whole_interval_lies_beyond(
+    interval: Interval, verdict: Verdict
+) -> None:
+    """The lower end decides about a miss, the width about whether anything is said at all."""
+    assert judge(interval, 1.25) is verdict
+
+
+def test_pair_states_the_ratio_of_its_times() -> None:
+    """Ratios are subject by yardstick, for the clock and for the processor."""
+    pair = Pair(Sample(3.0, 2.0), Sample(2.0, 4.0))
+    assert (pair.ratio, pair.cpu_ratio) == (1.5, 0.5)
+
+
+async def test_measure_pairs_alternates_who_goes_first() -> None:
+    """After one pair of warming up, each side is prepared, timed and cleared, and goes first every other time."""
+    calls: list[str] = []
+
+    def side(name: str) -> Side:
+        async def note(what: str) -> None:
+            calls.append(f"{name} {what}")
+
+        async def prepare() -> Timed:
+            await note("prepare")
+            return lambda: note("run")
+
+        return Side(name, prepare, lambda: note("clear"))
+
+    pairs = await measure_pairs(side("a"), side("b"), 2)
+    runs = [call[0] for call in calls if call.endswith("run")]
+    assert len(pairs) == 2
+    assert runs == ["b", "a", "a", "b", "b", "a"]
+    assert calls[:3] == ["b prepare", "b run", "b clear"]
+
+
+async def test_results_are_shown_as_a_table_and_kept_as_json(tmp_path: Path) -> None:
+    """Both name the figure, its goal and its verdict; the file also says on what it was measured."""
+    measurement = await FIGURE.measure(Setup(tmp_path, 4))
+    results = [Result(FIGURE, measurement, judge(measurement.interval, FIGURE.goal))]
+    write_results(results, tmp_path / "results.json")
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert "1.000 x" in table_of(results)
+    assert document["figures"][0]["verdict"] == "met"
+    assert document["figures"][0]["interval"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+    assert {"python", "sqlite", "processors"} <= set(document["machine"])
