@@ -1,0 +1,1 @@
+"""Money, periods and exports over what is stored, whatever its source."""
