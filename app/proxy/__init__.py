@@ -1,0 +1,1 @@
+"""Everything that leaves the process: HTTP clients. Off unless configured."""
