@@ -1,0 +1,1 @@
+"""What lives and waits: watcher, single-flight import, hub, read models."""

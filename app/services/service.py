@@ -1,0 +1,113 @@
+"""The living parts of the service, their start and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from app.core.database import Database
+from app.core.domain import CLINE
+from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
+from app.core.repository import UsageRepository
+from app.core.settings import Settings
+from app.core.usage_reader import UsageReader
+from app.features.ledger.importer import LedgerImporter
+from app.features.ledger.path_guard import LedgerGuard
+from app.proxy.kimi_proxy import KimiProxyClient
+from app.services import messages
+from app.services.hub import Hub
+from app.services.import_service import ImportService
+from app.services.kimi_monitor import KimiMonitor
+from app.services.queries import UsageQueries
+from app.services.watcher import LedgerWatcher, WatchTimes
+
+_DESCRIPTORS_KEPT = 100
+"""Descriptors for everything that is no socket of a page: database, ledger, requests."""
+
+
+class ObserverService:
+    """One ledger, one database, one hub. Constructing it opens nothing; :meth:`run` does."""
+
+    def __init__(self, settings: Settings, version: str, now_ms: Callable[[], int], *, demo: bool = False) -> None:
+        self.settings = settings
+        self.version = version
+        self.demo = demo
+        self.now_ms = now_ms
+        self.database = Database(settings.database_path)
+        self.repository = UsageRepository(self.database, CLINE, now_ms)
+        self.reader = UsageReader(self.database, CLINE)
+        self.queries = UsageQueries(self.reader, now_ms)
+        self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
+        self.guard = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes)
+        importer = LedgerImporter(
+            self.guard,
+            self.repository,
+            read_attempts=settings.read_attempts,
+            max_entries_per_run=settings.max_entries_per_run,
+            now_ms=now_ms,
+        )
+        self.imports = ImportService(importer, self.repository, self._publish_import, now_ms)
+        times = WatchTimes(
+            debounce_s=settings.debounce_ms / 1000,
+            tick_s=settings.tick_s,
+            rescan_interval_s=settings.rescan_interval_s,
+            backoff_max_s=settings.backoff_max_s,
+        )
+        self._kimi_proxy = KimiProxyClient(settings.kimi_proxy_url) if settings.kimi_proxy_url else None
+        self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms) if self._kimi_proxy else None
+        self.watcher = LedgerWatcher(self.guard, self.imports, times, self._publish_state, now_ms)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Open the database and watch until the block ends; then let what runs end. Raises StorageError.
+
+        Watching goes on in the background and looks after itself: its state is what it reports, never an exception.
+        """
+        await self.database.open()
+        try:
+            state = await self.repository.get_state()
+            self.hub.open(state.epoch, state.revision)
+            tasks = [
+                asyncio.create_task(self.watcher.run(), name="watcher"),
+                asyncio.create_task(self._beat(), name="heartbeat"),
+            ]
+            if self.kimi_monitor is not None:
+                tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
+            try:
+                yield
+            finally:
+                self.hub.close()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                await self.imports.close()
+                if self._kimi_proxy is not None:
+                    await self._kimi_proxy.close()
+        finally:
+            await self.database.close()
+
+    def list_problems(self) -> list[str]:
+        """Return the codes of what keeps the service from being ready; waiting for Cline is no problem."""
+        state = self.watcher.state
+        if state.state in {WatcherState.WATCHING, WatcherState.WAITING}:
+            return []
+        return [state.reason or state.state.value]
+
+    def _publish_import(self, event: LedgerImported) -> None:
+        self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
+
+    def _publish_state(self, event: WatcherStateChanged) -> None:
+        self.hub.publish_notice(messages.watcher_state(event))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(messages.HEARTBEAT_S)
+            self.hub.publish_notice(messages.heartbeat(self.hub.revision))
+
+
+def socket_limit(wanted: int) -> int:
+    """Return how many WebSocket connections there may be: ``wanted``, as far as the descriptors of the process go."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if descriptors == resource.RLIM_INFINITY else max(1, min(wanted, descriptors - _DESCRIPTORS_KEPT))

@@ -1,0 +1,66 @@
+"""How the service is, put together for the status answer and the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from app.core.domain import ImportReceipt, Trigger
+from app.core.errors import LedgerError
+from app.core.models import ImportRun
+from app.services.service import ObserverService
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """A moment of the service."""
+
+    latest_ts: int | None
+    task_count: int
+    last_receipt: ImportReceipt | None
+    ledger_exists: bool
+    ledger_size_bytes: int | None
+    ledger_written_at_ms: int | None
+    epoch: str
+    revision: int
+    exact_since: int | None
+
+
+async def get_status(service: ObserverService) -> ServiceStatus:
+    """Return how ``service`` is now. Raises StorageBusy, StorageError."""
+    state = await service.repository.get_state()
+    receipt = service.imports.last_receipt
+    if receipt is None:
+        # Before the first reading of this process: what the last one left behind.
+        run = await service.repository.find_last_run()
+        receipt = None if run is None else _receipt_of(run, state.latest_ts)
+    try:
+        file = await asyncio.to_thread(service.guard.stat)
+    except LedgerError:
+        file = None
+    return ServiceStatus(
+        latest_ts=state.latest_ts,
+        task_count=state.task_count,
+        last_receipt=receipt,
+        ledger_exists=file is not None,
+        ledger_size_bytes=None if file is None else file.st_size,
+        ledger_written_at_ms=None if file is None else file.st_mtime_ns // 1_000_000,
+        epoch=state.epoch,
+        revision=state.revision,
+        exact_since=state.exact_since,
+    )
+
+
+def _receipt_of(run: ImportRun, latest_ts: int | None) -> ImportReceipt:
+    return ImportReceipt(
+        trigger=Trigger(run.trigger),
+        finished_at_ms=run.finished_at,
+        duration_ms=run.duration_ms,
+        added_count=run.added_count,
+        updated_count=run.updated_count,
+        skipped_count=run.skipped_count,
+        error_count=run.error_count,
+        remaining_count=run.remaining_count,
+        latest_ts=latest_ts,
+        revision=run.revision or 0,
+    )

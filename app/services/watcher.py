@@ -1,0 +1,204 @@
+"""The loop that keeps the database equal to the ledger: notifications, ticks, rescans, and what is wrong if it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.domain import Trigger
+from app.core.errors import LedgerError, LedgerFormat, LedgerNotFound, StorageError
+from app.core.events import WatcherState, WatcherStateChanged
+from app.core.settings import LEDGER_NAME
+from app.features.ledger.path_guard import LedgerGuard
+from app.features.ledger.reader import FileIdentity, identity_of
+from app.services.import_service import ImportService
+from app.services.notifier import Notifier
+
+PATIENCE_S = 0.5
+"""Under a continuous stream of writes an import happens at least this often, or after four times the last one."""
+_IMPORT_SHARE = 4
+_RESTART_FIRST_S = 0.5
+_RESTART_MAX_S = 30.0
+_RECENT_S = 1.0
+"""An mtime older than this, or in the future, says nothing about the last write."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTimes:
+    """How often what is done; see the settings of the same names."""
+
+    debounce_s: float
+    tick_s: float
+    rescan_interval_s: float
+    backoff_max_s: float
+
+
+class LedgerWatcher:
+    """Runs until cancelled. Every notification and every tick leads to the same idempotent sweep.
+
+    A sweep compares the file's metadata, by inequality, with those of the last committed import, and imports when
+    they differ; a rescan reads the file whatever they say.
+    """
+
+    def __init__(
+        self,
+        guard: LedgerGuard,
+        imports: ImportService,
+        times: WatchTimes,
+        publish: Callable[[WatcherStateChanged], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._guard = guard
+        self._imports = imports
+        self._times = times
+        self._publish = publish
+        self._now_ms = now_ms
+        self._hint = asyncio.Event()
+        self._notifier = Notifier(self._hint.set)
+        self._watched: tuple[int, int] | None = None
+        self._lost_watch: BaseException | None = None
+        """Why the notifications ended that were started anew just now: they may end in the same way."""
+        self._refused: FileIdentity | None = None
+        self._rescan_delay_s = times.rescan_interval_s
+        self._rescan_at = 0.0
+        self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
+
+    async def run(self) -> None:
+        """Import once, then watch until cancelled; a bug ends the loop for a moment, not for good."""
+        delay_s = _RESTART_FIRST_S
+        try:
+            while True:
+                started = time.monotonic()
+                try:
+                    await self._watch()
+                except Exception:  # noqa: BLE001  # the supervisor: whatever the bug, the user's costs are kept
+                    _log.exception("the watcher failed and starts again in %.1f s", delay_s)
+                    self._set_state(WatcherState.FAILED, "internal_error")
+                if time.monotonic() - started > _RESTART_MAX_S:
+                    delay_s = _RESTART_FIRST_S
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _RESTART_MAX_S)
+        finally:
+            await self._notifier.stop()
+
+    async def _watch(self) -> None:
+        self._plan_rescan(succeeded=True)
+        trigger, forced = Trigger.STARTUP, True
+        while True:
+            await self._arm()
+            await self._sweep(trigger, forced=forced)
+            trigger, forced = await self._wait()
+
+    async def _wait(self) -> tuple[Trigger, bool]:
+        """Wait for the next reason to sweep; return it, and whether the file must be read whatever ``stat`` says."""
+        now = time.monotonic()
+        due = [now + self._times.tick_s, self._rescan_at or float("inf")]
+        try:
+            async with asyncio.timeout(max(0.0, min(due) - now)):
+                await self._hint.wait()
+        except TimeoutError:
+            now = time.monotonic()
+            rescan = bool(self._rescan_at) and now >= self._rescan_at
+            return (Trigger.RESCAN, True) if rescan else (Trigger.WATCH, False)
+        self._hint.clear()
+        await self._settle()
+        return Trigger.WATCH, False
+
+    async def _settle(self) -> None:
+        """Wait until the last write is ``debounce`` ago, but not for ever: a running task of Cline never pauses."""
+        noticed = time.monotonic()
+        deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._imports.last_duration_s)
+        while True:
+            quiet_at = await self._quiet_at(noticed)
+            now = time.monotonic()
+            if now >= min(quiet_at, deadline):
+                self._hint.clear()
+                return
+            await asyncio.sleep(min(quiet_at, deadline) - now)
+            if self._hint.is_set():
+                self._hint.clear()
+                noticed = time.monotonic()
+
+    async def _quiet_at(self, noticed: float) -> float:
+        """Return when the file will have rested, as monotonic time: its mtime knows better when that is recent."""
+        try:
+            status = await asyncio.to_thread(self._guard.stat)
+        except LedgerError:
+            return noticed + self._times.debounce_s
+        age_s = time.time() - status.st_mtime_ns / 1e9
+        written = time.monotonic() - age_s if 0 <= age_s < _RECENT_S else noticed
+        return written + self._times.debounce_s
+
+    async def _arm(self) -> None:
+        """Watch the directory that is there now; one that was replaced has another inode."""
+        identity = await asyncio.to_thread(self._guard.find_directory_identity)
+        self._lost_watch = self._notifier.error if identity == self._watched else None
+        if identity is None:
+            await self._notifier.stop()
+        elif identity != self._watched or not self._notifier.is_watching:
+            await self._notifier.start(self._guard.directory, LEDGER_NAME)
+        self._watched = identity
+
+    async def _sweep(self, trigger: Trigger, *, forced: bool) -> None:
+        try:
+            identity = identity_of(await asyncio.to_thread(self._guard.stat))
+        except LedgerError as error:
+            self._plan_rescan(succeeded=True)
+            self._refused = None
+            self._report(error, logged=False)
+            return
+        if not forced:
+            known = self._imports.fingerprint
+            if known is not None and known.identity == identity:
+                self._report(None)
+                return
+            if identity == self._refused:
+                return
+        await self._import(trigger, identity)
+
+    async def _import(self, trigger: Trigger, identity: FileIdentity) -> None:
+        failure: LedgerError | StorageError | None = None
+        had_failed = self._imports.failure_code is not None
+        try:
+            await self._imports.run(trigger)
+        except (LedgerError, StorageError) as error:
+            failure = error
+        # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.
+        self._refused = identity if isinstance(failure, LedgerFormat) else None
+        self._plan_rescan(succeeded=failure is None)
+        self._report(failure, logged=had_failed or failure is not None)
+
+    def _plan_rescan(self, *, succeeded: bool) -> None:
+        """Set the time of the next rescan: after the interval, or twice the last distance while imports fail."""
+        interval = self._times.rescan_interval_s
+        self._rescan_delay_s = (
+            interval if succeeded else max(interval, min(self._rescan_delay_s * 2, self._times.backoff_max_s))
+        )
+        self._rescan_at = time.monotonic() + self._rescan_delay_s if interval else 0.0
+
+    def _report(self, error: LedgerError | StorageError | None, *, logged: bool = False) -> None:
+        """Take over the state that follows from a sweep; ``logged`` says that the import has spoken of it."""
+        if isinstance(error, LedgerNotFound):
+            reason = error.code if self._watched is not None else "directory_missing"
+            self._set_state(WatcherState.WAITING, reason, f"waiting for the ledger {error.path}")
+        elif error is not None:
+            self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
+        elif (problem := self._notifier.error or self._lost_watch) is not None:
+            text = f"no notifications ({type(problem).__name__}); looking every {self._times.tick_s:g} s instead"
+            self._set_state(WatcherState.DEGRADED, "watch_unavailable", text)
+        else:
+            self._set_state(WatcherState.WATCHING, None, "" if logged else f"watching {self._guard.path}")
+
+    def _set_state(self, state: WatcherState, reason: str | None, text: str = "") -> None:
+        """Change the state, if it does change: tell the log and the subscribers once."""
+        if (state, reason) == (self.state.state, self.state.reason):
+            return
+        self.state = WatcherStateChanged(state, self._now_ms(), reason)
+        if text:
+            _log.log(logging.WARNING if state is WatcherState.DEGRADED else logging.INFO, "%s", text)
+        self._publish(self.state)

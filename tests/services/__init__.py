@@ -1,0 +1,1 @@
+"""Hub, shared imports, watcher and notifications, against the real file system."""

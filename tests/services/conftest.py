@@ -1,0 +1,26 @@
+"""A database and a ledger for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.core.database import Database
+from tests.e2e.ledger import LedgerFile
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Open an empty database."""
+    database = Database(tmp_path / "observer.db")
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> LedgerFile:
+    """Return a ledger that does not exist yet, in a directory that does."""
+    return LedgerFile(tmp_path.resolve() / "cline" / "state" / "taskHistory.json")
