@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: routes, schemas, the error table, the loopback security."""

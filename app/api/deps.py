@@ -1,0 +1,47 @@
+"""What routes get handed: the running service and the parsed filter."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+from starlette.requests import HTTPConnection
+
+from app.core.domain import UNKNOWN_MODEL
+from app.core.errors import RequestInvalid
+from app.core.filters import UsageFilter, quarter_ceiling, quarter_floor
+from app.services.service import ObserverService
+
+MOMENT_MAX_MS = 253_370_764_800_000
+"""Year 9999: beyond it local calendars have no tomorrow."""
+_TEXT_MAX = 200
+
+
+def get_service(connection: HTTPConnection) -> ObserverService:
+    """Return the service behind this application."""
+    service = connection.app.state.service
+    if not isinstance(service, ObserverService):
+        raise TypeError("the application was not made by create_app")
+    return service
+
+
+def get_filter(
+    model: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Exact model. Empty: every model.")] = None,
+    unknown_model: Annotated[bool, Query(description="Only usage whose model is unknown.")] = False,
+    from_: Annotated[int | None, Query(alias="from", ge=0, le=MOMENT_MAX_MS, description="Epoch milliseconds.")] = None,
+    to: Annotated[int | None, Query(ge=0, le=MOMENT_MAX_MS, description="Epoch milliseconds, exclusive.")] = None,
+    q: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Text in the model or the task's id.")] = None,
+) -> UsageFilter:
+    """Return the filter that the query parameters describe; times are rounded out to quarters of an hour."""
+    if model and unknown_model:
+        raise RequestInvalid("unknown_model", "contradicts `model`")
+    return UsageFilter(
+        first_quarter=None if from_ is None else quarter_floor(from_),
+        end_quarter=None if to is None else quarter_ceiling(to),
+        model=UNKNOWN_MODEL if unknown_model else model or None,
+        text=q or None,
+    )
+
+
+Service = Annotated[ObserverService, Depends(get_service)]
+Filter = Annotated[UsageFilter, Depends(get_filter)]

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: every answer, every refusal."""

@@ -1,0 +1,41 @@
+"""What every answer must be, whatever it says."""
+
+from __future__ import annotations
+
+import httpx
+
+from app.api.errors import STATUSES
+from app.api.security import CONTENT_SECURITY_POLICY
+from app.core.errors import ObserverError
+
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def check_security_headers(headers: httpx.Headers) -> None:
+    """Fail unless an answer keeps itself to our own page."""
+    for name, value in SECURITY_HEADERS.items():
+        assert headers.get(name) == value, name
+    assert "cache-control" in headers
+
+
+def check_problem(response: httpx.Response, kind: type[ObserverError], *, retry: bool = False) -> str:
+    """Fail unless ``response`` is the problem document of ``kind``; return its detail."""
+    status = STATUSES.get(kind, 500)
+    problem = response.json()
+    assert response.status_code == status, problem
+    assert response.headers["content-type"] == "application/problem+json"
+    assert set(problem) == {"type", "title", "status", "detail", "code", "hint"}
+    assert (problem["status"], problem["code"], problem["hint"]) == (status, kind.code, kind.hint)
+    assert problem["type"] == f"urn:ai-cost-observer:error:{kind.code}"
+    assert ("retry-after" in response.headers) == retry
+    if retry:
+        assert int(response.headers["retry-after"]) >= 1
+    check_security_headers(response.headers)
+    return str(problem["detail"])

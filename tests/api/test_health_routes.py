@@ -1,0 +1,262 @@
+"""Health, metrics, the description of the interface, the page, and addresses where there is nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import httpx
+import pytest
+from fastapi.openapi.models import OpenAPI
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core import errors
+from app.core.events import WatcherState, WatcherStateChanged
+from app.main import WEB
+from app.services import metrics
+from tests.api.answers import check_problem, check_security_headers
+from tests.api.conftest import Api, Serve
+from tests.e2e.ledger import PRIVATE, entry
+
+LABELS = ("source", "model", "direction", "code", "state")
+
+
+async def test_healthz_answers_while_the_process_is_up(api: Api) -> None:
+    """Liveness asks nothing of file or database."""
+    response = await api.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "reasons": []})
+    check_security_headers(response.headers)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "reasons"),
+    [
+        (WatcherState.WATCHING, None, []),
+        (WatcherState.WAITING, "directory_missing", []),
+        (WatcherState.STARTING, None, ["starting"]),
+        (WatcherState.DEGRADED, "watch_unavailable", ["watch_unavailable"]),
+        (WatcherState.DEGRADED, "ledger_unreadable", ["ledger_unreadable"]),
+        (WatcherState.FAILED, "internal_error", ["internal_error"]),
+    ],
+)
+async def test_readyz_says_why_the_watcher_is_not_well(
+    api: Api, state: WatcherState, reason: str | None, reasons: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watcher in trouble is 503 with its reason; one that waits for Cline is well."""
+    monkeypatch.setattr(api.service.watcher, "state", WatcherStateChanged(state, 1, reason))
+    monkeypatch.setattr(api.service.watcher, "_set_state", lambda *_: None)
+    response = await api.get("/readyz")
+    assert response.status_code == (503 if reasons else 200)
+    assert response.json() == {"status": "unavailable" if reasons else "ok", "reasons": reasons}
+
+
+async def test_readyz_says_that_the_database_fails(api: Api) -> None:
+    """A database that does not answer is a reason, whatever the watcher is."""
+    with closing(sqlite3.connect(api.settings.database_path)) as other:
+        other.execute("DROP TABLE database_state")
+    response = await api.get("/readyz")
+    assert response.status_code == 503
+    assert "storage_error" in response.json()["reasons"]
+
+
+def families(text: str) -> dict[str, Metric]:
+    """Return the metrics of ``text`` by name."""
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def values(family: Metric) -> dict[tuple[str, ...], float]:
+    """Return the samples of ``family`` by their labels' values, in the order of ``LABELS``."""
+    return {
+        tuple(sample.labels[label] for label in LABELS if label in sample.labels): sample.value
+        for sample in family.samples
+    }
+
+
+async def test_metrics_tell_what_was_spent_and_how_the_service_is(api: Api) -> None:
+    """The text parses; counters hold growth, gauges what is stored, and labels only models and codes."""
+    api.ledger.write(entry("1", model="m/one", tokens_in=100, tokens_out=10, cost=0.5), entry("2", model=None, cost=0))
+    await api.import_ledger()
+    api.ledger.write(entry("1", model="m/one", tokens_in=40, tokens_out=10, cost=0.25), entry("2", model=None, cost=0))
+    await api.import_ledger()
+    api.ledger.unlink()
+    await api.import_ledger()
+    response = await api.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    check_security_headers(response.headers)
+    found = families(response.text)
+    assert values(found["aico_tokens"])["cline", "m/one", "in"] == 100
+    assert values(found["aico_current_tokens"])["cline", "m/one", "in"] == 40
+    assert values(found["aico_cost_usd"])["cline", "m/one"] == 0.5
+    assert values(found["aico_current_cost_usd"])["cline", "m/one"] == 0.25
+    assert values(found["aico_current_tokens"])["cline", "(unknown)", "out"] == 100
+    assert values(found["aico_tasks"]) == {("cline",): 2}
+    assert values(found["aico_revision"]) == {(): 2}
+    assert values(found["aico_sockets"]) == {(): 0}
+    assert values(found["aico_import_failures"])["cline", "ledger_not_found"] >= 1
+    assert values(found["aico_import_runs"])["cline",] >= 2
+    assert sum(values(found["aico_watcher_state"]).values()) == 1
+    assert PRIVATE not in response.text
+
+
+async def test_metrics_bound_their_labels(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit, models are counted together: no ledger can make a thousand series, and no token is lost."""
+    monkeypatch.setattr(metrics, "MODELS_MAX", 2)
+    api.ledger.write(*(entry(str(number), model=f"model-{number}", tokens_in=number) for number in range(1, 6)))
+    await api.import_ledger()
+    found = families((await api.get("/metrics")).text)
+    tokens = {model: value for (_, model, way), value in values(found["aico_tokens"]).items() if way == "in"}
+    assert len(tokens) == 3
+    assert metrics.OTHER_MODELS in tokens
+    assert sum(tokens.values()) == 15
+
+
+async def test_metrics_take_any_model_for_a_label(api: Api) -> None:
+    """Quotes, backslashes and other scripts in a model's name come through the text format unharmed."""
+    model = 'a"b\\c{d}=観測 \u2028'
+    api.ledger.write(entry("1", model=model, tokens_in=7))
+    await api.import_ledger()
+    found = families((await api.get("/metrics")).text)
+    assert values(found["aico_tokens"])["cline", model, "in"] == 7
+
+
+async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
+    """The description is OpenAPI 3.1, names every route, and documents problems instead of the framework's errors."""
+    response = await api.get("/openapi.json")
+    document = response.json()
+    OpenAPI.model_validate(document)
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        "/api/cline/import",
+        "/api/cline/usage",
+        "/api/cline/summary",
+        "/api/cline/status",
+        "/api/cline/export",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    assert "HTTPValidationError" not in response.text
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    references = {part.split('"')[0] for part in response.text.split('"#/components/schemas/')[1:]}
+    assert references <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize(
+    "route", ["/docs", "/redoc", "/nothing", "/api", "/api/cline", "/api/cline/usage/1", "/login", "/ws"]
+)
+async def test_address_without_anything_is_404(api: Api, route: str) -> None:
+    """What there is not is a problem document, too; the interactive pages of the framework are among it."""
+    check_problem(await api.get(route), errors.RouteNotFound)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/",
+        "/healthz",
+        "/api/cline/summary",
+        "/metrics",
+        "/openapi.json",
+        "/assets/index.html",
+        "/api/cline/status",
+        "/api/cline/usage",
+    ],
+)
+async def test_head_is_answered_like_get_without_its_body(api: Api, route: str) -> None:
+    """Whoever only asks for the headers gets those of GET."""
+    head, get = await api.client.head(route), await api.get(route)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    assert head.headers["content-type"] == get.headers["content-type"]
+    check_security_headers(head.headers)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("route", ["/", "/healthz", "/metrics", "/api/cline/usage", "/assets/index.html"])
+async def test_reading_address_takes_no_other_method(api: Api, route: str, method: str) -> None:
+    """What is read is not written, and the answer is a problem that names the methods there are."""
+    response = await api.client.request(method, route)
+    check_problem(response, errors.MethodNotAllowed)
+
+
+async def test_page_and_its_files_are_served_with_security_headers(api: Api) -> None:
+    """The dashboard comes from the package; every file of it is served as what it is."""
+    page = await api.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["cache-control"] == "no-cache"
+    check_security_headers(page.headers)
+    for path, kind in list_assets():
+        response = await api.get(f"/assets/{path}")
+        assert response.status_code == 200, path
+        assert response.headers["content-type"].startswith(kind), path
+        check_security_headers(response.headers)
+
+
+def list_assets() -> list[tuple[str, str]]:
+    """Return path and media type of one file of each kind."""
+    kinds = {".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".html": "text/html"}
+    found = {path.suffix: path.relative_to(WEB) for path in sorted(WEB.rglob("*")) if path.suffix in kinds}
+    assert set(found) == set(kinds)
+    return [(str(path), kinds[suffix]) for suffix, path in found.items()]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        *("/assets/../main.py", "/assets/..%2fmain.py", "/assets/%2e%2e/main.py", "/assets/%2e%2e%2fmain.py"),
+        *("/assets/..%5cmain.py", "/assets//etc/passwd", "/assets/%2fetc/passwd", "/assets/js/../../main.py"),
+        *("/assets/....//main.py", "/assets/%00", "/assets/index.html%00", "/assets/", "/assets/js"),
+        *("/assets/%c0%ae%c0%ae/main.py", "/assets/~root", "/../main.py", "//etc/passwd", "/assets/" + "a" * 5_000),
+    ],
+)
+async def test_no_path_leads_out_of_the_assets(api: Api, route: str) -> None:
+    """Whatever the spelling, only files of the page are served; everything else is 404."""
+    url = httpx.URL(f"http://{api.client.base_url.netloc.decode()}").copy_with(raw_path=route.encode())
+    response = await api.client.send(httpx.Request("GET", url))
+    assert "passwd" not in response.text
+    assert "create_app" not in response.text
+    check_problem(response, errors.RouteNotFound)
+
+
+async def test_answers_hold_nothing_of_the_ledger(api: Api) -> None:
+    """No route and no error repeats a text of the file, also not of its broken entries."""
+    api.ledger.write(
+        entry("1"), {"id": PRIVATE, "ts": PRIVATE, "tokensIn": PRIVATE}, PRIVATE, {**entry("x"), "modelId": 7}
+    )
+    await api.import_ledger()
+    routes = ("status", "usage", "summary", "export?format=json")
+    texts = [(await api.get(f"/api/cline/{route}")).text for route in routes]
+    texts += [(await api.import_ledger()).text, (await api.get("/metrics")).text, (await api.get("/readyz")).text]
+    assert not [text for text in texts if PRIVATE in text]
+
+
+async def test_requests_of_one_moment_share_one_import(api: Api) -> None:
+    """Twenty clicks are answered by one reading or two, each with a receipt."""
+    api.ledger.write(*(entry(str(number)) for number in range(50)))
+    responses = await asyncio.gather(*(api.import_ledger() for _ in range(20)))
+    assert {response.status_code for response in responses} == {200}
+    assert (await api.get("/api/cline/status")).json()["revision"] == 1
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_status_shows_the_health_of_the_kimi_proxy(serve: Serve, status: int) -> None:
+    """A configured proxy is asked for its health only, and what it is shows in the status."""
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode())
+        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    proxy = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    async with proxy, serve(kimi_proxy_url=url) as api, asyncio.timeout(10):
+        while (shown := (await api.get("/api/cline/status")).json()["kimi_proxy"])["state"] == "unknown":
+            assert shown["since"] is None
+    assert shown["state"] == ("up" if status == 200 else "down")
+    assert asked == ["GET /health HTTP/1.1"]
