@@ -1,0 +1,121 @@
+// Numbers, money and moments as people read them. Pure: no state, no clock; locale and "now" come in as arguments.
+
+export const UNKNOWN = "–";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const NANO = 1e-9; // the server counts whole nano-dollars: nothing smaller is real
+const made = new Map();
+
+// Intl objects are slow to build and the table asks for thousands.
+function intl(Kind, locale, options) {
+	const key = Kind.name + locale + JSON.stringify(options);
+	if (!made.has(key)) made.set(key, new Kind(locale, options));
+	return made.get(key);
+}
+
+const number = (value, locale, options) => intl(Intl.NumberFormat, locale, options).format(value);
+const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+
+function usd(value, locale, minimumFractionDigits, maximumFractionDigits) {
+	const style = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" };
+	return number(value, locale, { ...style, minimumFractionDigits, maximumFractionDigits });
+}
+
+// Two significant digits: 2 decimals for dollars and dimes, more for dust, so that nothing rounds to $0.00.
+const decimals = (size) => (size === 0 || size >= 0.1 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(size))));
+
+/** A headline amount. A non-zero cost never reads as $0.00; unknown is a dash and not a zero. */
+export function money(value, locale) {
+	if (missing(value)) return UNKNOWN;
+	const size = Math.abs(value);
+	if (size > 0 && size < NANO) return `< ${usd(NANO, locale, 2, 9)}`; // only an average can be this small
+	return usd(value, locale, 2, Math.max(2, decimals(size)));
+}
+
+/** Every digit the server knows, for tooltips. */
+export const moneyExact = (value, locale) => (missing(value) ? UNKNOWN : usd(value, locale, 2, 9));
+
+/** A cost for a column: four decimals, split so that the last two can be set back: [before, last two, after]. */
+export function moneyColumn(value, locale) {
+	if (missing(value)) return [UNKNOWN, "", ""];
+	if (value !== 0 && Math.abs(value) < 0.00005) return [`< ${usd(0.0001, locale, 4, 4)}`, "", ""];
+	const text = usd(value, locale, 4, 4);
+	const end = text.search(/\d{2}\D*$/) + 2;
+	return [text.slice(0, end - 2), text.slice(end - 2, end), text.slice(end)];
+}
+
+/** An axis shows as many decimals as its step needs. */
+export function moneyAxis(value, locale, step) {
+	return Number.isInteger(step) ? usd(value, locale, 0, 0) : usd(value, locale, 2, Math.max(2, decimals(step)));
+}
+
+export const count = (value, locale) => (missing(value) ? UNKNOWN : number(value, locale, { maximumFractionDigits: 0 }));
+
+/** 9,876 as it is, 45.1M beyond. */
+export function compact(value, locale) {
+	if (missing(value) || Math.abs(value) < 1e4) return count(value, locale);
+	return number(value, locale, { notation: "compact", maximumFractionDigits: Math.abs(value) < 1e5 ? 0 : 1 });
+}
+
+/** A part that exists never reads as 0 %. */
+export function share(part, whole, locale) {
+	if (missing(part) || !(whole > 0)) return UNKNOWN;
+	const percent = (ratio) => number(ratio, locale, { style: "percent", maximumFractionDigits: ratio < 0.1 ? 1 : 0 });
+	return part > 0 && part / whole < 0.001 ? `< ${percent(0.001)}` : percent(part / whole);
+}
+
+/** "+12%"; null when there is nothing to compare with: no figure is better than a false one. */
+export function change(now, before, locale) {
+	if (missing(now) || !(before > 0)) return null;
+	const ratio = now / before;
+	if (ratio > 10) return `×${count(ratio, locale)}`;
+	return number(ratio - 1, locale, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
+}
+
+export function bytes(value, locale) {
+	if (missing(value)) return UNKNOWN;
+	const [unit, size] = value < 1e3 ? ["byte", 1] : value < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
+	const unitDisplay = unit === "byte" ? "long" : "short";
+	return number(value / size, locale, { style: "unit", unit, unitDisplay, maximumFractionDigits: 1 });
+}
+
+const AGES = [
+	[MINUTE, 1000, "second"],
+	[HOUR, MINUTE, "minute"],
+	[DAY, HOUR, "hour"],
+	[60 * DAY, DAY, "day"],
+	[730 * DAY, 30.44 * DAY, "month"],
+	[Infinity, 365.25 * DAY, "year"],
+];
+
+/** "12s ago", "il y a 12 s". A moment slightly ahead of our clock is "0s ago", not the future. */
+export function ago(moment, now, locale) {
+	if (missing(moment)) return UNKNOWN;
+	const past = moment - now < DAY ? Math.min(0, moment - now) : moment - now;
+	const [, size, unit] = AGES.find(([limit]) => Math.abs(past) < limit);
+	const style = locale.startsWith("fr") ? "short" : "narrow"; // narrow French is "-12 s", which nobody says
+	return intl(Intl.RelativeTimeFormat, locale, { style }).format(Math.trunc(past / size) || -0, unit);
+}
+
+const STYLES = {
+	full: { dateStyle: "medium", timeStyle: "long" },
+	clock: { hour: "2-digit", minute: "2-digit" },
+	day: { day: "numeric", month: "short" },
+	weekday: { weekday: "short", day: "numeric", month: "short" },
+	date: { dateStyle: "medium" },
+	month: { month: "short", year: "numeric" },
+	hour: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+};
+
+/** A moment in one of these styles, in the zone of the browser. */
+export const moment = (ms, style, locale) =>
+	missing(ms) ? UNKNOWN : intl(Intl.DateTimeFormat, locale, STYLES[style]).format(ms);
+
+/** A range of days or, when it does not begin and end at midnight, of minutes. */
+export function range(from, to, locale) {
+	const whole = [from, to].every((ms) => new Date(ms).getHours() + new Date(ms).getMinutes() === 0);
+	const style = whole ? STYLES.date : { ...STYLES.day, ...STYLES.clock };
+	return intl(Intl.DateTimeFormat, locale, style).formatRange(from, whole ? to - 1 : to);
+}

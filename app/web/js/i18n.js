@@ -1,0 +1,37 @@
+// Words by key, in French and English. The server's sentences are never shown: only its codes are translated.
+import { signal } from "../vendor/signals-core.js";
+
+export const LANGUAGES = { fr: "Français", en: "English" };
+const STORED = "aico.language";
+
+export const language = signal("en");
+export const locale = signal("en"); // the browser's own regional form of the language where it has one
+const words = signal({});
+
+function preferred() {
+	const wanted = [localStorage.getItem(STORED), ...navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase())];
+	return wanted.find((tag) => tag in LANGUAGES) ?? "en";
+}
+
+export async function useLanguage(wanted) {
+	const chosen = wanted ?? preferred();
+	const answer = await fetch(new URL(`../i18n/${chosen}.json`, import.meta.url));
+	words.value = await answer.json();
+	language.value = chosen;
+	locale.value = navigator.languages.find((tag) => tag.toLowerCase().startsWith(chosen)) ?? chosen;
+	document.documentElement.lang = chosen;
+	if (wanted) localStorage.setItem(STORED, wanted);
+}
+
+/** The words of a key, with {name} replaced. */
+export const t = (key, values = {}) =>
+	(words.value[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+
+/** The same for a key with a plural: key.one, key.other. {n} is the number. */
+export function tn(key, number, values) {
+	const form = `${key}.${new Intl.PluralRules(locale.value).select(number)}`;
+	return t(form in words.value ? form : `${key}.other`, { n: number.toLocaleString(locale.value), ...values });
+}
+
+/** Words for a code of the server. One that this page does not know yet still gets a sentence. */
+export const tcode = (code) => (`code.${code}` in words.value ? t(`code.${code}`) : t("code.unknown", { code }));

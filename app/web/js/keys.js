@@ -1,0 +1,63 @@
+// Single keys, unless somebody types, holds a modifier, or has switched them off.
+import { PERIODS } from "./period.js";
+import { selected } from "./selection.js";
+import { choosePeriod } from "./state.js";
+import { importNow } from "./store.js";
+import { keysOn, openHelp } from "./ui/help.js";
+import { copyText } from "./ui/parts.js";
+
+function move(step) {
+	const all = [...document.querySelectorAll("tr[data-task]")];
+	const fold = document.querySelector("#tasks thead")?.getBoundingClientRect().bottom;
+	const place = all.findIndex((row) => row.dataset.task === selected.value);
+	const first = all.findIndex((row) => row.getBoundingClientRect().top >= fold - 1);
+	const next = all[place < 0 ? first : Math.max(0, Math.min(all.length - 1, place + step))];
+	if (!next) return;
+	selected.value = next.dataset.task;
+	next.focus({ preventScroll: true });
+	next.scrollIntoView({ block: "nearest" });
+}
+
+const KEYS = {
+	"/": () => document.getElementById("filter")?.focus(),
+	r: importNow,
+	j: () => move(1),
+	k: () => move(-1),
+	c: () => selected.value && copyText(selected.value),
+	e: () => document.querySelector(".export .csv")?.click(),
+	"?": openHelp,
+	7() {
+		const custom = document.querySelector(".custom");
+		if (!custom) return;
+		custom.open = true;
+		custom.querySelector("input").focus();
+	},
+};
+PERIODS.forEach((period, index) => {
+	KEYS[index + 1] = () => choosePeriod(period);
+});
+
+const openPopovers = () => document.querySelectorAll("details.popover[open]");
+
+function pressed(event) {
+	const { key, target } = event;
+	if (key === "Escape") {
+		if (target.id === "filter") target.blur();
+		for (const open of openPopovers()) {
+			open.open = false;
+			open.querySelector("summary").focus();
+		}
+		return;
+	}
+	const isTyping = target.closest?.("input, dialog");
+	if (!keysOn.value || isTyping || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, key)) return;
+	event.preventDefault();
+	KEYS[key]();
+}
+
+export function startKeys() {
+	addEventListener("keydown", pressed);
+	addEventListener("pointerdown", ({ target }) => {
+		for (const open of openPopovers()) open.open = open.contains(target); // closed when the attention goes elsewhere
+	});
+}

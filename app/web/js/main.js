@@ -1,0 +1,21 @@
+// Where the page begins: words first, then the numbers, then what happens.
+import { render } from "../vendor/preact.js";
+import "../vendor/signals.js"; // components follow the signals they read
+import { startClock } from "./clock.js";
+import { useLanguage } from "./i18n.js";
+import { startKeys } from "./keys.js";
+import { startLive } from "./live.js";
+import { startReading } from "./store.js";
+import { startTheme } from "./theme.js";
+import { App, startSpeaking, startTitle } from "./ui/app.js";
+import { html } from "./ui/parts.js";
+
+startTheme();
+startReading();
+startLive();
+startClock();
+await useLanguage();
+startTitle();
+startSpeaking();
+startKeys();
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,84 @@
+// Periods as windows of time. Pure: "now" comes in. Days are the browser's: they begin at its local midnight and have
+// 23 or 25 hours when the clocks change, which is why days are added by calendar and never as 24 hours.
+
+export const PERIODS = ["today", "24h", "7d", "30d", "month", "all"];
+
+export const QUARTER = 900_000;
+export const HOUR = 4 * QUARTER;
+export const DAY = 24 * HOUR;
+const BARS = ["15m", "hour", "day", "week", "month"];
+const LENGTHS = { today: 1, "7d": 7, "30d": 30 };
+
+export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+export const midnight = (ms) => new Date(ms).setHours(0, 0, 0, 0);
+
+export function addDays(ms, days) {
+	const date = new Date(ms);
+	return date.setDate(date.getDate() + days);
+}
+
+export function monthStart(ms, months = 0) {
+	const date = new Date(ms);
+	return new Date(date.getFullYear(), date.getMonth() + months, 1).getTime();
+}
+
+const span = (from, to, begin) => ({ from, to, before: { from: begin, to: from } });
+
+/** The window and the equal one before it: {from, to, before: {from, to}}; all null for "all". */
+export function windowOf({ period, from, to }, now) {
+	const end = addDays(midnight(now), 1);
+	const days = LENGTHS[period];
+	if (days) return span(addDays(end, -days), end, addDays(end, -2 * days));
+	if (period === "month") return span(monthStart(now), monthStart(now, 1), monthStart(now, -1));
+	if (period === "24h") {
+		const quarter = Math.ceil(now / QUARTER) * QUARTER; // else every second would be another window
+		return span(quarter - DAY, quarter, quarter - 2 * DAY);
+	}
+	if (period === "custom") {
+		const isWhole = from === midnight(from) && to === midnight(to);
+		return span(from, to, isWhole ? addDays(from, -Math.round((to - from) / DAY)) : 2 * from - to);
+	}
+	return { from: null, to: null, before: null };
+}
+
+/** The finest bucket that stays well below the server's limit of 1,000. */
+export function bucketFor({ from, to }) {
+	if (from === null || to - from > 900 * DAY) return "auto";
+	return to - from <= 2 * DAY ? "15m" : to - from <= 40 * DAY ? "hour" : "day";
+}
+
+/** What a bar stands for: coarse enough to be read as a bar, never finer than what the server sent. */
+export function barFor({ from, to, bucket }) {
+	const limits = [6 * HOUR, 2 * DAY + HOUR, 92 * DAY, 400 * DAY, Infinity];
+	const wanted = limits.findIndex((limit) => to - from <= limit);
+	return BARS[Math.max(wanted, BARS.indexOf(bucket))];
+}
+
+/** The start of the bar that holds this moment, in local time. */
+export function barStart(ms, bar) {
+	if (bar === "15m") return ms;
+	if (bar === "hour") return new Date(ms).setMinutes(0, 0, 0);
+	if (bar === "month") return monthStart(ms);
+	const day = midnight(ms);
+	return bar === "day" ? day : addDays(day, -((new Date(day).getDay() + 6) % 7)); // weeks begin on Monday
+}
+
+/** Server buckets added up into [start, sum] bars. For the eye: totals always come from the server. */
+export function bars(series, bar, value) {
+	const sums = new Map();
+	for (const point of series) {
+		const start = barStart(point.start, bar);
+		sums.set(start, (sums.get(start) ?? 0) + value(point));
+	}
+	return [...sums];
+}
+
+/** What the period before had spent at the same point of time: an unfinished day is not compared with a whole one. */
+export function spentSoFar(series, { from, to, before }, now, value) {
+	const elapsed = Math.min(now, to) - from;
+	return series.reduce((sum, point, i) => {
+		const begin = point.start - before.from;
+		const end = (series[i + 1]?.start ?? before.to) - before.from;
+		return sum + value(point) * Math.max(0, Math.min(1, (elapsed - begin) / (end - begin)));
+	}, 0);
+}

@@ -1,0 +1,207 @@
+// The numbers on the page and when they are read again. Cards, chart, models and table are read with one filter and
+// replaced together, so that their sums agree at every moment.
+import { batch, computed, effect, signal } from "../vendor/signals-core.js";
+import { getStatus, getSummary, getUsage, postImport } from "./api.js";
+import { minute, tick } from "./clock.js";
+import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./period.js";
+import { filterOf, state } from "./state.js";
+
+export const PAGE = 100;
+const KEPT_PAGES = 12;
+const BURST_MS = 250; // several updates in a burst cost one read
+const HIDDEN_MS = 30_000; // a hidden tab only keeps its title true
+const RETRY_MS = 3000;
+const FRESH_MS = 60_000;
+const READINGS = 5;
+const MINUTE = 60_000;
+
+export const status = signal(null);
+export const summary = signal(null);
+export const before = signal(null); // the summary of the period before: the ghost on the chart
+export const month = signal(null); // this month day by day, in the filter: today's cost, pace
+export const spending = signal(null); // the same of everything: what a budget is held against
+export const shown = signal(null); // {state, window} of the numbers that are on the page
+export const rows = signal({ total: 0, totals: null, pages: new Map() });
+export const problem = signal(null); // code
+export const loadedAt = signal(null);
+export const loading = signal(false);
+export const importing = signal(false);
+export const importResult = signal(null); // {at, receipt} or {at, code}
+export const fresh = signal(new Map()); // task id -> until when it counts as new
+export const announcement = signal("");
+
+export const period = computed(() => windowOf(state.value, minute.value));
+
+/** Every task in the filter was recorded without a price: the page turns to tokens, where money would only say 0. */
+export const unpriced = computed(() => {
+	const { task_count: tasks, unpriced_task_count: without } = summary.value?.totals ?? {};
+	return tasks > 0 && tasks === without;
+});
+export const metric = computed(() => (unpriced.value ? "tokens" : state.value.metric));
+
+const inside = ({ state, window: { from, to } }) => ({ ...filterOf(state), from, to });
+export const usageFilter = computed(() => inside({ state: state.value, window: period.value }));
+
+const tz = zone();
+let current = null; // the running read
+let timer = null;
+let lastRead = 0;
+let beforeKey = "";
+let wantedPages = [0];
+
+function readPage(page, question, abort) {
+	const { sort, order } = question.state;
+	return getUsage({ ...inside(question), sort, order, limit: PAGE, offset: page * PAGE }, abort);
+}
+
+/** Whether no import came between the answers: sums of two moments do not agree. */
+function isOneMoment([, ...answers]) {
+	const sums = answers.flat().filter(Boolean);
+	return sums.every(({ revision }) => revision === sums[0].revision);
+}
+
+async function readAll(abort) {
+	const window = period.value;
+	const question = { state: state.value, window };
+	const now = Date.now();
+	const bucket = bucketFor(window);
+	const thisMonth = { from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", tz };
+	const filter = filterOf(state.value);
+	const mayHaveBudget = !status.value || Object.values(status.value.budget ?? {}).some(Boolean);
+	const needsSpending = mayHaveBudget && Object.values(filter).some(Boolean);
+	// The period before hardly changes: it is read with a new question and once a minute, not with every event.
+	const key = JSON.stringify([window.before, filter, Math.floor(now / MINUTE)]);
+	const needsBefore = window.before && key !== beforeKey;
+	const ask = () => Promise.all([
+		getStatus(abort),
+		getSummary({ ...inside(question), bucket, tz }, abort),
+		Promise.all(wantedPages.map((page) => readPage(page, question, abort))),
+		getSummary({ ...filter, ...thisMonth }, abort),
+		needsSpending ? getSummary(thisMonth, abort) : null,
+		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz }, abort) : null,
+	]);
+	let answers = await ask();
+	for (let i = 1; i < READINGS && !isOneMoment(answers); i++) answers = await ask();
+	const [newStatus, newSummary, pages, newMonth, newSpending, newBefore] = answers;
+	beforeKey = key;
+	batch(() => {
+		status.value = newStatus;
+		summary.value = newSummary;
+		month.value = newMonth;
+		spending.value = newSpending ?? newMonth;
+		if (needsBefore || !window.before) before.value = newBefore;
+		shown.value = question;
+		const [{ total, totals }] = pages;
+		rows.value = { total, totals, pages: new Map(pages.map((page) => [page.offset / PAGE, page.items])) };
+		problem.value = null;
+		loadedAt.value = Date.now();
+		loading.value = false;
+	});
+	wantPages(wantedPages[0], wantedPages.at(-1)); // somebody may have scrolled while we read
+}
+
+function failed(error) {
+	if (error.name === "AbortError") return;
+	problem.value = error.code ?? "internal_error";
+	loading.value = false;
+	// When nobody answers, the socket says when somebody does; a locked door opens with another address.
+	if (!["unreachable", "token_required"].includes(problem.value)) timer ??= setTimeout(readNow, RETRY_MS);
+	if (!error.code) throw error; // a bug of this page: the console must show it
+}
+
+/** Read everything now. A read that still runs answers an older question and is dropped. */
+export async function readNow() {
+	clearTimeout(timer);
+	timer = null;
+	current?.abort();
+	const mine = new AbortController();
+	current = mine;
+	lastRead = Date.now();
+	tick();
+	await readAll(mine.signal).catch(failed);
+	if (current === mine) current = null;
+}
+
+/** Read soon: at once after a quiet time, otherwise when the burst is over. A running read ends before the next begins. */
+export function readSoon() {
+	if (timer !== null) return;
+	const due = () => {
+		if (current) timer = setTimeout(due, 50);
+		else readNow();
+	};
+	timer = setTimeout(due, Math.max(0, lastRead + (document.hidden ? HIDDEN_MS : BURST_MS) - Date.now()));
+}
+
+/** Only the header: an import that changed nothing sends no event, but "last import" moves. */
+export async function readStatus() {
+	try {
+		status.value = await getStatus();
+		if (problem.value) readSoon();
+	} catch (error) {
+		failed(error);
+	}
+}
+
+/** The table says which pages it looks at; missing ones are read, far ones forgotten. */
+export async function wantPages(first, last) {
+	wantedPages = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+	const missing = wantedPages.filter((page) => !rows.value.pages.has(page));
+	const question = shown.value;
+	if (missing.length === 0 || !question) return;
+	try {
+		const read = await Promise.all(missing.map((page) => readPage(page, question)));
+		if (shown.value.state !== question.state) return;
+		if (read.some(({ revision }) => revision !== summary.value.revision)) {
+			readSoon(); // rows of another moment are not put beside these
+			return;
+		}
+		const pages = new Map(rows.value.pages);
+		for (const page of read) pages.set(page.offset / PAGE, page.items);
+		for (const page of pages.keys()) {
+			if (pages.size > KEPT_PAGES && (page < first - 2 || page > last + 2)) pages.delete(page);
+		}
+		rows.value = { ...rows.value, pages };
+	} catch (error) {
+		failed(error);
+	}
+}
+
+/** The rows of an event are marked as new; their numbers come with the read that follows. */
+export function markFresh(ids) {
+	const now = Date.now();
+	const young = [...fresh.value].filter(([, until]) => until > now);
+	fresh.value = new Map([...young, ...ids.map((id) => [id, now + FRESH_MS])]);
+}
+
+export async function importNow() {
+	if (importing.value) return;
+	importing.value = true;
+	try {
+		importResult.value = { receipt: await postImport(), at: Date.now() };
+		await readNow();
+	} catch (error) {
+		importResult.value = { code: error.code ?? "internal_error", at: Date.now() };
+		readStatus();
+	}
+	importing.value = false;
+}
+
+/** Another filter or another day is another question: read at once. Another metric shows the same numbers. */
+export function startReading() {
+	let asked = "";
+	effect(() => {
+		const { sort, order } = state.value;
+		const question = JSON.stringify([usageFilter.value, sort, order]);
+		if (question === asked) return;
+		asked = question;
+		wantedPages = [0];
+		loading.value = true;
+		readNow();
+	});
+	document.addEventListener("visibilitychange", () => {
+		if (document.hidden) return;
+		clearTimeout(timer);
+		timer = null;
+		readSoon();
+	});
+}

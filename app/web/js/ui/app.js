@@ -1,0 +1,66 @@
+// The page as a whole: what is shown in which state.
+import { effect, signal } from "../../vendor/signals-core.js";
+import { t, tn } from "../i18n.js";
+import { link } from "../live.js";
+import { announcement, fresh, loading, month, problem, rows, spending, status, summary, unpriced } from "../store.js";
+import { Cards, budgetState, spentNow } from "./cards.js";
+import { Chart } from "./chart.js";
+import { Filters } from "./filters.js";
+import { Header } from "./header.js";
+import { Help } from "./help.js";
+import { Models } from "./models.js";
+import { Blocked, Notices, Welcome } from "./notices.js";
+import { amount, html } from "./parts.js";
+import { Tasks } from "./table.js";
+
+const SPEAK_MS = 10_000;
+const spoken = signal("");
+
+/** What a screen reader hears of the stream: at most one sentence every ten seconds. */
+export function startSpeaking() {
+	let last = 0;
+	let timer = null;
+	effect(() => {
+		const tasks = fresh.value.size;
+		if (tasks === 0) return;
+		clearTimeout(timer);
+		timer = setTimeout(() => {
+			last = Date.now();
+			spoken.value = tn("speak.fresh", tasks, { total: amount(rows.value.totals?.total_cost) });
+		}, Math.max(0, last + SPEAK_MS - Date.now()));
+	});
+	effect(() => {
+		spoken.value = announcement.value;
+	});
+}
+
+/** A tab in the background still says what today cost. */
+export function startTitle() {
+	effect(() => {
+		const { today } = spentNow(month.value);
+		const budget = status.value?.budget?.daily_usd;
+		const isOver = budget && budgetState(spentNow(spending.value).today, budget) === "over";
+		const cost = unpriced.value || today === null ? "" : `${t("title.today", { cost: amount(today) })} · `;
+		document.title = `${isOver ? "⚠ " : ""}${cost}${t("title")}`;
+	});
+}
+
+function Footer() {
+	const { ledger, version } = status.value ?? {};
+	return html`<footer class="soft"><span>${t("footer.promise")}</span>
+		${ledger && html`<code title=${t("ledger.chosen", { by: ledger.chosen_by })}>${ledger.path}</code><span>AI Cost Observer ${version}</span>`}</footer>`;
+}
+
+function Content() {
+	if (problem.value === "token_required" || (problem.value && !summary.value)) return html`<${Blocked} />`;
+	if (!summary.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
+	if (status.value.task_count === 0) return html`<${Notices} /><${Welcome} />`;
+	return html`<${Notices} /><${Filters} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
+}
+
+export function App() {
+	const isStale = problem.value || link.value.state === "waiting";
+	return html`<a class="skip" href="#content">${t("skip")}</a><${Header} />
+		<main id="content" tabindex="-1" class=${isStale && "stale"} aria-busy=${loading.value}><${Content} /></main>
+		<${Footer} /><${Help} /><p class="spoken" role="status">${spoken.value}</p>`;
+}

@@ -1,0 +1,73 @@
+// One filter for the whole page: period, model, text. What is chosen shows as a chip that takes it away again.
+import { useRef } from "../../vendor/preact-hooks.js";
+import { exportUrl } from "../api.js";
+import { range } from "../format.js";
+import { language, locale, t } from "../i18n.js";
+import { PERIODS, addDays, midnight, zone } from "../period.js";
+import { choosePeriod, chooseRange, clearModel, show, state } from "../state.js";
+import { metric, period, unpriced, usageFilter } from "../store.js";
+import { Icon, ModelName, Segmented, html } from "./parts.js";
+
+const TYPING_MS = 200;
+
+const dayText = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+const dayOf = (input) => new Date(`${input.value}T00:00`).getTime();
+
+/** Two days, both included. */
+function Custom() {
+	const panel = useRef(null);
+	const { from, to } = period.value;
+	const apply = () => {
+		const [first, last] = [...panel.current.querySelectorAll("input")].map(dayOf);
+		if (!(first <= last)) return;
+		panel.current.open = false;
+		chooseRange(first, addDays(last, 1));
+	};
+	const today = midnight(Date.now());
+	return html`<details class="popover custom" ref=${panel}><summary class="soft">${t("period.custom")}</summary>
+		<div class="panel">
+			<label>${t("period.from")} <input type="date" value=${dayText(from ?? addDays(today, -29))} /></label>
+			<label>${t("period.to")} <input type="date" value=${dayText(to ? to - 1 : today)} /></label>
+			<button class="primary" onClick=${apply}>${t("period.apply")}</button>
+		</div></details>`;
+}
+
+const Chip = ({ name, remove, children }) => html`<span class="chip" data-chip=${name}>${children}
+	<button onClick=${remove} aria-label=${t("filter.remove")}><${Icon} name="close" /></button></span>`;
+
+function Chips() {
+	const { period: chosen, from, to, model, unknown_model, q } = state.value;
+	return html`
+		${chosen === "custom" && html`<${Chip} name="period" remove=${() => choosePeriod("7d")}>${range(from, to, locale.value)}<//>`}
+		${(model || unknown_model) && html`<${Chip} name="model" remove=${clearModel}><${ModelName} id=${model} /><//>`}
+		${q && html`<${Chip} name="q" remove=${() => show({ q: "" })}>${t("filter.text", { q })}<//>`}`;
+}
+
+function Search() {
+	const timer = useRef(null);
+	const typed = ({ target: { value: q } }) => {
+		clearTimeout(timer.current);
+		timer.current = setTimeout(() => show({ q }, { replace: true }), TYPING_MS);
+	};
+	return html`<label class="search"><${Icon} name="search" /><input type="search" id="filter" value=${state.value.q} onInput=${typed}
+		spellcheck=${false} autocomplete="off" maxlength="200" placeholder=${t("filter.placeholder")} aria-label=${t("filter.label")} /></label>`;
+}
+
+function Export() {
+	const formats = [["csv", "CSV"], ["json", "JSON"], ["ndjson", "NDJSON"]];
+	// Excel in French wants semicolons and decimal commas.
+	if (language.value === "fr") formats.splice(1, 0, ["csv", "CSV (Excel)", "excel-fr"]);
+	return html`<details class="popover export"><summary class="soft" title=${t("key.hint", { key: "e" })}><${Icon} name="down" />${t("export")}</summary>
+		<div class="panel">${formats.map(([format, words, dialect]) => html`
+			<a class=${dialect ?? format} href=${exportUrl({ format, dialect, ...usageFilter.value })} download>${words}</a>`)}</div></details>`;
+}
+
+export function Filters() {
+	const periods = PERIODS.map((name, index) => [name, t(`period.${name}`), index + 1]);
+	const metrics = [["cost", t("metric.cost"), "", unpriced.value], ["tokens", t("metric.tokens")]];
+	return html`<nav class="filters" aria-label=${t("filter.nav")}>
+		<${Segmented} label=${t("period.label")} options=${periods} chosen=${state.value.period} choose=${choosePeriod} />
+		<${Custom} /><${Chips} /><${Search} />
+		<${Segmented} label=${t("metric.label")} options=${metrics} chosen=${metric.value} choose=${(value) => show({ metric: value })} />
+		<${Export} /><span class="soft" title=${t("period.zone")}>${zone()}</span></nav>`;
+}

@@ -1,0 +1,100 @@
+// Who we are, whether what is shown is live, when it was last imported, and the button that imports.
+import { second } from "../clock.js";
+import { LANGUAGES, language, t, tcode, tn, useLanguage } from "../i18n.js";
+import { link } from "../live.js";
+import { importNow, importResult, importing, loadedAt, problem, status } from "../store.js";
+import { nextTheme, theme } from "../theme.js";
+import { openHelp } from "./help.js";
+import { Ago, Icon, Segmented, html, when, whole } from "./parts.js";
+
+const OFFLINE_MS = 10_000;
+const RESULT_MS = 20_000;
+
+/** The connection in words: [kind, words]. */
+function connection() {
+	const { state, since, retryAt } = link.value;
+	if (state === "live") return problem.value ? ["bad", t("live.problem")] : ["good", t("live.live")];
+	if (state === "connecting") return ["idle", t("live.connecting")];
+	const now = second.value;
+	if (now - since < OFFLINE_MS) return ["warn", tn("live.retry", Math.max(0, Math.ceil((retryAt - now) / 1000)))];
+	const asOf = loadedAt.value ? t("live.asof", { at: when(loadedAt.value, "clock") }) : "";
+	return ["bad", t("live.offline", { since: when(since, "clock") }) + asOf];
+}
+
+const Lamp = ({ name, kind, title, children }) =>
+	html`<span class=${`live ${kind}`} data-field=${name} title=${title}><i></i>${children}</span>`;
+
+function Live() {
+	const [kind, words] = connection();
+	return html`<${Lamp} name="live" kind=${kind}>${words}<//>`;
+}
+
+function Kimi() {
+	const kimi = status.value?.kimi_proxy;
+	if (!kimi) return null;
+	const kind = { up: "good", down: "bad" }[kimi.state] ?? "idle";
+	const title = kimi.since && t("kimi.since", { at: when(kimi.since, "hour") });
+	return html`<${Lamp} name="kimi" kind=${kind} title=${title}>Kimi Proxy ${t(`kimi.${kimi.state}`)}<//>`;
+}
+
+/** What an import did, in a few words. */
+function counts({ added_count, updated_count, error_count }) {
+	const parts = [added_count && tn("import.added", added_count), updated_count && tn("import.updated", updated_count)];
+	const done = parts.filter(Boolean);
+	return [...(done.length ? done : [t("import.nothing")]), tn("import.errors", error_count)].join(" · ");
+}
+
+function Rejections({ run }) {
+	if (!run.rejections.length) return null;
+	return html`<p>${tn("import.rejected", run.error_count)}</p>
+		<ul>${run.rejections.map(({ index, code, field }) => html`
+			<li>${t("import.entry", { index: index + 1 })} ${field && html`<code>${field}</code> `}${tcode(code)}</li>`)}</ul>`;
+}
+
+function LastImport() {
+	if (!status.value) return null;
+	const { last_import: run, latest_ts } = status.value;
+	if (!run) return html`<span class="last soft" data-field="last-import">${t("import.last")} ${t("import.never")}</span>`;
+	const facts = {
+		at: when(run.at, "full"),
+		trigger: t(`trigger.${run.trigger}`),
+		took: `${whole(Math.ceil(run.duration_ms))} ms`,
+		unchanged: whole(run.skipped_count),
+		newest: html`<${Ago} ms=${latest_ts} />`,
+	};
+	if (run.remaining_count) facts.remaining = whole(run.remaining_count);
+	return html`<details class="last popover" data-field="last-import">
+		<summary class="soft">${t("import.last")} <${Ago} ms=${run.at} /><span class="counts"> · ${counts(run)}</span></summary>
+		<div class="panel">
+			<dl>${Object.entries(facts).map(([name, value]) => html`<div><dt>${t(`import.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>
+			<${Rejections} run=${run} />
+		</div></details>`;
+}
+
+function Result() {
+	const result = importResult.value;
+	let words = "";
+	if (importing.value) words = t("import.running");
+	else if (result && second.value - result.at < RESULT_MS) {
+		words = result.code ? tcode(result.code) : t("import.done", { counts: counts(result.receipt) });
+	}
+	const kind = result?.code && !importing.value ? "bad" : "good";
+	return html`<span role="status" class=${kind} data-field="import-result">${words}</span>`;
+}
+
+export function Header() {
+	const languages = Object.keys(LANGUAGES).map((tag) => [tag, html`<span aria-label=${LANGUAGES[tag]} role="img">${tag.toUpperCase()}</span>`]);
+	const themed = t(`theme.${theme.value}`);
+	return html`<header>${status.value?.demo && html`<p class="demo" data-notice="demo"><b>${t("demo")}</b> ${t("demo.why")}</p>`}<div class="top">
+		<h1><img src="/assets/favicon.svg" alt="" width="20" height="20" />Cline <span>(local)</span></h1>
+		<${Live} /><${Kimi} /><${LastImport} /><${Result} />
+		<div class="tools">
+			<${ImportButton} />
+			<${Segmented} label=${t("language")} options=${languages} chosen=${language.value} choose=${useLanguage} />
+			<button class="ghost" onClick=${nextTheme} aria-label=${themed} title=${themed}><${Icon} name=${theme.value} /></button>
+			<button class="ghost help" onClick=${openHelp} aria-label=${t("help")} title=${t("key.hint", { key: "?" })}>?</button>
+		</div></div></header>`;
+}
+
+export const ImportButton = () => html`<button class="primary" onClick=${importNow} aria-busy=${importing.value}
+	title=${t("key.hint", { key: "r" })}><${Icon} name="refresh" />${t("import.now")}</button>`;

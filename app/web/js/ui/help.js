@@ -1,0 +1,26 @@
+// The keyboard map, and the switch that turns it off (single letters get in the way of speech input: WCAG 2.1.4).
+import { signal } from "../../vendor/signals-core.js";
+import { t } from "../i18n.js";
+import { Icon, html } from "./parts.js";
+
+const STORED = "aico.keys";
+// Pairs, because an object would put "7" first.
+const KEYS = [["/", "filter"], ["1 – 6", "period"], ["7", "custom"], ["r", "import"], ["j k", "rows"], ["c", "copy"], ["e", "export"], ["?", "help"]];
+
+export const keysOn = signal(localStorage.getItem(STORED) !== "off");
+
+const dialog = () => document.getElementById("help");
+export const openHelp = () => dialog().showModal();
+const close = () => dialog().close();
+
+function toggle({ target }) {
+	keysOn.value = target.checked;
+	localStorage.setItem(STORED, keysOn.value ? "on" : "off");
+}
+
+export const Help = () => html`<dialog id="help" aria-labelledby="help-title" onClick=${({ target }) => target === dialog() && close()}>
+	<div class="sheet">
+		<div class="head"><h2 id="help-title">${t("help.title")}</h2><button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
+		<dl>${KEYS.map(([key, name]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${t(`help.${name}`)}</dd></div>`)}</dl>
+		<label><input type="checkbox" checked=${keysOn.value} onChange=${toggle} /> ${t("help.switch")}</label>
+	</div></dialog>`;

@@ -1,0 +1,63 @@
+// The states in which numbers alone would mislead: said in words, with what to do. Never a raw code, never a toast.
+import { minute } from "../clock.js";
+import { bytes } from "../format.js";
+import { locale, t, tcode, tn } from "../i18n.js";
+import { DAY } from "../period.js";
+import { loadedAt, problem, status } from "../store.js";
+import { ImportButton } from "./header.js";
+import { Ago, html, since, when } from "./parts.js";
+
+const FROZEN_DAYS = 7;
+
+const Notice = ({ kind, name, children }) =>
+	html`<div class=${`notice ${kind}`} data-notice=${name} role=${kind === "bad" ? "alert" : undefined}>${children}</div>`;
+
+function Trouble() {
+	if (!problem.value) return null;
+	const asOf = loadedAt.value && t("notice.asof", { at: when(loadedAt.value, "clock") });
+	return html`<${Notice} kind="bad" name="problem"><b>${tcode(problem.value)}</b> ${asOf}<//>`;
+}
+
+function Watcher() {
+	const { state, reason, since: at } = status.value.watcher;
+	if (state === "watching" || state === "starting") return null;
+	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name="watcher">
+		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
+}
+
+function Frozen() {
+	const { written_at: written } = status.value.ledger;
+	const days = Math.floor((minute.value - written) / DAY);
+	if (written === null || days < FROZEN_DAYS) return null;
+	return html`<${Notice} kind="warn" name="frozen"><details>
+		<summary><b title=${when(written, "full")}>${tn("frozen.title", days)}</b> ${t("frozen.why")}</summary>
+		<ul>${["unused", "cli", "vscode", "elsewhere"].map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
+}
+
+export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} /><${Frozen} />`}`;
+
+/** Nothing can be shown at all: no answer yet, or none for us. */
+export function Blocked() {
+	const isLocked = problem.value === "token_required";
+	return html`<section class="welcome" role="alert" data-state=${problem.value}>
+		<h2>${t(isLocked ? "blocked.token" : "blocked.title")}</h2><p>${tcode(problem.value)}</p>
+		${!isLocked && html`<p>${t("blocked.start")} <code>aico serve</code></p>`}</section>`;
+}
+
+/** The first minutes: which file was looked for, whether it is there, and what to do. */
+export function Welcome() {
+	const { ledger, watcher } = status.value;
+	const { exists, path, size_bytes, written_at } = ledger;
+	const size = exists && t("welcome.exists", { size: bytes(size_bytes, locale.value), ago: since(written_at, minute.value) });
+	const hasTrouble = watcher.reason && watcher.reason !== "ledger_not_found";
+	const fact = (name, value) => html`<div><dt>${t(`welcome.${name}`)}</dt><dd>${value}</dd></div>`;
+	return html`<section class="welcome" data-state=${exists ? "empty" : "no-ledger"}>
+		<h2>${t(exists ? "welcome.empty" : "welcome.waiting")}</h2>
+		<p>${t(exists ? "welcome.empty.why" : "welcome.waiting.why")}</p>
+		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}
+			${hasTrouble && fact("trouble", html`<span class="bad">${tcode(watcher.reason)}</span>`)}</dl>
+		<h3>${t("welcome.todo")}</h3>
+		<ul><li><${ImportButton} /> ${t("welcome.import")}</li>
+			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code> ${t(`welcome.${command}`)}</li>`)}</ul>
+		<p class="soft">${t("welcome.promise")}</p></section>`;
+}

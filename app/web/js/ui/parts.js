@@ -1,0 +1,58 @@
+// Small pieces that every part of the page uses.
+import htm from "../../vendor/htm.js";
+import { h } from "../../vendor/preact.js";
+import { minute, second } from "../clock.js";
+import { ago, compact, count, moment, money, moneyExact } from "../format.js";
+import { locale, t } from "../i18n.js";
+import { announcement } from "../store.js";
+
+export const html = htm.bind(h);
+
+// The locale and the words are everywhere the same: what is left is the value.
+export const amount = (usd) => money(usd, locale.value);
+export const short = (n) => compact(n, locale.value);
+export const whole = (n) => count(n, locale.value);
+export const when = (ms, style) => moment(ms, style, locale.value);
+export const since = (ms, now) => ago(ms, now, locale.value);
+export const exact = (usd) => moneyExact(usd, locale.value);
+
+const PATHS = {
+	close: "M4 4l8 8M12 4l-8 8",
+	down: "M8 2.5v8M4.5 7.5L8 11l3.5-3.5M3 13.5h10",
+	search: "M7 2.5a4.5 4.5 0 100 9 4.5 4.5 0 000-9zM10.3 10.3l3.2 3.2",
+	auto: "M8 2a6 6 0 100 12A6 6 0 008 2zM8 2v12",
+	light: "M8 5a3 3 0 100 6 3 3 0 000-6zM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M3 13l1-1M12 4l1-1",
+	dark: "M13.5 9.6A6 6 0 016.4 2.5a6 6 0 107.1 7.1z",
+	refresh: "M13 8a5 5 0 11-1.5-3.6M13 2.5V5h-2.5",
+};
+export const Icon = ({ name }) =>
+	html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
+
+/** "12s ago", alive, with the moment on hover. Only what is younger than a minute counts seconds. */
+export function Ago({ ms }) {
+	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
+	return html`<time title=${when(ms, "full")}>${since(ms, now)}</time>`;
+}
+
+export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;
+export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>`;
+
+/** Tokens without a price are not free: their cost is not known. */
+export const isUnpriced = (spent) => spent.total_cost === 0 && spent.tokens_in + spent.tokens_out > 0;
+
+export async function copyText(text) {
+	await navigator.clipboard.writeText(text);
+	announcement.value = t("copied", { text });
+}
+
+/** One of a few. Real radio buttons would trap the arrow keys, pressed buttons do not. */
+export const Segmented = ({ label, options, chosen, choose }) => html`<div class="segmented" role="group" aria-label=${label}>
+	${options.map(([value, words, key, disabled]) => html`<button aria-pressed=${value === chosen} disabled=${disabled}
+		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;
+
+/** A model's name, its maker set back: "moonshotai/" is the same in every row. */
+export function ModelName({ id, tag = "span", ...more }) {
+	if (id === null) return html`<${tag} ...${more}><i class="soft">${t("model.unknown")}</i><//>`;
+	const cut = id.lastIndexOf("/") + 1;
+	return html`<${tag} class="model" title=${id} ...${more}><span class="soft">${id.slice(0, cut)}</span>${id.slice(cut)}<//>`;
+}

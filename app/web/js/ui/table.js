@@ -1,0 +1,140 @@
+// The tasks: a window over pages of the server, so that a hundred thousand of them cost as little as fifty.
+import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-hooks.js";
+import { minute } from "../clock.js";
+import { moneyColumn } from "../format.js";
+import { locale, t, tn } from "../i18n.js";
+import { COLUMNS, chooseModel, chooseSort, showAll, state } from "../state.js";
+import { PAGE, fresh, rows, shown, wantPages } from "../store.js";
+import { Ago, ModelName, copyText, exact, html, isUnpriced, whole } from "./parts.js";
+import { selected } from "../selection.js";
+
+const OVERSCAN = 3;
+const COPIED_MS = 1600;
+
+const rowHeight = () => Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10);
+const headHeight = (body) => body.previousElementSibling.offsetHeight;
+const at = (pages, index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+
+/** Tokens in, tokens out and cost of a row or of the sum. */
+function Numbers({ spent, lifetime = spent.total_cost }) {
+	const usd = spent.total_cost;
+	const [head, tail, end] = moneyColumn(usd, locale.value);
+	const partly = lifetime !== usd && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) });
+	const count = (name) => html`<td class=${name} data-label=${t(`col.${name}.short`)}>${whole(spent[`tokens_${name}`])}</td>`;
+	return html`${count("in")}${count("out")}${isUnpriced(spent)
+		? html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`
+		: html`<td class="cost" title=${partly || exact(usd)}>${head}<span class="soft">${tail}</span>${end}${usd < 0 && html` <span class="tag">${t("correction")}</span>`}</td>`}`;
+}
+
+function CopyId({ id }) {
+	const [isCopied, setCopied] = useState(false);
+	const copy = async () => {
+		await copyText(id);
+		setCopied(true);
+		setTimeout(() => setCopied(false), COPIED_MS);
+	};
+	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${isCopied ? "✓" : "⧉"}</button>`;
+}
+
+/** As few elements as can be: there are fifty of these on a tall screen. */
+function Row({ task, index }) {
+	const { task_id: id, ts, model_id: model, spent, total_cost } = task;
+	const isFresh = fresh.value.get(id) > minute.value;
+	return html`<tr class=${`${isFresh ? "fresh" : ""} ${selected.value === id ? "on" : ""}`} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
+		<td class="id" title=${id}>${id}<${CopyId} id=${id} />${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="when soft"><${Ago} ms=${ts} /></td>
+		<td class="name"><${ModelName} id=${model} tag="button" onClick=${() => chooseModel(model)} /></td>
+		<${Numbers} spent=${spent} lifetime=${total_cost} /></tr>`;
+}
+
+function Head() {
+	const { sort, order } = state.value;
+	const column = (name) => {
+		const direction = sort === name ? order : null;
+		return html`<th scope="col" class=${`c-${name}`} aria-sort=${direction && `${direction}ending`}>
+			<button onClick=${() => chooseSort(name)}>${t(`col.${name}`)}<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[direction]}</span></button></th>`;
+	};
+	return html`<thead><tr aria-rowindex="1">${COLUMNS.map(column)}</tr></thead>`;
+}
+
+function Foot() {
+	const { totals, total } = rows.value;
+	const without = totals.unpriced_task_count;
+	return html`<tfoot><tr><th scope="row" colspan="3">${tn("table.sum", total)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
+		<${Numbers} spent=${totals} /></tr></tfoot>`;
+}
+
+function find(pages, id) {
+	for (const [page, items] of pages) {
+		const place = items.findIndex((task) => task.task_id === id);
+		if (place >= 0) return page * PAGE + place;
+	}
+	return -1;
+}
+
+/** After new numbers: if the reader has scrolled into the table, the row under the eye stays where it is. */
+function useAnchor(body, last) {
+	const anchor = useRef({});
+	useLayoutEffect(() => {
+		const { pages } = rows.value;
+		const known = anchor.current;
+		if (known.isInside && known.state === shown.value.state && known.pages !== pages) {
+			const [id, index] = known.ids.find(([id]) => find(pages, id) >= 0) ?? [];
+			if (id) scrollBy({ top: (find(pages, id) - index) * rowHeight(), behavior: "instant" });
+		}
+		const depth = headHeight(body.current) - body.current.getBoundingClientRect().top;
+		const ids = [];
+		for (let index = Math.max(0, Math.floor(depth / rowHeight())); index < last; index++) {
+			if (at(pages, index)) ids.push([at(pages, index).task_id, index]);
+		}
+		anchor.current = { state: shown.value.state, pages, ids, isInside: depth > 0 };
+	});
+}
+
+/** The slice of rows on the screen, from the place of the table's body in the window. */
+function useSlice(body, total) {
+	const [slice, setSlice] = useState([0, 20]);
+	useEffect(() => {
+		let frame = 0;
+		const look = () => {
+			frame = 0;
+			const { top } = body.current.getBoundingClientRect();
+			const row = (y) => Math.max(0, Math.min(total, Math.ceil((y - top) / rowHeight())));
+			const next = [row(-OVERSCAN * rowHeight()), row(innerHeight + OVERSCAN * rowHeight())];
+			setSlice((old) => (String(old) === String(next) ? old : next));
+			wantPages(Math.floor(next[0] / PAGE), Math.floor(Math.max(0, next[1] - 1) / PAGE));
+		};
+		const later = () => {
+			frame ||= requestAnimationFrame(look);
+		};
+		look();
+		addEventListener("scroll", later, { passive: true });
+		addEventListener("resize", later);
+		return () => {
+			cancelAnimationFrame(frame);
+			removeEventListener("scroll", later);
+			removeEventListener("resize", later);
+		};
+	}, [total]);
+	return slice.map((index) => Math.min(index, total));
+}
+
+/** The height of rows that are not in the document. */
+const Gap = ({ count }) => html`<tr class="gap" aria-hidden="true" style=${{ height: `${count * rowHeight()}px` }}></tr>`;
+
+export function Tasks() {
+	const body = useRef(null);
+	const { total, pages } = rows.value;
+	const [first, last] = useSlice(body, total);
+	useAnchor(body, last);
+	const list = [];
+	for (let index = first; index < last; index++) {
+		const task = at(pages, index);
+		list.push(task ? html`<${Row} key=${task.task_id} task=${task} index=${index} />` : html`<tr key=${index} class="wait"><td colspan="6"></td></tr>`);
+	}
+	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks">
+		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2></div>
+		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
+		<table aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
+			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table></section>`;
+}

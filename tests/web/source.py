@@ -1,0 +1,22 @@
+"""Where the dashboard's files are, and what counts as ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+WEB = Path(__file__).resolve().parents[2] / "app" / "web"
+VENDOR = WEB / "vendor"
+SCRIPTS = sorted((WEB / "js").rglob("*.js"))
+LANGUAGES = ("en", "fr")
+
+
+def page_files(language: str) -> list[Path]:
+    """Return every file that a browser loads for the page in ``language``."""
+    vendored = [path for path in VENDOR.iterdir() if path.suffix in {".js", ".css"}]
+    first_party = [WEB / "index.html", WEB / "app.css", WEB / "favicon.svg", WEB / "i18n" / f"{language}.json"]
+    return [*first_party, *SCRIPTS, *vendored]
+
+
+def size_of(files: list[Path]) -> int:
+    """Return the bytes of ``files`` together."""
+    return sum(path.stat().st_size for path in files)

@@ -1,0 +1,101 @@
+"""French and English are complete: no key is missing, none is left over, and every code has its words."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import cast
+
+import pytest
+
+from app.core.domain import RejectionCode, Trigger
+from app.core.errors import ObserverError
+from tests.web.source import LANGUAGES, SCRIPTS, WEB
+
+_LITERAL = re.compile(r"""\bt(n?)\(\s*"([^"]+)\"""")
+_DYNAMIC = re.compile(r"""\bt\(`([^`$]+)\$\{""")
+_QUOTED = re.compile(r'"([a-z][\w.]*)"')
+_PLACE = re.compile(r"\{(\w+)\}")
+_PLURAL = re.compile(r"\.(one|other)$")
+_NEVER_ON_A_PAGE = {
+    "configuration",
+    "instance_running",
+    "port_taken",
+    "service_refused",
+    "service_unreachable",
+    "storage_newer",
+}
+"""Errors of the command line: a service that meets one does not serve."""
+
+
+def _words(language: str) -> dict[str, str]:
+    return cast("dict[str, str]", json.loads((WEB / "i18n" / f"{language}.json").read_text(encoding="utf-8")))
+
+
+def _sources() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
+
+
+def _error_codes(kind: type[ObserverError]) -> set[str]:
+    return {kind.code}.union(*(_error_codes(below) for below in kind.__subclasses__()))
+
+
+def test_languages_have_the_same_keys() -> None:
+    """What one language can say, the other can say too."""
+    english, french = (_words(language) for language in LANGUAGES)
+
+    assert english.keys() == french.keys()
+
+
+def test_translations_use_the_same_placeholders() -> None:
+    """A number that one language shows is not lost in the other."""
+    english, french = (_words(language) for language in LANGUAGES)
+    places = {key: (set(_PLACE.findall(english[key])), set(_PLACE.findall(french[key]))) for key in english}
+
+    assert {key: pair for key, pair in places.items() if pair[0] != pair[1]} == {}
+
+
+def test_every_key_used_in_the_scripts_has_words() -> None:
+    """Whatever the scripts ask for by name is there, plural forms included."""
+    words = _words("en")
+    used = {
+        f"{key}.{form}" if plural else key for plural, key in _LITERAL.findall(_sources()) for form in ("one", "other")
+    }
+
+    assert sorted(used - words.keys()) == []
+
+
+def test_every_family_of_keys_used_in_the_scripts_has_words() -> None:
+    """A key that is put together at run time belongs to a family that exists."""
+    words = _words("en")
+    families = set(_DYNAMIC.findall(_sources()))
+
+    assert sorted(family for family in families if not any(key.startswith(family) for key in words)) == []
+
+
+def test_no_key_is_left_over() -> None:
+    """Words that nothing shows any more are removed."""
+    sources = _sources()
+    families = tuple(_DYNAMIC.findall(sources))
+    quoted = set(_QUOTED.findall(sources))
+
+    left_over = [key for key in _words("en") if not key.startswith(families) and _PLURAL.sub("", key) not in quoted]
+
+    assert left_over == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_of_the_service_has_words(language: str) -> None:
+    """The page never has to show a raw code: rejections, errors and triggers are all translated."""
+    words = _words(language)
+    codes = {f"code.{code}" for code in (*RejectionCode, *(_error_codes(ObserverError) - _NEVER_ON_A_PAGE))}
+    triggers = {f"trigger.{trigger}" for trigger in Trigger}
+
+    assert sorted((codes | triggers) - words.keys()) == []
+
+
+def test_french_never_breaks_a_line_before_its_punctuation() -> None:
+    """A colon, a question mark and quotation marks are tied to their word by a no-break space."""
+    loose = [text for text in _words("fr").values() if re.search(r" [:;?!»]|« ", text)]
+
+    assert loose == []
