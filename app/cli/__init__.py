@@ -1,0 +1,121 @@
+"""The command ``aico``. Knows the words only; what they do is imported when they are said."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from app import __version__
+from app.core.errors import InstanceRunning, ObserverError, SettingsError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED = 0, 1, 2, 3
+
+FLAGS = ("ledger_path", "database_path", "host", "port", "log_format", "log_level")
+"""Settings that have a flag. A token has none: other users of the machine can read command lines."""
+_COMMANDS = {
+    "serve": ("app.cli.serve", "serve"),
+    "import": ("app.cli.imports", "import_once"),
+    "status": ("app.cli.status", "show_status"),
+    "doctor": ("app.cli.doctor", "examine"),
+    "demo": ("app.cli.demo", "demonstrate"),
+    "export": ("app.cli.export", "export"),
+    "config": ("app.cli.config", "show"),
+}
+_UNTIL_TOLD = {None, "serve", "demo"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 ok, 1 failed, 2 usage or configuration, 3 degraded."""
+    options = build_parser().parse_args(arguments)
+    module, function = _COMMANDS[options.command or "serve"]
+    command = cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), function))
+    try:
+        return command(options)
+    except ObserverError as error:
+        hint = error.hint.replace("`aico ", f"`{command_name()} ")
+        sys.stderr.write(f"aico: {error}\n      {hint}\n")
+        return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        # A service is ended that way; of anything else it means that it was not done.
+        return EXIT_OK if options.command in _UNTIL_TOLD else EXIT_FAILED
+    except BrokenPipeError:
+        # Whoever reads us has seen enough. Nothing may be written any more, also not by the interpreter at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="aico",
+        description="Shows what your AI coding tools cost, live, from their local ledgers. Reads numbers only.",
+        epilog="Settings come from the configuration file and from AICO_* variables: `aico config show`.",
+    )
+    parser.add_argument("--version", action="version", version=f"aico {__version__}")
+    parser.set_defaults(open=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    settings = _settings_parser()
+    serve = commands.add_parser(
+        "serve", parents=[settings], help="watch the ledger and serve the dashboard (the default)"
+    )
+    serve.add_argument("--open", action="store_true", help="open the dashboard in the browser")
+    once = commands.add_parser("import", parents=[settings], help="import the ledger once")
+    once.add_argument("--dry-run", action="store_true", help="say what would be imported, write nothing")
+    once.add_argument("--json", action="store_true", help="print the receipt as JSON")
+    status = commands.add_parser("status", parents=[settings], help="what is watched, since when, what is wrong")
+    status.add_argument("--json", action="store_true", help="print as JSON")
+    doctor = commands.add_parser(
+        "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
+    )
+    doctor.add_argument("--json", action="store_true", help="print as JSON")
+    demo = commands.add_parser("demo", help="the service on a made-up ledger that keeps growing")
+    demo.add_argument("--open", action="store_true", help="open the dashboard in the browser")
+    export = commands.add_parser(
+        "export", parents=[settings], help="write the stored usage to a file or to standard output"
+    )
+    export.add_argument("--format", choices=["csv", "json", "ndjson"], default="csv", help="default: csv")
+    export.add_argument("--output", metavar="FILE", help="a file; default: standard output")
+    config = commands.add_parser("config", parents=[settings], help="the settings")
+    config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
+    return parser
+
+
+def _settings_parser() -> argparse.ArgumentParser:
+    """Return the flags that stand above every other place a setting may come from."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("settings", "these win over environment and configuration file")
+    for name in FLAGS:
+        group.add_argument(f"--{name.replace('_', '-')}", dest=f"set_{name}", metavar="VALUE", default=None)
+    return parser
+
+
+def flags_of(options: argparse.Namespace) -> dict[str, object]:
+    """Return the settings that were given as flags."""
+    given = {name: getattr(options, f"set_{name}", None) for name in FLAGS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def command_name() -> str:
+    """Return the words that start this program again from where the user is: it may not be on the PATH."""
+    program = Path(sys.argv[0])
+    if program.name != "aico":
+        return "python -m app"
+    return "aico" if shutil.which("aico") == str(program.absolute()) else str(program)
+
+
+def say(*lines: str) -> None:
+    """Print ``lines`` for a person."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def already_running(error: InstanceRunning) -> int:
+    """Say where the first instance is; that is what the user wanted to know."""
+    say(str(error))
+    return EXIT_OK if error.url else EXIT_FAILED

@@ -1,0 +1,103 @@
+"""``aico import``: one import to its end, by the running service where there is one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+from app.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
+from app.core.clock import now_ms
+from app.core.database import Database
+from app.core.domain import CLINE, ImportReceipt, Trigger
+from app.core.errors import InstanceRunning
+from app.core.instance_lock import InstanceLock
+from app.core.repository import KnownUsage, UsageRepository
+from app.core.settings import Settings, load_settings
+from app.features.ledger.importer import LedgerImporter
+from app.features.ledger.path_guard import LedgerGuard
+from app.proxy.running_service import RunningService
+
+
+def import_once(options: argparse.Namespace) -> int:
+    """Import, or only say what would be imported, and print the receipt."""
+    settings = load_settings(flags_of(options)).settings
+    if options.dry_run:
+        fields = _fields(asyncio.run(_preview(settings)))
+    else:
+        lock = InstanceLock(settings.database_path)
+        try:
+            lock.acquire()
+        except InstanceRunning as running:
+            if running.url is None:
+                raise
+            token = settings.token.get_secret_value() if settings.token else None
+            fields = asyncio.run(RunningService(running.url, token).import_ledger())
+        else:
+            try:
+                fields = _fields(asyncio.run(_import(settings)))
+            finally:
+                lock.release()
+    say(json.dumps(fields) if options.json else _sentence(fields, dry_run=bool(options.dry_run)))
+    return EXIT_DEGRADED if fields["error_count"] else EXIT_OK
+
+
+async def _import(settings: Settings) -> ImportReceipt:
+    """Import to the end and return the sum of all runs of the reading."""
+    database = Database(settings.database_path)
+    await database.open()
+    try:
+        total: ImportReceipt | None = None
+        async for step in _importer(settings, database).run(Trigger.CLI):
+            total = step.receipt if total is None else total.plus(step.receipt)
+    finally:
+        await database.close()
+    if total is None:
+        raise RuntimeError("an import yields at least one step")
+    return total
+
+
+async def _preview(settings: Settings) -> ImportReceipt:
+    database = Database(settings.database_path)
+    repository = UsageRepository(database, CLINE, now_ms)
+    try:
+        known = await repository.get_known() if settings.database_path.exists() else KnownUsage({}, {}, "", 0)
+        return await _importer(settings, database).preview(known)
+    finally:
+        await database.close()
+
+
+def _importer(settings: Settings, database: Database) -> LedgerImporter:
+    return LedgerImporter(
+        LedgerGuard(settings.ledger_path, settings.max_ledger_bytes),
+        UsageRepository(database, CLINE, now_ms),
+        read_attempts=settings.read_attempts,
+        max_entries_per_run=settings.max_entries_per_run,
+        now_ms=now_ms,
+    )
+
+
+def _fields(receipt: ImportReceipt) -> dict[str, object]:
+    return {
+        "imported_count": receipt.imported_count,
+        "skipped_count": receipt.skipped_count,
+        "error_count": receipt.error_count,
+        "latest_ts": receipt.latest_ts,
+        "added_count": receipt.added_count,
+        "updated_count": receipt.updated_count,
+        "remaining_count": receipt.remaining_count,
+        "revision": receipt.revision,
+        "duration_ms": receipt.duration_ms,
+        "rejections": [{"index": r.index, "code": r.code.value, "field": r.field} for r in receipt.rejections],
+        "trigger": receipt.trigger.value,
+    }
+
+
+def _sentence(fields: dict[str, object], *, dry_run: bool) -> str:
+    lead = "Would import" if dry_run else "Imported"
+    text = f"{lead} {fields['imported_count']} tasks ({fields['added_count']} new), {fields['skipped_count']} unchanged"
+    if fields["error_count"]:
+        text += f", {fields['error_count']} refused"
+    if fields["remaining_count"]:
+        text += f"; the service goes on with {fields['remaining_count']} more"
+    return text + "."

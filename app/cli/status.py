@@ -1,0 +1,64 @@
+"""``aico status``: what is watched, since when, what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+
+from app.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from app.cli.box import describe_age
+from app.core.instance_lock import InstanceLock
+from app.core.settings import load_settings
+from app.proxy.running_service import RunningService
+
+_WELL = {"watching", "waiting"}
+
+
+def show_status(options: argparse.Namespace) -> int:
+    """Print the status of the running service; exit with 1 when none runs and with 3 when it is degraded."""
+    settings = load_settings(flags_of(options)).settings
+    holder = InstanceLock(settings.database_path).find_holder()
+    if holder is None or holder.url is None:
+        fields: dict[str, object] = {"running": False, "ledger_path": settings.ledger_path}
+        say(json.dumps(fields) if options.json else "AI Cost Observer is not running. Start it with `aico serve`.")
+        return EXIT_FAILED
+    token = settings.token.get_secret_value() if settings.token else None
+    status = asyncio.run(RunningService(holder.url, token).get_status())
+    if options.json:
+        say(json.dumps({"running": True, "url": holder.url, **status}))
+    else:
+        say(*_lines(holder.url, status))
+    return EXIT_OK if _part(status, "watcher").get("state") in _WELL else EXIT_DEGRADED
+
+
+def _lines(url: str, status: dict[str, object]) -> list[str]:
+    watcher, ledger, last = _part(status, "watcher"), _part(status, "ledger"), _part(status, "last_import")
+    reason = f" ({watcher['reason']})" if watcher.get("reason") else ""
+    lines = [
+        f"running      {url}",
+        f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
+        f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
+        f"             {_describe_ledger(ledger)}",
+        f"tasks        {status.get('task_count')}",
+    ]
+    if last:
+        counts = f"{last.get('imported_count')} imported, {last.get('error_count')} refused"
+        lines.append(f"last import  {_age(last.get('at'))} [{last.get('trigger')}]: {counts}")
+    return lines
+
+
+def _describe_ledger(ledger: dict[str, object]) -> str:
+    if not ledger.get("exists"):
+        return "not there (yet), or not readable as a plain file: `aico doctor` says more"
+    return f"last written {_age(ledger.get('written_at'))}"
+
+
+def _part(status: dict[str, object], name: str) -> dict[str, object]:
+    part = status.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _age(moment_ms: object) -> str:
+    return describe_age(max(0.0, time.time() - moment_ms / 1000)) if isinstance(moment_ms, (int, float)) else "never"

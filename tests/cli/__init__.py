@@ -1,0 +1,1 @@
+"""The command `aico`, mostly as child processes."""

@@ -1,0 +1,375 @@
+"""The commands as a user calls them: what they print, and the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app import __version__
+from app.core.settings import setting_names
+from tests.e2e.ledger import PRIVATE, LedgerFile, entry
+from tests.e2e.server import HANG_S, ROOT, ServerProcess, database_path, environment, ledger_path, run_aico
+
+TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> LedgerFile:
+    """Return a ledger of two tasks."""
+    ledger = LedgerFile(ledger_path(tmp_path))
+    ledger.write(entry("1"), entry("2", model=None, cost=0))
+    return ledger
+
+
+@pytest.fixture
+def server(tmp_path: Path, ledger: LedgerFile) -> Iterator[ServerProcess]:
+    """Serve the ledger."""
+    with ServerProcess(tmp_path) as server:
+        yield server
+
+
+def stored_count(folder: Path) -> int:
+    """Return the number of rows in the database."""
+    with closing(sqlite3.connect(f"{database_path(folder).as_uri()}?mode=ro", uri=True)) as connection:
+        count: int = connection.execute("SELECT COUNT(*) FROM cline_task_usage").fetchone()[0]
+        return count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("['--version']", f"aico {__version__}"),
+        ("['--help']", "serve"),
+        ("['serve', '--help']", "--open"),
+        ("['import', '--help']", "--dry-run"),
+        ("['demo', '--help']", "--open"),
+    ],
+)
+def test_aico_answers_what_it_is_without_the_framework(arguments: str, text: str) -> None:
+    """Version and help need neither FastAPI nor a database, and end with 0."""
+    program = (
+        "import sys\nfrom app.cli import main\n"
+        f"try: main({arguments})\nexcept SystemExit as end: code = end.code\n"
+        "heavy = {'fastapi', 'starlette', 'uvicorn', 'sqlalchemy', 'httpx', 'pydantic'} & set(sys.modules)\n"
+        "sys.stderr.write(','.join(sorted(heavy)))\nsys.exit(code)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=False
+    )
+    assert ended.returncode == 0
+    assert text in ended.stdout
+    assert "fastapi" not in ended.stderr
+    assert "starlette" not in ended.stderr
+    assert "uvicorn" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nothing",), ("serve", "--nothing"), ("config",), ("export", "--format", "xls")]
+)
+def test_aico_refuses_words_that_it_does_not_know(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """A mistyped command is a usage error: exit 2, and nothing was made."""
+    ended = run_aico(tmp_path, *arguments)
+    assert ended.returncode == 2
+    assert "usage: " in ended.stderr
+    assert not database_path(tmp_path).exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"AICO_LEDGER_PATH": "relative/taskHistory.json"}, "ledger_path"),
+        ({"AICO_LEDGER_PATH": "/tmp/other.json"}, "ledger_path"),  # noqa: S108  # never opened
+        ({"AICO_PORT": "many"}, "port"),
+        ({"AICO_PORT": "70000"}, "port"),
+        ({"AICO_HOST": "0.0.0.0"}, "token"),  # noqa: S104  # refused
+        ({"AICO_TOKEN": "short"}, "token"),
+        ({"AICO_COLOUR": "blue"}, "colour"),
+        ({"AICO_TICK_S": "0"}, "tick_s"),
+        ({"AICO_CONFIG": "/no/such/file.toml"}, "AICO_CONFIG"),
+    ],
+)
+def test_configuration_error_is_one_clear_line(tmp_path: Path, settings: dict[str, str], name: str) -> None:
+    """A setting that cannot be is named, with exit 2, before anything is made or opened; its value is not repeated."""
+    ended = run_aico(tmp_path, "serve", settings=settings)
+    assert ended.returncode == 2
+    first, second = ended.stderr.splitlines()
+    assert first.startswith(f"aico: Setting {name}")
+    assert "config show" in second
+    assert "short" not in ended.stderr
+    assert not database_path(tmp_path).exists()
+
+
+def test_import_stores_the_ledger_and_prints_a_receipt(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Without a service the command imports by itself; a second time there is nothing to do."""
+    first = run_aico(tmp_path, "import")
+    assert (first.returncode, first.stdout) == (0, "Imported 2 tasks (2 new), 0 unchanged.\n")
+    second = run_aico(tmp_path, "import", "--json")
+    receipt = json.loads(second.stdout)
+    assert (receipt["imported_count"], receipt["skipped_count"], receipt["revision"]) == (0, 2, 1)
+    assert receipt["trigger"] == "cli"
+    assert stored_count(tmp_path) == 2
+    assert PRIVATE not in first.stdout + first.stderr + second.stdout + second.stderr
+
+
+def test_import_goes_on_to_the_end_and_prints_the_sum(tmp_path: Path, ledger: LedgerFile) -> None:
+    """However many runs an import takes, the command makes them all and prints one receipt."""
+    ledger.write(*(entry(str(number)) for number in range(7)), {"id": "broken"})
+    ended = run_aico(tmp_path, "import", "--json", settings={"AICO_MAX_ENTRIES_PER_RUN": "3"})
+    receipt = json.loads(ended.stdout)
+    assert ended.returncode == 3
+    assert (receipt["imported_count"], receipt["remaining_count"], receipt["revision"]) == (7, 0, 3)
+    assert receipt["error_count"] == 1
+    assert receipt["rejections"][0]["index"] == 7
+    assert stored_count(tmp_path) == 7
+
+
+def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Before the first import nothing is made; afterwards only what is new is counted."""
+    first = run_aico(tmp_path, "import", "--dry-run")
+    assert (first.returncode, first.stdout) == (0, "Would import 2 tasks (2 new), 0 unchanged.\n")
+    assert not database_path(tmp_path).exists()
+    run_aico(tmp_path, "import")
+    ledger.write(entry("1", tokens_in=9), entry("2", model=None, cost=0), entry("3"))
+    second = json.loads(run_aico(tmp_path, "import", "--dry-run", "--json").stdout)
+    assert (second["added_count"], second["updated_count"], second["skipped_count"]) == (1, 1, 1)
+    assert stored_count(tmp_path) == 2
+
+
+def test_dry_run_works_beside_a_running_service(server: ServerProcess, tmp_path: Path) -> None:
+    """Looking needs no lock."""
+    ended = run_aico(tmp_path, "import", "--dry-run")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("Would import ")
+
+
+def test_import_exits_with_3_when_entries_were_refused(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Good entries are stored, refused ones are counted, and a script can tell."""
+    ledger.write(entry("1"), {"id": PRIVATE, "task": PRIVATE}, None)
+    for arguments in (("import",), ("import", "--dry-run")):
+        ended = run_aico(tmp_path, *arguments)
+        assert ended.returncode == 3
+        assert "2 refused" in ended.stdout
+        assert PRIVATE not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "There is no ledger at "), (b"{}", "Not a ledger: "), (b"", "Not a ledger: ")]
+)
+def test_import_says_why_it_failed(tmp_path: Path, ledger: LedgerFile, content: bytes | None, sentence: str) -> None:
+    """A failure is a sentence and a hint on standard error, and exit 1."""
+    ledger.unlink()
+    if content is not None:
+        ledger.overwrite(content)
+    ended = run_aico(tmp_path, "import")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"aico: {sentence}")
+    assert len(ended.stderr.splitlines()) == 2
+
+
+def test_status_tells_that_nothing_runs(tmp_path: Path) -> None:
+    """Without a service the status says how to start it, and exits with 1."""
+    plain, as_json = run_aico(tmp_path, "status"), run_aico(tmp_path, "status", "--json")
+    assert (plain.returncode, as_json.returncode) == (1, 1)
+    assert "not running" in plain.stdout
+    assert json.loads(as_json.stdout) == {"running": False, "ledger_path": str(ledger_path(tmp_path))}
+
+
+def test_status_tells_what_is_watched(server: ServerProcess, tmp_path: Path) -> None:
+    """With a service it says where, what is watched, and what was imported last; exit 0."""
+    server.wait_for_state("watching")
+    plain, as_json = run_aico(tmp_path, "status"), run_aico(tmp_path, "status", "--json")
+    assert (plain.returncode, as_json.returncode) == (0, 0)
+    for text in (server.url, "watching", str(server.ledger), "tasks        2", "last import"):
+        assert text in plain.stdout
+    fields = json.loads(as_json.stdout)
+    assert (fields["running"], fields["url"], fields["task_count"]) == (True, server.url, 2)
+
+
+def test_status_exits_with_3_when_the_watcher_is_degraded(server: ServerProcess, tmp_path: Path) -> None:
+    """A ledger that is none is seen from a script, with the reason."""
+    LedgerFile(server.ledger).overwrite(b"{}")
+    server.wait_for_state("degraded", "ledger_format")
+    ended = run_aico(tmp_path, "status")
+    assert ended.returncode == 3
+    assert "degraded (ledger_format)" in ended.stdout
+    LedgerFile(server.ledger).unlink()
+    server.wait_for_state("waiting", "ledger_not_found")
+    ended = run_aico(tmp_path, "status")
+    assert ended.returncode == 0
+    assert "not there (yet)" in ended.stdout
+
+
+def test_serve_shows_a_box_with_everything_a_user_needs(server: ServerProcess) -> None:
+    """Address, ledger and what chose it, its size and age, database, and how to stop."""
+    box = server.output()
+    for text in (server.url, str(server.ledger), "AICO_LEDGER_PATH", "found", str(server.database), "Ctrl-C", "demo"):
+        assert text in box
+    widths = {len(line) for line in box.splitlines() if line[:1] in "╭│╰"}
+    assert len(widths) == 1
+
+
+def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
+    """Without a word the service starts; without a ledger it waits, and says for which file."""
+    with ServerProcess(tmp_path, command=()) as server:
+        server.wait_for_state("waiting", "ledger_not_found" if server.ledger.parent.exists() else "directory_missing")
+        assert "not there yet" in server.output()
+        assert str(server.ledger) in server.output()
+        LedgerFile(server.ledger).write(entry("1"))
+        server.wait_for_state("watching")
+        assert server.stop(signal.SIGINT) == 0
+        assert "Traceback" not in server.log()
+
+
+def test_serve_writes_its_log_as_json_when_asked(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Every line of the log is one object, and none holds text of the ledger."""
+    with ServerProcess(tmp_path, {"AICO_LOG_FORMAT": "json"}) as server:
+        server.wait_for_state("watching")
+        server.stop()
+        lines = [line for line in server.log().splitlines() if line != "stopped"]
+    records = [json.loads(line) for line in lines]
+    assert {"at", "level", "logger", "message"} <= set(records[0])
+    assert any("2 imported (2 new)" in record["message"] for record in records)
+    assert PRIVATE not in "".join(lines)
+
+
+def test_serve_prints_a_link_that_works_once(tmp_path: Path) -> None:
+    """With a token the box holds a one-time link instead of the token."""
+    with ServerProcess(tmp_path, {"AICO_TOKEN": TOKEN}) as server, server.client() as client:
+        assert "/login?key=" in server.page
+        assert TOKEN not in server.output() + server.log()
+        assert client.get("/").status_code == 401
+        assert client.get(server.page).status_code == 303
+        assert client.get("/").status_code == 200
+        client.cookies.clear()
+        assert client.get(server.page).status_code == 401
+
+
+def test_export_writes_what_is_stored(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Each format goes to standard output or to a file, without any text of the ledger's prompts."""
+    run_aico(tmp_path, "import")
+    plain = run_aico(tmp_path, "export")
+    assert plain.returncode == 0
+    assert {line["task_id"] for line in csv.DictReader(io.StringIO(plain.stdout.removeprefix("\ufeff")))} == {"1", "2"}
+    target = tmp_path / "out.json"
+    assert run_aico(tmp_path, "export", "--format", "json", "--output", str(target)).returncode == 0
+    assert {one["task_id"] for one in json.loads(target.read_text(encoding="utf-8"))} == {"1", "2"}
+    lines = run_aico(tmp_path, "export", "--format", "ndjson").stdout.splitlines()
+    assert len([json.loads(line) for line in lines]) == 2
+    assert PRIVATE not in plain.stdout + target.read_text(encoding="utf-8")
+
+
+def test_export_says_why_it_failed(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Without a database, or into a folder that is not there, it is exit 1 and a sentence, and nothing is made."""
+    ended = run_aico(tmp_path, "export")
+    assert ended.returncode == 1
+    assert "there is no database" in ended.stderr
+    assert not database_path(tmp_path).exists()
+    run_aico(tmp_path, "import")
+    ended = run_aico(tmp_path, "export", "--output", str(tmp_path / "no" / "such" / "folder.csv"))
+    assert ended.returncode == 1
+    assert "cannot write" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_export_ends_quietly_when_its_reader_has_seen_enough(tmp_path: Path, ledger: LedgerFile) -> None:
+    """A closed pipe is how ``head`` says thank you; it is no failure with a trace."""
+    ledger.write(*(entry(str(number)) for number in range(5_000)))
+    run_aico(tmp_path, "import")
+    read, write = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "export"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=write,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(write)
+        os.close(read)
+        _, errors = process.communicate(timeout=HANG_S)
+    assert errors == b""
+    assert process.returncode in {0, 1}
+
+
+def test_config_show_names_every_setting_with_its_origin(tmp_path: Path) -> None:
+    """A line per setting with its value and what chose it; a token is never shown."""
+    config = tmp_path / "config.toml"
+    config.write_text('debounce_ms = 70\nallowed_origins = ["http://a.example", "http://b.example"]\n')
+    settings = {"AICO_CONFIG": str(config), "AICO_TOKEN": TOKEN}
+    ended = run_aico(tmp_path, "config", "show", settings=settings)
+    rows = {line.split()[0]: re.split(r"\s{2,}", line) for line in ended.stdout.splitlines()}
+    assert ended.returncode == 0
+    assert set(rows) == set(setting_names())
+    assert rows["port"][1:] == ["0", "AICO_PORT"]
+    assert rows["debounce_ms"][1:] == ["10.0", "AICO_DEBOUNCE_MS"]
+    assert rows["allowed_origins"][1:] == ["http://a.example, http://b.example", str(config)]
+    assert rows["host"][1:] == ["127.0.0.1", "default"]
+    assert rows["kimi_proxy_url"][1] == "none"
+    assert TOKEN not in ended.stdout
+    assert not database_path(tmp_path).exists()
+
+
+def test_flag_wins_over_the_environment(tmp_path: Path) -> None:
+    """What is said on the command line stands above everything."""
+    ended = run_aico(tmp_path, "config", "show", "--port", "9000")
+    assert re.search(r"^port +9000 +flag$", ended.stdout, re.MULTILINE)
+
+
+def findings(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return what the doctor found: verdict and text by subject."""
+    ended = run_aico(folder, "doctor", "--json")
+    found = json.loads(ended.stdout)
+    assert ended.returncode == (1 if any(one["verdict"] == "FAIL" for one in found) else 0)
+    assert PRIVATE not in ended.stdout + ended.stderr
+    return {one["subject"]: (one["verdict"], one["text"]) for one in found}
+
+
+def test_doctor_finds_everything_well(server: ServerProcess, tmp_path: Path) -> None:
+    """Ledger, entries, database and service are told, each with what a user wants to know."""
+    server.wait_for_state("watching")
+    found = findings(tmp_path)
+    assert {verdict for verdict, _ in found.values()} == {"OK"}
+    assert str(server.ledger) in found["ledger"][1]
+    assert "2 tasks" in found["entries"][1]
+    assert server.url in found["service"][1]
+    plain = run_aico(tmp_path, "doctor")
+    assert plain.returncode == 0
+    assert all(line.startswith("OK ") for line in plain.stdout.splitlines())
+
+
+def test_doctor_exits_with_1_when_something_fails(tmp_path: Path, ledger: LedgerFile) -> None:
+    """A ledger that is none is a failure that a script can see, beside everything that is well."""
+    ledger.overwrite(b"{}")
+    found = findings(tmp_path)
+    assert found["entries"][0] == "FAIL"
+    assert "first start" in found["database"][1]
+
+
+def test_demo_serves_a_growing_ledger_and_leaves_nothing(tmp_path: Path) -> None:
+    """The demonstration says that it is one, moves by itself, ends with 0 on Ctrl-C, and cleans up after itself."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with ServerProcess(tmp_path, {"TMPDIR": str(temporary)}, command=("demo",)) as server, server.client() as client:
+        assert "DEMO" in server.output()
+        server.wait_for_state("watching")
+        status = client.get("/api/cline/status").json()
+        assert status["demo"] is True
+        assert status["task_count"] > 100
+        assert Path(status["ledger"]["path"]).is_relative_to(temporary)
+        assert list(temporary.iterdir())
+        assert server.stop(signal.SIGINT) == 0
+        assert "Traceback" not in server.log()
+    assert list(temporary.iterdir()) == []
+    assert not server.database.exists()

@@ -1,0 +1,282 @@
+"""Parts of the commands that a child process cannot be brought to: failures of the machine, words of the box."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from app.cli import EXIT_FAILED, EXIT_OK, doctor, main, serve
+from app.cli.box import describe_age, describe_size, draw_box
+from app.cli.log import NOISE_MAX, NOISE_WINDOW_S, BoundedNoise, JsonFormatter
+from app.cli.serve import listen, url_of
+from app.core.errors import PortTaken, ServiceRefusal, SettingsError
+from app.core.settings import Settings
+from app.proxy.running_service import RunningService
+from tests.e2e.ledger import LedgerFile, entry
+from tests.e2e.server import database_path, environment, ledger_path
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give this process the variables of a machine that keeps everything in one folder."""
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "just now"),
+        (0.9, "just now"),
+        (1, "1 second ago"),
+        (59, "59 seconds ago"),
+        (60, "1 minute ago"),
+        (7_200, "2 hours ago"),
+        (86_400, "1 day ago"),
+        (1e7, "115 days ago"),
+    ],
+)
+def test_age_is_told_in_the_largest_unit_that_it_fills(seconds: float, text: str) -> None:
+    """A person reads one number and one unit."""
+    assert describe_age(seconds) == text
+
+
+def test_size_is_told_in_kilobytes_or_megabytes() -> None:
+    """Small files are told finely, large ones coarsely."""
+    assert (describe_size(1_234), describe_size(2_345_678)) == ("1.2 kB", "2.3 MB")
+
+
+def test_box_is_straight_also_around_wide_characters() -> None:
+    """Text of other scripts takes two columns in a terminal, and the frame knows."""
+    lines = draw_box("観測", [("Path", "/home/観測/x"), ("", "plain")])
+    widths = {sum(2 if "\u3000" < character < "\uffff" else 1 for character in line) for line in lines}
+    assert len(widths) == 1
+
+
+def test_interrupted_command_is_no_success(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of an import means that it was not done; at a service it is how one ends it."""
+
+    def interrupt(_options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.cli.imports.import_once", interrupt)
+    monkeypatch.setattr(serve, "serve", interrupt)
+    assert main(["import"]) == EXIT_FAILED
+    assert main(["serve"]) == EXIT_OK
+    assert main([]) == EXIT_OK
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "word"),
+    [
+        (errno.EADDRINUSE, PortTaken, "taken"),
+        (errno.EACCES, SettingsError, "Setting port"),
+        (errno.EADDRNOTAVAIL, SettingsError, "Setting host"),
+    ],
+)
+def test_listen_names_the_reason_and_the_setting(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception], word: str
+) -> None:
+    """A taken port, one that may not be used, and an address that is not here are three different mistakes."""
+
+    class Refusing(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise OSError(number, "refused")
+
+    monkeypatch.setattr("app.cli.serve.socket.socket", Refusing)
+    with pytest.raises(kind, match=word):
+        listen("127.0.0.1", 80)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8611"),
+        ("localhost", "http://localhost:8611"),
+        ("::1", "http://[::1]:8611"),
+        ("0.0.0.0", "http://127.0.0.1:8611"),  # noqa: S104  # replaced
+        ("::", "http://[::1]:8611"),
+        ("192.0.2.7", "http://192.0.2.7:8611"),
+    ],
+)
+def test_address_of_the_page_can_be_opened(host: str, url: str) -> None:
+    """Whatever is listened on, the printed address is one that a browser on this machine reaches."""
+    values = {"ledger_path": "/cline/taskHistory.json", "host": host, "token": "a-token-of-the-operator"}
+    settings = Settings.model_validate(values)
+    assert url_of(settings) == url
+
+
+def test_listen_takes_addresses_of_both_families() -> None:
+    """An address with colons is IPv6."""
+    with listen("127.0.0.1", 0) as four, listen("::1", 0) as six:
+        assert (four.family, six.family) == (socket.AF_INET, socket.AF_INET6)
+
+
+def test_box_of_serve_says_what_is_wrong_with_the_ledger(tmp_path: Path) -> None:
+    """A ledger that is refused is said as such, and the service is started all the same."""
+    path = tmp_path.resolve() / "taskHistory.json"
+    path.mkdir()
+    settings = Settings(ledger_path=str(path), database_path=tmp_path / "observer.db")
+    rows = dict(serve._rows(settings, "http://127.0.0.1:1", demo=False))
+    assert rows[""].startswith("Refused: ")
+
+
+def test_open_starts_the_browser_at_the_printed_address(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page that is opened is the one that the box shows; here the browser ends the service at once."""
+    opened: list[str] = []
+
+    def browse(url: str) -> bool:
+        opened.append(url)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", browse)
+    assert main(["serve", "--open"]) == EXIT_OK
+    assert [url.startswith("http://127.0.0.1:") for url in opened] == [True]
+
+
+def run_doctor(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Return the verdict of each subject."""
+    main(["doctor", "--json"])
+    return {one["subject"]: one["verdict"] for one in json.loads(capsys.readouterr().out)}
+
+
+def test_doctor_finds_a_database_that_others_can_read_and_a_full_disk(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mode that is too open and a disk that is nearly full are warnings before they are failures."""
+    (machine / "cline").mkdir()
+    (machine / "cline" / "taskHistory.json").write_bytes(b"[]")
+    assert main(["import"]) == EXIT_OK
+    capsys.readouterr()
+    database_path(machine).chmod(0o644)
+    monkeypatch.setattr(doctor, "_FREE_MIN_BYTES", 1 << 62)
+    main(["doctor", "--json"])
+    found = [(one["subject"], one["verdict"]) for one in json.loads(capsys.readouterr().out)]
+    assert found.count(("database", "WARN")) == 1
+    assert ("disk", "WARN") in found
+
+
+def test_doctor_finds_a_database_that_it_may_not_look_at(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A refusal of the system is a finding of the doctor, not its end."""
+    real, target = Path.stat, str(database_path(machine))
+
+    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if str(path) == target:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, follow_symlinks=follow_symlinks)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", refuse)
+        found = run_doctor(capsys)
+    assert found["database"] == "FAIL"
+
+
+def test_doctor_names_other_ledgers_and_how_to_watch_them(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who uses Cline in an editor is told the one setting to paste; the file is looked at, not read."""
+    home = machine / "some home"
+    ledger = home / ".config/Code/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"never read")
+    monkeypatch.setenv("HOME", str(home))
+    main(["doctor", "--json"])
+    (other,) = [finding["text"] for finding in json.loads(capsys.readouterr().out) if finding["subject"] == "other"]
+    assert other.endswith(f"AICO_LEDGER_PATH='{ledger}'")
+
+
+def test_doctor_finds_what_is_wrong(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing, old, foreign, half broken or linked ledger, and a file that is no database: each has its verdict."""
+    ledger = LedgerFile(ledger_path(machine))
+    ledger.write(entry("1"))
+    os.utime(ledger.path, (1_700_000_000, 1_700_000_000))
+    assert run_doctor(capsys) == {"ledger": "WARN", "entries": "OK", "database": "OK", "service": "OK"}
+    ledger.write(entry("1"), None)
+    assert run_doctor(capsys)["entries"] == "WARN"
+    ledger.overwrite(b"{}")
+    assert run_doctor(capsys)["entries"] == "FAIL"
+    ledger.unlink()
+    assert run_doctor(capsys)["ledger"] == "WARN"
+    ledger.path.symlink_to("/etc/passwd")
+    assert run_doctor(capsys)["ledger"] == "FAIL"
+    database_path(machine).parent.mkdir(mode=0o700)
+    database_path(machine).write_bytes(b"this is no database" * 100)
+    assert run_doctor(capsys)["database"] == "FAIL"
+
+
+def test_doctor_finds_a_lock_that_it_cannot_open(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link in the lock's place is refused by whoever locks, and the doctor says so beside all its other findings."""
+    database_path(machine).parent.mkdir()
+    database_path(machine).with_name("observer.db.lock").symlink_to("elsewhere")
+    assert run_doctor(capsys)["service"] == "FAIL"
+
+
+def test_doctor_finds_a_damaged_database(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What SQLite's own check complains of is a failure, with what to do."""
+    (machine / "cline").mkdir()
+    (machine / "cline" / "taskHistory.json").write_bytes(b"[]")
+    main(["import"])
+    capsys.readouterr()
+    data = bytearray(database_path(machine).read_bytes())
+    data[4096 * 2 :] = b"\xff" * (len(data) - 4096 * 2)
+    database_path(machine).write_bytes(data)
+    assert run_doctor(capsys)["database"] == "FAIL"
+
+
+def test_json_log_holds_the_trace_of_a_bug() -> None:
+    """A line of the log is one object, also with an exception in it."""
+    bug = ZeroDivisionError("a bug")
+    record = logging.LogRecord("name", logging.ERROR, __file__, 1, "it %s", ("broke",), (type(bug), bug, None))
+    line = JsonFormatter().format(record)
+    content = json.loads(line)
+    assert "\n" not in line
+    assert (content["level"], content["message"]) == ("error", "it broke")
+    assert "ZeroDivisionError: a bug" in content["trace"]
+
+
+def noise(name: str, text: str) -> logging.LogRecord:
+    """Return a record of the logger called ``name``."""
+    return logging.LogRecord(name, logging.ERROR, __file__, 1, text, (), None)
+
+
+def test_noise_of_libraries_is_bounded_by_kind_and_time() -> None:
+    """What any page can provoke a thousand times is written a few times a minute; our own log is always written."""
+    now = 0.0
+    bounded = BoundedNoise(lambda: now)
+    first = [bounded.filter(noise("uvicorn.error", "broken handshake")) for _ in range(NOISE_MAX + 3)]
+    assert first == [True] * NOISE_MAX + [False] * 3
+    assert bounded.filter(noise("uvicorn.error", "something else"))
+    assert all(bounded.filter(noise("app.services.watcher", "ours")) for _ in range(NOISE_MAX + 1))
+    now = NOISE_WINDOW_S
+    assert bounded.filter(noise("uvicorn.error", "broken handshake"))
+
+
+async def test_running_service_hands_on_refusals_in_plain_text() -> None:
+    """Sentence, code and hint of the other process are told, and nothing of it steers the terminal."""
+    refusal = ServiceRefusal("ledger_not_found", "There is \x1b[31mno ledger.", "Wait.\a")
+    assert str(refusal) == "There is \ufffd[31mno ledger. [ledger_not_found] Wait.\ufffd"
+    assert refusal.service_code == "ledger_not_found"
+    assert RunningService("http://127.0.0.1:1", "secret")._headers == {"Authorization": "Bearer secret"}
+
+
+def test_flags_of_knows_the_flags_that_were_given() -> None:
+    """A flag that was not given leaves its setting to the other layers."""
+    options = cli.build_parser().parse_args(["serve", "--port", "1", "--ledger-path", "/x/taskHistory.json"])
+    assert cli.flags_of(options) == {"port": "1", "ledger_path": "/x/taskHistory.json"}
+    assert cli.flags_of(argparse.Namespace()) == {}
