@@ -1,0 +1,222 @@
+"""``python -m tests.ui.screenshots [FOLDER]``: a picture of every state of the page, from the real service.
+
+Ledgers are generated and the page's clock stands still, so two runs differ only where the page itself does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from app.features.demo.generator import LedgerGenerator
+from tests.ui.browser import launch
+from tests.ui.emulation import NOON, moment_ms, stop_clock, watch_since
+from tests.ui.service import Service, entry, kimi_proxy
+
+DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / ".make" / "screenshots"
+DESKTOP = (1280, 800)
+PHONE = (390, 844)
+PATH = "/home/ada/.cline/data/state/taskHistory.json"
+Theme: TypeAlias = Literal["dark", "light"]
+Act: TypeAlias = Callable[[Page], object]
+
+
+def main(arguments: list[str]) -> int:
+    """Take every picture; return the exit code."""
+    folder = Path(arguments[0]) if arguments else DEFAULT_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, ExitStack() as stack, sync_playwright() as playwright:
+        camera = Camera(launch(playwright), folder)
+        services = Services(Path(home).resolve(), stack)
+        _take_data(camera, services, stack.enter_context(kimi_proxy()))
+        _take_states(camera, services)
+    print(f"{camera.count} pictures in {folder}")  # noqa: T201
+    return 0
+
+
+class Services:
+    """Starts services that end with the program."""
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        self._home = home
+        self._stack = stack
+        self._count = 0
+
+    def make(self, **settings: str) -> Service:
+        """Return a service that is not started."""
+        self._count += 1
+        folder = self._home / str(self._count)
+        folder.mkdir()
+        variables = {f"AICO_{name.upper()}": value for name, value in settings.items()}
+        return self._stack.enter_context(Service(folder, variables))
+
+
+class Camera:
+    """Opens the page in every way and takes its picture."""
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self._browser = browser
+        self._folder = folder
+        self.count = 0
+
+    @contextmanager
+    def look(
+        self,
+        service: Service,
+        path: str = "/",
+        *,
+        theme: Theme = "light",
+        language: str = "en-US",
+        size: tuple[int, int] = DESKTOP,
+        prepare: Act = stop_clock,
+    ) -> Iterator[Page]:
+        """Yield the page, loaded."""
+        context = self._browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            locale=language,
+            timezone_id="Europe/Paris",
+            color_scheme=theme,
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        prepare(page)
+        page.goto(service.url + path)
+        expect(page.locator("footer")).to_be_visible()
+        yield page
+        context.close()
+
+    def take(self, page: Page, name: str, *, whole: bool = False) -> None:
+        """Write one picture, with a path of nobody in the place of the temporary one."""
+        expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+        page.evaluate(
+            "(path) => document.querySelectorAll('footer code, .welcome dd code').forEach((place) => {"
+            " if (place.textContent.endsWith('taskHistory.json')) place.textContent = path; })",
+            PATH,
+        )
+        page.screenshot(path=self._folder / f"{name}.png", full_page=whole)
+        self.count += 1
+
+
+def _take_data(camera: Camera, services: Services, proxy: str) -> None:
+    service = services.make(budget_daily_usd="25", budget_monthly_usd="150", kimi_proxy_url=proxy)
+    generated = LedgerGenerator(7, moment_ms(), days=75, utc_offset_minutes=60).entries(900)
+    service.ledger.write(*({**one} for one in generated))
+    service.start()
+    watched = watch_since(moment_ms(45))
+    for theme in ("light", "dark"):
+        for language in ("en-US", "fr-FR"):
+            for kind, size in (("desktop", DESKTOP), ("phone", PHONE), ("phone-tall", (390, 2000))):
+                with camera.look(service, theme=theme, language=language, size=size, prepare=watched) as page:
+                    expect(page.locator("[data-field=cost]")).to_be_visible()
+                    camera.take(page, f"data-{theme}-{language[:2]}-{kind}")
+    with camera.look(service, "/?period=30d&chart=bars", prepare=watch_since(moment_ms(18))) as page:
+        expect(page.locator("[data-field=exact]")).to_be_visible()
+        camera.take(page, "bars-30d")
+    with camera.look(service, "/?table=true", theme="dark", prepare=watched) as page:
+        expect(page.locator(".astable")).to_be_visible()
+        camera.take(page, "chart-as-table")
+    with camera.look(service, "/?model=claude-sonnet-4-5-20250929&metric=tokens&q=claude", prepare=watched) as page:
+        expect(page.locator("[data-chip=model]")).to_be_visible()
+        page.locator("[data-field=last-import] summary").click()
+        camera.take(page, "filtered-last-import")
+    for language, theme in (("en-US", "light"), ("fr-FR", "dark")):
+        with camera.look(service, language=language, theme=theme, prepare=watched) as page:  # type: ignore[arg-type]
+            expect(page.locator("[data-field=cost]")).to_be_visible()
+            page.keyboard.press("?")
+            camera.take(page, f"help-{language[:2]}")
+    with camera.look(service, size=(768, 1024), prepare=watched) as page:
+        expect(page.locator("[data-field=cost]")).to_be_visible()
+        camera.take(page, "tablet")
+    with camera.look(service, theme="dark", prepare=watched) as page:
+        expect(page.locator("[data-field=cost]")).to_be_visible()
+        page.emulate_media(media="print")
+        camera.take(page, "print", whole=True)
+    with camera.look(service, "/?q=nothing", prepare=watched) as page:
+        expect(page.locator("[data-field=empty]")).to_be_visible()
+        camera.take(page, "empty-filter")
+
+
+def _take_states(camera: Camera, services: Services) -> None:
+    waiting = services.make()
+    waiting.ledger.path.parent.mkdir(parents=True)
+    waiting.start(probe="/healthz")
+    for theme, language, size in (("light", "en-US", DESKTOP), ("dark", "fr-FR", DESKTOP), ("light", "fr-FR", PHONE)):
+        with camera.look(waiting, theme=theme, language=language, size=size) as page:  # type: ignore[arg-type]
+            expect(page.locator(".welcome")).to_be_visible()
+            camera.take(page, f"no-ledger-{theme}-{language[:2]}-{size[0]}")
+
+    unpriced = services.make()
+    unpriced.ledger.write(*(_unpriced(number) for number in range(40)))
+    unpriced.start()
+    for theme, language in (("light", "en-US"), ("dark", "fr-FR")):
+        prepare = watch_since(moment_ms(40))
+        with camera.look(unpriced, theme=theme, language=language, prepare=prepare) as page:  # type: ignore[arg-type]
+            expect(page.locator("[data-field=cost]")).to_be_visible()
+            camera.take(page, f"unpriced-{theme}-{language[:2]}")
+
+    frozen = services.make()
+    frozen.ledger.write(*(entry(str(n), ts=moment_ms(42 + n), cost=n / 3) for n in range(30)))
+    written_s = moment_ms(42.2) / 1000
+    os.utime(frozen.ledger.path, (written_s, written_s))
+    frozen.start()
+    with camera.look(frozen, "/?period=all", language="fr-FR") as page:
+        page.locator("[data-notice=frozen] summary").click()
+        camera.take(page, "frozen-fr")
+
+    degraded = services.make()
+    degraded.ledger.write(*(entry(str(n), ts=moment_ms(n / 10), cost=n / 3) for n in range(30)))
+    degraded.start()
+    degraded.ledger.path.write_text("[{", encoding="utf-8")
+    with camera.look(degraded, prepare=watch_since(moment_ms(40))) as page:
+        page.get_by_role("button", name="Import now").click()
+        expect(page.locator("[data-field=import-result].bad")).to_be_visible()
+        camera.take(page, "degraded")
+
+    gone = services.make()
+    gone.ledger.write(*(entry(str(n), ts=moment_ms(n / 10), cost=n / 3) for n in range(30)))
+    gone.start()
+    with camera.look(gone, theme="dark", prepare=lambda page: page.clock.install(time=NOON)) as page:
+        expect(page.locator("[data-field=live]")).to_have_text("Live")
+        gone.stop()
+        expect(page.locator("[data-field=live]")).not_to_have_text("Live")
+        page.clock.fast_forward(dt.timedelta(minutes=3).seconds * 1000)
+        camera.take(page, "server-gone")
+
+    locked = services.make()
+    locked.ledger.write(entry("1001", ts=moment_ms(1)))
+    locked.start()
+    body = '{"code": "token_required"}'
+    with camera.look(
+        locked,
+        prepare=lambda page: page.route("**/api/**", lambda route: route.fulfill(status=401, body=body)),
+    ) as page:
+        expect(page.locator(".welcome")).to_be_visible()
+        camera.take(page, "token")
+
+    _take_demo(camera, services)
+
+
+def _take_demo(camera: Camera, services: Services) -> None:
+    demo = services.make()
+    demo.start(command="demo")
+    with camera.look(demo, "/?period=all", prepare=lambda _page: None) as page:
+        expect(page.locator("[data-field=cost]")).to_be_visible()
+        camera.take(page, "demo")
+
+
+def _unpriced(number: int) -> dict[str, object]:
+    model = ("z-ai/glm-5", "deepseek-v4-flash")[number % 2]
+    tokens = 10_000 + number * 7_919 % 90_000
+    return entry(str(1_762_000_000_000 + number), ts=moment_ms(number / 6), model=model, tokens_in=tokens, cost=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

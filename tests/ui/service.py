@@ -1,0 +1,189 @@
+"""The real service as a process, on a ledger that a test writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from app.features.demo.writer import replace_file
+
+_ROOT = Path(__file__).resolve().parents[2]
+_START_DEADLINE_S = 20.0
+_STOP_DEADLINE_S = 10.0
+_PAUSE_S = 0.05
+_URL = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+def now_ms() -> int:
+    """Return the present as the ledger counts it."""
+    return time.time_ns() // 1_000_000
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def entry(
+    task_id: str,
+    *,
+    ts: int | None = None,
+    model: str | None = "moonshotai/kimi-k2.6",
+    tokens_in: int = 1000,
+    tokens_out: int = 100,
+    cost: float = 0.5,
+) -> dict[str, object]:
+    """Return one entry as Cline writes it."""
+    numbers = {"tokensIn": tokens_in, "tokensOut": tokens_out, "totalCost": cost}
+    known = {"modelId": model} if model is not None else {}
+    return {
+        "id": task_id,
+        "ts": now_ms() if ts is None else ts,
+        "task": "a prompt that nobody may see",
+        **numbers,
+        **known,
+    }
+
+
+class _WellAnswer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Say that all is well, whatever is asked."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Say nothing."""
+
+
+@contextmanager
+def kimi_proxy() -> Iterator[str]:
+    """Yield the address of a Kimi Proxy that is well."""
+    with HTTPServer(("127.0.0.1", 0), _WellAnswer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@dataclass
+class Ledger:
+    """Cline's file, written as Cline writes it."""
+
+    path: Path
+    entries: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def write(self, *entries: dict[str, object]) -> None:
+        """Add or replace entries and write the whole file by an atomic rename."""
+        self.entries.update({str(one["id"]): one for one in entries})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self.path, json.dumps(list(self.entries.values())).encode())
+
+    def remove(self) -> None:
+        """Take the file away."""
+        self.path.unlink()
+
+
+class Service:
+    """``aico serve`` as a process. It can be killed and started again on the same port and database."""
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.ledger = Ledger(folder / "cline" / "taskHistory.json")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_"))},
+            "AICO_LEDGER_PATH": str(self.ledger.path),
+            "AICO_DATABASE_PATH": str(folder / "data" / "observer.db"),
+            "AICO_PORT": str(self.port),
+            "HOME": str(folder),
+            **(environment or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._output.close()
+
+    def start(self, *, probe: str = "/readyz", command: str = "serve") -> None:
+        """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late.
+
+        The command ``demo`` chooses its own port and says which.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "app", command],
+            cwd=_ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while not self._answers(probe):
+            if command == "demo" and (said := _URL.search(self.output())):
+                self.url = said[0]
+            if self._has_ended_within(_PAUSE_S) or time.monotonic() > deadline:
+                raise AssertionError(f"the service did not start:\n{self.output()}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the process, if it runs, and wait for it."""
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        try:
+            self._process.wait(_STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self._process = None
+
+    def output(self) -> str:
+        """Return everything that the process has said."""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def _answers(self, probe: str) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + probe, timeout=1) as answer:  # noqa: S310 - our own loopback address
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True

@@ -1,0 +1,134 @@
+"""Themes, small screens, paper, reduced motion, and the structure that assistive technology sees."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.emulation import moment_ms, stop_clock
+from tests.ui.service import Service, entry, now_ms
+
+LIGHT = "rgb(247, 247, 245)"
+DARK = "rgb(15, 16, 19)"
+WHITE = "rgb(255, 255, 255)"
+_INNER_OVERFLOW = """() => [...document.querySelectorAll("details.popover[open] > .panel *")]
+  .filter((part) => part.getBoundingClientRect().right > innerWidth).map((part) => part.outerHTML.slice(0, 80))"""
+
+
+@pytest.fixture(scope="module")
+def service(make_shared: ServiceMaker) -> Service:
+    """Serve ten models with long names and costs, in November 2025, and a task of today."""
+    service = make_shared(budget_daily_usd="5")
+    models = [f"provider-with-a-long-name/some-model-with-a-long-name-{n}-20250929" for n in range(10)]
+    old = [
+        entry(str(1_760_000_000_000 + n), ts=moment_ms(n % 30), model=models[n % 10], cost=1234.5 / (n + 1))
+        for n in range(150)
+    ]
+    service.ledger.write(*old, entry("1790000000000", ts=now_ms()))
+    service.start()
+    return service
+
+
+def test_theme_follows_the_system_until_one_is_chosen(service: Service, open_page: Opener) -> None:
+    """Auto follows the system, also while the page is open; a chosen theme does not, and outlives a reload."""
+    page = open_page(service, theme="light").page
+    expect(page.locator("body")).to_have_css("background-color", LIGHT)
+
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).to_have_css("background-color", DARK)
+    page.get_by_role("button", name="Theme: automatic").click()
+    expect(page.locator("body")).to_have_css("background-color", LIGHT)
+    page.get_by_role("button", name="Theme: light").click()
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body")).to_have_css("background-color", DARK)
+
+    page.reload()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    expect(page.locator("body")).to_have_css("background-color", DARK)
+
+
+@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opener, width: int, language: str) -> None:
+    """Phones and tablets scroll in one direction only, and every part of the page is there."""
+    page = open_page(service, "/?period=30d", language=language, size=(width, 800), prepare=stop_clock).page
+
+    expect(page.locator("[data-field=tasks]")).to_have_text("150")
+    for part in (".primary", ".filters", ".cards", ".plot canvas", ".models", ".tasks tfoot"):
+        expect(page.locator(part).first).to_be_visible()
+    for popover in page.locator("details.popover > summary").all():
+        popover.click()
+        box = page.locator("details.popover[open] > .panel").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert page.evaluate(_INNER_OVERFLOW) == []
+        page.keyboard.press("Escape")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator(".tasks tfoot").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 600)
+    expect(page.locator("tr[data-task]").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:
+    """In print there is dark text on white, whatever the theme, without buttons and without empty sheets."""
+    page = open_page(service, "/?period=30d", theme="dark", prepare=stop_clock).page
+    expect(page.locator("tr[data-task]").first).to_be_visible()
+
+    page.emulate_media(media="print", color_scheme="dark")
+
+    expect(page.locator("body")).to_have_css("background-color", WHITE)
+    expect(page.locator("body")).to_have_css("color", "rgb(27, 28, 31)")
+    expect(page.locator(".tools")).to_be_hidden()
+    expect(page.locator(".filters")).to_be_hidden()
+    expect(page.locator("[data-field=cost]")).to_be_visible()
+    expect(page.locator(".tasks tfoot")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") < 3_000
+
+
+@pytest.mark.parametrize(("motion", "animation"), [("no-preference", "flash"), ("reduce", "none")])
+def test_fresh_row_flashes_only_for_those_who_like_motion(
+    service: Service, open_page: Opener, motion: str, animation: str
+) -> None:
+    """A new row is marked by a word for everybody, and by a flash unless motion is to be reduced."""
+
+    def prepare(page: Page) -> None:
+        page.emulate_media(reduced_motion="reduce" if motion == "reduce" else "no-preference")
+
+    page = open_page(service, prepare=prepare).page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    task = f"new-{motion}"
+
+    service.ledger.write(entry(task, cost=2))
+
+    row = page.locator(f"tr[data-task='{task}']")
+    expect(row.locator("em")).to_have_text("new")
+    expect(row.locator("td").first).to_have_css("animation-name", animation)
+
+
+def test_parts_of_the_page_are_landmarks(service: Service, open_page: Opener) -> None:
+    """Header, filter, content and footer can be jumped to; chart, models and table have names."""
+    page = open_page(service, "/?period=30d", prepare=stop_clock).page
+
+    for role in ("banner", "main", "contentinfo"):
+        expect(page.get_by_role(role)).to_have_count(1)
+    expect(page.get_by_role("navigation", name="Filter")).to_be_visible()
+    for name in ("Cost over time", "By model", "Tasks"):
+        expect(page.get_by_role("region", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Cost over time, total .*As table"))).to_be_visible()
+    expect(page.get_by_role("group", name="Cost", exact=True)).to_contain_text("$6,902.31")
+
+
+def test_top_models_are_listed_and_the_others_summed_up(service: Service, open_page: Opener) -> None:
+    """Seven models and a row of the others, which opens."""
+    page = open_page(service, "/?period=30d", prepare=stop_clock).page
+
+    expect(page.locator(".models tbody tr")).to_have_count(8)
+    page.get_by_role("button", name="Others (3)").click()
+    expect(page.locator(".models tbody tr")).to_have_count(10)
+    page.get_by_role("button", name="Show fewer").click()
+    expect(page.locator(".models tbody tr")).to_have_count(8)

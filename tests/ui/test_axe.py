@@ -1,0 +1,109 @@
+"""axe finds nothing: in dark and light, French and English, on desktop and phone, in every main state."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from itertools import product
+from typing import Literal, NamedTuple, TypeAlias
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.emulation import moment_ms, watch_since
+from tests.ui.service import Service, entry
+
+# The library's own wrapper would do no more than this, without types.
+_AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+_RUN = """async () => (await axe.run({ resultTypes: ["violations"] })).violations.map(
+  ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`)"""
+
+Theme: TypeAlias = Literal["dark", "light"]
+Size: TypeAlias = tuple[int, int]
+
+DESKTOP: Size = (1440, 900)
+PHONE: Size = (390, 844)
+THEMES: tuple[Theme, ...] = ("light", "dark")
+WAYS = list(product(THEMES, ("en-US", "fr-FR"), (DESKTOP, PHONE)))
+
+
+class Services(NamedTuple):
+    """The service in three conditions."""
+
+    full: Service
+    unpriced: Service
+    waiting: Service
+
+
+@pytest.fixture(scope="module")
+def services(make_shared: ServiceMaker) -> Services:
+    """Serve many models with budget, refused entries and a correction; only unpriced tasks; and no ledger at all."""
+    full = make_shared(budget_daily_usd="1", budget_monthly_usd="1000", kimi_proxy_url="http://127.0.0.1:9")
+    models = [f"maker-{n}/model-{n}" for n in range(9)]
+    falling = entry("1999", ts=moment_ms(6), cost=90)
+    full.ledger.write(
+        falling,
+        *(entry(str(1000 + n), ts=moment_ms(n % 7), model=models[n % 9], cost=n / 7) for n in range(1, 60)),
+        entry("3000", ts=moment_ms(0.05), model=None, cost=0),
+        entry("3001", tokens_in=-1),
+    )
+    full.start()
+    full.ledger.write({**falling, "ts": moment_ms(0.05), "totalCost": 88})
+    unpriced = make_shared()
+    unpriced.ledger.write(entry("1001", ts=moment_ms(1), cost=0), entry("1002", ts=moment_ms(2), cost=0, model=None))
+    unpriced.start()
+    waiting = make_shared()
+    waiting.ledger.path.parent.mkdir(parents=True)
+    waiting.start(probe="/healthz")
+    return Services(full, unpriced, waiting)
+
+
+def _check(page: Page) -> None:
+    page.evaluate(f"{_AXE}; undefined")
+    assert page.evaluate(_RUN) == []
+
+
+def test_axe_would_find_something(browser: Browser) -> None:
+    """A picture without words is found: a checker that never complains proves nothing."""
+    page = browser.new_page()
+    page.set_content("<img src='data:,'>")
+    page.evaluate(f"{_AXE}; undefined")
+    assert any("image-alt" in finding for finding in page.evaluate(_RUN))
+    page.close()
+
+
+@pytest.mark.parametrize(("theme", "language", "size"), WAYS)
+def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, language: str, size: Size) -> None:
+    """Data, popovers, chart as table, help, the service gone, empty filter, unpriced, and no ledger."""
+
+    def show(service: Service, path: str, ready: str) -> Page:
+        prepare = watch_since(moment_ms(3))
+        observed = open_page(service, path, theme=theme, language=language, size=size, prepare=prepare)
+        observed.allow("ERR_FAILED")
+        page = observed.page
+        expect(page.locator(ready).first).to_be_visible()
+        expect(page.locator("[data-field=last-import]")).to_be_visible()
+        return page
+
+    page = show(services.full, "/?model=maker-1%2Fmodel-1&q=maker", "[data-chip=model]")
+    _check(page)
+    page.locator("[data-chip=model] button").click()
+    expect(page.locator("[data-field=tasks]")).not_to_have_text("7")
+    for popover in page.locator("details.popover > summary").all():
+        popover.click()
+        _check(page)
+        page.keyboard.press("Escape")
+    page.locator(".chart button").last.click()
+    expect(page.locator(".astable")).to_be_visible()
+    _check(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    _check(page)
+    page.keyboard.press("Escape")
+    page.route("**/api/cline/**", lambda route: route.abort())
+    page.keyboard.press("r")
+    expect(page.locator("[data-notice=problem]")).to_be_visible()
+    _check(page)
+    _check(show(services.full, "/?q=nothing-like-this", "[data-field=empty]"))
+    _check(show(services.unpriced, "/", "tfoot .tag"))
+    _check(show(services.waiting, "/", ".welcome"))

@@ -1,0 +1,123 @@
+"""Totals with change, sparkline, pace and projection; and what the chart says of the time before we watched."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import cast
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.emulation import NOON, moment_ms, stop_clock, watch_since
+from tests.ui.service import Service, entry
+
+LONG_AGO = moment_ms(60)
+MIDWAY = moment_ms(3)
+_PIXELS = """() => {
+  const canvas = document.querySelector(".plot canvas");
+  const plot = document.querySelector(".u-over");
+  const scale = canvas.width / canvas.clientWidth;
+  const y = (plot.offsetTop + 3) * scale;
+  const line = canvas.getContext("2d").getImageData(0, y, canvas.width, 1).data;
+  const opacity = (part) => line[4 * Math.round((plot.offsetLeft + plot.clientWidth * part) * scale) + 3];
+  return [opacity(0.02), opacity(0.98)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def service(make_shared: ServiceMaker) -> Service:
+    """Serve $13 in six and a half days of this week, and $10 in the same stretch of the week before."""
+    service = make_shared(budget_daily_usd="5", budget_monthly_usd="200")
+    service.ledger.write(
+        entry("1001", ts=moment_ms(6.4), cost=3, tokens_in=1_000_000),
+        entry("1002", ts=moment_ms(3.2), cost=4, model="z-ai/glm-5"),
+        entry("1003", ts=moment_ms(0.1), cost=6),
+        entry("1004", ts=moment_ms(12), cost=10),
+        entry("1005", ts=moment_ms(6.8), cost=50),  # later in that week than noon of its last day: not compared with
+    )
+    service.start()
+    return service
+
+
+def test_cards_show_change_average_pace_and_projection(service: Service, open_page: Opener) -> None:
+    """Against the same point of the week before, per task, per day, and to the month's end as an estimate."""
+    page = open_page(service, prepare=watch_since(LONG_AGO)).page
+
+    expect(page.locator("[data-card=cost] .note")).to_have_text("+30% vs previous")
+    expect(page.locator("[data-card=tasks] .note")).to_have_text("average $4.33")
+    expect(page.locator("[data-field=pace]")).to_have_text("$2.00 / day")
+    # $63 since the first of the month, and $2 for each of the 19.5 days to come.
+    expect(page.locator("[data-card=pace] .note")).to_have_text("≈ $102.00 this month (est.)")
+    expect(page.locator("[data-field=budget]").first).to_have_text("Today 120% of $5.00 over budget")
+    expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
+
+
+def test_sparkline_follows_the_days(service: Service, open_page: Opener) -> None:
+    """Cost and both kinds of tokens have a line; that of the cost is highest on the most expensive day."""
+    page = open_page(service, prepare=watch_since(LONG_AGO)).page
+
+    expect(page.locator("svg.spark")).to_have_count(3)
+    line = page.locator("[data-card=cost] svg.spark path").last.get_attribute("d")
+    assert line is not None
+    heights = [float(point.split(",")[1]) for point in line.removeprefix("M").split("L")]
+    assert heights.index(min(heights)) >= len(heights) - 3
+    assert heights[0] < heights[1]
+
+
+def test_finished_month_has_a_pace_but_no_projection(service: Service, open_page: Opener) -> None:
+    """A period that is over says what a day cost; nothing is projected from it."""
+    first, end = (int(dt.datetime(2025, 10, day, tzinfo=NOON.tzinfo).timestamp() * 1000) for day in (28, 31))
+    page = open_page(service, f"/?period=custom&from={first}&to={end}", prepare=watch_since(LONG_AGO)).page
+
+    expect(page.locator("[data-field=pace]")).to_have_text("$3.33 / day")
+    expect(page.locator("[data-card=pace] .note")).to_have_count(0)
+
+
+def test_what_leans_on_the_time_before_we_watched_is_marked(service: Service, open_page: Opener) -> None:
+    """The chart is shaded up to then and says why; comparisons that touch it are called approximate."""
+    page = open_page(service, prepare=watch_since(MIDWAY)).page
+
+    expect(page.locator("[data-card=cost] .note")).to_have_text("≈ +30% vs previous")
+    expect(page.locator("[data-field=exact]")).to_have_text("before Nov 8: dated at each task\u2019s last activity")
+    assert _shading(page) == [255, 0]
+
+
+def test_exact_period_is_not_shaded(service: Service, open_page: Opener) -> None:
+    """What was observed as it happened carries no mark."""
+    page = open_page(service, prepare=watch_since(LONG_AGO)).page
+
+    expect(page.locator("[data-card=cost] .note")).to_have_text("+30% vs previous")
+    expect(page.locator("[data-field=exact]")).to_have_count(0)
+    assert _shading(page) == [0, 0]
+
+
+def test_shading_is_explained_in_french(service: Service, open_page: Opener) -> None:
+    """« daté à la dernière activité de la tâche » stands below the chart."""
+    page = open_page(service, language="fr-FR", prepare=watch_since(MIDWAY)).page
+
+    expect(page.locator("[data-field=exact]")).to_have_text("avant le 8 nov. : daté à la dernière activité de la tâche")
+
+
+def test_chart_names_ghost_and_budget(service: Service, open_page: Opener) -> None:
+    """The period before is a ghost; days stand beside the daily budget, a month beside the monthly one."""
+    page = open_page(service, "/?chart=bars", prepare=stop_clock).page
+
+    expect(page.locator(".legend")).to_contain_text("previous period")
+    expect(page.locator(".legend")).to_contain_text("budget $5.00")
+    page.goto(f"{service.url}/?period=month")
+    expect(page.locator(".legend")).to_contain_text("budget $200.00")
+
+
+def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> None:
+    """A budget is for everything: beside the cost of one model it would mislead, in the card it stays."""
+    page = open_page(service, "/?period=month&model=z-ai%2Fglm-5", prepare=stop_clock).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
+    expect(page.locator(".legend")).not_to_contain_text("budget")
+    expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
+
+
+def _shading(page: Page) -> list[int]:
+    expect(page.locator(".plot canvas")).to_be_visible()
+    return cast("list[int]", page.evaluate(_PIXELS))

@@ -1,0 +1,205 @@
+"""What is easily forgotten: the proxy beside us, locked doors, corrections, French spreadsheets, small feedback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.emulation import NOON, moment_ms, stop_clock
+from tests.ui.service import Service, entry, kimi_proxy
+
+TOKEN = "a token of more than sixteen characters"  # noqa: S105 - of a test
+
+
+@pytest.fixture(scope="module")
+def service(make_shared: ServiceMaker) -> Service:
+    """Serve a few tasks of November 2025, one of which lost $3 on its last day."""
+    service = make_shared()
+    falling = entry("1001", ts=moment_ms(3), cost=5, tokens_in=9000, model="b/second")
+    service.ledger.write(
+        falling,
+        entry("1002", ts=moment_ms(1), cost=0.25, tokens_in=500, tokens_out=7, model="a/first"),
+        entry("1003", ts=moment_ms(2), cost=1234.5, tokens_in=70, tokens_out=900, model=None),
+    )
+    service.start()
+    service.ledger.write({**falling, "ts": moment_ms(0.1), "totalCost": 2})
+    return service
+
+
+def test_negative_correction_is_called_clines(service: Service, open_page: Opener) -> None:
+    """A day on which a task's cost fell shows what was taken back, and whose doing it was."""
+    page = open_page(service, "/?period=today", prepare=stop_clock).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("-$3.00")
+    expect(page.locator("[data-card=cost] .tag")).to_have_text("corrected by Cline")
+    row = page.locator("tr[data-task='1001'] .cost")
+    expect(row).to_have_text("-$3.0000 corrected by Cline")
+    expect(row).to_have_attribute("title", "-$3.00 in this filter, $2.00 in the whole life of the task")
+
+
+def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: Opener) -> None:
+    """Byte order mark, semicolons and decimal commas; the choice is only offered in French."""
+    page = open_page(service, "/?period=all", language="fr-FR", prepare=stop_clock).page
+
+    page.locator(".export summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV (Excel)").click()
+
+    text = download.value.path().read_text(encoding="utf-8")
+    assert text.startswith("\ufefftask_id;ts;")
+    assert "1234,5" in text
+    page.get_by_role("button", name="English").click()
+    page.locator(".export summary").click()
+    expect(page.get_by_role("link", name="NDJSON")).to_be_visible()
+    expect(page.get_by_role("link", name="CSV (Excel)")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("column", "first"),
+    [("Task", "1001"), ("Last activity", "1001"), ("Model", "1003"), ("Tokens out", "1003"), ("Cost", "1003")],
+)
+def test_every_column_sorts_both_ways(service: Service, open_page: Opener, column: str, first: str) -> None:
+    """A click sorts by a column, a second one turns the order round."""
+    page = open_page(service, "/?period=all&sort=tokens_in", prepare=stop_clock).page
+    expect(page.locator("tr[data-task]").first).to_have_attribute("data-task", "1001")
+
+    head = page.locator(".tasks thead").get_by_role("button", name=column, exact=True)
+    head.click()
+    expect(page.locator("th[aria-sort]")).to_contain_text(column)
+    expect(page.locator("tr[data-task]").first).to_have_attribute("data-task", first)
+    head.click()
+    expect(page.locator("tr[data-task]").last).to_have_attribute("data-task", first)
+
+
+def test_custom_range_takes_two_days_both_included(service: Service, open_page: Opener) -> None:
+    """The key 7 opens the choice of two days; what is chosen is a chip and part of the address."""
+    page = open_page(service, prepare=stop_clock).page
+    expect(page.locator("[data-field=tasks]")).to_have_text("3")
+
+    page.keyboard.press("7")
+    expect(page.get_by_label("From")).to_be_focused()
+    page.get_by_label("From").fill("2025-11-09")
+    page.get_by_label("to", exact=True).fill("2025-11-10")
+    page.get_by_role("button", name="Apply").click()
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$1,234.75")
+    expect(page.locator("[data-chip=period]")).to_have_text(re.compile("Nov 9 . 10, 2025"))
+    expect(page).to_have_url(re.compile(f"from={int(dt.datetime(2025, 11, 9, tzinfo=NOON.tzinfo).timestamp() * 1000)}"))
+
+
+def test_copy_button_says_that_it_has_copied(service: Service, open_page: Opener) -> None:
+    """The id is in the clipboard, the button shows it, and a screen reader hears it."""
+    page = open_page(service, "/?period=all", prepare=stop_clock).page
+
+    page.get_by_role("button", name="Copy task id 1002").click()
+
+    expect(page.locator("tr[data-task='1002'] .copy")).to_have_text("✓")
+    expect(page.get_by_role("status").filter(has_text="Copied: 1002")).to_be_attached()
+    assert page.evaluate("navigator.clipboard.readText()") == "1002"
+
+
+def test_relative_time_has_its_moment_on_hover(service: Service, open_page: Opener) -> None:
+    """On hover a relative time says when exactly, in the zone of the browser."""
+    page = open_page(service, "/?period=all", prepare=stop_clock).page
+
+    time = page.locator("tr[data-task='1002'] time")
+    expect(time).to_have_text("1d ago")
+    expect(time).to_have_attribute("title", re.compile("Nov 10, 2025, 12:00:00.PM GMT"))
+
+
+def test_import_shows_that_it_runs(service: Service, open_page: Opener) -> None:
+    """While an import runs the button is busy and words say so."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page = open_page(service, prepare=lambda page: page.route("**/api/cline/import", hold)).page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+
+    page.get_by_role("button", name="Import now").click()
+
+    expect(page.locator("[data-field=import-result]")).to_have_text("Importing…")
+    expect(page.get_by_role("button", name="Import now")).to_have_attribute("aria-busy", "true")
+    held[0].continue_()
+    expect(page.locator("[data-field=import-result]")).to_have_text(re.compile("Imported: nothing new"))
+
+
+def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Service, open_page: Opener) -> None:
+    """The first update is spoken at once, the next ones together when ten seconds are over."""
+
+    def prepare(page: Page) -> None:
+        page.clock.install()
+
+    page = open_page(service, prepare=prepare).page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    spoken = page.locator(".spoken")
+
+    service.ledger.write(entry("5001", cost=1))
+    expect(spoken).to_contain_text("1 task updated.")
+    service.ledger.write(entry("5002", cost=1))
+    expect(page.locator("tr[data-task='5002']")).to_be_visible()
+    expect(spoken).to_contain_text("1 task updated.")
+    page.clock.fast_forward(10_000)
+    expect(spoken).to_contain_text("2 tasks updated.")
+
+
+def test_kimi_proxy_is_shown_up_and_down_and_since_when(make_service: ServiceMaker, open_page: Opener) -> None:
+    """A proxy that answers is up, one that does not is down; without the setting there is no chip."""
+    with kimi_proxy() as address:
+        well = make_service(kimi_proxy_url=address)
+        well.ledger.write(entry("1001"))
+        well.start()
+        chip = open_page(well).page.locator("[data-field=kimi]")
+        expect(chip).to_have_text("Kimi Proxy up")
+        expect(chip).to_have_attribute("title", re.compile(r"Since .*\d\d:\d\d"))
+    gone = make_service(kimi_proxy_url=address)
+    gone.ledger.write(entry("1001"))
+    gone.start()
+    expect(open_page(gone, language="fr-FR").page.locator("[data-field=kimi]")).to_have_text("Kimi Proxy arrêté")
+
+
+def test_no_chip_without_a_proxy(service: Service, open_page: Opener) -> None:
+    """Nobody is told that something is down that they never asked for."""
+    page = open_page(service).page
+
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(page.locator("[data-field=kimi]")).to_have_count(0)
+
+
+def test_page_asks_for_its_key_when_the_cookie_is_void(make_service: ServiceMaker, open_page: Opener) -> None:
+    """The printed link opens the page; an open page whose cookie is gone asks for a new link, in words."""
+    service = make_service(token=TOKEN)
+    service.ledger.write(entry("1001", cost=1))
+    service.start(probe="/healthz")
+    link = re.search(r"/login\?key=[\w-]+", service.output())
+    assert link is not None
+    observed = open_page(service, link[0])
+    observed.allow("401")
+    page = observed.page
+    expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
+
+    page.context.clear_cookies()
+    page.get_by_role("button", name="30 d").click()
+
+    expect(page.locator("[data-state=token_required]")).to_contain_text("Open the link that aico serve printed.")
+    expect(page.locator("tr[data-task]")).to_have_count(0)
+
+
+def test_unreadable_ledger_is_named_as_trouble_of_the_watcher(make_service: ServiceMaker, open_page: Opener) -> None:
+    """When the file is no JSON any more, what was imported stays and the page says what is wrong."""
+    service = make_service()
+    service.ledger.write(entry("1001", cost=1))
+    service.start()
+    page = open_page(service).page
+    expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
+
+    service.ledger.path.write_text("[{", encoding="utf-8")
+
+    notice = page.locator("[data-notice=watcher]")
+    expect(notice).to_contain_text("Watching is impaired. The ledger is not readable as JSON.", timeout=15_000)
+    expect(page.locator("[data-field=cost]")).to_have_text("$1.00")

@@ -1,0 +1,68 @@
+"""The button that imports says what it does, what came of it, and what went wrong."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.ui.conftest import Opener
+from tests.ui.service import Service, entry
+
+
+def test_import_button_reports_its_result_in_french(service: Service, open_page: Opener) -> None:
+    """« Importer maintenant » imports and says in French that there was nothing new."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, language="fr-FR").page
+
+    page.get_by_role("button", name="Importer maintenant").click()
+
+    expect(page.locator("[data-field=import-result]")).to_have_text("Importé : rien de nouveau · 0 erreur")
+    expect(page.locator("[data-field=last-import] summary")).to_have_text(
+        re.compile(r"Dernier import\s: il y a \d+\ss")
+    )
+    page.locator("[data-field=last-import] summary").click()
+    expect(page.locator("[data-field=last-import] dd").nth(1)).to_have_text("demandé sur une page")
+
+
+def test_import_names_refused_entries_in_words(service: Service, open_page: Opener) -> None:
+    """Entries that were refused are counted, and listed with field and reason, never with their content."""
+    service.ledger.write(entry("1001"), entry("1002", tokens_in=-5))
+    service.start()
+    page = open_page(service).page
+
+    page.locator("[data-field=last-import] summary").click()
+
+    expect(page.locator("[data-field=last-import] summary")).to_have_text(re.compile("1 new · 1 error"))
+    expect(page.locator(".last li")).to_have_text("Entry 2: tokensIn is negative")
+
+
+def test_import_without_a_ledger_says_so_in_words(service: Service, open_page: Opener) -> None:
+    """An import that fails is explained in the language of the page, never by a raw code."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    observed = open_page(service)
+    observed.allow("404")
+    page = observed.page
+    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    service.ledger.remove()
+
+    page.get_by_role("button", name="Import now").click()
+
+    expect(page.locator("[data-field=import-result]")).to_have_text(
+        "The ledger does not exist. Run aico doctor to find it."
+    )
+    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+
+
+def test_key_r_imports(service: Service, open_page: Opener) -> None:
+    """The key r does what the button does."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service).page
+    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+
+    page.keyboard.press("r")
+
+    expect(page.locator("[data-field=import-result]")).to_have_text(re.compile("Imported: nothing new"))

@@ -1,0 +1,103 @@
+"""States in which plain numbers would mislead are said in words."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.service import Service, entry, now_ms
+
+DAY_MS = 86_400_000
+
+
+def test_first_screen_names_the_file_and_begins_by_itself(service: Service, open_page: Opener) -> None:
+    """Without a ledger the page says which file it looked for and what to do; when it appears, the page fills."""
+    service.ledger.path.parent.mkdir(parents=True)
+    service.start(probe="/healthz")
+    page = open_page(service).page
+
+    expect(page.locator(".welcome")).to_have_attribute("data-state", "no-ledger")
+    expect(page.locator(".welcome dl")).to_contain_text(str(service.ledger.path))
+    expect(page.locator(".welcome dl")).to_contain_text("does not exist")
+    expect(page.locator(".welcome ul")).to_contain_text("aico doctor")
+    expect(page.locator(".welcome").get_by_role("button", name="Import now")).to_be_visible()
+
+    service.ledger.write(entry("1001", cost=0.25))
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.25")
+
+
+def test_empty_ledger_is_told_from_a_missing_one(service: Service, open_page: Opener) -> None:
+    """A ledger without a task is said to exist."""
+    service.ledger.write()
+    service.start()
+    page = open_page(service, language="fr-FR").page
+
+    expect(page.locator(".welcome")).to_have_attribute("data-state", "empty")
+    expect(page.locator(".welcome dl")).to_contain_text("il existe : 2 octets")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en-US", "unpriced"), ("fr-FR", "non tarifé")])
+def test_ledger_without_prices_turns_to_tokens(service: Service, open_page: Opener, language: str, words: str) -> None:
+    """When every cost is 0 the page says unpriced, never free or $0.00, and shows tokens; the pace is hidden."""
+    service.ledger.write(entry("1001", cost=0, tokens_in=9000), entry("1002", cost=0, tokens_in=1000))
+    service.start()
+    page = open_page(service, language=language).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text(words)
+    expect(page.locator("tr[data-task='1001'] .cost")).to_have_text(words)
+    expect(page.locator("tfoot .cost")).to_have_text(words)
+    expect(page.locator(".chart h2")).to_contain_text("Tokens")
+    expect(page.locator("[data-card=pace]")).to_have_count(0)
+    expect(page.locator("main")).not_to_contain_text(re.compile(r"\$0\.00|0,00\s\$"))
+
+
+def test_unpriced_tasks_are_counted_beside_the_cost(service: Service, open_page: Opener) -> None:
+    """Among priced tasks the unpriced ones are counted where the total stands."""
+    service.ledger.write(entry("1001", cost=2), entry("1002", cost=0))
+    service.start()
+    page = open_page(service).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$2.00")
+    expect(page.locator("[data-card=cost] .tag")).to_have_text("1 unpriced")
+
+
+def test_frozen_ledger_is_named_with_its_reasons(service: Service, open_page: Opener) -> None:
+    """A ledger that Cline stopped writing says since when, and why that may be."""
+    service.ledger.write(entry("1001", ts=now_ms() - 42 * DAY_MS))
+    old_s = now_ms() / 1000 - 42.5 * 86_400
+    os.utime(service.ledger.path, (old_s, old_s))
+    service.start()
+    page = open_page(service, "/?period=all").page
+
+    notice = page.locator("[data-notice=frozen]")
+    expect(notice).to_contain_text("Cline last wrote this file 42 days ago.")
+    notice.locator("summary").click()
+    expect(notice.locator("li").nth(1)).to_contain_text("no longer writes it")
+
+
+def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: Opener) -> None:
+    """A daily budget that today's cost has passed is named in words and marked in the title."""
+    service = make_service(budget_daily_usd="2")
+    service.ledger.write(entry("1001", cost=3))
+    service.start()
+    page = open_page(service).page
+
+    expect(page.locator("[data-field=budget]")).to_have_text("Today 150% of $2.00 over budget")
+    expect(page).to_have_title("⚠ $3.00 today · Cline (local)")
+
+
+def test_dust_is_never_shown_as_nothing(service: Service, open_page: Opener) -> None:
+    """A cost of four thousandths of a cent stays visible, with its exact value on hover."""
+    service.ledger.write(entry("1001", cost=0.00004))
+    service.start()
+    page = open_page(service).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.00004")
+    cell = page.locator("tr[data-task='1001'] .cost")
+    expect(cell).to_have_text("< $0.0001")
+    expect(cell).to_have_attribute("title", "$0.00004")
