@@ -1,0 +1,1 @@
+"""What users feel, measured beside a yardstick in the same process."""

@@ -1,0 +1,70 @@
+"""``python -m bench``: measures every figure, prints the table, exits 1 when a goal is missed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
+from bench.first_import import FIRST_IMPORT
+from bench.page import PAGE_FIGURES
+from bench.report import Result, table_of, write_results
+
+FIGURES: Sequence[Figure] = (FIRST_IMPORT, *PAGE_FIGURES)
+_LEAST_PAIRS = 15
+
+
+class Options(argparse.Namespace):
+    """The command line."""
+
+    only: str
+    pairs: int
+    output: Path
+
+
+def parse_options(arguments: list[str]) -> Options:
+    """Return the command line's options, or leave with usage on a wrong one."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", default="", help="measure only figures whose name contains this")
+    parser.add_argument("--pairs", type=int, default=25, help="pairs per figure; fewer than 15 decide nothing")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.json"))
+    return parser.parse_args(arguments, namespace=Options())
+
+
+def measure(figure: Figure, pair_count: int) -> Result:
+    """Measure one figure in an empty folder of its own; once more when the first interval says too little."""
+    measurement = _measure_once(figure, pair_count)
+    if measurement.interval.is_wide:
+        measurement = _measure_once(figure, pair_count)
+    return Result(figure, measurement, judge(measurement.interval, figure.goal))
+
+
+def _measure_once(figure: Figure, pair_count: int) -> Measurement:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return asyncio.run(figure.measure(Setup(Path(folder).resolve(), pair_count)))
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, write, judge."""
+    options = parse_options(arguments)
+    results = []
+    for figure in FIGURES:
+        if options.only in figure.name:
+            try:
+                results.append(measure(figure, options.pairs))
+            except Unmeasurable as lack:
+                print(f"{figure.name}: not measured. {lack}")
+    print(table_of(results))
+    if options.pairs < _LEAST_PAIRS:
+        print(f"fewer than {_LEAST_PAIRS} pairs: nothing is decided and nothing written")
+        return 0
+    write_results(results, options.output)
+    return 1 if any(result.verdict is Verdict.MISSED for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
