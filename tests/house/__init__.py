@@ -1,0 +1,1 @@
+"""The house itself: documents complete, locks clean, imports without side effects."""

@@ -1,0 +1,70 @@
+"""Importing does nothing; asking for the version loads nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+import msgspec
+import pytest
+
+import app
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("fastapi", "starlette", "uvicorn")
+ASK = """
+import runpy, sys
+sys.argv = ["aico", {option!r}]
+try:
+    runpy.run_module("app", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    print("code", end.code or 0)
+print("heavy", *(name for name in {heavy!r} if name in sys.modules))
+"""
+
+
+class Findings(TypedDict):
+    """What the probe prints."""
+
+    names: list[str]
+    deeds: list[str]
+
+
+def run(arguments: list[str], home: Path) -> str:
+    """Run a fresh interpreter without bytecode, user settings or our environment; return what it prints."""
+    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-I", "-B", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=home, env=environment).stdout
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Import every module once for all tests here, and return what that did."""
+    printed = run([str(Path(__file__).with_name("import_probe.py"))], tmp_path_factory.mktemp("home"))
+    return msgspec.json.decode(printed, type=Findings)
+
+
+def test_importing_any_module_does_nothing(findings: Findings) -> None:
+    """No module opens a socket, writes, starts a thread or a process, or asks the environment when imported."""
+    assert findings["deeds"] == []
+
+
+def test_the_probe_imports_every_module(findings: Findings) -> None:
+    """Every Python file of the package was really imported."""
+    files = {path.relative_to(ROOT).with_suffix("") for path in (ROOT / "app").rglob("*.py")}
+    expected = {".".join(path.parts).removesuffix(".__init__") for path in files} - {"app"}
+    assert expected <= set(findings["names"])
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_asking_about_the_program_loads_no_framework(option: str, tmp_path: Path) -> None:
+    """``--version`` and ``--help`` answer at once because FastAPI and its kin stay unloaded."""
+    printed = run(["-c", ASK.format(option=option, heavy=HEAVY)], tmp_path).splitlines()
+    assert printed[-2:] == ["code 0", "heavy"]
+
+
+def test_version_is_printed(tmp_path: Path) -> None:
+    """``--version`` prints the version of the package."""
+    assert app.__version__ in run(["-m", "app", "--version"], tmp_path)

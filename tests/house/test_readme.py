@@ -1,0 +1,83 @@
+"""The README's tables say everything that is there, and nothing that is not."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+import app
+from app.api.errors import STATUSES
+from app.core.domain import RejectionCode
+from app.core.errors import ObserverError
+from app.core.settings import ENV_PREFIX, Settings, setting_names
+from app.main import create_app
+from tests.house.readme import read_table
+
+NOT_IN_THE_SCHEMA = {"GET /", "GET /login", "GET /openapi.json", "GET /ws"}
+ABSTRACT = {"LedgerError", "RequestRefused"}
+
+
+@pytest.fixture
+def everything() -> None:
+    """Import every module, so that every kind of error is known."""
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        importlib.import_module(module.name)
+
+
+def kinds_of_error(root: type[ObserverError] = ObserverError) -> Iterator[type[ObserverError]]:
+    """Yield ``root`` and every error below it that is really raised."""
+    if root.__name__ not in ABSTRACT:
+        yield root
+    for kind in root.__subclasses__():
+        yield from kinds_of_error(kind)
+
+
+def test_readme_lists_every_setting() -> None:
+    """The table of settings holds exactly the settings."""
+    assert list(read_table("Settings")) == list(setting_names())
+
+
+@pytest.mark.parametrize("name", setting_names())
+def test_readme_states_variable_and_default_of_each_setting(name: str) -> None:
+    """A setting's row names its environment variable and its real default."""
+    _, variable, default, meaning = read_table("Settings")[name]
+    real = Settings.model_fields[name]
+    assert variable == ENV_PREFIX + name.upper()
+    assert meaning
+    if not real.is_required() and real.default_factory is None:
+        assert default == ("none" if real.default in {None, ()} else str(real.default))
+
+
+def test_readme_lists_every_endpoint(tmp_path: Path) -> None:
+    """The table of endpoints holds exactly the routes of the application."""
+    application = create_app(
+        Settings(ledger_path=str(tmp_path / "taskHistory.json"), database_path=tmp_path / "observer.db")
+    )
+    schema: dict[str, dict[str, object]] = application.openapi()["paths"]
+    routes = {f"{method.upper()} {path}" for path, methods in schema.items() for method in methods}
+    assert set(read_table("Endpoints")) == routes | NOT_IN_THE_SCHEMA
+
+
+@pytest.mark.usefixtures("everything")
+def test_readme_lists_every_error() -> None:
+    """The table of errors holds exactly the codes of the error tree."""
+    assert set(read_table("Errors")) == {kind.code for kind in kinds_of_error()}
+
+
+@pytest.mark.parametrize(("kind", "status"), STATUSES.items())
+def test_readme_states_the_status_of_each_error(kind: type[ObserverError], status: HTTPStatus) -> None:
+    """An error's row names the status that it is really answered with, and what to do."""
+    _, stated, meaning, remedy = read_table("Errors")[kind.code]
+    assert stated == str(status.value)
+    assert meaning
+    assert remedy
+
+
+def test_readme_lists_every_rejection() -> None:
+    """The table of rejections holds exactly the codes that an entry can be refused with."""
+    assert set(read_table("Errors", 1)) == {code.value for code in RejectionCode}
