@@ -109,6 +109,29 @@ class TaskPeak(SQLModel, table=True):
     cost_nano_usd: int
 
 
+class TaskStore(SQLModel, table=True):
+    """Where a task's row was read from, for tasks of any store but the source's first; the others have no row here."""
+
+    __tablename__ = "task_store"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    task_id: str = Field(primary_key=True)
+    store: str
+
+
+class ForgottenTask(SQLModel, table=True):
+    """A task whose usage was removed on request: the next import shall not bring it back."""
+
+    __tablename__ = "forgotten_task"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    task_id: str = Field(primary_key=True)
+    forgotten_at: int
+    """Epoch milliseconds."""
+
+
 class ImportRun(SQLModel, table=True):
     """A reading that changed something, or a failure when it began or ended. The last 10,000 are kept."""
 
