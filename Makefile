@@ -1,8 +1,8 @@
 # Everything is kept in this folder (.venv, .make); nothing asks for sudo or changes the system. The one exception is
-# root on Debian (CI), for whom the browser tests may install the package chromium.
+# root on Debian (CI), for whom the tests may install packages (chromium, strace); no service of the system is started.
 # Works with GNU make 3.81 (macOS) and later. ARGS is handed on: make serve ARGS="--port 9000".
 
-.PHONY: help install serve demo doctor test check lint bench screenshots lock clean dev
+.PHONY: help install serve demo doctor test test-system check lint bench screenshots lock clean dev
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -30,8 +30,12 @@ doctor: install ## say what is wrong and what to do
 
 # The browser tests are a run of their own: synchronous Playwright disturbs asynchronous tests after it.
 test: dev ## run every test, the real-browser ones last
-	@.venv/bin/python -m pytest --ignore=tests/ui --cov=app --cov-report=term:skip-covered --cov-fail-under=95
+	@.venv/bin/python -m pytest --ignore=tests/ui --ignore=tests/system \
+		--cov=app --cov-report=term:skip-covered --cov-fail-under=95
 	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest tests/ui
+
+test-system: dev ## look at the service from outside, with tools of the system (Linux)
+	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest tests/system
 
 check: lint test ## lint, format, types, layers, then every test
 

@@ -10,9 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-STATE = Path(__file__).resolve().parent.parent / ".make"
+from debian import STATE, can_install, install, run
+
 LOG = STATE / "browser.log"
 DOWNLOADS = STATE / "browsers"
 VARIABLE = "TEST_CHROMIUM"
@@ -22,9 +22,6 @@ PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 LONGEST_START_S = 30
-# As root; the lists of a fresh machine are old or missing.
-APT_INSTALL = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
-APT_UPDATE = ["apt-get", "update"]
 
 
 def main() -> int:
@@ -68,20 +65,17 @@ def starts(path: str) -> bool:
 
 def from_debian() -> str | None:
     """Install Debian's package, as root only."""
-    if os.geteuid() != 0 or not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
+    if not can_install():
         return None
     print("Installing Debian's chromium for the browser tests ...", file=sys.stderr)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    if run(APT_INSTALL, environment) or (run(APT_UPDATE, environment) and run(APT_INSTALL, environment)):
-        return installed()
-    return None
+    return installed() if install(["chromium"], LOG) else None
 
 
 def from_playwright() -> str | None:
     """Download Playwright's own."""
     print("Downloading Chromium for the browser tests ...", file=sys.stderr)
     environment = os.environ | {"PLAYWRIGHT_BROWSERS_PATH": str(DOWNLOADS)}
-    if not run([sys.executable, "-m", "playwright", "install", "chromium"], environment):
+    if not run([sys.executable, "-m", "playwright", "install", "chromium"], LOG, environment):
         return None
     return downloaded()
 
@@ -90,18 +84,6 @@ def downloaded() -> str | None:
     """Return Playwright's own, if an earlier run downloaded it."""
     found = [*DOWNLOADS.glob("chromium-*/chrome-linux*/chrome"), *DOWNLOADS.glob("chromium-*/**/MacOS/*")]
     return next((str(path) for path in found if starts(str(path))), None)
-
-
-def run(command: list[str], environment: dict[str, str]) -> bool:
-    """Run ``command`` with its output in the log; return whether it succeeded."""
-    STATE.mkdir(exist_ok=True)
-    with LOG.open("a", encoding="utf-8") as log:
-        log.write(f"$ {' '.join(command)}\n")
-        log.flush()
-        answer = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
-        )
-    return answer.returncode == 0
 
 
 if __name__ == "__main__":

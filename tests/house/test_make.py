@@ -99,6 +99,13 @@ def test_unfinished_environment_is_not_trusted(machine: Machine) -> None:
     assert (before, after) == ("ok .venv/bin/python\n", "ok python3\n")
 
 
+def test_missing_tool_of_the_system_is_named_with_its_package(machine: Machine) -> None:
+    """Where nothing may be installed, each tool that the system tests lack is told with the Debian package of it."""
+    answer = machine.run(sys.executable, "scripts/system_tools.py")
+    assert answer.returncode == 1
+    assert ("apt install strace" if sys.platform == "linux" else "Linux") in answer.stderr
+
+
 def test_make_alone_lists_every_target(machine: Machine) -> None:
     """``make`` without a target changes nothing and lists what there is to do."""
     answer = machine.run("make")

@@ -1,0 +1,37 @@
+"""How often each fault is done, and the seed of everything that is drawn.
+
+``make test`` does few (quick), ``make soak`` many: it sets ``AICO_SOAK=1``. ``AICO_SEED=n`` repeats a run. What was
+asked for is printed at the end of the run.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random, SystemRandom
+
+SOAK_VARIABLE = "AICO_SOAK"
+SEED_VARIABLE = "AICO_SEED"
+
+IS_SOAK = os.environ.get(SOAK_VARIABLE, "") not in {"", "0"}
+SEED = int(os.environ.get(SEED_VARIABLE) or (SystemRandom().getrandbits(32) if IS_SOAK else 20_260_214))
+"""The same in each quick run, so that a landing is refused for what it changed; another one in each soak."""
+
+asked: dict[str, int] = {}
+"""How often each fault was done in this run, by the fault's name."""
+
+
+def count_of(fault: str, *, quick: int, soak: int) -> int:
+    """Return how often to do ``fault`` in this run, and remember it for the report."""
+    asked[fault] = soak if IS_SOAK else quick
+    return asked[fault]
+
+
+def rng_of(fault: str) -> Random:
+    """Return a generator of its own for ``fault``: what another test draws does not change it."""
+    return Random(f"{SEED} {fault}")  # noqa: S311 - reproducible on purpose
+
+
+def describe() -> str:
+    """Return one line on what was done, and how to repeat it."""
+    counts = ", ".join(f"{fault} {count:,}" for fault, count in sorted(asked.items()))
+    return f"{'soak' if IS_SOAK else 'quick'}, {SEED_VARIABLE}={SEED}: {counts}"
