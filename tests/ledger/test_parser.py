@@ -11,7 +11,7 @@ from app.core.domain import RejectionCode
 from app.core.errors import LedgerFormat
 from app.features.ledger.parser import ParsedLedger, parse_ledger
 from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.ledger.ledgers import CANARY, GOOD, entry, ledger, ledger_of, length_of, parse, rejections, tasks
+from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, length_of, parse, rejections, tasks
 
 BOM = b"\xef\xbb\xbf"
 
@@ -60,8 +60,10 @@ def test_ledger_may_be_printed_over_many_lines() -> None:
         (b'"[]"', "no array"),
         (b"7", "no array"),
         (b"NaN", "no array"),
-        (b"\0" * 4096, "no JSON"),
-        (ledger(entry()) + b"\0" * 4096, "no JSON"),
+        (b"\0" * 4096, "it is empty"),
+        (b"\0" * 4096 + ledger(entry()), "no JSON"),
+        (ledger(entry())[:-1] + b"\0" * 4096, "no JSON"),
+        (ledger(entry(), b"\0", entry()), "no JSON"),
         (ledger(entry()) * 2, "no JSON"),
         (ledger(entry()) + b"]", "no JSON"),
         (b"[" + entry() + b",]", "no JSON"),
@@ -76,7 +78,6 @@ def test_ledger_may_be_printed_over_many_lines() -> None:
         (ledger(entry()).decode().encode("utf-32-be"), "no JSON"),
         (ledger(entry(size="-NaN")), "no JSON"),
         (ledger(entry(size="01")), "no JSON"),
-        (ledger(entry(task=b'"\x00"')), "no JSON"),
         (ledger(entry(task='"\\x"')), "no JSON"),
         (ledger(entry(task='"\\u12"')), "no JSON"),
         (b"[" * 100_000, "nested too deeply"),
@@ -90,6 +91,48 @@ def test_bytes_that_are_no_array_are_refused(data: bytes, reason: str) -> None:
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
     assert CANARY not in repr(caught.value)
+
+
+def test_zeros_behind_the_ledger_cost_nothing() -> None:
+    """After a power cut a file may have its length and end in zeros: what stands before them is whole."""
+    assert parse(ledger(entry()) + b"\0" * 4096).entries == (GOOD,)
+
+
+@pytest.mark.parametrize("control", [b"\x01", b"\n", b"\t\r\n", b"\x1b[31m", b"\\\n", b"\\\\\n", b'\\"\n'])
+def test_raw_control_byte_costs_at_most_its_own_entry(control: bytes) -> None:
+    """What no JSON encoder writes is passed over in a prompt, and refuses the entry in one of its six fields."""
+    other = GOOD._replace(task_id="other")
+    raw = b'"a' + control + b'b"'
+    assert parse(ledger(entry(task=raw, x=raw), ledger_of(other)[1:-1])).entries == (GOOD, other)
+    for field in ("id", "modelId"):
+        parsed = parse(ledger(entry(**{field: raw}), ledger_of(other)[1:-1]))
+        assert parsed.entries == (other,)
+        assert parsed.rejections == rejections((0, RejectionCode.CONTROL_CHARACTER, field))
+
+
+@pytest.mark.parametrize(("first", "last"), [(2, 9), (30, 31), (60, 200), (80, 85), (150, 170)])
+def test_zeros_inside_of_an_entry_refuse_it_and_no_other(first: int, last: int) -> None:
+    """Where a block was never written, its entry is refused whole, because its ends may be those of two entries."""
+    whole = ledger(*map(entry_of, tasks(4)))
+    start = whole.index(b'{"id":"task-0001"')
+    damaged = bytearray(whole)
+    damaged[start + first : start + last] = bytes(last - first)
+    with suppress(LedgerFormat):
+        good = parse(bytes(damaged)).entries
+        assert all(usage in tasks(4) for usage in good)
+        assert tasks(1)[0] in good
+
+
+def test_hole_from_one_entry_into_another_never_joins_them() -> None:
+    """The beginning of one entry and the end of another make no third one."""
+    first, second, third = tasks(3)
+    whole = ledger(entry_of(first), entry_of(second), entry_of(third))
+    prompts = [place for place in range(len(whole)) if whole.startswith(CANARY.encode(), place)]
+    damaged = bytearray(whole)
+    damaged[prompts[0] + 2 : prompts[1] + 2] = bytes(prompts[1] - prompts[0])
+    parsed = parse(bytes(damaged))
+    assert parsed.entries == (third,)
+    assert parsed.rejections == rejections((0, RejectionCode.NOT_AN_OBJECT, None))
 
 
 def test_torn_ledger_is_refused_wherever_it_is_cut() -> None:

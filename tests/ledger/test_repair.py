@@ -72,7 +72,7 @@ def test_bare_words_are_quoted_outside_of_strings(before: str, after: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '["NaN", "[[{"]', '{"a":[{"b":"]"}]}', "]]}}", "nan", '"NaN', '"\\', "[" * 1000, "]" * 1000, "\0"],
+    ["", "[]", '["NaN", "[[{"]', '{"a":[{"b":"]"}]}', "]]}}", "nan", '"NaN', '"\\', "[" * 1000, "]" * 1000, "\0[]"],
 )
 def test_bytes_that_repair_cannot_help_stay_as_they_are(text: str) -> None:
     """Sound JSON and hopeless bytes are left alone."""
