@@ -155,7 +155,7 @@ def test_snapshot_is_refused_when_a_second_name_appears_after_the_check(path: Pa
 def test_snapshot_is_young_only_near_the_moment_of_the_last_write(
     path: Path, guard: LedgerGuard, age_ms: int, young: bool
 ) -> None:
-    """Less than 100 ms in either direction is young; a time of 1970 or of the next century is not."""
+    """Less than 100 ms ago is young, and so is later than the look at the clock; 1970 and the next century are not."""
     set_mtime(path, LONG_AGO_MS - age_ms)
     assert read_snapshot(guard, LONG_AGO_MS).young is young
 

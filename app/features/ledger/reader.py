@@ -11,6 +11,8 @@ from app.features.ledger.path_guard import LedgerGuard
 
 YOUNG_MS = 100
 """A file written less than this before it was read may still be being written in place."""
+AHEAD_MS = 10_000
+"""A file written later than our look at the clock, by up to this, is young too: this process was held up meanwhile."""
 _ZEROS = bytes(1 << 16)
 
 
@@ -87,7 +89,7 @@ def read_snapshot(guard: LedgerGuard, now_ms: int) -> Snapshot:
         buffer=buffer,
         fingerprint=fingerprint,
         stable=same and ended_there,
-        young=abs(now_ms - before.st_mtime_ns // 1_000_000) < YOUNG_MS,
+        young=-AHEAD_MS < now_ms - before.st_mtime_ns // 1_000_000 < YOUNG_MS,
     )
 
 

@@ -1,0 +1,54 @@
+"""Ledgers whose every entry says of which generation it is, so that a mixture of two shows itself. Pure data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from random import Random
+
+from app.core.domain import TaskUsage
+
+_MARK = 7_777_777
+"""As long as the number of every generation."""
+_FIRST = 1_000_000
+_TEMPLATES = 6
+
+
+class Generations:
+    """``entry_count`` tasks that all change from one generation to the next; half of the files are of equal length."""
+
+    def __init__(self, entry_count: int, seed: int) -> None:
+        self.entry_count = entry_count
+        rng = Random(seed)  # noqa: S311 - reproducible on purpose
+        plain = self._template([100] * entry_count)
+        self._templates = [
+            plain if number % 2 else self._template([rng.randrange(30, 170) for _ in range(entry_count)])
+            for number in range(_TEMPLATES)
+        ]
+
+    def ledger(self, number: int) -> bytes:
+        """Return the file of generation ``number``, compact like Cline's."""
+        return self._templates[number % _TEMPLATES].replace(str(_MARK).encode(), str(_FIRST + number).encode())
+
+    def find_number(self, entries: Sequence[TaskUsage]) -> int | None:
+        """Return the generation of which all ``entries`` are, or None when they never stood in one file."""
+        numbers = {number for usage in entries for number in (usage.ts, usage.tokens_in, usage.tokens_out)}
+        if len(entries) != self.entry_count or len(numbers) != 1:
+            return None
+        return numbers.pop() - _FIRST
+
+    @staticmethod
+    def _template(prompt_lengths: Sequence[int]) -> bytes:
+        entries = [
+            {
+                "id": f"task-{number:06}",
+                "ts": _MARK,
+                "task": "x" * length,
+                "tokensIn": _MARK,
+                "tokensOut": _MARK,
+                "totalCost": 0.5,
+                "modelId": "m",
+            }
+            for number, length in enumerate(prompt_lengths)
+        ]
+        return json.dumps(entries, separators=(",", ":")).encode()
