@@ -15,6 +15,7 @@ from debian import STATE, install
 LOG = STATE / "system-tools.log"
 PACKAGES = {
     "strace": "strace",
+    "systemd-analyze": "systemd",
 }
 """Debian's package of each program."""
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/local/sbin"])

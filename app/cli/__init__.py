@@ -26,6 +26,7 @@ _COMMANDS = {
     "demo": ("app.cli.demo", "demonstrate"),
     "export": ("app.cli.export", "export"),
     "config": ("app.cli.config", "show"),
+    "service": ("app.cli.service", "control"),
 }
 _UNTIL_TOLD = {None, "serve", "demo"}
 
@@ -83,6 +84,13 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--output", metavar="FILE", help="a file; default: standard output")
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
+    service = commands.add_parser(
+        "service", parents=[settings], help="have the system start it by itself: systemd, launchd, Windows around WSL"
+    )
+    service.add_argument("action", choices=["install", "uninstall", "status"], help="status exits with 0, 3 or 1")
+    service.add_argument("--dry-run", action="store_true", help="print what would be written and run, and do nothing")
+    service.add_argument("--purge", action="store_true", help="of uninstall: remove the database and its backups, too")
+    service.add_argument("--json", action="store_true", help="of status: print as JSON")
     return parser
 
 

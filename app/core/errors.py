@@ -4,13 +4,21 @@
 
     ObserverError
     ├── SettingsError             the operator's configuration
-    ├── LedgerError               the one file we read
-    │   ├── LedgerPathRefused     not the allowlisted path, or not a plain file
-    │   ├── LedgerNotFound
-    │   ├── LedgerTooLarge
-    │   ├── LedgerFormat          stands still and is no JSON array
-    │   ├── LedgerUnstable        still changing after every attempt
-    │   └── LedgerUnreadable      permission, I/O
+    ├── StoreError                a store of Cline's that is read
+    │   ├── LedgerError           the one file we read
+    │   │   ├── LedgerPathRefused not the allowlisted path, or not a plain file
+    │   │   ├── LedgerNotFound
+    │   │   ├── LedgerTooLarge
+    │   │   ├── LedgerFormat      stands still and is no JSON array
+    │   │   ├── LedgerUnstable    still changing after every attempt
+    │   │   └── LedgerUnreadable  permission, I/O
+    │   └── SessionsError         the session store, where it is asked for
+    │       ├── SessionsPathRefused
+    │       ├── SessionsNotFound
+    │       ├── SessionsTooLarge
+    │       ├── SessionsFormat    another version: a table or column is missing
+    │       ├── SessionsBusy      never stood still
+    │       └── SessionsUnreadable
     ├── StorageError              the database
     │   ├── StorageBusy
     │   └── StorageNewer          written by a newer version of this program
@@ -18,11 +26,15 @@
     ├── ServiceUnreachable        the process that holds the lock does not answer
     ├── ServiceRefusal            it answers with an error of its own
     ├── PortTaken                 another program listens where we should
+    ├── SupervisorRefused         systemd, launchd or the Task Scheduler did not do what it was asked
     └── RequestRefused            a caller of the HTTP or WebSocket interface
+        ├── RequestMalformed      no HTTP
+        ├── RequestTimeout        too slow
         ├── RequestInvalid
         ├── TokenRequired
         ├── OriginRefused
         ├── HostRefused
+        ├── HeadTooLarge
         ├── BodyTooLarge
         ├── TooManyConnections
         ├── RouteNotFound
@@ -55,7 +67,16 @@ class SettingsError(ObserverError):
         self.setting = setting
 
 
-class LedgerError(ObserverError):
+class StoreError(ObserverError):
+    """A store of Cline's could not be read."""
+
+    is_absent: ClassVar[bool] = False
+    """True when there is nothing to read (yet), which is no fault."""
+    is_final: ClassVar[bool] = False
+    """True when the same bytes will be refused again: reading anew waits until they change."""
+
+
+class LedgerError(StoreError):
     """The ledger could not be taken in; what was imported before stays."""
 
 
@@ -74,6 +95,7 @@ class LedgerNotFound(LedgerError):
     """The file, or a directory on its path, does not exist."""
 
     code = "ledger_not_found"
+    is_absent = True
     hint = "The service waits for the file. Start a task in Cline, or set AICO_LEDGER_PATH to the ledger it writes."
 
     def __init__(self, path: str) -> None:
@@ -97,6 +119,7 @@ class LedgerFormat(LedgerError):
     """The file stands still and is not a JSON array in UTF-8, or a request's body is not what the contract says."""
 
     code = "ledger_format"
+    is_final = True
     hint = "If Cline itself shows its history, report the version of Cline. What was imported before is kept."
 
     def __init__(self, reason: str) -> None:
@@ -124,6 +147,72 @@ class LedgerUnreadable(LedgerError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The ledger cannot be read: {reason}.")
         self.reason = reason
+
+
+class SessionsError(StoreError):
+    """The session store could not be read."""
+
+
+class SessionsPathRefused(SessionsError):
+    """Something else than plain files in the place of the store."""
+
+    code = "sessions_path_refused"
+    hint = "Only plain files without any link on their path are read. Set AICO_SESSIONS_PATH to the real path."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The session store is refused: {reason}.")
+
+
+class SessionsNotFound(SessionsError):
+    """The store, or a directory on its path, does not exist."""
+
+    code = "sessions_not_found"
+    hint = "The service waits for it. If Cline keeps its data elsewhere, set AICO_SESSIONS_PATH."
+    is_absent = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"There is no session store at {path}.")
+
+
+class SessionsTooLarge(SessionsError):
+    """Larger than ``max_ledger_bytes``."""
+
+    code = "sessions_too_large"
+    hint = "Raise AICO_MAX_LEDGER_BYTES if the store is genuine."
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The session store exceeds {limit_bytes} bytes.")
+
+
+class SessionsFormat(SessionsError):
+    """The store is no database, or of a version whose table or columns are other ones."""
+
+    code = "sessions_format"
+    hint = "Report the version of Cline. What was imported before is kept, and the ledger is read as ever."
+    is_final = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Not a known session store: {reason}.")
+
+
+class SessionsBusy(SessionsError):
+    """The store did not stand still for one reading, or holds half a transaction."""
+
+    code = "sessions_busy"
+    hint = "Cline is writing. The service goes on by itself."
+
+    def __init__(self) -> None:
+        super().__init__("The session store was being written during every attempt.")
+
+
+class SessionsUnreadable(SessionsError):
+    """The operating system refused, or the reading process failed."""
+
+    code = "sessions_unreadable"
+    hint = "Give the user that runs the service read access to the store and its directories."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The session store cannot be read: {reason}.")
 
 
 class StorageError(ObserverError):
@@ -202,8 +291,40 @@ class PortTaken(ObserverError):
         super().__init__(f"Port {port} of {host} is taken by another program.")
 
 
+class SupervisorRefused(ObserverError):
+    """What starts services on this system (systemd, launchd, the Task Scheduler) is not there or did not obey."""
+
+    code = "supervisor_refused"
+    hint = "Log in as the user whose service it is, not by su or sudo. `aico serve` runs without any of that."
+
+    def __init__(self, supervisor: str, reason: str) -> None:
+        # Another program speaks: nothing of it may steer the terminal.
+        said = "".join(character if character.isprintable() else " " for character in reason)
+        super().__init__(f"{supervisor}: {said.strip()[:300].rstrip('.')}.")
+
+
 class RequestRefused(ObserverError):
     """A request that is not served."""
+
+
+class RequestMalformed(RequestRefused):
+    """What came is no request that HTTP or WebSocket know."""
+
+    code = "request_malformed"
+    hint = "Speak HTTP/1.1; a WebSocket begins with a handshake of version 13."
+
+    def __init__(self) -> None:
+        super().__init__("This is no valid HTTP request.")
+
+
+class RequestTimeout(RequestRefused):
+    """The request was not complete in time."""
+
+    code = "request_timeout"
+    hint = "Send the whole request at once."
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The request was not complete within {limit_s:g} s.")
 
 
 class RequestInvalid(RequestRefused):
@@ -247,6 +368,16 @@ class HostRefused(RequestRefused):
         super().__init__("This service does not answer to that host name.")
 
 
+class HeadTooLarge(RequestRefused):
+    """Address and headers exceed the limit."""
+
+    code = "head_too_large"
+    hint = "Delete the cookies that other local pages left for this address, or send fewer headers."
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The address and headers of the request exceed {limit_bytes} bytes.")
+
+
 class BodyTooLarge(RequestRefused):
     """The request body exceeds the limit."""
 
@@ -258,7 +389,7 @@ class BodyTooLarge(RequestRefused):
 
 
 class TooManyConnections(RequestRefused):
-    """``max_sockets`` WebSocket connections are open."""
+    """``max_sockets`` WebSocket connections are open, or as many of all kinds as the process can bear."""
 
     code = "too_many_connections"
     hint = "Close other pages, or raise AICO_MAX_SOCKETS."

@@ -1,0 +1,31 @@
+"""A machine of its own for the tests of the commands that talk to the system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.supervisors import FakePrograms
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the home directory of a user without any setting, and with nothing on the PATH."""
+    for name in list(os.environ):
+        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_", "WSL_")):
+            monkeypatch.delenv(name)
+    home = tmp_path.resolve() / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    """Return an empty folder that is the whole PATH."""
+    programs = FakePrograms(home.parent / "programs")
+    programs.folder.mkdir()
+    monkeypatch.setenv("PATH", str(programs.folder))
+    return programs
