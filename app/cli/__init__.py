@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from app import __version__
+from app.cli.moments import parse_moment
 from app.core.errors import InstanceRunning, ObserverError, SettingsError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED = 0, 1, 2, 3
@@ -80,8 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     export = commands.add_parser(
         "export", parents=[settings], help="write the stored usage to a file or to standard output"
     )
-    export.add_argument("--format", choices=["csv", "json", "ndjson"], default="csv", help="default: csv")
-    export.add_argument("--output", metavar="FILE", help="a file; default: standard output")
+    _add_export_options(export)
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
     service = commands.add_parser(
@@ -92,6 +92,22 @@ def build_parser() -> argparse.ArgumentParser:
     service.add_argument("--purge", action="store_true", help="of uninstall: remove the database and its backups, too")
     service.add_argument("--json", action="store_true", help="of status: print as JSON")
     return parser
+
+
+def _add_export_options(export: argparse.ArgumentParser) -> None:
+    export.add_argument("--format", choices=["csv", "json", "ndjson"], default="csv", help="default: csv")
+    export.add_argument("--dialect", choices=["standard", "excel-fr"], default="standard", help="of a CSV")
+    export.add_argument("--output", metavar="FILE", help="a file, replaced as a whole; default: standard output")
+    group = export.add_argument_group("filter", "as in GET /api/cline/usage")
+    group.add_argument("--from", dest="from_", type=parse_moment, metavar="MOMENT", help="2026-03-01: midnight here")
+    group.add_argument("--to", type=parse_moment, metavar="MOMENT", help="exclusive")
+    models = group.add_mutually_exclusive_group()
+    models.add_argument("--model", help="exact model")
+    models.add_argument("--unknown-model", action="store_true", help="only usage whose model is unknown")
+    group.add_argument("--q", metavar="TEXT", help="text in the model or the task's id")
+    columns = ["ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"]
+    group.add_argument("--sort", choices=columns, default="ts", help="default: ts")
+    group.add_argument("--order", choices=["asc", "desc"], default="desc", help="default: desc")
 
 
 def _settings_parser() -> argparse.ArgumentParser:

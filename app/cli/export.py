@@ -4,44 +4,95 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
 from app.cli import EXIT_OK, flags_of
 from app.core.clock import now_ms
 from app.core.database import Database
-from app.core.domain import CLINE
-from app.core.errors import StorageError
-from app.core.filters import UsageFilter
+from app.core.domain import CLINE, UNKNOWN_MODEL
+from app.core.errors import OutputFailed, StorageError
+from app.core.filters import UsageFilter, quarter_ceiling, quarter_floor
 from app.core.settings import Settings, load_settings
-from app.core.usage_reader import UsageReader
-from app.features.usage.export import ExportFormat, ExportWriter
+from app.core.usage_reader import Sort, UsageReader
+from app.features.usage.export import Dialect, ExportFormat, ExportWriter
 from app.services.queries import UsageQueries
+
+_EVERY_TASK = 1 << 40
+_DATABASE_ENDS = ("", "-wal", "-shm", "-journal", ".lock")
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write every stored task. Reading only, it may run beside the service."""
+    """Write the tasks with usage inside the filter. Reading only, it may run beside the service.
+
+    A file that is there already is replaced as a whole once everything has been read and written; until then, and
+    whatever fails, it stays as it is. Raises StorageError and OutputFailed.
+    """
     settings = load_settings(flags_of(options)).settings
     if not settings.database_path.exists():
         raise StorageError(f"there is no database at {settings.database_path} yet")
-    export_format = ExportFormat(options.format)
-    if options.output is None:
-        asyncio.run(_write(settings, export_format, sys.stdout))
+    target = None if options.output is None else check_target(Path(options.output), settings)
+    pieces = asyncio.run(_read(settings, options))
+    if target is None:
+        sys.stdout.writelines(pieces)
         sys.stdout.flush()
-        return EXIT_OK
-    try:
-        with Path(options.output).open("w", encoding="utf-8", newline="") as file:
-            asyncio.run(_write(settings, export_format, file))
-    except OSError as error:
-        raise StorageError(f"cannot write {options.output}: {error.strerror}") from error
+    else:
+        replace_file(target, pieces)
     return EXIT_OK
 
 
-async def _write(settings: Settings, export_format: ExportFormat, file: TextIO) -> None:
+def filter_of(options: argparse.Namespace) -> UsageFilter:
+    """Return the filter of the command line; times are rounded out to quarters of an hour, as everywhere."""
+    first_ms, end_ms = options.from_, options.to
+    return UsageFilter(
+        first_quarter=None if first_ms is None else quarter_floor(first_ms),
+        end_quarter=None if end_ms is None else quarter_ceiling(end_ms),
+        model=UNKNOWN_MODEL if options.unknown_model else options.model or None,
+        text=options.q or None,
+    )
+
+
+def check_target(path: Path, settings: Settings) -> Path:
+    """Return the real path of the file to write. Raises OutputFailed for one that is not ours to replace."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OutputFailed(str(path), "it is no plain file; without --output, standard output is written to")
+    database = settings.database_path
+    own = [Path(settings.ledger_path), *(database.with_name(database.name + end) for end in _DATABASE_ENDS)]
+    if any(os.path.realpath(one) == str(target) for one in own):
+        raise OutputFailed(str(path), "this program or Cline keeps its own data there")
+    return target
+
+
+def replace_file(target: Path, pieces: Iterable[str]) -> None:
+    """Write ``pieces`` beside ``target``, for our user alone, and put the whole in its place. Raises OutputFailed."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.writelines(pieces)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink()
+            raise
+    except OSError as error:
+        raise OutputFailed(str(target), error.strerror or type(error).__name__) from error
+
+
+async def _read(settings: Settings, options: argparse.Namespace) -> list[str]:
+    writer = ExportWriter(ExportFormat(options.format), Dialect(options.dialect))
+    wanted, sort, descending = filter_of(options), Sort(options.sort), options.order == "desc"
     database = Database(settings.database_path)
     try:
         queries = UsageQueries(UsageReader(database, CLINE), now_ms)
-        file.writelines(await queries.export(UsageFilter(), ExportWriter(export_format)))
+        if sort is Sort.TS and descending:
+            return await queries.export(wanted, writer)
+        page = await queries.list_usage(wanted, sort, descending=descending, limit=_EVERY_TASK, offset=0)
+        return [writer.begin(), await asyncio.to_thread(writer.add, page.items), writer.end()]
     finally:
         await database.close()

@@ -26,6 +26,7 @@
     ├── ServiceUnreachable        the process that holds the lock does not answer
     ├── ServiceRefusal            it answers with an error of its own
     ├── PortTaken                 another program listens where we should
+    ├── OutputFailed              an export cannot be written where it should
     ├── SupervisorRefused         systemd, launchd or the Task Scheduler did not do what it was asked
     └── RequestRefused            a caller of the HTTP or WebSocket interface
         ├── RequestMalformed      no HTTP
@@ -289,6 +290,16 @@ class PortTaken(ObserverError):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(f"Port {port} of {host} is taken by another program.")
+
+
+class OutputFailed(ObserverError):
+    """The file of an export cannot be written, or must not be."""
+
+    code = "output_failed"
+    hint = "Name another file. What was there before is as it was."
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"The export cannot be written to {path}: {reason}.")
 
 
 class SupervisorRefused(ObserverError):

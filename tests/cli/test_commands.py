@@ -280,7 +280,7 @@ def test_export_says_why_it_failed(tmp_path: Path, ledger: LedgerFile) -> None:
     run_aico(tmp_path, "import")
     ended = run_aico(tmp_path, "export", "--output", str(tmp_path / "no" / "such" / "folder.csv"))
     assert ended.returncode == 1
-    assert "cannot write" in ended.stderr
+    assert "cannot be written" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

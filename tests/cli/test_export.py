@@ -1,0 +1,168 @@
+"""``aico export``: the filters, and a file that is whole or untouched."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, export, main
+from app.cli.moments import parse_moment
+from app.core.errors import OutputFailed
+from tests.e2e.ledger import LedgerFile, entry
+
+DAY_MS = 86_400_000
+FIRST_MS = 1_772_323_200_000
+"""2026-03-01 in UTC."""
+
+
+@pytest.fixture
+def stored(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Return the home of a user who has three tasks of three days stored."""
+    ledger = LedgerFile(home / ".cline/data/state/taskHistory.json")
+    ledger.write(
+        entry("a", ts=FIRST_MS + 1, model="opus", cost=3, tokens_in=10),
+        entry("b", ts=FIRST_MS + DAY_MS + 1, model="kimi", cost=1, tokens_in=30),
+        entry("c", ts=FIRST_MS + 2 * DAY_MS + 1, model=None, cost=2, tokens_in=20),
+    )
+    assert main(["import"]) == EXIT_OK
+    capsys.readouterr()
+    return home
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let midnight here be midnight in UTC."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "cba"),
+        (["--order", "asc"], "abc"),
+        (["--sort", "total_cost"], "acb"),
+        (["--sort", "tokens_in", "--order", "asc"], "acb"),
+        (["--sort", "task_id"], "cba"),
+        (["--from", "2026-03-02"], "cb"),
+        (["--to", "2026-03-02"], "a"),
+        (["--from", "2026-03-02T00:00:00Z", "--to", str(FIRST_MS + 2 * DAY_MS)], "b"),
+        (["--from", "2026-03-02", "--sort", "total_cost", "--order", "asc"], "bc"),
+        (["--model", "opus"], "a"),
+        (["--unknown-model"], "c"),
+        (["--q", "OPU"], "a"),
+        (["--q", "nothing"], ""),
+    ],
+)
+def test_export_holds_what_the_filter_asks_for_in_its_order(
+    stored: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    """The filter and the order are those of the endpoint of the same name."""
+    assert main(["export", "--format", "json", *arguments]) == EXIT_OK
+    assert "".join(one["task_id"] for one in json.loads(capsys.readouterr().out)) == expected
+
+
+def test_export_speaks_to_a_french_spreadsheet(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Semicolons, decimal commas and the mark that such a program asks for."""
+    assert main(["export", "--dialect", "excel-fr", "--model", "opus"]) == EXIT_OK
+    said = capsys.readouterr().out
+    assert said.startswith("\ufefftask_id;ts;")
+    assert ";3,0;" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--from", "yesterday"],
+        ["--from", "1969-01-01T00:00Z"],
+        ["--to", str(10**15)],
+        ["--to", "1" * 30],
+        ["--model", "a", "--unknown-model"],
+        ["--sort", "spent"],
+    ],
+)
+def test_filter_that_means_nothing_is_wrong_usage(home: Path, arguments: list[str]) -> None:
+    """A typing error ends with 2 before anything is read."""
+    with pytest.raises(SystemExit) as ended:
+        main(["export", *arguments])
+    assert ended.value.code == EXIT_USAGE
+
+
+@pytest.mark.usefixtures("utc")
+def test_moments_are_local_unless_they_say_otherwise() -> None:
+    """A date is its midnight here; a zone is heeded; a number is the ledger's own time."""
+    moments = ["2026-03-01", "2026-03-01T00:00", "2026-03-01T01:00+01:00", str(FIRST_MS)]
+    assert [parse_moment(text) for text in moments] == [FIRST_MS] * 4
+
+
+def test_file_is_replaced_as_a_whole_and_private(stored: Path) -> None:
+    """What was in the file goes at once, and others cannot read what is there now; nothing else is left."""
+    target = stored / "costs.json"
+    target.write_text("what was there" * 10_000, encoding="utf-8")
+    target.chmod(0o644)
+    before = set(stored.iterdir())
+    assert main(["export", "--format", "json", "--output", str(target)]) == EXIT_OK
+    assert len(json.loads(target.read_text(encoding="utf-8"))) == 3
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert set(stored.iterdir()) == before
+
+
+def test_file_behind_a_link_is_replaced_and_the_link_stays(stored: Path) -> None:
+    """A link leads to the file that its owner meant."""
+    target = stored / "real.csv"
+    target.write_bytes(b"")
+    (stored / "link.csv").symlink_to(target)
+    assert main(["export", "--output", str(stored / "link.csv")]) == EXIT_OK
+    assert (stored / "link.csv").is_symlink()
+    assert target.read_bytes().startswith(b"task_id,")
+
+
+def test_file_stays_when_reading_fails(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A database that cannot be read costs nobody yesterday's export."""
+    target = stored / "costs.csv"
+    target.write_text("yesterday", encoding="utf-8")
+    database = stored / ".local/share/ai-cost-observer/observer.db"
+    database.write_bytes(b"this is no database" * 1000)
+    before = set(stored.iterdir())
+    assert main(["export", "--output", str(target)]) == EXIT_FAILED
+    assert capsys.readouterr().err.startswith("aico: The database failed: ")
+    assert target.read_text(encoding="utf-8") == "yesterday"
+    assert set(stored.iterdir()) == before
+
+
+def test_file_stays_when_writing_fails(tmp_path: Path) -> None:
+    """Whatever ends the writing half-way, the old file is whole and nothing lies beside it."""
+    target = tmp_path / "costs.csv"
+    target.write_text("yesterday", encoding="utf-8")
+
+    def pieces() -> Iterator[str]:
+        yield "half"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputFailed, match="No space left on device"):
+        export.replace_file(target, pieces())
+    assert target.read_text(encoding="utf-8") == "yesterday"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_export_never_replaces_what_the_program_lives_from(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The database and the ledger are no place for an export, by whatever name; nor is what is no file."""
+    database = stored / ".local/share/ai-cost-observer/observer.db"
+    ledger = stored / ".cline/data/state/taskHistory.json"
+    (stored / "link").symlink_to(ledger)
+    os.mkfifo(stored / "pipe")
+    before = (database.read_bytes(), ledger.read_bytes())
+    for target in (database, ledger, stored / "link", stored / "pipe", stored, database.with_name("observer.db-wal")):
+        assert main(["export", "--output", str(target)]) == EXIT_FAILED
+        assert "The export cannot be written to" in capsys.readouterr().err
+    assert (database.read_bytes(), ledger.read_bytes()) == before
