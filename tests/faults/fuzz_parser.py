@@ -1,0 +1,135 @@
+"""What must be true of the parser for any bytes at all, and two ways to look for bytes for which it is not.
+
+``python -m tests.faults.fuzz_parser -runs=100000 -seed=1 FOLDER`` lets atheris (libFuzzer) look for them, led by what
+the parser's own modules run through, from the ledgers in FOLDER on. It exists for Linux on x86_64. Any argument is
+libFuzzer's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from app.core.errors import LedgerFormat
+
+CANARY = "CANARY-fuzz"
+HAZARDS = (
+    *(b"null", b"true", b"-0", b"0", b"7", b"1.0", b"1e3", b"1e400", b"-1e-400", b"9223372036854775808", b"9" * 400),
+    *(b"NaN", b"Infinity", b"-Infinity", b"[]", b"{}", b'""', b'"7"', b'"NaN"', b'"2026-02-14T00:00:00Z"', b'"\xff"'),
+    *(b'"\\ud83d"', b'"\\ud83d\\ude80"', b'"\\\\ud83d"', b'"\\u0000"', b'"\x7f"', b'"a\x00b"', b'"a\nb"', b'"\\\n"'),
+    *(b"\x00", b"\x00" * 20, b'"', b"\\", b"\\u", b"\xef\xbb\xbf", b"[" * 70, b"]" * 70, b'{"a":' * 70, b"}" * 70),
+    *(b"[" * 2000 + b"]" * 2000, b'"id":', b'"ts":', b'"tokensIn":', b'"totalCost":', b'"modelId":', b",", b" ", b"x"),
+)
+"""Raw pieces of JSON and of what is none."""
+_KEYS = (b"id", b"ts", b"task", b"tokensIn", b"tokensOut", b"totalCost", b"modelId", b"size", b"i\\u0064")
+
+
+def check(data: bytes) -> str:
+    """Return what the parser says of ``data``: ``parsed`` or ``refused``. Raises AssertionError if that is wrong."""
+    from app.features.ledger.parser import parse_ledger
+
+    buffer = bytearray(data)
+    error: LedgerFormat | None = None
+    try:
+        parsed = parse_ledger(buffer)
+    except LedgerFormat as refusal:
+        error = refusal
+    assert len(buffer) == len(data)
+    buffer.clear()  # fails while anything still looks into it
+    length = _length_by_python(data)
+    if error is not None:
+        assert length is None, "what Python reads as an array is a ledger"
+        assert error.__cause__ is None
+        assert error.__context__ is None
+        assert CANARY not in repr(error)
+        return "refused"
+    assert length in {None, len(parsed.entries) + parsed.duplicate_count + len(parsed.rejections)}
+    assert len({usage.task_id for usage in parsed.entries}) == len(parsed.entries)
+    assert all(0 <= usage.ts < 10**15 and 0 <= usage.tokens_in <= 10**12 for usage in parsed.entries)
+    assert all(0 <= usage.tokens_out <= 10**12 and 0 <= usage.total_cost <= 10**6 for usage in parsed.entries)
+    assert all(one.index < two.index for one, two in zip(parsed.rejections, parsed.rejections[1:], strict=False))
+    assert CANARY not in repr(parsed.rejections)
+    if length:
+        # An element that is refused takes the parser off its fast way: the others must say the same there.
+        slower = parse_ledger(bytearray(b"[null," + data.removeprefix(b"\xef\xbb\xbf").lstrip()[1:]))
+        assert slower.entries == parsed.entries
+        assert len(slower.rejections) == len(parsed.rejections) + 1
+    return "parsed"
+
+
+def generate(rng: Random) -> Iterator[bytes]:
+    """Yield ledgers without an end: good and bad entries, hazards anywhere, then bytes changed, lost or doubled."""
+    while True:
+        elements = [_entry(rng) for _ in range(rng.randrange(5))]
+        data = bytearray(b"[" + b",".join(elements) + b"]")
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 3))):
+            _damage(data, rng)
+        yield bytes(data)
+
+
+def _entry(rng: Random) -> bytes:
+    if rng.random() < 0.1:
+        return rng.choice(HAZARDS)
+    fields = {
+        b"id": b'"%d"' % rng.randrange(3),
+        b"ts": b"%d" % rng.randrange(2 * 10**12),
+        b"task": b'"%s %s"' % (CANARY.encode(), rng.choice((b"", b"\\ud83d", b"\x80", b"\\n", b"\x01"))),
+        b"tokensIn": b"%d" % rng.randrange(10**6),
+        b"tokensOut": b"%d" % rng.randrange(10**6),
+        b"totalCost": b"%d.%d" % (rng.randrange(9), rng.randrange(10**9)),
+    }
+    for _ in range(rng.choice((0, 0, 1, 3))):
+        fields[rng.choice(_KEYS)] = rng.choice(HAZARDS)
+    return b"{" + b",".join(b'"%s":%s' % field for field in fields.items()) + b"}"
+
+
+def _damage(data: bytearray, rng: Random) -> None:
+    start = rng.randrange(len(data) + 1)
+    end = min(len(data), start + rng.randrange(1, 40))
+    kind = rng.randrange(6)
+    if kind == 0:
+        data[start:end] = rng.choice(HAZARDS)
+    elif kind == 1:
+        data[start:start] = rng.choice(HAZARDS)
+    elif kind == 2:
+        del data[start:end]
+    elif kind == 3:
+        data[start:start] = data[start:end]
+    elif kind == 4:
+        data[start:end] = bytes(end - start)
+    elif start < len(data):
+        data[start] ^= 1 << rng.randrange(8)
+
+
+def _length_by_python(data: bytes) -> int | None:
+    """Return the length of the array that Python's decoder reads, or None when it reads none."""
+    try:
+        value: object = json.loads(data.decode().removeprefix("\ufeff"), parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):
+        return None
+    return len(value) if isinstance(value, list) else None
+
+
+def write_corpus(folder: Path, rng: Random, count: int) -> None:
+    """Write ``count`` generated ledgers into ``folder``, for a search to begin with."""
+    for number, data in zip(range(count), generate(rng), strict=False):
+        (folder / f"{number}.json").write_bytes(data)
+
+
+def main(arguments: list[str]) -> None:
+    """Search; the process ends with another code than 0 when something was found."""
+    # Not every system has it, and it brings no types.
+    atheris = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=["app.features.ledger"]):
+        from app.features.ledger import fields, parser, repair  # noqa: F401 - imported to be followed
+
+    atheris.Setup(arguments, check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv)
