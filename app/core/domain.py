@@ -8,12 +8,26 @@ from typing import NamedTuple
 
 QUARTER_MS = 900_000
 """A quarter of an hour. Every time zone's midnight falls on one, so it is the grain of all accounting in time."""
+DAY_QUARTERS = 96
+"""Quarters of an hour in a day of UTC."""
 
 UNKNOWN_MODEL = ""
 """How accounting tables name the unknown model. NULL in a SQLite primary key never conflicts, so it is not NULL."""
 
 CLINE = "cline"
 """The source whose ledger is Cline's ``taskHistory.json``."""
+
+
+class Store(StrEnum):
+    """Where a task's numbers were read, weakest claim first: what a later one says is not changed by an earlier one."""
+
+    LEDGER = "ledger"
+    SESSIONS = "sessions"
+
+    def outranks(self, other: Store) -> bool:
+        """Return whether this store's word counts more than that of ``other``."""
+        ranks = list(Store)
+        return ranks.index(self) > ranks.index(other)
 
 
 class Trigger(StrEnum):
@@ -102,6 +116,15 @@ class ImportReceipt:
     def imported_count(self) -> int:
         """Entries that were written: added and updated."""
         return self.added_count + self.updated_count
+
+    def beside(self, other: ImportReceipt) -> ImportReceipt:
+        """Return the sum of this run and of a later one of another store."""
+        total = self.plus(other)
+        return replace(
+            total,
+            remaining_count=self.remaining_count + other.remaining_count,
+            latest_ts=max((ts for ts in (self.latest_ts, other.latest_ts) if ts is not None), default=None),
+        )
 
     def plus(self, following: ImportReceipt) -> ImportReceipt:
         """Return the sum of this run and of the ``following`` one of the same reading."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.core.domain import QUARTER_MS
-
-_DAY_QUARTERS = 96
+from app.core.domain import DAY_QUARTERS, QUARTER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def latest_credible(now_ms: int) -> int:
 
     An entry dated further ahead is stored and can be asked for, but it would stretch every chart.
     """
-    return quarter_floor(now_ms) + _DAY_QUARTERS
+    return quarter_floor(now_ms) + DAY_QUARTERS
 
 
 def automatic_end(now_ms: int, latest_quarter: int | None) -> int:

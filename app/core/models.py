@@ -78,6 +78,36 @@ class UsageTotal(SQLModel, table=True):
     """Nano-dollars besides the whole dollars; not normalised."""
 
 
+class UsageTaskDay(SQLModel, table=True):
+    """The deltas summed by task, model and day: what periods are counted from. Current for a :class:`SummedSource`."""
+
+    __tablename__ = "usage_task_day"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    """Days of UTC since the epoch: ``quarter // 96``."""
+    task_id: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    tokens_in: int
+    tokens_out: int
+    cost_nano_usd: int
+
+
+class UsageTaskModel(SQLModel, table=True):
+    """The deltas summed by model and task: what models are counted from. Current for a :class:`SummedSource`."""
+
+    __tablename__ = "usage_task_model"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    task_id: str = Field(primary_key=True)
+    tokens_in: int
+    tokens_out: int
+    cost_nano_usd: int
+
+
 class UsageCounter(SQLModel, table=True):
     """Growth above the highest totals that each task ever had: what a counter that never falls may show.
 
@@ -174,3 +204,12 @@ class SourceState(SQLModel, table=True):
     source: str = Field(primary_key=True)
     exact_since: int
     """End of the first import, epoch milliseconds."""
+
+
+class SummedSource(SQLModel, table=True):
+    """A source whose sums by task are current. A large import takes the row away; they are made anew after it."""
+
+    __tablename__ = "summed_source"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)

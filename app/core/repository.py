@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from app.core import task_sums
 from app.core.accounting import Amount, Postings, Sums, UsageChange, post_changes
 from app.core.database import Database
-from app.core.domain import ImportReceipt, TaskUsage
+from app.core.domain import ImportReceipt, Store, TaskUsage
 from app.core.errors import StorageError
 from app.core.events import FreshRow, LedgerImported
-from app.core.models import ClineTaskUsage, DatabaseState, ImportRun, SourceState, TaskPeak
+from app.core.models import ClineTaskUsage, DatabaseState, ImportRun, SourceState, TaskPeak, TaskStore
 from app.core.money import NANO
 from app.core.statements import (
     ADD_COUNTERS,
@@ -26,6 +27,7 @@ from app.core.statements import (
     FORGET_PEAK,
     OPEN_SOURCE,
     STORE_PEAKS,
+    STORE_STORES,
     UPSERT_USAGE,
     Batch,
     Row,
@@ -44,6 +46,7 @@ _SELECT_USAGE = select(
 _SELECT_PEAKS = select(
     col(TaskPeak.task_id), col(TaskPeak.tokens_in), col(TaskPeak.tokens_out), col(TaskPeak.cost_nano_usd)
 )
+_SELECT_STORES = select(col(TaskStore.task_id), col(TaskStore.store))
 
 FRESH_ROWS_MAX = 500
 """Rows that one message carries at most."""
@@ -75,6 +78,8 @@ class KnownUsage:
     revision: int
     latest_ts: int | None = None
     """Greatest ``ts`` of all tasks; None when there are none."""
+    stores: dict[str, Store] = field(default_factory=dict)
+    """Where a task's row was read, for tasks of another store than the ledger."""
 
     def __post_init__(self) -> None:
         self.latest_ts = max((usage.ts for usage in self.tasks.values()), default=None)
@@ -111,6 +116,7 @@ class UsageRepository:
         self._known: KnownUsage | None = None
         self._apply_count = 0
         self._is_observed = False
+        self._is_summed = False
 
     async def get_state(self) -> StoredState:
         """Return epoch, revision and exact_since. Raises StorageBusy, StorageError."""
@@ -139,10 +145,12 @@ class UsageRepository:
             row = (await connection.execute(statement)).one_or_none()
         return None if row is None else ImportRun(**row._asdict())
 
-    async def apply(self, changes: Sequence[UsageChange], receipt: ImportReceipt) -> LedgerImported:
+    async def apply(
+        self, changes: Sequence[UsageChange], receipt: ImportReceipt, store: Store = Store.LEDGER
+    ) -> LedgerImported:
         """Write ``changes``, at least one, in one transaction with their deltas, and return the fact to publish.
 
-        ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled in here. Raises StorageBusy or
+        ``store`` is where they were read. ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled in here. Raises StorageBusy or
         StorageError with nothing written.
         """
         known = await self._load()
@@ -157,20 +165,27 @@ class UsageRepository:
         self._known = None
         self._apply_count += 1
         known.absorb(written, postings)
+        if store is not Store.LEDGER:
+            batches += STORE_STORES.batches(self._source, [(usage.task_id, store.value) for usage in written])
+            known.stores.update((usage.task_id, store) for usage in written)
         receipt = replace(receipt, revision=known.revision, latest_ts=known.latest_ts)
 
         async def write(connection: AsyncConnection) -> dict[str, int]:
             await self._write(connection, batches, receipt)
+            await task_sums.post(connection, self._source, postings.deltas)
             return await _get_imported_at(connection, [usage.task_id for usage in newest if usage.task_id in old])
 
         imported_at = await self._database.write(write)
         self._known = known
         self._is_observed = True
+        self._is_summed &= len(postings.deltas) <= task_sums.SMALL_RUN
         return LedgerImported(
             receipt=receipt,
             epoch=known.epoch,
             task_count=len(known.tasks),
-            rows=tuple(FreshRow(usage, imported_at.get(usage.task_id, receipt.finished_at_ms)) for usage in newest),
+            rows=tuple(
+                FreshRow(usage, imported_at.get(usage.task_id, receipt.finished_at_ms), store) for usage in newest
+            ),
             rows_truncated=len(written) > FRESH_ROWS_MAX,
         )
 
@@ -184,6 +199,16 @@ class UsageRepository:
     async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
         """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
         await self._database.write(lambda connection: self._add_run(connection, receipt, None, error_code))
+
+    async def catch_up(self) -> None:
+        """Make the sums by task anew if a large import has left them behind. Raises like :meth:`apply`."""
+        if not self._is_summed:
+            self._is_summed = True
+            try:
+                await self._database.write(lambda connection: task_sums.catch_up(connection, self._source))
+            except StorageError:
+                self._is_summed = False
+                raise
 
     async def _load(self) -> KnownUsage:
         known = self._known
@@ -199,6 +224,8 @@ class UsageRepository:
             peak_rows = await connection.execute(_SELECT_PEAKS.where(col(TaskPeak.source) == self._source))
             peaks = {row[0]: Amount(row[1], row[2], row[3]) for row in peak_rows}
             known = KnownUsage(tasks, peaks, epoch, revision)
+            store_rows = await connection.execute(_SELECT_STORES.where(col(TaskStore.source) == self._source))
+            known.stores = {row[0]: Store(row[1]) for row in store_rows}
         if self._known is None and self._apply_count == begun:
             # Otherwise an import has overtaken this reading: it is true of its moment, and must not become the next
             # import's left side.

@@ -75,7 +75,7 @@ def _overwriting(*, kept: Sequence[str] = (), compared: Sequence[str] = ()) -> C
     return conflict
 
 
-def _accumulating(table: CoreTable) -> str:
+def accumulating(table: CoreTable) -> str:
     """Add every column outside the key to what is stored."""
     return ", ".join(f"{c.name} = {c.name} + excluded.{c.name}" for c in table.columns if not c.primary_key)
 
@@ -86,11 +86,12 @@ UPSERT_USAGE = BulkStatement(
     ("imported_at", "updated_at"),
     _overwriting(kept=("imported_at",), compared=("ts", "model_id", "tokens_in", "tokens_out", "total_cost")),
 )
-ADD_DELTAS = BulkStatement(models.UsageDelta, _SOURCE, _accumulating)
-ADD_ROLLUPS = BulkStatement(models.UsageRollup, _SOURCE, _accumulating)
-ADD_TOTALS = BulkStatement(models.UsageTotal, _SOURCE, _accumulating)
-ADD_COUNTERS = BulkStatement(models.UsageCounter, _SOURCE, _accumulating)
+ADD_DELTAS = BulkStatement(models.UsageDelta, _SOURCE, accumulating)
+ADD_ROLLUPS = BulkStatement(models.UsageRollup, _SOURCE, accumulating)
+ADD_TOTALS = BulkStatement(models.UsageTotal, _SOURCE, accumulating)
+ADD_COUNTERS = BulkStatement(models.UsageCounter, _SOURCE, accumulating)
 STORE_PEAKS = BulkStatement(models.TaskPeak, _SOURCE, _overwriting())
+STORE_STORES = BulkStatement(models.TaskStore, _SOURCE, _overwriting())
 FORGET_PEAK = "DELETE FROM task_peak WHERE source = ? AND task_id = ?"
 ADVANCE_REVISION = "UPDATE database_state SET revision = ? WHERE revision = ?"
 OPEN_SOURCE = "INSERT OR IGNORE INTO source_state (source, exact_since) VALUES (?, ?)"

@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 
-from app.core.domain import ImportReceipt, Trigger
-from app.core.errors import LedgerError, StorageBusy, StorageError
+from app.core.domain import ImportReceipt, Store, Trigger
+from app.core.errors import StorageBusy, StorageError, StoreError
 from app.core.events import LedgerImported
 from app.core.repository import UsageRepository
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.reader import Fingerprint
+from app.features.stores.steps import StoreImporter
+from app.services.histogram import Histogram
 
 _log = logging.getLogger(__name__)
+_DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 _STRENGTH = {trigger: strength for strength, trigger in enumerate(Trigger)}
 """Of several causes that share an import, the strongest claim is the one that is told."""
+_TITLES = {Store.LEDGER: "ledger", Store.SESSIONS: "session store"}
 
 
 class ImportService:
     """Runs imports one after the other, publishes what they change, and remembers how the last ones went.
+
+    There may be several stores. They share one repository, and with it one known state and one row of revisions; so
+    their imports share this one row too, the first store's first.
 
     A caller never joins an import that is already running, because its file may have been opened before the caller
     asked: it waits for one further import, and so does everybody else who asks meanwhile.
@@ -30,54 +35,79 @@ class ImportService:
 
     def __init__(
         self,
-        importer: LedgerImporter,
+        importer: StoreImporter,
         repository: UsageRepository,
         publish: Callable[[LedgerImported], None],
         now_ms: Callable[[], int],
+        others: Sequence[StoreImporter] = (),
     ) -> None:
-        self._importer = importer
+        self._importers = {each.store: each for each in (importer, *others)}
         self._repository = repository
         self._publish = publish
         self._now_ms = now_ms
         self._newest: asyncio.Task[None] | None = None
         self._waiting: _Ticket | None = None
         self._is_closing = False
+        self._turn = asyncio.Lock()
+        """Held by whoever works on what the repository knows."""
         self.last_receipt: ImportReceipt | None = None
         """The first receipt of the last completed reading that was news or was asked for, changes or not."""
-        self.failure_code: str | None = None
-        """Why the last import failed; None when it succeeded."""
+        self.last_receipts: dict[Store, ImportReceipt] = {}
+        """The same by store."""
+        self.failures: dict[Store, StoreError | StorageError] = {}
+        """Why the last import of a store failed; stores without an entry did not."""
         self.run_count = 0
         self.failure_counts: dict[str, int] = {}
         """Failed imports by error code since the start of this process."""
         self.last_duration_s = 0.0
         """How long the last import took, follow-up runs included."""
+        self.durations = Histogram(
+            "aico_import_duration_seconds", "How long imports took, those that failed included.", _DURATIONS_S
+        )
+
+    def identity_of(self, store: Store) -> Hashable:
+        """Return what ``stat`` said of the last reading of ``store`` that was committed to its end; None before."""
+        return self._importers[store].identity
 
     @property
-    def fingerprint(self) -> Fingerprint | None:
-        """The fingerprint of the last reading that was committed to its end."""
-        return self._importer.fingerprint
+    def failure_code(self) -> str | None:
+        """Why the last import failed; None when it succeeded."""
+        return next((error.code for error in self.failures.values()), None)
 
-    async def run(self, trigger: Trigger) -> ImportReceipt:
-        """Return the first receipt of an import that opens the file after this call.
+    async def run(self, trigger: Trigger, store: Store | None = None) -> ImportReceipt:
+        """Return the first receipt of an import that opens ``store``, or every store, after this call.
 
-        Raises the LedgerError or StorageError that the import ended with. Cancelling the caller cancels no import.
+        Of several stores it is the sum of their first receipts. Raises the StoreError or StorageError that the import
+        ended with; that one of several stores is not there (yet) is none. Cancelling the caller cancels no import.
         """
         if self._waiting is None:
             ticket = self._waiting = _Ticket(trigger, asyncio.get_running_loop().create_future())
             if trigger is Trigger.REQUEST:
                 # Somebody waits for an answer: what runs now shall not wait for the file on his time.
-                self._importer.hurry()
+                self._hurry()
             self._newest = asyncio.create_task(self._serve(ticket, self._newest), name="import")
             self._newest.add_done_callback(ticket.settle)
         else:
             ticket = self._waiting
             ticket.trigger = max(ticket.trigger, trigger, key=_STRENGTH.__getitem__)
+        ticket.stores |= set(self._importers) if store is None else {store}
         return await asyncio.shield(ticket.receipt)
+
+    async def catch_up(self) -> None:
+        """Make the sums by task anew if a large import has left them behind; for a moment without news."""
+        if self._turn.locked():
+            return
+        try:
+            async with self._turn:
+                await self._repository.catch_up()
+        except StorageError as error:
+            # Answers are as right without them, only slower.
+            _log.debug("the sums by task stay behind: %s", error)
 
     def begin_close(self) -> None:
         """Let the import that runs stop where it can, and the one that waits not begin."""
         self._is_closing = True
-        self._importer.hurry()
+        self._hurry()
 
     async def close(self) -> None:
         """Wait until the import that runs has ended."""
@@ -85,64 +115,99 @@ class ImportService:
         while self._newest is not None and not self._newest.done():
             await asyncio.wait({self._newest})
 
+    def _may_leave(self, ticket: _Ticket) -> bool:
+        return self._is_closing and ticket.is_served
+
+    def _hurry(self) -> None:
+        for importer in self._importers.values():
+            importer.hurry()
+
     async def _serve(self, ticket: _Ticket, previous: asyncio.Task[None] | None) -> None:
         if previous is not None:
             await asyncio.wait({previous})
         # Kept by the trace of a failure, it would keep the failure before, and that one all before it.
         del previous
         self._waiting = None
-        self._importer.take_time()
+        for importer in self._importers.values():
+            importer.take_time()
         if self._is_closing:
             raise StorageBusy("the service is stopping")
+        errors: list[StoreError | StorageError] = []
+        for importer in self._importers.values():
+            if importer.store in ticket.stores and not self._may_leave(ticket):
+                async with self._turn:
+                    errors += await self._serve_store(ticket, importer)
+        if ticket.is_served:
+            # One store was read: that another one is not there (yet) is no failure.
+            errors = [error for error in errors if not (isinstance(error, StoreError) and error.is_absent)]
+        if errors:
+            raise errors[0]
+        ticket.succeed()
+
+    async def _serve_store(self, ticket: _Ticket, importer: StoreImporter) -> list[StoreError | StorageError]:
+        """Import one store; return what it failed with, if it did."""
         started = time.perf_counter()
         try:
-            await self._import(ticket)
-        except (LedgerError, StorageError) as error:
-            ticket.fail(error)
-            await self._note_failure(ticket.trigger, error)
+            await self._import(ticket, importer)
+        except (StoreError, StorageError) as error:
             # Its trace holds the frames of a reading, and they the ledger's bytes, for as long as anybody keeps it.
-            raise error.with_traceback(None)  # noqa: B904  # the same error, with its own cause
+            failure = error.with_traceback(None)
+        else:
+            return []
         finally:
             self.last_duration_s = time.perf_counter() - started
+            self.durations.observe(self.last_duration_s)
+        if len(ticket.stores) == 1:
+            ticket.fail(failure)
+        await self._note_failure(ticket.trigger, importer.store, failure)
+        return [failure]
 
-    async def _import(self, ticket: _Ticket) -> None:
+    async def _import(self, ticket: _Ticket, importer: StoreImporter) -> None:
         total: ImportReceipt | None = None
-        async for step in self._importer.run(ticket.trigger):
+        async for step in importer.run(ticket.trigger):
+            is_first = total is None
             total = step.receipt if total is None else total.plus(step.receipt)
             if step.imported is not None:
                 self._publish(step.imported)
                 _log.info("%s", describe(step.receipt))
-            if not ticket.receipt.done():
+            if is_first:
                 # A notification about the bytes that were read already is no news: what they brought stays to be seen.
                 if not step.repeats or ticket.trigger is not Trigger.WATCH:
-                    self.last_receipt = step.receipt
-                ticket.receipt.set_result(step.receipt)
+                    self._keep(importer.store, step.receipt)
+                ticket.add(step.receipt)
+                if len(ticket.stores) == 1:
+                    ticket.succeed()
             self.run_count += 1
-            if total is not step.receipt:
-                self.last_receipt = total
+            if not is_first:
+                self._keep(importer.store, total)
             if self._is_closing:
                 return
-        await self._note_success()
+        await self._note_success(importer.store)
 
-    async def _note_failure(self, trigger: Trigger, error: LedgerError | StorageError) -> None:
+    def _keep(self, store: Store, receipt: ImportReceipt) -> None:
+        self.last_receipt = self.last_receipts[store] = receipt
+
+    async def _note_failure(self, trigger: Trigger, store: Store, error: StoreError | StorageError) -> None:
         """Log and record a failure when it begins or becomes another one, not each time it is met again."""
         self.failure_counts[error.code] = self.failure_counts.get(error.code, 0) + 1
-        known, self.failure_code = self.failure_code, error.code
-        if known == error.code:
+        known = self.failures.get(store)
+        self.failures[store] = error
+        if known is not None and known.code == error.code:
             return
         _log.warning("import failed: %s [%s] %s", error, error.code, error.hint)
-        if isinstance(error, LedgerError):
-            await self._record(trigger, error.code)
+        if isinstance(error, StoreError):
+            await self._record(trigger, store, error.code)
 
-    async def _note_success(self) -> None:
-        code, self.failure_code = self.failure_code, None
-        if code is not None and self.last_receipt is not None:
-            _log.info("the ledger can be imported again after %s", code)
-            await self._record(self.last_receipt.trigger, None)
+    async def _note_success(self, store: Store) -> None:
+        error = self.failures.pop(store, None)
+        last = self.last_receipts.get(store)
+        if error is not None and last is not None:
+            _log.info("the %s can be imported again after %s", _TITLES[store], error.code)
+            await self._record(last.trigger, store, None)
 
-    async def _record(self, trigger: Trigger, error_code: str | None) -> None:
+    async def _record(self, trigger: Trigger, store: Store, error_code: str | None) -> None:
         """Keep the begin or the end of a failure in the database, where ``aico status`` finds it."""
-        last = self.last_receipt
+        last = self.last_receipts.get(store)
         receipt = ImportReceipt(
             trigger=trigger,
             finished_at_ms=self._now_ms(),
@@ -167,6 +232,22 @@ class _Ticket:
 
     trigger: Trigger
     receipt: asyncio.Future[ImportReceipt]
+    stores: set[Store] = field(default_factory=set)
+    _sum: ImportReceipt | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether one of the stores was read."""
+        return self._sum is not None
+
+    def add(self, receipt: ImportReceipt) -> None:
+        """Take over the first receipt of one of the stores."""
+        self._sum = receipt if self._sum is None else self._sum.beside(receipt)
+
+    def succeed(self) -> None:
+        """Hand over what there is."""
+        if self._sum is not None and not self.receipt.done():
+            self.receipt.set_result(self._sum)
 
     def settle(self, task: asyncio.Task[None]) -> None:
         """Hand the end of the import to those who still wait for its first receipt."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from app.core.accounting import ZERO, Amount
+from app.core.accounting import Amount
 from app.core.domain import QUARTER_MS
 from app.core.errors import RequestInvalid
 from app.core.filters import UsageFilter, automatic_end, latest_credible
-from app.core.usage_reader import BucketSum, Sort, SpentTask, Totals, UsageReader, UsageSnapshot
+from app.core.usage_reader import Sort, SpentTask, Totals, UsageReader, UsageSnapshot
 from app.features.usage.export import ExportWriter
 from app.features.usage.periods import Bucket, choose_bucket, list_bucket_starts
 
@@ -66,13 +66,17 @@ class UsageQueries:
     ) -> UsagePage:
         """Return a page of the tasks with a delta inside ``wanted``."""
         async with self._reader.snapshot() as snapshot:
-            revision = await snapshot.get_revision()
             stretch, is_everything = await self._resolve(snapshot, wanted)
             if is_everything:
-                items = await snapshot.list_all_tasks(sort, descending=descending, limit=limit, offset=offset)
-                return UsagePage(items, await snapshot.get_all_totals(), revision)
-            items = await snapshot.list_tasks(stretch, sort, descending=descending, limit=limit, offset=offset)
-            return UsagePage(items, await snapshot.get_totals(stretch), revision)
+                totals = await snapshot.get_all_totals()
+                items = await snapshot.list_all_tasks(
+                    sort, descending=descending, limit=limit, offset=offset, task_count=totals.task_count
+                )
+            else:
+                items, totals = await snapshot.list_tasks(
+                    stretch, sort, descending=descending, limit=limit, offset=offset
+                )
+        return UsagePage(items, totals, snapshot.revision)
 
     async def export(self, wanted: UsageFilter, writer: ExportWriter) -> list[str]:
         """Return the pieces of an export of ``wanted``, newest task first.
@@ -89,25 +93,25 @@ class UsageQueries:
     async def get_summary(self, wanted: UsageFilter, bucket: Bucket | None, zone: ZoneInfo) -> UsageSummary:
         """Return the sums of ``wanted`` in buckets of local time; None chooses their size."""
         async with self._reader.snapshot() as snapshot:
-            revision = await snapshot.get_revision()
             stretch, is_everything = await self._resolve(snapshot, wanted)
             first, end = stretch.first_quarter or 0, stretch.end_quarter or 0
             size = bucket or choose_bucket(first, end)
             starts = list_bucket_starts(first, end, size, zone)
             sums = await snapshot.list_bucket_sums(stretch, starts, end)
-            totals = await (snapshot.get_all_totals() if is_everything else snapshot.get_totals(stretch))
-            counts = await snapshot.list_model_counts(stretch)
+            totals, by_model = await (
+                snapshot.list_all_model_sums() if is_everything else snapshot.list_model_sums(stretch)
+            )
             previous = None
             if wanted.first_quarter is not None:
                 previous = await snapshot.get_totals(stretch.between(2 * first - end, first))
         return UsageSummary(
-            revision=revision,
+            revision=snapshot.revision,
             from_ms=first * QUARTER_MS,
             to_ms=end * QUARTER_MS,
             bucket=size,
             totals=totals,
             previous=previous,
-            by_model=_by_model(sums, counts),
+            by_model=dict(sorted(by_model.items(), key=_weight, reverse=True)),
             series=_series(sums, starts),
         )
 
@@ -127,27 +131,12 @@ class UsageQueries:
         return resolved, span is not None and resolved.covers(span.first, span.last)
 
 
-def _plus(left: Amount, right: Amount) -> Amount:
-    return Amount(*(a + b for a, b in zip(left, right, strict=True)))
-
-
-def _by_model(sums: list[BucketSum], counts: dict[str, tuple[int, int]]) -> dict[str, Totals]:
-    amounts: dict[str, Amount] = dict.fromkeys(counts, ZERO)
-    for _bucket, model, amount in sums:
-        amounts[model] = _plus(amounts.get(model, ZERO), amount)
-    totals = {model: Totals(amount, *counts.get(model, (0, 0))) for model, amount in amounts.items()}
-    return dict(sorted(totals.items(), key=_weight, reverse=True))
-
-
 def _weight(item: tuple[str, Totals]) -> tuple[int, int, str]:
     model, totals = item
     return totals.amount.cost_nano_usd, totals.amount.tokens_in + totals.amount.tokens_out, model
 
 
-def _series(sums: list[BucketSum], starts: list[int]) -> list[SeriesPoint]:
-    amounts = [ZERO] * len(starts)
-    for bucket, _model, amount in sums:
-        amounts[bucket] = _plus(amounts[bucket], amount)
+def _series(amounts: list[Amount], starts: list[int]) -> list[SeriesPoint]:
     points: list[SeriesPoint] = []
     cumulative = 0
     for start, amount in zip(starts, amounts, strict=True):

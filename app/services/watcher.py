@@ -1,19 +1,18 @@
-"""The loop that keeps the database equal to the ledger: notifications, ticks, rescans, and what is wrong if it is."""
+"""The loop that keeps the database equal to a store: notifications, ticks, rescans, and what is wrong if it is."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.core.domain import Trigger
-from app.core.errors import LedgerError, LedgerFormat, LedgerNotFound, StorageError
+from app.core.domain import Store, Trigger
+from app.core.errors import StorageError, StoreError
 from app.core.events import WatcherState, WatcherStateChanged
-from app.core.settings import LEDGER_NAME
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import FileIdentity, identity_of
+from app.features.stores.identity import Look
 from app.services.import_service import ImportService
 from app.services.notifier import Notifier
 
@@ -38,7 +37,33 @@ class WatchTimes:
     backoff_max_s: float
 
 
-class LedgerWatcher:
+class WatchedStore(Protocol):
+    """What a watcher needs to know of a store. All methods block for a few system calls and open nothing."""
+
+    @property
+    def path(self) -> str:
+        """The allowlisted path."""
+
+    @property
+    def title(self) -> str:
+        """What the store is called in a sentence."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files in the directory whose change may be a change of the store."""
+
+    @property
+    def directory(self) -> str:
+        """The directory that holds the store."""
+
+    def look(self) -> Look:
+        """Return the metadata of what is there. Raises StoreError."""
+
+    def find_directory_identity(self) -> tuple[int, int] | None:
+        """Return device and inode of the directory; None when it cannot be reached."""
+
+
+class StoreWatcher:
     """Runs until cancelled. Every notification and every tick leads to the same idempotent sweep.
 
     A sweep compares the file's metadata, by inequality, with those of the last committed import, and imports when
@@ -47,12 +72,14 @@ class LedgerWatcher:
 
     def __init__(
         self,
-        guard: LedgerGuard,
+        guard: WatchedStore,
         imports: ImportService,
         times: WatchTimes,
         publish: Callable[[WatcherStateChanged], None],
         now_ms: Callable[[], int],
+        store: Store = Store.LEDGER,
     ) -> None:
+        self._store = store
         self._guard = guard
         self._imports = imports
         self._times = times
@@ -63,10 +90,12 @@ class LedgerWatcher:
         self._watched: tuple[int, int] | None = None
         self._lost_watch: BaseException | None = None
         """Why the notifications ended that were started anew just now: they may end in the same way."""
-        self._refused: FileIdentity | None = None
+        self._refused: Hashable = None
         self._rescan_delay_s = times.rescan_interval_s
         self._rescan_at = 0.0
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
+        self.problem: StoreError | StorageError | None = None
+        """What the last sweep met with; its sentence says more than the state's reason."""
 
     async def run(self) -> None:
         """Import once, then watch until cancelled; a bug ends the loop for a moment, not for good."""
@@ -127,10 +156,10 @@ class LedgerWatcher:
     async def _quiet_at(self, noticed: float) -> float:
         """Return when the file will have rested, as monotonic time: its mtime knows better when that is recent."""
         try:
-            status = await asyncio.to_thread(self._guard.stat)
-        except LedgerError:
+            look = await asyncio.to_thread(self._guard.look)
+        except StoreError:
             return noticed + self._times.debounce_s
-        age_s = time.time() - status.st_mtime_ns / 1e9
+        age_s = time.time() - look.written_ns / 1e9
         written = time.monotonic() - age_s if 0 <= age_s < _RECENT_S else noticed
         return written + self._times.debounce_s
 
@@ -141,35 +170,35 @@ class LedgerWatcher:
         if identity is None:
             await self._notifier.stop()
         elif identity != self._watched or not self._notifier.is_watching:
-            await self._notifier.start(self._guard.directory, LEDGER_NAME)
+            await self._notifier.start(self._guard.directory, *self._guard.names)
         self._watched = identity
 
     async def _sweep(self, trigger: Trigger, *, forced: bool) -> None:
         try:
-            identity = identity_of(await asyncio.to_thread(self._guard.stat))
-        except LedgerError as error:
+            identity = (await asyncio.to_thread(self._guard.look)).identity
+        except StoreError as error:
             self._plan_rescan(succeeded=True)
             self._refused = None
             self._report(error, logged=False)
             return
         if not forced:
-            known = self._imports.fingerprint
-            if known is not None and known.identity == identity:
+            if self._imports.identity_of(self._store) == identity:
                 self._report(None)
+                await self._imports.catch_up()
                 return
             if identity == self._refused:
                 return
         await self._import(trigger, identity)
 
-    async def _import(self, trigger: Trigger, identity: FileIdentity) -> None:
-        failure: LedgerError | StorageError | None = None
-        had_failed = self._imports.failure_code is not None
+    async def _import(self, trigger: Trigger, identity: Hashable) -> None:
+        failure: StoreError | StorageError | None = None
+        had_failed = self._store in self._imports.failures
         try:
-            await self._imports.run(trigger)
-        except (LedgerError, StorageError) as error:
+            await self._imports.run(trigger, self._store)
+        except (StoreError, StorageError) as error:
             failure = error
         # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.
-        self._refused = identity if isinstance(failure, LedgerFormat) else None
+        self._refused = identity if isinstance(failure, StoreError) and failure.is_final else None
         self._plan_rescan(succeeded=failure is None)
         self._report(failure, logged=had_failed or failure is not None)
 
@@ -181,11 +210,12 @@ class LedgerWatcher:
         )
         self._rescan_at = time.monotonic() + self._rescan_delay_s if interval else 0.0
 
-    def _report(self, error: LedgerError | StorageError | None, *, logged: bool = False) -> None:
+    def _report(self, error: StoreError | StorageError | None, *, logged: bool = False) -> None:
         """Take over the state that follows from a sweep; ``logged`` says that the import has spoken of it."""
-        if isinstance(error, LedgerNotFound):
+        self.problem = error
+        if isinstance(error, StoreError) and error.is_absent:
             reason = error.code if self._watched is not None else "directory_missing"
-            self._set_state(WatcherState.WAITING, reason, f"waiting for the ledger {error.path}")
+            self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._guard.title} {self._guard.path}")
         elif error is not None:
             self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
         elif (problem := self._notifier.error or self._lost_watch) is not None:

@@ -125,6 +125,9 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "usage_total",
         "task_peak",
         "task_store",
+        "usage_task_day",
+        "usage_task_model",
+        "summed_source",
         "forgotten_task",
     }
 

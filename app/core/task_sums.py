@@ -1,0 +1,75 @@
+"""The deltas summed by task and day, and by model and task: what periods and models are counted from.
+
+A small import keeps these sums as it keeps the rollup. For a large one that would cost a third of its time, so it only
+says that they are behind; they are made anew after it, from the deltas. Whoever reads them asks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core import models
+from app.core.accounting import Delta
+from app.core.domain import DAY_QUARTERS
+from app.core.statements import Batch, BulkStatement, accumulating
+
+SMALL_RUN = 500
+"""Deltas that are posted to the sums at once; more of them leave the sums behind."""
+
+_SOURCE = ("source",)
+_ADD_TASK_DAYS = BulkStatement(models.UsageTaskDay, _SOURCE, accumulating)
+_ADD_TASK_MODELS = BulkStatement(models.UsageTaskModel, _SOURCE, accumulating)
+_IS_CURRENT = "SELECT EXISTS (SELECT 1 FROM summed_source WHERE source = ?)"
+_LEAVE_BEHIND = "DELETE FROM summed_source WHERE source = ?"
+_SUM_DAYS = f"""
+    INSERT INTO usage_task_day (source, day, task_id, model, tokens_in, tokens_out, cost_nano_usd)
+    SELECT source, quarter / {DAY_QUARTERS} AS day, task_id, model, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd)
+    FROM usage_delta WHERE source = ? GROUP BY source, day, task_id, model
+"""
+_SUM_MODELS = """
+    INSERT INTO usage_task_model (source, model, task_id, tokens_in, tokens_out, cost_nano_usd)
+    SELECT source, model, task_id, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd)
+    FROM usage_task_day WHERE source = ? GROUP BY source, model, task_id
+"""
+_CATCH_UP = (
+    "DELETE FROM usage_task_day WHERE source = ?",
+    "DELETE FROM usage_task_model WHERE source = ?",
+    _SUM_DAYS,
+    _SUM_MODELS,
+    "INSERT INTO summed_source (source) VALUES (?)",
+)
+
+
+async def are_current(connection: AsyncConnection, source: str) -> bool:
+    """Return whether the sums of ``source`` say what its deltas say."""
+    return bool((await connection.exec_driver_sql(_IS_CURRENT, (source,))).scalar_one())
+
+
+async def leave_behind(connection: AsyncConnection, source: str) -> None:
+    """Say that the sums of ``source`` are not current any more: part of a transaction that changes the deltas."""
+    await connection.exec_driver_sql(_LEAVE_BEHIND, (source,))
+
+
+async def post(connection: AsyncConnection, source: str, deltas: Sequence[Delta]) -> None:
+    """Add ``deltas`` to sums that are current, or leave them behind: part of the transaction that writes the deltas."""
+    if len(deltas) > SMALL_RUN:
+        await leave_behind(connection, source)
+    elif await are_current(connection, source):
+        for statement, parameters in _batches(source, deltas):
+            await connection.exec_driver_sql(statement, parameters)
+
+
+async def catch_up(connection: AsyncConnection, source: str) -> None:
+    """Make the sums of ``source`` anew from its deltas unless they are current: a transaction of its own."""
+    if not await are_current(connection, source):
+        for statement in _CATCH_UP:
+            await connection.exec_driver_sql(statement, (source,))
+
+
+def _batches(source: str, deltas: Sequence[Delta]) -> list[Batch]:
+    return [
+        *_ADD_TASK_DAYS.batches(source, [(delta[0] // DAY_QUARTERS, *delta[1:]) for delta in deltas]),
+        *_ADD_TASK_MODELS.batches(source, [(delta[2], delta[1], *delta[3:]) for delta in deltas]),
+    ]
