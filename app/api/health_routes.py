@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from app.api.deps import Service
-from app.api.schemas import HealthOut
+from app.api.status_schemas import HealthOut
 from app.core.errors import StorageError
 from app.services.metrics import render_metrics
 

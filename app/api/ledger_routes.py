@@ -6,17 +6,8 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from app.api.deps import Service
-from app.api.schemas import (
-    BudgetOut,
-    ImportRequest,
-    KimiProxyOut,
-    LastImportOut,
-    LedgerOut,
-    ProblemOut,
-    ReceiptOut,
-    StatusOut,
-    WatcherOut,
-)
+from app.api.schemas import ImportRequest, ProblemOut, ReceiptOut
+from app.api.status_schemas import BudgetOut, KimiProxyOut, LastImportOut, LedgerOut, StatusOut, WatcherOut
 from app.core.domain import Trigger
 from app.core.errors import LedgerFormat
 from app.services.status import get_status
@@ -78,7 +69,7 @@ async def read_status(service: Service) -> StatusOut:
         revision=status.revision,
         epoch=status.epoch,
         exact_since=status.exact_since,
-        kimi_proxy=None if kimi is None else KimiProxyOut(state=kimi.state.state, since=kimi.state.since_ms),
+        kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
         budget=BudgetOut(daily_usd=service.settings.budget_daily_usd, monthly_usd=service.settings.budget_monthly_usd),
         demo=service.demo,
         version=service.version,

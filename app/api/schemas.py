@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.accounting import Amount
 from app.core.domain import UNKNOWN_MODEL, ImportReceipt, Trigger
-from app.core.events import WatcherState
 from app.core.money import usd
 from app.core.usage_reader import SpentTask, Totals
 from app.features.usage.periods import Bucket
 from app.services.queries import SeriesPoint, UsagePage, UsageSummary
 
 
-class _Schema(BaseModel):
+class Schema(BaseModel):
+    """Immutable, and without room for what it does not know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class ImportRequest(_Schema):
+class ImportRequest(Schema):
     """The optional body of an import."""
 
     path: str | None = Field(default=None, description="Absent, null, or letter for letter the allowlisted path.")
 
 
-class RejectionOut(_Schema):
+class RejectionOut(Schema):
     """A refused entry of the ledger: where and why, never what it says."""
 
     index: int
@@ -33,7 +34,7 @@ class RejectionOut(_Schema):
     field: str | None
 
 
-class ReceiptOut(_Schema):
+class ReceiptOut(Schema):
     """The result of an import run."""
 
     imported_count: int = Field(description="Entries written: added and changed.")
@@ -66,7 +67,7 @@ class ReceiptOut(_Schema):
         )
 
 
-class SpentOut(_Schema):
+class SpentOut(Schema):
     """What was spent."""
 
     tokens_in: int
@@ -117,7 +118,7 @@ class TotalsOut(SpentOut):
         )
 
 
-class UsageOut(_Schema):
+class UsageOut(Schema):
     """A page of tasks."""
 
     items: list[UsageItem]
@@ -198,84 +199,7 @@ class SummaryOut(BaseModel):
         )
 
 
-class LastImportOut(_Schema):
-    """The last completed reading, also when nothing changed."""
-
-    at: int = Field(description="Epoch milliseconds.")
-    trigger: Trigger
-    imported_count: int
-    added_count: int
-    updated_count: int
-    skipped_count: int
-    error_count: int
-    remaining_count: int
-    duration_ms: float
-    rejections: list[RejectionOut]
-
-    @classmethod
-    def of(cls, receipt: ImportReceipt) -> Self:
-        """Return the answer for ``receipt``."""
-        shared = ReceiptOut.of(receipt).model_dump(exclude={"latest_ts", "revision"})
-        return cls(at=receipt.finished_at_ms, **shared)
-
-
-class WatcherOut(_Schema):
-    """What the watcher does, since when, and what is wrong."""
-
-    state: WatcherState
-    since: int
-    reason: str | None
-
-
-class LedgerOut(_Schema):
-    """The allowlisted file."""
-
-    path: str
-    chosen_by: str
-    exists: bool
-    size_bytes: int | None
-    written_at: int | None = Field(description="Epoch milliseconds.")
-
-
-class BudgetOut(_Schema):
-    """What the operator means to spend."""
-
-    daily_usd: float | None
-    monthly_usd: float | None
-
-
-class KimiProxyOut(_Schema):
-    """The health of the Kimi Proxy that is configured."""
-
-    state: Literal["up", "down", "unknown"]
-    since: int | None
-
-
-class StatusOut(_Schema):
-    """How the service is."""
-
-    latest_ts: int | None
-    task_count: int
-    last_import: LastImportOut | None
-    watcher: WatcherOut
-    ledger: LedgerOut
-    revision: int
-    epoch: str
-    exact_since: int | None
-    kimi_proxy: KimiProxyOut | None
-    budget: BudgetOut
-    demo: bool
-    version: str
-
-
-class HealthOut(_Schema):
-    """Whether the process, or all that it needs, is well."""
-
-    status: Literal["ok", "unavailable"]
-    reasons: list[str] = Field(default_factory=list, description="Codes; empty when all is well.")
-
-
-class ProblemOut(_Schema):
+class ProblemOut(Schema):
     """An error as of RFC 9457. It never holds text of the ledger."""
 
     type: str

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +21,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,11 +31,17 @@ from app.core.errors import SettingsError
 APP_NAME = "ai-cost-observer"
 ENV_PREFIX = "AICO_"
 LEDGER_NAME = "taskHistory.json"
+SESSIONS_NAME = "sessions.db"
+_KIMI_SECRET = "KIMI_PROXY_SECRET"  # noqa: S105  # the variable in which the proxy itself looks for it
 CONFIG_VARIABLE = "AICO_CONFIG"
 """Names another configuration file; the only ``AICO_`` variable that is no setting."""
 
 
 _HTTP_ADDRESS = r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?$"
+
+
+_SWITCHES = {"cline_sessions"}
+"""The settings that are true or false; in every other one that is a mistake: ``true`` is not the port 1."""
 
 
 def _split_list(value: object) -> object:
@@ -44,7 +52,7 @@ def _split_list(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
-_Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/*?#@]+/?$")]
+_Origin = Annotated[str, StringConstraints(pattern=_HTTP_ADDRESS)]
 Origins = Annotated[tuple[_Origin, ...], BeforeValidator(_split_list)]
 """Never ``null`` or ``*``: a sandboxed page of anybody has the origin ``null``."""
 
@@ -55,14 +63,23 @@ def check_ledger_path(text: str) -> str:
     Absolute, already in its only spelling (no ``.``, ``..``, ``//`` or trailing slash), named ``taskHistory.json``.
     Nothing is opened or looked up.
     """
+    return _check_plain_path(text, LEDGER_NAME)
+
+
+def check_sessions_path(text: str) -> str:
+    """Return ``text`` when it can be the path of the session store, by the same rules; its name is ``sessions.db``."""
+    return _check_plain_path(text, SESSIONS_NAME)
+
+
+def _check_plain_path(text: str, name: str) -> str:
     if not text.startswith("/"):
         reason = "must be an absolute path"
     elif not all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text):
         reason = "must not hold control characters"
     elif any(part in {"", ".", ".."} for part in text[1:].split("/")):
         reason = "must be written without '.', '..', '//' and without a trailing slash"
-    elif text.rpartition("/")[2] != LEDGER_NAME:
-        reason = f"must name a file called exactly {LEDGER_NAME}"
+    elif text.rpartition("/")[2] != name:
+        reason = f"must name a file called exactly {name}"
     else:
         return text
     raise ValueError(reason)
@@ -78,6 +95,13 @@ def _absolute_path(value: object) -> Path:
         raise ValueError("begins with the home directory of nobody") from None
 
 
+def _fit_for_a_header(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise ValueError("must be printable ASCII without spaces")  # never with the secret
+    return secret
+
+
 class Settings(BaseModel):
     """The values that the service runs with. Made by :func:`load_settings`, or by a test."""
 
@@ -87,6 +111,10 @@ class Settings(BaseModel):
     """The single allowlisted file. Set by the operator at start, never by a request."""
     ledger_chosen_by: str = Field(default="flag", exclude=True)
     """What chose ``ledger_path``; not a setting of its own."""
+    cline_sessions: bool = False
+    """Whether the session store of newer Cline is read too."""
+    sessions_path: str = Field(default_factory=lambda: default_sessions(os.environ)[0])
+    """The session store: neither looked at nor judged unless ``cline_sessions`` is set."""
     database_path: Annotated[Path, BeforeValidator(_absolute_path)] = Field(
         default_factory=lambda: platformdirs.user_data_path(APP_NAME) / "observer.db"
     )
@@ -123,17 +151,24 @@ class Settings(BaseModel):
     """Changed entries written per transaction; the rest follows at once."""
     kimi_proxy_url: str | None = Field(default=None, pattern=_HTTP_ADDRESS)
     """When set, the health of the Kimi Proxy there is shown."""
-    log_format: Literal["text", "json"] = "text"
-    """How the log is written."""
+    kimi_proxy_secret: Annotated[SecretStr, AfterValidator(_fit_for_a_header)] | None = None
+    """What that Kimi Proxy demands of its callers."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """How the log is written; ``auto`` is text on a terminal and JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log leaves out."""
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_booleans(cls, value: object) -> object:
-        if isinstance(value, bool):
+    def _refuse_booleans(cls, value: object, info: ValidationInfo[None]) -> object:
+        if isinstance(value, bool) and info.field_name not in _SWITCHES:
             raise ValueError("must not be true or false")  # noqa: TRY004  # what pydantic turns into its own error
         return value
+
+    @field_validator("sessions_path")
+    @classmethod
+    def _check_sessions(cls, value: str, info: ValidationInfo[None]) -> str:
+        return check_sessions_path(value) if info.data.get("cline_sessions") else value
 
     @model_validator(mode="after")
     def _check_exposure(self) -> Self:
@@ -179,7 +214,11 @@ def load_settings(
             origins[name] = origin if origin != "environment" else ENV_PREFIX + name.upper()
     if "ledger_path" not in values:
         values["ledger_path"], origins["ledger_path"] = _default_ledger(environment)
+    if "sessions_path" not in values:
+        values["sessions_path"], origins["sessions_path"] = default_sessions(environment)
     values["ledger_chosen_by"] = origins["ledger_path"]
+    if "kimi_proxy_url" in values and "kimi_proxy_secret" not in values and environment.get(_KIMI_SECRET):
+        values["kimi_proxy_secret"], origins["kimi_proxy_secret"] = environment[_KIMI_SECRET], _KIMI_SECRET
     try:
         return LoadedSettings(Settings.model_validate(values), origins)
     except ValidationError as error:
@@ -237,10 +276,23 @@ def _default_ledger(environment: Mapping[str, str]) -> tuple[str, str]:
     """Return the ledger's path and what chose it. Source: how Cline and the old Kimi Proxy find it."""
     if path := environment.get("KIMI_PROXY_CLINE_LEDGER_PATH"):
         return path, "KIMI_PROXY_CLINE_LEDGER_PATH"
+    folder, origin = _data_folder(environment)
+    return f"{folder}/state/{LEDGER_NAME}", origin
+
+
+def default_sessions(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return where Cline keeps its session store, and what says so. Source: ``resolveDbDataDir`` in Cline."""
+    if folder := environment.get("CLINE_DB_DATA_DIR", "").strip().rstrip("/"):
+        return f"{folder}/{SESSIONS_NAME}", "CLINE_DB_DATA_DIR"
+    folder, origin = _data_folder(environment)
+    return f"{folder}/db/{SESSIONS_NAME}", origin
+
+
+def _data_folder(environment: Mapping[str, str]) -> tuple[str, str]:
     if folder := environment.get("CLINE_DATA_DIR", "").rstrip("/"):
-        return f"{folder}/state/{LEDGER_NAME}", "CLINE_DATA_DIR"
+        return folder, "CLINE_DATA_DIR"
     if folder := environment.get("CLINE_DIR", "").rstrip("/"):
-        return f"{folder}/data/state/{LEDGER_NAME}", "CLINE_DIR"
+        return f"{folder}/data", "CLINE_DIR"
     # The home directory may itself lie behind a link (macOS, network homes); below it, none is followed.
     home = os.path.realpath(Path("~").expanduser())
-    return f"{home}/.cline/data/state/{LEDGER_NAME}", "default"
+    return f"{home}/.cline/data", "default"

@@ -8,20 +8,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from app.core.database import Database
-from app.core.domain import CLINE
+from app.core.domain import CLINE, Store
 from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
 from app.core.repository import UsageRepository
 from app.core.settings import Settings
 from app.core.usage_reader import UsageReader
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.sessions.guard import SessionsGuard
+from app.features.sessions.importer import SessionsImporter
 from app.proxy.kimi_proxy import KimiProxyClient
 from app.services import messages
 from app.services.hub import Hub
 from app.services.import_service import ImportService
 from app.services.kimi_monitor import KimiMonitor
+from app.services.latency import WriteLatency
 from app.services.queries import UsageQueries
-from app.services.watcher import LedgerWatcher, WatchTimes
+from app.services.watcher import StoreWatcher, WatchTimes
 
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, ledger, requests."""
@@ -48,16 +51,28 @@ class ObserverService:
             max_entries_per_run=settings.max_entries_per_run,
             now_ms=now_ms,
         )
-        self.imports = ImportService(importer, self.repository, self._publish_import, now_ms)
+        self.latency = WriteLatency(now_ms)
+        # Not even looked at unless it is asked for.
+        self.sessions = (
+            SessionsGuard(settings.sessions_path, settings.max_ledger_bytes) if settings.cline_sessions else None
+        )
+        others = [] if self.sessions is None else [self._sessions_importer(self.sessions)]
+        self.imports = ImportService(importer, self.repository, self._publish_import, now_ms, others)
         times = WatchTimes(
             debounce_s=settings.debounce_ms / 1000,
             tick_s=settings.tick_s,
             rescan_interval_s=settings.rescan_interval_s,
             backoff_max_s=settings.backoff_max_s,
         )
-        self._kimi_proxy = KimiProxyClient(settings.kimi_proxy_url) if settings.kimi_proxy_url else None
+        url, secret = settings.kimi_proxy_url, settings.kimi_proxy_secret
+        self._kimi_proxy = KimiProxyClient(url, secret) if url else None
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms) if self._kimi_proxy else None
-        self.watcher = LedgerWatcher(self.guard, self.imports, times, self._publish_state, now_ms)
+        self.watcher = StoreWatcher(self.guard, self.imports, times, self._publish_state, now_ms)
+        self.sessions_watcher = (
+            StoreWatcher(self.sessions, self.imports, times, self._publish_sessions_state, now_ms, Store.SESSIONS)
+            if self.sessions is not None
+            else None
+        )
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -73,6 +88,8 @@ class ObserverService:
                 asyncio.create_task(self.watcher.run(), name="watcher"),
                 asyncio.create_task(self._beat(), name="heartbeat"),
             ]
+            if self.sessions_watcher is not None:
+                tasks.append(asyncio.create_task(self.sessions_watcher.run(), name="sessions-watcher"))
             if self.kimi_monitor is not None:
                 tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
             try:
@@ -90,16 +107,25 @@ class ObserverService:
 
     def list_problems(self) -> list[str]:
         """Return the codes of what keeps the service from being ready; waiting for Cline is no problem."""
-        state = self.watcher.state
-        if state.state in {WatcherState.WATCHING, WatcherState.WAITING}:
-            return []
-        return [state.reason or state.state.value]
+        watchers = [self.watcher] if self.sessions_watcher is None else [self.watcher, self.sessions_watcher]
+        well = {WatcherState.WATCHING, WatcherState.WAITING}
+        states = [watcher.state for watcher in watchers if watcher.state.state not in well]
+        return [state.reason or state.state.value for state in states]
+
+    def _sessions_importer(self, guard: SessionsGuard) -> SessionsImporter:
+        return SessionsImporter(
+            guard, self.repository, max_entries_per_run=self.settings.max_entries_per_run, now_ms=self.now_ms
+        )
 
     def _publish_import(self, event: LedgerImported) -> None:
         self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
+        self.latency.note(event.receipt, self.imports.identity_of(Store.LEDGER))
 
     def _publish_state(self, event: WatcherStateChanged) -> None:
         self.hub.publish_notice(messages.watcher_state(event))
+
+    def _publish_sessions_state(self, event: WatcherStateChanged) -> None:
+        self.hub.publish_notice(messages.sessions_state(event))
 
     async def _beat(self) -> None:
         while True:

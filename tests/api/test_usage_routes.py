@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.api.schemas import StatusOut, SummaryOut, UsageOut
+from app.api.schemas import SummaryOut, UsageOut
+from app.api.status_schemas import StatusOut
 from app.core import errors
 from app.core.domain import QUARTER_MS
 from tests.api.answers import check_problem, check_security_headers

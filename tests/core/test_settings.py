@@ -53,8 +53,9 @@ def refuse(environment: Environment, flags: Mapping[str, object] | None = None) 
 def test_settings_have_the_defaults_of_the_contract(environment: Environment) -> None:
     """Without any layer above the defaults, the service runs with the documented values."""
     loaded = load_settings({}, environment)
-    values = loaded.settings.model_dump(exclude={"ledger_path"})
+    values = loaded.settings.model_dump(exclude={"ledger_path", "sessions_path"})
     assert values == {
+        "cline_sessions": False,
         "database_path": platformdirs.user_data_path(APP_NAME) / "observer.db",
         "host": "127.0.0.1",
         "port": 8611,
@@ -72,7 +73,8 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
         "max_ledger_bytes": 256 * 2**20,
         "max_entries_per_run": 10_000,
         "kimi_proxy_url": None,
-        "log_format": "text",
+        "kimi_proxy_secret": None,
+        "log_format": "auto",
         "log_level": "info",
     }
     assert set(loaded.origins.values()) == {"default"}
@@ -133,10 +135,15 @@ def test_setting_refuses_text_that_is_no_finite_number(environment: Environment,
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in setting_names() if name not in {"ledger_path", "allowed_origins", "allowed_hosts"}]
+    "name",
+    [
+        name
+        for name in setting_names()
+        if name not in {"ledger_path", "cline_sessions", "allowed_origins", "allowed_hosts"}
+    ],
 )
 def test_setting_refuses_a_boolean(environment: Environment, name: str) -> None:
-    """No setting is a switch: ``true`` is not the port 1."""
+    """Only a switch is true or false: ``true`` is not the port 1."""
     write_config(environment, f"{name} = true")
     assert refuse(environment).setting == name
 
@@ -425,9 +432,45 @@ def test_settings_cannot_be_changed(environment: Environment) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["null", "*", "http://*", "localhost:3000", "http://a/page", "http://user@a", "ftp://a"]
+    "origin",
+    ["null", "*", "http://*", "localhost:3000", "http://a/page", "http://user@a", "ftp://a", "http://a;b", "http://'a'"],
 )
 def test_origin_that_is_none_is_refused(origin: str) -> None:
     """A sandboxed page of anybody has the origin null, and a star would be everybody."""
     with pytest.raises(SettingsError, match="allowed_origins"):
         load_settings({}, {"AICO_LEDGER_PATH": "/a/taskHistory.json", "AICO_ALLOWED_ORIGINS": origin})
+
+
+SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "secret", "origin"),
+    [
+        (None, SECRET, SECRET, "KIMI_PROXY_SECRET"),
+        ("ours", SECRET, "ours", "AICO_KIMI_PROXY_SECRET"),
+        (None, "", None, "default"),
+        (None, None, None, "default"),
+    ],
+)
+def test_secret_of_the_proxy_is_taken_from_its_own_variable(
+    environment: Environment, own: str | None, theirs: str | None, secret: str | None, origin: str
+) -> None:
+    """What Kimi Proxy itself looks at is the default, our own setting wins, and an empty variable is none."""
+    given = {"AICO_KIMI_PROXY_URL": "http://a", "AICO_KIMI_PROXY_SECRET": own, "KIMI_PROXY_SECRET": theirs}
+    loaded = load_settings(None, environment | {name: value for name, value in given.items() if value is not None})
+    found = loaded.settings.kimi_proxy_secret
+    assert (found and found.get_secret_value(), loaded.origins["kimi_proxy_secret"]) == (secret, origin)
+
+
+def test_variable_of_the_proxy_is_left_alone_without_its_address(environment: Environment) -> None:
+    """Whoever does not ask for the proxy cannot be stopped by its variable."""
+    assert load_settings(None, environment | {"KIMI_PROXY_SECRET": "a b"}).settings.kimi_proxy_secret is None
+
+
+@pytest.mark.parametrize("text", ["", "two words", "line\nX-Evil: 1", "sécret", "nul\0", "\u2028"])
+def test_secret_that_fits_no_header_is_refused_unsaid(environment: Environment, text: str) -> None:
+    """It could not be sent, or would be sent as another header; the error does not repeat it."""
+    error = refuse(environment, {"kimi_proxy_secret": text})
+    assert error.setting == "kimi_proxy_secret"
+    assert not text or text not in str(error)

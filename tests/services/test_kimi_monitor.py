@@ -1,28 +1,39 @@
-"""The look at a Kimi Proxy: a state with its begin, a word per change, and a pace that grows while it is down."""
+"""The look at a Kimi Proxy: what its answers mean, a word per change, and a pace that grows while it is down."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
-import httpx
 import pytest
+from pydantic import SecretStr
 
-from app.proxy.kimi_proxy import KimiProxyClient
+from app.core.errors import SettingsError
+from app.proxy.kimi_proxy import BODY_MAX_BYTES, KimiProxyAnswer, KimiProxyClient
 from app.services import kimi_monitor
 from app.services.kimi_monitor import KimiMonitor, KimiProxyState
+from tests.services.proxies import Answer, babbling, dripping, endless, hanging_up, kimi_proxy, never, saying
 
-HANG_S = 10
+HANG_S = 20
+SHORT_S = 0.3
+"""The patience with what is slow for ever."""
+SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
+WELL, REFUSED = KimiProxyAnswer.WELL, KimiProxyAnswer.SECRET_REFUSED
+UNREACHABLE, NO_ANSWER, BAD_ANSWER = (
+    KimiProxyAnswer.UNREACHABLE,
+    KimiProxyAnswer.NO_ANSWER,
+    KimiProxyAnswer.BAD_ANSWER,
+)
 
 
 class Script:
     """Answers as it is told, then for ever as the last time."""
 
-    def __init__(self, *answers: bool) -> None:
+    def __init__(self, *answers: KimiProxyAnswer) -> None:
         self.answers = list(answers)
         self.ended = asyncio.Event()
 
-    async def is_well(self) -> bool:
+    async def probe(self) -> KimiProxyAnswer:
         """Return the next answer."""
         if len(self.answers) == 1:
             self.ended.set()
@@ -30,27 +41,60 @@ class Script:
         return self.answers.pop(0)
 
 
+async def ask(url: str, secret: str | None = None, patience_s: float = HANG_S) -> KimiProxyAnswer:
+    """Probe once, with a client of its own."""
+    client = KimiProxyClient(url, SecretStr(secret) if secret else None, patience_s=patience_s)
+    try:
+        return await client.probe()
+    finally:
+        await client.close()
+
+
 async def test_monitor_tells_a_change_once_and_keeps_its_begin(caplog: pytest.LogCaptureFixture) -> None:
-    """A state lasts from its first answer on; the log hears of changes only."""
+    """A state lasts from its first answer on; the log hears of changes only, in words."""
     caplog.set_level(logging.INFO, "app.services.kimi_monitor")
     moments = iter(range(100))
-    monitor = KimiMonitor(Script(True, True, False, False, True), lambda: next(moments))
+    monitor = KimiMonitor(Script(WELL, WELL, UNREACHABLE, UNREACHABLE, REFUSED, WELL), lambda: next(moments))
     states = [monitor.state]
-    for _ in range(5):
+    for _ in range(6):
         await monitor.probe_once()
         states.append(monitor.state)
     assert states == [
-        KimiProxyState("unknown", None),
-        *[KimiProxyState("up", 0)] * 2,
-        *[KimiProxyState("down", 1)] * 2,
-        KimiProxyState("up", 2),
+        KimiProxyState(None, None),
+        *[KimiProxyState(WELL, 0)] * 2,
+        *[KimiProxyState(UNREACHABLE, 1)] * 2,
+        KimiProxyState(REFUSED, 2),
+        KimiProxyState(WELL, 3),
     ]
-    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Kimi Proxy is up"),
+        ("WARNING", "Kimi Proxy is down: it cannot be reached"),
+        ("WARNING", "Kimi Proxy is up, but refuses the secret"),
+        ("INFO", "Kimi Proxy is up"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (None, "unknown", None),
+        (WELL, "up", None),
+        (REFUSED, "up", "secret_refused"),
+        (UNREACHABLE, "down", "unreachable"),
+        (NO_ANSWER, "down", "no_answer"),
+        (BAD_ANSWER, "down", "bad_answer"),
+    ],
+)
+def test_state_says_up_or_down_and_why(answer: KimiProxyAnswer | None, state: str, reason: str | None) -> None:
+    """A proxy that refuses our secret is up; whatever else is no success is down, with its reason."""
+    found = KimiProxyState(answer)
+    assert (found.state, found.reason) == (state, reason)
 
 
 async def test_monitor_asks_less_often_while_the_proxy_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The distance doubles up to its limit, and one success brings the steady pace and the first distance back."""
-    script = Script(False, False, False, False, True, False, False)
+    """The distance doubles up to its limit, and an answer brings the steady pace and the first distance back."""
+    down = [UNREACHABLE, NO_ANSWER, BAD_ANSWER, UNREACHABLE]
+    script = Script(*down, WELL, REFUSED, UNREACHABLE, UNREACHABLE)
     delays: list[float] = []
     real_sleep = asyncio.sleep
 
@@ -65,24 +109,81 @@ async def test_monitor_asks_less_often_while_the_proxy_is_down(monkeypatch: pyte
         await script.ended.wait()
     task.cancel()
     await asyncio.wait({task})
-    assert delays[:6] == [5, 10, 20, 20, 15, 5]
+    assert delays[:7] == [5, 10, 20, 20, 15, 15, 5]
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_well"),
-    [(200, True), (204, True), (302, False), (404, False), (503, False), (None, False)],
+    ("answer", "expected"),
+    [
+        (saying(200), WELL),
+        (saying(204, b""), WELL),
+        (saying(401), REFUSED),
+        (saying(403), REFUSED),
+        (saying(404), BAD_ANSWER),
+        (saying(503), BAD_ANSWER),
+        (babbling, BAD_ANSWER),
+        (hanging_up, BAD_ANSWER),
+    ],
 )
-async def test_client_asks_for_the_health_and_nothing_else(answer: int | None, *, is_well: bool) -> None:
-    """Success alone is well; a redirect is not followed, and a connection that fails raises nothing."""
-    asked: list[str] = []
+async def test_client_takes_each_answer_for_what_it_is(answer: Answer, expected: KimiProxyAnswer) -> None:
+    """Success is well, a refused secret is told apart, and everything else is no good answer; nothing is raised."""
+    async with kimi_proxy(answer) as proxy:
+        assert await ask(proxy.url) is expected
+    assert [head.split("\r\n")[0] for head in proxy.heads] == ["GET /health HTTP/1.1"]
 
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(f"{request.method} {request.url}")
-        if answer is None:
-            raise httpx.ConnectError("refused")
-        return httpx.Response(answer, headers={"location": "http://evil.example/"})
 
-    client = KimiProxyClient("http://kimi.example:8000/", httpx.MockTransport(handle))
-    assert await client.is_well() is is_well
-    await client.close()
-    assert asked == ["GET http://kimi.example:8000/health"]
+@pytest.mark.parametrize("answer", [never, dripping])
+async def test_client_gives_a_slow_proxy_up(answer: Answer) -> None:
+    """Silence, and an answer that comes byte by byte, end with the patience as a whole."""
+    async with kimi_proxy(answer) as proxy, asyncio.timeout(HANG_S):
+        assert await ask(proxy.url, patience_s=SHORT_S) is NO_ANSWER
+
+
+async def test_client_reads_no_more_than_its_bound() -> None:
+    """An answer without an end is good as soon as its bound is reached, and the connection is closed."""
+    async with kimi_proxy(endless) as proxy, asyncio.timeout(HANG_S):
+        assert await ask(proxy.url) is WELL
+    async with kimi_proxy(saying(200, b"x" * 100 * BODY_MAX_BYTES)) as proxy, asyncio.timeout(HANG_S):
+        assert await ask(proxy.url) is WELL
+
+
+async def test_client_follows_no_redirect() -> None:
+    """Another address is never called, whoever names it."""
+    async with kimi_proxy(saying(200)) as elsewhere:
+        async with kimi_proxy(saying(302, header=f"Location: {elsewhere.url}/health")) as proxy:
+            assert await ask(proxy.url, SECRET) is BAD_ANSWER
+        assert elsewhere.heads == []
+
+
+async def test_client_uses_one_connection_for_all_probes() -> None:
+    """A proxy that answers in full is asked again over the same connection, and no cookie of its is sent back."""
+    async with kimi_proxy(saying(200, header="Set-Cookie: track=1")) as proxy:
+        client = KimiProxyClient(proxy.url)
+        answers = [await client.probe() for _ in range(3)]
+        await client.close()
+    assert (answers, proxy.connection_count) == ([WELL] * 3, 1)
+    assert all("cookie" not in head.lower() for head in proxy.heads)
+
+
+async def test_client_shows_the_secret_only_where_there_is_one() -> None:
+    """It is sent as bearer; without one there is no such header."""
+    async with kimi_proxy(saying(200)) as proxy:
+        await ask(f"{proxy.url}/", SECRET)
+        await ask(proxy.url)
+    with_secret, without = (head.lower() for head in proxy.heads)
+    assert f"authorization: bearer {SECRET}\r\n" in with_secret
+    assert "authorization" not in without
+
+
+async def test_client_cannot_reach_a_closed_port() -> None:
+    """Nobody listens where a proxy was a moment ago."""
+    async with kimi_proxy(saying(200)) as proxy:
+        pass
+    assert await ask(proxy.url) is UNREACHABLE
+
+
+@pytest.mark.parametrize("url", ["http://[12]", "http://127.0.0.1:99999"])
+def test_address_that_is_none_is_a_configuration_error(url: str) -> None:
+    """What looks like an address and is none names the setting at the start."""
+    with pytest.raises(SettingsError, match="kimi_proxy_url"):
+        KimiProxyClient(url)
