@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 
+import prometheus
 from debian import STATE, install
 
 LOG = STATE / "system-tools.log"
@@ -39,7 +40,18 @@ def main() -> int:
     lacking = missing()
     for name in lacking:
         print(f"The system tests need {name}: install it (Debian: apt install {PACKAGES[name]}).", file=sys.stderr)
-    return 1 if lacking else 0
+    return 1 if lacking or not has_prometheus() else 0
+
+
+def has_prometheus() -> bool:
+    """Return whether Prometheus is there, getting it if it is not; else say so."""
+    if prometheus.is_there():
+        return True
+    print("Downloading Prometheus for the system tests ...", file=sys.stderr)
+    if prometheus.fetch(LOG):
+        return True
+    print("The system tests need prometheus and promtool on the PATH (Debian: package prometheus).", file=sys.stderr)
+    return False
 
 
 if __name__ == "__main__":
