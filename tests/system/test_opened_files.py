@@ -1,20 +1,131 @@
-"""Which files the service opens, as the system's own tracer sees it."""
+"""Which files the service and its commands open, as the system's own tracer sees it from outside."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.system.tracing import read_calls, strace_command
+import pytest
+
+from tests.e2e.ledger import entry, ledger_bytes
+from tests.e2e.server import HANG_S, ROOT, ServerProcess, environment
+from tests.emulator.neighbours import lay_out_neighbours
+from tests.emulator.ways import ALL_WAYS, write_ledger
+from tests.faults.counts import rng_of
+from tests.system.tracing import Call, read_calls, strace_command
+
+LOOKS = {"stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2"}
+"""Calls that tell of a file what its directory knows, and nothing of its contents."""
+WATCHES = {"inotify_add_watch"}
+PROGRAM = """
+import os, threading
+
+def look():
+    os.close(os.open({secret!r}, os.O_RDONLY))
+    directory = os.open({folder!r}, os.O_PATH | os.O_DIRECTORY)
+    os.close(os.open("tasks/secrets.json", os.O_RDWR, dir_fd=directory))
+    os.listdir({folder!r})
+
+threading.Thread(target=look).start()
+"""
 
 
-def test_tracer_sees_the_opening_of_a_file(tmp_path: Path) -> None:
-    """The witness is awake: one deliberate look into a file, from a thread, stands in the record."""
-    secret = tmp_path / "secrets.json"
-    secret.write_text("{}")
-    program = f"import threading; threading.Thread(target=lambda: open({str(secret)!r}).read()).start()"
-    subprocess.run([*strace_command(tmp_path / "trace"), sys.executable, "-c", program], check=True)
-    assert [call.path for call in read_calls(tmp_path / "trace") if call.only_reads and "secrets" in call.path] == [
-        str(secret)
-    ]
+class TracedServer(ServerProcess):
+    """A serving ``aico`` with every file that it names in the record ``trace``."""
+
+    def __init__(self, folder: Path, settings: dict[str, str], trace: Path) -> None:
+        super().__init__(folder, settings)
+        self._command = [*strace_command(trace), *self._command]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal to the service, not to its tracer."""
+        holder = json.loads(self.database.with_name(f"{self.database.name}.lock").read_bytes())
+        os.kill(int(holder["pid"]), number)
+        return self.wait()
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """Return where a record is kept."""
+    (tmp_path / "traces").mkdir()
+    return tmp_path / "traces" / "trace"
+
+
+def test_tracer_sees_files_opened_by_name_and_from_a_directory(tmp_path: Path, trace: Path) -> None:
+    """The witness is awake: deliberate looks from a thread, by path, beside a descriptor, and at a list of names."""
+    folder = tmp_path / "cline"
+    (folder / "tasks").mkdir(parents=True)
+    secrets = [folder / "secrets.json", folder / "tasks" / "secrets.json"]
+    for secret in secrets:
+        secret.write_text("{}")
+    program = PROGRAM.format(secret=str(secrets[0]), folder=str(folder))
+    subprocess.run([*strace_command(trace), sys.executable, "-c", program], check=True)
+    calls = [call for call in read_calls(trace) if call.path.startswith(str(folder))]
+    assert [call.path for call in calls if call.only_reads and "secrets" in call.path] == [str(secrets[0])]
+    assert {call.path for call in calls if call.opens and not call.only_reads} == {str(secrets[1])}
+    assert str(folder) in {call.path for call in calls if call.lists}
+
+
+def run_traced(folder: Path, settings: dict[str, str], trace: Path, *arguments: str) -> None:
+    """Run a command of ``aico`` to its end."""
+    command = [*strace_command(trace), sys.executable, "-m", "app", *arguments]
+    answer = subprocess.run(
+        command, cwd=ROOT, env=environment(folder, settings), capture_output=True, timeout=HANG_S, check=False
+    )
+    assert answer.returncode in {0, 3}, answer.stderr
+
+
+def use_everything(folder: Path, ledger: Path, trace: Path) -> None:
+    """Serve, import what is written in each of Cline's ways and what is broken, ask for all, use the commands."""
+    settings = {"AICO_LEDGER_PATH": str(ledger), "AICO_LOG_LEVEL": "debug"}
+    rng = rng_of("opened files")
+    with TracedServer(folder, settings, trace) as server, server.client() as client:
+        for number, way in enumerate(ALL_WAYS):
+            write_ledger(way, ledger, ledger_bytes(entry("1", tokens_in=number)), rng)
+            assert client.post("/api/cline/import").status_code == 200
+        ledger.write_bytes(b'[{"id":')
+        assert client.post("/api/cline/import").status_code == 422
+        assert client.post("/api/cline/import", json={"path": str(ledger.with_name("secrets.json"))}).status_code == 400
+        write_ledger(ALL_WAYS[0], ledger, ledger_bytes(entry("1"), None), rng)
+        for route in ("status", "usage", "summary", "export?format=csv"):
+            assert client.get(f"/api/cline/{route}").status_code == 200
+        for command in ("status", "import"):
+            run_traced(folder, settings, trace.with_name(command), command)
+        assert server.stop() == 0
+    for command in ("doctor", "import", "export"):
+        run_traced(folder, settings, trace.with_name(f"alone-{command}"), command)
+
+
+def test_only_the_exact_ledger_is_ever_opened_and_only_for_reading(tmp_path: Path, trace: Path) -> None:
+    """Below Cline's folder no file but one is opened by anything that ``aico`` does, and no name of another is said.
+
+    Directories on the way are opened for walking alone (no list can be read from them), watched, and looked at.
+    """
+    home = tmp_path.resolve() / "home"
+    cline = home / ".cline"
+    ledger = cline / "data" / "state" / "taskHistory.json"
+    neighbours = lay_out_neighbours(cline / "data", seed=3)
+    ledger.write_bytes(ledger_bytes(entry("1")))
+    use_everything(home, ledger, trace)
+    calls = [call for call in read_calls(trace.parent / "*") if f"{call.path}/".startswith(f"{cline}/")]
+    opened = [call for call in calls if call.opens and not call.only_walks]
+    assert {call.path for call in opened} == {str(ledger)}, lines(opened)
+    assert len(opened) > len(ALL_WAYS)
+    assert all(call.only_reads for call in opened), lines(opened)
+    on_the_way = {str(folder) for folder in ledger.parents if folder.is_relative_to(cline)}
+    assert {call.path for call in calls if call.only_walks} == on_the_way
+    others = [call for call in calls if not call.opens and call.name not in LOOKS | WATCHES]
+    assert lines(others) == []
+    assert {call.path for call in calls if call.name in WATCHES} == {str(ledger.parent)}
+    assert {call.path for call in calls} <= {str(ledger), *on_the_way}
+    assert not {str(path) for path in neighbours} & {call.path for call in calls}
+
+
+def lines(calls: Sequence[Call]) -> list[str]:
+    """Return the calls as they were written."""
+    return [call.line for call in calls]

@@ -36,6 +36,11 @@ class Call:
         return self.opens and "O_PATH" in self.line and "O_DIRECTORY" in self.line and "O_NOFOLLOW" in self.line
 
     @property
+    def lists(self) -> bool:
+        """Whether it reads the names in a directory."""
+        return self.name in LISTING
+
+    @property
     def only_reads(self) -> bool:
         """Whether it opens for reading alone."""
         return self.opens and "O_RDONLY" in self.line and not re.search("O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", self.line)
@@ -46,12 +51,14 @@ def strace_command(output: Path) -> list[str]:
     return [
         *("strace", "--follow-forks", "--output-separately", f"--output={output}", "--seccomp-bpf", "--quiet=all"),
         *("--decode-fds=path", "--string-limit=4096", "--signal=none", "--interruptible=waiting"),
-        "--trace=%file,getdents,getdents64,open_by_handle_at",
+        "--trace=%file,getdents,getdents64,open_by_handle_at,prctl",
+        # The service forbids that anybody attaches to it, which would hide its descriptors from the tracer.
+        "--inject=prctl:retval=0",
     ]
 
 
 def read_calls(output: Path) -> Iterator[Call]:
-    """Yield the calls of all threads that were written for ``output``."""
+    """Yield the calls of all threads that were written for ``output``, whose name may be a pattern."""
     for path in sorted(output.parent.glob(f"{output.name}.*")):
         for line in path.read_text(errors="replace").splitlines():
             yield from _calls_of(line)
