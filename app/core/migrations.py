@@ -28,6 +28,14 @@ def migrations_path() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "alembic"
 
 
+def list_revisions() -> list[str]:
+    """Return every revision of the schema that this version knows, the newest last."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_path()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+
+
 def alembic_config(path: Path) -> Config:
     """Return Alembic's configuration for the database at ``path``, independent of the working directory."""
     config = Config()

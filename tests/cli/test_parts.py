@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from app import cli
-from app.cli import EXIT_FAILED, EXIT_OK, doctor, main, serve
+from app.cli import EXIT_FAILED, EXIT_OK, main, serve
 from app.cli.box import describe_age, describe_size, draw_box
 from app.cli.log import NOISE_MAX, NOISE_WINDOW_S, BoundedNoise, JsonFormatter
-from app.cli.serve import listen, url_of
+from app.cli.serve import listen
+from app.core.address import url_of
 from app.core.errors import PortTaken, ServiceRefusal, SettingsError
 from app.core.settings import Settings
 from app.proxy.running_service import RunningService
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import database_path, environment, ledger_path
+from tests.e2e.server import environment
 
 
 @pytest.fixture
@@ -144,99 +144,6 @@ def test_open_starts_the_browser_at_the_printed_address(machine: Path, monkeypat
     monkeypatch.setattr(webbrowser, "open", browse)
     assert main(["serve", "--open"]) == EXIT_OK
     assert [url.startswith("http://127.0.0.1:") for url in opened] == [True]
-
-
-def run_doctor(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """Return the verdict of each subject."""
-    main(["doctor", "--json"])
-    return {one["subject"]: one["verdict"] for one in json.loads(capsys.readouterr().out)}
-
-
-def test_doctor_finds_a_database_that_others_can_read_and_a_full_disk(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A mode that is too open and a disk that is nearly full are warnings before they are failures."""
-    (machine / "cline").mkdir()
-    (machine / "cline" / "taskHistory.json").write_bytes(b"[]")
-    assert main(["import"]) == EXIT_OK
-    capsys.readouterr()
-    database_path(machine).chmod(0o644)
-    monkeypatch.setattr(doctor, "_FREE_MIN_BYTES", 1 << 62)
-    main(["doctor", "--json"])
-    found = [(one["subject"], one["verdict"]) for one in json.loads(capsys.readouterr().out)]
-    assert found.count(("database", "WARN")) == 1
-    assert ("disk", "WARN") in found
-
-
-def test_doctor_finds_a_database_that_it_may_not_look_at(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A refusal of the system is a finding of the doctor, not its end."""
-    real, target = Path.stat, str(database_path(machine))
-
-    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        if str(path) == target:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return real(path, follow_symlinks=follow_symlinks)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "stat", refuse)
-        found = run_doctor(capsys)
-    assert found["database"] == "FAIL"
-
-
-def test_doctor_names_other_ledgers_and_how_to_watch_them(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Who uses Cline in an editor is told the one setting to paste; the file is looked at, not read."""
-    home = machine / "some home"
-    ledger = home / ".config/Code/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
-    ledger.parent.mkdir(parents=True)
-    ledger.write_bytes(b"never read")
-    monkeypatch.setenv("HOME", str(home))
-    main(["doctor", "--json"])
-    (other,) = [finding["text"] for finding in json.loads(capsys.readouterr().out) if finding["subject"] == "other"]
-    assert other.endswith(f"AICO_LEDGER_PATH='{ledger}'")
-
-
-def test_doctor_finds_what_is_wrong(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing, old, foreign, half broken or linked ledger, and a file that is no database: each has its verdict."""
-    ledger = LedgerFile(ledger_path(machine))
-    ledger.write(entry("1"))
-    os.utime(ledger.path, (1_700_000_000, 1_700_000_000))
-    assert run_doctor(capsys) == {"ledger": "WARN", "entries": "OK", "database": "OK", "service": "OK"}
-    ledger.write(entry("1"), None)
-    assert run_doctor(capsys)["entries"] == "WARN"
-    ledger.overwrite(b"{}")
-    assert run_doctor(capsys)["entries"] == "FAIL"
-    ledger.unlink()
-    assert run_doctor(capsys)["ledger"] == "WARN"
-    ledger.path.symlink_to("/etc/passwd")
-    assert run_doctor(capsys)["ledger"] == "FAIL"
-    database_path(machine).parent.mkdir(mode=0o700)
-    database_path(machine).write_bytes(b"this is no database" * 100)
-    assert run_doctor(capsys)["database"] == "FAIL"
-
-
-def test_doctor_finds_a_lock_that_it_cannot_open(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A link in the lock's place is refused by whoever locks, and the doctor says so beside all its other findings."""
-    database_path(machine).parent.mkdir()
-    database_path(machine).with_name("observer.db.lock").symlink_to("elsewhere")
-    assert run_doctor(capsys)["service"] == "FAIL"
-
-
-def test_doctor_finds_a_damaged_database(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What SQLite's own check complains of is a failure, with what to do."""
-    (machine / "cline").mkdir()
-    (machine / "cline" / "taskHistory.json").write_bytes(b"[]")
-    main(["import"])
-    capsys.readouterr()
-    data = bytearray(database_path(machine).read_bytes())
-    data[4096 * 2 :] = b"\xff" * (len(data) - 4096 * 2)
-    database_path(machine).write_bytes(data)
-    assert run_doctor(capsys)["database"] == "FAIL"
 
 
 def test_json_log_holds_the_trace_of_a_bug() -> None:

@@ -1,0 +1,60 @@
+"""``aico doctor``: looks at everything that could be wrong and says what to do. It changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import asdict
+
+from app.cli import EXIT_FAILED, EXIT_OK, command_name, flags_of, say
+from app.cli.doctor.clock import examine_clock
+from app.cli.doctor.configuration import examine_configuration
+from app.cli.doctor.database import examine_database
+from app.cli.doctor.finding import Finding, Verdict
+from app.cli.doctor.instance import examine_instance, examine_kimi_proxy, examine_port, examine_start
+from app.cli.doctor.ledger import examine_ledger, examine_places
+from app.cli.doctor.watching import examine_notifications, examine_watching
+from app.core.settings import LoadedSettings, Settings, load_settings
+
+BLOCKING: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
+    examine_ledger,
+    examine_places,
+    examine_clock,
+    examine_watching,
+    examine_database,
+    examine_port,
+    examine_start,
+)
+"""What is looked at, in the order of the report; these block for a moment each."""
+WAITING: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
+    examine_notifications,
+    examine_instance,
+    examine_kimi_proxy,
+)
+"""What answers when it likes."""
+
+
+def examine(options: argparse.Namespace) -> int:
+    """Print the findings; exit with 1 when one of them is a FAIL."""
+    findings = asyncio.run(collect(load_settings(flags_of(options))))
+    if options.json:
+        say(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        say(*(_line(finding) for finding in findings))
+    return EXIT_FAILED if any(finding.verdict is Verdict.FAIL for finding in findings) else EXIT_OK
+
+
+async def collect(loaded: LoadedSettings) -> list[Finding]:
+    """Return everything that was found, in the order of the report."""
+    settings = loaded.settings
+    found = await asyncio.to_thread(
+        lambda: [*examine_configuration(loaded), *(one for look in BLOCKING for one in look(settings))]
+    )
+    return [*found, *[one for look in WAITING async for one in look(settings)]]
+
+
+def _line(finding: Finding) -> str:
+    text = finding.text.replace("`aico ", f"`{command_name()} ")
+    return f"{finding.verdict:<4}  {finding.subject:<13} {text}"

@@ -1,0 +1,112 @@
+"""The database, its folder and the room that it has."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from app.cli.box import describe_size
+from app.cli.doctor.finding import Finding, fail, ok, warn
+from app.cli.doctor.mounts import find_file_system, is_remote
+from app.core.migrations import list_revisions
+from app.core.settings import Settings
+
+_FREE_SCARCE_BYTES = 200 * 1024 * 1024
+_FREE_NONE_BYTES = 10 * 1024 * 1024
+
+
+def examine_database(settings: Settings) -> Iterator[Finding]:
+    """Look at the file and whom it is open to, at what is in it, and at the disk."""
+    path = settings.database_path
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        yield ok("database", f"{path} will be made at the first start")
+        yield from _disk(path.parent)
+        return
+    except OSError as error:
+        yield fail("database", f"{path} cannot be looked at: {error.strerror}. See the permissions of its folders")
+        return
+    yield from _privacy(path, status)
+    yield from _content(path)
+    yield from _disk(path.parent)
+
+
+def _privacy(path: Path, status: os.stat_result) -> Iterator[Finding]:
+    mode, folder_mode = stat.S_IMODE(status.st_mode), stat.S_IMODE(path.parent.stat().st_mode)
+    if status.st_uid != os.geteuid():
+        yield fail("privacy", f"{path} belongs to another user: run as that user, or set AICO_DATABASE_PATH")
+    elif mode & 0o077:
+        yield warn("privacy", f"{path} has mode {mode:04o}; the service sets it to 0600 at its start")
+    elif folder_mode & 0o077:
+        text = f"the folder of {path} has mode {folder_mode:04o}: others can see it"
+        yield warn("privacy", f"{text}. chmod 700 {shlex.quote(str(path.parent))}")
+    else:
+        yield ok("privacy", "database 0600, its folder 0700")
+
+
+def _content(path: Path) -> Iterator[Finding]:
+    try:
+        with closing(sqlite3.connect(_address(path), uri=True)) as connection:
+            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            query = "SELECT version_num FROM alembic_version"
+            found = connection.execute(query).fetchall() if "alembic_version" in tables else []
+    except sqlite3.Error as error:
+        text = f"{path} cannot be read ({type(error).__name__})"
+        yield fail("database", f"{text}. See its permissions; what is no database has to be moved away")
+        return
+    if verdict == "ok":
+        yield ok("database", f"{path}, {describe_size(path.stat().st_size)}, is intact")
+    else:
+        text = f"{path} is damaged. Stop the service and move the file away: the ledger will be imported anew."
+        yield fail("database", text)
+    yield _schema(path, {str(row[0]) for row in found}, tables)
+
+
+def _address(path: Path) -> str:
+    """Return how to open the database without leaving anything beside it, least of all as another user.
+
+    Without a write-ahead log nobody writes, and the file alone is everything.
+    """
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    return f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
+
+
+def _schema(path: Path, found: set[str], tables: set[str]) -> Finding:
+    known = list_revisions()
+    if not tables:
+        return ok("schema", "empty; the service makes it at its start")
+    if not found:
+        return fail("schema", f"{path} belongs to another program: set AICO_DATABASE_PATH to another file")
+    newest = max(found)
+    if newest not in known:
+        return fail("schema", "written by a newer version of this program: update, or set AICO_DATABASE_PATH")
+    if newest != known[-1]:
+        return ok("schema", f"{newest}; the service brings it to {known[-1]} at its start")
+    return ok("schema", f"{newest}, the newest")
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    text = f"{describe_size(free)} free in {folder}"
+    if free < _FREE_NONE_BYTES:
+        yield fail("disk", f"only {text}: nothing can be stored. Make room")
+    elif free < _FREE_SCARCE_BYTES:
+        yield warn("disk", f"only {text}: make room before it is full")
+    else:
+        yield ok("disk", text)
+    file_system = find_file_system(str(folder))
+    if is_remote(file_system):
+        text = f"the database would lie on {file_system}, which SQLite cannot lock safely"
+        yield warn("database disk", f"{text}. Set AICO_DATABASE_PATH to a file on a disk of this machine")
+    elif file_system is not None:
+        yield ok("database disk", f"the database lies on {file_system}")

@@ -1,0 +1,99 @@
+"""The ledger, what it holds by number, and where others lie."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.cli.box import describe_age, describe_size
+from app.cli.doctor.finding import Finding, fail, ok, warn
+from app.core.clock import now_ms
+from app.core.errors import LedgerError, LedgerFormat, LedgerNotFound
+from app.core.settings import Settings
+from app.features.ledger.parser import parse_ledger
+from app.features.ledger.path_guard import LedgerGuard
+from app.features.ledger.places import find_ledgers
+from app.features.ledger.reader import Snapshot, read_snapshot
+
+_FROZEN_DAYS = 14
+_AHEAD_MS = 86_400_000
+"""Further ahead than this, an entry is not shown in the periods that end now."""
+
+
+def examine_ledger(settings: Settings) -> Iterator[Finding]:
+    """Look at the file, who owns it and who may write it, then count what it holds."""
+    guard = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes)
+    try:
+        status = guard.stat()
+        snapshot = read_snapshot(guard, now_ms())
+    except LedgerNotFound as error:
+        yield warn("ledger", f"{error} {error.hint}")
+        return
+    except LedgerError as error:
+        yield fail("ledger", f"{error} {error.hint}")
+        return
+    try:
+        yield _file(settings.ledger_path, status)
+        yield _permissions(settings.ledger_path, status)
+        yield from _entries(snapshot)
+    finally:
+        snapshot.wipe()
+
+
+def examine_places(settings: Settings) -> Iterator[Finding]:
+    """Name the other ledgers on this machine, and what makes the service watch one of them."""
+    home = Path(os.path.realpath(Path("~").expanduser()))
+    for ledger in find_ledgers(home):
+        if str(ledger.path) != settings.ledger_path:
+            age = describe_age(max(0.0, time.time() - ledger.written_at_s))
+            text = f"{ledger.path}, {describe_size(ledger.size_bytes)}, last written {age}. To watch it instead:"
+            yield ok("other ledger", f"{text} AICO_LEDGER_PATH={shlex.quote(str(ledger.path))}")
+
+
+def _file(path: str, status: os.stat_result) -> Finding:
+    age_s = max(0.0, time.time() - status.st_mtime)
+    text = f"{path}, {describe_size(status.st_size)}, last written {describe_age(age_s)}"
+    if age_s > _FROZEN_DAYS * 86_400:
+        frozen = "Newer Cline writes another store and leaves this file as it is; or Cline runs with another folder."
+        return warn("ledger", f"{text}. {frozen}")
+    return ok("ledger", text)
+
+
+def _permissions(path: str, status: os.stat_result) -> Finding:
+    mode = stat.S_IMODE(status.st_mode)
+    text = f"belongs to {_name_of(status.st_uid)}, mode {mode:04o}"
+    if status.st_uid not in {os.geteuid(), 0}:
+        return warn("permissions", f"{text}: another user's costs are counted here; run the service as that user")
+    if mode & 0o022:
+        return warn("permissions", f"{text}: others can write costs into it. chmod go-w {shlex.quote(path)}")
+    return ok("permissions", text)
+
+
+def _name_of(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return f"user {user_id}"
+
+
+def _entries(snapshot: Snapshot) -> Iterator[Finding]:
+    try:
+        parsed = parse_ledger(snapshot.buffer)
+    except LedgerFormat as error:
+        yield fail("entries", f"{error} {error.hint}")
+        return
+    counts = f"{len(parsed.entries)} tasks, {parsed.duplicate_count} duplicates, {len(parsed.rejections)} refused"
+    if parsed.rejections:
+        yield warn("entries", f"{counts}. `aico import --dry-run --json` says which and why; the others are imported")
+    else:
+        yield ok("entries", counts)
+    ahead = sum(1 for entry in parsed.entries if entry.ts > now_ms() + _AHEAD_MS)
+    if ahead:
+        yield warn("dates", f"{ahead} tasks are dated in the future: was the clock wrong when Cline wrote them?")
+    else:
+        yield ok("dates", "no task is dated in the future")

@@ -1,0 +1,460 @@
+"""``aico doctor``: each line in each of its states, brought about for real wherever a test may do that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.cli import EXIT_FAILED, EXIT_OK, doctor, main
+from app.cli.doctor import clock, configuration, database, instance, ledger, mounts, watching
+from app.cli.doctor.finding import Finding, Verdict
+from app.core.instance_lock import InstanceLock
+from app.core.settings import Settings, load_settings
+from app.services import notifier
+from tests.cli.supervisors import FakePrograms
+from tests.core.stores import copy_of_template
+from tests.e2e.ledger import LedgerFile, entry
+
+TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
+OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
+
+
+@pytest.fixture
+def ledger_file(home: Path) -> LedgerFile:
+    """Return the ledger of a user of Cline's command line, with one task."""
+    file = LedgerFile(home / ".cline/data/state/taskHistory.json")
+    file.write(entry("1"))
+    file.path.chmod(0o600)
+    return file
+
+
+def settings_of(**values: object) -> Settings:
+    """Return the settings of this machine with ``values``."""
+    return load_settings({"port": 0, **values}).settings
+
+
+def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
+    """Return the findings by their subject; the last of one subject counts."""
+    return {finding.subject: finding for finding in findings}
+
+
+def test_ledger_in_each_state(ledger_file: LedgerFile) -> None:
+    """Fresh, old, missing, too large, behind a link: each has its verdict and says what to do."""
+    found = by_subject(ledger.examine_ledger(settings_of()))
+    assert found["ledger"].verdict is OK
+    assert f"{ledger_file.path}, 0." in found["ledger"].text
+    assert "last written" in found["ledger"].text
+    assert by_subject(ledger.examine_ledger(settings_of(max_ledger_bytes=5)))["ledger"].verdict is FAIL
+    os.utime(ledger_file.path, (1_700_000_000, 1_700_000_000))
+    old = by_subject(ledger.examine_ledger(settings_of()))["ledger"]
+    assert (old.verdict, "Newer Cline writes another store" in old.text) == (WARN, True)
+    ledger_file.unlink()
+    assert by_subject(ledger.examine_ledger(settings_of()))["ledger"].verdict is WARN
+    ledger_file.path.symlink_to("/etc/passwd")
+    found = by_subject(ledger.examine_ledger(settings_of()))
+    assert (found["ledger"].verdict, list(found)) == (FAIL, ["ledger"])
+
+
+def test_permissions_of_the_ledger_in_each_state(ledger_file: LedgerFile) -> None:
+    """A ledger that others can write holds costs of whoever likes."""
+    assert by_subject(ledger.examine_ledger(settings_of()))["permissions"].verdict is OK
+    ledger_file.path.chmod(0o666)
+    found = by_subject(ledger.examine_ledger(settings_of()))["permissions"]
+    assert (found.verdict, f"chmod go-w {ledger_file.path}" in found.text) == (WARN, True)
+
+
+def test_ledger_of_another_user_is_told(ledger_file: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's costs are not ours. Giving a file away takes root, so that here we are the other user."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242)
+    status = list(ledger_file.path.stat())
+    status[4] = 4_243
+    found = ledger._permissions("/x", os.stat_result(status))
+    assert (found.verdict, found.text.startswith("belongs to user 4243, mode 0600: another user's")) == (WARN, True)
+
+
+def test_entries_in_each_state(ledger_file: LedgerFile) -> None:
+    """Counts only: what is refused is counted, and what is no ledger is told as that."""
+    found = by_subject(ledger.examine_ledger(settings_of()))
+    assert (found["entries"].verdict, found["entries"].text) == (OK, "1 tasks, 0 duplicates, 0 refused")
+    ledger_file.write(entry("1"), entry("1"), None)
+    found = by_subject(ledger.examine_ledger(settings_of()))
+    assert found["entries"].verdict is WARN
+    assert found["entries"].text.startswith("1 tasks, 1 duplicates, 1 refused. ")
+    ledger_file.overwrite(b"{}")
+    assert by_subject(ledger.examine_ledger(settings_of()))["entries"].verdict is FAIL
+
+
+def test_dates_in_each_state(ledger_file: LedgerFile) -> None:
+    """A task of next year is stored, but stands in no period that ends now."""
+    assert by_subject(ledger.examine_ledger(settings_of()))["dates"].verdict is OK
+    ledger_file.write(entry("1", ts=int(time.time() * 1000) + 400 * 86_400_000))
+    found = by_subject(ledger.examine_ledger(settings_of()))["dates"]
+    assert (found.verdict, found.text.startswith("1 tasks are dated in the future")) == (WARN, True)
+
+
+def test_other_ledgers_are_named_with_the_setting_to_paste(home: Path, ledger_file: LedgerFile) -> None:
+    """Who uses Cline in an editor is told the one setting to paste; the file is looked at, not read."""
+    assert list(ledger.examine_places(settings_of())) == []
+    other = home / ".config/Code - Insiders/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"never read")
+    (found,) = ledger.examine_places(settings_of())
+    assert found.verdict is OK
+    assert found.text.endswith(f"AICO_LEDGER_PATH='{other}'")
+
+
+def test_clock_in_each_state(ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of tomorrow, or a program of next week, say that the clock is wrong; a missing ledger says nothing."""
+    assert by_subject(clock.examine_clock(settings_of()))["clock"].verdict is OK
+    ahead_s = time.time() + 7_200
+    os.utime(ledger_file.path, (ahead_s, ahead_s))
+    found = by_subject(clock.examine_clock(settings_of()))["clock"]
+    assert (found.verdict, "hours in the future" in found.text) == (WARN, True)
+    ledger_file.unlink()
+    assert by_subject(clock.examine_clock(settings_of()))["clock"].verdict is OK
+    program = tmp_path / "program"
+    program.touch()
+    os.utime(program, (ahead_s + 7 * 86_400, ahead_s + 7 * 86_400))
+    monkeypatch.setattr(clock, "_PROGRAM", program)
+    found = by_subject(clock.examine_clock(settings_of()))["clock"]
+    assert (found.verdict, "installed" in found.text) == (WARN, True)
+
+
+def test_settings_in_each_state(home: Path) -> None:
+    """No file, a file, and a file whose secret others can read."""
+    (found,) = configuration.examine_configuration(load_settings())
+    assert (found.verdict, found.text.startswith("no ")) == (OK, True)
+    config = home / ".config/ai-cost-observer/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'port = 9000\ntoken = "{TOKEN}"\n', encoding="utf-8")
+    config.chmod(0o600)
+    (found,) = configuration.examine_configuration(load_settings())
+    assert (found.verdict, found.text) == (OK, f"{config} sets port, token")
+    config.chmod(0o640)
+    (found,) = configuration.examine_configuration(load_settings())
+    assert (found.verdict, found.text.endswith(f"chmod 600 {config}")) == (WARN, True)
+    assert TOKEN not in found.text
+
+
+MOUNTS = """\
+22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw
+23 22 0:40 / /mnt/c rw - 9p C:\\134 rw
+24 22 0:41 / /home/ada/my\\040share rw shared:2 master:3 - nfs4 host:/x rw
+25 24 0:42 / /home/ada/my\\040share/local rw - xfs /dev/sdb rw
+26 22 0:43 / /clouds rw - fuse.sshfs host:/ rw
+27 22 0:44 / /disk rw - ext4 /dev/sdc rw
+28 22 0:45 / /disk rw - cifs //host/x rw
+damaged line
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "file_system", "remote"),
+    [
+        ("/home/ada/x", "ext4", False),
+        ("/mnt/c", "9p", True),
+        ("/mnt/cx", "ext4", False),
+        ("/mnt/c/Users/ada/.cline", "9p", True),
+        ("/home/ada/my share/x", "nfs4", True),
+        ("/home/ada/my share/local/x", "xfs", False),
+        ("/clouds/x", "fuse.sshfs", True),
+        ("/disk/x", "cifs", True),
+    ],
+)
+def test_file_system_is_that_of_the_innermost_mount(path: str, file_system: str, *, remote: bool) -> None:
+    """Blanks are escaped, a later mount hides an earlier one, and what comes over a network is known."""
+    assert mounts.file_system_of(path, MOUNTS) == file_system
+    assert mounts.is_remote(file_system) is remote
+
+
+def test_file_system_in_each_state(ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where notifications do not cross, and where a database is not safe, it is told with what to do."""
+    table = tmp_path / "mountinfo"
+    monkeypatch.setattr(mounts, "MOUNTS", table)
+    monkeypatch.setattr(watching, "INOTIFY", tmp_path)
+    assert list(watching.examine_watching(settings_of())) == []
+    for kind, verdict in (("ext4", OK), ("9p", WARN)):
+        table.write_text(f"1 0 0:1 / / rw - {kind} x rw\n", encoding="utf-8")
+        assert by_subject(watching.examine_watching(settings_of()))["file system"].verdict is verdict
+        assert by_subject(database.examine_database(settings_of()))["database disk"].verdict is verdict
+
+
+def test_limits_of_inotify_in_each_state(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that editors use up is told with the command that raises it."""
+    monkeypatch.setattr(watching, "INOTIFY", tmp_path)
+    (tmp_path / "max_user_instances").write_text("128\n", encoding="ascii")
+    (tmp_path / "max_user_watches").write_text("100\n", encoding="ascii")
+    found = [one for one in watching.examine_watching(settings_of()) if one.subject == "inotify"]
+    assert [one.verdict for one in found] == [OK, WARN]
+    assert found[1].text == "max_user_watches is 100: sudo sysctl fs.inotify.max_user_watches=8192"
+
+
+async def collected(findings: AsyncIterator[Finding]) -> Finding:
+    """Return the only finding."""
+    (found,) = [finding async for finding in findings]
+    return found
+
+
+class BrokenWatch:
+    """Notifications that cannot be had."""
+
+    def __init__(self, *_arguments: object, **_options: object) -> None:
+        raise OSError(24, "Too many open files")
+
+
+async def test_watcher_in_each_state(ledger_file: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notifications are really begun; where there is no folder, or none can be had, the service looks by itself."""
+    found = await collected(watching.examine_notifications(settings_of()))
+    assert (found.verdict, str(ledger_file.folder) in found.text) == (OK, True)
+    monkeypatch.setattr(notifier, "awatch", BrokenWatch)
+    found = await collected(watching.examine_notifications(settings_of()))
+    assert (found.verdict, found.text.startswith("no notifications (OSError)")) == (WARN, True)
+    ledger_file.path.unlink()
+    ledger_file.folder.rmdir()
+    found = await collected(watching.examine_notifications(settings_of()))
+    assert (found.verdict, "waits for it" in found.text) == (WARN, True)
+
+
+@pytest.fixture
+def stored(home: Path) -> Path:
+    """Return an empty database of the newest schema in its private folder."""
+    folder = home / ".local/share/ai-cost-observer"
+    folder.mkdir(parents=True, mode=0o700)
+    path = copy_of_template(folder)
+    path.chmod(0o600)
+    return path
+
+
+def examined(subject: str) -> Finding:
+    """Return what is said of one thing about the database."""
+    return by_subject(database.examine_database(settings_of()))[subject]
+
+
+def test_database_in_each_state(home: Path, stored: Path) -> None:
+    """Whole, damaged, no database at all, missing: each has its verdict."""
+    assert examined("database").verdict is OK
+    whole = stored.read_bytes()
+    stored.write_bytes(whole[: 4096 * 2] + b"\xff" * (len(whole) - 4096 * 2))
+    assert examined("database").verdict is FAIL
+    stored.write_bytes(b"this is no database" * 100)
+    assert examined("database").verdict is FAIL
+    stored.unlink()
+    assert examined("database").verdict is OK
+    stored.parent.rmdir()
+    stored.parent.write_bytes(b"")
+    found = examined("database")
+    assert (found.verdict, "cannot be looked at" in found.text) == (FAIL, True)
+
+
+def test_schema_in_each_state(stored: Path) -> None:
+    """Newest, older, newer than this program, of another program, and not made yet."""
+    assert examined("schema").verdict is OK
+    with closing(sqlite3.connect(stored)) as connection:
+        for revision, verdict in (("0001", OK), ("9999", FAIL)):
+            connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+            connection.commit()
+            assert examined("schema").verdict is verdict
+        connection.execute("DROP TABLE alembic_version")
+        connection.commit()
+        assert examined("schema").verdict is FAIL
+    stored.write_bytes(b"")
+    found = examined("schema")
+    assert (found.verdict, found.text.startswith("empty")) == (OK, True)
+
+
+def test_privacy_in_each_state(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modes that let others in are told; so is a file that is not ours, here by being somebody else."""
+    assert examined("privacy").verdict is OK
+    stored.chmod(0o644)
+    assert (examined("privacy").verdict, "0644" in examined("privacy").text) == (WARN, True)
+    stored.chmod(0o600)
+    stored.parent.chmod(0o755)
+    found = examined("privacy")
+    assert (found.verdict, found.text.endswith(f"chmod 700 {stored.parent}")) == (WARN, True)
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242)
+    assert examined("privacy").verdict is FAIL
+
+
+def test_disk_in_each_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk is told before it is full. Filling one is not for tests: what counts as full is raised instead."""
+    monkeypatch.setattr(database, "_FREE_NONE_BYTES", 0)
+    monkeypatch.setattr(database, "_FREE_SCARCE_BYTES", 0)
+    assert examined("disk").verdict is OK
+    monkeypatch.setattr(database, "_FREE_SCARCE_BYTES", 1 << 62)
+    assert examined("disk").verdict is WARN
+    monkeypatch.setattr(database, "_FREE_NONE_BYTES", 1 << 62)
+    assert examined("disk").verdict is FAIL
+
+
+def port_finding(settings: Settings) -> Finding:
+    """Return what is said of the port."""
+    return by_subject(instance.examine_port(settings))["port"]
+
+
+def test_port_in_each_state(home: Path) -> None:
+    """Any, free, taken by another program, our own, and an address that is not of this machine."""
+    assert port_finding(settings_of()).verdict is OK
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        found = port_finding(settings_of(port=port))
+        assert (found.verdict, "AICO_PORT" in found.text) == (FAIL, True)
+        settings = settings_of(port=port)
+        lock = InstanceLock(settings.database_path).acquire(f"http://127.0.0.1:{port}")
+        try:
+            assert port_finding(settings).text.endswith("is the service's")
+        finally:
+            lock.release()
+    assert port_finding(settings_of(port=port)).verdict is OK
+    found = port_finding(settings_of(port=port).model_copy(update={"host": "192.0.2.1"}))
+    assert (found.verdict, "AICO_HOST" in found.text) == (FAIL, True)
+
+
+def test_refused_port_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port below 1024 is refused to most users, but not to root: here the system refuses it."""
+
+    class Refusing(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("app.cli.doctor.instance.socket.socket", Refusing)
+    found = port_finding(settings_of(port=80))
+    assert (found.verdict, "AICO_PORT to one above 1023" in found.text) == (FAIL, True)
+
+
+@pytest.mark.parametrize(("enabled", "active", "verdict"), [(0, 0, OK), (1, 0, WARN), (0, 3, WARN), (1, 3, WARN)])
+def test_start_in_each_state(programs: FakePrograms, enabled: int, active: int, verdict: Verdict) -> None:
+    """By hand, by the system, and by a system that does not do it."""
+    (found,) = instance.examine_start(settings_of())
+    assert (found.verdict, "`aico service install`" in found.text) == (OK, True)
+    programs.install("systemctl", {"is-enabled": (enabled, "", ""), "is-active": (active, "", "")})
+    assert main(["service", "install"]) == EXIT_OK
+    (found,) = instance.examine_start(settings_of())
+    assert found.verdict is verdict
+    programs.install("systemctl", {"": (1, "", "Failed to connect to bus")})
+    (found,) = instance.examine_start(settings_of())
+    assert (found.verdict, "Failed to connect to bus" in found.text) == (WARN, True)
+
+
+async def answering(body: bytes, status: int = 200) -> asyncio.Server:
+    """Return a server on a free port that answers every request with ``body``."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    return await asyncio.start_server(answer, "127.0.0.1", 0)
+
+
+def port_of(server: asyncio.Server) -> int:
+    """Return the port that ``server`` listens on."""
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "verdict"),
+    [
+        (b'{"watcher": {"state": "watching", "reason": null}}', 200, OK),
+        (b'{"watcher": {"state": "degraded", "reason": "watch_unavailable"}}', 200, WARN),
+        (b'{"code": "token_required", "detail": "No.", "hint": "Show it."}', 401, WARN),
+        (b"{}", 200, WARN),
+        (b"<html>", 200, FAIL),
+    ],
+)
+async def test_service_in_each_state(home: Path, body: bytes, status: int, verdict: Verdict) -> None:
+    """Who holds the lock is asked over HTTP; what he says, or that he is silent, is told."""
+    settings = settings_of()
+    async with await answering(body, status) as server:
+        lock = InstanceLock(settings.database_path).acquire(f"http://127.0.0.1:{port_of(server)}")
+        try:
+            found = await collected(instance.examine_instance(settings))
+        finally:
+            lock.release()
+    assert found.verdict is verdict
+    assert f"process {os.getpid()}" in found.text
+
+
+async def test_service_that_does_not_run_is_told(home: Path) -> None:
+    """Nobody, somebody who serves nothing yet, and a lock that is none."""
+    settings = settings_of()
+    found = await collected(instance.examine_instance(settings))
+    assert (found.verdict, found.text) == (OK, "not running; start it with `aico serve`")
+    lock = InstanceLock(settings.database_path).acquire()
+    try:
+        found = await collected(instance.examine_instance(settings))
+    finally:
+        lock.release()
+    assert (found.verdict, found.text.startswith("an import runs")) == (OK, True)
+    lock.path.unlink()
+    lock.path.symlink_to("elsewhere")
+    assert (await collected(instance.examine_instance(settings))).verdict is FAIL
+    assert port_finding(settings_of(port=1)).subject == "port"
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "text"),
+    [(200, OK, "is well"), (401, WARN, "AICO_KIMI_PROXY_SECRET"), (500, WARN, "bad answer. Start it")],
+)
+async def test_kimi_proxy_in_each_state(home: Path, status: int, verdict: Verdict, text: str) -> None:
+    """One that is well, one that does not want us, one that is ill."""
+    async with await answering(b"{}", status) as server:
+        settings = settings_of(kimi_proxy_url=f"http://127.0.0.1:{port_of(server)}")
+        found = await collected(instance.examine_kimi_proxy(settings))
+    assert (found.verdict, text in found.text) == (verdict, True)
+
+
+async def test_kimi_proxy_that_is_not_there_is_told(home: Path) -> None:
+    """None named is well; one that cannot be reached is a warning; an address that is none is a failure."""
+    assert (await collected(instance.examine_kimi_proxy(settings_of()))).verdict is OK
+    async with await answering(b"") as server:
+        port = port_of(server)
+    found = await collected(instance.examine_kimi_proxy(settings_of(kimi_proxy_url=f"http://127.0.0.1:{port}")))
+    assert (found.verdict, "unreachable" in found.text) == (WARN, True)
+    found = await collected(instance.examine_kimi_proxy(settings_of(kimi_proxy_url="http://127.0.0.1:99999")))
+    assert found.verdict is FAIL
+
+
+def test_report_is_ordered_and_its_code_is_that_of_the_worst(
+    ledger_file: LedgerFile, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines for a person, objects for a program, and 1 as soon as one thing fails."""
+    assert main(["doctor", "--port", "0"]) == EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] in {"OK", "WARN"} for line in lines] == [True] * len(lines)
+    assert "`python -m app serve`" in " ".join(lines)
+    ledger_file.overwrite(b"{}")
+    assert main(["doctor", "--port", "0", "--json"]) == EXIT_FAILED
+    found = json.loads(capsys.readouterr().out)
+    assert [set(one) for one in found] == [{"subject", "verdict", "text"}] * len(found)
+    assert {"subject": "service", "verdict": "OK", "text": "not running; start it with `aico serve`"} in found
+
+
+def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs: FakePrograms, home: Path) -> None:
+    """Looking leaves every file and folder as it was."""
+
+    def everything() -> dict[Path, tuple[int, int, int]]:
+        statuses = {path: path.lstat() for path in home.rglob("*")}
+        return {path: (one.st_ino, one.st_mode, one.st_mtime_ns) for path, one in statuses.items()}
+
+    before = everything()
+    assert main(["doctor", "--port", "0"]) == EXIT_OK
+    assert everything() == before
+
+
+def test_every_examination_is_in_the_report() -> None:
+    """What somebody writes beside the others is also asked."""
+    modules = (clock, database, instance, ledger, watching)
+    written = {value for module in modules for name, value in vars(module).items() if name.startswith("examine_")}
+    assert written == {*doctor.BLOCKING, *doctor.WAITING}
