@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from app import __version__
+from tests.e2e.server import HANG_S, ServerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 FIND_MIGRATIONS = """
@@ -25,6 +31,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of programs of a new environment into which pip has installed the wheel.
+
+    Its dependencies are lent by this environment, so that no network is needed; the checkout is not.
+    """
+    folder = tmp_path_factory.mktemp("clean")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    options = ["--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", *options, str(wheel)]
+    subprocess.run(command, check=True, capture_output=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    # A folder named in a .pth file has none of its own read: the line that leads to the checkout stays unread.
+    (site / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    return folder / "bin"
 
 
 def tracked(folder: str) -> set[str]:
@@ -62,3 +86,38 @@ def test_wheel_names_the_command(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     name = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
     assert "aico = app.cli:main" in archive.read(name).decode()
+
+
+def test_wheel_is_small(wheel: Path) -> None:
+    """Everything, page included, comes in 400 kB at most."""
+    assert wheel.stat().st_size <= 400_000
+
+
+def test_installed_command_knows_its_version_and_its_own_place(clean: Path, tmp_path: Path) -> None:
+    """Installed by pip, the command runs from anywhere and from nothing but what was installed."""
+    answer = subprocess.run([clean / "aico", "--version"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert answer.stdout == f"aico {__version__}\n"
+    command = [str(clean / "python"), "-P", "-c", "import app; print(app.__file__)"]
+    place = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert place.startswith(str(clean.parent))
+
+
+class InstalledServer(ServerProcess):
+    """The installed command without any word."""
+
+    def __init__(self, folder: Path, command: Path) -> None:
+        super().__init__(folder)
+        self._command = [str(command)]
+
+
+def test_installed_command_alone_serves_the_page_of_the_wheel(wheel: Path, clean: Path, tmp_path: Path) -> None:
+    """``aico`` prints where it serves, becomes ready, and answers with the page that the wheel brought."""
+    with InstalledServer(tmp_path, clean / "aico") as server, server.client() as client:
+        assert server.url
+        assert client.get("/readyz", timeout=HANG_S).status_code == 200
+        held = zipfile.ZipFile(wheel)
+        page = held.read("app/web/index.html").decode()
+        assert page.partition("</title>")[0] in client.get("/").text
+        for path in re.findall(r'(?:src|href)="assets/([^"]+\.js)"', page):
+            assert client.get(f"/assets/{path}").content == held.read(f"app/web/{path}")
+        assert server.stop() == 0
