@@ -21,18 +21,32 @@ STATUSES: dict[type[ObserverError], HTTPStatus] = {
     errors.LedgerFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LedgerUnstable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.LedgerUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SessionsPathRefused: HTTPStatus.BAD_REQUEST,
+    errors.SessionsNotFound: HTTPStatus.NOT_FOUND,
+    errors.SessionsTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.SessionsFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SessionsBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SessionsUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.RequestMalformed: HTTPStatus.BAD_REQUEST,
+    errors.RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TokenRequired: HTTPStatus.UNAUTHORIZED,
     errors.OriginRefused: HTTPStatus.FORBIDDEN,
     errors.HostRefused: HTTPStatus.MISDIRECTED_REQUEST,
+    errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RouteNotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
 }
-_RETRY_AFTER_S = {errors.LedgerUnstable: "1", errors.StorageBusy: "2", errors.TooManyConnections: "5"}
+_RETRY_AFTER_S = {
+    errors.LedgerUnstable: "1",
+    errors.SessionsBusy: "1",
+    errors.StorageBusy: "2",
+    errors.TooManyConnections: "5",
+}
 
 EXTRA_HEADERS = "app.extra_headers"
 """Where a request's scope holds the headers that its answer must have, whoever makes it."""
@@ -41,10 +55,15 @@ _log = logging.getLogger(__name__)
 
 
 def status_of(error: ObserverError) -> HTTPStatus:
-    """Return the HTTP status of ``error``: that of its class or of the nearest class above it."""
-    for kind in type(error).__mro__:
-        if kind in STATUSES:
-            return STATUSES[kind]
+    """Return the HTTP status of ``error``."""
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[ObserverError]) -> HTTPStatus:
+    """Return the HTTP status of a class of errors: its own or that of the nearest class above it."""
+    for each in kind.__mro__:
+        if each in STATUSES:
+            return STATUSES[each]
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -70,7 +89,6 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ObserverError, _on_observer_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_observer_error(_request: Request, error: Exception) -> Response:
@@ -97,10 +115,3 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
         response.headers.update(error.headers or {})
         return response
     return problem(errors.RouteNotFound())
-
-
-async def _on_bug(request: Request, error: Exception) -> Response:
-    _log.error("bug while answering %s %s", request.method, request.url.path, exc_info=error)
-    response = problem(ObserverError())
-    response.headers.update({"Cache-Control": "no-store", **request.scope.get(EXTRA_HEADERS, {})})
-    return response

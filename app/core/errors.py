@@ -21,7 +21,9 @@
     │       └── SessionsUnreadable
     ├── StorageError              the database
     │   ├── StorageBusy
-    │   └── StorageNewer          written by a newer version of this program
+    │   ├── StorageForeign        another program's database
+    │   ├── StorageNewer          written by a newer version of this program
+    │   └── BackupUnusable        what is to be restored is no backup
     ├── InstanceRunning           another process holds the writer's lock
     ├── ServiceUnreachable        the process that holds the lock does not answer
     ├── ServiceRefusal            it answers with an error of its own
@@ -242,6 +244,26 @@ class StorageNewer(StorageError):
 
     def __init__(self) -> None:
         super().__init__("it was written by a newer version of this program")
+
+
+class StorageForeign(StorageError):
+    """The file is another program's database; it is left untouched."""
+
+    code = "storage_foreign"
+    hint = "Set AICO_DATABASE_PATH to another file."
+
+    def __init__(self) -> None:
+        super().__init__("it belongs to another program")
+
+
+class BackupUnusable(StorageError):
+    """The file that is to be restored is not there, damaged or no database."""
+
+    code = "backup_unusable"
+    hint = "Name another backup: the daily ones lie in the folder `backups` beside the database."
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} cannot be restored: {reason}")
 
 
 class InstanceRunning(ObserverError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.core.domain import ImportReceipt, TaskUsage
+from app.core.domain import ImportReceipt, Store, TaskUsage
 
 
 class WatcherState(StrEnum):
@@ -30,6 +30,8 @@ class FreshRow:
     usage: TaskUsage
     imported_at: int
     """First seen, epoch milliseconds."""
+    store: Store = Store.LEDGER
+    """Where it was read."""
 
 
 @dataclass(frozen=True, slots=True)

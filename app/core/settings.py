@@ -162,7 +162,7 @@ class Settings(BaseModel):
     @classmethod
     def _refuse_booleans(cls, value: object, info: ValidationInfo[None]) -> object:
         if isinstance(value, bool) and info.field_name not in _SWITCHES:
-            raise ValueError("must not be true or false")  # noqa: TRY004  # what pydantic turns into its own error
+            raise ValueError("must not be true or false")  # what pydantic turns into its own error
         return value
 
     @field_validator("sessions_path")

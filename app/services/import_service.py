@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from app.services.histogram import Histogram
 
 _log = logging.getLogger(__name__)
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_UNRECORDED_MAX = 20
 
 _STRENGTH = {trigger: strength for strength, trigger in enumerate(Trigger)}
 """Of several causes that share an import, the strongest claim is the one that is told."""
@@ -60,7 +63,11 @@ class ImportService:
         self.failure_counts: dict[str, int] = {}
         """Failed imports by error code since the start of this process."""
         self.last_duration_s = 0.0
-        """How long the last import took, follow-up runs included."""
+        """How long the last import took that ended well, follow-up runs included."""
+        self._told: dict[Store, set[str]] = {}
+        """Codes of the failures that were told since a store could be imported last."""
+        self._unrecorded: deque[tuple[ImportReceipt, str | None]] = deque(maxlen=_UNRECORDED_MAX)
+        """Begins and ends of failures that the database has still to take."""
         self.durations = Histogram(
             "aico_import_duration_seconds", "How long imports took, those that failed included.", _DURATIONS_S
         )
@@ -92,6 +99,25 @@ class ImportService:
             ticket.trigger = max(ticket.trigger, trigger, key=_STRENGTH.__getitem__)
         ticket.stores |= set(self._importers) if store is None else {store}
         return await asyncio.shield(ticket.receipt)
+
+    async def finish(self, store: Store) -> StoreError | StorageError | None:
+        """Wait until what was asked for so far has ended, follow-up runs included; return why ``store`` failed.
+
+        Any other exception of those runs is raised: it is a bug, and nobody waits for it elsewhere.
+        """
+        newest = self._newest
+        if newest is not None:
+            await asyncio.wait({newest})
+            error = None if newest.cancelled() else newest.exception()
+            if error is not None and not isinstance(error, StoreError | StorageError):
+                raise error
+        return self.failures.get(store)
+
+    async def refuse(self, trigger: Trigger, store: Store, error: StoreError) -> None:
+        """Note that ``store`` was refused by its metadata, before anything was opened: a failure like any other."""
+        known = self.failures.get(store)
+        if known is None or known.code != error.code:
+            await self._note_failure(trigger, store, error)
 
     async def catch_up(self) -> None:
         """Make the sums by task anew if a large import has left them behind; for a moment without news."""
@@ -153,10 +179,11 @@ class ImportService:
             # Its trace holds the frames of a reading, and they the ledger's bytes, for as long as anybody keeps it.
             failure = error.with_traceback(None)
         else:
+            # One that failed says nothing of how long the next one will take: it may have waited for a lock.
+            self.last_duration_s = time.perf_counter() - started
             return []
         finally:
-            self.last_duration_s = time.perf_counter() - started
-            self.durations.observe(self.last_duration_s)
+            self.durations.observe(time.perf_counter() - started)
         if len(ticket.stores) == 1:
             ticket.fail(failure)
         await self._note_failure(ticket.trigger, importer.store, failure)
@@ -190,23 +217,27 @@ class ImportService:
     async def _note_failure(self, trigger: Trigger, store: Store, error: StoreError | StorageError) -> None:
         """Log and record a failure when it begins or becomes another one, not each time it is met again."""
         self.failure_counts[error.code] = self.failure_counts.get(error.code, 0) + 1
-        known = self.failures.get(store)
         self.failures[store] = error
-        if known is not None and known.code == error.code:
+        told = self._told.setdefault(store, set())
+        if error.code in told:
             return
+        told.add(error.code)
         _log.warning("import failed: %s [%s] %s", error, error.code, error.hint)
-        if isinstance(error, StoreError):
-            await self._record(trigger, store, error.code)
+        await self._record(trigger, store, error.code, at_once=isinstance(error, StoreError))
 
     async def _note_success(self, store: Store) -> None:
         error = self.failures.pop(store, None)
+        self._told.pop(store, None)
         last = self.last_receipts.get(store)
         if error is not None and last is not None:
             _log.info("the %s can be imported again after %s", _TITLES[store], error.code)
             await self._record(last.trigger, store, None)
 
-    async def _record(self, trigger: Trigger, store: Store, error_code: str | None) -> None:
-        """Keep the begin or the end of a failure in the database, where ``aico status`` finds it."""
+    async def _record(self, trigger: Trigger, store: Store, error_code: str | None, *, at_once: bool = True) -> None:
+        """Keep the begin or the end of a failure in the database, where ``aico status`` finds it.
+
+        Not ``at_once`` when it is the database that fails: then together with what is recorded next.
+        """
         last = self.last_receipts.get(store)
         receipt = ImportReceipt(
             trigger=trigger,
@@ -220,10 +251,15 @@ class ImportService:
             latest_ts=None,
             revision=0,
         )
-        try:
-            await self._repository.record_run(receipt, error_code)
-        except StorageError as error:
-            _log.warning("the end or begin of a failure could not be recorded: %s", error)
+        self._unrecorded.append((receipt, error_code))
+        while at_once and self._unrecorded:
+            first = self._unrecorded.popleft()
+            try:
+                await self._repository.record_run(*first)
+            except StorageError as error:
+                self._unrecorded.appendleft(first)
+                _log.warning("the end or begin of a failure could not be recorded yet: %s", error)
+                return
 
 
 @dataclass(slots=True)

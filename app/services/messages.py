@@ -55,6 +55,11 @@ def watcher_state(event: WatcherStateChanged) -> dict[str, object]:
     return {"type": "watcher_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}
 
 
+def sessions_state(event: WatcherStateChanged) -> dict[str, object]:
+    """Return the message of a new state of the session store's watcher."""
+    return {"type": "sessions_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}
+
+
 def heartbeat(revision: int) -> dict[str, object]:
     """Return the message that only says: still here, and nothing is missing up to ``revision``."""
     return {"type": "heartbeat", "revision": revision}

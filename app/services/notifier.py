@@ -36,10 +36,10 @@ class Notifier:
         """Whether notifications may arrive."""
         return self._task is not None and not self._task.done()
 
-    async def start(self, directory: str, name: str) -> None:
-        """Watch ``directory`` for ``name``, in place of what was watched before. Whether it works, ``error`` says."""
+    async def start(self, directory: str, *names: str) -> None:
+        """Watch ``directory`` for ``names``, in place of what was watched before. Whether it works, ``error`` says."""
         await self.stop()
-        self._task = asyncio.create_task(self._watch(directory, name), name="notifier")
+        self._task = asyncio.create_task(self._watch(directory, names), name="notifier")
         # The watch is armed in the task's first step. What happens in the directory after this line is noticed.
         await asyncio.sleep(0)
 
@@ -52,8 +52,8 @@ class Notifier:
             if not task.cancelled():
                 task.exception()  # seen: whoever asked for ``error`` has heard of it
 
-    async def _watch(self, directory: str, name: str) -> None:
-        wanted = {f"{directory.rstrip('/')}/{name}", directory}
+    async def _watch(self, directory: str, names: tuple[str, ...]) -> None:
+        wanted = {*(f"{directory.rstrip('/')}/{name}" for name in names), directory}
 
         def concerns_us(_change: Change, path: str) -> bool:
             return path in wanted

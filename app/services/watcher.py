@@ -179,10 +179,13 @@ class StoreWatcher:
         except StoreError as error:
             self._plan_rescan(succeeded=True)
             self._refused = None
-            self._report(error, logged=False)
+            if not error.is_absent:
+                await self._imports.refuse(trigger, self._store, error)
+            self._report(error, logged=not error.is_absent)
             return
         if not forced:
-            if self._imports.identity_of(self._store) == identity:
+            # What was stored last is no answer while the failure that followed it lasts.
+            if self._imports.identity_of(self._store) == identity and self._store not in self._imports.failures:
                 self._report(None)
                 await self._imports.catch_up()
                 return
@@ -195,6 +198,10 @@ class StoreWatcher:
         had_failed = self._store in self._imports.failures
         try:
             await self._imports.run(trigger, self._store)
+            if not had_failed:
+                # Follow-up runs of a large file take their time, and what it said first is there.
+                self._report(None)
+            failure = await self._imports.finish(self._store)
         except (StoreError, StorageError) as error:
             failure = error
         # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.

@@ -17,7 +17,7 @@ from app.core.events import LedgerImported
 from app.core.migrations import migrate
 from app.core.repository import UsageRepository
 from app.core.usage_reader import UsageReader
-from app.features.ledger.diff import diff_usage
+from app.features.stores.diff import diff_usage
 
 NOW_MS = 1_772_000_100_000
 """The moment of the first import, in the middle of a quarter of an hour."""

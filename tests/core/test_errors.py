@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 
 from app.core import errors
-from app.core.errors import LedgerError, ObserverError, RequestRefused
+from app.core.errors import LedgerError, ObserverError, RequestRefused, SessionsError, StoreError
 
-GROUPS = {ObserverError, LedgerError, RequestRefused}
+GROUPS = {ObserverError, StoreError, LedgerError, SessionsError, RequestRefused}
 """Never raised themselves; they have no code of their own."""
 
 
@@ -62,6 +62,12 @@ SENTENCES: dict[ObserverError, str] = {
     errors.LedgerFormat("no array"): "Not a ledger: no array.",
     errors.LedgerUnstable(6): "The ledger was still changing after 6 attempts.",
     errors.LedgerUnreadable("EACCES"): "The ledger cannot be read: EACCES.",
+    errors.SessionsPathRefused("it is a link"): "The session store is refused: it is a link.",
+    errors.SessionsNotFound("/x"): "There is no session store at /x.",
+    errors.SessionsTooLarge(8): "The session store exceeds 8 bytes.",
+    errors.SessionsFormat("no table"): "Not a known session store: no table.",
+    errors.SessionsBusy(): "The session store was being written during every attempt.",
+    errors.SessionsUnreadable("EACCES"): "The session store cannot be read: EACCES.",
     errors.StorageError("SQLITE_FULL"): "The database failed: SQLITE_FULL.",
     errors.StorageBusy("its lock is held"): "The database failed: its lock is held.",
     errors.StorageNewer(): "The database failed: it was written by a newer version of this program.",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.core.accounting import UsageChange
 from app.core.domain import TaskUsage
-from app.features.ledger.diff import UsageDiff, diff_usage
+from app.features.stores.diff import UsageDiff, diff_usage
 from tests.ledger.ledgers import ANEW, GOOD, tasks
 
 STORED = {GOOD.task_id: GOOD}

@@ -16,9 +16,11 @@ from app.core.domain import ImportReceipt, RejectionCode, TaskUsage, Trigger
 from app.core.errors import LedgerFormat, LedgerNotFound, LedgerUnstable, StorageError
 from app.core.repository import UsageRepository
 from app.features.ledger import importer as importer_module
-from app.features.ledger.importer import ImportStep, LedgerImporter
+from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import FileIdentity, Snapshot, identity_of, read_snapshot
+from app.features.ledger.reader import Snapshot, read_snapshot
+from app.features.stores.identity import FileIdentity, identity_of
+from app.features.stores.steps import ImportStep
 from tests.ledger.interference import DisturbedGuard, disturb_reading
 from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, rejections, tasks
 from tests.ledger.store import NOW_MS, Store

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, Trigger
+from app.core.domain import CLINE, ImportReceipt, Store, Trigger
 from app.core.errors import LedgerError, LedgerFormat, LedgerUnreadable, StorageBusy, StorageError
 from app.core.events import LedgerImported
 from app.core.repository import UsageRepository
-from app.features.ledger.importer import ImportStep, LedgerImporter
+from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.stores.identity import FileIdentity
+from app.features.stores.steps import ImportStep
 from app.services.import_service import ImportService, describe
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 
@@ -317,14 +319,14 @@ async def test_service_logs_and_records_failure_and_recovery_once(
 async def test_service_does_not_record_failure_of_the_storage_in_the_storage(
     make_stage: Callable[[list[Script]], Stage], database: Database
 ) -> None:
-    """A database that fails is not asked to remember it; its recovery is remembered."""
+    """A database that fails is not asked to remember it; when it has recovered, begin and end are remembered."""
     stage = make_stage([Script(steps=0, error=StorageBusy("locked")).free(), Script().free()])
     with pytest.raises(StorageBusy):
         await stage.service.run(Trigger.WATCH)
     assert await list_runs(database) == []
     await stage.service.run(Trigger.WATCH)
     await stage.service.close()
-    assert await list_runs(database) == [(None, 3)]
+    assert await list_runs(database) == [("storage_busy", 0), (None, 3)]
 
 
 async def test_service_survives_a_database_that_cannot_record(
@@ -409,13 +411,13 @@ async def test_service_shows_what_the_importer_knows(ledger: LedgerFile, databas
         LedgerGuard(str(ledger.path), 10_000), repository, read_attempts=1, max_entries_per_run=10, now_ms=lambda: 0
     )
     service = ImportService(importer, repository, lambda _event: None, now_ms)
-    before = service.fingerprint
+    before = service.identity_of(Store.LEDGER)
     receipt = await service.run(Trigger.CLI)
-    after = service.fingerprint
+    after = service.identity_of(Store.LEDGER)
     assert receipt.added_count == 1
     assert before is None
-    assert after is not None
-    assert after.identity.size == ledger.size_bytes
+    assert isinstance(after, FileIdentity)
+    assert after.size == ledger.size_bytes
     assert service.last_duration_s > 0
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Self
 
 import pytest
@@ -17,7 +16,7 @@ from app.core.database import Database
 from app.core.domain import ImportReceipt, TaskUsage, Trigger
 from app.core.errors import LedgerUnreadable, StorageBusy
 from app.core.events import WatcherState
-from app.features.ledger.reader import FileIdentity
+from app.features.stores.identity import FileIdentity, Look
 from app.services import notifier as notifier_module
 from app.services import watcher as watcher_module
 from app.services.watcher import WatchTimes
@@ -210,7 +209,7 @@ async def test_rescan_heals_a_change_that_metadata_do_not_show(
     ledger.write(entry("1", tokens_in=111))
     # The system keeps a ctime that no program can set back, so the watcher is made to see none of the metadata.
     identity = FileIdentity(1, 2, 3, 4, 5)
-    monkeypatch.setattr(watcher_module, "identity_of", lambda _status: identity)
+    monkeypatch.setattr("app.features.ledger.path_guard.identity_of", lambda _status: identity)
     monkeypatch.setattr("app.features.ledger.reader.identity_of", lambda _status: identity)
     monkeypatch.setattr(notifier_module, "awatch", BrokenWatch)
     async with watching(ledger, database, clock=lambda: 0) as watched:
@@ -551,8 +550,8 @@ async def test_quiet_time_counts_from_mtime_only_when_that_is_recent(
     monkeypatch.setattr(watcher_module, "time", clock)
     ledger.write(entry("1"))
     watched = Watched(ledger, database, WatchTimes(0.05, 1, 1, 1), lambda: 0)
-    status = SimpleNamespace(st_mtime_ns=int((clock.now - age_s) * 1e9))
-    monkeypatch.setattr(watched.guard, "stat", lambda: status)
+    look = Look(None, int((clock.now - age_s) * 1e9), 0)
+    monkeypatch.setattr(watched.guard, "look", lambda: look)
     quiet_at = await watched.watcher._quiet_at(noticed=990.0)
     assert quiet_at == pytest.approx((clock.now - age_s if from_mtime else 990.0) + 0.05)
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, TaskUsage, Trigger
+from app.core.domain import CLINE, ImportReceipt, Store, TaskUsage, Trigger
 from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
 from app.core.repository import UsageRepository
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
 from app.services.import_service import ImportService
-from app.services.watcher import LedgerWatcher, WatchTimes
+from app.services.watcher import StoreWatcher, WatchTimes
 from tests.e2e.ledger import LedgerFile, now_ms
 
 HANG_S = 15.0
@@ -26,10 +26,10 @@ class CountedImports(ImportService):
 
     ended: asyncio.Queue[tuple[Trigger, Outcome]]
 
-    async def run(self, trigger: Trigger) -> ImportReceipt:
+    async def run(self, trigger: Trigger, store: Store | None = None) -> ImportReceipt:
         """Run and tell."""
         try:
-            receipt = await super().run(trigger)
+            receipt = await super().run(trigger, store)
         except Exception as error:
             self.ended.put_nowait((trigger, error))
             raise
@@ -50,7 +50,7 @@ class Watched:
         self.states: asyncio.Queue[WatcherStateChanged] = asyncio.Queue()
         self.imports = CountedImports(importer, self.repository, self.imported.put_nowait, clock)
         self.imports.ended = asyncio.Queue()
-        self.watcher = LedgerWatcher(self.guard, self.imports, times, self.states.put_nowait, clock)
+        self.watcher = StoreWatcher(self.guard, self.imports, times, self.states.put_nowait, clock)
         self.seen: list[tuple[WatcherState, str | None]] = []
         """The states that were waited for or passed on the way."""
 

@@ -14,13 +14,8 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from app.core.domain import Rejection, RejectionCode, TaskUsage
+from app.features.stores.bounds import COST_MAX, COUNT_MAX, ID_LENGTH_MAX, MODEL_LENGTH_MAX, TS_MAX
 
-ID_LENGTH_MAX = 128
-MODEL_LENGTH_MAX = 200
-COUNT_MAX = 10**12
-COST_MAX = 10**6
-TS_MAX = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
 NOT_FINITE_MARK = "\x7f"
 """What :mod:`app.features.ledger.repair` writes in the place of ``NaN`` and ``Infinity``: text of only this."""
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
-from app.core.accounting import UsageChange
-from app.core.domain import ImportReceipt, Rejection, TaskUsage, Trigger
+from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
 from app.core.errors import LedgerFormat, LedgerUnstable
-from app.core.events import LedgerImported
 from app.core.repository import KnownUsage, UsageRepository
-from app.features.ledger.diff import diff_usage
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.reader import YOUNG_MS, Fingerprint, Snapshot, read_snapshot
+from app.features.stores.diff import UsageDiff, diff_usage
+from app.features.stores.identity import FileIdentity
+from app.features.stores.steps import ImportStep, Outcome, StepWriter
 
 FIRST_RETRY_S = 0.05
 """Distance of the second attempt at an unfinished file; it doubles from one to the next."""
-REJECTIONS_SHOWN = 20
-"""Rejections that a receipt names; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +29,6 @@ class LedgerReading:
     valid_count: int
     duplicate_count: int
     rejections: tuple[Rejection, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ImportStep:
-    """One run of an import: its receipt and, when it changed something, the fact to publish."""
-
-    receipt: ImportReceipt
-    imported: LedgerImported | None
-    repeats: bool = False
-    """True when the bytes were those of the last completed reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +46,8 @@ class LedgerImporter:
     Not to be entered twice at once: :class:`app.services.import_service.ImportService` sees to that.
     """
 
+    store = Store.LEDGER
+
     def __init__(
         self,
         guard: LedgerGuard,
@@ -70,7 +60,7 @@ class LedgerImporter:
         self._guard = guard
         self._repository = repository
         self._read_attempts = read_attempts
-        self._max_entries_per_run = max_entries_per_run
+        self._writer = StepWriter(repository, self.store, max_entries_per_run=max_entries_per_run, now_ms=now_ms)
         self._now_ms = now_ms
         self._completed: _Completed | None = None
         self._hurry = asyncio.Event()
@@ -79,6 +69,11 @@ class LedgerImporter:
     def fingerprint(self) -> Fingerprint | None:
         """The fingerprint of the last reading that was committed to its end."""
         return None if self._completed is None else self._completed.reading.fingerprint
+
+    @property
+    def identity(self) -> FileIdentity | None:
+        """What ``stat`` said of that reading."""
+        return None if self.fingerprint is None else self.fingerprint.identity
 
     def hurry(self) -> None:
         """Let the import that runs wait no more for an unfinished file; it ends as if that were its last attempt."""
@@ -100,34 +95,27 @@ class LedgerImporter:
         if entries is None:
             # The same bytes, but perhaps under another identity: a file that was only touched is read once.
             self._complete(reading, known)
-            yield ImportStep(self._receipt(trigger, started, known, reading, reading.valid_count), None, repeats=True)
+            outcome = Outcome(trigger, started, reading.valid_count, reading.rejections)
+            yield ImportStep(self._writer.receipt(outcome, known), None, repeats=True)
             return
-        diff = await asyncio.to_thread(diff_usage, known.tasks, entries)
-        skipped_count = diff.unchanged_count + reading.duplicate_count
-        receipt = self._receipt(trigger, started, known, reading, skipped_count)
-        remaining = diff.changes
-        if not remaining:
+        diff = await asyncio.to_thread(diff_usage, known.tasks, entries, self.store, known.stores)
+        outcome = _outcome(trigger, started, reading, diff)
+        if not diff.changes:
             await self._repository.note_observation()
             self._complete(reading, known)
-            yield ImportStep(receipt, None)
-        while remaining:
-            part, remaining = remaining[: self._max_entries_per_run], remaining[self._max_entries_per_run :]
-            imported = await self._repository.apply(part, self._counted(receipt, started, part, len(remaining)))
-            done = replace(imported.receipt, finished_at_ms=self._now_ms(), duration_ms=_ms_since(started))
-            imported = replace(imported, receipt=done)
-            if not remaining:
+            yield ImportStep(self._writer.receipt(outcome, known), None)
+        async for step in self._writer.write(outcome, known, diff.changes):
+            if not step.receipt.remaining_count:
                 self._complete(reading, await self._repository.get_known())
-            yield ImportStep(imported.receipt, imported)
-            receipt = replace(receipt, skipped_count=0, error_count=0, rejections=())
-            started = time.perf_counter()
+            yield step
 
     async def preview(self, known: KnownUsage) -> ImportReceipt:
         """Return the receipt that an import on top of ``known`` would have; write nothing. Raises like :meth:`run`."""
         started = time.perf_counter()
         reading, entries = await self._read(None)
-        diff = diff_usage(known.tasks, entries or ())
-        receipt = self._receipt(Trigger.CLI, started, known, reading, diff.unchanged_count + reading.duplicate_count)
-        return self._counted(receipt, started, diff.changes, 0)
+        diff = diff_usage(known.tasks, entries or (), self.store, known.stores)
+        receipt = self._writer.receipt(_outcome(Trigger.CLI, started, reading, diff), known)
+        return self._writer.counted(receipt, started, diff.changes, 0)
 
     def _digest_of(self, known: KnownUsage) -> bytes | None:
         """Return the digest whose bytes need no second look: what they said is exactly what is stored."""
@@ -196,36 +184,6 @@ class LedgerImporter:
         finally:
             snapshot.wipe()
 
-    def _receipt(
-        self, trigger: Trigger, started: float, known: KnownUsage, reading: LedgerReading, skipped_count: int
-    ) -> ImportReceipt:
-        return ImportReceipt(
-            trigger=trigger,
-            finished_at_ms=self._now_ms(),
-            duration_ms=_ms_since(started),
-            added_count=0,
-            updated_count=0,
-            skipped_count=skipped_count,
-            error_count=len(reading.rejections),
-            remaining_count=0,
-            latest_ts=known.latest_ts,
-            revision=known.revision,
-            rejections=reading.rejections[:REJECTIONS_SHOWN],
-        )
-
-    def _counted(
-        self, receipt: ImportReceipt, started: float, part: Sequence[UsageChange], remaining_count: int
-    ) -> ImportReceipt:
-        added_count = sum(change.before is None for change in part)
-        return replace(
-            receipt,
-            finished_at_ms=self._now_ms(),
-            duration_ms=_ms_since(started),
-            added_count=added_count,
-            updated_count=len(part) - added_count,
-            remaining_count=remaining_count,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
@@ -256,5 +214,5 @@ def _parse(snapshot: Snapshot, known_digest: bytes | None, completed: _Completed
     return replace(attempt, reading=reading, entries=parsed.entries)
 
 
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 3)
+def _outcome(trigger: Trigger, started: float, reading: LedgerReading, diff: UsageDiff) -> Outcome:
+    return Outcome(trigger, started, diff.unchanged_count + reading.duplicate_count, reading.rejections)

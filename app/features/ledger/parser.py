@@ -15,16 +15,9 @@ import msgspec
 
 from app.core.domain import Rejection, TaskUsage
 from app.core.errors import LedgerFormat
-from app.features.ledger.fields import (
-    COST_MAX,
-    COUNT_MAX,
-    ID_LENGTH_MAX,
-    MODEL_LENGTH_MAX,
-    TS_MAX,
-    has_control_character,
-    judge_entry,
-)
+from app.features.ledger.fields import has_control_character, judge_entry
 from app.features.ledger.repair import mend_surrogates, repair
+from app.features.stores.bounds import COST_MAX, COUNT_MAX, ID_LENGTH_MAX, MODEL_LENGTH_MAX, TS_MAX
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"\s*\Z")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused, LedgerTooLarge, LedgerUnreadable
-from app.core.settings import check_ledger_path
+from app.core.settings import LEDGER_NAME, check_ledger_path
+from app.features.stores.identity import Look, identity_of
+from app.features.stores.walk import open_directory
 
-_O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)  # macOS has no O_PATH: there, walking needs read permission
-_DIRECTORY = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LINK_ERRORS = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
@@ -26,9 +26,12 @@ class LedgerGuard:
     that is read. All methods block for a few system calls.
     """
 
+    title = "ledger"
+    names = (LEDGER_NAME,)
+    """Whose change in the directory may be a change of the ledger."""
+
     def __init__(self, path: str, max_bytes: int) -> None:
         self.path = check_ledger_path(path)
-        self._parents = tuple(path[1:].split("/")[:-1])
         self._name = path.rpartition("/")[2]
         self._max_bytes = max_bytes
 
@@ -49,8 +52,8 @@ class LedgerGuard:
         Raises LedgerNotFound, LedgerPathRefused, LedgerTooLarge or LedgerUnreadable; any other exception is a bug.
         A file without any name was replaced while it was opened: it is a whole ledger, only not the newest.
         """
-        with self._directory() as directory:
-            descriptor = self._open(self._name, _FILE, dir_fd=directory)
+        with self._directory() as directory, self.reading():
+            descriptor = os.open(self._name, _FILE, dir_fd=directory)
         try:
             self.check(descriptor)
             yield descriptor
@@ -75,6 +78,11 @@ class LedgerGuard:
                 return status
         raise self._translate(reason)
 
+    def look(self) -> Look:
+        """Return the same as a watcher wants it."""
+        status = self.stat()
+        return Look(identity_of(status), status.st_mtime_ns, status.st_size)
+
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the ledger's directory, or None when it cannot be reached without a link."""
         try:
@@ -86,7 +94,7 @@ class LedgerGuard:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Translate the operating system's failures of a reading that is under way."""
+        """Translate the operating system's failures of the block."""
         try:
             yield
         except OSError as error:
@@ -97,22 +105,12 @@ class LedgerGuard:
 
     @contextmanager
     def _directory(self) -> Iterator[int]:
-        current = self._open("/", _DIRECTORY)
+        with self.reading():
+            descriptor = open_directory(self.directory)
         try:
-            for name in self._parents:
-                deeper = self._open(name, _DIRECTORY, dir_fd=current)
-                os.close(current)
-                current = deeper
-            yield current
+            yield descriptor
         finally:
-            os.close(current)
-
-    def _open(self, name: str, flags: int, *, dir_fd: int | None = None) -> int:
-        try:
-            return os.open(name, flags, dir_fd=dir_fd)
-        except OSError as error:
-            reason = error
-        raise self._translate(reason)
+            os.close(descriptor)
 
     def _translate(self, error: OSError) -> LedgerError:
         if error.errno == errno.ENOENT:

@@ -5,25 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.stores.identity import FileIdentity, identity_of
 
 YOUNG_MS = 100
 """A file written less than this before it was read may still be being written in place."""
 AHEAD_MS = 10_000
 """A file written later than our look at the clock, by up to this, is young too: this process was held up meanwhile."""
 _ZEROS = bytes(1 << 16)
-
-
-class FileIdentity(NamedTuple):
-    """What ``stat`` can tell of a moment of the file; compared by inequality only."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +46,6 @@ def wipe(buffer: bytearray) -> None:
     for start in range(0, len(view), len(_ZEROS)):
         part = view[start : start + len(_ZEROS)]
         part[:] = _ZEROS[: len(part)]
-
-
-def identity_of(status: os.stat_result) -> FileIdentity:
-    """Return the part of ``status`` that changes when the file does."""
-    return FileIdentity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def read_snapshot(guard: LedgerGuard, now_ms: int) -> Snapshot:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from app.core.accounting import UsageChange
-from app.core.domain import TaskUsage
+from app.core.domain import Store, TaskUsage
+
+_NO_OTHERS: Mapping[str, Store] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,18 @@ class UsageDiff:
     unchanged_count: int
 
 
-def diff_usage(stored: Mapping[str, TaskUsage], entries: Iterable[TaskUsage]) -> UsageDiff:
-    """Compare ``entries`` (no id twice) with the ``stored`` tasks by id.
+def diff_usage(
+    stored: Mapping[str, TaskUsage],
+    entries: Iterable[TaskUsage],
+    store: Store = Store.LEDGER,
+    stores: Mapping[str, Store] = _NO_OTHERS,
+) -> UsageDiff:
+    """Compare ``entries`` of ``store`` (no id twice) with the ``stored`` tasks by id.
 
     A stored task without an entry is left alone: entries vanish and come back when a second window of Cline writes.
-    A known model is never replaced by None. Any exception is a bug.
+    A known model is never replaced by None. ``stores`` says where rows were read that are not the ledger's: a row of
+    a higher store is left alone, because its task goes on there and the lower store's entry stays as it was; a row of
+    a lower one is taken over, even if nothing but its store changes. Any exception is a bug.
     """
     changes: list[UsageChange] = []
     unchanged_count = 0
@@ -29,9 +39,10 @@ def diff_usage(stored: Mapping[str, TaskUsage], entries: Iterable[TaskUsage]) ->
         before = stored.get(entry.task_id)
         after = entry
         if before is not None:
+            owner = stores.get(entry.task_id, Store.LEDGER)
             if after.model_id is None and before.model_id is not None:
                 after = after._replace(model_id=before.model_id)
-            if after == before:
+            if after == before if owner is store else owner.outranks(store):
                 unchanged_count += 1
                 continue
         changes.append(UsageChange(before, after))

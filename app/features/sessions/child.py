@@ -1,0 +1,52 @@
+"""The short-lived process that reads the session store, so that conversation text never is in the service's memory.
+
+Whole pages of the database pass through this process, and with them prompts and titles; they end with it. What leaves
+it is one JSON document on standard output: the rows of ``STATEMENT``, or a code and a reason in our words. It writes
+no file, by its own limits. Standard library only, so that it starts in some 30 milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Sequence
+
+from app.features.sessions.image import read_image
+from app.features.sessions.opening import Refused, StoreDirectory
+from app.features.sessions.statement import ask
+
+CPU_LIMIT_S = 20
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print what the store at the first argument says, at most so many bytes long, changed since the third."""
+    _limit()
+    path, max_bytes, since = arguments
+    try:
+        answer: dict[str, object] = {"rows": _read(path, int(max_bytes), since)}
+    except Refused as refused:
+        answer = {"code": refused.code, "reason": refused.reason}
+    except Exception as error:  # noqa: BLE001  # a trace could show what was being read
+        answer = {"code": "unreadable", "reason": type(error).__name__}
+    json.dump(answer, sys.stdout, separators=(",", ":"))
+
+
+def _read(path: str, max_bytes: int, since: str) -> list[Sequence[object]]:
+    directory = StoreDirectory(path, max_bytes)
+    try:
+        image = read_image(directory)
+    finally:
+        directory.close()
+    return list(ask(image, since))
+
+
+def _limit() -> None:
+    """Let this process write no file, leave no core dump, and not run for ever."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
