@@ -13,8 +13,9 @@ from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 from tests.ui.conftest import Opener
 from tests.ui.emulation import fix_luck, hide, make_hideable, observe_sockets
 from tests.ui.service import Service, entry
+from tests.ui.watch import GONE
 
-PROVOKED = r"ERR_CONNECTION_REFUSED|WebSocket connection|ERR_INCOMPLETE|ERR_CONNECTION_RESET|ERR_EMPTY|503|500"
+PROVOKED = f"{GONE}|503|500"
 CEILINGS_MS = (500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000)
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
 from tests.ui.service import Service, entry
+from tests.ui.watch import GONE
 
 TWO_SECONDS = 2_000
 
@@ -67,7 +68,7 @@ def test_page_resumes_after_the_service_was_restarted(service: Service, open_pag
     service.ledger.write(entry("1001", cost=1))
     service.start()
     observed = open_page(service)
-    observed.allow(r"ERR_CONNECTION_REFUSED|WebSocket connection|ERR_INCOMPLETE|ERR_CONNECTION_RESET|ERR_EMPTY")
+    observed.allow(GONE)
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
 
