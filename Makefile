@@ -30,7 +30,7 @@ doctor: install ## say what is wrong and what to do
 
 # The browser tests are a run of their own: synchronous Playwright disturbs asynchronous tests after it.
 test: dev ## run every test, the real-browser ones last
-	@.venv/bin/python -m pytest --ignore=tests/ui --ignore=tests/system \
+	@.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/ui --ignore=tests/system \
 		--cov=app --cov-report=term:skip-covered --cov-fail-under=95
 	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest tests/ui
 
