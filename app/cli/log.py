@@ -1,4 +1,4 @@
-"""How the log is written: text for a terminal, JSON for machines. No line holds text of the ledger."""
+"""How the log is written: text on a terminal, JSON for machines. No line holds text of the ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TextIO
 
 from app.core.settings import Settings
 
@@ -65,24 +66,20 @@ class BoundedNoise(logging.Filter):
         return self._counts[kind] <= NOISE_MAX
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send the log of this process to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+def make_handler(settings: Settings, stream: TextIO) -> logging.Handler:
+    """Return what writes the log to ``stream`` in the format of the settings."""
+    handler = logging.StreamHandler(stream)
     handler.addFilter(BoundedNoise())
-    if settings.log_format == "json":
+    wanted = settings.log_format
+    if wanted == "json" or (wanted == "auto" and not stream.isatty()):
         handler.setFormatter(JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    for chatty in (
-        "watchfiles",
-        "uvicorn",
-        "websockets",
-        "asyncio",
-        "aiosqlite",
-        "sqlalchemy",
-        "httpx",
-        "httpcore",
-        "alembic",
-    ):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return handler
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send the log of this process to standard error."""
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[make_handler(settings, sys.stderr)], force=True)
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)

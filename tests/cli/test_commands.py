@@ -233,12 +233,12 @@ def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
         assert "Traceback" not in server.log()
 
 
-def test_serve_writes_its_log_as_json_when_asked(tmp_path: Path, ledger: LedgerFile) -> None:
-    """Every line of the log is one object, and none holds text of the ledger."""
-    with ServerProcess(tmp_path, {"AICO_LOG_FORMAT": "json"}) as server:
+def test_serve_writes_its_log_as_json_where_no_terminal_is(tmp_path: Path, ledger: LedgerFile) -> None:
+    """Every line of the log is one object, to the last one, and none holds text of the ledger."""
+    with ServerProcess(tmp_path) as server:
         server.wait_for_state("watching")
         server.stop()
-        lines = [line for line in server.log().splitlines() if line != "stopped"]
+        lines = server.log().splitlines()
     records = [json.loads(line) for line in lines]
     assert {"at", "level", "logger", "message"} <= set(records[0])
     assert any("2 imported (2 new)" in record["message"] for record in records)
