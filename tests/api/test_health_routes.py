@@ -12,9 +12,9 @@ from fastapi.openapi.models import OpenAPI
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.api.page_routes import WEB
 from app.core import errors
 from app.core.events import WatcherState, WatcherStateChanged
-from app.main import WEB
 from app.services import metrics
 from tests.api.answers import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve

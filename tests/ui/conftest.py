@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ui.browser import launch
 from tests.ui.service import Service
 from tests.ui.watch import Observed
+
+HANG_MS = 20_000
+"""Whatever takes longer hangs; a machine with much else to do is slower than the library thinks."""
+expect.set_options(timeout=HANG_MS)
 
 
 class Opener(Protocol):

@@ -65,10 +65,12 @@ def entry(
     }
 
 
-class _WellAnswer(BaseHTTPRequestHandler):
+class _HealthAnswer(BaseHTTPRequestHandler):
+    status = 200
+
     def do_GET(self) -> None:
-        """Say that all is well, whatever is asked."""
-        self.send_response(200)
+        """Answer with the status, whatever is asked."""
+        self.send_response(self.status)
         self.end_headers()
         self.wfile.write(b"{}")
 
@@ -77,9 +79,10 @@ class _WellAnswer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def kimi_proxy() -> Iterator[str]:
-    """Yield the address of a Kimi Proxy that is well."""
-    with HTTPServer(("127.0.0.1", 0), _WellAnswer) as server:
+def kimi_proxy(status: int = 200) -> Iterator[str]:
+    """Yield the address of a Kimi Proxy that answers with ``status``; by default it is well."""
+    answer = type("_Answer", (_HealthAnswer,), {"status": status})
+    with HTTPServer(("127.0.0.1", 0), answer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -163,6 +163,17 @@ def test_kimi_proxy_is_shown_up_and_down_and_since_when(make_service: ServiceMak
     expect(open_page(gone, language="fr-FR").page.locator("[data-field=kimi]")).to_have_text("Kimi Proxy arrêté")
 
 
+def test_kimi_proxy_that_refuses_the_secret_is_shown_up(make_service: ServiceMaker, open_page: Opener) -> None:
+    """It is up, and the chip says in words what is wrong."""
+    with kimi_proxy(401) as address:
+        service = make_service(kimi_proxy_url=address, kimi_proxy_secret="not-the-one")  # noqa: S106  # of a test
+        service.ledger.write(entry("1001"))
+        service.start()
+        chip = open_page(service).page.locator("[data-field=kimi]")
+        expect(chip).to_have_text("Kimi Proxy up, but refuses the secret")
+        expect(chip).to_have_class(re.compile("warn"))
+
+
 def test_no_chip_without_a_proxy(service: Service, open_page: Opener) -> None:
     """Nobody is told that something is down that they never asked for."""
     page = open_page(service).page

@@ -30,7 +30,7 @@ def test_page_has_no_inline_script_style_or_handler() -> None:
     scripts = re.findall(r"<script([^>]*)>([^<]*)</script>", html)
 
     assert scripts
-    assert all(re.search(r'src="/assets/', attributes) and not body for attributes, body in scripts)
+    assert all(re.search(r'src="assets/', attributes) and not body for attributes, body in scripts)
     assert re.search(r"<style|\sstyle=|\son\w+=|https?://", html) is None
 
 
@@ -44,7 +44,7 @@ def test_style_sheet_loads_nothing() -> None:
 def test_every_file_that_the_page_names_exists() -> None:
     """Each asset that the document asks for is in the package."""
     html = (WEB / "index.html").read_text(encoding="utf-8")
-    names = re.findall(r'(?:src|href)="/assets/([^"]+)"', html)
+    names = re.findall(r'(?:src|href)="assets/([^"]+)"', html)
 
     assert names
     assert [name for name in names if not (WEB / name).is_file()] == []

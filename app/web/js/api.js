@@ -1,4 +1,4 @@
-// The only place that asks the server something.
+// The only place that asks the server something. Addresses are relative to the page: it may be mounted below a prefix.
 
 /** A refused request: the code of the problem document, or "unreachable" when nobody answered. */
 export class Problem extends Error {
@@ -19,7 +19,7 @@ function broken(error) {
 }
 
 async function ask(path, options) {
-	const answer = await fetch(`/api/cline/${path}`, options).catch(broken);
+	const answer = await fetch(`api/cline/${path}`, options).catch(broken);
 	if (answer.ok) return answer.json().catch(broken);
 	const body = await answer.json().catch(() => null);
 	throw new Problem(body?.code ?? "internal_error");
@@ -29,4 +29,4 @@ export const getStatus = (signal) => ask("status", { signal });
 export const getSummary = (parameters, signal) => ask(`summary?${query(parameters)}`, { signal });
 export const getUsage = (parameters, signal) => ask(`usage?${query(parameters)}`, { signal });
 export const postImport = () => ask("import", { method: "POST" });
-export const exportUrl = (parameters) => `/api/cline/export?${query(parameters)}`;
+export const exportUrl = (parameters) => `api/cline/export?${query(parameters)}`;

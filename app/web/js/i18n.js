@@ -1,16 +1,17 @@
 // Words by key, in French and English. The server's sentences are never shown: only its codes are translated.
 import { signal } from "../vendor/signals-core.js";
+import { keep, recall } from "./stored.js";
 
 export const LANGUAGES = { fr: "Français", en: "English" };
-const STORED = "aico.language";
+const STORED = "language";
 
 export const language = signal("en");
 export const locale = signal("en"); // the browser's own regional form of the language where it has one
 const words = signal({});
 
 function preferred() {
-	const wanted = [localStorage.getItem(STORED), ...navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase())];
-	return wanted.find((tag) => tag in LANGUAGES) ?? "en";
+	const wanted = [recall(STORED), ...navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase())];
+	return wanted.find((tag) => Object.hasOwn(LANGUAGES, tag)) ?? "en";
 }
 
 export async function useLanguage(wanted) {
@@ -20,7 +21,7 @@ export async function useLanguage(wanted) {
 	language.value = chosen;
 	locale.value = navigator.languages.find((tag) => tag.toLowerCase().startsWith(chosen)) ?? chosen;
 	document.documentElement.lang = chosen;
-	if (wanted) localStorage.setItem(STORED, wanted);
+	if (wanted) keep(STORED, wanted);
 }
 
 /** The words of a key, with {name} replaced. */

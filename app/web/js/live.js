@@ -58,7 +58,9 @@ function lost({ code }) {
 function connect() {
 	clearTimeout(retry);
 	if (socket) return;
-	const mine = new WebSocket(`${location.origin.replace("http", "ws")}/ws?${query({ epoch: seen?.epoch, since: seen?.revision })}`);
+	const address = new URL(`ws?${query({ epoch: seen?.epoch, since: seen?.revision })}`, location);
+	address.protocol = address.protocol.replace("http", "ws");
+	const mine = new WebSocket(address);
 	socket = mine;
 	const alive = () => {
 		clearTimeout(watchdog);

@@ -5,6 +5,9 @@ import { PERIODS } from "./period.js";
 
 export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost"];
 
+/** Whether the page stands in a frame of another one, which has its own language, theme and footer. */
+export const embedded = "embedded" in document.documentElement.dataset;
+
 const FIRST = {
 	period: "7d",
 	from: null, // only for "custom"

@@ -1,20 +1,21 @@
 // Dark, light or what the system says; and what that resolves to, for the chart, which paints its own pixels.
 import { computed, effect, signal } from "../vendor/signals-core.js";
+import { keep, recall } from "./stored.js";
 
 const THEMES = ["auto", "light", "dark"];
-const STORED = "aico.theme";
+const STORED = "theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 const systemDark = signal(system.matches);
 const paper = matchMedia("print");
 const onPaper = signal(paper.matches);
 
-export const theme = signal(THEMES.find((name) => name === localStorage.getItem(STORED)) ?? "auto");
+export const theme = signal(THEMES.find((name) => name === recall(STORED)) ?? "auto");
 const chosen = computed(() => (theme.value === "auto" ? (systemDark.value ? "dark" : "light") : theme.value));
 export const painted = computed(() => (onPaper.value ? "light" : chosen.value));
 
 export function nextTheme() {
 	theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
-	localStorage.setItem(STORED, theme.value);
+	keep(STORED, theme.value);
 }
 
 export function startTheme() {

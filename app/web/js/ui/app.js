@@ -2,6 +2,7 @@
 import { effect, signal } from "../../vendor/signals-core.js";
 import { t, tn } from "../i18n.js";
 import { link } from "../live.js";
+import { embedded } from "../state.js";
 import { announcement, fresh, loading, month, problem, rows, spending, status, summary, unpriced } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
@@ -60,7 +61,7 @@ function Content() {
 
 export function App() {
 	const isStale = problem.value || link.value.state === "waiting";
-	return html`<a class="skip" href="#content">${t("skip")}</a><${Header} />
+	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
 		<main id="content" tabindex="-1" class=${isStale && "stale"} aria-busy=${loading.value}><${Content} /></main>
-		<${Footer} /><${Help} /><p class="spoken" role="status">${spoken.value}</p>`;
+		${!embedded && html`<${Footer} />`}<${Help} /><p class="spoken" role="status">${spoken.value}</p>`;
 }

@@ -2,6 +2,7 @@
 import { second } from "../clock.js";
 import { LANGUAGES, language, t, tcode, tn, useLanguage } from "../i18n.js";
 import { link } from "../live.js";
+import { embedded } from "../state.js";
 import { importNow, importResult, importing, loadedAt, problem, status } from "../store.js";
 import { nextTheme, theme } from "../theme.js";
 import { openHelp } from "./help.js";
@@ -32,9 +33,9 @@ function Live() {
 function Kimi() {
 	const kimi = status.value?.kimi_proxy;
 	if (!kimi) return null;
-	const kind = { up: "good", down: "bad" }[kimi.state] ?? "idle";
+	const kind = kimi.reason === "secret_refused" ? "warn" : { up: "good", down: "bad" }[kimi.state] ?? "idle";
 	const title = kimi.since && t("kimi.since", { at: when(kimi.since, "hour") });
-	return html`<${Lamp} name="kimi" kind=${kind} title=${title}>Kimi Proxy ${t(`kimi.${kimi.state}`)}<//>`;
+	return html`<${Lamp} name="kimi" kind=${kind} title=${title}>Kimi Proxy ${t(`kimi.${kimi.reason ?? kimi.state}`)}<//>`;
 }
 
 /** What an import did, in a few words. */
@@ -82,17 +83,25 @@ function Result() {
 	return html`<span role="status" class=${kind} data-field="import-result">${words}</span>`;
 }
 
-export function Header() {
+function Choices() {
 	const languages = Object.keys(LANGUAGES).map((tag) => [tag, html`<span aria-label=${LANGUAGES[tag]} role="img">${tag.toUpperCase()}</span>`]);
 	const themed = t(`theme.${theme.value}`);
+	return html`<${Segmented} label=${t("language")} options=${languages} chosen=${language.value} choose=${useLanguage} />
+		<button class="ghost" onClick=${nextTheme} aria-label=${themed} title=${themed}><${Icon} name=${theme.value} /></button>
+		<button class="ghost help" onClick=${openHelp} aria-label=${t("help")} title=${t("key.hint", { key: "?" })}>?</button>`;
+}
+
+/** From a frame to the whole page, in a tab of its own. */
+const OpenWhole = () => html`<a class="ghost" href="./" target="_blank" rel="noopener" aria-label=${t("embed.open")}
+	title=${t("embed.open")}><${Icon} name="open" /></a>`;
+
+export function Header() {
 	return html`<header>${status.value?.demo && html`<p class="demo" data-notice="demo"><b>${t("demo")}</b> ${t("demo.why")}</p>`}<div class="top">
-		<h1><img src="/assets/favicon.svg" alt="" width="20" height="20" />Cline <span>(local)</span></h1>
+		<h1><img src="assets/favicon.svg" alt="" width="20" height="20" />Cline <span>(local)</span></h1>
 		<${Live} /><${Kimi} /><${LastImport} /><${Result} />
 		<div class="tools">
 			<${ImportButton} />
-			<${Segmented} label=${t("language")} options=${languages} chosen=${language.value} choose=${useLanguage} />
-			<button class="ghost" onClick=${nextTheme} aria-label=${themed} title=${themed}><${Icon} name=${theme.value} /></button>
-			<button class="ghost help" onClick=${openHelp} aria-label=${t("help")} title=${t("key.hint", { key: "?" })}>?</button>
+			${embedded ? html`<${OpenWhole} />` : html`<${Choices} />`}
 		</div></div></header>`;
 }
 

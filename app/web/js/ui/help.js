@@ -1,13 +1,14 @@
 // The keyboard map, and the switch that turns it off (single letters get in the way of speech input: WCAG 2.1.4).
 import { signal } from "../../vendor/signals-core.js";
 import { t } from "../i18n.js";
+import { keep, recall } from "../stored.js";
 import { Icon, html } from "./parts.js";
 
-const STORED = "aico.keys";
+const STORED = "keys";
 // Pairs, because an object would put "7" first.
 const KEYS = [["/", "filter"], ["1 – 6", "period"], ["7", "custom"], ["r", "import"], ["j k", "rows"], ["c", "copy"], ["e", "export"], ["?", "help"]];
 
-export const keysOn = signal(localStorage.getItem(STORED) !== "off");
+export const keysOn = signal(recall(STORED) !== "off");
 
 const dialog = () => document.getElementById("help");
 export const openHelp = () => dialog().showModal();
@@ -15,7 +16,7 @@ const close = () => dialog().close();
 
 function toggle({ target }) {
 	keysOn.value = target.checked;
-	localStorage.setItem(STORED, keysOn.value ? "on" : "off");
+	keep(STORED, keysOn.value ? "on" : "off");
 }
 
 export const Help = () => html`<dialog id="help" aria-labelledby="help-title" onClick=${({ target }) => target === dialog() && close()}>

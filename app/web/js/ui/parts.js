@@ -23,6 +23,7 @@ const PATHS = {
 	auto: "M8 2a6 6 0 100 12A6 6 0 008 2zM8 2v12",
 	light: "M8 5a3 3 0 100 6 3 3 0 000-6zM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M3 13l1-1M12 4l1-1",
 	dark: "M13.5 9.6A6 6 0 016.4 2.5a6 6 0 107.1 7.1z",
+	open: "M9.5 3H13v3.5M13 3L7.5 8.5M11 9.5V13H3V5h3.5",
 	refresh: "M13 8a5 5 0 11-1.5-3.6M13 2.5V5h-2.5",
 };
 export const Icon = ({ name }) =>

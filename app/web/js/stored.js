@@ -1,0 +1,17 @@
+// What this browser keeps between two visits. In a frame of another site it may refuse: then nothing is kept, and all works.
+
+export function recall(name) {
+	try {
+		return localStorage.getItem(`aico.${name}`);
+	} catch {
+		return null;
+	}
+}
+
+export function keep(name, value) {
+	try {
+		localStorage.setItem(`aico.${name}`, value);
+	} catch {
+		// It holds until the page is closed.
+	}
+}
