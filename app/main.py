@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
 
 from fastapi import FastAPI
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import FileResponse
-from starlette.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
 from app import __version__
 from app.api import health_routes, ledger_routes, socket, usage_routes
+from app.api.access import LOGIN_PATH, AccessRules
+from app.api.bugs import BugsAsProblems
 from app.api.errors import install_error_handlers
 from app.api.head import HeadAsGet
-from app.api.security import AccessRules, LoginLinks, SecurityMiddleware
+from app.api.login import LoginLinks
+from app.api.openapi import install_openapi
+from app.api.page_routes import install_page
+from app.api.security import SecurityMiddleware
+from app.core.address import url_of
 from app.core.clock import now_ms
 from app.core.instance_lock import InstanceLock
 from app.core.settings import Settings
 from app.services.service import ObserverService
-
-WEB = Path(__file__).parent / "web"
-_COMPRESSED_FROM = 1_000
-"""Bytes from which on an asset is sent compressed."""
 
 
 def create_app(
@@ -58,12 +59,50 @@ def create_app(
     install_error_handlers(app)
     for router in (ledger_routes.router, usage_routes.router, health_routes.router, socket.router):
         app.include_router(router)
-
-    @app.get("/", include_in_schema=False)
-    async def read_page() -> FileResponse:
-        return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
-
-    app.mount("/assets", GZipMiddleware(StaticFiles(directory=WEB), minimum_size=_COMPRESSED_FROM), name="assets")
+    install_page(app)
+    install_openapi(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityMiddleware, rules=AccessRules.of(settings), links=links or LoginLinks())
+    app.add_middleware(BugsAsProblems)
     return app
+
+
+@dataclass(frozen=True, slots=True)
+class MountableService:
+    """The whole service as a part of another application: routes, socket, page, lifespan and rules who may call."""
+
+    app: FastAPI
+    """Knows its own paths only: what the other application answers is none of its business."""
+    settings: Settings
+    lock: InstanceLock
+    links: LoginLinks
+
+    def mount(self, host: FastAPI, prefix: str) -> None:
+        """Serve below ``prefix`` of ``host``, for as long as ``host`` runs.
+
+        It starts before the lifespan of ``host`` and ends after it. InstanceRunning and StorageError of its start are
+        the start's of ``host``.
+        """
+        host.mount(prefix, self.app)
+        # Starlette runs the lifespan of the outermost application only.
+        hosts_own = host.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[object]:
+            async with AsyncExitStack() as stack:
+                self.lock.acquire(url_of(self.settings) + prefix)
+                stack.callback(self.lock.release)
+                await stack.enter_async_context(self.app.router.lifespan_context(self.app))
+                yield await stack.enter_async_context(hosts_own(app))
+
+        host.router.lifespan_context = cast("Lifespan[FastAPI]", lifespan)
+
+    def issue_sign_in(self) -> str:
+        """Return the path below the prefix by which one browser, once, gets its cookie when a ``token`` is set."""
+        return f"{LOGIN_PATH}?key={self.links.issue()}"
+
+
+def create_service(settings: Settings) -> MountableService:
+    """Return the service for an application that serves on the host and port of ``settings``. Nothing is opened."""
+    lock, links = InstanceLock(settings.database_path), LoginLinks()
+    return MountableService(create_app(settings, lock=lock, links=links), settings, lock, links)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.api.deps import Service
-from app.api.security import refuse
+from app.api.refusals import refuse
 from app.core.errors import TooManyConnections
 from app.services.hub import Subscription
 

@@ -24,6 +24,12 @@ _MEDIA_TYPES = {
     ExportFormat.JSON: "application/json",
     ExportFormat.NDJSON: "application/x-ndjson",
 }
+_FILES: dict[int | str, dict[str, object]] = {
+    200: {
+        "description": "The file.",
+        "content": {media_type.partition(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
+    }
+}
 
 
 @router.get("/usage", responses=_PROBLEMS)
@@ -54,7 +60,7 @@ async def get_summary(
     return SummaryOut.of(summary, tz, state.exact_since)
 
 
-@router.get("/export", responses=_PROBLEMS)
+@router.get("/export", responses=_PROBLEMS | _FILES, response_class=StreamingResponse)
 async def export_usage(
     service: Service,
     wanted: Filter,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import logging
 import os
-import resource
 import signal
 import socket
-import sys
 import tempfile
 import time
 import webbrowser
@@ -20,10 +19,16 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from app.api.security import LOGIN_PATH, LoginLinks
+from app.api.access import LOGIN_PATH
+from app.api.login import LoginLinks
 from app.cli import EXIT_OK, already_running, command_name, flags_of, say
+from app.cli.bounded_http import BoundedHttp
+from app.cli.bounded_socket import BoundedSocket
 from app.cli.box import describe_age, describe_size, draw_box
+from app.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
+from app.cli.hardening import prepare_process
 from app.cli.log import configure_logging
+from app.core.address import url_of
 from app.core.errors import InstanceRunning, LedgerError, PortTaken, SettingsError
 from app.core.instance_lock import InstanceLock
 from app.core.settings import Settings, load_settings
@@ -33,13 +38,14 @@ from app.main import create_app
 if TYPE_CHECKING:
     from fastapi import FastAPI  # its home is api and main; here it is a name only
 
+_log = logging.getLogger(__name__)
+_ANNOUNCED_S = 5.0
+"""How long a second instance waits for the first one to say where it is."""
+_LOOK_AGAIN_S = 0.02
 _STALLED_MS = 30_000
-"""How long the operating system lets a peer owe us an acknowledgement: uvicorn never gives such a socket up."""
-_FRAME_MAX_BYTES = 4_096
-_GRACE_S = 1
-_DESCRIPTORS = 65_536
-"""File descriptors that are asked for; idle connections must not take those that the ledger needs."""
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # named in order to be replaced
+"""How long the operating system lets a peer owe us an acknowledgement."""
+_UNREAD_BYTES = 256 * 1024
+"""What the operating system keeps of us for a peer that does not read; by itself it takes megabytes."""
 
 
 class _Server(uvicorn.Server):
@@ -57,7 +63,7 @@ def serve(options: argparse.Namespace) -> int:
     configure_logging(settings)
     lock = InstanceLock(settings.database_path)
     try:
-        lock.acquire()
+        _take(lock)
     except InstanceRunning as error:
         return already_running(error)
     try:
@@ -66,14 +72,33 @@ def serve(options: argparse.Namespace) -> int:
         lock.release()
 
 
-def prepare_process() -> None:
-    """Let nobody else read what this process leaves, and give it all the descriptors that it may have."""
-    os.umask(0o077)
-    # A core dump would hold what is being read.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, _soft), hard))
+def _take(lock: InstanceLock) -> None:
+    """Take the lock. Raises InstanceRunning, with the address of who has it if he ever says it.
+
+    Between taking the lock and listening nobody can say where he is, and what stands in the file may be the word of
+    one that was killed. Whoever starts at that very moment waits for the address, or for the lock.
+    """
+    deadline = time.monotonic() + _ANNOUNCED_S
+    while True:
+        try:
+            lock.acquire()
+        except InstanceRunning as error:
+            said = error.url is not None and _is_alive(error.pid)
+            if said or time.monotonic() >= deadline:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
+
+
+def _is_alive(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def run_server(
@@ -95,7 +120,7 @@ def run_server(
     links = LoginLinks()
     page = f"{url}{LOGIN_PATH}?key={links.issue()}" if settings.token else url
     app = create_app(settings, lock=lock, links=links, demo=demo is not None)
-    config = make_config(app)
+    config = make_config(app, ConnectionLimits.of(settings.max_sockets))
 
     async def run() -> None:
         server = _Server(config)
@@ -115,23 +140,13 @@ def run_server(
                 await server.serve(sockets=[listener])
 
     asyncio.run(run())
-    sys.stderr.write("stopped\n")
+    _log.info("stopped")
     return EXIT_OK
 
 
-def make_config(app: FastAPI) -> uvicorn.Config:
+def make_config(app: FastAPI, limits: ConnectionLimits) -> uvicorn.Config:
     """Return how ``app`` is served."""
-    return uvicorn.Config(
-        app,
-        lifespan="off",  # entered by run_server, so that its errors reach the user and its end comes after the server's
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        ws_max_size=_FRAME_MAX_BYTES,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
+    return BoundedConfig(app, limits, BoundedHttp, BoundedSocket)
 
 
 @asynccontextmanager
@@ -165,11 +180,12 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED_MS)
     try:
         listener.bind((host, port))
-        listener.listen(256)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -177,12 +193,6 @@ def listen(host: str, port: int) -> socket.socket:
         setting = "port" if error.errno == errno.EACCES else "host"
         raise SettingsError(setting, f"cannot listen on {host}, port {port}: {error.strerror}") from error
     return listener
-
-
-def url_of(settings: Settings) -> str:
-    """Return the address of the page; of a service that listens everywhere, the one on this machine."""
-    host = _EVERYWHERE.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _rows(settings: Settings, page: str, *, demo: bool) -> list[tuple[str, str]]:

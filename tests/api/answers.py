@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
+from app.api.answer_headers import CONTENT_SECURITY_POLICY
 from app.api.errors import STATUSES
-from app.api.security import CONTENT_SECURITY_POLICY
 from app.core.errors import ObserverError
 
 SECURITY_HEADERS = {

@@ -10,7 +10,7 @@ from typing import Protocol
 import httpx
 import pytest
 
-from app.api.security import LoginLinks
+from app.api.login import LoginLinks
 from app.core.settings import Settings
 from app.main import create_app
 from app.services.service import ObserverService

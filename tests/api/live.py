@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import uvicorn
+
+from app.cli.connection_limits import ConnectionLimits
 from app.cli.serve import _Server, listen, make_config
 from app.core.settings import Settings
 from app.main import create_app
@@ -16,17 +19,23 @@ from tests.e2e.ledger import LedgerFile
 class Live:
     """What is served, and where."""
 
-    def __init__(self, service: ObserverService, port: int, ledger: LedgerFile) -> None:
+    def __init__(self, service: ObserverService, server: uvicorn.Server, port: int, ledger: LedgerFile) -> None:
         self.service = service
+        self.server = server
         self.port = port
         self.authority = f"127.0.0.1:{port}"
         self.socket_url = f"ws://{self.authority}/ws"
         self.ledger = ledger
 
+    @property
+    def connection_count(self) -> int:
+        """How many connections the server has now."""
+        return len(self.server.server_state.connections)
+
 
 @asynccontextmanager
-async def live(ledger: LedgerFile, **values: object) -> AsyncIterator[Live]:
-    """Serve ``ledger`` until the block ends, its watcher running."""
+async def live(ledger: LedgerFile, *, limits: ConnectionLimits | None = None, **values: object) -> AsyncIterator[Live]:
+    """Serve ``ledger`` until the block ends, its watcher running; ``limits`` stand in for those of the settings."""
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     settings = Settings.model_validate(
@@ -41,11 +50,11 @@ async def live(ledger: LedgerFile, **values: object) -> AsyncIterator[Live]:
         }
     )
     app = create_app(settings)
-    server = _Server(make_config(app))
+    server = _Server(make_config(app, limits or ConnectionLimits.of(settings.max_sockets)))
     async with app.router.lifespan_context(app):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield Live(app.state.service, port, ledger)
+            yield Live(app.state.service, server, port, ledger)
         finally:
             server.should_exit = True
             await serving

@@ -1,0 +1,52 @@
+"""The headers that keep our page and our answers to ourselves: what a browser may do with them, and who may frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_POLICY = (
+    "default-src 'none'; "
+    "script-src 'self'; "
+    "style-src 'self'; "
+    "img-src 'self' data:; "
+    "connect-src 'self'; "
+    "font-src 'self'; "
+    "base-uri 'none'; "
+    "form-action 'none'; "
+    "frame-ancestors {ancestors}; "
+    "require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+CONTENT_SECURITY_POLICY = _POLICY.format(ancestors="'none'")
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""On every answer, whoever makes it."""
+
+
+def framed_headers(origins: frozenset[str]) -> Mapping[str, str]:
+    """Return the headers of the page that ``origins`` may put into a frame; without any, nobody may."""
+    if not origins:
+        return SECURITY_HEADERS
+    policy = {"Content-Security-Policy": _POLICY.format(ancestors=" ".join(sorted(origins)))}
+    # X-Frame-Options knows no list.
+    return {name: value for name, value in (*SECURITY_HEADERS.items(), *policy.items()) if name != "X-Frame-Options"}
+
+
+def sharing_headers(origin: str) -> Mapping[str, str]:
+    """Return the headers by which a page of ``origin`` may read our answer."""
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type",
+        "Access-Control-Expose-Headers": "Retry-After",
+        "Access-Control-Max-Age": "600",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Vary": "Origin",
+    }

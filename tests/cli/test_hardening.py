@@ -1,0 +1,24 @@
+"""What the process of the service leaves to others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ASK = """
+import ctypes, os, resource, sys
+from app.cli.hardening import prepare_process
+prepare_process()
+is_dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == "linux" else 0
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+print(is_dumpable, resource.getrlimit(resource.RLIMIT_CORE)[0], oct(os.umask(0)), soft == min(hard, 65_536) or soft)
+"""
+
+
+def test_process_leaves_no_dump_and_no_file_to_others() -> None:
+    """No core file, none handed to a collecting program, nothing to attach to, private files, enough descriptors."""
+    asked = subprocess.run([sys.executable, "-c", ASK], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert asked.stdout.split()[:3] == ["0", "0", "0o77"]
+    assert asked.stdout.split()[3] == "True"
