@@ -1,0 +1,130 @@
+"""Every command that a document shows is run, or is said here why not.
+
+Not run for real, but by stand-ins that note the call: whatever needs the network or changes the machine (pipx, uv, pip,
+git, docker), and systemd, launchd and loginctl, which a test must not touch. Not run, but known to the Makefile: its
+targets, which set up environments and run these very tests. Not run, but understood by our own parser: ``aico serve``
+and ``aico demo``, which end only when told; ``tests/e2e`` and ``tests/cli`` run them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.cli import EXIT_OK, build_parser, main
+from app.core.migrations import migrate
+from tests.cli.supervisors import FakePrograms
+from tests.core.stores import copy_of_template
+from tests.e2e.ledger import LedgerFile, entry
+from tests.house.documents import ROOT, Block, list_blocks, list_documents, list_spans
+
+UNTIL_TOLD = {None, "serve", "demo"}
+STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "promtool", "curl")
+BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
+OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m app ")
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the home of a user who has a ledger, a database, and nothing but stand-ins on the PATH."""
+    for name in list(os.environ):
+        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_", "WSL_")):
+            monkeypatch.delenv(name)
+    home = tmp_path.resolve() / "home"
+    LedgerFile(home / ".cline/data/state/taskHistory.json").write(entry("1"))
+    data = home / ".local/share/ai-cost-observer"
+    data.mkdir(parents=True, mode=0o700)
+    copy_of_template(data).chmod(0o600)
+    programs = FakePrograms(tmp_path / "programs")
+    for name in STOOD_IN:
+        programs.install(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", str(programs.folder))
+    monkeypatch.chdir(home)
+    return home
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a line as a shell hands them on."""
+    return [os.path.expanduser(word) for word in shlex.split(line, comments=True)]  # noqa: PTH111  # a word, not a path
+
+
+def targets() -> set[str]:
+    """Return the targets of the Makefile."""
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def run_ours(arguments: list[str]) -> None:
+    """Run a command of ours to its end, or, if it has none, see that it is understood."""
+    options = build_parser().parse_args(arguments)
+    if options.command in UNTIL_TOLD:
+        return
+    if options.command == "db" and options.action == "restore" and not Path(options.file).exists():
+        backup = Path(options.file)
+        backup.parent.mkdir(parents=True, exist_ok=True)
+        backup.touch(0o600)
+        migrate(backup, "0002")
+    assert main(arguments) == EXIT_OK
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_commands_of_a_document_do_what_they_should(user: Path, block: Block) -> None:
+    """A user who copies a block line by line gets through it."""
+    for line in block.lines:
+        words = words_of(line)
+        if words[0] == "make":
+            assert {word for word in words[1:] if "=" not in word} <= targets(), line
+        elif line.startswith(OUR_WAYS):
+            run_ours(words[1:] if words[0].endswith("aico") else words[3:])
+        else:
+            assert words[0] in STOOD_IN, f"nobody has decided how to try: {line}"
+            subprocess.run(["/bin/sh", "-euc", line], check=True, capture_output=True)
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers below ``parser`` by their words."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def misunderstood(span: str) -> list[str]:
+    """Return the words of a mentioned command that our parser does not know."""
+    words = re.sub(r"[\[\]]", " ", span).split()[1:]
+    parser = build_parser()
+    while words and words[0] in subparsers(parser):
+        parser = subparsers(parser)[words.pop(0)]
+    values = {choice for action in parser._actions for choice in map(str, action.choices or ())}
+    known = {text for action in parser._actions for text in action.option_strings} | values
+    plain = [word for word in words if not (word.isupper() or word == "...")]
+    return [word for word in plain if not any(part in known for part in word.split("|"))]
+
+
+@pytest.mark.parametrize("document", list_documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_mentioned_in_a_document_exist(document: Path) -> None:
+    """What stands in backticks and begins like a command of ours or of make is one, with flags that there are."""
+    for span in list_spans(document):
+        if span.startswith("aico "):
+            assert misunderstood(span) == [], span
+        if span.startswith("make ") and re.fullmatch(r"[a-z -]+", span):
+            assert span.split()[1] in targets(), span
+
+
+def test_control_finds_what_does_not_exist() -> None:
+    """The control: a command, an action or a flag that there is not is noticed."""
+    wrong = ["aico sing", "aico serve --loud", "aico service dance", "aico export --format xml"]
+    assert [bool(misunderstood(span)) for span in wrong] == [True] * 4
+    right = ["aico serve [--open]", "aico export [--format csv|json] [--output FILE]", "aico db backup FILE"]
+    assert [misunderstood(span) for span in right] == [[]] * 3
+
+
+def test_every_document_with_commands_is_tried() -> None:
+    """The documents that users copy from are among those that are run."""
+    assert {"README.md", "docs/upgrading.md"} <= {block.document for block in BLOCKS}
