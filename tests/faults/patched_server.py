@@ -1,0 +1,36 @@
+"""``aico`` as a process of its own with something changed in it before it starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.e2e.server import ServerProcess
+
+VISIBLE = """
+from app.cli import hardening
+hardening._forbid_dumps = lambda: None
+"""
+"""Lets its own user look into the service's memory, which the service forbids."""
+BUG_IN_THE_PARSER = """
+from app.features.ledger import parser
+def bug(outcomes):
+    half = list(outcomes)[: len(outcomes) // 2]
+    return half[0]["no such key"]
+parser._merge = bug
+"""
+"""Lets every import fail in the middle of the bytes, with whatever its frames hold."""
+_RUN = """
+import sys
+from app.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class PatchedServer(ServerProcess):
+    """A serving ``aico`` in which ``changes`` were executed first."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], *changes: str) -> None:
+        super().__init__(folder, settings)
+        self._command = [sys.executable, "-c", "".join([*changes, _RUN]), "serve"]

@@ -1,0 +1,31 @@
+"""The memory of the service as it is started in earnest, with the protection that it gives itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import ServerProcess
+from tests.faults.canaries import HELD_MODEL, MARK, STRANGE, ledger
+from tests.faults.memory import search_memory
+
+AT_REST = {"AICO_RESCAN_INTERVAL_S": "0"}
+
+
+def test_memory_is_closed_to_its_own_user_and_holds_no_conversation(tmp_path: Path) -> None:
+    """Another program of the same user may not look into it; root may, and finds no conversation there."""
+    path = tmp_path / "cline" / "taskHistory.json"
+    path.parent.mkdir()
+    path.write_bytes(ledger(damage="".join(STRANGE.values())))
+    with ServerProcess(tmp_path, AT_REST) as server, server.client() as client:
+        server.wait_for_state("watching")
+        assert client.post("/api/cline/import").json()["skipped_count"] > 10
+        if os.geteuid() != 0:
+            with pytest.raises(PermissionError):
+                search_memory(server.process.pid, MARK)
+            return
+        canaries, kept = search_memory(server.process.pid, MARK, HELD_MODEL)
+        assert canaries == []
+        assert kept
