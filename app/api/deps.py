@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
-from app.core.domain import UNKNOWN_MODEL
+from app.core.domain import UNKNOWN_MODEL, Store
 from app.core.errors import RequestInvalid
 from app.core.filters import UsageFilter, quarter_ceiling, quarter_floor
 from app.services.service import ObserverService
@@ -31,6 +31,7 @@ def get_filter(
     from_: Annotated[int | None, Query(alias="from", ge=0, le=MOMENT_MAX_MS, description="Epoch milliseconds.")] = None,
     to: Annotated[int | None, Query(ge=0, le=MOMENT_MAX_MS, description="Epoch milliseconds, exclusive.")] = None,
     q: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Text in the model or the task's id.")] = None,
+    store: Annotated[Store | None, Query(description="Only tasks whose numbers were read there.")] = None,
 ) -> UsageFilter:
     """Return the filter that the query parameters describe; times are rounded out to quarters of an hour."""
     if model and unknown_model:
@@ -40,6 +41,7 @@ def get_filter(
         end_quarter=None if to is None else quarter_ceiling(to),
         model=UNKNOWN_MODEL if unknown_model else model or None,
         text=q or None,
+        store=store,
     )
 
 

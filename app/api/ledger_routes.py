@@ -7,7 +7,16 @@ from pydantic import ValidationError
 
 from app.api.deps import Service
 from app.api.schemas import ImportRequest, ProblemOut, ReceiptOut
-from app.api.status_schemas import BudgetOut, KimiProxyOut, LastImportOut, LedgerOut, StatusOut, WatcherOut
+from app.api.status_schemas import (
+    BudgetOut,
+    KimiProxyOut,
+    LastImportOut,
+    LedgerOut,
+    RecoveryOut,
+    SessionsOut,
+    StatusOut,
+    WatcherOut,
+)
 from app.core.domain import Trigger
 from app.core.errors import LedgerFormat
 from app.services.status import get_status
@@ -53,6 +62,7 @@ def _read_path(body: bytes) -> str | None:
 async def read_status(service: Service) -> StatusOut:
     """Return what is watched, since when, what was imported last and what is wrong."""
     status = await get_status(service)
+    recovery = await service.database.find_recovery()
     watcher, kimi = service.watcher.state, service.kimi_monitor
     return StatusOut(
         latest_ts=status.latest_ts,
@@ -65,10 +75,13 @@ async def read_status(service: Service) -> StatusOut:
             exists=status.ledger_exists,
             size_bytes=status.ledger_size_bytes,
             written_at=status.ledger_written_at_ms,
+            frozen_since=status.ledger_frozen_since_ms,
         ),
+        sessions=None if status.sessions is None else SessionsOut.of(status.sessions),
         revision=status.revision,
         epoch=status.epoch,
         exact_since=status.exact_since,
+        recovery=None if recovery is None else RecoveryOut.of(recovery),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
         budget=BudgetOut(daily_usd=service.settings.budget_daily_usd, monthly_usd=service.settings.budget_monthly_usd),
         demo=service.demo,

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.accounting import Amount
-from app.core.domain import UNKNOWN_MODEL, ImportReceipt, Trigger
+from app.core.domain import UNKNOWN_MODEL, ImportReceipt, Store, Trigger
 from app.core.money import usd
 from app.core.usage_reader import SpentTask, Totals
 from app.features.usage.periods import Bucket
@@ -91,13 +91,14 @@ class UsageItem(SpentOut):
     ts: int = Field(description="Last activity, epoch milliseconds.")
     model_id: str | None
     imported_at: int = Field(description="First seen, epoch milliseconds.")
+    store: Store = Field(description="Where its numbers were read.")
     spent: SpentOut
 
     @classmethod
-    def of(cls, task: SpentTask) -> Self:
+    def of(cls, task: SpentTask, store: Store) -> Self:
         """Return the item for ``task``."""
         spent = SpentOut.model_validate(SpentOut.fields_of(task.spent))
-        return cls(**task.usage._asdict(), imported_at=task.imported_at, spent=spent)
+        return cls(**task.usage._asdict(), imported_at=task.imported_at, store=store, spent=spent)
 
 
 class TotalsOut(SpentOut):
@@ -132,7 +133,7 @@ class UsageOut(Schema):
     def of(cls, page: UsagePage, limit: int, offset: int) -> Self:
         """Return the answer for ``page``."""
         return cls(
-            items=[UsageItem.of(task) for task in page.items],
+            items=[UsageItem.of(task, page.stores.get(task.usage.task_id, Store.LEDGER)) for task in page.items],
             limit=limit,
             offset=offset,
             total=page.totals.task_count,

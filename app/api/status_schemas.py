@@ -9,7 +9,9 @@ from pydantic import Field
 from app.api.schemas import ReceiptOut, RejectionOut, Schema
 from app.core.domain import ImportReceipt, Trigger
 from app.core.events import WatcherState
+from app.core.recovery import Recovery
 from app.services.kimi_monitor import KimiProxyState, Reason, State
+from app.services.status import SessionsStatus
 
 
 class LastImportOut(Schema):
@@ -49,6 +51,35 @@ class LedgerOut(Schema):
     exists: bool
     size_bytes: int | None
     written_at: int | None = Field(description="Epoch milliseconds.")
+    frozen_since: int | None = Field(description="The same, when that is so long ago that Cline may write elsewhere.")
+
+
+class SessionsOut(Schema):
+    """The session store, where it is asked for."""
+
+    path: str
+    exists: bool
+    size_bytes: int | None
+    written_at: int | None = Field(description="Epoch milliseconds.")
+    watcher: WatcherOut
+    problem: str | None = Field(description="What is wrong, in a sentence; never a word of the store.")
+    task_count: int = Field(description="Tasks whose numbers were read there.")
+    last_import: LastImportOut | None
+
+    @classmethod
+    def of(cls, sessions: SessionsStatus) -> Self:
+        """Return the answer for ``sessions``."""
+        look, state, receipt = sessions.look, sessions.state, sessions.last_receipt
+        return cls(
+            path=sessions.path,
+            exists=look is not None,
+            size_bytes=None if look is None else look.size_bytes,
+            written_at=None if look is None else look.written_ns // 1_000_000,
+            watcher=WatcherOut(state=state.state, since=state.since_ms, reason=state.reason),
+            problem=sessions.problem,
+            task_count=sessions.task_count,
+            last_import=None if receipt is None else LastImportOut.of(receipt),
+        )
 
 
 class BudgetOut(Schema):
@@ -71,6 +102,29 @@ class KimiProxyOut(Schema):
         return cls(state=proxy.state, reason=proxy.reason, since=proxy.since_ms)
 
 
+class RecoveryOut(Schema):
+    """A lost database that was replaced, for as long as the lost file lies beside the new one."""
+
+    at: int = Field(description="Epoch milliseconds.")
+    set_aside: str = Field(description="Name of the lost file.")
+    backup: str | None = Field(description="Name of the backup that took its place.")
+    salvaged_count: int
+    is_whole: bool = Field(description="Whether every task of the lost file could be read.")
+    text: str
+
+    @classmethod
+    def of(cls, recovery: Recovery) -> Self:
+        """Return the answer for ``recovery``."""
+        return cls(
+            at=recovery.at_ms,
+            set_aside=recovery.set_aside,
+            backup=recovery.backup,
+            salvaged_count=recovery.salvaged_count,
+            is_whole=recovery.is_whole,
+            text=recovery.describe(),
+        )
+
+
 class StatusOut(Schema):
     """How the service is."""
 
@@ -79,9 +133,11 @@ class StatusOut(Schema):
     last_import: LastImportOut | None
     watcher: WatcherOut
     ledger: LedgerOut
+    sessions: SessionsOut | None = Field(description="Null unless `cline_sessions` is set.")
     revision: int
     epoch: str
     exact_since: int | None
+    recovery: RecoveryOut | None
     kimi_proxy: KimiProxyOut | None
     budget: BudgetOut
     demo: bool

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Coroutine, Iterable
 
 from app.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
 from app.core.clock import now_ms
 from app.core.database import Database
 from app.core.domain import CLINE, ImportReceipt, Trigger
-from app.core.errors import InstanceRunning
+from app.core.errors import InstanceRunning, StoreError
 from app.core.instance_lock import InstanceLock
 from app.core.repository import KnownUsage, UsageRepository
 from app.core.settings import Settings, load_settings
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.sessions.guard import SessionsGuard
+from app.features.sessions.importer import SessionsImporter
+from app.features.stores.steps import StoreImporter
 from app.proxy.running_service import RunningService
 
 
@@ -43,38 +47,67 @@ def import_once(options: argparse.Namespace) -> int:
 
 
 async def _import(settings: Settings) -> ImportReceipt:
-    """Import to the end and return the sum of all runs of the reading."""
+    """Import every store to the end and return the sum of all runs."""
     database = Database(settings.database_path)
     await database.open()
     try:
-        total: ImportReceipt | None = None
-        async for step in _importer(settings, database).run(Trigger.CLI):
-            total = step.receipt if total is None else total.plus(step.receipt)
+        importers = _importers(settings, UsageRepository(database, CLINE, now_ms))
+        return await _sum(_run(importer) for importer in importers)
     finally:
         await database.close()
+
+
+async def _preview(settings: Settings) -> ImportReceipt:
+    """Return what each store would bring on top of what is stored now."""
+    database = Database(settings.database_path)
+    repository = UsageRepository(database, CLINE, now_ms)
+    try:
+        known = await repository.get_known() if settings.database_path.exists() else KnownUsage({}, {}, "", 0)
+        return await _sum(importer.preview(known) for importer in _importers(settings, repository))
+    finally:
+        await database.close()
+
+
+async def _run(importer: StoreImporter) -> ImportReceipt:
+    total: ImportReceipt | None = None
+    async for step in importer.run(Trigger.CLI):
+        total = step.receipt if total is None else total.plus(step.receipt)
     if total is None:
         raise RuntimeError("an import yields at least one step")
     return total
 
 
-async def _preview(settings: Settings) -> ImportReceipt:
-    database = Database(settings.database_path)
-    repository = UsageRepository(database, CLINE, now_ms)
-    try:
-        known = await repository.get_known() if settings.database_path.exists() else KnownUsage({}, {}, "", 0)
-        return await _importer(settings, database).preview(known)
-    finally:
-        await database.close()
+async def _sum(imports: Iterable[Coroutine[None, None, ImportReceipt]]) -> ImportReceipt:
+    """Return the sum of ``imports``, run one after the other. That one store is not there (yet) is no error."""
+    total: ImportReceipt | None = None
+    absent: StoreError | None = None
+    for each in imports:
+        try:
+            receipt = await each
+        except StoreError as error:
+            if not error.is_absent:
+                raise
+            absent = absent or error
+        else:
+            total = receipt if total is None else total.beside(receipt)
+    if total is None:
+        raise absent or RuntimeError("there is always a ledger to look for")
+    return total
 
 
-def _importer(settings: Settings, database: Database) -> LedgerImporter:
-    return LedgerImporter(
+def _importers(settings: Settings, repository: UsageRepository) -> list[LedgerImporter | SessionsImporter]:
+    ledger = LedgerImporter(
         LedgerGuard(settings.ledger_path, settings.max_ledger_bytes),
-        UsageRepository(database, CLINE, now_ms),
+        repository,
         read_attempts=settings.read_attempts,
         max_entries_per_run=settings.max_entries_per_run,
         now_ms=now_ms,
     )
+    if not settings.cline_sessions:
+        return [ledger]
+    guard = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes)
+    sessions = SessionsImporter(guard, repository, max_entries_per_run=settings.max_entries_per_run, now_ms=now_ms)
+    return [ledger, sessions]
 
 
 def _fields(receipt: ImportReceipt) -> dict[str, object]:

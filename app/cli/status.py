@@ -13,6 +13,7 @@ from app.core.instance_lock import InstanceLock
 from app.core.settings import load_settings
 from app.proxy.running_service import RunningService
 
+_FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
 _WELL = {"watching", "waiting"}
 
 
@@ -41,18 +42,32 @@ def _lines(url: str, status: dict[str, object]) -> list[str]:
         f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
         f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
         f"             {_describe_ledger(ledger)}",
+        *_describe_sessions(_part(status, "sessions")),
         f"tasks        {status.get('task_count')}",
     ]
     if last:
         counts = f"{last.get('imported_count')} imported, {last.get('error_count')} refused"
         lines.append(f"last import  {_age(last.get('at'))} [{last.get('trigger')}]: {counts}")
+    if recovery := _part(status, "recovery"):
+        lines.append(f"database     {recovery.get('text')}")
     return lines
 
 
 def _describe_ledger(ledger: dict[str, object]) -> str:
     if not ledger.get("exists"):
         return "not there (yet), or not readable as a plain file: `aico doctor` says more"
-    return f"last written {_age(ledger.get('written_at'))}"
+    written = f"last written {_age(ledger.get('written_at'))}"
+    return f"{written}: {_FROZEN}" if ledger.get("frozen_since") else written
+
+
+def _describe_sessions(sessions: dict[str, object]) -> list[str]:
+    """Say how the session store is, where it is asked for."""
+    if not sessions:
+        return []
+    watcher = _part(sessions, "watcher")
+    state = sessions.get("problem") or f"{watcher.get('state')}, {sessions.get('task_count')} tasks"
+    written = f"last written {_age(sessions.get('written_at'))}" if sessions.get("exists") else "not there (yet)"
+    return [f"sessions     {sessions.get('path')}", f"             {written}; {state}"]
 
 
 def _part(status: dict[str, object], name: str) -> dict[str, object]:

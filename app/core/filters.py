@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.core.domain import DAY_QUARTERS, QUARTER_MS
+from app.core.domain import DAY_QUARTERS, QUARTER_MS, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,17 @@ class UsageFilter:
     """Exact model; ``''`` is the unknown one; None is every model."""
     text: str | None = None
     """Contained in the model or in the task's id, whatever the case of ASCII letters."""
+    store: Store | None = None
+    """Where the tasks' rows were read; None is everywhere."""
+
+    @property
+    def names_tasks(self) -> bool:
+        """Return whether it depends on the task, which sums over tasks do not know."""
+        return self.text is not None or self.store is not None
 
     def covers(self, first_quarter: int, last_quarter: int) -> bool:
         """Return whether every delta between the two quarters, both included, is inside."""
-        is_open = self.model is None and self.text is None
+        is_open = self.model is None and not self.names_tasks
         starts = self.first_quarter is None or self.first_quarter <= first_quarter
         return is_open and starts and (self.end_quarter is None or self.end_quarter > last_quarter)
 

@@ -15,7 +15,7 @@ from app.core import task_sums
 from app.core import usage_statements as sql
 from app.core.accounting import ZERO, Amount, amount_of
 from app.core.database import Database
-from app.core.domain import TaskUsage
+from app.core.domain import Store, TaskUsage
 from app.core.filters import UsageFilter
 from app.core.money import NANO
 
@@ -161,8 +161,7 @@ class UsageSnapshot:
     async def list_bucket_sums(self, wanted: UsageFilter, starts: Sequence[int], end: int) -> list[Amount]:
         """Return the sums between each of ``starts`` (ascending quarters) and the next, the last one up to ``end``."""
         where, values = sql.condition(self._source, wanted, "quarter", wanted.first_quarter, wanted.end_quarter, "d.")
-        # The rollup knows no tasks; a text may be part of a task's id.
-        from_deltas = wanted.text is not None
+        from_deltas = wanted.names_tasks  # the rollup knows no tasks
         statement = sql.BUCKETS.format(
             cost=sql.DELTA_COST if from_deltas else sql.ROLLUP_COST,
             table="usage_delta" if from_deltas else "usage_rollup",
@@ -186,6 +185,16 @@ class UsageSnapshot:
         rows = await self._connection.exec_driver_sql(statement, (*values, limit, offset))
         first, *others = map(tuple, rows)
         return [_spent_task(row[:7], row[7:]) for row in others], _totals(first[1:7])
+
+    async def find_stores(self, task_ids: Sequence[str]) -> dict[str, Store]:
+        """Return where the rows of ``task_ids`` were read, for those that are not the ledger's."""
+        rows = await self._connection.exec_driver_sql(sql.STORES, (self._source, json.dumps(list(task_ids))))
+        return {task_id: Store(store) for task_id, store in map(tuple, rows)}
+
+    async def count_stores(self) -> dict[Store, int]:
+        """Return how many tasks' rows were read in each store but the ledger."""
+        rows = await self._connection.exec_driver_sql(sql.STORE_COUNTS, (self._source,))
+        return {Store(store): count for store, count in map(tuple, rows)}
 
     async def list_counters(self) -> dict[str, Amount]:
         """Return the growth counters by model, in the order in which the models were first seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from app.core.domain import DAY_QUARTERS
+from app.core.domain import DAY_QUARTERS, Store
 from app.core.filters import UsageFilter
 
 Values: TypeAlias = tuple[str | int, ...]
@@ -16,6 +16,10 @@ SPAN = """
         (SELECT MAX(quarter) FROM usage_delta WHERE source = ?),
         (SELECT MAX(quarter) FROM usage_delta WHERE source = ? AND quarter <= ?)
 """
+STORES = """
+    SELECT task_id, store FROM task_store WHERE source = ? AND task_id IN (SELECT value FROM json_each(?))
+"""
+STORE_COUNTS = "SELECT store, COUNT(*) FROM task_store WHERE source = ? GROUP BY store"
 COUNTERS = "SELECT model, tokens_in, tokens_out, cost_usd, cost_nano FROM usage_counter WHERE source = ? ORDER BY rowid"
 
 # All tasks: what a filter would add up, rows and rollups already know.
@@ -125,4 +129,10 @@ def condition(
     if wanted.text is not None:
         conditions.append(f"(instr(lower({alias}task_id), lower(?)) OR instr(lower({alias}model), lower(?)))")
         values += [wanted.text, wanted.text]
+    if wanted.store is Store.LEDGER:
+        conditions.append(f"{alias}task_id NOT IN (SELECT task_id FROM task_store WHERE source = ?)")
+        values.append(source)
+    elif wanted.store is not None:
+        conditions.append(f"{alias}task_id IN (SELECT task_id FROM task_store WHERE source = ? AND store = ?)")
+        values += [source, wanted.store.value]
     return " AND ".join(conditions), tuple(values)

@@ -6,8 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from app.core.accounting import Amount, amount_of
-from app.core.domain import TaskUsage
-from app.core.events import LedgerImported, WatcherStateChanged
+from app.core.events import FreshRow, LedgerImported, WatcherStateChanged
 from app.core.money import usd
 
 HEARTBEAT_S = 25.0
@@ -28,9 +27,10 @@ def spent_fields(amount: Amount) -> dict[str, object]:
     }
 
 
-def usage_fields(usage: TaskUsage, imported_at: int, spent: Amount) -> dict[str, object]:
+def usage_fields(row: FreshRow, spent: Amount) -> dict[str, object]:
     """Return a task as it stands in pages and messages: its lifetime numbers, and what was spent inside a filter."""
-    return {**usage._asdict(), "imported_at": imported_at, "spent": spent_fields(spent)}
+    fields = {"imported_at": row.imported_at, "store": row.store.value, "spent": spent_fields(spent)}
+    return {**row.usage._asdict(), **fields}
 
 
 def usage_updated(event: LedgerImported) -> dict[str, object]:
@@ -45,7 +45,7 @@ def usage_updated(event: LedgerImported) -> dict[str, object]:
         "epoch": event.epoch,
         "revision": receipt.revision,
         "trigger": receipt.trigger.value,
-        "rows": [usage_fields(row.usage, row.imported_at, amount_of(row.usage)) for row in event.rows],
+        "rows": [usage_fields(row, amount_of(row.usage)) for row in event.rows],
         "rows_truncated": event.rows_truncated,
     }
 

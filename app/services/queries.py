@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from app.core.accounting import Amount
-from app.core.domain import QUARTER_MS
+from app.core.domain import QUARTER_MS, Store
 from app.core.errors import RequestInvalid
 from app.core.filters import UsageFilter, automatic_end, latest_credible
 from app.core.usage_reader import Sort, SpentTask, Totals, UsageReader, UsageSnapshot
@@ -25,6 +25,8 @@ class UsagePage:
     items: list[SpentTask]
     totals: Totals
     revision: int
+    stores: Mapping[str, Store]
+    """Where the rows of tasks were read, for those that are not the ledger's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class UsageQueries:
                 items, totals = await snapshot.list_tasks(
                     stretch, sort, descending=descending, limit=limit, offset=offset
                 )
-        return UsagePage(items, totals, snapshot.revision)
+            stores = await snapshot.find_stores([task.usage.task_id for task in items])
+        return UsagePage(items, totals, snapshot.revision, stores)
 
     async def export(self, wanted: UsageFilter, writer: ExportWriter) -> list[str]:
         """Return the pieces of an export of ``wanted``, newest task first.

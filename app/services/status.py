@@ -5,10 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from app.core.domain import ImportReceipt, Trigger
-from app.core.errors import LedgerError
+from app.core.domain import ImportReceipt, Store, Trigger
+from app.core.errors import LedgerError, StoreError
+from app.core.events import WatcherStateChanged
 from app.core.models import ImportRun
+from app.features.ledger.places import FROZEN_DAYS
+from app.features.stores.identity import Look
 from app.services.service import ObserverService
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsStatus:
+    """A moment of the session store."""
+
+    path: str
+    look: Look | None
+    """None when there is nothing that may be read."""
+    state: WatcherStateChanged
+    problem: str | None
+    task_count: int
+    last_receipt: ImportReceipt | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +37,10 @@ class ServiceStatus:
     ledger_exists: bool
     ledger_size_bytes: int | None
     ledger_written_at_ms: int | None
+    ledger_frozen_since_ms: int | None
+    """When the ledger was last written, if that is long ago: newer Cline leaves it as it is and writes elsewhere."""
+    sessions: SessionsStatus | None
+    """None unless the session store is asked for."""
     epoch: str
     revision: int
     exact_since: int | None
@@ -38,16 +58,40 @@ async def get_status(service: ObserverService) -> ServiceStatus:
         file = await asyncio.to_thread(service.guard.stat)
     except LedgerError:
         file = None
+    written_ms = None if file is None else file.st_mtime_ns // 1_000_000
+    is_frozen = written_ms is not None and service.now_ms() - written_ms >= FROZEN_DAYS * 86_400_000
     return ServiceStatus(
         latest_ts=state.latest_ts,
         task_count=state.task_count,
         last_receipt=receipt,
         ledger_exists=file is not None,
         ledger_size_bytes=None if file is None else file.st_size,
-        ledger_written_at_ms=None if file is None else file.st_mtime_ns // 1_000_000,
+        ledger_written_at_ms=written_ms,
+        ledger_frozen_since_ms=written_ms if is_frozen else None,
+        sessions=await _find_sessions(service),
         epoch=state.epoch,
         revision=state.revision,
         exact_since=state.exact_since,
+    )
+
+
+async def _find_sessions(service: ObserverService) -> SessionsStatus | None:
+    guard, watcher = service.sessions, service.sessions_watcher
+    if guard is None or watcher is None:
+        return None
+    try:
+        look = await asyncio.to_thread(guard.look)
+    except StoreError:
+        look = None
+    async with service.reader.snapshot() as snapshot:
+        counts = await snapshot.count_stores()
+    return SessionsStatus(
+        path=guard.path,
+        look=look,
+        state=watcher.state,
+        problem=None if watcher.problem is None else str(watcher.problem),
+        task_count=counts.get(Store.SESSIONS, 0),
+        last_receipt=service.imports.last_receipts.get(Store.SESSIONS),
     )
 
 

@@ -66,6 +66,7 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         "tokens_in": 600,
         "tokens_out": 60,
         "total_cost": 1000.5,
+        "store": "ledger",
         "spent": {"tokens_in": 600, "tokens_out": 60, "total_cost": 1000.5},
     }
     assert page.totals.model_dump() == {

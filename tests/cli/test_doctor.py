@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import EXIT_FAILED, EXIT_OK, doctor, main
-from app.cli.doctor import clock, configuration, database, instance, ledger, mounts, watching
+from app.cli.doctor import clock, configuration, database, instance, ledger, mounts, sessions, watching
 from app.cli.doctor.finding import Finding, Verdict
 from app.core.instance_lock import InstanceLock
 from app.core.settings import Settings, load_settings
@@ -56,7 +56,7 @@ def test_ledger_in_each_state(ledger_file: LedgerFile) -> None:
     assert by_subject(ledger.examine_ledger(settings_of(max_ledger_bytes=5)))["ledger"].verdict is FAIL
     os.utime(ledger_file.path, (1_700_000_000, 1_700_000_000))
     old = by_subject(ledger.examine_ledger(settings_of()))["ledger"]
-    assert (old.verdict, "Newer Cline writes another store" in old.text) == (WARN, True)
+    assert (old.verdict, "leaves this file as it is" in old.text) == (WARN, True)
     ledger_file.unlink()
     assert by_subject(ledger.examine_ledger(settings_of()))["ledger"].verdict is WARN
     ledger_file.path.symlink_to("/etc/passwd")
@@ -455,6 +455,6 @@ def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs:
 
 def test_every_examination_is_in_the_report() -> None:
     """What somebody writes beside the others is also asked."""
-    modules = (clock, database, instance, ledger, watching)
+    modules = (clock, database, instance, ledger, sessions, watching)
     written = {value for module in modules for name, value in vars(module).items() if name.startswith("examine_")}
     assert written == {*doctor.BLOCKING, *doctor.WAITING}

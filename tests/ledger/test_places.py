@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.features.ledger.places import FoundLedger, find_ledgers, list_known_places
+from app.features.ledger.places import FoundStore, find_ledgers, list_known_places
 
 
 def test_known_places_are_ledgers_below_home(tmp_path: Path) -> None:
@@ -13,7 +13,7 @@ def test_known_places_are_ledgers_below_home(tmp_path: Path) -> None:
     places = list_known_places(tmp_path)
     assert {place.name for place in places} == {"taskHistory.json"}
     assert all(place.is_relative_to(tmp_path) for place in places)
-    assert len(set(places)) == len(places) == 12
+    assert len(set(places)) == len(places) == 23
 
 
 def test_ledgers_are_found_by_their_last_write_without_being_opened(tmp_path: Path) -> None:
@@ -28,4 +28,4 @@ def test_ledgers_are_found_by_their_last_write_without_being_opened(tmp_path: Pa
     folder.mkdir(parents=True)
     os.utime(old, (1, 1))
     os.utime(new, (2, 2))
-    assert find_ledgers(tmp_path) == [FoundLedger(new, 20, 2.0), FoundLedger(old, 10, 1.0)]
+    assert find_ledgers(tmp_path) == [FoundStore(new, 20, 2.0), FoundStore(old, 10, 1.0)]

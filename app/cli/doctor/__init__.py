@@ -15,12 +15,15 @@ from app.cli.doctor.database import examine_database
 from app.cli.doctor.finding import Finding, Verdict
 from app.cli.doctor.instance import examine_instance, examine_kimi_proxy, examine_port, examine_start
 from app.cli.doctor.ledger import examine_ledger, examine_places
+from app.cli.doctor.sessions import examine_live, examine_sessions
 from app.cli.doctor.watching import examine_notifications, examine_watching
 from app.core.settings import LoadedSettings, Settings, load_settings
 
 BLOCKING: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     examine_ledger,
     examine_places,
+    examine_sessions,
+    examine_live,
     examine_clock,
     examine_watching,
     examine_database,

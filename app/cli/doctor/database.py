@@ -14,7 +14,9 @@ from pathlib import Path
 from app.cli.box import describe_size
 from app.cli.doctor.finding import Finding, fail, ok, warn
 from app.cli.doctor.mounts import find_file_system, is_remote
+from app.core.backups import BackupFolder
 from app.core.migrations import list_revisions
+from app.core.recovery import find_recovery
 from app.core.settings import Settings
 
 _FREE_SCARCE_BYTES = 200 * 1024 * 1024
@@ -35,7 +37,18 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         return
     yield from _privacy(path, status)
     yield from _content(path)
+    yield from _losses(path)
     yield from _disk(path.parent)
+
+
+def _losses(path: Path) -> Iterator[Finding]:
+    """Say what was lost and not seen to yet, and what there is against the next time."""
+    recovery = find_recovery(path)
+    if recovery is not None:
+        yield warn("recovery", f"{recovery.describe()} Remove that file when nothing of it is needed any more")
+    daily = BackupFolder(path).list_daily()
+    if daily:
+        yield ok("backups", f"{len(daily)}, the newest {daily[0]}")
 
 
 def _privacy(path: Path, status: os.stat_result) -> Iterator[Finding]:
@@ -60,12 +73,12 @@ def _content(path: Path) -> Iterator[Finding]:
             found = connection.execute(query).fetchall() if "alembic_version" in tables else []
     except sqlite3.Error as error:
         text = f"{path} cannot be read ({type(error).__name__})"
-        yield fail("database", f"{text}. See its permissions; what is no database has to be moved away")
+        yield fail("database", f"{text}. See its permissions; what is no database is set aside at the next start")
         return
     if verdict == "ok":
         yield ok("database", f"{path}, {describe_size(path.stat().st_size)}, is intact")
     else:
-        text = f"{path} is damaged. Stop the service and move the file away: the ledger will be imported anew."
+        text = f"{path} is damaged. Restart the service: it sets the file aside and takes the newest backup"
         yield fail("database", text)
     yield _schema(path, {str(row[0]) for row in found}, tables)
 

@@ -17,10 +17,9 @@ from app.core.errors import LedgerError, LedgerFormat, LedgerNotFound
 from app.core.settings import Settings
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.places import find_ledgers
+from app.features.ledger.places import FROZEN_DAYS, find_ledgers
 from app.features.ledger.reader import Snapshot, read_snapshot
 
-_FROZEN_DAYS = 14
 _AHEAD_MS = 86_400_000
 """Further ahead than this, an entry is not shown in the periods that end now."""
 
@@ -48,7 +47,7 @@ def examine_ledger(settings: Settings) -> Iterator[Finding]:
 def examine_places(settings: Settings) -> Iterator[Finding]:
     """Name the other ledgers on this machine, and what makes the service watch one of them."""
     home = Path(os.path.realpath(Path("~").expanduser()))
-    for ledger in find_ledgers(home):
+    for ledger in find_ledgers(home, os.environ):
         if str(ledger.path) != settings.ledger_path:
             age = describe_age(max(0.0, time.time() - ledger.written_at_s))
             text = f"{ledger.path}, {describe_size(ledger.size_bytes)}, last written {age}. To watch it instead:"
@@ -58,8 +57,11 @@ def examine_places(settings: Settings) -> Iterator[Finding]:
 def _file(path: str, status: os.stat_result) -> Finding:
     age_s = max(0.0, time.time() - status.st_mtime)
     text = f"{path}, {describe_size(status.st_size)}, last written {describe_age(age_s)}"
-    if age_s > _FROZEN_DAYS * 86_400:
-        frozen = "Newer Cline writes another store and leaves this file as it is; or Cline runs with another folder."
+    if age_s > FROZEN_DAYS * 86_400:
+        frozen = (
+            "Cline was not used since; or it is newer, writes a session store and leaves this file as it is; or it runs"
+            " with another folder. The line `live` names the setting"
+        )
         return warn("ledger", f"{text}. {frozen}")
     return ok("ledger", text)
 

@@ -1,0 +1,66 @@
+"""The session store of newer Cline, and which of all known stores is the one that Cline writes. Metadata only."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.cli.box import describe_age, describe_size
+from app.cli.doctor.finding import Finding, fail, ok, warn
+from app.core.errors import SessionsError
+from app.core.settings import Settings
+from app.features.ledger.places import FoundStore, find_ledgers, find_session_stores
+from app.features.sessions.guard import SessionsGuard
+
+
+def examine_sessions(settings: Settings) -> Iterator[Finding]:
+    """Name the session stores that there are; of the one that is read, say whether it may be."""
+    for store in find_session_stores(_home(), os.environ):
+        if not (settings.cline_sessions and str(store.path) == settings.sessions_path):
+            yield ok("session store", f"{_describe(store)}. It is not read")
+    if not settings.cline_sessions:
+        return
+    guard = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes)
+    try:
+        look = guard.look()
+    except SessionsError as error:
+        yield (warn if error.is_absent else fail)("session store", f"{error} {error.hint}")
+        return
+    store = FoundStore(Path(settings.sessions_path), look.size_bytes, look.written_ns / 1e9)
+    yield ok("session store", f"{_describe(store)}. It is read too")
+
+
+def examine_live(settings: Settings) -> Iterator[Finding]:
+    """Say which store was written last, and the one setting that makes the service read it."""
+    ledgers, sessions = find_ledgers(_home(), os.environ), find_session_stores(_home(), os.environ)
+    found = [*sessions, *ledgers]
+    if not found:
+        return
+    newest = max(found, key=lambda store: store.written_at_s)
+    path = str(newest.path)
+    is_sessions = newest in sessions
+    is_read = (
+        (settings.cline_sessions and path == settings.sessions_path) if is_sessions else path == settings.ledger_path
+    )
+    if is_read:
+        yield ok("live", f"{path} was written last of all known stores, and it is read")
+        return
+    setting = f"AICO_LEDGER_PATH={shlex.quote(path)}"
+    if is_sessions:
+        setting = "AICO_CLINE_SESSIONS=true"
+        if path != settings.sessions_path:
+            setting += f" AICO_SESSIONS_PATH={shlex.quote(path)}"
+    text = f"{path} was written last of all known stores, and it is not read. To read it: {setting}"
+    yield warn("live", text)
+
+
+def _describe(store: FoundStore) -> str:
+    age = describe_age(max(0.0, time.time() - store.written_at_s))
+    return f"{store.path}, {describe_size(store.size_bytes)}, last written {age}"
+
+
+def _home() -> Path:
+    return Path(os.path.realpath(Path("~").expanduser()))
