@@ -7,17 +7,21 @@ asked for is printed at the end of the run.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from random import Random, SystemRandom
 
 SOAK_VARIABLE = "AICO_SOAK"
 SEED_VARIABLE = "AICO_SEED"
 
 IS_SOAK = os.environ.get(SOAK_VARIABLE, "") not in {"", "0"}
-SEED = int(os.environ.get(SEED_VARIABLE) or (SystemRandom().getrandbits(32) if IS_SOAK else 20_260_214))
+if IS_SOAK:
+    # Where several processes share the run, all draw from one seed: they inherit the variable.
+    os.environ.setdefault(SEED_VARIABLE, str(SystemRandom().getrandbits(32)))
+SEED = int(os.environ.get(SEED_VARIABLE) or 20_260_214)
 """The same in each quick run, so that a landing is refused for what it changed; another one in each soak."""
 
 asked: dict[str, int] = {}
-"""How often each fault was done in this run, by the fault's name."""
+"""How often each fault was asked for by the present test."""
 
 
 def count_of(fault: str, *, quick: int, soak: int) -> int:
@@ -31,7 +35,7 @@ def rng_of(fault: str) -> Random:
     return Random(f"{SEED} {fault}")  # noqa: S311 - reproducible on purpose
 
 
-def describe() -> str:
-    """Return one line on what was done, and how to repeat it."""
-    counts = ", ".join(f"{fault} {count:,}" for fault, count in sorted(asked.items()))
-    return f"{'soak' if IS_SOAK else 'quick'}, {SEED_VARIABLE}={SEED}: {counts}"
+def describe(done: Mapping[str, int]) -> str:
+    """Return what was done how often, a line for each fault, and how to repeat it."""
+    lines = [f"{count:>9,}  {fault}" for fault, count in sorted(done.items())]
+    return "\n".join([f"{'many (soak)' if IS_SOAK else 'few (quick)'}, {SEED_VARIABLE}={SEED}", *lines])

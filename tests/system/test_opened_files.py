@@ -104,7 +104,8 @@ def use_everything(folder: Path, ledger: Path, trace: Path) -> None:
 def test_only_the_exact_ledger_is_ever_opened_and_only_for_reading(tmp_path: Path, trace: Path) -> None:
     """Below Cline's folder no file but one is opened by anything that ``aico`` does, and no name of another is said.
 
-    Directories on the way are opened for walking alone (no list can be read from them), watched, and looked at.
+    Directories on the way are opened for walking alone (no list can be read from them), watched, and looked at. The
+    doctor looks whether Cline's newer store is there.
     """
     home = tmp_path.resolve() / "home"
     cline = home / ".cline"
@@ -122,7 +123,9 @@ def test_only_the_exact_ledger_is_ever_opened_and_only_for_reading(tmp_path: Pat
     others = [call for call in calls if not call.opens and call.name not in LOOKS | WATCHES]
     assert lines(others) == []
     assert {call.path for call in calls if call.name in WATCHES} == {str(ledger.parent)}
-    assert {call.path for call in calls} <= {str(ledger), *on_the_way}
+    newer_store = str(cline / "data" / "db" / "sessions.db")
+    assert {call.path for call in calls} <= {str(ledger), *on_the_way, newer_store}
+    assert {call.name for call in calls if call.path == newer_store} <= LOOKS
     assert not {str(path) for path in neighbours} & {call.path for call in calls}
 
 
