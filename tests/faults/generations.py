@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from app.core.domain import TaskUsage
@@ -36,6 +36,10 @@ class Generations:
         if len(entries) != self.entry_count or len(numbers) != 1:
             return None
         return numbers.pop() - _FIRST
+
+    def are_of(self, number: int) -> Callable[[Mapping[str, TaskUsage]], bool]:
+        """Return the wish that what is stored is generation ``number``."""
+        return lambda tasks: self.find_number([*tasks.values()]) == number
 
     @staticmethod
     def _template(prompt_lengths: Sequence[int]) -> bytes:

@@ -12,16 +12,22 @@ from random import Random
 import pytest
 
 from app.core.database import Database
-from app.core.domain import TaskUsage, Trigger
+from app.core.domain import CLINE, TaskUsage, Trigger
 from app.core.errors import LedgerError
+from app.core.repository import UsageRepository
+from app.features.ledger.importer import LedgerImporter
+from app.features.ledger.path_guard import LedgerGuard
 from tests.e2e.ledger import PRIVATE, LedgerFile, now_ms
 from tests.emulator.ways import ALL_WAYS, Way, write_ledger
 from tests.faults.accidents import ACCIDENTS, DECOY_ID, Accident, Scene
-from tests.faults.counts import count_of, rng_of
+from tests.faults.counts import SEED, count_of, rng_of
+from tests.faults.generations import Generations
+from tests.faults.restless_writer import HANG_S, writing
 from tests.ledger.store import Store
 from tests.services.watched import Watched, watching
 
 TASKS = 12
+STORM_TASKS = 50
 CLOCKS_MS = (0, 0, -3_600_000, 86_400_000, -1_700_000_000_000)
 FAR_NS = (None, None, None, 1_000_000_000, 4_102_444_800_000_000_000)
 """Times that a write is given afterwards: its own, 1970, 2100."""
@@ -130,3 +136,37 @@ async def test_random_accidents_end_in_the_exact_state(ledger: LedgerFile, datab
     store = Store(database.path)
     store.check_accounts()
     assert not store.contains(PRIVATE.encode())
+
+
+async def test_storm_of_renames_ends_in_its_last_state(ledger: LedgerFile, database: Database) -> None:
+    """While another process replaces the file without a rest, imports go on; after it, the last state is stored."""
+    storms = count_of("storms of renames", quick=1, soak=20)
+    generations = Generations(STORM_TASKS, SEED)
+    async with watching(ledger, database) as watched:
+        for _ in range(storms):
+            watched.forget()
+            with writing(ledger.path, Way.RENAME, entry_count=STORM_TASKS, seed=SEED) as writer:
+                for _ in range(3):
+                    async with asyncio.timeout(HANG_S):
+                        await watched.imported.get()
+                last = await asyncio.to_thread(writer.stop)
+            await watched.until_stored(generations.are_of(last))
+
+
+async def test_many_entries_are_imported_to_the_last(ledger: LedgerFile, database: Database) -> None:
+    """A ledger of any number of entries is stored whole, run after run, and its accounts agree."""
+    count = count_of("entries in one import", quick=20_000, soak=1_000_000)
+    small = '{"id":"%d","ts":%d,"tokensIn":3,"tokensOut":2,"totalCost":0.25}'
+    ledger.overwrite(f"[{','.join(small % (number, number) for number in range(count))}]".encode())
+    importer = LedgerImporter(
+        LedgerGuard(str(ledger.path), 1 << 30),
+        UsageRepository(database, CLINE, now_ms),
+        read_attempts=2,
+        max_entries_per_run=10_000,
+        now_ms=now_ms,
+    )
+    steps = [step.receipt async for step in importer.run(Trigger.CLI)]
+    assert [step.added_count for step in steps] == [10_000] * (count // 10_000)
+    store = Store(database.path)
+    assert len(store.tasks()) == count
+    store.check_accounts()

@@ -89,7 +89,7 @@ def test_file_that_is_being_written_is_never_taken_for_another(
 
     After the last byte the very next reading is the last generation.
     """
-    reads = count_of(f"readings beside {way}, {entry_count} entries", quick=share * 60, soak=share * 3_300)
+    reads = count_of(f"readings beside {way}, {entry_count} entries", quick=share * 60, soak=share * 5_000)
     reader = reader_of(path, entry_count)
     with writing(path, way, entry_count=entry_count, seed=SEED) as writer:
         while reader.seen.total() < reads:
@@ -104,7 +104,7 @@ def test_file_that_is_being_written_is_never_taken_for_another(
 @pytest.mark.parametrize(("entry_count", "share"), [(100, 6), (1_000, 3)])
 def test_file_that_is_written_in_place_is_right_after_the_last_byte(path: Path, entry_count: int, share: int) -> None:
     """Mixtures of two generations can be read meanwhile, which is why imports look twice; the end is the last one."""
-    reads = count_of(f"readings beside inplace, {entry_count} entries", quick=share * 60, soak=share * 3_300)
+    reads = count_of(f"readings beside inplace, {entry_count} entries", quick=share * 60, soak=share * 5_000)
     reader = reader_of(path, entry_count)
     with writing(path, Way.IN_PLACE, entry_count=entry_count, seed=SEED) as writer:
         while reader.seen.total() < reads:
