@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,16 +18,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
+from app.core.clock import now_ms
 from app.core.errors import StorageBusy, StorageError
-from app.core.migrations import migrate
-from app.core.private_file import open_private
+from app.core.preparation import prepare_database
+from app.core.recovery import Recovery
+from app.core.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S = 1.5
-"""How long a statement waits for a lock: a request is answered within two seconds."""
 _READERS = 4
-_BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _WRITER_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     # FULL: history must outlive the ledger, from which entries vanish, and a commit costs a fraction of a millisecond.
@@ -53,17 +51,20 @@ class Database:
         self.path = path
         self._turn = asyncio.Lock()
         self._identity: tuple[int, int] | None = None
+        self.recovery: Recovery | None = None
+        """The last recovery whose lost file still lies beside the database."""
         self._writes: set[asyncio.Task[object]] = set()
-        self._writer = _engine(f"file:{_uri_path(path)}?mode=rw", 1, "BEGIN IMMEDIATE", _WRITER_PRAGMAS)
-        self._reader = _engine(f"file:{_uri_path(path)}?mode=ro", _READERS, "BEGIN", _READER_PRAGMAS)
+        self._writer = _engine(f"file:{uri_path(path)}?mode=rw", 1, "BEGIN IMMEDIATE", _WRITER_PRAGMAS)
+        self._reader = _engine(f"file:{uri_path(path)}?mode=ro", _READERS, "BEGIN", _READER_PRAGMAS)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
 
-        Raises StorageNewer for a database of a newer version (untouched), StorageBusy, StorageError.
+        A damaged file is set aside and the best that can be had takes its place; :attr:`recovery` tells of it. Raises
+        StorageNewer for a database of a newer version and StorageForeign for another program's (both untouched),
+        StorageBusy, StorageError.
         """
-        await asyncio.to_thread(_prepare_file, self.path)
-        await asyncio.to_thread(migrate, self.path)
+        self.recovery = await asyncio.to_thread(prepare_database, self.path, now_ms)
         self._identity = await asyncio.to_thread(_find_identity, self.path)
 
     async def check(self) -> None:
@@ -73,6 +74,13 @@ class Database:
         """
         if self._identity is not None and self._identity != await asyncio.to_thread(_find_identity, self.path):
             raise StorageError("its file was removed or replaced while it was in use")
+
+    async def find_recovery(self) -> Recovery | None:
+        """Return the last recovery whose lost file still lies beside the database: somebody has yet to see to it."""
+        recovery = self.recovery
+        if recovery is None or not await asyncio.to_thread(self.path.with_name(recovery.set_aside).exists):
+            return None
+        return recovery
 
     async def close(self) -> None:
         """Let running writes end, then close every connection."""
@@ -158,11 +166,9 @@ def _engine(target: str, size: int, begin: str, pragmas: tuple[str, ...]) -> Asy
 
 def _translate(error: DBAPIError | sqlite3.Error) -> StorageError:
     original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlite_errorcode", None)
-    if isinstance(code, int) and code & 0xFF in _BUSY_CODES:
-        return StorageBusy("another process holds its lock")
-    name = getattr(original, "sqlite_errorname", None)
-    return StorageError(name if isinstance(name, str) else type(original).__name__)
+    if isinstance(original, sqlite3.Error):
+        return translate(original)
+    return StorageError(type(original).__name__)
 
 
 def _find_identity(path: Path) -> tuple[int, int] | None:
@@ -171,12 +177,3 @@ def _find_identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _uri_path(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _prepare_file(path: Path) -> None:
-    """Make folder (0700) and file (0600) before SQLite would make them readable by others."""
-    os.close(open_private(path, create=True))

@@ -28,7 +28,7 @@
     ├── ServiceUnreachable        the process that holds the lock does not answer
     ├── ServiceRefusal            it answers with an error of its own
     ├── PortTaken                 another program listens where we should
-    ├── OutputFailed              an export cannot be written where it should
+    ├── OutputFailed              an export or a backup cannot be written where it should
     ├── SupervisorRefused         systemd, launchd or the Task Scheduler did not do what it was asked
     └── RequestRefused            a caller of the HTTP or WebSocket interface
         ├── RequestMalformed      no HTTP
@@ -236,16 +236,6 @@ class StorageBusy(StorageError):
     hint = "Try again in a moment; the service goes on by itself. Close other programs that hold the database open."
 
 
-class StorageNewer(StorageError):
-    """The database was written by a newer version of this program; it is left untouched."""
-
-    code = "storage_newer"
-    hint = "Update AI Cost Observer, or set AICO_DATABASE_PATH to another file."
-
-    def __init__(self) -> None:
-        super().__init__("it was written by a newer version of this program")
-
-
 class StorageForeign(StorageError):
     """The file is another program's database; it is left untouched."""
 
@@ -254,6 +244,16 @@ class StorageForeign(StorageError):
 
     def __init__(self) -> None:
         super().__init__("it belongs to another program")
+
+
+class StorageNewer(StorageError):
+    """The database was written by a newer version of this program; it is left untouched."""
+
+    code = "storage_newer"
+    hint = "Update AI Cost Observer, or set AICO_DATABASE_PATH to another file."
+
+    def __init__(self) -> None:
+        super().__init__("it was written by a newer version of this program")
 
 
 class BackupUnusable(StorageError):
@@ -315,13 +315,13 @@ class PortTaken(ObserverError):
 
 
 class OutputFailed(ObserverError):
-    """The file of an export cannot be written, or must not be."""
+    """The file of an export or a backup cannot be written, or must not be."""
 
     code = "output_failed"
     hint = "Name another file. What was there before is as it was."
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"The export cannot be written to {path}: {reason}.")
+        super().__init__(f"{path} cannot be written: {reason}.")
 
 
 class SupervisorRefused(ObserverError):

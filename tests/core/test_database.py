@@ -134,15 +134,6 @@ async def test_database_lies_where_it_was_told(tmp_path: Path, name: str) -> Non
     assert read_sources(database.path) == ["x"]
 
 
-async def test_database_refuses_a_file_of_another_kind(tmp_path: Path) -> None:
-    """Garbage is said to be none of ours, and stays as it is."""
-    path = tmp_path / "observer.db"
-    path.write_bytes(b"my diary\n" * 1_000)
-    with pytest.raises(StorageError, match="SQLITE_NOTADB"):
-        await Database(path).open()
-    assert path.read_bytes() == b"my diary\n" * 1_000
-
-
 async def test_database_write_undoes_everything_when_it_fails(database: Database) -> None:
     """Half of a write is no write, and the next one works."""
 

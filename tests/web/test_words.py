@@ -20,10 +20,14 @@ _PLURAL = re.compile(r"\.(one|other)$")
 _NEVER_ON_A_PAGE = {
     "configuration",
     "instance_running",
+    "output_failed",
     "port_taken",
     "service_refused",
     "service_unreachable",
+    "storage_foreign",
     "storage_newer",
+    "supervisor_refused",
+    "backup_unusable",
 }
 """Errors of the command line: a service that meets one does not serve."""
 

@@ -1,0 +1,147 @@
+"""Backups: whole or not there, private, few, and never in the writer's way."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.core.backups import DAILY_KEPT, BackupFolder, get_position, write_backup
+from app.core.errors import OutputFailed, StorageError
+from app.core.inspection import Condition, inspect
+from tests.core.damage import break_page, copy_of_filled, failed_checks, find_pages
+from tests.core.stores import Store, list_names, open_store, read_rows, usage
+
+DAY = date(2026, 3, 1)
+
+
+async def test_backup_is_whole_private_and_alone(tmp_path: Path) -> None:
+    """A backup holds what its database holds, in one file that only its user may read."""
+    path = await copy_of_filled(tmp_path)
+    backup = BackupFolder(path).make_daily(DAY)
+    assert backup == tmp_path / "backups" / "observer-2026-03-01.db"
+    rows = "SELECT * FROM usage_delta ORDER BY task_id, quarter"
+    assert read_rows(backup, rows) == read_rows(path, rows)
+    assert get_position(backup) == get_position(path)
+    assert failed_checks(backup) == []
+    assert list_names(backup.parent) == {backup.name}
+    assert (backup.stat().st_mode & 0o777, backup.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_backup_folder_keeps_the_last_three_days(store: Store) -> None:
+    """The oldest ones go when a new one has come."""
+    folder = BackupFolder(store.path)
+    for number in range(6):
+        folder.make_daily(DAY + timedelta(days=number))
+    assert [path.name for path in folder.list_daily()] == [
+        f"observer-2026-03-{day:02}.db" for day in (6, 5, 4)[:DAILY_KEPT]
+    ]
+
+
+def test_backup_folder_keeps_what_was_just_made_by_a_wrong_clock(store: Store) -> None:
+    """A clock that is years behind makes a backup all the same, and one that is years ahead takes one place only."""
+    folder = BackupFolder(store.path)
+    for day in (date(2100, 1, 1), DAY, DAY + timedelta(days=1), date(1970, 1, 1)):
+        made = folder.make_daily(day)
+        assert made in folder.list_daily()
+    assert [path.name[9:13] for path in folder.list_daily()] == ["2100", "2026", "1970"]
+
+
+def test_backup_folder_touches_no_other_files(store: Store) -> None:
+    """What else lies in the folder is not ours; what was left unfinished is."""
+    folder = BackupFolder(store.path)
+    folder.path.mkdir()
+    for name in ("notes.txt", "other-2026-03-01.db", "observer-2026-03-01.db.part", "observer-old.db"):
+        (folder.path / name).write_text("x")
+    folder.make_daily(DAY)
+    assert list_names(folder.path) == {"notes.txt", "other-2026-03-01.db", "observer-old.db", "observer-2026-03-01.db"}
+    folder.clear()
+    assert list_names(folder.path) == {"notes.txt", "other-2026-03-01.db", "observer-old.db"}
+
+
+async def test_backup_is_of_one_moment_while_others_write(store: Store) -> None:
+    """Backups made while the writer goes on are each whole, and each write goes through."""
+    folder = BackupFolder(store.path)
+    writing = asyncio.create_task(write_on(store, 60))
+    number = 0
+    while not writing.done():
+        backup = await asyncio.to_thread(folder.make_daily, DAY + timedelta(days=number % 3))
+        assert failed_checks(backup) == []
+        number += 1
+    await writing
+    assert len((await store.repository.get_known()).tasks) == 60
+
+
+async def write_on(store: Store, count: int) -> None:
+    """Import one task after the other."""
+    for number in range(count):
+        await store.take_in([usage(f"t{number}")])
+
+
+async def test_backup_of_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    """A copy that is not intact gets no name."""
+    path = await copy_of_filled(tmp_path)
+    break_page(path, find_pages(path, "cline_task_usage")[3])
+    with pytest.raises(StorageError, match="damaged"):
+        BackupFolder(path).make_daily(DAY)
+    assert list_names(BackupFolder(path).path) == set()
+
+
+def test_backup_that_fails_leaves_the_one_before(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there is no room, the backup of the same day stays as it was and nothing unfinished is left."""
+    folder = BackupFolder(store.path)
+    before = folder.make_daily(DAY).read_bytes()
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.core.sqlite_files.os.fsync", fail)
+        with pytest.raises(StorageError, match="No space left"):
+            folder.make_daily(DAY)
+    assert folder.list_daily()[0].read_bytes() == before
+    assert list_names(folder.path) == {"observer-2026-03-01.db"}
+
+
+def test_written_backup_refuses_to_overwrite(store: Store) -> None:
+    """A file that is there stays as it is, whatever it is."""
+    target = store.path.with_name("mine.db")
+    target.write_text("precious")
+    with pytest.raises(OutputFailed, match="already"):
+        write_backup(store.path, target)
+    assert target.read_text() == "precious"
+
+
+def test_written_backup_lies_where_it_was_told(store: Store) -> None:
+    """A new file, readable by its user alone; of a folder that is missing, it is said."""
+    target = store.path.with_name("a copy of mine.db")
+    write_backup(store.path, target)
+    assert inspect(target).condition is Condition.SOUND
+    assert target.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(OutputFailed, match="No such file"):
+        write_backup(store.path, store.path.parent / "missing" / "x.db")
+
+
+def test_written_backup_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    """The name that was held is given back."""
+    source = tmp_path / "observer.db"
+    source.write_bytes(b"no database" * 1_000)
+    with pytest.raises(StorageError):
+        write_backup(source, tmp_path / "copy.db")
+    assert list_names(tmp_path) == {"observer.db"}
+
+
+async def test_backup_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    """A transaction that is under way is not in the backup, and does not hold it up."""
+    path = await copy_of_filled(tmp_path)
+    async with open_store(path), asyncio.timeout(20):
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            writer.execute("DELETE FROM cline_task_usage")
+            backup = await asyncio.to_thread(BackupFolder(path).make_daily, DAY)
+            writer.execute("ROLLBACK")
+    assert read_rows(backup, "SELECT COUNT(*) FROM cline_task_usage") == [(2_000,)]

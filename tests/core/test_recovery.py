@@ -1,0 +1,426 @@
+"""A lost database: what is set aside, what takes its place, and what is never touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from alembic import command
+
+from app.core import replacement
+from app.core.backups import BackupFolder, get_position
+from app.core.database import Database
+from app.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
+from app.core.inspection import Condition, inspect
+from app.core.migrations import alembic_config, list_revisions
+from app.core.recovery import Recovery, find_recovery
+from app.core.sqlite_files import remove
+from tests.core.damage import (
+    break_page,
+    close_log,
+    contents,
+    copy_of_filled,
+    copy_to,
+    failed_checks,
+    file_size_limit,
+    fill,
+    find_pages,
+    set_contents,
+)
+from tests.core.stores import copy_of_template, list_names, open_store, read_rows, usage
+
+ROWS = "SELECT * FROM cline_task_usage ORDER BY task_id"
+DELTAS = "SELECT * FROM usage_delta ORDER BY task_id, quarter, model"
+
+
+@pytest.fixture
+async def filled(tmp_path: Path) -> Path:
+    """Return a closed database of 2,000 tasks that grew once."""
+    return await copy_of_filled(tmp_path)
+
+
+async def reopen(path: Path) -> Recovery | None:
+    """Open as the service does at its start, close, and return what was done about a loss."""
+    database = Database(path)
+    await database.open()
+    await database.close()
+    return database.recovery
+
+
+def put_garbage(path: Path) -> None:
+    """Leave bytes that never were a database."""
+    set_contents(path, b"my diary\n" * 1_000)
+
+
+def zero_the_beginning(path: Path) -> None:
+    """Leave what a failing disk leaves of the first page."""
+    data = bytearray(path.read_bytes())
+    data[:4096] = bytes(4096)
+    set_contents(path, bytes(data))
+
+
+def cut_in_half(path: Path) -> None:
+    """Leave the first half."""
+    data = path.read_bytes()
+    set_contents(path, data[: len(data) // 2])
+
+
+def cut_short(path: Path) -> None:
+    """Leave less than a header."""
+    set_contents(path, path.read_bytes()[:50])
+
+
+def break_the_schema(path: Path) -> None:
+    """Overwrite the first page behind its header."""
+    data = bytearray(path.read_bytes())
+    data[100:4096] = b"\xa5" * 3996
+    set_contents(path, bytes(data))
+
+
+def break_a_leaf(path: Path) -> None:
+    """Overwrite one page of tasks."""
+    pages = find_pages(path, "cline_task_usage")
+    break_page(path, pages[len(pages) // 2])
+
+
+DAMAGES = [put_garbage, zero_the_beginning, cut_in_half, cut_short, break_the_schema, break_a_leaf]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_recovery_takes_the_backup_of_a_lost_database(filled: Path, damage: Callable[[Path], None]) -> None:
+    """However it was lost: the bytes are kept aside, all that the backup knew is there, under another epoch."""
+    rows, deltas = read_rows(filled, ROWS), read_rows(filled, DELTAS)
+    before = get_position(filled)
+    BackupFolder(filled).make_daily(date(2026, 3, 1))
+    damage(filled)
+    lost = contents(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert recovery.backup == "observer-2026-03-01.db"
+    aside = filled.with_name(recovery.set_aside)
+    assert aside.name.startswith("observer.db.corrupt-")
+    assert aside.read_bytes() == lost
+    assert read_rows(filled, ROWS) == rows
+    assert read_rows(filled, DELTAS) == deltas
+    after = get_position(filled)
+    assert after.epoch != before.epoch
+    assert after.revision > before.revision
+    assert failed_checks(filled) == []
+    assert {path.stat().st_mode & 0o777 for path in filled.parent.iterdir() if path.is_file() and path != aside} == {
+        0o600
+    }
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_recovery_begins_anew_without_a_backup(filled: Path, damage: Callable[[Path], None]) -> None:
+    """Without a backup there is still a database that agrees with itself, and what could be read is in it."""
+    rows = set(read_rows(filled, ROWS))
+    damage(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert recovery.backup is None
+    assert not recovery.is_whole
+    assert "may be missing" in recovery.describe()
+    kept = set(read_rows(filled, ROWS))
+    assert kept <= rows
+    assert len(kept) == recovery.task_count == recovery.salvaged_count
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_salvages_every_task_but_those_of_the_broken_page(filled: Path) -> None:
+    """One broken page of 2,000 tasks costs that page's tasks; those around it keep their rows, deltas and times."""
+    rows, deltas = read_rows(filled, ROWS), set(read_rows(filled, DELTAS))
+    break_a_leaf(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    kept = read_rows(filled, ROWS)
+    assert 1_900 < len(kept) < 2_000
+    assert set(kept) < set(rows)
+    assert set(read_rows(filled, DELTAS)) < deltas
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_finds_tasks_between_two_broken_pages(filled: Path) -> None:
+    """What lies between two damages is looked up one by one."""
+    pages = find_pages(filled, "cline_task_usage")
+    break_page(filled, pages[1])
+    break_page(filled, pages[-2])
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert recovery.salvaged_count > 2_000 * (len(pages) - 3) / len(pages)
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_keeps_all_tasks_when_only_deltas_are_broken(filled: Path) -> None:
+    """Deltas that cannot be read are posted anew as differences: each task's deltas add up to its row."""
+    rows = read_rows(filled, ROWS)
+    pages = find_pages(filled, "usage_delta")
+    break_page(filled, pages[len(pages) // 2])
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert recovery.is_whole
+    assert "may be missing" not in recovery.describe()
+    assert read_rows(filled, ROWS) == rows
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_adds_to_the_backup_what_came_after_it(filled: Path) -> None:
+    """Growth and new tasks since the backup are taken from the damaged file; the rest is the backup's."""
+    BackupFolder(filled).make_daily(date(2026, 3, 1))
+    await fill(filled, count=2_100, growth=2)
+    close_log(filled)
+    rows = read_rows(filled, ROWS)
+    pages = find_pages(filled, "cline_task_usage")
+    break_page(filled, pages[0])
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert 2_000 < recovery.salvaged_count < 2_100
+    assert recovery.task_count == 2_100
+    kept = read_rows(filled, ROWS)
+    assert [row[0] for row in kept] == [row[0] for row in rows]
+    assert sum(row in rows for row in kept) == recovery.salvaged_count
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_reads_what_is_only_in_the_log(filled: Path) -> None:
+    """A commit that was not written back yet lies in the log; it is read, and the log set aside with its file."""
+    with closing(sqlite3.connect(filled)) as holder:
+        holder.execute("SELECT COUNT(*) FROM cline_task_usage").fetchone()
+        async with open_store(filled) as store:
+            await store.take_in([usage("in-the-log")])
+            log, index = filled.with_name("observer.db-wal"), filled.with_name("observer.db-shm")
+            kept = {path: path.read_bytes() for path in (filled, log, index)}
+    for path, data in kept.items():
+        path.write_bytes(data)
+    break_page(filled, find_pages_of(kept[filled], filled)[-1])
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert filled.with_name(recovery.set_aside + "-wal").exists()
+    assert read_rows(filled, "SELECT task_id FROM cline_task_usage WHERE task_id = 'in-the-log'") == [("in-the-log",)]
+    assert failed_checks(filled) == []
+
+
+def find_pages_of(data: bytes, beside: Path) -> list[int]:
+    """Return the leaf pages of the tasks in ``data``, looked at in a copy without a log."""
+    with TemporaryDirectory(dir=beside.parent) as folder:
+        copy = Path(folder) / "copy.db"
+        copy.write_bytes(data)
+        return find_pages(copy, "cline_task_usage")
+
+
+async def test_recovery_never_lets_a_counter_fall(filled: Path) -> None:
+    """What a counter has shown stays the least that it shows, though the backup knew less."""
+    BackupFolder(filled).make_daily(date(2026, 3, 1))
+    await fill(filled, growth=4)
+    close_log(filled)
+    shown = read_rows(filled, "SELECT model, tokens_in FROM usage_counter ORDER BY model")
+    for page in find_pages(filled, "cline_task_usage"):
+        break_page(filled, page)
+    assert await reopen(filled) is not None
+    assert read_rows(filled, "SELECT model, tokens_in FROM usage_counter ORDER BY model") == shown
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_does_not_bring_back_what_was_forgotten(filled: Path) -> None:
+    """A task that was forgotten after the backup stays forgotten when the backup returns."""
+    BackupFolder(filled).make_daily(date(2026, 3, 1))
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("INSERT INTO forgotten_task VALUES ('cline', 'task-00007', 1)")
+    close_log(filled)
+    break_a_leaf(filled)
+    assert await reopen(filled) is not None
+    assert read_rows(filled, "SELECT task_id FROM cline_task_usage WHERE task_id = 'task-00007'") == []
+    assert read_rows(filled, "SELECT task_id FROM forgotten_task") == [("task-00007",)]
+    assert failed_checks(filled) == []
+
+
+async def test_recovery_passes_over_a_backup_that_is_damaged_itself(filled: Path) -> None:
+    """The newest backup that is intact is taken, not the newest."""
+    folder = BackupFolder(filled)
+    older, newer = folder.make_daily(date(2026, 3, 1)), folder.make_daily(date(2026, 3, 2))
+    os.utime(older, (1_000_000_000, 1_000_000_000))
+    break_a_leaf(newer)
+    put_garbage(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert recovery.backup == older.name
+
+
+async def test_recovery_takes_an_emptied_file_for_lost_where_there_are_backups(filled: Path) -> None:
+    """A file without a byte beside backups was emptied by an accident; one without any is a start broken off."""
+    set_contents(filled, b"")
+    lonely = copy_to(filled, filled.parent / "lonely")
+    assert await reopen(lonely) is None
+    set_contents(lonely, b"")
+    BackupFolder(lonely).path.mkdir()
+    shutil.copy(copy_of_template(lonely.parent), BackupFolder(lonely).path / "observer-2026-03-01.db")
+    set_contents(lonely, b"")
+    recovery = await reopen(lonely)
+    assert recovery is not None
+    assert recovery.backup == "observer-2026-03-01.db"
+
+
+async def test_recovery_leaves_a_removed_database_removed(filled: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who removes the database wants another one: backups are left alone, and said to be there."""
+    BackupFolder(filled).make_daily(date(2026, 3, 1))
+    remove(filled)
+    assert await reopen(filled) is None
+    assert read_rows(filled, ROWS) == []
+    assert "aico db restore" in caplog.text
+
+
+async def test_recovery_is_told_until_the_lost_file_is_gone(filled: Path) -> None:
+    """Every start says it again, until somebody has seen to the file that was set aside."""
+    put_garbage(filled)
+    first = await reopen(filled)
+    assert first is not None
+    assert await reopen(filled) == first == find_recovery(filled)
+    database = Database(filled)
+    await database.open()
+    filled.with_name(first.set_aside).unlink()
+    assert await database.find_recovery() is None
+    await database.close()
+    assert await reopen(filled) is None
+
+
+async def test_recovery_sets_two_losses_aside_under_two_names(filled: Path) -> None:
+    """A second loss within the same second overwrites nothing."""
+    names = set()
+    for _ in range(3):
+        put_garbage(filled)
+        recovery = await reopen(filled)
+        assert recovery is not None
+        names.add(recovery.set_aside)
+    assert len(names) == 3
+    assert names <= list_names(filled.parent)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE notes (text)", "CREATE TABLE alembic_version (version_num)"])
+async def test_recovery_never_touches_another_programs_database(tmp_path: Path, statement: str) -> None:
+    """A sound database that is not ours is refused by its name, byte for byte as it was."""
+    path = tmp_path / "observer.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+        connection.execute("CREATE TABLE more (text)")
+        if "alembic" in statement:
+            connection.execute("INSERT INTO alembic_version VALUES ('f00')")
+    before = path.read_bytes()
+    with pytest.raises(StorageForeign):
+        await reopen(path)
+    assert path.read_bytes() == before
+    assert list_names(tmp_path) == {"observer.db"}
+
+
+async def test_recovery_never_touches_a_newer_database(filled: Path) -> None:
+    """A database of a newer version is refused untouched, also when it is damaged."""
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    close_log(filled)
+    break_a_leaf(filled)
+    before = contents(filled)
+    with pytest.raises(StorageNewer):
+        await reopen(filled)
+    assert contents(filled) == before
+    assert list_names(filled.parent) == {"observer.db"}
+
+
+async def test_recovery_never_sets_a_locked_database_aside(filled: Path) -> None:
+    """A program that holds the whole file is an error that passes, not a damage."""
+    with closing(sqlite3.connect(filled, isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageBusy):
+            await reopen(filled)
+        holder.execute("ROLLBACK")
+    assert await reopen(filled) is None
+    assert list_names(filled.parent) == {"observer.db"}
+
+
+@pytest.mark.parametrize("step", range(6))
+async def test_recovery_that_was_cut_off_is_finished_at_the_next_start(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Wherever the power goes while files change their names, the next start has the database of the backup."""
+    rows = read_rows(filled, ROWS)
+    BackupFolder(filled).make_daily(date(2026, 3, 1))
+    put_garbage(filled)
+    filled.with_name("observer.db-wal").write_bytes(b"x" * 100)
+    rename = Path.rename
+    count = 0
+
+    def rename_until(path: Path, target: Path) -> Path:
+        nonlocal count
+        if count == step:
+            raise KeyboardInterrupt
+        count += 1
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename_until)
+        with suppress(KeyboardInterrupt):
+            await reopen(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    assert read_rows(filled, ROWS) == rows
+    assert filled.with_name(recovery.set_aside).read_bytes() == b"my diary\n" * 1_000
+    assert not [name for name in list_names(filled.parent) if name.endswith((".next", ".part"))]
+    assert replacement.list_aside(filled) == [filled.with_name(recovery.set_aside)]
+
+
+async def test_recovery_without_room_leaves_everything_as_it_was(filled: Path) -> None:
+    """When there is no room for a second file, the lost one stays in its place for the next start."""
+    break_a_leaf(filled)
+    before = contents(filled)
+    with file_size_limit(60_000), pytest.raises(StorageError):
+        await reopen(filled)
+    assert contents(filled) == before
+    assert not [name for name in list_names(filled.parent) if ".corrupt" in name]
+    assert await reopen(filled) is not None
+
+
+async def test_database_is_backed_up_before_it_is_migrated(tmp_path: Path) -> None:
+    """An existing database of an older schema is copied first; one of the newest schema, or a new one, is not."""
+    path = copy_of_template(tmp_path)
+    assert await reopen(path) is None
+    assert not BackupFolder(path).path.exists()
+    command.downgrade(alembic_config(path), "0002")
+    await reopen(path)
+    (backup,) = BackupFolder(path).list_all()
+    assert backup.name == "observer-schema-0002.db"
+    assert inspect(backup).revision == "0002"
+    assert read_rows(path, "SELECT version_num FROM alembic_version") == [(list_revisions()[-1],)]
+
+
+async def test_database_copied_by_hand_gets_its_log_back(filled: Path) -> None:
+    """A backup that somebody copied into the place reads and writes at the same time, as ever."""
+    copy = BackupFolder(filled).make_daily(date(2026, 3, 1))
+    set_contents(filled, copy.read_bytes())
+    assert not inspect(filled).has_wal
+    await reopen(filled)
+    assert inspect(filled).has_wal
+
+
+def test_inspection_says_what_lies_there(tmp_path: Path) -> None:
+    """Nothing, a blank file and a database without tables are no losses."""
+    path = tmp_path / "observer.db"
+    assert inspect(path).condition is Condition.EMPTY
+    path.touch()
+    assert inspect(path).condition is Condition.BLANK
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    assert inspect(path).condition is Condition.EMPTY
+
+
+async def test_recovery_of_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A folder in the file's place is nothing to set aside."""
+    (tmp_path / "observer.db").mkdir()
+    with pytest.raises(StorageError):
+        await reopen(tmp_path / "observer.db")
+    assert list_names(tmp_path) == {"observer.db"}
