@@ -16,7 +16,7 @@ from app.core.database import Database
 from app.core.domain import ImportReceipt, Store, TaskUsage
 from app.core.errors import StorageError
 from app.core.events import FreshRow, LedgerImported
-from app.core.models import ClineTaskUsage, DatabaseState, ImportRun, SourceState, TaskPeak, TaskStore
+from app.core.models import ClineTaskUsage, DatabaseState, ForgottenTask, ImportRun, SourceState, TaskPeak, TaskStore
 from app.core.money import NANO
 from app.core.statements import (
     ADD_COUNTERS,
@@ -46,6 +46,7 @@ _SELECT_USAGE = select(
 _SELECT_PEAKS = select(
     col(TaskPeak.task_id), col(TaskPeak.tokens_in), col(TaskPeak.tokens_out), col(TaskPeak.cost_nano_usd)
 )
+_SELECT_FORGOTTEN = select(col(ForgottenTask.task_id))
 _SELECT_STORES = select(col(TaskStore.task_id), col(TaskStore.store))
 
 FRESH_ROWS_MAX = 500
@@ -80,6 +81,8 @@ class KnownUsage:
     """Greatest ``ts`` of all tasks; None when there are none."""
     stores: dict[str, Store] = field(default_factory=dict)
     """Where a task's row was read, for tasks of another store than the ledger."""
+    forgotten: frozenset[str] = frozenset()
+    """Tasks that were removed on request and shall not come back."""
 
     def __post_init__(self) -> None:
         self.latest_ts = max((usage.ts for usage in self.tasks.values()), default=None)
@@ -226,6 +229,8 @@ class UsageRepository:
             known = KnownUsage(tasks, peaks, epoch, revision)
             store_rows = await connection.execute(_SELECT_STORES.where(col(TaskStore.source) == self._source))
             known.stores = {row[0]: Store(row[1]) for row in store_rows}
+            forgotten = await connection.execute(_SELECT_FORGOTTEN.where(col(ForgottenTask.source) == self._source))
+            known.forgotten = frozenset(row[0] for row in forgotten)
         if self._known is None and self._apply_count == begun:
             # Otherwise an import has overtaken this reading: it is true of its moment, and must not become the next
             # import's left side.

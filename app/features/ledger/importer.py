@@ -98,7 +98,7 @@ class LedgerImporter:
             outcome = Outcome(trigger, started, reading.valid_count, reading.rejections)
             yield ImportStep(self._writer.receipt(outcome, known), None, repeats=True)
             return
-        diff = await asyncio.to_thread(diff_usage, known.tasks, entries, self.store, known.stores)
+        diff = await asyncio.to_thread(diff_usage, known.tasks, entries, self.store, known.stores, known.forgotten)
         outcome = _outcome(trigger, started, reading, diff)
         if not diff.changes:
             await self._repository.note_observation()
@@ -113,7 +113,7 @@ class LedgerImporter:
         """Return the receipt that an import on top of ``known`` would have; write nothing. Raises like :meth:`run`."""
         started = time.perf_counter()
         reading, entries = await self._read(None)
-        diff = diff_usage(known.tasks, entries or (), self.store, known.stores)
+        diff = diff_usage(known.tasks, entries or (), self.store, known.stores, known.forgotten)
         receipt = self._writer.receipt(_outcome(Trigger.CLI, started, reading, diff), known)
         return self._writer.counted(receipt, started, diff.changes, 0)
 

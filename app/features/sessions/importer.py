@@ -78,7 +78,9 @@ class SessionsImporter:
         look = await asyncio.to_thread(self._guard.look)
         rows = await self._read(self._cursor if is_partial else EVERYTHING)
         reading = await asyncio.to_thread(judge_rows, rows)
-        diff = await asyncio.to_thread(diff_usage, known.tasks, reading.sessions, self.store, known.stores)
+        diff = await asyncio.to_thread(
+            diff_usage, known.tasks, reading.sessions, self.store, known.stores, known.forgotten
+        )
         outcome = _outcome(trigger, started, reading, diff)
         is_young = time.time_ns() - look.written_ns < _YOUNG_NS
         if not diff.changes:
@@ -95,7 +97,7 @@ class SessionsImporter:
         """Return the receipt that an import on top of ``known`` would have; write nothing. Raises like :meth:`run`."""
         started = time.perf_counter()
         reading = judge_rows(await self._read(EVERYTHING))
-        diff = diff_usage(known.tasks, reading.sessions, self.store, known.stores)
+        diff = diff_usage(known.tasks, reading.sessions, self.store, known.stores, known.forgotten)
         receipt = self._writer.receipt(_outcome(Trigger.CLI, started, reading, diff), known)
         return self._writer.counted(receipt, started, diff.changes, 0)
 

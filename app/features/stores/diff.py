@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -25,17 +25,22 @@ def diff_usage(
     entries: Iterable[TaskUsage],
     store: Store = Store.LEDGER,
     stores: Mapping[str, Store] = _NO_OTHERS,
+    forgotten: Container[str] = frozenset(),
 ) -> UsageDiff:
     """Compare ``entries`` of ``store`` (no id twice) with the ``stored`` tasks by id.
 
     A stored task without an entry is left alone: entries vanish and come back when a second window of Cline writes.
     A known model is never replaced by None. ``stores`` says where rows were read that are not the ledger's: a row of
     a higher store is left alone, because its task goes on there and the lower store's entry stays as it was; a row of
-    a lower one is taken over, even if nothing but its store changes. Any exception is a bug.
+    a lower one is taken over, even if nothing but its store changes. A ``forgotten`` task counts as unchanged,
+    whatever becomes of it. Any exception is a bug.
     """
     changes: list[UsageChange] = []
     unchanged_count = 0
     for entry in entries:
+        if entry.task_id in forgotten:
+            unchanged_count += 1
+            continue
         before = stored.get(entry.task_id)
         after = entry
         if before is not None:
