@@ -1,4 +1,4 @@
-"""Health, metrics, the description of the interface, the page, and addresses where there is nothing."""
+"""Health, the description of the interface, the page, and addresses where there is nothing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ from contextlib import closing
 import httpx
 import pytest
 from fastapi.openapi.models import OpenAPI
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.api.page_routes import WEB
 from app.core import errors
 from app.core.events import WatcherState, WatcherStateChanged
-from app.services import metrics
 from tests.api.answers import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.ledger import PRIVATE, entry
-
-LABELS = ("source", "model", "direction", "code", "state")
 
 
 async def test_healthz_answers_while_the_process_is_up(api: Api) -> None:
@@ -59,66 +54,6 @@ async def test_readyz_says_that_the_database_fails(api: Api) -> None:
     response = await api.get("/readyz")
     assert response.status_code == 503
     assert "storage_error" in response.json()["reasons"]
-
-
-def families(text: str) -> dict[str, Metric]:
-    """Return the metrics of ``text`` by name."""
-    return {family.name: family for family in text_string_to_metric_families(text)}
-
-
-def values(family: Metric) -> dict[tuple[str, ...], float]:
-    """Return the samples of ``family`` by their labels' values, in the order of ``LABELS``."""
-    return {
-        tuple(sample.labels[label] for label in LABELS if label in sample.labels): sample.value
-        for sample in family.samples
-    }
-
-
-async def test_metrics_tell_what_was_spent_and_how_the_service_is(api: Api) -> None:
-    """The text parses; counters hold growth, gauges what is stored, and labels only models and codes."""
-    api.ledger.write(entry("1", model="m/one", tokens_in=100, tokens_out=10, cost=0.5), entry("2", model=None, cost=0))
-    await api.import_ledger()
-    api.ledger.write(entry("1", model="m/one", tokens_in=40, tokens_out=10, cost=0.25), entry("2", model=None, cost=0))
-    await api.import_ledger()
-    api.ledger.unlink()
-    await api.import_ledger()
-    response = await api.get("/metrics")
-    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
-    check_security_headers(response.headers)
-    found = families(response.text)
-    assert values(found["aico_tokens"])["cline", "m/one", "in"] == 100
-    assert values(found["aico_current_tokens"])["cline", "m/one", "in"] == 40
-    assert values(found["aico_cost_usd"])["cline", "m/one"] == 0.5
-    assert values(found["aico_current_cost_usd"])["cline", "m/one"] == 0.25
-    assert values(found["aico_current_tokens"])["cline", "(unknown)", "out"] == 100
-    assert values(found["aico_tasks"]) == {("cline",): 2}
-    assert values(found["aico_revision"]) == {(): 2}
-    assert values(found["aico_sockets"]) == {(): 0}
-    assert values(found["aico_import_failures"])["cline", "ledger_not_found"] >= 1
-    assert values(found["aico_import_runs"])["cline",] >= 2
-    assert sum(values(found["aico_watcher_state"]).values()) == 1
-    assert PRIVATE not in response.text
-
-
-async def test_metrics_bound_their_labels(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit, models are counted together: no ledger can make a thousand series, and no token is lost."""
-    monkeypatch.setattr(metrics, "MODELS_MAX", 2)
-    api.ledger.write(*(entry(str(number), model=f"model-{number}", tokens_in=number) for number in range(1, 6)))
-    await api.import_ledger()
-    found = families((await api.get("/metrics")).text)
-    tokens = {model: value for (_, model, way), value in values(found["aico_tokens"]).items() if way == "in"}
-    assert len(tokens) == 3
-    assert metrics.OTHER_MODELS in tokens
-    assert sum(tokens.values()) == 15
-
-
-async def test_metrics_take_any_model_for_a_label(api: Api) -> None:
-    """Quotes, backslashes and other scripts in a model's name come through the text format unharmed."""
-    model = 'a"b\\c{d}=観測 \u2028'
-    api.ledger.write(entry("1", model=model, tokens_in=7))
-    await api.import_ledger()
-    found = families((await api.get("/metrics")).text)
-    assert values(found["aico_tokens"])["cline", model, "in"] == 7
 
 
 async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:

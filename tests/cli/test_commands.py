@@ -307,7 +307,8 @@ def test_config_show_names_every_setting_with_its_origin(tmp_path: Path) -> None
     """A line per setting with its value and what chose it; a token is never shown."""
     config = tmp_path / "config.toml"
     config.write_text('debounce_ms = 70\nallowed_origins = ["http://a.example", "http://b.example"]\n')
-    settings = {"AICO_CONFIG": str(config), "AICO_TOKEN": TOKEN}
+    proxy = {"AICO_KIMI_PROXY_URL": "http://127.0.0.1:9", "KIMI_PROXY_SECRET": TOKEN}
+    settings = {"AICO_CONFIG": str(config), "AICO_TOKEN": TOKEN, **proxy}
     ended = run_aico(tmp_path, "config", "show", settings=settings)
     rows = {line.split()[0]: re.split(r"\s{2,}", line) for line in ended.stdout.splitlines()}
     assert ended.returncode == 0
@@ -316,7 +317,8 @@ def test_config_show_names_every_setting_with_its_origin(tmp_path: Path) -> None
     assert rows["debounce_ms"][1:] == ["10.0", "AICO_DEBOUNCE_MS"]
     assert rows["allowed_origins"][1:] == ["http://a.example, http://b.example", str(config)]
     assert rows["host"][1:] == ["127.0.0.1", "default"]
-    assert rows["kimi_proxy_url"][1] == "none"
+    assert rows["budget_daily_usd"][1] == "none"
+    assert rows["kimi_proxy_secret"][2] == "KIMI_PROXY_SECRET"
     assert TOKEN not in ended.stdout
     assert not database_path(tmp_path).exists()
 

@@ -24,6 +24,7 @@ from tests.ui.service import Service, entry, kimi_proxy
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / ".make" / "screenshots"
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
+FRAME = (1100, 760)
 PATH = "/home/ada/.cline/data/state/taskHistory.json"
 Theme: TypeAlias = Literal["dark", "light"]
 Act: TypeAlias = Callable[[Page], object]
@@ -89,7 +90,7 @@ class Camera:
         page = context.new_page()
         prepare(page)
         page.goto(service.url + path)
-        expect(page.locator("footer")).to_be_visible()
+        expect(page.locator("[data-field=live]")).to_be_visible()
         yield page
         context.close()
 
@@ -132,6 +133,11 @@ def _take_data(camera: Camera, services: Services, proxy: str) -> None:
             expect(page.locator("[data-field=cost]")).to_be_visible()
             page.keyboard.press("?")
             camera.take(page, f"help-{language[:2]}")
+    for language, theme in (("en-US", "light"), ("en-US", "dark"), ("fr-FR", "light"), ("fr-FR", "dark")):
+        look = camera.look(service, "/embed", language=language, theme=theme, size=FRAME, prepare=watched)  # type: ignore[arg-type]
+        with look as page:
+            expect(page.locator("[data-field=cost]")).to_be_visible()
+            camera.take(page, f"embed-{theme}-{language[:2]}")
     with camera.look(service, size=(768, 1024), prepare=watched) as page:
         expect(page.locator("[data-field=cost]")).to_be_visible()
         camera.take(page, "tablet")

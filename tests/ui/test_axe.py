@@ -63,6 +63,15 @@ def _check(page: Page) -> None:
     assert page.evaluate(_RUN) == []
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_the_page_for_frames(services: Services, open_page: Opener, theme: Theme) -> None:
+    """What stands in a frame of another page is as good as the whole one."""
+    page = open_page(services.full, "/embed", theme=theme).page
+    expect(page.locator("[data-field=cost]")).to_be_visible()
+    expect(page.locator("[data-field=last-import]")).to_be_visible()
+    _check(page)
+
+
 def test_axe_would_find_something(browser: Browser) -> None:
     """A picture without words is found: a checker that never complains proves nothing."""
     page = browser.new_page()

@@ -1,0 +1,74 @@
+"""A Kimi Proxy beside the service: its state is told, its secret never, and no import waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.core.domain import Trigger
+from app.core.settings import Settings
+from app.services.kimi_monitor import KimiMonitor
+from tests.api.conftest import Api, Serve
+from tests.api.live import live
+from tests.e2e.ledger import LedgerFile, entry
+from tests.e2e.listener import listening
+from tests.services.proxies import Answer, kimi_proxy, never, saying
+
+HANG_S = 20
+SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
+
+
+async def read_probed_status(api: Api) -> httpx.Response:
+    """Return the status as soon as the proxy was asked."""
+    async with asyncio.timeout(HANG_S):
+        while True:
+            status = await api.get("/api/cline/status")
+            if status.json()["kimi_proxy"]["state"] != "unknown":
+                return status
+
+
+def state_of(monitor: KimiMonitor | None) -> str:
+    """Return whether the proxy is up."""
+    assert monitor is not None
+    return monitor.state.state
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [(saying(200), "up", None), (saying(401), "up", "secret_refused"), (saying(500), "down", "bad_answer")],
+)
+async def test_status_tells_the_state_and_never_the_secret(
+    serve: Serve, caplog: pytest.LogCaptureFixture, answer: Answer, state: str, reason: str | None
+) -> None:
+    """Up, up with a wrong secret, or down; no answer, log line, metric or text of the settings holds the secret."""
+    caplog.set_level(logging.DEBUG)
+    async with kimi_proxy(answer) as proxy, serve(kimi_proxy_url=proxy.url, kimi_proxy_secret=SECRET) as api:
+        status = await read_probed_status(api)
+        page, metrics = await api.get("/"), await api.get("/metrics")
+        said = f"{api.settings!r} {api.settings} {api.settings.model_dump()} {api.settings.model_dump_json()}"
+    found = status.json()["kimi_proxy"]
+    assert (found["state"], found["reason"], type(found["since"])) == (state, reason, int)
+    assert any(f"bearer {SECRET}" in head.lower() for head in proxy.heads)
+    assert SECRET not in status.text + page.text + metrics.text + caplog.text + said
+
+
+async def test_imports_do_not_wait_for_a_proxy_that_hangs(ledger: LedgerFile) -> None:
+    """While a probe waits for its answer, what Cline writes is imported, and so is what is asked for."""
+    async with kimi_proxy(never) as proxy, live(ledger, kimi_proxy_url=proxy.url) as served:
+        async with listening(served.socket_url) as page, asyncio.timeout(HANG_S):
+            await proxy.asked.wait()
+            ledger.write(entry("1"))
+            await page.until_kind("cline_usage_updated")
+            receipt = await served.service.imports.run(Trigger.REQUEST)
+        assert state_of(served.service.kimi_monitor) in {"unknown", "down"}
+    assert receipt.skipped_count == 1
+
+
+def test_secret_is_kept_as_one() -> None:
+    """The setting is of the kind that shows itself as stars."""
+    settings = Settings.model_validate({"ledger_path": "/a/taskHistory.json", "kimi_proxy_secret": SECRET})
+    assert settings.kimi_proxy_secret == SecretStr(SECRET)
