@@ -132,14 +132,23 @@ def test_purge_removes_the_data_and_nothing_else(
     """Database, log and copies go; a file of somebody else in the folder stays. The dry run has named them all."""
     main(["service", "install"])
     (data_folder(home) / "backups").mkdir()
-    (data_folder(home) / "backups" / "1.db").write_bytes(b"")
+    (data_folder(home) / "backups" / "observer-2026-03-01.db").write_bytes(b"")
+    (data_folder(home) / "backups" / "holidays.db").write_bytes(b"")
     for name in ("observer.db", "observer.db-wal", "observer.db.corrupt-1", "letter.txt"):
         (data_folder(home) / name).write_bytes(name.encode())
     capsys.readouterr()
     main(["service", "uninstall", "--purge", "--dry-run"])
     assert f"remove {data_folder(home) / 'observer.db'}\n" in capsys.readouterr().out
     assert main(["service", "uninstall", "--purge"]) == EXIT_OK
-    assert set(tree(data_folder(home))) == {"letter.txt"}
+    assert set(tree(data_folder(home))) == {"letter.txt", "backups", "backups/holidays.db"}
+
+
+def test_purge_leaves_no_empty_folder(home: Path, systemd: FakePrograms) -> None:
+    """Where nobody keeps anything else, the folders go, too."""
+    main(["service", "install"])
+    (data_folder(home) / "observer.db").write_bytes(b"")
+    assert main(["service", "uninstall", "--purge"]) == EXIT_OK
+    assert not data_folder(home).exists()
 
 
 def test_purge_is_refused_while_somebody_writes(
@@ -313,7 +322,6 @@ def test_choices_of_the_caller_are_written_down(
         'Environment="AICO_PORT=9000"',
     ]
     assert f'ReadWritePaths="-{home}/data"' in text
-    assert f'"-{home}/cline data/tasks"' in text
 
 
 def test_temporary_folder_is_shared_only_when_something_needed_lies_in_it(home: Path, systemd: FakePrograms) -> None:

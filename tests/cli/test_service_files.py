@@ -26,7 +26,6 @@ USUAL = Program(
     command=(f"{HOME}/.local/share/pipx/venvs/ai-cost-observer/bin/python", "-P", "-m", "app", "serve"),
     environment={"AICO_PORT": "9000", "CLINE_DATA_DIR": f"{HOME}/Cline data"},
     data_folder=Path(HOME, ".local/share/ai-cost-observer"),
-    closed_folders=(Path(HOME, ".ssh"), Path(HOME, "Cline data/tasks")),
     needs_shared_tmp=False,
 )
 AWKWARD = (
@@ -54,7 +53,6 @@ def awkward(part: str) -> Program:
         command=(f"/{part}/python", "-P", f"--{part}"),
         environment={"AICO_LEDGER_PATH": f"/{part}/taskHistory.json"},
         data_folder=Path("/", part),
-        closed_folders=(Path("/", part, "tasks"), Path("/x")),
         needs_shared_tmp=False,
     )
 
@@ -109,7 +107,6 @@ def test_unit_says_every_path_as_it_is(part: str) -> None:
     assert command[-3:] == list(program.command)
     assert unquote(entry(unit, "Environment")) == [f"AICO_LEDGER_PATH=/{part}/taskHistory.json"]
     assert unquote(entry(unit, "ReadWritePaths")) == [f"-{program.data_folder}"]
-    assert unquote(entry(unit, "InaccessiblePaths")) == [f"-{folder}" for folder in program.closed_folders]
 
 
 def test_unit_expands_no_variable() -> None:
@@ -151,7 +148,7 @@ def test_script_hands_on_every_word_as_it_is(tmp_path: Path, part: str) -> None:
     log = programs.log
     spy = tmp_path / part / "python"
     spy.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@" "$AICO_LEDGER_PATH" "$(umask)"\n', encoding="utf-8")
-    program = Program((str(spy), f"--{part}"), {"AICO_LEDGER_PATH": f"/{part}/x"}, tmp_path, (), needs_shared_tmp=True)
+    program = Program((str(spy), f"--{part}"), {"AICO_LEDGER_PATH": f"/{part}/x"}, tmp_path, needs_shared_tmp=True)
     script = tmp_path / "serve.sh"
     script.write_text(wsl.script_text(program), encoding="utf-8")
     answer = subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True, env={"HOME": "/nowhere"})

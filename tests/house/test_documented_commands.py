@@ -103,7 +103,7 @@ def misunderstood(span: str) -> list[str]:
         parser = subparsers(parser)[words.pop(0)]
     values = {choice for action in parser._actions for choice in map(str, action.choices or ())}
     known = {text for action in parser._actions for text in action.option_strings} | values
-    plain = [word for word in words if not (word.isupper() or word == "...")]
+    plain = [word for word in words if not (word.isupper() or word in {"...", "|"})]
     return [word for word in plain if not any(part in known for part in word.split("|"))]
 
 

@@ -47,8 +47,7 @@ def program_in(folder: Path) -> Program:
     python = folder / "python"
     python.symlink_to(sys.executable)
     variables = {"AICO_LEDGER_PATH": f"{folder}/taskHistory.json"}
-    closed = (folder / "tasks", folder / "b")
-    return Program((str(python), "-P", f"--{folder}"), variables, folder, closed, needs_shared_tmp=False)
+    return Program((str(python), "-P", f"--{folder}"), variables, folder, needs_shared_tmp=False)
 
 
 @pytest.mark.parametrize("name", AWKWARD)

@@ -21,20 +21,16 @@ from app.core.settings import CONFIG_VARIABLE, ENV_PREFIX, LoadedSettings, confi
 
 _FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """Variables that say where our own files lie; a supervisor's environment often lacks them."""
-_CLOSED = (".ssh", ".gnupg", ".aws", ".kube")
-"""Folders below the home directory that the service has no business in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command line that serves, its variables, and the folders that matter to it."""
+    """A command line that serves, its variables, and the folder that it needs."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     data_folder: Path
     """The only folder that it writes to."""
-    closed_folders: tuple[Path, ...]
-    """Folders that it must not even see; they may be missing."""
     needs_shared_tmp: bool
     """Whether something that it needs lies in a folder for temporary files, so that it cannot have one of its own."""
 
@@ -48,16 +44,12 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
     config = config_path(environment).absolute()
     variables = _variables(loaded, environment, config)
     _refuse_open_secrets(loaded, config)
-    ledger, home = Path(loaded.settings.ledger_path), Path("~").expanduser()
-    closed = [home / name for name in _CLOSED]
-    if ledger.parent.name == "state":
-        closed.append(ledger.parent.parent / "tasks")  # the conversations
+    ledger = Path(loaded.settings.ledger_path)
     # -P: a folder called "app" in the working directory is not this program.
     program = Program(
         command=(sys.executable, "-P", "-m", "app", "serve"),
         environment=variables,
         data_folder=loaded.settings.database_path.parent,
-        closed_folders=tuple(closed),
         needs_shared_tmp=any(
             path.is_relative_to(folder)
             for path in (ledger, loaded.settings.database_path, config, Path(sys.executable), Path(__file__))
@@ -93,8 +85,7 @@ def _refuse_open_secrets(loaded: LoadedSettings, config: Path) -> None:
 
 
 def _check_text(program: Program) -> None:
-    folders = [str(path) for path in (program.data_folder, *program.closed_folders)]
-    for text in (*program.command, *program.environment.values(), *folders):
+    for text in (*program.command, *program.environment.values(), str(program.data_folder)):
         if not is_plain(text):
             raise SettingsError("path", f"{os.fsencode(text)!r} holds characters that no service file can hold")
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import glob
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.cli.service.plan import Step
+from app.core.backups import BackupFolder
 from app.core.errors import InstanceRunning, StorageError
 from app.core.instance_lock import InstanceLock
+from app.core.sqlite_files import COMPANIONS
 
-_COMPANIONS = ("-wal", "-shm", "-journal")
-_PATTERNS = (".corrupt-*", ".backup-*")
-_BACKUPS = "backups"
+_ASIDE = (".corrupt-*", ".backup-*")
+"""What recovery and restoring set aside, with their companions."""
 PATIENCE_S = 5.0
 """How long a service that was told to stop may still hold its lock: not every supervisor waits for the end."""
 _AGAIN_S = 0.1
 
 
 def list_data(database_path: Path) -> list[Path]:
-    """Return what this program keeps beside and in ``database_path`` and is there; nothing else in the folder."""
-    named = [database_path, *(database_path.with_name(database_path.name + end) for end in _COMPANIONS)]
-    matching = [found for end in _PATTERNS for found in sorted(database_path.parent.glob(database_path.name + end))]
-    return [path for path in (*named, *matching, database_path.parent / _BACKUPS) if path.exists() or path.is_symlink()]
+    """Return the files that this program keeps in, beside and below the database's folder; no others there."""
+    folder, name = database_path.parent, database_path.name
+    named = [database_path, *(database_path.with_name(name + end) for end in COMPANIONS)]
+    aside = [found for pattern in _ASIDE for found in sorted(folder.glob(glob.escape(name) + pattern))]
+    return [*(path for path in (*named, *aside) if path.is_file()), *BackupFolder(database_path).list_all()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,11 @@ class Purge:
         lock = _acquire(InstanceLock(self.database_path))
         try:
             for path in list_data(self.database_path):
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+                path.unlink()
             lock.path.unlink()
+            for folder in (BackupFolder(self.database_path).path, self.database_path.parent):
+                with contextlib.suppress(OSError):  # somebody keeps something of his own there
+                    folder.rmdir()
         except OSError as error:
             raise StorageError(f"cannot remove {error.filename}: {error.strerror}") from error
         finally:

@@ -2,11 +2,12 @@
 
 What is left out, and why: a user's own systemd has no privileges. ``CapabilityBoundingSet``, ``PrivateDevices``,
 ``ProtectKernelModules``, ``ProtectKernelLogs`` and ``ProtectClock`` drop capabilities, which it may not: the service
-would not start (218/CAPABILITIES). ``IPAddressDeny`` needs BPF, and a Kimi Proxy may live elsewhere. An explicit
-``PrivateUsers`` would fail where user namespaces are forbidden; without it they are used where they can be had (by
-systemd 254 and later), and the options that need them are passed over elsewhere. ``ProtectHome=tmpfs`` with bind
-mounts would fail there instead of being passed over, and hide the program itself. ``PrivateTmp`` goes when something
-that the service needs lies in ``/tmp``.
+would not start (218/CAPABILITIES). ``InaccessiblePaths`` and ``ProtectKernelTunables`` did not start (226/NAMESPACE)
+when this was tried with systemd 252 and user namespaces; what is in the unit did. ``IPAddressDeny`` needs BPF, and a
+Kimi Proxy may live elsewhere. ``PrivateUsers`` would fail where user namespaces are forbidden. Without it, systemd 254
+and later use them where they can be had, and pass over the options that need them elsewhere; so do older ones
+everywhere. ``ProtectHome=tmpfs`` and bind mounts would not be passed over, and hide the program itself.
+``PrivateTmp`` goes when something that the service needs lies in ``/tmp``.
 Source: systemd.exec(5), systemd.service(5), systemd.syntax(7).
 """
 
@@ -57,14 +58,13 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 SystemCallErrorNumber=EPERM
 
-# Works where the system lets users have namespaces, and is passed over elsewhere.
+# Works where the system lets users have namespaces, and is passed over elsewhere. Before systemd 254 it takes
+# PrivateUsers=yes, too, with which the service does not start where it does not work.
 # Everything is read-only, the folder of Cline too; only our own data may be written.
 ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths={data_folder}
-InaccessiblePaths={closed_folders}
 {private_tmp}ProtectControlGroups=yes
-ProtectKernelTunables=yes
 
 [Install]
 WantedBy=default.target
@@ -82,7 +82,6 @@ def unit_text(program: Program) -> str:
         # "-": a folder that is not there is passed over.
         data_folder=quote(f"-{program.data_folder}"),
         private_tmp="" if program.needs_shared_tmp else "PrivateTmp=yes\n",
-        closed_folders=" ".join(quote(f"-{folder}") for folder in program.closed_folders),
     )
 
 
