@@ -59,13 +59,17 @@ class AccessRules:
             raise HostRefused
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
             self._check_origin(headers)
-        preflight = scope["type"] == "http" and scope["method"] == "OPTIONS"
-        if self.token is not None and not preflight and route_of(scope) not in _OPEN_PATHS:
+        if self.token is not None and not self._is_open(scope):
             self._check_token(self.token, headers)
 
     def is_listed(self, origin: str | None) -> bool:
         """Return whether a page of ``origin`` may read our answers."""
         return origin is not None and origin.lower() in self.listed_origins
+
+    def _is_open(self, scope: Scope) -> bool:
+        """Return whether a request needs no token: a preflight, whether the process is up, the exchange of a link."""
+        is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
+        return is_read and (scope["method"] == "OPTIONS" or route_of(scope) in _OPEN_PATHS)
 
     def _check_origin(self, headers: Headers) -> None:
         origins = headers.getlist("origin")

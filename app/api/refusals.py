@@ -15,9 +15,9 @@ from app.core.errors import ObserverError, TokenRequired
 _SIGN_IN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>AI Cost Observer</title>
 <h1>AI Cost Observer</h1>
 <p>This service asks for its token. Open the link that <code>aico serve</code> printed when it started.
-It is good once, for 10 minutes; starting the service again prints a new one.</p>
+It is good once, for 10 minutes; the same command prints a new one.</p>
 <p lang="fr">Ce service demande son jeton. Ouvrez le lien que <code>aico serve</code> a affiché à son démarrage.
-Il sert une fois, pendant 10 minutes ; redémarrer le service en affiche un nouveau.</p>
+Il sert une fois, pendant 10 minutes ; la même commande en affiche un nouveau.</p>
 </html>
 """
 

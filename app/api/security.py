@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import LOGIN_PATH, AccessRules, route_of
@@ -61,13 +61,15 @@ class SecurityMiddleware:
         await (answer or self._app)(scope, receive, decorated)
 
     def _answer(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer to what is decided here: a preflight, the exchange of a one-time link."""
+        """Return the answer to what is decided here: a preflight, a one-time link, its exchange."""
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             listed = self._rules.is_listed(headers.get("origin"))
             return Response(status_code=204) if listed else problem(OriginRefused())
         if route_of(scope) == LOGIN_PATH and scope["method"] == "GET" and self._rules.token is not None:
             key = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
             return self._sign_in(scope, self._rules.token) if self._links.redeem(key) else problem(TokenRequired())
+        if route_of(scope) == LOGIN_PATH and scope["method"] == "POST" and self._rules.token is not None:
+            return JSONResponse({"path": f"{LOGIN_PATH}?key={self._links.issue()}"})
         return None
 
     def _sign_in(self, scope: Scope, token: str) -> Response:

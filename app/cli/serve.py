@@ -29,11 +29,19 @@ from app.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
 from app.cli.hardening import prepare_process
 from app.cli.log import configure_logging
 from app.core.address import url_of
-from app.core.errors import InstanceRunning, LedgerError, PortTaken, SettingsError
+from app.core.errors import (
+    InstanceRunning,
+    LedgerError,
+    PortTaken,
+    ServiceRefusal,
+    ServiceUnreachable,
+    SettingsError,
+)
 from app.core.instance_lock import InstanceLock
 from app.core.settings import Settings, load_settings
 from app.features.ledger.path_guard import LedgerGuard
 from app.main import create_app
+from app.proxy.running_service import RunningService
 
 if TYPE_CHECKING:
     from fastapi import FastAPI  # its home is api and main; here it is a name only
@@ -65,11 +73,24 @@ def serve(options: argparse.Namespace) -> int:
     try:
         _take(lock)
     except InstanceRunning as error:
-        return already_running(error)
+        return _say_where(error, settings)
     try:
         return run_server(settings, lock, open_browser=bool(options.open))
     finally:
         lock.release()
+
+
+def _say_where(error: InstanceRunning, settings: Settings) -> int:
+    """Say where the first instance is and, where it asks for its token, how a browser gets in."""
+    code = already_running(error)
+    if settings.token is not None and error.url is not None:
+        try:
+            link = asyncio.run(RunningService(error.url, settings.token.get_secret_value()).issue_link())
+        except (ServiceRefusal, ServiceUnreachable) as refused:
+            say(str(refused))
+        else:
+            say(f"Sign in, once and within 10 minutes: {link}")
+    return code
 
 
 def _take(lock: InstanceLock) -> None:

@@ -24,6 +24,10 @@ class RunningService:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
         return await self._call("GET", "/api/cline/status")
 
+    async def issue_link(self) -> str:
+        """Return a fresh one-time link for a browser. Raises ServiceRefusal, ServiceUnreachable."""
+        return f"{self._url}{(await self._call('POST', '/login')).get('path', '')}"
+
     async def _call(self, method: str, path: str) -> dict[str, object]:
         # No proxy of the environment: the service listens on this machine.
         async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=False) as client:

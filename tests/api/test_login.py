@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import time
 
 import pytest
@@ -218,3 +219,21 @@ async def test_cookie_that_is_none_is_refused(value: str) -> None:
     for shown in (value, later):
         answer = await call(guarded(token=TOKEN), "GET", [("host", AUTHORITY), ("cookie", f"{COOKIE}={shown}")])
         assert answer.status == 401
+
+
+async def test_fresh_link_is_for_who_shows_the_token() -> None:
+    """An operator whose link ran out gets another one; it makes the one before void, and nobody else gets any."""
+    app = guarded(token=TOKEN)
+    authority = ("host", AUTHORITY)
+    for shown in ([], [("authorization", "Bearer wrong")], [("cookie", f"{COOKIE}=wrong")]):
+        assert (await request(app, "POST", "/login", [authority, *shown])).status == 401
+    evil = ("origin", "http://evil.example")
+    assert (await request(app, "POST", "/login", [authority, BEARER, evil])).status == 403
+    first, second = [json.loads((await request(app, "POST", "/login", [authority, BEARER])).body) for _ in range(2)]
+    assert (await request(app, "GET", first["path"], [authority])).status == 401
+    assert (await request(app, "GET", second["path"], [authority])).status == 303
+
+
+async def test_fresh_link_without_a_token_is_nothing(api: Api) -> None:
+    """A service that asks for no token gives no links."""
+    check_problem(await api.client.post("/login"), errors.RouteNotFound)

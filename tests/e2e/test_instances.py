@@ -37,6 +37,21 @@ def test_second_server_says_where_the_first_is_and_leaves(server: ServerProcess,
         assert client.get("/healthz").json()["status"] == "ok"
 
 
+def test_second_start_prints_a_fresh_link_to_sign_in(tmp_path: Path) -> None:
+    """Whoever knows the token and missed the first link gets another one by the same command."""
+    settings = {"AICO_TOKEN": "a-token-of-the-operator"}
+    with ServerProcess(tmp_path, settings) as server, server.client() as client:
+        second = run_aico(tmp_path, "serve", settings=settings)
+        assert second.returncode == 0
+        link = second.stdout.split()[-1]
+        assert client.get(server.page).status_code == 401
+        assert client.get(link).status_code == 303
+        assert client.get("/api/cline/status").status_code == 200
+        wrong = run_aico(tmp_path, "serve", settings={"AICO_TOKEN": "another-token-of-somebody"})
+        assert "asks for its token" in wrong.stdout
+        assert "login" not in wrong.stdout
+
+
 def test_server_takes_the_place_of_one_that_was_killed(tmp_path: Path) -> None:
     """A lock dies with its process: after a kill the next start simply serves."""
     with ServerProcess(tmp_path) as first:
