@@ -13,8 +13,9 @@ from app.core.repository import UsageRepository
 from app.core.settings import Settings
 from app.features.demo.generator import LedgerGenerator
 from app.features.demo.js_json import stringify
-from app.features.ledger.importer import ImportStep, LedgerImporter
+from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.stores.steps import ImportStep
 from bench.pairs import Side, Timed
 from bench.yardstick import open_yardstick, run_yardstick
 

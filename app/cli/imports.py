@@ -13,7 +13,8 @@ from app.core.database import Database
 from app.core.domain import CLINE, ImportReceipt, Trigger
 from app.core.errors import InstanceRunning, StoreError
 from app.core.instance_lock import InstanceLock
-from app.core.repository import KnownUsage, UsageRepository
+from app.core.known_usage import KnownUsage
+from app.core.repository import UsageRepository
 from app.core.settings import Settings, load_settings
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import floordiv
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from app.core.domain import QUARTER_MS, UNKNOWN_MODEL, TaskUsage
-from app.core.money import nano_usd
+from app.core.money import nano_usd, nanos_usd
 
 
 class UsageChange(NamedTuple):
@@ -48,17 +50,12 @@ class Postings:
     deltas: list[Delta] = field(default_factory=list)
     rollups: dict[tuple[int, str], Sums] = field(default_factory=dict)
     """Sums of the deltas by quarter and model."""
+    totals: dict[str, Sums] = field(default_factory=dict)
+    """Sums of the deltas by model."""
     growth: dict[str, Sums] = field(default_factory=dict)
     """What exceeds the highest totals that each task ever had, by model; never negative."""
     peaks: dict[str, Amount | None] = field(default_factory=dict)
     """Tasks whose peak must be stored, or forgotten (None) because their row has reached it again."""
-
-    def totals(self) -> dict[str, Sums]:
-        """Return the sums of the deltas by model."""
-        sums: dict[str, Sums] = {}
-        for (_quarter, model), amount in self.rollups.items():
-            _accumulate(sums, model, amount)
-        return sums
 
 
 def amount_of(usage: TaskUsage) -> Amount:
@@ -73,24 +70,51 @@ def post_changes(changes: Iterable[UsageChange], peaks: Mapping[str, Amount]) ->
     the entry's new ``ts`` and to its new model; the first sight of a task posts a delta even of zeros, a change of
     ``ts`` or model alone posts none. Any exception is a bug.
     """
-    postings = Postings()
-    deltas, rollups, growths = postings.deltas, postings.rollups, postings.growth
+    added: list[TaskUsage] = []
+    changed: list[tuple[TaskUsage, TaskUsage]] = []
     for before, after in changes:
-        task_id, ts, model_id, tokens_in, tokens_out, total_cost = after
-        nano = nano_usd(total_cost)
-        model = model_id or UNKNOWN_MODEL
-        growth: Sums = (tokens_in, tokens_out, nano)
-        if before is not None:
-            now, was = amount_of(after), amount_of(before)
-            tokens_in, tokens_out, nano = difference = _minus(now, was)
-            if difference == ZERO:
-                continue
-            growth = _post_peak(postings, task_id, was, now, peaks)
-        _accumulate(growths, model, growth)
-        quarter = ts // QUARTER_MS
-        deltas.append((quarter, task_id, model, tokens_in, tokens_out, nano))
-        _accumulate(rollups, (quarter, model), (tokens_in, tokens_out, nano))
+        if before is None:
+            added.append(after)
+        else:
+            changed.append((before, after))
+    postings = Postings()
+    if added:
+        _post_added(postings, added)
+    for before, after in changed:
+        _post_changed(postings, before, after, peaks)
     return postings
+
+
+def _post_added(postings: Postings, added: Sequence[TaskUsage]) -> None:
+    """Post tasks seen for the first time, column by column: a first import has 100,000 of them."""
+    task_ids, moments, model_ids, tokens_in, tokens_out, costs = zip(*added, strict=True)
+    quarters = list(map(floordiv, moments, repeat(QUARTER_MS)))
+    models = [model_id or UNKNOWN_MODEL for model_id in model_ids]
+    nanos = nanos_usd(costs)
+    postings.deltas += zip(quarters, task_ids, models, tokens_in, tokens_out, nanos, strict=True)
+    amounts = list(zip(tokens_in, tokens_out, nanos, strict=True))
+    _accumulate_all(postings.rollups, zip(quarters, models, strict=True), amounts)
+    _accumulate_all(postings.totals, models, amounts)
+    postings.growth.update(postings.totals)
+
+
+def _post_changed(postings: Postings, before: TaskUsage, after: TaskUsage, peaks: Mapping[str, Amount]) -> None:
+    now, was = amount_of(after), amount_of(before)
+    difference = _minus(now, was)
+    if difference == ZERO:
+        return
+    quarter, model = after.ts // QUARTER_MS, after.model_id or UNKNOWN_MODEL
+    _accumulate(postings.growth, model, _post_peak(postings, after.task_id, was, now, peaks))
+    postings.deltas.append((quarter, after.task_id, model, *difference))
+    _accumulate(postings.rollups, (quarter, model), difference)
+    _accumulate(postings.totals, model, difference)
+
+
+def _accumulate_all(sums: dict[Key, Sums], keys: Iterable[Key], amounts: Iterable[Sums]) -> None:
+    find = sums.get
+    for key, more in zip(keys, amounts, strict=True):
+        known = find(key)
+        sums[key] = more if known is None else (known[0] + more[0], known[1] + more[1], known[2] + more[2])
 
 
 def _accumulate(sums: dict[Key, Sums], key: Key, more: Sums) -> None:

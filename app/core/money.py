@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from itertools import repeat
+from operator import mul, sub
 
 NANO = 1_000_000_000
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -24,6 +27,16 @@ def nano_usd(cost_usd: float) -> int:
         if -_FAST_MARGIN < scaled - nearest < _FAST_MARGIN:
             return nearest
     return int(_EXACT.multiply(Decimal(repr(cost_usd)), NANO).to_integral_value(ROUND_HALF_EVEN))
+
+
+def nanos_usd(costs_usd: Sequence[float]) -> list[int]:
+    """Return :func:`nano_usd` of each of ``costs_usd``: column by column it costs a third."""
+    scaled = list(map(mul, costs_usd, repeat(float(NANO))))
+    nearest = list(map(round, scaled))
+    away = list(map(abs, map(sub, scaled, nearest)))
+    if max(away, default=0.0) < _FAST_MARGIN and max(map(abs, scaled), default=0.0) < _FAST_LIMIT:
+        return nearest
+    return list(map(nano_usd, costs_usd))
 
 
 def usd(nano: int) -> float:

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.core import task_sums
-from app.core.accounting import Amount, Postings, Sums, UsageChange, post_changes
+from app.core.accounting import Amount, UsageChange
 from app.core.database import Database
 from app.core.domain import ImportReceipt, Store, TaskUsage
 from app.core.errors import StorageError
 from app.core.events import FreshRow, LedgerImported
+from app.core.known_usage import KnownUsage
 from app.core.models import ClineTaskUsage, DatabaseState, ForgottenTask, ImportRun, SourceState, TaskPeak, TaskStore
-from app.core.money import NANO
-from app.core.statements import (
-    ADD_COUNTERS,
-    ADD_DELTAS,
-    ADD_ROLLUPS,
-    ADD_TOTALS,
-    ADVANCE_REVISION,
-    FORGET_PEAK,
-    OPEN_SOURCE,
-    STORE_PEAKS,
-    STORE_STORES,
-    UPSERT_USAGE,
-    Batch,
-    Row,
-    table_of,
-)
+from app.core.run_plan import FRESH_ROWS_MAX, plan_run
+from app.core.statements import ADVANCE_REVISION, OPEN_SOURCE, Batch, table_of
 
 _RUNS = table_of(ImportRun)
 _SELECT_USAGE = select(
@@ -49,8 +36,6 @@ _SELECT_PEAKS = select(
 _SELECT_FORGOTTEN = select(col(ForgottenTask.task_id))
 _SELECT_STORES = select(col(TaskStore.task_id), col(TaskStore.store))
 
-FRESH_ROWS_MAX = 500
-"""Rows that one message carries at most."""
 RUNS_KEPT = 10_000
 """Import runs that are kept."""
 
@@ -66,43 +51,6 @@ class StoredState:
     task_count: int
     latest_ts: int | None
     """Greatest ``ts`` of all tasks; None when there are none."""
-
-
-@dataclass(slots=True)
-class KnownUsage:
-    """What is stored of the source: the left side of every diff."""
-
-    tasks: dict[str, TaskUsage]
-    peaks: dict[str, Amount]
-    """Only of tasks whose row is below them."""
-    epoch: str
-    revision: int
-    latest_ts: int | None = None
-    """Greatest ``ts`` of all tasks; None when there are none."""
-    stores: dict[str, Store] = field(default_factory=dict)
-    """Where a task's row was read, for tasks of another store than the ledger."""
-    forgotten: frozenset[str] = frozenset()
-    """Tasks that were removed on request and shall not come back."""
-
-    def __post_init__(self) -> None:
-        self.latest_ts = max((usage.ts for usage in self.tasks.values()), default=None)
-
-    def absorb(self, written: Sequence[TaskUsage], postings: Postings) -> None:
-        """Take over what the next revision writes."""
-        fell_back = any(
-            usage.ts < self.latest_ts and usage.task_id in self.tasks and self.tasks[usage.task_id].ts == self.latest_ts
-            for usage in written
-            if self.latest_ts is not None
-        )
-        self.tasks.update((usage.task_id, usage) for usage in written)
-        newest = max(usage.ts for usage in (self.tasks.values() if fell_back else written))
-        self.latest_ts = newest if fell_back or self.latest_ts is None else max(newest, self.latest_ts)
-        for task_id, peak in postings.peaks.items():
-            if peak is None:
-                self.peaks.pop(task_id, None)
-            else:
-                self.peaks[task_id] = peak
-        self.revision += 1
 
 
 class UsageRepository:
@@ -153,43 +101,33 @@ class UsageRepository:
     ) -> LedgerImported:
         """Write ``changes``, at least one, in one transaction with their deltas, and return the fact to publish.
 
-        ``store`` is where they were read. ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled in here. Raises StorageBusy or
-        StorageError with nothing written.
+        ``store`` is where they were read. ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled
+        in here. Raises StorageBusy or StorageError with nothing written.
         """
         known = await self._load()
-        if any(known.tasks.get(change.after.task_id) != change.before for change in changes):
-            raise StorageError("the changes start from something else than what is stored")
-        postings = await asyncio.to_thread(post_changes, changes, known.peaks)
-        written = [change.after for change in changes]
-        batches = await asyncio.to_thread(self._prepare, written, postings, receipt.finished_at_ms)
-        newest = sorted(written, key=lambda usage: usage.ts, reverse=True)[:FRESH_ROWS_MAX]
-        old = {change.after.task_id for change in changes if change.before is not None}
         # Known again only after the commit; if that never comes, the next import reads the database.
         self._known = None
         self._apply_count += 1
-        known.absorb(written, postings)
-        if store is not Store.LEDGER:
-            batches += STORE_STORES.batches(self._source, [(usage.task_id, store.value) for usage in written])
-            known.stores.update((usage.task_id, store) for usage in written)
+        plan = await asyncio.to_thread(plan_run, self._source, store, known, changes, receipt.finished_at_ms)
         receipt = replace(receipt, revision=known.revision, latest_ts=known.latest_ts)
 
         async def write(connection: AsyncConnection) -> dict[str, int]:
-            await self._write(connection, batches, receipt)
-            await task_sums.post(connection, self._source, postings.deltas)
-            return await _get_imported_at(connection, [usage.task_id for usage in newest if usage.task_id in old])
+            await self._write(connection, plan.batches, receipt)
+            await task_sums.post(connection, self._source, plan.deltas)
+            return await _get_imported_at(connection, plan.known_newest)
 
         imported_at = await self._database.write(write)
         self._known = known
         self._is_observed = True
-        self._is_summed &= len(postings.deltas) <= task_sums.SMALL_RUN
+        self._is_summed &= len(plan.deltas) <= task_sums.SMALL_RUN
         return LedgerImported(
             receipt=receipt,
             epoch=known.epoch,
             task_count=len(known.tasks),
             rows=tuple(
-                FreshRow(usage, imported_at.get(usage.task_id, receipt.finished_at_ms), store) for usage in newest
+                FreshRow(usage, imported_at.get(usage.task_id, receipt.finished_at_ms), store) for usage in plan.newest
             ),
-            rows_truncated=len(written) > FRESH_ROWS_MAX,
+            rows_truncated=len(changes) > FRESH_ROWS_MAX,
         )
 
     async def note_observation(self) -> None:
@@ -237,25 +175,6 @@ class UsageRepository:
             self._known = known
         return known
 
-    def _prepare(self, written: Sequence[TaskUsage], postings: Postings, now: int) -> list[Batch]:
-        """Return every bulk statement of the transaction; off the event loop, because there may be 100,000 rows.
-
-        Changes come newest first; oldest first, the trees grow at their end.
-        """
-        source = self._source
-        peaks = postings.peaks.items()
-        forgotten: list[Row] = [(source, task_id) for task_id, peak in peaks if peak is None]
-        rollups = [(*key, *_split(sums)) for key, sums in postings.rollups.items()]
-        return [
-            *UPSERT_USAGE.batches(now, written[::-1]),
-            *ADD_DELTAS.batches(source, postings.deltas[::-1]),
-            *ADD_ROLLUPS.batches(source, rollups[::-1]),
-            *ADD_TOTALS.batches(source, [(model, *_split(sums)) for model, sums in postings.totals().items()]),
-            *ADD_COUNTERS.batches(source, [(model, *_split(growth)) for model, growth in postings.growth.items()]),
-            *STORE_PEAKS.batches(source, [(task_id, *peak) for task_id, peak in peaks if peak is not None]),
-            *([(FORGET_PEAK, forgotten)] if forgotten else []),
-        ]
-
     async def _write(self, connection: AsyncConnection, batches: Sequence[Batch], receipt: ImportReceipt) -> None:
         moved = await connection.exec_driver_sql(ADVANCE_REVISION, (receipt.revision, receipt.revision - 1))
         if moved.rowcount != 1:
@@ -300,9 +219,3 @@ async def _get_imported_at(connection: AsyncConnection, task_ids: Sequence[str])
     columns = select(col(ClineTaskUsage.task_id), col(ClineTaskUsage.imported_at))
     rows = await connection.execute(columns.where(col(ClineTaskUsage.task_id).in_(task_ids)))
     return {row[0]: row[1] for row in rows}
-
-
-def _split(sums: Sums) -> tuple[int, int, int, int]:
-    """Return tokens in and out, whole dollars and nano-dollars: sums of these never overflow 64 bits."""
-    tokens_in, tokens_out, nano = sums
-    return (tokens_in, tokens_out, *divmod(nano, NANO))

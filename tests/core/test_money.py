@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.money import NANO, nano_usd, usd
+from app.core.money import NANO, nano_usd, nanos_usd, usd
 
 _WIDE = Context(prec=1_200, rounding=ROUND_HALF_EVEN)
 
@@ -64,6 +64,13 @@ def test_nano_usd_agrees_with_wide_arithmetic_at_ties(nano: int, neighbour: int)
     tie = float(f"{nano}.5e-9")
     near = tie + neighbour * 2.0**-52 * max(tie, 2.0**-1022)
     assert nano_usd(near) == exact(near)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.one_of(st.floats(min_value=0, max_value=1e6), st.sampled_from([5e-10, 1.5e-9, -0.0, 1e6]))))
+def test_nanos_usd_agrees_with_nano_usd_for_every_list(costs_usd: list[float]) -> None:
+    """A column is rounded as each of its numbers is, whether or not a tie or a large one is among them."""
+    assert nanos_usd(costs_usd) == [nano_usd(cost) for cost in costs_usd]
 
 
 @settings(deadline=None)

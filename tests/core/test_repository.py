@@ -15,7 +15,8 @@ from app.core.accounting import UsageChange
 from app.core.domain import TaskUsage
 from app.core.errors import StorageBusy, StorageError
 from app.core.events import FreshRow
-from app.core.repository import FRESH_ROWS_MAX, StoredState
+from app.core.repository import StoredState
+from app.core.run_plan import FRESH_ROWS_MAX
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 
 

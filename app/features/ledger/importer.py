@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
 from app.core.errors import LedgerFormat, LedgerUnstable
-from app.core.repository import KnownUsage, UsageRepository
+from app.core.known_usage import KnownUsage
+from app.core.repository import UsageRepository
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.reader import YOUNG_MS, Fingerprint, Snapshot, read_snapshot

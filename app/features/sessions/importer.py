@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
 from app.core.errors import SessionsBusy
-from app.core.repository import KnownUsage, UsageRepository
+from app.core.known_usage import KnownUsage
+from app.core.repository import UsageRepository
 from app.features.sessions.guard import SessionsGuard
 from app.features.sessions.reading import read_sessions
 from app.features.sessions.shapes import Cell, judge_session

@@ -10,7 +10,8 @@ from typing import Protocol
 from app.core.accounting import UsageChange
 from app.core.domain import ImportReceipt, Rejection, Store, Trigger
 from app.core.events import LedgerImported
-from app.core.repository import KnownUsage, UsageRepository
+from app.core.known_usage import KnownUsage
+from app.core.repository import UsageRepository
 
 REJECTIONS_SHOWN = 20
 """Rejections that a receipt names; the others are counted."""

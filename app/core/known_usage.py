@@ -1,0 +1,51 @@
+"""What is stored of a source's usage, as far as an import must know it: no I/O, no clock, no logging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from app.core.accounting import Amount, Postings, UsageChange
+from app.core.domain import Store, TaskUsage
+
+_TASK_ID, _TS = itemgetter(0), itemgetter(1)
+
+
+@dataclass(slots=True)
+class KnownUsage:
+    """What is stored of the source: the left side of every diff."""
+
+    tasks: dict[str, TaskUsage]
+    peaks: dict[str, Amount]
+    """Only of tasks whose row is below them."""
+    epoch: str
+    revision: int
+    latest_ts: int | None = None
+    """Greatest ``ts`` of all tasks; None when there are none."""
+    stores: dict[str, Store] = field(default_factory=dict)
+    """Where a task's row was read, for tasks of another store than the ledger."""
+    forgotten: frozenset[str] = frozenset()
+    """Tasks that were removed on request and shall not come back."""
+
+    def __post_init__(self) -> None:
+        self.latest_ts = max(map(_TS, self.tasks.values()), default=None)
+
+    def absorb(self, changes: Sequence[UsageChange], postings: Postings, store: Store) -> None:
+        """Take over what the next revision writes: ``changes``, at least one, of ``store``."""
+        latest = self.latest_ts
+        fell_back = any(
+            before is not None and before.ts == latest and after.ts < before.ts for before, after in changes
+        )
+        written = [after for _before, after in changes]
+        self.tasks.update(zip(map(_TASK_ID, written), written, strict=True))
+        newest = max(map(_TS, self.tasks.values() if fell_back else written))
+        self.latest_ts = newest if fell_back or latest is None else max(newest, latest)
+        if store is not Store.LEDGER:
+            self.stores.update((usage.task_id, store) for usage in written)
+        for task_id, peak in postings.peaks.items():
+            if peak is None:
+                self.peaks.pop(task_id, None)
+            else:
+                self.peaks[task_id] = peak
+        self.revision += 1
