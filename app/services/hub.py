@@ -31,7 +31,7 @@ class Subscription:
 
     def __init__(self, greeting: list[str]) -> None:
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._room = QUEUE_SIZE + len(greeting)
+        self._greeting_left = len(greeting)
         self.lagged = asyncio.Event()
         """Set once a message found no room: what follows would have a gap, so nothing follows."""
         for text in greeting:
@@ -41,7 +41,7 @@ class Subscription:
         """Queue ``text``; when there is no room, end the subscription instead of waiting."""
         if self.lagged.is_set():
             return
-        if self._queue.qsize() < self._room:
+        if self._queue.qsize() < QUEUE_SIZE + self._greeting_left:
             self._queue.put_nowait(text)
             return
         self.lagged.set()
@@ -55,7 +55,10 @@ class Subscription:
 
     async def get(self) -> str | None:
         """Return the next message, or None at the end."""
-        return await self._queue.get()
+        text = await self._queue.get()
+        # Room for the replay is lent, not given: as it is read, the queue shrinks to what everybody has.
+        self._greeting_left = max(0, self._greeting_left - 1)
+        return text
 
 
 class Hub:

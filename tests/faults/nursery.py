@@ -1,0 +1,166 @@
+"""``python -m tests.faults.nursery``: starts ``aico serve`` by forking, many at once and each in a moment.
+
+It has imported what a service imports; a child begins where the command line is read. It answers each line of JSON with
+one: ``{"start": variables, "out": path}`` with ``{"pid": n}``, and ``{"wait": pid}``, once that child has ended, with
+``{"code": n}``. When its standard input closes, it ends whatever still runs.
+
+A program of its own: forking is safe only in a process without threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.e2e.server import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+HANG_S = 40.0
+"""Whatever takes longer hangs."""
+_LOOK_S = 0.01
+_BOX_END = "╰"
+
+
+class Child:
+    """One ``aico serve``: talked to by signals, listened to by what it prints."""
+
+    def __init__(self, nursery: Nursery, pid: int, out: Path) -> None:
+        self._nursery = nursery
+        self._out = out
+        self._code: int | None = None
+        self.pid = pid
+
+    @property
+    def url(self) -> str:
+        """Where it serves. It must have shown its box."""
+        return next(word for word in self.output().split() if word.startswith("http://"))
+
+    def output(self) -> str:
+        """Return what it printed so far."""
+        return self._out.read_text(encoding="utf-8") if self._out.exists() else ""
+
+    def log(self) -> str:
+        """Return what it printed to standard error so far."""
+        errors = self._out.with_suffix(".err")
+        return errors.read_text(encoding="utf-8") if errors.exists() else ""
+
+    def wait_for_box(self) -> None:
+        """Return when it says where it serves."""
+        deadline = time.monotonic() + HANG_S
+        while _BOX_END not in self.output():
+            assert time.monotonic() < deadline, f"no box; {self.output()}{self.log()}"
+            time.sleep(_LOOK_S)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal. Until it was waited for, its number is nobody else's."""
+        assert self._code is None
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit code."""
+        if self._code is None:
+            self._code = self._nursery.ask({"wait": self.pid})["code"]
+        return self._code
+
+
+class Nursery:
+    """The test's end of the program."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def start(self, folder: Path, settings: Mapping[str, str] | None = None) -> Child:
+        """Start ``aico serve`` with everything in ``folder``, as :class:`tests.e2e.server.ServerProcess` does."""
+        number = len(list(folder.glob("said-*.out")))
+        out = folder / f"said-{number:04}.out"
+        out.touch()
+        return Child(self, self.ask({"start": environment(folder, settings), "out": str(out)})["pid"], out)
+
+    def ask(self, order: Mapping[str, object]) -> dict[str, int]:
+        """Hand over ``order`` and return the answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline() or "{}")
+        assert "hangs" not in answer, f"process {answer['hangs']} does not end"
+        return dict(answer)
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Start services until the block ends; none of them outlives it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    command = [sys.executable, "-m", "tests.faults.nursery"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Nursery(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(HANG_S)
+
+
+def _begin(variables: Mapping[str, str], out: Path) -> None:
+    """Become ``aico serve``, and end as it ends."""
+    from app.cli import main as command_line
+
+    for number, path in ((1, out), (2, out.with_suffix(".err"))):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = ["aico", "serve"]
+    sys.exit(command_line(["serve"]))
+
+
+def _wait(child: int) -> dict[str, int]:
+    deadline = time.monotonic() + HANG_S
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return {"code": os.waitstatus_to_exitcode(status)}
+        if time.monotonic() >= deadline:
+            return {"hangs": child}
+        time.sleep(_LOOK_S)
+
+
+def main() -> None:
+    """Do what is asked until nobody asks any more."""
+    import app.cli.serve  # noqa: F401  # every child has it, then
+
+    children: set[int] = set()
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "start" in order:
+            child = os.fork()
+            if child == 0:
+                _begin(order["start"], Path(order["out"]))
+            children.add(child)
+            answer = {"pid": child}
+        else:
+            answer = _wait(order["wait"])
+            if "code" in answer:
+                children.discard(order["wait"])
+        print(json.dumps(answer), flush=True)  # noqa: T201 - the answer
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()
