@@ -33,12 +33,25 @@ class Comparison(ctypes.Structure):
     )
 
 
-def list_calls(group: str) -> set[str]:
-    """Return the names of all system calls of a group of systemd's."""
-    command = ["systemd-analyze", "syscall-filter", "--no-pager", group]
+def list_groups() -> dict[str, set[str]]:
+    """Return what systemd's groups of system calls hold: names of calls and of other groups."""
+    command = ["systemd-analyze", "syscall-filter", "--no-pager"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    names = [line.strip() for line in said.splitlines()[1:] if line.strip() and not line.strip().startswith("#")]
-    return {call for name in names for call in (list_calls(name) if name.startswith("@") else {name})}
+    groups: dict[str, set[str]] = {}
+    for line in said.splitlines():
+        name = line.strip()
+        if line.startswith("@"):
+            members = groups.setdefault(name, set())
+        elif line.startswith("#"):
+            members = set()  # the calls that are in no group
+        elif name and not name.startswith("#"):
+            members.add(name)
+    return groups
+
+
+def list_calls(groups: dict[str, set[str]], group: str) -> set[str]:
+    """Return the names of all system calls of a group."""
+    return {call for name in groups[group] for call in (list_calls(groups, name) if name.startswith("@") else {name})}
 
 
 class Filter:
@@ -66,8 +79,8 @@ class Filter:
 
 def confine() -> None:
     """Lay on SystemCallFilter=@system-service, SystemCallFilter=~@privileged and MemoryDenyWriteExecute=yes."""
-    calls = Filter(REFUSE)
-    for name in sorted(list_calls("@system-service") - list_calls("@privileged")):
+    calls, groups = Filter(REFUSE), list_groups()
+    for name in sorted(list_calls(groups, "@system-service") - list_calls(groups, "@privileged")):
         calls.add(ALLOW, name)
     memory = Filter(ALLOW)
     both = mmap.PROT_WRITE | mmap.PROT_EXEC
