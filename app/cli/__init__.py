@@ -26,6 +26,8 @@ _COMMANDS = {
     "doctor": ("app.cli.doctor", "examine"),
     "demo": ("app.cli.demo", "demonstrate"),
     "export": ("app.cli.export", "export"),
+    "forget": ("app.cli.forget", "remove_tasks"),
+    "db": ("app.cli.db", "tend"),
     "config": ("app.cli.config", "show"),
     "service": ("app.cli.service", "control"),
 }
@@ -82,6 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
         "export", parents=[settings], help="write the stored usage to a file or to standard output"
     )
     _add_export_options(export)
+    _add_forget_options(
+        commands.add_parser("forget", parents=[settings], help="remove the usage of tasks for good; first says what")
+    )
+    _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
     service = commands.add_parser(
@@ -108,6 +114,22 @@ def _add_export_options(export: argparse.ArgumentParser) -> None:
     columns = ["ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"]
     group.add_argument("--sort", choices=columns, default="ts", help="default: ts")
     group.add_argument("--order", choices=["asc", "desc"], default="desc", help="default: desc")
+
+
+def _add_forget_options(forget: argparse.ArgumentParser) -> None:
+    forget.add_argument("tasks", nargs="*", metavar="TASK", help="a task's id")
+    forget.add_argument("--before", type=parse_moment, metavar="DATE", help="all tasks whose last activity is earlier")
+    forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
+
+
+def _add_db_actions(db: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+    actions = db.add_subparsers(dest="action", metavar="ACTION", required=True)
+    backup = actions.add_parser("backup", parents=[settings], help="copy it to a new file, also while the service runs")
+    backup.add_argument("file", metavar="FILE", help="is not there yet")
+    restore = actions.add_parser("restore", parents=[settings], help="put a backup in its place, without the service")
+    restore.add_argument("file", metavar="FILE", help="a backup, also one of an older version")
+    check = actions.add_parser("check", parents=[settings], help="look at every page and add up every account")
+    check.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def _settings_parser() -> argparse.ArgumentParser:

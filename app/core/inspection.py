@@ -10,11 +10,13 @@ from pathlib import Path
 
 from app.core.errors import StorageForeign, StorageNewer
 from app.core.migrations import list_revisions
-from app.core.sqlite_files import connect, says_damaged, translate
+from app.core.sqlite_files import connect, has_journal, says_damaged, translate
 
 _VERSIONS = "alembic_version"
 _OURS = "cline_task_usage"
 _MAGIC = b"SQLite format 3\0"
+_WAL_PLACE, _WAL = 18, b"\2"
+"""Where the file's header says that it is written through a log. Source: SQLite's file format, 1.3.3."""
 
 
 class Condition(StrEnum):
@@ -54,16 +56,17 @@ def inspect(path: Path) -> Inspection:
     if path.stat().st_size == 0:
         return Inspection(Condition.BLANK)
     try:
-        with closing(connect(path)) as connection:
+        # What a transaction of the old kind left half done can be read only by who may take it back.
+        with closing(connect(path, "rw" if has_journal(path) else "ro")) as connection:
             connection.text_factory = _decode
-            return _inspect(connection)
+            return _inspect(connection, path)
     except sqlite3.Error as error:
         if not says_damaged(error):
             raise translate(error) from error
-    return Inspection(Condition.DAMAGED if _has_magic(path) else Condition.GARBAGE)
+    return Inspection(Condition.DAMAGED if _read(path, len(_MAGIC)) == _MAGIC else Condition.GARBAGE)
 
 
-def _inspect(connection: sqlite3.Connection) -> Inspection:
+def _inspect(connection: sqlite3.Connection, path: Path) -> Inspection:
     revision = find_revision(connection)
     if revision is None:
         return Inspection(Condition.EMPTY)
@@ -71,8 +74,7 @@ def _inspect(connection: sqlite3.Connection) -> Inspection:
         raise StorageNewer
     if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         return Inspection(Condition.DAMAGED)
-    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-    return Inspection(Condition.SOUND, revision, mode == "wal")
+    return Inspection(Condition.SOUND, revision, _read(path, _WAL_PLACE + 1)[_WAL_PLACE:] == _WAL)
 
 
 def find_revision(connection: sqlite3.Connection) -> str | None:
@@ -91,9 +93,9 @@ def find_revision(connection: sqlite3.Connection) -> str | None:
     return max(revisions)
 
 
-def _has_magic(path: Path) -> bool:
+def _read(path: Path, length: int) -> bytes:
     with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+        return file.read(length)
 
 
 def _decode(raw: bytes) -> str:

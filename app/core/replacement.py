@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -92,9 +93,9 @@ def put_in_place(path: Path, ready: Path) -> None:
 def finish_interrupted(path: Path) -> None:
     """Do what is left of a replacement that was interrupted; what was not ready yet is removed. Raises StorageError."""
     with in_our_words():
-        for ready in sorted(path.parent.glob(f"{_escape(path.name)}.*-*{_READY}")):
+        for ready in sorted(path.parent.glob(f"{escape(path.name)}.*-*{_READY}")):
             put_in_place(path, ready)
-        for left in path.parent.glob(f"{_escape(path.name)}.*-*{_UNFINISHED}*"):
+        for left in path.parent.glob(f"{escape(path.name)}.*-*{_UNFINISHED}*"):
             left.unlink(missing_ok=True)
 
 
@@ -102,11 +103,6 @@ def list_aside(path: Path) -> list[Path]:
     """Return the databases that were set aside from ``path``."""
     found: list[Path] = []
     for why in (CORRUPT, REPLACED):
-        found += path.parent.glob(f"{_escape(path.name)}.{why}-*")
+        found += path.parent.glob(f"{escape(path.name)}.{why}-*")
     ends = (".json", _READY, _UNFINISHED, *COMPANIONS)
     return sorted(each for each in found if not each.name.endswith(ends))
-
-
-def _escape(name: str) -> str:
-    """Return ``name`` as a pattern that means itself."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)

@@ -19,9 +19,19 @@ _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
-    """Return a connection to the existing file at ``path``; ``mode`` is ``rw`` or ``ro``. Raises sqlite3.Error."""
-    target = f"file:{uri_path(path)}?mode={mode}"
+    """Return a connection to the existing file at ``path``. Raises sqlite3.Error.
+
+    ``mode`` is ``rw``, or ``ro`` to look only: that leaves nothing beside a database that nobody has open, least of
+    all as another user. Without a log the file alone is everything.
+    """
+    alone = mode == "ro" and not path.with_name(path.name + "-wal").exists() and not has_journal(path)
+    target = f"file:{uri_path(path)}?mode={mode}{'&immutable=1' if alone else ''}"
     return sqlite3.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def has_journal(path: Path) -> bool:
+    """Return whether a transaction of a database without a write-ahead log is under way, or was broken off."""
+    return path.with_name(path.name + "-journal").exists()
 
 
 def uri_path(path: Path) -> str:

@@ -7,6 +7,7 @@ import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from app.core.backups import BackupFolder
 from app.core.database import Database
 from app.core.domain import CLINE, Store
 from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
@@ -19,6 +20,7 @@ from app.features.sessions.guard import SessionsGuard
 from app.features.sessions.importer import SessionsImporter
 from app.proxy.kimi_proxy import KimiProxyClient
 from app.services import messages
+from app.services.backups import DailyBackups
 from app.services.hub import Hub
 from app.services.import_service import ImportService
 from app.services.kimi_monitor import KimiMonitor
@@ -41,6 +43,7 @@ class ObserverService:
         self.database = Database(settings.database_path)
         self.repository = UsageRepository(self.database, CLINE, now_ms)
         self.reader = UsageReader(self.database, CLINE)
+        self.backups = DailyBackups(BackupFolder(settings.database_path), self.repository, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
         self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
         self.guard = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes)
@@ -87,6 +90,7 @@ class ObserverService:
             tasks = [
                 asyncio.create_task(self.watcher.run(), name="watcher"),
                 asyncio.create_task(self._beat(), name="heartbeat"),
+                asyncio.create_task(self.backups.run(), name="backups"),
             ]
             if self.sessions_watcher is not None:
                 tasks.append(asyncio.create_task(self.sessions_watcher.run(), name="sessions-watcher"))

@@ -1,0 +1,67 @@
+"""``aico db``: a backup while the service runs, the restore of one while it does not, and a check of everything."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from app.cli import EXIT_FAILED, EXIT_OK, flags_of, say
+from app.core.backups import write_backup
+from app.core.clock import now_ms
+from app.core.errors import StorageError
+from app.core.instance_lock import InstanceLock
+from app.core.preparation import prepare_database
+from app.core.recovery import check_backup, restore
+from app.core.settings import Settings, load_settings
+from app.core.verification import verify
+
+
+def tend(options: argparse.Namespace) -> int:
+    """Do what ``options.action`` says."""
+    settings = load_settings(flags_of(options)).settings
+    if options.action == "backup":
+        return _back_up(settings, Path(options.file).absolute())
+    if options.action == "restore":
+        return _restore(settings, Path(options.file).absolute())
+    return _check(settings, as_json=bool(options.json))
+
+
+def _back_up(settings: Settings, target: Path) -> int:
+    asyncio.run(asyncio.to_thread(write_backup, _existing(settings), target))
+    say(f"Backed up to {target}.")
+    return EXIT_OK
+
+
+def _restore(settings: Settings, origin: Path) -> int:
+    """Replace the database; raises InstanceRunning while a service would go on writing to the old one."""
+    # Before anything is made or locked: a wrong name changes nothing.
+    asyncio.run(asyncio.to_thread(check_backup, origin))
+    path = settings.database_path
+    lock = InstanceLock(path).acquire()
+    try:
+        aside = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms()))
+        asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
+    finally:
+        lock.release()
+    say(f"Restored {origin}.")
+    if aside is not None:
+        say(f"The database before it is kept as {aside}.")
+    return EXIT_OK
+
+
+def _check(settings: Settings, *, as_json: bool) -> int:
+    checks = asyncio.run(asyncio.to_thread(verify, _existing(settings)))
+    if as_json:
+        say(json.dumps([asdict(check) for check in checks]))
+    else:
+        say(*(f"{'OK' if check.ok else 'FAIL':<4}  {check.name:<9} {check.text}" for check in checks))
+    return EXIT_OK if all(check.ok for check in checks) else EXIT_FAILED
+
+
+def _existing(settings: Settings) -> Path:
+    if not settings.database_path.exists():
+        raise StorageError(f"there is no database at {settings.database_path} yet")
+    return settings.database_path
