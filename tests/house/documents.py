@@ -37,9 +37,14 @@ def list_blocks(path: Path) -> list[Block]:
     name = str(path.relative_to(ROOT))
     joined = [re.sub(r"\\\n\s*", "", block) for block in found]
     return [
-        Block(name, number, tuple(line for line in block.splitlines() if shlex.split(line, comments=True)))
+        Block(name, number, tuple(line for line in block.splitlines() if words_of_line(line)))
         for number, block in enumerate(joined, 1)
     ]
+
+
+def words_of_line(line: str) -> list[str]:
+    """Return the words of a line of shell, without its comment."""
+    return shlex.split(line, comments=True)
 
 
 def list_spans(path: Path) -> list[str]:
