@@ -48,7 +48,7 @@ class Prometheus:
         answer = httpx.get(f"{self._url}/{path}", params=parameters, timeout=HANG_S, trust_env=False)
         return cast("object", answer.raise_for_status().json()["data"])
 
-    def query(self, expression: str) -> list[float]:
+    def _query(self, expression: str) -> list[float]:
         """Return the numbers that ``expression`` has now, those that are none left out."""
         data = cast("dict[str, list[dict[str, list[str]]]]", self.get("query", query=expression))
         values = [float(sample["value"][1]) for sample in data["result"]]
@@ -57,7 +57,7 @@ class Prometheus:
     def wait_for(self, expression: str, wanted: Callable[[list[float]], bool] = bool) -> list[float]:
         """Return the numbers of ``expression`` as soon as they are as ``wanted``: without more, as there are any."""
         deadline = time.monotonic() + HANG_S
-        while not wanted(found := self.query(expression)):
+        while not wanted(found := self._query(expression)):
             assert time.monotonic() < deadline, f"{expression} stays {found}"
             time.sleep(_PAUSE_S)
         return found
@@ -65,12 +65,15 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    """Run Prometheus in ``folder`` with our configuration, on ``target`` and five times a second."""
+    """Run Prometheus in ``folder`` with our configuration, on ``target`` and every second.
+
+    A scrape that takes longer than that fails, and its series have no value then: what is asked for is waited for.
+    """
     shutil.copytree(SHIPPED, folder / "config")
     config = folder / "config" / "prometheus.yml"
     text = config.read_text(encoding="utf-8")
     assert "127.0.0.1:8611" in text
-    text = text.replace("127.0.0.1:8611", target).replace("scrape_interval: 15s", "scrape_interval: 200ms")
+    text = text.replace("127.0.0.1:8611", target).replace("scrape_interval: 15s", "scrape_interval: 1s")
     config.write_text(text, encoding="utf-8")
     log = folder / "log"
     arguments = {"config.file": config, "storage.tsdb.path": folder / "data", "web.listen-address": "127.0.0.1:0"}

@@ -79,13 +79,17 @@ def test_shipped_files_are_valid_and_alerts_fire_when_they_should(arguments: tup
 
 def test_prometheus_scrapes_what_was_spent(scraping: Prometheus) -> None:
     """A scrape succeeds, and counters and gauges say what the ledger says."""
-    assert scraping.query(f"up{{{JOB}}}") == [1]
-    scraping.wait_for(f"sum(aico_cost_usd_total{{{JOB}}})", lambda values: values == [1.0])
-    assert scraping.query(f"sum(aico_current_tasks{{{JOB}}})") == [2]
-    assert scraping.query(f"aico_ledger_rejected_entries{{{JOB}}}") == [1]
-    assert scraping.query(f'aico_watcher_state{{{JOB}, state="watching"}}') == [1]
-    assert scraping.query(f"sum(aico_watcher_state{{{JOB}}})") == [1]
-    assert scraping.query(f'aico_build_info{{{JOB}, version=~".+"}}') == [1]
+    wanted: tuple[tuple[str, float], ...] = (
+        (f"up{{{JOB}}}", 1),
+        (f"sum(aico_cost_usd_total{{{JOB}}})", 1.0),
+        (f"sum(aico_current_tasks{{{JOB}}})", 2),
+        (f"aico_ledger_rejected_entries{{{JOB}}}", 1),
+        (f'aico_watcher_state{{{JOB}, state="watching"}}', 1),
+        (f"sum(aico_watcher_state{{{JOB}}})", 1),
+        (f'aico_build_info{{{JOB}, version=~".+"}}', 1),
+    )
+    for expression, value in wanted:
+        scraping.wait_for(expression, [value].__eq__)
 
 
 def test_prometheus_evaluates_every_alert(scraping: Prometheus) -> None:

@@ -123,6 +123,22 @@ def test_frame_leaves_out_what_makes_no_sense_in_one(
     assert opened.value.url == f"{service.url}/"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [("", "does not let this page copy"), ('allow="clipboard-write"', "Copied: 1001")],
+)
+def test_frame_copies_if_the_page_around_it_allows(
+    service: Service, listed: HostPage, open_host: HostOpener, attributes: str, words: str
+) -> None:
+    """The clipboard is the outer page's to give; without it the page says so, and nothing breaks."""
+    listed.frame(f"{service.url}/embed?period=all", attributes)
+    page = open_host(listed.origin, to(service), "Clipboard API has been blocked")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Copy task id 1001").click()
+    expect(frame.get_by_role("status").filter(has_text=words)).to_be_attached()
+
+
 def wait_for_refusal(page: Page, frame: FrameLocator) -> None:
     """Return when the browser has put its own page into the place of the framed one."""
     page.wait_for_function("() => !document.querySelector('iframe').contentDocument")

@@ -41,9 +41,11 @@ export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>
 /** Tokens without a price are not free: their cost is not known. */
 export const isUnpriced = (spent) => spent.total_cost === 0 && spent.tokens_in + spent.tokens_out > 0;
 
+/** Whether it was copied: a frame may be refused the clipboard, and by a plain address of the network there is none. */
 export async function copyText(text) {
-	await navigator.clipboard.writeText(text);
-	announcement.value = t("copied", { text });
+	const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+	announcement.value = isCopied ? t("copied", { text }) : t("copy.refused");
+	return isCopied;
 }
 
 /** One of a few. Real radio buttons would trap the arrow keys, pressed buttons do not. */

@@ -27,13 +27,12 @@ function Numbers({ spent, lifetime = spent.total_cost }) {
 }
 
 function CopyId({ id }) {
-	const [isCopied, setCopied] = useState(false);
+	const [mark, setMark] = useState("⧉");
 	const copy = async () => {
-		await copyText(id);
-		setCopied(true);
-		setTimeout(() => setCopied(false), COPIED_MS);
+		setMark((await copyText(id)) ? "✓" : "✗");
+		setTimeout(() => setMark("⧉"), COPIED_MS);
 	};
-	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${isCopied ? "✓" : "⧉"}</button>`;
+	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark}</button>`;
 }
 
 /** As few elements as can be: there are fifty of these on a tall screen. */
