@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -72,7 +73,13 @@ def ask_everything(client: httpx.Client) -> list[bytes]:
 
 def stored(home: Path, cline: Cline) -> list[bytes]:
     """Return every file of the home that is not Cline's."""
-    return [path.read_bytes() for path in home.rglob("*") if path.is_file() and cline.folder not in path.parents]
+    found = []
+    for path in home.rglob("*"):
+        # What the database makes for a moment may be gone again.
+        with suppress(FileNotFoundError, IsADirectoryError):
+            if cline.folder not in path.parents:
+                found.append(path.read_bytes())
+    return found
 
 
 def commands(home: Path, settings: dict[str, str], *names: str) -> list[bytes]:
