@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
+from app.core.collector import collector_paused
 from app.core.domain import ImportReceipt, Store, Trigger
 from app.core.errors import StorageBusy, StorageError, StoreError
 from app.core.events import LedgerImported
@@ -98,7 +99,7 @@ class ImportService:
             ticket = self._waiting
             ticket.trigger = max(ticket.trigger, trigger, key=_STRENGTH.__getitem__)
         ticket.stores |= set(self._importers) if store is None else {store}
-        return await asyncio.shield(ticket.receipt)
+        return await asyncio.shield(ticket.receipt if store is None else ticket.part(store))
 
     async def finish(self, store: Store) -> StoreError | StorageError | None:
         """Wait until what was asked for so far has ended, follow-up runs included; return why ``store`` failed.
@@ -174,7 +175,8 @@ class ImportService:
         """Import one store; return what it failed with, if it did."""
         started = time.perf_counter()
         try:
-            await self._import(ticket, importer)
+            with collector_paused():
+                await self._import(ticket, importer)
         except (StoreError, StorageError) as error:
             # Its trace holds the frames of a reading, and they the ledger's bytes, for as long as anybody keeps it.
             failure = error.with_traceback(None)
@@ -184,8 +186,7 @@ class ImportService:
             return []
         finally:
             self.durations.observe(time.perf_counter() - started)
-        if len(ticket.stores) == 1:
-            ticket.fail(failure)
+        ticket.fail(failure, importer.store)
         await self._note_failure(ticket.trigger, importer.store, failure)
         return [failure]
 
@@ -201,9 +202,7 @@ class ImportService:
                 # A notification about the bytes that were read already is no news: what they brought stays to be seen.
                 if not step.repeats or ticket.trigger is not Trigger.WATCH:
                     self._keep(importer.store, step.receipt)
-                ticket.add(step.receipt)
-                if len(ticket.stores) == 1:
-                    ticket.succeed()
+                ticket.add(importer.store, step.receipt)
             self.run_count += 1
             if not is_first:
                 self._keep(importer.store, total)
@@ -268,17 +267,29 @@ class _Ticket:
 
     trigger: Trigger
     receipt: asyncio.Future[ImportReceipt]
+    """What who asked for every store waits for."""
     stores: set[Store] = field(default_factory=set)
+    _parts: dict[Store, asyncio.Future[ImportReceipt]] = field(default_factory=dict)
+    """What who asked for one store waits for: another one's trouble is not his."""
     _sum: ImportReceipt | None = None
+
+    def part(self, store: Store) -> asyncio.Future[ImportReceipt]:
+        """Return the future of the first receipt of one store."""
+        return self._parts.setdefault(store, asyncio.get_running_loop().create_future())
 
     @property
     def is_served(self) -> bool:
         """Whether one of the stores was read."""
         return self._sum is not None
 
-    def add(self, receipt: ImportReceipt) -> None:
-        """Take over the first receipt of one of the stores."""
+    def add(self, store: Store, receipt: ImportReceipt) -> None:
+        """Take over the first receipt of one of the stores, and hand it to who waits for it."""
         self._sum = receipt if self._sum is None else self._sum.beside(receipt)
+        part = self._parts.get(store)
+        if part is not None and not part.done():
+            part.set_result(receipt)
+        if len(self.stores) == 1:
+            self.succeed()
 
     def succeed(self) -> None:
         """Hand over what there is."""
@@ -291,11 +302,15 @@ class _Ticket:
         if error is not None:
             self.fail(error)
 
-    def fail(self, error: BaseException) -> None:
-        """Hand ``error`` to those who still wait."""
-        if not self.receipt.done():
-            self.receipt.set_exception(error)
-            self.receipt.exception()  # seen: perhaps nobody waits any more
+    def fail(self, error: BaseException, store: Store | None = None) -> None:
+        """Hand ``error`` to those who still wait, or only to those who wait for ``store``."""
+        waited = [part for each, part in self._parts.items() if store in {None, each}]
+        if store is None or len(self.stores) == 1:
+            waited.append(self.receipt)
+        for future in waited:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # seen: perhaps nobody waits any more
 
 
 def describe(receipt: ImportReceipt) -> str:

@@ -1,4 +1,4 @@
-"""``python -m tests.emulator.session_writer PATH``: a second process that holds the store open and obeys, line by line."""
+"""``python -m tests.emulator.session_writer PATH``: a second process that holds the store open and obeys its parent."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SessionProcess:
 def main(path: str) -> None:
     """Obey until standard input ends."""
     store = SessionStore(Path(path))
-    print("done", flush=True)
+    _report()
     for line in sys.stdin:
         order = json.loads(line)
         if "put" in order:
@@ -77,8 +77,13 @@ def main(path: str) -> None:
             store.put(session_id, metadata, updated_ms=updated_ms)
         else:
             fill(store, order["fill"])
-        print("done", flush=True)
+        _report()
     store.close()
+
+
+def _report() -> None:
+    sys.stdout.write("done\n")
+    sys.stdout.flush()
 
 
 def fill(store: SessionStore, count: int) -> None:
@@ -86,7 +91,12 @@ def fill(store: SessionStore, count: int) -> None:
     for number in range(count):
         store.connection.execute("BEGIN IMMEDIATE")
         for session_id in ("left", "right"):
-            metadata = {"tokensIn": number, "tokensOut": number, "totalCost": number / 8, "padding": "x" * (number % 9000)}
+            metadata = {
+                "tokensIn": number,
+                "tokensOut": number,
+                "totalCost": number / 8,
+                "padding": "x" * (number % 9000),
+            }
             store.put(session_id, metadata, updated_ms=FIRST_MS + number)
         store.connection.execute("COMMIT")
         if number % 7 == 0:

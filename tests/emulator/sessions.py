@@ -109,10 +109,24 @@ class SessionStore:
         text = metadata if isinstance(metadata, str | None) else json.dumps(metadata)
         folder = f"/home/{SECRET}"
         row: dict[str, object] = {
-            **{"session_id": session_id, "source": "vscode", "pid": 7, "started_at": iso(FIRST_MS), "status": "idle"},
-            **{"interactive": 1, "provider": "cline", "model": model, "cwd": folder, "workspace_root": folder},
-            **{"enable_tools": 1, "enable_spawn": 1, "enable_teams": 0, "is_subagent": int(is_subagent)},
-            **{"prompt": f"{SECRET} prompt " * 20, "metadata_json": text, "hook_path": "", "messages_path": folder},
+            "session_id": session_id,
+            "source": "vscode",
+            "pid": 7,
+            "started_at": iso(FIRST_MS),
+            "status": "idle",
+            "interactive": 1,
+            "provider": "cline",
+            "model": model,
+            "cwd": folder,
+            "workspace_root": folder,
+            "enable_tools": 1,
+            "enable_spawn": 1,
+            "enable_teams": 0,
+            "is_subagent": int(is_subagent),
+            "prompt": f"{SECRET} prompt " * 20,
+            "metadata_json": text,
+            "hook_path": "",
+            "messages_path": folder,
             "updated_at": iso(updated_ms),
         }
         names, marks = ", ".join(row), ", ".join("?" * len(row))

@@ -74,6 +74,8 @@ def ask(image: bytes | bytearray, since: str) -> Iterator[tuple[Cell, ...]]:
 
     Raises Refused when the image is no session store of a known version, naming what is missing.
     """
+    if not image:
+        raise Refused("format", "its database is empty")
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LENGTH_MAX)

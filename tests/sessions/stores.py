@@ -1,0 +1,94 @@
+"""What the tests here share: a store in a folder, the folder's every trait, and what an importer makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from app.core.database import Database
+from app.core.domain import CLINE, ImportReceipt, Trigger
+from app.core.repository import UsageRepository
+from app.features.ledger.importer import LedgerImporter
+from app.features.ledger.path_guard import LedgerGuard
+from app.features.sessions.guard import SessionsGuard
+from app.features.sessions.importer import SessionsImporter
+from app.features.stores.steps import StoreImporter
+from tests.e2e.ledger import now_ms
+from tests.emulator.sessions import SessionStore
+
+MAX_BYTES = 1 << 26
+
+
+def store_path(folder: Path) -> Path:
+    """Return where the store of a test lies."""
+    return folder.resolve() / "cline" / "data" / "db" / "sessions.db"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SessionStore]:
+    """Yield a store that Cline holds open."""
+    store = SessionStore(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+class Traits(NamedTuple):
+    """Everything of a file that a reader could leave a trace in."""
+
+    inode: int
+    size: int
+    mode: int
+    owner: int
+    links: int
+    mtime_ns: int
+    ctime_ns: int
+    atime_ns: int
+    digest: str
+
+
+def traits_of(folder: Path) -> dict[str, Traits]:
+    """Return the traits of everything below ``folder``. Looking at the contents comes last: it may move the atime."""
+    found: dict[str, Traits] = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        status = path.lstat()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        found[str(path.relative_to(folder))] = Traits(
+            status.st_ino,
+            status.st_size,
+            status.st_mode,
+            status.st_uid,
+            status.st_nlink,
+            *(status.st_mtime_ns, status.st_ctime_ns, path.lstat().st_atime_ns),
+            digest,
+        )
+    return found
+
+
+def sessions_importer(path: Path, repository: UsageRepository, clock: Callable[[], int] = now_ms) -> SessionsImporter:
+    """Return an importer of the store at ``path``."""
+    return SessionsImporter(SessionsGuard(str(path), MAX_BYTES), repository, max_entries_per_run=10_000, now_ms=clock)
+
+
+def ledger_importer(path: Path, repository: UsageRepository) -> LedgerImporter:
+    """Return an importer of the ledger at ``path``."""
+    guard = LedgerGuard(str(path), MAX_BYTES)
+    return LedgerImporter(guard, repository, read_attempts=2, max_entries_per_run=10_000, now_ms=now_ms)
+
+
+def new_repository(database: Database) -> UsageRepository:
+    """Return a repository that knows nothing yet, as after a restart."""
+    return UsageRepository(database, CLINE, now_ms)
+
+
+async def run(importer: StoreImporter, trigger: Trigger = Trigger.CLI) -> ImportReceipt:
+    """Import to the end and return the sum."""
+    receipts = [step.receipt async for step in importer.run(trigger)]
+    total = receipts[0]
+    for receipt in receipts[1:]:
+        total = total.plus(receipt)
+    return total

@@ -1,0 +1,280 @@
+"""The service with the session store: live, honest about what it lacks, and without it exactly as before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.core.domain import Store, Trigger
+from app.core.errors import LedgerFormat, LedgerNotFound, SessionsFormat
+from app.core.events import WatcherState
+from app.core.settings import Settings
+from app.services.service import ObserverService
+from app.services.status import get_status
+from tests.e2e.ledger import LedgerFile, entry, now_ms
+from tests.emulator.session_writer import SessionProcess
+from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
+from tests.sessions.inotify import READING, Deed, witnessing
+from tests.sessions.stores import opened
+
+HANG_S = 30.0
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def ledger(path: Path) -> LedgerFile:
+    """Return the ledger's file beside the store, not written yet."""
+    return LedgerFile(path.parent.parent / "state" / "taskHistory.json")
+
+
+def make_service(
+    ledger: LedgerFile, path: Path, clock: Callable[[], int] = now_ms, *, reads_sessions: bool = True
+) -> ObserverService:
+    """Return a service that is not started."""
+    settings = Settings(
+        ledger_path=str(ledger.path),
+        cline_sessions=reads_sessions,
+        sessions_path=str(path),
+        database_path=path.parents[3] / "own" / "observer.db",
+        tick_s=0.1,
+        rescan_interval_s=1,
+        debounce_ms=10,
+    )
+    return ObserverService(settings, "1.2.3", clock)
+
+
+class Heard:
+    """What a socket would receive."""
+
+    def __init__(self, service: ObserverService, messages: asyncio.Queue[dict[str, object]]) -> None:
+        self.service = service
+        self.messages = messages
+
+    async def until(self, wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
+        """Return the first message from now on that is as ``wanted``."""
+        async with asyncio.timeout(HANG_S):
+            while not wanted(message := await self.messages.get()):
+                pass
+        return message
+
+    async def until_stored(self, wanted: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+        """Return the stored costs as soon as they are as ``wanted``."""
+        async with asyncio.timeout(HANG_S):
+            while True:
+                tasks = (await self.service.repository.get_known()).tasks
+                costs = {task_id: usage.total_cost for task_id, usage in tasks.items()}
+                if wanted(costs):
+                    return costs
+                await asyncio.sleep(0.01)
+
+    async def until_state(self, state: WatcherState, reason: str | None = None, store: Store = Store.SESSIONS) -> None:
+        """Return when the watcher of ``store`` is in ``state``."""
+        watcher = self.service.sessions_watcher if store is Store.SESSIONS else self.service.watcher
+        assert watcher is not None
+        async with asyncio.timeout(HANG_S):
+            while (watcher.state.state, watcher.state.reason) != (state, reason):  # noqa: ASYNC110 - it tells the page
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(service: ObserverService) -> AsyncIterator[Heard]:
+    """Run the service until the block ends, and listen."""
+    async with service.run():
+        with service.hub.subscribe(None, None) as subscription:
+            messages: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+
+            async def listen() -> None:
+                while (text := await subscription.get()) is not None:
+                    messages.put_nowait(json.loads(text))
+
+            task = asyncio.create_task(listen())
+            try:
+                yield Heard(service, messages)
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
+
+
+@contextmanager
+def filled(path: Path) -> Iterator[SessionStore]:
+    """Open a store that holds one session."""
+    with opened(path) as store:
+        store.put("s", core_metadata(usage(300, 20, 0.5, read=100)))
+        yield store
+
+
+def costs(total: float) -> Callable[[dict[str, object]], bool]:
+    """Return whether a message tells a task that costs ``total``."""
+    return lambda message: f'"total_cost": {total}' in json.dumps(message)
+
+
+async def test_growth_of_a_session_reaches_the_socket_by_itself(ledger: LedgerFile, path: Path) -> None:
+    """A second process writes, and every turn arrives as a message with its store; revisions have no gap."""
+    ledger.write(entry("old", cost=9.5))
+    with SessionProcess(path) as cline:
+        async with running(make_service(ledger, path)) as heard:
+            await heard.until_state(WatcherState.WATCHING)
+            for turn in range(1, 4):
+                cline.put("s", editor_metadata(100 * turn, turn, turn / 4), updated_ms=FIRST_MS + turn)
+                text = json.dumps(await heard.until(costs(turn / 4)))
+                assert '"task_id": "s"' in text
+                assert '"store": "sessions"' in text
+                assert f'"revision": {turn + 1}' in text
+                assert SECRET not in text
+            assert await heard.until_stored(lambda costs: costs == {"old": 9.5, "s": 0.75})
+
+
+async def test_store_that_appears_is_waited_for_and_read(ledger: LedgerFile, path: Path) -> None:
+    """Neither the folder nor the file need to be there at the start."""
+    async with running(make_service(ledger, path)) as heard:
+        await heard.until_state(WatcherState.WAITING, "directory_missing")
+        assert heard.service.list_problems() == []
+        with filled(path):
+            assert await heard.until_stored(lambda costs: costs == {"s": 0.5})
+            await heard.until_state(WatcherState.WATCHING)
+
+
+async def test_request_reads_both_stores_and_answers_with_the_sum(ledger: LedgerFile, path: Path) -> None:
+    """The receipt counts the entries of both."""
+    ledger.write(entry("old"), entry("s", cost=0.25))
+    with filled(path) as store:
+        async with running(make_service(ledger, path)) as heard:
+            await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
+            store.put("new", editor_metadata(1, 1, 2.0))
+            receipt = await heard.service.imports.run(Trigger.REQUEST)
+            counts = (receipt.imported_count + receipt.skipped_count, receipt.error_count, receipt.remaining_count)
+            assert counts == (4, 0, 0)
+            assert await heard.until_stored(lambda costs: costs.get("new") == 2.0)
+
+
+async def test_request_without_a_ledger_answers_from_the_session_store(ledger: LedgerFile, path: Path) -> None:
+    """A new user of Cline has no ledger at all: that is no failure, but without either there is nothing to read."""
+    service = make_service(ledger, path)
+    async with running(service):
+        with pytest.raises(LedgerNotFound):
+            await service.imports.run(Trigger.REQUEST)
+        with filled(path):
+            receipt = await service.imports.run(Trigger.REQUEST)
+            assert receipt.imported_count + receipt.skipped_count == 1
+
+
+async def test_ledger_that_fails_is_told_although_the_session_store_was_read(ledger: LedgerFile, path: Path) -> None:
+    """One store's trouble neither hides nor stops the other."""
+    ledger.overwrite(b"{}")
+    service = make_service(ledger, path)
+    with filled(path):
+        async with running(service) as heard:
+            with pytest.raises(LedgerFormat):
+                await service.imports.run(Trigger.REQUEST)
+            assert await heard.until_stored(lambda costs: costs == {"s": 0.5})
+            assert {store: error.code for store, error in service.imports.failures.items()} == {
+                Store.LEDGER: "ledger_format"
+            }
+
+
+async def test_another_version_of_the_store_degrades_it_and_says_what_is_missing(
+    ledger: LedgerFile, path: Path
+) -> None:
+    """The status names the column, the ledger goes on, and a version that is known again heals it."""
+    ledger.write(entry("old"))
+    service = make_service(ledger, path)
+    with filled(path) as store:
+        store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata_json TO metadata")
+        async with running(service) as heard:
+            await heard.until_state(WatcherState.DEGRADED, "sessions_format")
+            await heard.until_state(WatcherState.WATCHING, store=Store.LEDGER)
+            status = await get_status(service)
+            assert status.sessions is not None
+            assert status.sessions.problem == "Not a known session store: its table sessions has no metadata_json."
+            assert service.list_problems() == ["sessions_format"]
+            with pytest.raises(SessionsFormat):
+                await service.imports.run(Trigger.REQUEST)
+            store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata TO metadata_json")
+            assert await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
+            await heard.until_state(WatcherState.WATCHING)
+            assert (await get_status(service)).sessions.problem is None  # type: ignore[union-attr]  # it is asked for
+
+
+async def test_status_says_what_the_session_store_brought(ledger: LedgerFile, path: Path) -> None:
+    """Path, size, tasks and the last import of that store alone."""
+    ledger.write(entry("old"), entry("s", cost=0.25))
+    service = make_service(ledger, path)
+    with filled(path):
+        async with running(service) as heard:
+            await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
+            await heard.until_state(WatcherState.WATCHING)
+            sessions = (await get_status(service)).sessions
+    assert sessions is not None
+    assert (sessions.path, sessions.task_count) == (str(path), 1)
+    assert sessions.look is not None
+    assert sessions.last_receipt is not None
+
+
+async def test_frozen_ledger_is_told_since_when(ledger: LedgerFile, path: Path) -> None:
+    """After a week without a write the status says so; it is no problem of the service's."""
+    ledger.write(entry("old"))
+    written_ms = ledger.path.stat().st_mtime_ns // 1_000_000
+    for days, since in ((6, None), (7, written_ms)):
+        service = make_service(ledger, path, lambda days=days: written_ms + days * DAY_MS, reads_sessions=False)  # type: ignore[misc]  # a clock
+        async with service.run():
+            await service.imports.run(Trigger.REQUEST)
+            assert (await get_status(service)).ledger_frozen_since_ms == since
+            assert service.list_problems() == []
+
+
+async def test_service_without_the_setting_never_touches_the_session_store(ledger: LedgerFile, path: Path) -> None:
+    """No look, no open, nothing: the kernel sees nobody in that folder while the ledger is imported and watched."""
+    ledger.write(entry("1"))
+    with filled(path) as store:
+        service = make_service(ledger, path, reads_sessions=False)
+        with witnessing(path.parent) as elsewhere, witnessing(ledger.folder) as witness:
+            async with running(service) as heard:
+                ledger.write(entry("1"), entry("2"))
+                await heard.until_stored(lambda costs: set(costs) == {"1", "2"})
+                await service.imports.run(Trigger.REQUEST)
+                status = await get_status(service)
+            assert elsewhere.deeds() == set()
+            assert Deed("open", "taskHistory.json") in witness.deeds()
+        assert (status.sessions, service.sessions_watcher) == (None, None)
+        store.close()
+
+
+async def test_service_with_the_setting_only_reads_the_two_files(ledger: LedgerFile, path: Path) -> None:
+    """Whatever the service does, in that folder it opens database and log to read, and nothing else ever."""
+    with SessionProcess(path) as cline:
+        cline.put("s", editor_metadata(1, 1, 0.25))
+        with witnessing(path.parent) as witness:
+            async with running(make_service(ledger, path)) as heard:
+                await heard.until_stored(lambda costs: costs == {"s": 0.25})
+                await heard.service.imports.run(Trigger.REQUEST)
+            deeds = witness.deeds()
+        files = {Deed(kind, name) for kind in READING for name in ("sessions.db", "sessions.db-wal")}
+        assert deeds <= files
+        assert Deed("open", "sessions.db-wal") in deeds
+
+
+async def test_store_is_known_after_a_restart_of_the_service(ledger: LedgerFile, path: Path) -> None:
+    """The frozen entry of a resumed task changes nothing, whichever store the next process reads first."""
+    ledger.write(entry("s", cost=0.25))
+    with filled(path):
+        for _ in range(2):
+            service = make_service(ledger, path)
+            async with running(service) as heard:
+                await heard.until_stored(lambda costs: costs == {"s": 0.5})
+                await service.imports.run(Trigger.REQUEST)
+        service = make_service(ledger, path, reads_sessions=False)
+        async with running(service) as heard:
+            assert (await service.imports.run(Trigger.REQUEST)).imported_count == 0
+            assert await heard.until_stored(lambda costs: costs == {"s": 0.5})
+
+
+def test_time_is_written_as_the_store_writes_it() -> None:
+    """The emulator's times are those of JavaScript."""
+    assert iso(FIRST_MS + 7) == "2026-02-25T06:13:20.007Z"
+    assert os.path.sep == "/"
