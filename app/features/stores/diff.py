@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import compress, repeat
+from operator import itemgetter, ne
 from types import MappingProxyType
 
 from app.core.accounting import UsageChange
@@ -35,24 +37,30 @@ def diff_usage(
     a lower one is taken over, even if nothing but its store changes. A ``forgotten`` task counts as unchanged,
     whatever becomes of it. Any exception is a bug.
     """
-    changes: list[UsageChange] = []
-    unchanged_count = 0
-    for entry in entries:
-        if entry.task_id in forgotten:
-            unchanged_count += 1
-            continue
-        before = stored.get(entry.task_id)
+    entries = tuple(entries)
+    if not stored and not forgotten:
+        newest_first = sorted(entries, key=itemgetter(1), reverse=True)
+        return UsageDiff(tuple(map(UsageChange._make, zip(repeat(None), newest_first, strict=False))), 0)
+    pairs: Iterable[tuple[TaskUsage | None, TaskUsage]]
+    befores = list(map(stored.get, map(itemgetter(0), entries)))
+    pairs = zip(befores, entries, strict=True)
+    if store is Store.LEDGER:
+        # What stands in the first store as it is stored changes nothing, whoever owns the row.
+        pairs = compress(pairs, map(ne, befores, entries))
+    changes = []
+    for before, entry in pairs:
         after = entry
+        if entry.task_id in forgotten:
+            continue
         if before is not None:
             owner = stores.get(entry.task_id, Store.LEDGER)
             if after.model_id is None and before.model_id is not None:
                 after = after._replace(model_id=before.model_id)
             if after == before if owner is store else owner.outranks(store):
-                unchanged_count += 1
                 continue
         changes.append(UsageChange(before, after))
     changes.sort(key=_ts_of, reverse=True)
-    return UsageDiff(tuple(changes), unchanged_count)
+    return UsageDiff(tuple(changes), len(entries) - len(changes))
 
 
 def _ts_of(change: UsageChange) -> int:
