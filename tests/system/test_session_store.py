@@ -1,0 +1,64 @@
+"""Which of Cline's files are opened when the session store is read too, as the system's own tracer sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.ledger import entry, ledger_bytes
+from tests.emulator.neighbours import lay_out_neighbours
+from tests.emulator.session_writer import SessionProcess
+from tests.emulator.sessions import editor_metadata
+from tests.sessions.stores import traits_of
+from tests.system.test_opened_files import LOOKS, WATCHES, TracedServer, lines, run_traced
+from tests.system.tracing import read_calls
+
+STORE = "sessions.db"
+
+
+@pytest.mark.parametrize("has_writer", [True, False])
+def test_only_ledger_database_and_log_are_opened_and_only_for_reading(tmp_path: Path, *, has_writer: bool) -> None:
+    """Index and rollback are looked at, everything else is not even named; no trait of any file changes."""
+    home = tmp_path.resolve() / "home"
+    cline = home / ".cline"
+    data = cline / "data"
+    ledger, database = data / "state" / "taskHistory.json", data / "db" / STORE
+    neighbours = lay_out_neighbours(data, seed=3)
+    ledger.write_bytes(ledger_bytes(entry("1")))
+    settings = {"AICO_LEDGER_PATH": str(ledger), "AICO_SESSIONS_PATH": str(database), "AICO_CLINE_SESSIONS": "true"}
+    trace = tmp_path / "trace"
+    process = SessionProcess(database)
+    with process:
+        process.put("2", editor_metadata(1, 2, 0.5))
+        if has_writer:
+            use(home, settings, trace, data)
+    if not has_writer:
+        use(home, settings, trace, data)
+    calls = [call for call in read_calls(tmp_path / "trace*") if f"{call.path}/".startswith(f"{cline}/")]
+    calls = [call for call in calls if call.name != "execve"]  # the child is told the path
+    opened = [call for call in calls if call.opens and not call.only_walks]
+    read = {str(ledger), str(database)}
+    named = {*read, f"{database}-wal", f"{database}-shm", f"{database}-journal"}
+    # The log is asked for by name also when it is not there; nothing is made of that.
+    assert {call.path for call in opened} == {*read, f"{database}-wal"}, lines(opened)
+    assert all(call.only_reads for call in opened), lines(opened)
+    on_the_way = {str(folder) for file in (ledger, database) for folder in file.parents if folder.is_relative_to(cline)}
+    assert {call.path for call in calls} <= {*named, *on_the_way}
+    others = [call for call in calls if not call.opens and call.name not in LOOKS | WATCHES]
+    assert lines(others) == []
+    assert not {str(path) for path in neighbours if path.name != STORE} & {call.path for call in calls}
+
+
+def use(home: Path, settings: dict[str, str], trace: Path, data: Path) -> None:
+    """Serve, ask, and use the commands; all below ``data`` must be as it was."""
+    traits_of(data)
+    before = traits_of(data)
+    with TracedServer(home, settings, trace) as server, server.client() as client:
+        receipt = client.post("/api/cline/import").json()
+        assert receipt["imported_count"] + receipt["skipped_count"] == 2
+        assert client.get("/api/cline/status").json()["sessions"]["exists"] is True
+        assert server.stop() == 0
+    for command in ("doctor", "import"):
+        run_traced(home, settings, trace.with_name(f"trace-{command}"), command)
+    assert traits_of(data) == before
