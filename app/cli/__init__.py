@@ -90,14 +90,20 @@ def build_parser() -> argparse.ArgumentParser:
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
-    service = commands.add_parser(
-        "service", parents=[settings], help="have the system start it by itself: systemd, launchd, Windows around WSL"
-    )
-    service.add_argument("action", choices=["install", "uninstall", "status"], help="status exits with 0, 3 or 1")
-    service.add_argument("--dry-run", action="store_true", help="print what would be written and run, and do nothing")
-    service.add_argument("--purge", action="store_true", help="of uninstall: remove the database and its backups, too")
-    service.add_argument("--json", action="store_true", help="of status: print as JSON")
+    service_words = "have the system start it by itself: systemd, launchd, Windows around WSL"
+    _add_service_actions(commands.add_parser("service", help=service_words), settings)
     return parser
+
+
+def _add_service_actions(service: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+    actions = service.add_subparsers(dest="action", metavar="ACTION", required=True)
+    install = actions.add_parser("install", parents=[settings], help="write what starts it, and start it; repeatable")
+    uninstall = actions.add_parser("uninstall", parents=[settings], help="stop it and take back what install wrote")
+    for action in (install, uninstall):
+        action.add_argument("--dry-run", action="store_true", help="print what would be written and run; do nothing")
+    uninstall.add_argument("--purge", action="store_true", help="remove the database and its backups, too")
+    status = actions.add_parser("status", help="exits with 0: installed, enabled, running; 3: installed; 1: not")
+    status.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def _add_export_options(export: argparse.ArgumentParser) -> None:
