@@ -36,6 +36,8 @@ const handlers = {
 		readSoon();
 	},
 	watcher_state: readStatus,
+	kimi_proxy_state: readStatus,
+	sessions_state: readStatus,
 	heartbeat({ revision }) {
 		if (seen && revision !== seen.revision) {
 			seen.revision = revision; // we missed one: read again

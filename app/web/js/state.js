@@ -15,6 +15,7 @@ const FIRST = {
 	model: null, // exact name
 	unknown_model: false, // the tasks whose model is unknown
 	q: "",
+	store: null, // where the numbers were read
 	metric: "cost",
 	chart: "cumulative",
 	table: false, // the chart as a table
@@ -24,6 +25,7 @@ const FIRST = {
 const CHOICES = {
 	period: [...PERIODS, "custom"],
 	metric: ["cost", "tokens"],
+	store: ["ledger", "sessions"],
 	chart: ["cumulative", "bars"],
 	sort: COLUMNS,
 	order: ["asc", "desc"],
@@ -61,6 +63,7 @@ export const choosePeriod = (period) => show({ period, from: null, to: null });
 export const chooseRange = (from, to) => show({ period: "custom", from, to });
 export const chooseModel = (model) => show({ model, unknown_model: model === null });
 export const clearModel = () => show({ model: null, unknown_model: false });
+export const chooseStore = (store) => show({ store });
 export const showAll = () => show({ ...FIRST, period: "all" });
 
 export function chooseSort(sort) {
@@ -69,7 +72,7 @@ export function chooseSort(sort) {
 }
 
 /** The filter without the period, as the server names it: the same for every number on the page. */
-export const filterOf = ({ model, unknown_model, q }) => ({ model, unknown_model: unknown_model || null, q: q.trim() });
+export const filterOf = ({ model, unknown_model, q, store }) => ({ model, unknown_model: unknown_model || null, q: q.trim(), store });
 
 addEventListener("popstate", () => {
 	state.value = read();

@@ -4,8 +4,8 @@ import { exportUrl } from "../api.js";
 import { range } from "../format.js";
 import { language, locale, t } from "../i18n.js";
 import { PERIODS, addDays, midnight, zone } from "../period.js";
-import { choosePeriod, chooseRange, clearModel, show, state } from "../state.js";
-import { metric, period, unpriced, usageFilter } from "../store.js";
+import { choosePeriod, chooseRange, chooseStore, clearModel, show, state } from "../state.js";
+import { metric, period, status, unpriced, usageFilter } from "../store.js";
 import { Icon, ModelName, Segmented, html } from "./parts.js";
 
 const TYPING_MS = 200;
@@ -36,11 +36,18 @@ const Chip = ({ name, remove, children }) => html`<span class="chip" data-chip=$
 	<button onClick=${remove} aria-label=${t("filter.remove")}><${Icon} name="close" /></button></span>`;
 
 function Chips() {
-	const { period: chosen, from, to, model, unknown_model, q } = state.value;
+	const { period: chosen, from, to, model, unknown_model, q, store } = state.value;
 	return html`
 		${chosen === "custom" && html`<${Chip} name="period" remove=${() => choosePeriod("7d")}>${range(from, to, locale.value)}<//>`}
 		${(model || unknown_model) && html`<${Chip} name="model" remove=${clearModel}><${ModelName} id=${model} /><//>`}
+		${store && html`<${Chip} name="store" remove=${() => chooseStore(null)}>${t(`store.${store}`)}<//>`}
 		${q && html`<${Chip} name="q" remove=${() => show({ q: "" })}>${t("filter.text", { q })}<//>`}`;
+}
+
+/** Only where there is something to choose between. */
+function Stores() {
+	if (!status.value?.sessions || state.value.store) return null;
+	return html`<${Segmented} label=${t("store.label")} options=${["ledger", "sessions"].map((name) => [name, t(`store.${name}`)])} choose=${chooseStore} />`;
 }
 
 function Search() {
@@ -67,7 +74,7 @@ export function Filters() {
 	const metrics = [["cost", t("metric.cost"), "", unpriced.value], ["tokens", t("metric.tokens")]];
 	return html`<nav class="filters" aria-label=${t("filter.nav")}>
 		<${Segmented} label=${t("period.label")} options=${periods} chosen=${state.value.period} choose=${choosePeriod} />
-		<${Custom} /><${Chips} /><${Search} />
+		<${Custom} /><${Chips} /><${Stores} /><${Search} />
 		<${Segmented} label=${t("metric.label")} options=${metrics} chosen=${metric.value} choose=${(value) => show({ metric: value })} />
 		<${Export} /><span class="soft" title=${t("period.zone")}>${zone()}</span></nav>`;
 }

@@ -54,7 +54,7 @@ function Rejections({ run }) {
 
 function LastImport() {
 	if (!status.value) return null;
-	const { last_import: run, latest_ts } = status.value;
+	const { last_import: run, latest_ts, sessions } = status.value;
 	if (!run) return html`<span class="last soft" data-field="last-import">${t("import.last")} ${t("import.never")}</span>`;
 	const facts = {
 		at: when(run.at, "full"),
@@ -63,6 +63,7 @@ function LastImport() {
 		unchanged: whole(run.skipped_count),
 		newest: html`<${Ago} ms=${latest_ts} />`,
 	};
+	if (sessions?.last_import) facts.sessions = html`<${Ago} ms=${sessions.last_import.at} /> · ${tn("store.tasks", sessions.task_count)}`;
 	if (run.remaining_count) facts.remaining = whole(run.remaining_count);
 	return html`<details class="last popover" data-field="last-import">
 		<summary class="soft">${t("import.last")} <${Ago} ms=${run.at} /><span class="counts"> · ${counts(run)}</span></summary>

@@ -7,8 +7,6 @@ import { loadedAt, problem, status } from "../store.js";
 import { ImportButton } from "./header.js";
 import { Ago, html, since, when } from "./parts.js";
 
-const FROZEN_DAYS = 7;
-
 const Notice = ({ kind, name, children }) =>
 	html`<div class=${`notice ${kind}`} data-notice=${name} role=${kind === "bad" ? "alert" : undefined}>${children}</div>`;
 
@@ -19,22 +17,34 @@ function Trouble() {
 }
 
 function Watcher() {
-	const { state, reason, since: at } = status.value.watcher;
+	const { watcher: { state, reason, since: at }, sessions } = status.value;
 	if (state === "watching" || state === "starting") return null;
+	if (state === "waiting" && sessions?.watcher.state === "watching") return null; // newer Cline has no ledger at all
 	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name="watcher">
 		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
 }
 
-function Frozen() {
-	const { written_at: written } = status.value.ledger;
-	const days = Math.floor((minute.value - written) / DAY);
-	if (written === null || days < FROZEN_DAYS) return null;
-	return html`<${Notice} kind="warn" name="frozen"><details>
-		<summary><b title=${when(written, "full")}>${tn("frozen.title", days)}</b> ${t("frozen.why")}</summary>
-		<ul>${["unused", "cli", "vscode", "elsewhere"].map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
+/** The session store, where it is asked for, is not read: what is missing, in the service's own sentence. */
+function Sessions() {
+	const { watcher, problem: sentence } = status.value.sessions ?? {};
+	if (!watcher || watcher.state === "watching" || watcher.state === "starting") return null;
+	return html`<${Notice} kind="warn" name="sessions"><b>${t("sessions.unread")}</b> ${watcher.reason && tcode(watcher.reason)}
+		<span class="soft">${sentence}</span><//>`;
 }
 
-export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} /><${Frozen} />`}`;
+function Frozen() {
+	const { ledger: { frozen_since: written }, sessions } = status.value;
+	if (!written) return null;
+	const days = Math.floor((minute.value - written) / DAY);
+	const reasons = ["unused", "cli", "vscode", "elsewhere"];
+	if (!sessions) reasons.push("setting");
+	else if (sessions.watcher.state === "watching") reasons.push("read");
+	return html`<${Notice} kind="warn" name="frozen"><details>
+		<summary><b title=${when(written, "full")}>${tn("frozen.title", days)}</b> ${t("frozen.why")}</summary>
+		<ul>${reasons.map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
+}
+
+export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} /><${Sessions} /><${Frozen} />`}`;
 
 /** Nothing can be shown at all: no answer yet, or none for us. */
 export function Blocked() {

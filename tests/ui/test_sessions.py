@@ -1,0 +1,71 @@
+"""The session store on the page: a mark, a filter, a line in the last import, and words where it is not read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.emulator.sessions import SessionStore, editor_metadata
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.service import entry, now_ms
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SessionStore:
+    """Return a store with one session of today."""
+    store = SessionStore(tmp_path.resolve() / "db" / "sessions.db")
+    store.put("2002", editor_metadata(10, 5, 0.75), updated_ms=now_ms(), model="z-ai/glm-5")
+    return store
+
+
+def test_sessions_are_marked_filtered_and_told(
+    make_service: ServiceMaker, open_page: Opener, store: SessionStore
+) -> None:
+    """Which store a row came from can be seen and asked for; every number on the page follows."""
+    service = make_service(cline_sessions="true", sessions_path=str(store.path))
+    service.ledger.write(entry("1001", cost=0.25))
+    service.start()
+    page = open_page(service).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
+    expect(page.locator("tr[data-task='2002'] [data-store=sessions]")).to_have_text("session")
+    expect(page.locator("tr[data-task='1001'] [data-store]")).to_have_count(0)
+    page.locator("[data-field=last-import] summary").click()
+    expect(page.locator("[data-field=last-import] .panel")).to_contain_text("1 task")
+    page.locator("[data-field=last-import] summary").click()
+
+    page.get_by_role("button", name="Session store").click()
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.75")
+    expect(page.locator("tr[data-task]")).to_have_count(1)
+    page.locator("[data-chip=store] button").click()
+    expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
+    store.close()
+
+
+def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
+    make_service: ServiceMaker, open_page: Opener, store: SessionStore
+) -> None:
+    """Without the setting it is offered; with it, a store of another version is told by what it lacks."""
+    store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata_json TO metadata")
+    for settings, words in (
+        ({}, "AICO_CLINE_SESSIONS=true"),
+        ({"cline_sessions": "true", "sessions_path": str(store.path)}, "writes another file"),
+    ):
+        service = make_service(**settings)
+        service.ledger.write(entry("1001"))
+        old_s = now_ms() / 1000 - 8 * DAY_S
+        os.utime(service.ledger.path, (old_s, old_s))
+        service.start(probe="/healthz")
+        page = open_page(service).page
+        notice = page.locator("[data-notice=frozen]")
+        notice.locator("summary").click()
+        expect(notice.locator("li").last).to_contain_text(words)
+        if settings:
+            expect(page.locator("[data-notice=sessions]")).to_contain_text("has no metadata_json")
+    store.close()
