@@ -1,0 +1,239 @@
+"""A long life: nothing grows, a trouble that lasts is told once, and everything heals when its cause goes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import logging
+import threading
+import tracemalloc
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from app.core.domain import ImportReceipt, Store, Trigger
+from app.core.errors import LedgerUnreadable, StorageBusy
+from app.core.events import WatcherState
+from app.features.ledger import path_guard
+from app.features.ledger import reader as reader_module
+from app.features.stores.identity import FileIdentity
+from tests.api.live import Live, live
+from tests.core.stores import read_rows, usage
+from tests.e2e.ledger import LedgerFile, entry
+from tests.faults.counts import count_of
+from tests.faults.life_model import RUN_LIMIT, World, impatient
+
+WARM_UP = 300
+"""More than the hub keeps for pages that come back."""
+GROWTH_MAX_BYTES = 150
+"""Per update: the smallest object that somebody forgets to forget is that large with what holds it."""
+COME_LATE_MAX = 24
+"""Descriptors and threads of pools that grow when they are first needed."""
+TOLD_MAX = 4
+ENTRIES = [usage(str(number), ts=number) for number in range(2 * RUN_LIMIT + 1)]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> LedgerFile:
+    """Return a ledger that does not exist yet, in a directory that does."""
+    return LedgerFile(tmp_path.resolve() / "cline" / "taskHistory.json")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Begin a small world whose ledger was imported once."""
+    with impatient():
+        world = World(tmp_path)
+        await world.start()
+        world.write(ENTRIES, "rename", 0)
+        await world.tick()
+        assert world.post(world.stored_runs()) == 0
+        yield world
+        await world.end()
+
+
+def descriptor_count() -> int:
+    """Return how many descriptors this process has."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+async def update(served: Live, numbers: Iterator[int], count: int) -> None:
+    """Let the ledger change and be imported so many times."""
+    for number in itertools.islice(numbers, count):
+        await asyncio.to_thread(served.ledger.write, entry("1", tokens_in=number), entry("2"))
+        await served.service.imports.run(Trigger.REQUEST)
+
+
+async def test_nothing_grows_over_many_updates(ledger: LedgerFile) -> None:
+    """After a while an update leaves nothing behind: no memory, no descriptor, no task, no thread."""
+    updates = count_of("updates of one life", quick=300, soak=20_000)
+    numbers = itertools.count(1_000_000)
+    async with live(ledger) as served, connect(served.socket_url, proxy=None, compression=None) as page:
+        listening = asyncio.create_task(swallow(page))
+        tracemalloc.start()
+        try:
+            await update(served, numbers, WARM_UP)
+            before = measure()
+            await update(served, numbers, updates)
+            after = measure()
+        finally:
+            tracemalloc.stop()
+        listening.cancel()
+    assert served.service.hub.revision == WARM_UP + updates
+    growth = [now - was for was, now in zip(before, after, strict=True)]
+    assert growth[0] < GROWTH_MAX_BYTES * updates
+    assert max(growth[1:]) < COME_LATE_MAX
+
+
+async def swallow(page: AsyncIterable[object]) -> None:
+    """Listen, and keep nothing."""
+    async for _ in page:
+        pass
+
+
+def measure() -> tuple[int, int, int]:
+    """Return bytes, descriptors and threads in use."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0], descriptor_count(), threading.active_count()
+
+
+@contextmanager
+def spoilt(world: World, how: str) -> Iterator[None]:
+    """Make the ledger no ledger for a while."""
+    world.spoil(how)
+    yield
+    world.write(ENTRIES, "rename", 0)
+
+
+@contextmanager
+def unreadable(world: World) -> Iterator[None]:
+    """Let the system refuse to open the file for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(*_arguments: object) -> None:
+            raise LedgerUnreadable("EACCES")
+
+        patch.setattr(path_guard.LedgerGuard, "open", refuse)
+        world.write(ENTRIES, "rename", 0)
+        yield
+
+
+@contextmanager
+def locked(world: World) -> Iterator[None]:
+    """Let another program hold the database's lock for a while, with news in the ledger."""
+    with world.locked():
+        world.write([*ENTRIES, usage("news")], "rename", 0)
+        yield
+
+
+@contextmanager
+def moved_away(world: World) -> Iterator[None]:
+    """Let the database's file be somewhere else for a while, with news in the ledger."""
+    path = world.database.path
+    path.rename(path.with_name("elsewhere.db"))
+    world.write([*ENTRIES, usage("news")], "rename", 0)
+    yield
+    path.with_name("elsewhere.db").rename(path)
+
+
+TROUBLES = {
+    "ledger_format": lambda world: spoilt(world, "object"),
+    "ledger_path_refused": lambda world: spoilt(world, "link"),
+    "ledger_unreadable": unreadable,
+    "storage_busy": locked,
+    "storage_error": moved_away,
+}
+
+
+@pytest.mark.parametrize("code", TROUBLES)
+async def test_trouble_that_lasts_is_told_once_and_heals_by_itself(
+    world: World, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    """However often it is met again, it costs a few lines and rows; when its cause goes, everything is stored."""
+    ticks = count_of("ticks in trouble", quick=30, soak=2_000)
+    caplog.set_level(logging.INFO, "app")
+    with TROUBLES[code](world):
+        for number in range(ticks):
+            await world.tick(forced=number % 3 == 2)
+            state = world.watcher.state
+            assert (state.state, state.reason) == (WatcherState.DEGRADED, code)
+        assert 1 <= len(caplog.records) <= TOLD_MAX
+    await world.tick()
+    assert world.watcher.state.state is WatcherState.WATCHING
+    assert world.post(world.stored_runs()) == 0
+    world.check()
+    assert len(caplog.records) <= TOLD_MAX + 1 + world.revision
+    runs = read_rows(world.database.path, "SELECT error_code FROM import_run WHERE revision IS NULL ORDER BY id")
+    assert runs == [(code,), (None,)]
+
+
+async def test_watcher_says_at_once_that_a_follow_up_run_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first run of a reading brought is not all: as long as the rest is missing, the state says why."""
+    apply = world.repository.apply
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        calls = itertools.count()
+
+        async def fail_later(*arguments: object) -> object:
+            if next(calls):
+                raise StorageBusy("locked")
+            return await apply(*arguments)  # type: ignore[arg-type]  # handed on as they came
+
+        patch.setattr(world.repository, "apply", fail_later)
+        world.write([each._replace(tokens_in=7) for each in ENTRIES], "rename", 0)
+        await world.tick()
+        assert (world.watcher.state.state, world.watcher.state.reason) == (WatcherState.DEGRADED, "storage_busy")
+    assert world.post(world.stored_runs()) == len(ENTRIES) - RUN_LIMIT
+    await world.tick()
+    assert world.watcher.state.state is WatcherState.WATCHING
+    assert world.post(world.stored_runs()) == 0
+
+
+async def test_state_stays_what_the_rescan_found_where_metadata_show_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that went bad without its metadata is not called well again by every tick in between."""
+    for module in (path_guard, reader_module):
+        monkeypatch.setattr(module, "identity_of", lambda _status: FileIdentity(1, 2, 3, 4, 5))
+    await world.tick(forced=True)
+    data = world.path.read_bytes()
+    world.path.write_bytes(b"{" + data[1:])
+    for forced in (True, False, False, True, False):
+        await world.tick(forced=forced)
+        assert (world.watcher.state.state, world.watcher.state.reason) == (WatcherState.DEGRADED, "ledger_format")
+    world.path.write_bytes(data)
+    await world.tick(forced=True)
+    assert world.watcher.state.state is WatcherState.WATCHING
+
+
+async def test_import_that_failed_does_not_make_the_next_one_wait(world: World) -> None:
+    """How long a lock was waited for is not how long an import takes."""
+    took = world.imports.last_duration_s
+    with locked(world):
+        await world.tick()
+        assert world.imports.failure_code == "storage_busy"
+        assert world.imports.last_duration_s == took
+
+
+async def test_bug_in_a_follow_up_run_reaches_the_watcher(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody waits for any more is not swallowed."""
+    receipts: list[ImportReceipt] = []
+    keep = world.imports._keep
+
+    def keep_once(store: Store, receipt: ImportReceipt) -> None:
+        receipts.append(receipt)
+        if len(receipts) > 1:
+            raise ZeroDivisionError("a bug")
+        keep(store, receipt)
+
+    monkeypatch.setattr(world.imports, "_keep", keep_once)
+    world.write([each._replace(tokens_in=7) for each in ENTRIES], "rename", 0)
+    with pytest.raises(ZeroDivisionError):
+        await world.tick()
+    monkeypatch.undo()
+    await world.tick()
+    assert world.watcher.state.state is WatcherState.WATCHING
