@@ -65,9 +65,12 @@ class KimiProxyState:
 class KimiMonitor:
     """Probes until cancelled: at a steady pace while the proxy is up, with growing distance while it is down."""
 
-    def __init__(self, probe: Probe, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, probe: Probe, now_ms: Callable[[], int], publish: Callable[[KimiProxyState], None] = lambda _state: None
+    ) -> None:
         self._probe = probe
         self._now_ms = now_ms
+        self._publish = publish
         self.state = KimiProxyState()
 
     async def run(self) -> None:
@@ -83,9 +86,10 @@ class KimiMonitor:
                 delay_s = min(delay_s * 2, BACKOFF_MAX_S)
 
     async def probe_once(self) -> None:
-        """Ask once, take over the answer, and log a change."""
+        """Ask once, take over the answer, and tell a change to the log and the subscribers."""
         answer = await self._probe.probe()
         if answer is not self.state.answer:
             self.state = KimiProxyState(answer, self._now_ms())
             level = logging.INFO if answer is KimiProxyAnswer.WELL else logging.WARNING
             _log.log(level, "Kimi Proxy is %s", _WORDS[answer])
+            self._publish(self.state)

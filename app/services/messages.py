@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from app.core.accounting import Amount, amount_of
 from app.core.events import FreshRow, LedgerImported, WatcherStateChanged
 from app.core.money import usd
+from app.services.kimi_monitor import KimiProxyState
 
 HEARTBEAT_S = 25.0
 """Distance of the heartbeats, by which a page knows a silent connection from a dead one."""
@@ -58,6 +59,11 @@ def watcher_state(event: WatcherStateChanged) -> dict[str, object]:
 def sessions_state(event: WatcherStateChanged) -> dict[str, object]:
     """Return the message of a new state of the session store's watcher."""
     return {"type": "sessions_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}
+
+
+def kimi_proxy_state(proxy: KimiProxyState) -> dict[str, object]:
+    """Return the message of a new state of the Kimi Proxy."""
+    return {"type": "kimi_proxy_state", "state": proxy.state, "reason": proxy.reason, "since": proxy.since_ms}
 
 
 def heartbeat(revision: int) -> dict[str, object]:

@@ -23,7 +23,7 @@ from app.services import messages
 from app.services.backups import DailyBackups
 from app.services.hub import Hub
 from app.services.import_service import ImportService
-from app.services.kimi_monitor import KimiMonitor
+from app.services.kimi_monitor import KimiMonitor, KimiProxyState
 from app.services.latency import WriteLatency
 from app.services.queries import UsageQueries
 from app.services.watcher import StoreWatcher, WatchTimes
@@ -69,7 +69,7 @@ class ObserverService:
         )
         url, secret = settings.kimi_proxy_url, settings.kimi_proxy_secret
         self._kimi_proxy = KimiProxyClient(url, secret) if url else None
-        self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms) if self._kimi_proxy else None
+        self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
         self.watcher = StoreWatcher(self.guard, self.imports, times, self._publish_state, now_ms)
         self.sessions_watcher = (
             StoreWatcher(self.sessions, self.imports, times, self._publish_sessions_state, now_ms, Store.SESSIONS)
@@ -130,6 +130,9 @@ class ObserverService:
 
     def _publish_sessions_state(self, event: WatcherStateChanged) -> None:
         self.hub.publish_notice(messages.sessions_state(event))
+
+    def _publish_proxy(self, state: KimiProxyState) -> None:
+        self.hub.publish_notice(messages.kimi_proxy_state(state))
 
     async def _beat(self) -> None:
         while True:

@@ -11,23 +11,25 @@ from pydantic import SecretStr
 
 from app.core.domain import Trigger
 from app.core.settings import Settings
+from app.services import kimi_monitor
 from app.services.kimi_monitor import KimiMonitor
 from tests.api.conftest import Api, Serve
 from tests.api.live import live
 from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.listener import listening
+from tests.e2e.listener import Listener, listening
 from tests.services.proxies import Answer, kimi_proxy, never, saying
 
 HANG_S = 20
 SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
 
 
-async def read_probed_status(api: Api) -> httpx.Response:
-    """Return the status as soon as the proxy was asked."""
+async def read_status(api: Api, *wanted: str | None) -> httpx.Response:
+    """Return the status as soon as state and reason of the proxy are as ``wanted``; on a busy machine, a probe late."""
     async with asyncio.timeout(HANG_S):
         while True:
             status = await api.get("/api/cline/status")
-            if status.json()["kimi_proxy"]["state"] != "unknown":
+            proxy = status.json()["kimi_proxy"]
+            if (proxy["state"], proxy["reason"]) == wanted:
                 return status
 
 
@@ -42,18 +44,45 @@ def state_of(monitor: KimiMonitor | None) -> str:
     [(saying(200), "up", None), (saying(401), "up", "secret_refused"), (saying(500), "down", "bad_answer")],
 )
 async def test_status_tells_the_state_and_never_the_secret(
-    serve: Serve, caplog: pytest.LogCaptureFixture, answer: Answer, state: str, reason: str | None
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    state: str,
+    reason: str | None,
 ) -> None:
     """Up, up with a wrong secret, or down; no answer, log line, metric or text of the settings holds the secret."""
+    monkeypatch.setattr(kimi_monitor, "BACKOFF_FIRST_S", 0.1)
     caplog.set_level(logging.DEBUG)
     async with kimi_proxy(answer) as proxy, serve(kimi_proxy_url=proxy.url, kimi_proxy_secret=SECRET) as api:
-        status = await read_probed_status(api)
+        status = await read_status(api, state, reason)
         page, metrics = await api.get("/"), await api.get("/metrics")
         said = f"{api.settings!r} {api.settings} {api.settings.model_dump()} {api.settings.model_dump_json()}"
-    found = status.json()["kimi_proxy"]
-    assert (found["state"], found["reason"], type(found["since"])) == (state, reason, int)
+    assert isinstance(status.json()["kimi_proxy"]["since"], int)
     assert any(f"bearer {SECRET}" in head.lower() for head in proxy.heads)
     assert SECRET not in status.text + page.text + metrics.text + caplog.text + said
+
+
+async def test_page_hears_when_the_proxy_changes(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that goes and comes back is told to every page at once, as a flat message."""
+    for name in ("PROBE_S", "BACKOFF_FIRST_S", "BACKOFF_MAX_S"):
+        monkeypatch.setattr(kimi_monitor, name, 0.05)
+    async with (
+        kimi_proxy(saying(200)) as proxy,
+        live(ledger, kimi_proxy_url=proxy.url) as served,
+        listening(served.socket_url) as page,
+    ):
+        proxy.answer = saying(503)
+        await page.until(lambda listener: "bad_answer" in reasons(listener))
+        proxy.answer = saying(200)
+        await page.until(lambda listener: None in reasons(listener)[reasons(listener).index("bad_answer") :])
+    message = page.of_kind("kimi_proxy_state")[0]
+    assert set(message) == {"type", "state", "reason", "since"}
+
+
+def reasons(listener: Listener) -> list[object]:
+    """Return what was wrong with the proxy, change by change."""
+    return [message["reason"] for message in listener.of_kind("kimi_proxy_state")]
 
 
 async def test_imports_do_not_wait_for_a_proxy_that_hangs(ledger: LedgerFile) -> None:

@@ -51,10 +51,12 @@ async def ask(url: str, secret: str | None = None, patience_s: float = HANG_S) -
 
 
 async def test_monitor_tells_a_change_once_and_keeps_its_begin(caplog: pytest.LogCaptureFixture) -> None:
-    """A state lasts from its first answer on; the log hears of changes only, in words."""
+    """A state lasts from its first answer on; log and subscribers hear of changes only."""
     caplog.set_level(logging.INFO, "app.services.kimi_monitor")
     moments = iter(range(100))
-    monitor = KimiMonitor(Script(WELL, WELL, UNREACHABLE, UNREACHABLE, REFUSED, WELL), lambda: next(moments))
+    published: list[KimiProxyState] = []
+    script = Script(WELL, WELL, UNREACHABLE, UNREACHABLE, REFUSED, WELL)
+    monitor = KimiMonitor(script, lambda: next(moments), published.append)
     states = [monitor.state]
     for _ in range(6):
         await monitor.probe_once()
@@ -66,6 +68,7 @@ async def test_monitor_tells_a_change_once_and_keeps_its_begin(caplog: pytest.Lo
         KimiProxyState(REFUSED, 2),
         KimiProxyState(WELL, 3),
     ]
+    assert published == [states[1], states[3], states[5], states[6]]
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "Kimi Proxy is up"),
         ("WARNING", "Kimi Proxy is down: it cannot be reached"),
