@@ -73,13 +73,13 @@ def ledger(*, refused: bool = True, damage: str = "") -> bytes:
 DAMAGES = {
     "torn": f',{{"task":"{canary("torn")}',
     "no JSON": f',{{"task":"{canary("before")}" {canary("around")} "x":1}}',
-    "bad escape": f',{{"task":"{canary("escape")} \\x {canary("escape")}"}}',
     "no array": "]",
 }
 """What makes the whole file no ledger."""
 STRANGE = {
     "lone surrogate": f',{{"task":"{canary("cut")} \\ud83d"}}',
     "control byte": f',{{"task":"{canary("raw")}\x01{canary("raw")}"}}',
+    "bad escape": f',{{"task":"{canary("escape")} \\x {canary("escape")}"}}',
     "zeros": f',{{"task":"{canary("hole")}\0\0\0{canary("hole")}"}}',
     "too deep": f',{{"task":{"[" * 100}"{canary("deep")}"{"]" * 100}}}',
     "not finite": f',{{"task":"{canary("nan")}","x":NaN}}',

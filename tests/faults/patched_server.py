@@ -14,11 +14,11 @@ hardening._forbid_dumps = lambda: None
 """
 """Lets its own user look into the service's memory, which the service forbids."""
 BUG_IN_THE_PARSER = """
-from app.features.ledger import parser
-def bug(outcomes):
-    half = list(outcomes)[: len(outcomes) // 2]
-    return half[0]["no such key"]
-parser._merge = bug
+from app.features.ledger import importer
+def bug(snapshot, *rest):
+    held = memoryview(snapshot.buffer)[:100_000]
+    return held["no such key"]
+importer._parse = bug
 """
 """Lets every import fail in the middle of the bytes, with whatever its frames hold."""
 _RUN = """

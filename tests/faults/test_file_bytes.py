@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from app.core.domain import TaskUsage
 from app.core.errors import LedgerFormat
 from app.features.ledger import parser
-from app.features.ledger.parser import parse_ledger
+from app.features.ledger.parser import ParsedLedger, parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.reader import read_snapshot
 from tests.faults.counts import IS_SOAK, count_of, rng_of
@@ -30,8 +31,13 @@ def test_generated_ledgers_are_counted_or_refused() -> None:
 
 def test_check_of_generated_ledgers_notices_a_lost_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check is awake: a parser that forgets one entry does not pass it."""
-    merge = parser._merge
-    monkeypatch.setattr(parser, "_merge", lambda outcomes: merge(list(outcomes)[1:]))
+    whole = parser.parse_ledger
+
+    def forgetful(buffer: bytearray) -> ParsedLedger:
+        parsed = whole(buffer)
+        return replace(parsed, entries=parsed.entries[1:])
+
+    monkeypatch.setattr(parser, "parse_ledger", forgetful)
     with pytest.raises(AssertionError):
         check(ledger(entry(), entry(id='"2"')))
 

@@ -42,7 +42,7 @@ def test_memory_holds_no_conversation_after_an_import(tmp_path: Path) -> None:
         assert kept
 
 
-@pytest.mark.parametrize("damage", ["torn", "bad escape"])
+@pytest.mark.parametrize("damage", ["torn", "no JSON"])
 def test_memory_holds_no_conversation_after_a_refusal(tmp_path: Path, damage: str) -> None:
     """A file that is no ledger leaves no more than one that is; its folder's name is found by the same search."""
     write_ledger(tmp_path, ledger(damage=DAMAGES[damage]))

@@ -99,7 +99,7 @@ async def test_nothing_that_leaves_the_service_holds_a_canary(tmp_path: Path, cl
                 written += ask_everything(client)
                 written += stored(tmp_path, cline)
             written += [frame.encode() for frame in page.frames]
-        cline.ledger.write_bytes(ledger(damage=DAMAGES["bad escape"]))
+        cline.ledger.write_bytes(ledger(damage=DAMAGES["no JSON"]))
         written += commands(tmp_path, cline.settings, "doctor")
         assert server.stop() == 0
         written += [server.log().encode(), server.output().encode()]

@@ -1,9 +1,9 @@
 """Makes strict JSON of what strict decoders refuse as a whole, in place and without changing its length. Pure.
 
 Five things cost a good ledger otherwise: a lone surrogate escape (from a prompt cut inside an emoji; once written it
-stays in the ledger, so mending it must be cheap), a bare ``NaN`` or ``Infinity`` and a raw control byte in a string
-(from a program that is no JSON encoder), bytes of zero (where a power cut took what was written: the file has its
-length and not its contents), and nesting deeper than a decoder's stack.
+stays in the ledger, so mending it must be cheap), a bare ``NaN`` or ``Infinity`` and a raw control byte or a
+backslash that escapes nothing in a string (from a program that is no JSON encoder), bytes of zero (where a power cut
+took what was written: the file has its length and not its contents), and nesting deeper than a decoder's stack.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from app.features.ledger.fields import NOT_FINITE_MARK
 DEPTH_MAX = 64
 """Deeper than any entry of Cline's; what lies below is emptied, because it is none of the six fields."""
 
-# A string with raw control bytes runs to its closing quote or, when there is none, to the end: so that the search stays
+_ESCAPE = rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
+# A string that is no JSON runs to its closing quote or, when there is none, to the end, so that the search stays
 # linear. Any other string is found by the first alternative and need not be looked at.
 _TOKEN = re.compile(
-    rb'(?s)"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"|(?P<raw>"(?:[^"\\]++|\\.)*+(?:"|\Z))|[\[{]|[\]}]|\x00++|-?Infinity|NaN'
+    rb'(?s)"(?:[^"\\\x00-\x1f]++|' + _ESCAPE + rb')*+"|(?P<flawed>"(?:[^"\\]++|\\.)*+(?:"|\Z))'
+    rb"|[\[{]|[\]}]|\x00++|-?Infinity|NaN"
 )
-_CONTROL = re.compile(rb"[\x00-\x1f]++")
+_FLAW = re.compile(_ESCAPE + rb"|(?P<flaw>\\|[\x00-\x1f]++)")
 _ZERO = b"\0"
 _DELETE = b"\x7f"
 """The one control character that may stand in a JSON string as it is: in a field it is refused like any other."""
@@ -65,7 +67,7 @@ def mend_surrogates(buffer: bytearray) -> bool:
 def repair(buffer: bytearray) -> bool:
     """Mend everything but surrogates, in one look at every token; return whether there was anything.
 
-    ``NaN`` and ``Infinity`` are quoted, raw control bytes in strings replaced, what is nested too deeply emptied. An
+    ``NaN`` and ``Infinity`` are quoted, flaws of strings replaced, what is nested too deeply emptied. An
     element that holds a byte of zero is emptied as a whole: what stood there is unknown, so that its beginning and its
     end may be those of two entries. Zeros after the array become blanks; anywhere else the file is of another encoding.
 
@@ -77,7 +79,7 @@ def repair(buffer: bytearray) -> bool:
         first = buffer[start : start + 1]
         if first == _QUOTE:
             if token.lastgroup is not None:
-                mending.take_raw_string(start, end)
+                mending.take_flawed_string(start, end)
         elif first in _OPENING:
             mending.go_deeper(start)
         elif first in _CLOSING:
@@ -120,12 +122,13 @@ class _Mending:
             self._buffer[self._element : self._element + len(_NO_OBJECT)] = _NO_OBJECT
         self._depth -= 1
 
-    def take_raw_string(self, start: int, end: int) -> None:
-        """Replace the control bytes of a string, and the backslash that would escape one."""
-        for control in _CONTROL.finditer(self._buffer, start, end):
-            first, last = control.span()
-            self._has_zeros |= self._buffer.find(_ZERO, first, last) >= 0
-            self._fill(first - _is_escaped(self._buffer, first), last, _DELETE)
+    def take_flawed_string(self, start: int, end: int) -> None:
+        """Replace the control bytes of a string, and each backslash that escapes nothing."""
+        for flaw in _FLAW.finditer(self._buffer, start, end):
+            if flaw.lastgroup is not None:
+                first, last = flaw.span()
+                self._has_zeros |= self._buffer.find(_ZERO, first, last) >= 0
+                self._fill(first, last, _DELETE)
 
     def take_zeros(self, start: int, end: int) -> None:
         """Blank zeros that stand in an element, but in no string, or at the end of the file."""
