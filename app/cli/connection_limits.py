@@ -1,8 +1,8 @@
 """How many connections there may be, how slow a peer may be. uvicorn bounds neither by itself.
 
 Nobody may hold a connection for nothing. One that waits for its peer, for the rest of a request or for a peer that does
-not read, ends at a limit; and before it when all places are taken and somebody new comes: then whoever waits the longest
-gives way. Connections that are being served and pages that listen are left alone.
+not read, ends at a limit; and before it when all places are taken and somebody new comes: whoever waits the longest
+gives way then. Connections that are being served and pages that listen are left alone.
 """
 
 from __future__ import annotations
