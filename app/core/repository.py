@@ -36,6 +36,7 @@ _SELECT_PEAKS = select(
 _SELECT_FORGOTTEN = select(col(ForgottenTask.task_id))
 _SELECT_STORES = select(col(TaskStore.task_id), col(TaskStore.store))
 
+_RUNS_OF_A_READING_MAX = 1_000
 RUNS_KEPT = 10_000
 """Import runs that are kept."""
 
@@ -84,17 +85,25 @@ class UsageRepository:
         """Return all that is stored, for reading only. Raises StorageBusy, StorageError."""
         return await self._load()
 
-    async def find_last_run(self) -> ImportRun | None:
-        """Return the last successful run that is recorded. Raises StorageBusy, StorageError."""
+    async def list_last_runs(self) -> list[ImportRun]:
+        """Return the successful runs of the last recorded reading, in order. Raises StorageBusy, StorageError.
+
+        A run that left entries over is followed by one of the same reading that counts nothing else than those.
+        """
         statement = (
             select(_RUNS)
             .where(col(ImportRun.source) == self._source, col(ImportRun.error_code).is_(None))
             .order_by(col(ImportRun.id).desc())
-            .limit(1)
+            .limit(_RUNS_OF_A_READING_MAX)
         )
+        found: list[ImportRun] = []
         async with self._database.read() as connection:
-            row = (await connection.execute(statement)).one_or_none()
-        return None if row is None else ImportRun(**row._asdict())
+            for row in await connection.execute(statement):
+                run = ImportRun(**row._asdict())
+                if found and not _is_followed(run, found[-1]):
+                    break
+                found.append(run)
+        return found[::-1]
 
     async def apply(
         self, changes: Sequence[UsageChange], receipt: ImportReceipt, store: Store = Store.LEDGER
@@ -206,6 +215,11 @@ class UsageRepository:
             )
         )
         await connection.execute(delete(_RUNS).where(col(ImportRun.id) <= result.lastrowid - RUNS_KEPT))
+
+
+def _is_followed(run: ImportRun, by: ImportRun) -> bool:
+    written = by.added_count + by.updated_count + by.remaining_count
+    return 0 < run.remaining_count == written and not by.skipped_count and not by.error_count
 
 
 async def _get_position(connection: AsyncConnection) -> tuple[str, int]:

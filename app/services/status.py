@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import reduce
 
 from app.core.domain import ImportReceipt, Store, Trigger
 from app.core.errors import LedgerError, StoreError
@@ -52,8 +53,8 @@ async def get_status(service: ObserverService) -> ServiceStatus:
     receipt = service.imports.last_receipt
     if receipt is None:
         # Before the first reading of this process: what the last one left behind.
-        run = await service.repository.find_last_run()
-        receipt = None if run is None else _receipt_of(run, state.latest_ts)
+        runs = [_receipt_of(run, state.latest_ts) for run in await service.repository.list_last_runs()]
+        receipt = reduce(ImportReceipt.plus, runs) if runs else None
     try:
         file = await asyncio.to_thread(service.guard.stat)
     except LedgerError:

@@ -37,7 +37,7 @@ async def test_repository_begins_without_anything(store: Store) -> None:
     known = await store.repository.get_known()
     assert state == StoredState(known.epoch, 0, None, 0, None)
     assert (known.tasks, known.peaks, known.latest_ts) == ({}, {}, None)
-    assert await store.repository.find_last_run() is None
+    assert await store.repository.list_last_runs() == []
 
 
 async def test_repository_returns_the_fact_to_publish(store: Store) -> None:
@@ -162,12 +162,35 @@ async def wait_until(is_true: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+async def test_repository_knows_which_runs_were_one_reading(store: Store) -> None:
+    """The runs of the last reading are told together, without those of the reading before."""
+
+    async def record(added_count: int, remaining_count: int, skipped_count: int = 0) -> None:
+        counted = replace(store.receipt(added_count), remaining_count=remaining_count, skipped_count=skipped_count)
+        await store.repository.record_run(counted, None)
+
+    async def counts() -> list[int]:
+        return [run.added_count for run in await store.repository.list_last_runs()]
+
+    await record(2, 1)
+    await record(1, 0)
+    assert await counts() == [2, 1]
+    # A reading that was broken off after its first run, and the one that found the rest.
+    await record(4, 5)
+    assert await counts() == [4]
+    await record(5, 0, skipped_count=4)
+    assert await counts() == [5]
+    await record(2, 3)
+    await record(2, 1)
+    await record(1, 0)
+    assert await counts() == [2, 2, 1]
+
+
 async def test_repository_tells_failures_from_the_last_successful_run(store: Store) -> None:
     """A failure is noted without a revision, and is not the last completed run."""
     await store.take_in([usage()])
     await store.repository.record_run(replace(store.receipt(), finished_at_ms=NOW_MS + 5), "ledger_not_found")
-    run = await store.repository.find_last_run()
-    assert run is not None
+    (run,) = await store.repository.list_last_runs()
     assert (run.revision, run.error_code, run.finished_at, run.trigger) == (1, None, NOW_MS, "watch")
     assert read_rows(store.path, "SELECT revision, error_code FROM import_run ORDER BY id") == [
         (1, None),

@@ -29,13 +29,15 @@ class Audit:
 
 def audit(path: Path) -> Audit:
     """Return what is stored; fail where SQLite finds damage, where accounts differ, or where a revision is missing."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")  # one moment, also of a database that is being written
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         tasks = {row[0]: TaskUsage(*row) for row in connection.execute(_TASKS)}
         _check_sums(connection, tasks)
         _check_counters(connection, tasks)
         ((epoch, revision),) = connection.execute("SELECT epoch, revision FROM database_state")
         runs = connection.execute(_RUNS).fetchall()
+        connection.execute("ROLLBACK")
     revisions = [run[0] for run in runs]
     assert revisions == list(range(revision - len(runs) + 1, revision + 1)), "the revisions have a gap"
     return Audit(epoch, revision, tasks, runs[-1][1] if runs else 0)
