@@ -13,7 +13,7 @@ from pathlib import Path
 from app.cli import EXIT_OK, flags_of
 from app.core.clock import now_ms
 from app.core.database import Database
-from app.core.domain import CLINE, UNKNOWN_MODEL
+from app.core.domain import CLINE, UNKNOWN_MODEL, Store
 from app.core.errors import OutputFailed, StorageError
 from app.core.filters import UsageFilter, quarter_ceiling, quarter_floor
 from app.core.settings import Settings, load_settings
@@ -52,6 +52,7 @@ def filter_of(options: argparse.Namespace) -> UsageFilter:
         end_quarter=None if end_ms is None else quarter_ceiling(end_ms),
         model=UNKNOWN_MODEL if options.unknown_model else options.model or None,
         text=options.q or None,
+        store=None if options.store is None else Store(options.store),
     )
 
 

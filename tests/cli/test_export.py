@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import stat
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, export, main
+from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, build_parser, export, main
 from app.cli.moments import parse_moment
 from app.core.errors import OutputFailed
+from app.core.settings import Settings
+from app.main import create_app
 from tests.e2e.ledger import LedgerFile, entry
 
 DAY_MS = 86_400_000
@@ -62,6 +65,8 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (["--unknown-model"], "c"),
         (["--q", "OPU"], "a"),
         (["--q", "nothing"], ""),
+        (["--store", "ledger"], "cba"),
+        (["--store", "sessions"], ""),
     ],
 )
 def test_export_holds_what_the_filter_asks_for_in_its_order(
@@ -70,6 +75,17 @@ def test_export_holds_what_the_filter_asks_for_in_its_order(
     """The filter and the order are those of the endpoint of the same name."""
     assert main(["export", "--format", "json", *arguments]) == EXIT_OK
     assert "".join(one["task_id"] for one in json.loads(capsys.readouterr().out)) == expected
+
+
+def test_export_has_a_flag_for_every_parameter_of_the_endpoint() -> None:
+    """What the page can ask for, the command can, and in the same words; pages of a list are the endpoint's alone."""
+    application = create_app(Settings(ledger_path="/x/taskHistory.json", database_path=Path("/x/observer.db")))
+    wanted = application.openapi()["paths"]["/api/cline/usage"]["get"]["parameters"]
+    flags = {f"--{one['name'].replace('_', '-')}" for one in wanted} - {"--limit", "--offset"}
+    (commands,) = (one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
+    options = {text for action in commands.choices["export"]._actions for text in action.option_strings}
+    assert flags - options == set()
+    assert {"--from", "--store", "--sort"} <= flags
 
 
 def test_export_speaks_to_a_french_spreadsheet(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
