@@ -24,6 +24,7 @@ from app.core.statements import ADD_DELTAS, Row
 
 _NOTE = ".json"
 _ROWS = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at, updated_at FROM cline_task_usage"
+_PEAKS = "SELECT task_id, tokens_in, tokens_out, cost_nano_usd FROM task_peak WHERE source = ?"
 _STORE_ROW = """
     INSERT OR REPLACE INTO cline_task_usage
     (task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -162,9 +163,7 @@ def _take_over_facts(
     connection.execute("DELETE FROM task_store WHERE source = ? AND task_id IN (SELECT task_id FROM chosen)", (CLINE,))
     stores: list[Row] = [(CLINE, task_id, store) for task_id, store in found.stores.items() if task_id in adopted]
     connection.executemany("INSERT INTO task_store (source, task_id, store) VALUES (?, ?, ?)", stores)
-    for task_id in adopted:
-        seen = [found.peaks.get(task_id), before.get(task_id)]
-        _raise_peak(connection, found.tasks[task_id].usage, [peak for peak in seen if peak is not None])
+    _take_over_peaks(connection, adopted, found, before)
     if found.exact_since is not None:
         connection.execute(
             "INSERT INTO source_state (source, exact_since) VALUES (?, ?) "
@@ -173,18 +172,20 @@ def _take_over_facts(
         )
 
 
-def _raise_peak(connection: sqlite3.Connection, usage: TaskUsage, seen: list[Amount]) -> None:
-    """Keep the highest totals of a task where its row is below them, and only there."""
-    now = amount_of(usage)
-    where = (CLINE, usage.task_id)
-    known = connection.execute(
-        "SELECT tokens_in, tokens_out, cost_nano_usd FROM task_peak WHERE source = ? AND task_id = ?", where
-    ).fetchone()
-    peaks = [now, *([known] if known else []), *seen]
-    highest = Amount(*map(max, zip(*peaks, strict=True)))
-    connection.execute("DELETE FROM task_peak WHERE source = ? AND task_id = ?", where)
-    if highest != now:
-        connection.execute("INSERT INTO task_peak VALUES (?, ?, ?, ?, ?)", (*where, *highest))
+def _take_over_peaks(
+    connection: sqlite3.Connection, adopted: set[str], found: Salvage, before: dict[str, Amount]
+) -> None:
+    """Keep the highest totals of the ``adopted`` tasks whose row is below them, and only of those."""
+    known = {row[0]: Amount(*row[1:]) for row in connection.execute(_PEAKS, (CLINE,))}
+    connection.execute("DELETE FROM task_peak WHERE source = ? AND task_id IN (SELECT task_id FROM chosen)", (CLINE,))
+    peaks: list[Row] = []
+    for task_id in adopted:
+        now = amount_of(found.tasks[task_id].usage)
+        seen = (known.get(task_id, now), found.peaks.get(task_id, now), before.get(task_id, now))
+        highest = tuple(map(max, now, *seen))
+        if highest != now:
+            peaks.append((CLINE, task_id, *highest))
+    connection.executemany("INSERT INTO task_peak VALUES (?, ?, ?, ?, ?)", peaks)
 
 
 def check_backup(origin: Path) -> None:
