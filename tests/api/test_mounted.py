@@ -204,6 +204,26 @@ async def test_sign_in_below_a_prefix_gives_a_cookie_for_the_prefix(ledger: Ledg
     assert (page.status_code, without.status_code) == (200, 401)
 
 
+@pytest.mark.parametrize("prefix", ["", "/", "/a/b"])
+async def test_service_mounts_below_any_prefix(ledger: LedgerFile, tmp_path: Path, prefix: str) -> None:
+    """Also without one, behind the application's own routes, which come first; and deeper than one step."""
+    settings = make_settings(ledger, tmp_path).model_copy(update={"token": None})
+    host = make_application([], settings.database_path)
+    create_service(settings).mount(host, prefix)
+    below = prefix.rstrip("/")
+    transport = httpx.ASGITransport(host)
+    async with (
+        host.router.lifespan_context(host),
+        httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{settings.port}") as client,
+    ):
+        paths = ("/", "/embed", "/assets/js/main.js", "/api/cline/status", "/readyz")
+        answers = [await client.get(below + path) for path in paths]
+        chat = await client.post("/chat", headers={"origin": EVIL})
+    assert [answer.status_code for answer in answers[:-1]] == [200] * 4
+    assert all(answer.headers["x-content-type-options"] == "nosniff" for answer in answers)
+    assert (chat.status_code, "x-content-type-options" in chat.headers) == (200, False)
+
+
 def make_settings(ledger: LedgerFile, folder: Path) -> Settings:
     """Return settings with a token."""
     values = {"ledger_path": str(ledger.path), "database_path": folder / "observer.db", "token": TOKEN}
