@@ -93,16 +93,20 @@ def put_in_place(path: Path, ready: Path) -> None:
 def finish_interrupted(path: Path) -> None:
     """Do what is left of a replacement that was interrupted; what was not ready yet is removed. Raises StorageError."""
     with in_our_words():
-        for ready in sorted(path.parent.glob(f"{escape(path.name)}.*-*{_READY}")):
+        for ready in _list(path, _READY):
             put_in_place(path, ready)
-        for left in path.parent.glob(f"{escape(path.name)}.*-*{_UNFINISHED}*"):
+        for left in _list(path, f"{_UNFINISHED}*"):
             left.unlink(missing_ok=True)
 
 
 def list_aside(path: Path) -> list[Path]:
     """Return the databases that were set aside from ``path``."""
-    found: list[Path] = []
-    for why in (CORRUPT, REPLACED):
-        found += path.parent.glob(f"{escape(path.name)}.{why}-*")
     ends = (".json", _READY, _UNFINISHED, *COMPANIONS)
-    return sorted(each for each in found if not each.name.endswith(ends))
+    return [each for each in _list(path, "") if not each.name.endswith(ends)]
+
+
+def _list(path: Path, end: str) -> list[Path]:
+    """Return what lies beside the database under a name that we give, and ends as the pattern ``end`` says."""
+    return sorted(
+        found for why in (CORRUPT, REPLACED) for found in path.parent.glob(f"{escape(path.name)}.{why}-*{end}")
+    )

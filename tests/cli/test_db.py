@@ -9,11 +9,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from alembic import command
 
 from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
 from app.core.backups import BackupFolder, get_position
 from app.core.instance_lock import InstanceLock
-from tests.core.damage import break_page, contents, failed_checks
+from app.core.migrations import alembic_config
+from tests.core.damage import break_page, close_log, contents, failed_checks
 from tests.core.stores import list_names, read_rows
 from tests.e2e.ledger import LedgerFile, entry
 
@@ -116,6 +118,34 @@ def test_db_restore_refuses_what_is_no_backup(
     assert str(origin) in (said := capsys.readouterr().err) or "another program" in said
     assert get_position(database) == before
     assert list_names(database.parent) == {"observer.db", "observer.db.lock"}
+
+
+def test_db_restore_migrates_a_backup_of_an_older_version(database: Path, home: Path) -> None:
+    """The backup itself stays as it was; what takes the database's place has the present schema."""
+    origin = home / "copy.db"
+    main(["db", "backup", str(origin)])
+    command.downgrade(alembic_config(origin), "0002")
+    close_log(origin)
+    before = contents(origin)
+    assert main(["db", "restore", str(origin)]) == EXIT_OK
+    assert contents(origin) == before
+    assert stored(database) == ["a", "b"]
+    assert failed_checks(database) == []
+
+
+def test_db_restore_goes_back_from_a_newer_version(
+    database: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backup of a newer version is refused; a newer database makes room for an older backup, and is kept."""
+    origin = home / "copy.db"
+    main(["db", "backup", str(origin)])
+    change(database, "UPDATE alembic_version SET version_num = '9999'")
+    main(["db", "backup", str(home / "newer.db")])
+    assert main(["db", "restore", str(home / "newer.db")]) == EXIT_FAILED
+    assert "newer version" in capsys.readouterr().err
+    assert main(["db", "restore", str(origin)]) == EXIT_OK
+    assert failed_checks(database) == []
+    assert any(name.startswith("observer.db.backup-") for name in list_names(database.parent))
 
 
 def test_db_restore_makes_a_database_where_there_is_none(database: Path, home: Path) -> None:

@@ -15,6 +15,7 @@ from app.cli.box import describe_size
 from app.cli.doctor.finding import Finding, fail, ok, warn
 from app.cli.doctor.mounts import find_file_system, is_remote
 from app.core.backups import BackupFolder
+from app.core.errors import StorageError
 from app.core.migrations import list_revisions
 from app.core.recovery import find_recovery
 from app.core.settings import Settings
@@ -46,7 +47,11 @@ def _losses(path: Path) -> Iterator[Finding]:
     recovery = find_recovery(path)
     if recovery is not None:
         yield warn("recovery", f"{recovery.describe()} Remove that file when nothing of it is needed any more")
-    daily = BackupFolder(path).list_daily()
+    try:
+        daily = BackupFolder(path).list_daily()
+    except StorageError as error:
+        yield warn("backups", f"{error} {error.hint}")
+        return
     if daily:
         yield ok("backups", f"{len(daily)}, the newest {daily[0]}")
 
