@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
+from unittest.mock import patch
 
 import pytest
 
@@ -16,8 +17,10 @@ from app.core.domain import ImportReceipt, RejectionCode, TaskUsage, Trigger
 from app.core.errors import LedgerFormat, LedgerNotFound, LedgerUnstable, StorageError
 from app.core.repository import UsageRepository
 from app.features.ledger import importer as importer_module
+from app.features.ledger import pieces as pieces_module
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.ledger.pieces import cut
 from app.features.ledger.reader import Snapshot, read_snapshot
 from app.features.stores.identity import FileIdentity, identity_of
 from app.features.stores.steps import ImportStep
@@ -25,7 +28,7 @@ from tests.ledger.interference import DisturbedGuard, disturb_reading
 from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, rejections, tasks
 from tests.ledger.store import NOW_MS, Store
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 2 << 20
 RETRIES_S = [0.05, 0.1, 0.2, 0.4, 0.8]
 
 
@@ -626,6 +629,31 @@ async def test_known_bytes_are_compared_again_when_the_database_is_not_where_it_
     assert counts(step.receipt) == (1, 0, 2, 0, 0)
     assert not step.repeats
     assert store.tasks() == by_id(*usages)
+
+
+async def test_grown_entry_of_a_large_ledger_is_imported_beside_pieces_that_are_known(
+    file: LedgerFile, make: Make, store: Store
+) -> None:
+    """Most of the file is not parsed again, but every entry is counted, and one that fell out is not missed."""
+    usages = tasks(600)
+    prompt = f'"{CANARY}{"x" * 1_500}"'
+
+    def write() -> None:
+        data = ledger(*(entry_of(usage).replace(f'"{CANARY}"'.encode(), prompt.encode()) for usage in usages))
+        assert len(cut(bytearray(data))) > 3
+        file.write(data)
+
+    importer = make()
+    write()
+    await run(importer)
+    usages[300] = usages[300]._replace(tokens_in=usages[300].tokens_in + 1)
+    write()
+    with patch.object(pieces_module, "read_piece", wraps=pieces_module.read_piece) as read_piece:
+        (step,) = await run(importer)
+    assert read_piece.call_count == 1
+    assert counts(step.receipt) == (0, 1, 599, 0, 0)
+    assert store.tasks() == by_id(*usages)
+    store.check_accounts()
 
 
 async def test_known_bytes_need_no_comparison_after_a_refused_file(

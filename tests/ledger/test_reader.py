@@ -186,7 +186,7 @@ def test_wipe_leaves_only_zeros_in_the_same_buffer(length: int, guard: LedgerGua
     """The very bytes are overwritten, of every length, also while a view of them is alive."""
     buffer = bytearray(b"x" * length)
     view = memoryview(buffer)
-    snapshot = Snapshot(buffer, read_snapshot(guard, NOW_MS).fingerprint, stable=True, young=False)
+    snapshot = Snapshot(buffer, (), read_snapshot(guard, NOW_MS).fingerprint, stable=True, young=False)
     snapshot.wipe()
     assert bytes(view) == bytes(length)
 

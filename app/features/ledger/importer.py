@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from dataclasses import dataclass, replace
 
 from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
@@ -13,6 +13,7 @@ from app.core.known_usage import KnownUsage
 from app.core.repository import UsageRepository
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.ledger.pieces import Piece, PiecewiseLedger, parse_pieces
 from app.features.ledger.reader import YOUNG_MS, Fingerprint, Snapshot, read_snapshot
 from app.features.stores.diff import UsageDiff, diff_usage
 from app.features.stores.identity import FileIdentity
@@ -30,6 +31,10 @@ class LedgerReading:
     valid_count: int
     duplicate_count: int
     rejections: tuple[Rejection, ...]
+    repeated_count: int
+    """Entries that stand in pieces of the last completed reading, and so were neither parsed nor compared."""
+    pieces: Mapping[bytes, Piece]
+    """What is kept of it for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class LedgerImporter:
         """
         started = time.perf_counter()
         known = await self._repository.get_known()
-        reading, entries = await self._read(self._digest_of(known))
+        reading, entries = await self._read(self._remembered(known))
         if entries is None:
             # The same bytes, but perhaps under another identity: a file that was only touched is read once.
             self._complete(reading, known)
@@ -118,18 +123,18 @@ class LedgerImporter:
         receipt = self._writer.receipt(_outcome(Trigger.CLI, started, reading, diff), known)
         return self._writer.counted(receipt, started, diff.changes, 0)
 
-    def _digest_of(self, known: KnownUsage) -> bytes | None:
-        """Return the digest whose bytes need no second look: what they said is exactly what is stored."""
+    def _remembered(self, known: KnownUsage) -> _Remembered | None:
+        """Return the last reading if what it said is exactly what is stored: its bytes need no second look."""
         completed = self._completed
         if completed is None or (completed.epoch, completed.revision) != (known.epoch, known.revision):
             return None
-        return completed.reading.fingerprint.digest
+        return _Remembered(completed.reading, known)
 
     def _complete(self, reading: LedgerReading, known: KnownUsage) -> None:
         self._completed = _Completed(reading, known.epoch, known.revision)
 
-    async def _read(self, known_digest: bytes | None) -> tuple[LedgerReading, tuple[TaskUsage, ...] | None]:
-        """Return a whole reading and its entries; None for entries of bytes that are known already.
+    async def _read(self, last: _Remembered | None) -> tuple[LedgerReading, tuple[TaskUsage, ...] | None]:
+        """Return a whole reading and its entries that are not those of the ``last`` one; None if all bytes are.
 
         An unfinished file is read again, up to ``read_attempts`` times, and so is one that is perhaps being written
         in place. One that stands still and is no ledger is LedgerFormat, one that keeps changing is LedgerUnstable.
@@ -141,7 +146,7 @@ class LedgerImporter:
                 if self._hurry.is_set():
                     break
                 await self._pause(YOUNG_MS / 1000 if look_again else FIRST_RETRY_S * 2 ** (attempt - 1))
-            outcome = await asyncio.to_thread(self._attempt, known_digest)
+            outcome = await asyncio.to_thread(self._attempt, last)
             if outcome.reading is not None and not self._needs_second_look(outcome, previous):
                 return outcome.reading, outcome.entries
             stands_still = previous is not None and outcome.stable and outcome.fingerprint == previous.fingerprint
@@ -177,13 +182,21 @@ class LedgerImporter:
             for wait in waits:
                 wait.cancel()
 
-    def _attempt(self, known_digest: bytes | None) -> _Attempt:
+    def _attempt(self, last: _Remembered | None) -> _Attempt:
         """Read and parse once, in a thread; the bytes do not outlive it."""
         snapshot = read_snapshot(self._guard, self._now_ms())
         try:
-            return _parse(snapshot, known_digest, self._completed)
+            return _parse(snapshot, last)
         finally:
             snapshot.wipe()
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The last completed reading, and what is stored since."""
+
+    reading: LedgerReading
+    known: KnownUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,22 +211,43 @@ class _Attempt:
     refusal: LedgerFormat | None = None
 
 
-def _parse(snapshot: Snapshot, known_digest: bytes | None, completed: _Completed | None) -> _Attempt:
+class _Stored(Container[str]):
+    """Every id that may stand in a piece of the last completed reading."""
+
+    def __init__(self, known: KnownUsage) -> None:
+        self._known = known
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self._known.tasks or task_id in self._known.forgotten
+
+
+def _parse(snapshot: Snapshot, last: _Remembered | None) -> _Attempt:
     fingerprint = snapshot.fingerprint
     attempt = _Attempt(fingerprint, snapshot.stable, snapshot.young)
     if not snapshot.stable:
         return attempt
-    if completed is not None and fingerprint.digest == known_digest:
-        return replace(attempt, reading=replace(completed.reading, fingerprint=fingerprint))
+    if last is not None and fingerprint.digest == last.reading.fingerprint.digest:
+        return replace(attempt, reading=replace(last.reading, fingerprint=fingerprint))
     try:
-        parsed = parse_ledger(snapshot.buffer)
+        parsed = _parse_pieces(snapshot, last)
     except LedgerFormat as refusal:
         # A trace holds the frames it went through, and those hold the buffer: 60 MB for as long as the failure lasts.
         return replace(attempt, refusal=LedgerFormat(refusal.reason))
-    valid_count = len(parsed.entries) + parsed.duplicate_count
-    reading = LedgerReading(fingerprint, valid_count, parsed.duplicate_count, parsed.rejections)
-    return replace(attempt, reading=reading, entries=parsed.entries)
+    fresh = parsed.fresh
+    valid_count = len(fresh.entries) + fresh.duplicate_count + parsed.repeated_count
+    reading = LedgerReading(
+        fingerprint, valid_count, fresh.duplicate_count, fresh.rejections, parsed.repeated_count, parsed.pieces
+    )
+    return replace(attempt, reading=reading, entries=fresh.entries)
+
+
+def _parse_pieces(snapshot: Snapshot, last: _Remembered | None) -> PiecewiseLedger:
+    known: Mapping[bytes, Piece] = {} if last is None else last.reading.pieces
+    stored: Container[str] = () if last is None else _Stored(last.known)
+    parsed = parse_pieces(snapshot.buffer, snapshot.spans, known, stored) if snapshot.spans else None
+    return parsed or PiecewiseLedger(parse_ledger(snapshot.buffer), 0, {})
 
 
 def _outcome(trigger: Trigger, started: float, reading: LedgerReading, diff: UsageDiff) -> Outcome:
-    return Outcome(trigger, started, diff.unchanged_count + reading.duplicate_count, reading.rejections)
+    skipped_count = diff.unchanged_count + reading.duplicate_count + reading.repeated_count
+    return Outcome(trigger, started, skipped_count, reading.rejections)

@@ -66,17 +66,17 @@ def parse_ledger(buffer: bytearray) -> ParsedLedger:
     """
     if buffer.startswith(_BOM):
         buffer[: len(_BOM)] = b"   "
-    entries = read_entries(buffer)
+    entries = _read_at_once(buffer)
     if entries is None and mend_surrogates(buffer):
-        entries = read_entries(buffer)
+        entries = _read_at_once(buffer)
     if entries is None:
-        return _merge([_read_entry(raw, index) for index, raw in enumerate(_split(buffer))])
+        return merge([_read_entry(raw, index) for index, raw in enumerate(_split(buffer))])
     if len(set(map(_TASK_ID, entries))) == len(entries):
         return ParsedLedger(entries, 0, ())
-    return _merge(entries)
+    return merge(entries)
 
 
-def read_entries(array: bytearray | memoryview) -> tuple[TaskUsage, ...] | None:
+def _read_at_once(array: bytearray | memoryview) -> tuple[TaskUsage, ...] | None:
     """Return all entries of ``array`` when every one is as Cline writes it: by far the most frequent case, in one call.
 
     From there on it goes column by column, in functions of the interpreter's own: a line of Python for each entry
@@ -97,7 +97,25 @@ def read_entries(array: bytearray | memoryview) -> tuple[TaskUsage, ...] | None:
     return tuple(map(TaskUsage._make, zip(*columns, strict=True)))
 
 
-def _merge(outcomes: Sequence[TaskUsage | Rejection]) -> ParsedLedger:
+def read_piece(array: memoryview) -> tuple[tuple[TaskUsage, ...], tuple[Rejection, ...]] | None:
+    """Return the entries and the rejections of an array that is part of a ledger; None if it is no JSON.
+
+    Whether an id comes twice is not looked at. Any exception is a bug.
+    """
+    entries = _read_at_once(array)
+    if entries is not None:
+        return entries, ()
+    elements, _reason = _decode(array)
+    if elements is None:
+        return None
+    outcomes = [_read_entry(raw, index) for index, raw in enumerate(elements)]
+    return (
+        tuple(outcome for outcome in outcomes if isinstance(outcome, TaskUsage)),
+        tuple(outcome for outcome in outcomes if isinstance(outcome, Rejection)),
+    )
+
+
+def merge(outcomes: Sequence[TaskUsage | Rejection]) -> ParsedLedger:
     """Tell entries from rejections and let one entry of each id win."""
     entries: dict[str, TaskUsage] = {}
     rejections: list[Rejection] = []
@@ -124,7 +142,7 @@ def _split(buffer: bytearray) -> list[msgspec.Raw]:
     raise LedgerFormat(reason)
 
 
-def _decode(buffer: bytearray) -> tuple[list[msgspec.Raw] | None, str]:
+def _decode(buffer: bytearray | memoryview) -> tuple[list[msgspec.Raw] | None, str]:
     """Return the elements, or why there are none. Errors end here: nothing that holds the buffer may be raised."""
     try:
         return _ARRAY.decode(buffer), ""
