@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -91,7 +92,7 @@ def test_second_instance_does_not_take_the_word_of_a_dead_one(
     tmp_path: Path, first: InstanceLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a killed process left in the file is not where the first one is."""
-    child = os.posix_spawn("/bin/true", ["true"], {})
+    child = os.posix_spawn(shutil.which("true") or "true", ["true"], {})
     os.waitpid(child, 0)
     first.path.write_text(f'{{"pid": {child}, "url": "http://127.0.0.1:2"}}', encoding="utf-8")
     on_each_look(monkeypatch, lambda: first.announce(URL))
