@@ -59,7 +59,7 @@ def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
         lock.release()
     say(*_lines(going, "Forgot"))
     if going.task_ids and (kept := list_aside(path)):
-        say("These files hold it still; remove them yourself:", *(f"  {file}" for file in kept))
+        say("These files may hold it still; remove them yourself:", *(f"  {file}" for file in kept))
     return going
 
 
