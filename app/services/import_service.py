@@ -164,10 +164,9 @@ class ImportService:
             if importer.store in ticket.stores and not self._may_leave(ticket):
                 async with self._turn:
                     errors += await self._serve_store(ticket, importer)
-        if ticket.is_served:
-            # One store was read: that another one is not there (yet) is no failure.
-            errors = [error for error in errors if not (isinstance(error, StoreError) and error.is_absent)]
-        if errors:
+        # That a store is not there (yet) is no failure beside one that was read, and a small one beside a real one.
+        errors.sort(key=_is_absence)
+        if errors and not (ticket.is_served and _is_absence(errors[0])):
             raise errors[0]
         ticket.succeed()
 
@@ -311,6 +310,10 @@ class _Ticket:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen: perhaps nobody waits any more
+
+
+def _is_absence(error: StoreError | StorageError) -> bool:
+    return isinstance(error, StoreError) and error.is_absent
 
 
 def describe(receipt: ImportReceipt) -> str:

@@ -1,0 +1,177 @@
+"""Settings and commands: the setting that is off by default, where the store is looked for, and what is said of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import imports
+from app.cli.doctor.finding import Finding, Verdict
+from app.cli.doctor.sessions import examine_live, examine_sessions
+from app.cli.status import _lines
+from app.core.errors import LedgerNotFound, SessionsFormat, SettingsError
+from app.core.settings import Settings, load_settings
+from app.features.ledger.places import find_session_stores, list_known_places, list_session_places
+from tests.e2e.ledger import LedgerFile, entry
+from tests.emulator.sessions import SessionStore, editor_metadata
+from tests.sessions.inotify import witnessing
+from tests.sessions.stores import opened
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make this process one of a user whose home is empty."""
+    for name in list(os.environ):
+        if name.startswith(("AICO_", "CLINE_", "KIMI_", "XDG_")):
+            monkeypatch.delenv(name)
+    folder = tmp_path.resolve() / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[SessionStore]:
+    """Open the store where Cline's command line keeps it, with one session."""
+    with opened(home / ".cline/data/db/sessions.db") as store:
+        store.put("s", editor_metadata(1, 2, 0.75))
+        yield store
+
+
+@pytest.fixture
+def ledger(home: Path) -> LedgerFile:
+    """Return the ledger where Cline's command line kept it, with one task."""
+    file = LedgerFile(home / ".cline/data/state/taskHistory.json")
+    file.write(entry("1", cost=0.25))
+    return file
+
+
+def settings_of(home: Path, **values: object) -> Settings:
+    """Return the settings of this user with ``values``."""
+    return load_settings({"database_path": home / "own" / "observer.db", **values}).settings
+
+
+def told(found: Iterator[Finding]) -> list[tuple[str, Verdict, str]]:
+    """Return what was found."""
+    return [(one.subject, one.verdict, one.text) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("variables", "path"),
+    [
+        ({}, "{home}/.cline/data/db/sessions.db"),
+        ({"CLINE_DIR": "/c"}, "/c/data/db/sessions.db"),
+        ({"CLINE_DIR": "/c", "CLINE_DATA_DIR": "/d/"}, "/d/db/sessions.db"),
+        ({"CLINE_DATA_DIR": "/d", "CLINE_DB_DATA_DIR": "/e"}, "/e/sessions.db"),
+        ({"CLINE_DB_DATA_DIR": "/e", "AICO_SESSIONS_PATH": "/f/sessions.db"}, "/f/sessions.db"),
+    ],
+)
+def test_store_is_looked_for_where_cline_keeps_it(home: Path, variables: dict[str, str], path: str) -> None:
+    """The variables are Cline's own; the operator's setting goes before them."""
+    settings = load_settings({}, {"HOME": str(home), **variables}).settings
+    assert settings.sessions_path == path.format(home=home)
+    assert settings.cline_sessions is False
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False)])
+def test_switch_is_read_from_the_environment(home: Path, text: str, value: bool) -> None:
+    """Off is the default."""
+    assert load_settings({}, {"AICO_CLINE_SESSIONS": text}).settings.cline_sessions is value
+
+
+@pytest.mark.parametrize("path", ["sessions.db", "/x/../sessions.db", "/x/other.db", "/x//sessions.db"])
+def test_path_is_judged_when_the_store_is_asked_for(home: Path, path: str) -> None:
+    """A wrong path stops the start before anything is opened; without the setting it is nobody's concern."""
+    assert settings_of(home, sessions_path=path).sessions_path == path
+    with pytest.raises(SettingsError) as refused:
+        settings_of(home, sessions_path=path, cline_sessions=True)
+    assert refused.value.setting == "sessions_path"
+
+
+def test_known_places_follow_clines_variables(home: Path) -> None:
+    """A data directory that was moved is looked at too, and only when its path is absolute."""
+    environment = {"CLINE_DATA_DIR": "/d", "CLINE_DIR": "/c", "CLINE_DB_DATA_DIR": "relative"}
+    assert [str(path) for path in list_session_places(home, environment)] == [
+        "/d/db/sessions.db",
+        "/c/data/db/sessions.db",
+        f"{home}/.cline/data/db/sessions.db",
+    ]
+    assert Path("/d/state/taskHistory.json") in list_known_places(home, environment)
+
+
+def test_store_is_found_with_what_its_log_holds(home: Path, store: SessionStore) -> None:
+    """Size and last write are those of database and log together; nothing is opened."""
+    with witnessing(store.path.parent) as witness:
+        (found,) = find_session_stores(home)
+        assert witness.deeds() == set()
+    assert found.path == store.path
+    assert found.size_bytes > store.path.stat().st_size
+
+
+def test_doctor_names_the_one_setting_that_reads_the_live_store(
+    home: Path, ledger: LedgerFile, store: SessionStore
+) -> None:
+    """Whichever of the known stores was written last is named, with what to paste unless it is read already."""
+    old_s = ledger.path.stat().st_mtime - 86_400
+    os.utime(ledger.path, (old_s, old_s))
+    ((subject, verdict, text),) = told(examine_live(settings_of(home)))
+    assert (subject, verdict) == ("live", Verdict.WARN)
+    assert text.endswith("To read it: AICO_CLINE_SESSIONS=true")
+    ((_, verdict, text),) = told(examine_live(settings_of(home, sessions_path="/x/sessions.db")))
+    assert text.endswith(f"To read it: AICO_CLINE_SESSIONS=true AICO_SESSIONS_PATH={store.path}")
+    ((_, verdict, text),) = told(examine_live(settings_of(home, cline_sessions=True)))
+    assert (verdict, text) == (Verdict.OK, f"{store.path} was written last of all known stores, and it is read")
+    new_s = old_s + 2 * 86_400
+    os.utime(ledger.path, (new_s, new_s))
+    assert told(examine_live(settings_of(home)))[0][1] is Verdict.OK
+    ((_, verdict, text),) = told(examine_live(settings_of(home, ledger_path="/x/taskHistory.json")))
+    assert text.endswith(f"To read it: AICO_LEDGER_PATH={ledger.path}")
+
+
+def test_doctor_says_nothing_of_stores_where_there_are_none(home: Path) -> None:
+    """Without Cline there is nothing to name."""
+    assert [*examine_live(settings_of(home)), *examine_sessions(settings_of(home))] == []
+
+
+def test_doctor_tells_a_store_that_is_read_from_one_that_is_not(home: Path, store: SessionStore) -> None:
+    """Metadata only; what may not be read fails, and what is not there yet is waited for."""
+    ((_, verdict, text),) = told(examine_sessions(settings_of(home)))
+    assert (verdict, text.endswith("It is not read")) == (Verdict.OK, True)
+    ((_, verdict, text),) = told(examine_sessions(settings_of(home, cline_sessions=True)))
+    assert (verdict, text.endswith("It is read too")) == (Verdict.OK, True)
+    absent = settings_of(home, cline_sessions=True, sessions_path=f"{home}/sessions.db")
+    assert [verdict for _, verdict, _ in told(examine_sessions(absent))] == [Verdict.OK, Verdict.WARN]
+    (home / "sessions.db").symlink_to(store.path)
+    assert told(examine_sessions(absent))[-1][1] is Verdict.FAIL
+
+
+async def test_import_by_hand_reads_both_stores(home: Path, ledger: LedgerFile, store: SessionStore) -> None:
+    """The receipt is the sum; a dry run says it before."""
+    settings = settings_of(home, cline_sessions=True)
+    assert (await imports._preview(settings)).added_count == 2
+    assert (await imports._import(settings)).added_count == 2
+    assert (await imports._preview(settings)).skipped_count == 2
+
+
+async def test_import_by_hand_needs_one_of_the_stores_only(home: Path, store: SessionStore) -> None:
+    """That there is no ledger is an error only where nothing else was read."""
+    with pytest.raises(LedgerNotFound):
+        await imports._import(settings_of(home))
+    assert (await imports._import(settings_of(home, cline_sessions=True))).added_count == 1
+    store.connection.execute("DROP TABLE sessions")
+    with pytest.raises(SessionsFormat):
+        await imports._import(settings_of(home, cline_sessions=True))
+
+
+def test_status_says_how_the_session_store_is() -> None:
+    """A line for it where it is asked for, with its trouble in words; a frozen ledger is named as that."""
+    sessions = {"path": "/x", "exists": True, "written_at": 0, "task_count": 3, "watcher": {"state": "watching"}}
+    assert "; watching, 3 tasks" in "\n".join(_lines("u", {"sessions": sessions}))
+    assert "; It is so." in "\n".join(_lines("u", {"sessions": {**sessions, "problem": "It is so."}}))
+    assert "not there (yet)" in "\n".join(_lines("u", {"sessions": {**sessions, "exists": False}}))
+    assert "sessions " not in "\n".join(_lines("u", {"sessions": None}))
+    frozen: dict[str, object] = {"ledger": {"exists": True, "written_at": 1, "frozen_since": 1}}
+    assert "or writes elsewhere by now" in "\n".join(_lines("u", frozen))
