@@ -1,13 +1,19 @@
-"""What a run says at its end: how often each fault was done, in whichever of its processes, and the seed."""
+"""What holds for every test: how examples are drawn, and what a run says at its end of the faults it has done."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.faults import counts
 
+# A busy machine is no fault of the code: no time counts. Nothing is kept on the disk; a failure prints how to repeat it.
+settings.register_profile(
+    "anew", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("anew")
 _PREFIX = "fault: "
 
 
@@ -22,7 +28,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print it."""
+    """Print how often each fault was done, in whichever process, and the seed."""
     found: dict[str, int] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
