@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.faults import counts
 
-# A busy machine is no fault of the code: no time counts. Nothing is kept on the disk; a failure prints how to repeat it.
+# A busy machine is no fault of the code: no time counts. Nothing is kept on disk; a failure prints how to repeat it.
 settings.register_profile(
     "anew", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
