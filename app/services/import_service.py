@@ -7,7 +7,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
 
 from app.core.collector import collector_paused
 from app.core.domain import ImportReceipt, Store, Trigger
@@ -16,6 +15,7 @@ from app.core.events import LedgerImported
 from app.core.repository import UsageRepository
 from app.features.stores.steps import StoreImporter
 from app.services.histogram import Histogram
+from app.services.import_ticket import Ticket
 
 _log = logging.getLogger(__name__)
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -50,7 +50,7 @@ class ImportService:
         self._publish = publish
         self._now_ms = now_ms
         self._newest: asyncio.Task[None] | None = None
-        self._waiting: _Ticket | None = None
+        self._waiting: Ticket | None = None
         self._is_closing = False
         self._turn = asyncio.Lock()
         """Held by whoever works on what the repository knows."""
@@ -89,7 +89,7 @@ class ImportService:
         ended with; that one of several stores is not there (yet) is none. Cancelling the caller cancels no import.
         """
         if self._waiting is None:
-            ticket = self._waiting = _Ticket(trigger, asyncio.get_running_loop().create_future())
+            ticket = self._waiting = Ticket(trigger, asyncio.get_running_loop().create_future())
             if trigger is Trigger.REQUEST:
                 # Somebody waits for an answer: what runs now shall not wait for the file on his time.
                 self._hurry()
@@ -142,14 +142,14 @@ class ImportService:
         while self._newest is not None and not self._newest.done():
             await asyncio.wait({self._newest})
 
-    def _may_leave(self, ticket: _Ticket) -> bool:
+    def _may_leave(self, ticket: Ticket) -> bool:
         return self._is_closing and ticket.is_served
 
     def _hurry(self) -> None:
         for importer in self._importers.values():
             importer.hurry()
 
-    async def _serve(self, ticket: _Ticket, previous: asyncio.Task[None] | None) -> None:
+    async def _serve(self, ticket: Ticket, previous: asyncio.Task[None] | None) -> None:
         if previous is not None:
             await asyncio.wait({previous})
         # Kept by the trace of a failure, it would keep the failure before, and that one all before it.
@@ -170,7 +170,7 @@ class ImportService:
             raise errors[0]
         ticket.succeed()
 
-    async def _serve_store(self, ticket: _Ticket, importer: StoreImporter) -> list[StoreError | StorageError]:
+    async def _serve_store(self, ticket: Ticket, importer: StoreImporter) -> list[StoreError | StorageError]:
         """Import one store; return what it failed with, if it did."""
         started = time.perf_counter()
         try:
@@ -189,7 +189,7 @@ class ImportService:
         await self._note_failure(ticket.trigger, importer.store, failure)
         return [failure]
 
-    async def _import(self, ticket: _Ticket, importer: StoreImporter) -> None:
+    async def _import(self, ticket: Ticket, importer: StoreImporter) -> None:
         total: ImportReceipt | None = None
         async for step in importer.run(ticket.trigger):
             is_first = total is None
@@ -258,58 +258,6 @@ class ImportService:
                 self._unrecorded.appendleft(first)
                 _log.warning("the end or begin of a failure could not be recorded yet: %s", error)
                 return
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """What everybody waits for who asked before the same import began."""
-
-    trigger: Trigger
-    receipt: asyncio.Future[ImportReceipt]
-    """What who asked for every store waits for."""
-    stores: set[Store] = field(default_factory=set)
-    _parts: dict[Store, asyncio.Future[ImportReceipt]] = field(default_factory=dict)
-    """What who asked for one store waits for: another one's trouble is not his."""
-    _sum: ImportReceipt | None = None
-
-    def part(self, store: Store) -> asyncio.Future[ImportReceipt]:
-        """Return the future of the first receipt of one store."""
-        return self._parts.setdefault(store, asyncio.get_running_loop().create_future())
-
-    @property
-    def is_served(self) -> bool:
-        """Whether one of the stores was read."""
-        return self._sum is not None
-
-    def add(self, store: Store, receipt: ImportReceipt) -> None:
-        """Take over the first receipt of one of the stores, and hand it to who waits for it."""
-        self._sum = receipt if self._sum is None else self._sum.beside(receipt)
-        part = self._parts.get(store)
-        if part is not None and not part.done():
-            part.set_result(receipt)
-        if len(self.stores) == 1:
-            self.succeed()
-
-    def succeed(self) -> None:
-        """Hand over what there is."""
-        if self._sum is not None and not self.receipt.done():
-            self.receipt.set_result(self._sum)
-
-    def settle(self, task: asyncio.Task[None]) -> None:
-        """Hand the end of the import to those who still wait for its first receipt."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is not None:
-            self.fail(error)
-
-    def fail(self, error: BaseException, store: Store | None = None) -> None:
-        """Hand ``error`` to those who still wait, or only to those who wait for ``store``."""
-        waited = [part for each, part in self._parts.items() if store in {None, each}]
-        if store is None or len(self.stores) == 1:
-            waited.append(self.receipt)
-        for future in waited:
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # seen: perhaps nobody waits any more
 
 
 def _is_absence(error: StoreError | StorageError) -> bool:
