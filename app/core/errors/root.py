@@ -1,0 +1,12 @@
+"""The root of all errors."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ObserverError(Exception):
+    """The root: whatever else is raised is a bug."""
+
+    code: ClassVar[str] = "internal_error"
+    hint: ClassVar[str] = "This is a bug. The log of the service holds the trace."
