@@ -6,15 +6,30 @@ import argparse
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.document import write_document
+from bench.fanout import FANOUT_FIGURES
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
-from bench.first_import import FIRST_IMPORT
+from bench.footprint import FOOTPRINT_FIGURES
+from bench.imports import IMPORT_FIGURES
+from bench.live import LIVE_FIGURES
+from bench.loop import LOOP_FIGURES
 from bench.page import PAGE_FIGURES
-from bench.report import Result, table_of, write_results
+from bench.queries import QUERY_FIGURES
+from bench.report import Result, machine, table_of, write_results
 
-FIGURES: Sequence[Figure] = (FIRST_IMPORT, *PAGE_FIGURES)
+FIGURES: Sequence[Figure] = (
+    *IMPORT_FIGURES,
+    *LOOP_FIGURES,
+    *LIVE_FIGURES,
+    *FANOUT_FIGURES,
+    *QUERY_FIGURES,
+    *FOOTPRINT_FIGURES,
+    *PAGE_FIGURES,
+)
 _LEAST_PAIRS = 15
 
 
@@ -24,14 +39,16 @@ class Options(argparse.Namespace):
     only: str
     pairs: int
     output: Path
+    document: Path
 
 
 def parse_options(arguments: list[str]) -> Options:
     """Return the command line's options, or leave with usage on a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", default="", help="measure only figures whose name contains this")
-    parser.add_argument("--pairs", type=int, default=25, help="pairs per figure; fewer than 15 decide nothing")
+    parser.add_argument("--pairs", type=int, default=15, help="pairs per figure; fewer than 15 decide nothing")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.json"))
+    parser.add_argument("--document", type=Path, default=Path(__file__).parents[1] / "docs" / "performance.md")
     return parser.parse_args(arguments, namespace=Options())
 
 
@@ -54,15 +71,19 @@ def main(arguments: list[str]) -> int:
     results = []
     for figure in FIGURES:
         if options.only in figure.name:
+            began = time.monotonic()
             try:
                 results.append(measure(figure, options.pairs))
             except Unmeasurable as lack:
                 print(f"{figure.name}: not measured. {lack}")
+            print(f"{figure.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print(table_of(results))
     if options.pairs < _LEAST_PAIRS:
         print(f"fewer than {_LEAST_PAIRS} pairs: nothing is decided and nothing written")
         return 0
-    write_results(results, options.output)
+    if not options.only:
+        write_results(results, options.output)
+        write_document(results, machine(), options.document)
     return 1 if any(result.verdict is Verdict.MISSED for result in results) else 0
 
 

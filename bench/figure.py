@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,6 +57,15 @@ class Figure:
     goal: float
     """Not to be exceeded."""
     measure: Callable[[Setup], Coroutine[None, None, Measurement]]
+
+
+def blocking(measure: Callable[[Setup], Measurement]) -> Callable[[Setup], Coroutine[None, None, Measurement]]:
+    """Return ``measure``, which waits for other processes, as a figure wants it."""
+
+    async def run(setup: Setup) -> Measurement:
+        return await asyncio.to_thread(measure, setup)
+
+    return run
 
 
 def judge(interval: Interval, goal: float) -> Verdict:

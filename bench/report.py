@@ -44,7 +44,7 @@ def write_results(results: Sequence[Result], path: Path) -> None:
     """Write everything that was measured to ``path``."""
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
+        "machine": machine(),
         "figures": [
             {
                 "name": result.figure.name,
@@ -62,7 +62,8 @@ def write_results(results: Sequence[Result], path: Path) -> None:
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _machine() -> dict[str, object]:
+def machine() -> dict[str, object]:
+    """Return what was measured on, without a name of it."""
     return {
         "system": platform.system(),
         "architecture": platform.machine(),

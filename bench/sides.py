@@ -5,38 +5,78 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from app.core.database import Database
-from app.core.domain import CLINE, Trigger
+from app.core.domain import CLINE, ImportReceipt, Store, Trigger
+from app.core.events import LedgerImported
 from app.core.repository import UsageRepository
 from app.core.settings import Settings
-from app.features.demo.generator import LedgerGenerator
-from app.features.demo.js_json import stringify
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
-from app.features.stores.steps import ImportStep
+from app.services import messages
+from app.services.hub import Hub
+from app.services.import_service import ImportService
+from bench.ledgers import LedgerFile
 from bench.pairs import Side, Timed
 from bench.yardstick import open_yardstick, run_yardstick
 
-_SEED = 1
-_NOW_MS = 1_772_000_000_000
+
+class Importing:
+    """The service's way from a ledger to the message, without its watcher."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.repository = UsageRepository(database, CLINE, now_ms)
+        self.guard = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes)
+        importer = LedgerImporter(
+            self.guard,
+            self.repository,
+            read_attempts=settings.read_attempts,
+            max_entries_per_run=settings.max_entries_per_run,
+            now_ms=now_ms,
+        )
+        self.hub = Hub(messages.encode, "bench", 1)
+        self.imports = ImportService(importer, self.repository, self._publish, now_ms)
+
+    async def run(self, trigger: Trigger) -> ImportReceipt:
+        """Import to the end, follow-up runs included, and return the first receipt."""
+        receipt = await self.imports.run(trigger)
+        failure = await self.imports.finish(Store.LEDGER)
+        if failure is not None:
+            raise failure
+        return receipt
+
+    def _publish(self, event: LedgerImported) -> None:
+        self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
 
 
-def write_ledger(folder: Path, entry_count: int) -> Path:
-    """Write a ledger of ``entry_count`` entries into a new folder below ``folder`` and return its path."""
-    path = folder / f"ledger-{entry_count}" / "taskHistory.json"
-    path.parent.mkdir()
-    path.write_bytes(stringify(LedgerGenerator(_SEED, _NOW_MS, days=365).entries(entry_count)))
-    return path
+@asynccontextmanager
+async def open_importing(ledger: Path, folder: Path) -> AsyncIterator[Importing]:
+    """Yield everything that imports ``ledger`` into a new, migrated database in ``folder``, which goes away after it.
+
+    The database's position was read before, as the service does at its start.
+    """
+    settings = Settings(ledger_path=str(ledger), database_path=folder / "observer.db")
+    database = Database(settings.database_path)
+    await database.open()
+    try:
+        importing = Importing(database, settings)
+        state = await importing.repository.get_state()
+        importing.hub.open(state.epoch, state.revision)
+        yield importing
+    finally:
+        await database.close()
+        shutil.rmtree(folder)
 
 
 class FirstYardstick:
     """Y(n) into a fresh file each time."""
 
-    def __init__(self, ledger: Path, folder: Path) -> None:
-        self._data = ledger.read_bytes()
-        self._count = self._data.count(b'"tokensIn":')
+    def __init__(self, ledger: LedgerFile, folder: Path) -> None:
+        self._data = bytes(ledger.data)
+        self._count = ledger.entry_count
         self._folder = folder / "yardstick"
         self._connection: sqlite3.Connection | None = None
         self.side = Side("json.loads + executemany", self._prepare, self._clear)
@@ -59,42 +99,84 @@ class FirstYardstick:
         shutil.rmtree(self._folder)
 
 
-class FirstImport:
-    """The real import into a fresh, migrated database: guard, read, parse, diff, rows, deltas, commit, event."""
+class WarmYardstick:
+    """Warm Y(n): all rows exist already, and are written again."""
 
-    def __init__(self, ledger: Path, folder: Path, entry_count: int) -> None:
+    def __init__(self, ledger: LedgerFile, folder: Path) -> None:
+        self._data = bytes(ledger.data)
+        self._connection = open_yardstick(folder / "warm-yardstick.db")
+        run_yardstick(self._connection, self._data)
+        self.side = Side("warm json.loads + executemany", self._prepare, _nothing)
+
+    async def _prepare(self) -> Timed:
+        async def timed() -> None:
+            run_yardstick(self._connection, self._data)
+
+        return timed
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class FirstImport:
+    """The real import into a fresh, migrated database."""
+
+    def __init__(self, ledger: LedgerFile, folder: Path) -> None:
         self._ledger = ledger
-        self._entry_count = entry_count
         self._folder = folder / "import"
-        self._database: Database | None = None
-        self._steps: list[ImportStep] = []
+        self._open: AbstractAsyncContextManager[Importing] | None = None
+        self._importing: Importing | None = None
         self.side = Side("first import", self._prepare, self._clear)
 
     async def _prepare(self) -> Timed:
-        settings = Settings(ledger_path=str(self._ledger), database_path=self._folder / "observer.db")
-        database = self._database = Database(settings.database_path)
-        await database.open()
-        importer = LedgerImporter(
-            LedgerGuard(settings.ledger_path, settings.max_ledger_bytes),
-            UsageRepository(database, CLINE, _now_ms),
-            read_attempts=settings.read_attempts,
-            max_entries_per_run=settings.max_entries_per_run,
-            now_ms=_now_ms,
-        )
+        self._open = open_importing(self._ledger.path, self._folder)
+        importing = self._importing = await self._open.__aenter__()
 
         async def timed() -> None:
-            self._steps = [step async for step in importer.run(Trigger.STARTUP)]
+            await importing.run(Trigger.STARTUP)
 
         return timed
 
     async def _clear(self) -> None:
-        if self._database is not None:
-            await self._database.close()
-        shutil.rmtree(self._folder)
-        imported_count = sum(step.receipt.imported_count for step in self._steps)
-        if imported_count != self._entry_count or any(step.imported is None for step in self._steps):
-            raise AssertionError(f"the import stored {imported_count} of {self._entry_count} entries")
+        if self._open is not None and self._importing is not None:
+            stored = len((await self._importing.repository.get_known()).tasks)
+            await self._open.__aexit__(None, None, None)
+            if stored != self._ledger.entry_count:
+                raise AssertionError(f"the import stored {stored} of {self._ledger.entry_count} entries")
 
 
-def _now_ms() -> int:
+class LaterImport:
+    """An import of a ledger that was imported before: one entry of it ``changed``, or only its time."""
+
+    def __init__(self, importing: Importing, ledger: LedgerFile, *, changed: bool) -> None:
+        self._importing = importing
+        self._ledger = ledger
+        self._changed = changed
+        self._receipt: ImportReceipt | None = None
+        self.side = Side("one entry changed" if changed else "touched", self._prepare, self._clear)
+
+    async def _prepare(self) -> Timed:
+        if self._changed:
+            self._ledger.change_one()
+            self._ledger.write()
+        else:
+            self._ledger.rest()
+
+        async def timed() -> None:
+            self._receipt = await self._importing.run(Trigger.WATCH)
+
+        return timed
+
+    async def _clear(self) -> None:
+        if self._receipt is None or self._receipt.imported_count != self._changed:
+            raise AssertionError(f"another import than expected: {self._receipt}")
+
+
+def now_ms() -> int:
+    """Return the time, epoch milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+async def _nothing() -> None:
+    pass

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from app.features.ledger.parser import parse_ledger
+from bench.document import write_document
 from bench.figure import Figure, Measurement, Setup, Verdict, judge
-from bench.intervals import Interval, median_interval
+from bench.intervals import Interval, median_interval, percentile_interval
+from bench.ledgers import ledger_bytes
 from bench.pairs import Pair, Sample, Side, Timed, measure_pairs
-from bench.report import Result, table_of, write_results
+from bench.report import Result, machine, table_of, write_results
 
 
 async def measure_nothing(_setup: Setup) -> Measurement:
@@ -88,3 +93,42 @@ async def test_results_are_shown_as_a_table_and_kept_as_json(tmp_path: Path) -> 
     assert document["figures"][0]["verdict"] == "met"
     assert document["figures"][0]["interval"] == {"median": 1.0, "low": 1.0, "high": 1.0}
     assert {"python", "sqlite", "processors"} <= set(document["machine"])
+
+
+def test_percentile_interval_names_a_sample() -> None:
+    """The smallest sample that so many of all do not exceed, and an interval around it."""
+    interval = percentile_interval([float(number) for number in range(1, 101)], 99)
+    assert interval.median == 99.0
+    assert interval.low <= 99.0 <= interval.high
+
+
+async def test_document_is_written_between_its_marks(tmp_path: Path) -> None:
+    """Table and pictures are made anew, and what stands around them is left alone."""
+    measurement = await FIGURE.measure(Setup(tmp_path, 4))
+    growth = Measurement(
+        measurement.interval, 4, {"n10_ms": 1.0, "n10_read_ms": 0.5, "n100_ms": 2.0, "n100_read_ms": 1.5}
+    )
+    results = [
+        Result(FIGURE, measurement, Verdict.MET),
+        Result(replace(FIGURE, name="growth_300000"), growth, Verdict.MISSED),
+    ]
+    document = tmp_path / "performance.md"
+    (tmp_path / "pictures").mkdir()
+    document.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n", encoding="utf-8")
+    write_document(results, machine(), document)
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| `nothing` |" in text
+    for picture in ("performance-goals.svg", "performance-growth.svg"):
+        drawn = fromstring((tmp_path / "pictures" / picture).read_text(encoding="utf-8"))  # noqa: S314 - our own
+        assert drawn.tag.endswith("svg")
+
+
+def test_larger_ledger_repeats_entries_under_other_ids() -> None:
+    """However long, no id comes twice, and the same call gives the same bytes."""
+    data = ledger_bytes(10_050)
+    parsed = parse_ledger(bytearray(data))
+    assert (len(parsed.entries), parsed.duplicate_count, parsed.rejections) == (10_050, 0, ())
+    assert ledger_bytes(10_050) == data
