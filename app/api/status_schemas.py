@@ -9,7 +9,7 @@ from pydantic import Field
 from app.api.schemas import ReceiptOut, RejectionOut, Schema
 from app.core.domain import ImportReceipt, Trigger
 from app.core.events import WatcherState
-from app.core.recovery import Recovery
+from app.core.upkeep.recovery import Recovery
 from app.services.kimi_monitor import KimiProxyState, Reason, State
 from app.services.status import SessionsStatus
 

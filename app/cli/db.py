@@ -9,14 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app.cli import EXIT_FAILED, EXIT_OK, flags_of, say
-from app.core.backups import write_backup
 from app.core.clock import now_ms
 from app.core.errors import StorageError
 from app.core.instance_lock import InstanceLock
-from app.core.preparation import prepare_database
-from app.core.recovery import check_backup, restore
 from app.core.settings import Settings, load_settings
-from app.core.verification import verify
+from app.core.upkeep.backups import write_backup
+from app.core.upkeep.preparation import prepare_database
+from app.core.upkeep.recovery import check_backup, restore
+from app.core.upkeep.verification import verify
 
 
 def tend(options: argparse.Namespace) -> int:

@@ -7,15 +7,15 @@ import asyncio
 import sys
 
 from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, flags_of, say
-from app.core.backups import BackupFolder
 from app.core.clock import now_ms
 from app.core.errors import StorageError
-from app.core.forgetting import Forgetting, forget, preview_forgetting
 from app.core.instance_lock import InstanceLock
 from app.core.money import usd
-from app.core.preparation import prepare_database
-from app.core.replacement import list_aside
 from app.core.settings import Settings, load_settings
+from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.forgetting import Forgetting, forget, preview_forgetting
+from app.core.upkeep.preparation import prepare_database
+from app.core.upkeep.replacement import list_aside
 
 _SHOWN = 10
 """Tasks that are named; the others are counted."""

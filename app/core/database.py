@@ -20,9 +20,9 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from app.core.clock import now_ms
 from app.core.errors import StorageBusy, StorageError
-from app.core.preparation import prepare_database
-from app.core.recovery import Recovery
-from app.core.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
+from app.core.upkeep.preparation import prepare_database
+from app.core.upkeep.recovery import Recovery
+from app.core.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
 
 T = TypeVar("T")
 

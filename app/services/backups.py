@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from app.core.backups import BackupFolder, Position
 from app.core.errors import StorageError
 from app.core.repository import UsageRepository
+from app.core.upkeep.backups import BackupFolder, Position
 
 TICK_S = 60.0
 """Distance of the looks at the calendar. A machine that slept, or whose clock was set, is a tick late at most."""

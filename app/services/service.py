@@ -7,12 +7,12 @@ import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from app.core.backups import BackupFolder
 from app.core.database import Database
 from app.core.domain import CLINE, Store
 from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
 from app.core.repository import UsageRepository
 from app.core.settings import Settings
+from app.core.upkeep.backups import BackupFolder
 from app.core.usage_reader import UsageReader
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard

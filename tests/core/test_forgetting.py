@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 
 from app.core.accounting import Amount
-from app.core.backups import get_position
 from app.core.errors import StorageBusy
-from app.core.forgetting import forget, preview_forgetting
 from app.core.repository import UsageRepository
+from app.core.upkeep.backups import get_position
+from app.core.upkeep.forgetting import forget, preview_forgetting
 from app.features.stores.diff import diff_usage
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage

@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 import pytest
 from alembic import command
 
-from app.core import replacement
-from app.core.backups import BackupFolder, get_position
 from app.core.database import Database
 from app.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
-from app.core.inspection import Condition, inspect
 from app.core.migrations import alembic_config, list_revisions
-from app.core.recovery import Recovery, find_recovery
-from app.core.sqlite_files import remove
+from app.core.upkeep import replacement
+from app.core.upkeep.backups import BackupFolder, get_position
+from app.core.upkeep.inspection import Condition, inspect
+from app.core.upkeep.recovery import Recovery, find_recovery
+from app.core.upkeep.sqlite_files import remove
 from tests.core.damage import (
     break_page,
     close_log,

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.database import Database
 from app.core.repository import UsageRepository
-from app.core.verification import verify
+from app.core.upkeep.verification import verify
 from tests.core.damage import break_page, copy_of_filled, failed_checks, find_pages
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from app.cli.box import describe_size
 from app.cli.doctor.finding import Finding, fail, ok, warn
 from app.cli.doctor.mounts import find_file_system, is_remote
-from app.core.backups import BackupFolder
 from app.core.errors import StorageError
 from app.core.migrations import list_revisions
-from app.core.recovery import find_recovery
 from app.core.settings import Settings
+from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.recovery import find_recovery
 
 _FREE_SCARCE_BYTES = 200 * 1024 * 1024
 _FREE_NONE_BYTES = 10 * 1024 * 1024

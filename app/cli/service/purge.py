@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.cli.service.plan import Step
-from app.core.backups import BackupFolder
 from app.core.errors import InstanceRunning, StorageError
 from app.core.instance_lock import InstanceLock
-from app.core.sqlite_files import COMPANIONS
+from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.sqlite_files import COMPANIONS
 
 _ASIDE = (".corrupt-*", ".backup-*")
 """What recovery and restoring set aside, with their companions."""

@@ -15,7 +15,7 @@ from sqlite3 import Connection
 
 from app.core.errors import StorageError
 from app.core.migrations import migrate
-from app.core.sqlite_files import (
+from app.core.upkeep.sqlite_files import (
     COMPANIONS,
     connect,
     copy_database,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.core.errors import StorageForeign, StorageNewer
 from app.core.migrations import list_revisions
-from app.core.sqlite_files import connect, has_journal, says_damaged, translate
+from app.core.upkeep.sqlite_files import connect, has_journal, says_damaged, translate
 
 _VERSIONS = "alembic_version"
 _OURS = "cline_task_usage"

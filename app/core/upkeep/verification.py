@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from app.core.accounting import ZERO, Amount
-from app.core.inspection import find_revision
 from app.core.migrations import list_revisions
 from app.core.money import NANO, nano_usd
-from app.core.sqlite_files import connect, in_our_words, says_damaged
+from app.core.upkeep.inspection import find_revision
+from app.core.upkeep.sqlite_files import connect, in_our_words, says_damaged
 
 Sums: TypeAlias = dict[tuple[object, ...], Amount]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from app.core.errors import OutputFailed, StorageError
-from app.core.inspection import Condition, inspect
-from app.core.sqlite_files import connect, copy_database, in_our_words, remove, sync
+from app.core.upkeep.inspection import Condition, inspect
+from app.core.upkeep.sqlite_files import connect, copy_database, in_our_words, remove, sync
 
 DAILY_KEPT = 3
 """Daily backups that are kept."""

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from app.core.backups import BackupFolder
-from app.core.inspection import Condition, Inspection, inspect
 from app.core.migrations import list_revisions, migrate
 from app.core.private_file import open_private
-from app.core.recovery import Recovery, find_recovery, recover
-from app.core.replacement import finish_interrupted
-from app.core.sqlite_files import connect, in_our_words
+from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.inspection import Condition, Inspection, inspect
+from app.core.upkeep.recovery import Recovery, find_recovery, recover
+from app.core.upkeep.replacement import finish_interrupted
+from app.core.upkeep.sqlite_files import connect, in_our_words
 
 _log = logging.getLogger(__name__)
 

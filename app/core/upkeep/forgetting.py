@@ -10,10 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import rebuilding
 from app.core.accounting import Amount
 from app.core.domain import CLINE
-from app.core.sqlite_files import connect, in_our_words, transaction
+from app.core.upkeep import rebuilding
+from app.core.upkeep.sqlite_files import connect, in_our_words, transaction
 
 _MATCHING = "SELECT task_id FROM cline_task_usage WHERE ts < ?"
 _SPENT = """

@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from app.core import rebuilding
 from app.core.accounting import Amount, Delta, UsageChange, amount_of, post_changes
-from app.core.backups import BackupFolder
 from app.core.domain import CLINE, TaskUsage
 from app.core.errors import BackupUnusable, StorageNewer
-from app.core.inspection import Condition, inspect
-from app.core.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
-from app.core.salvage import Salvage, SalvagedTask, salvage
-from app.core.sqlite_files import in_our_words, sync
 from app.core.statements import ADD_DELTAS, Row
+from app.core.upkeep import rebuilding
+from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.inspection import Condition, inspect
+from app.core.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
+from app.core.upkeep.salvage import Salvage, SalvagedTask, salvage
+from app.core.upkeep.sqlite_files import in_our_words, sync
 
 _NOTE = ".json"
 _ROWS = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at, updated_at FROM cline_task_usage"

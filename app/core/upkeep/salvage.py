@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 from app.core.accounting import Amount, Delta
 from app.core.domain import QUARTER_MS, Store, TaskUsage
 from app.core.money import NANO
-from app.core.sqlite_files import connect, says_damaged
+from app.core.upkeep.sqlite_files import connect, says_damaged
 
 Cells: TypeAlias = tuple[object, ...]
 T = TypeVar("T")
