@@ -101,7 +101,7 @@ def test_image_ends_at_the_last_whole_transaction_of_a_torn_log(path: Path, cut:
         expected = list(connection.iterdump())
         connection.execute("INSERT INTO t (text) VALUES (?)", ("x" * 9_000,))
         whole = logged(path)[1]
-    lay_over(database, whole[: max(len(log), len(whole) - cut)])
+    lay_over(database, whole[: max(len(log), len(whole) - cut)], MAX_BYTES)
     assert dump(database) == expected
 
 
@@ -114,7 +114,7 @@ def test_image_takes_no_frame_whose_checksum_is_wrong(path: Path) -> None:
         connection.execute("INSERT INTO t (text) VALUES ('second')")
         broken = bytearray(logged(path)[1])
     broken[len(log) + 24 + 2_000] ^= 1
-    lay_over(database, bytes(broken))
+    lay_over(database, bytes(broken), MAX_BYTES)
     assert dump(database) == expected
 
 
@@ -124,8 +124,20 @@ def test_image_without_a_log_that_is_one_is_the_database(path: Path, log: bytes)
     with writing(path) as connection:
         expected = list(connection.iterdump())
     image = bytearray(path.read_bytes())
-    lay_over(image, log)
+    lay_over(image, log, MAX_BYTES)
     assert dump(image) == expected
+
+
+def test_image_is_never_longer_than_may_be_read(path: Path) -> None:
+    """A log of one page may claim that the database has any length; it is refused before that memory is taken."""
+    with writing(path) as connection:
+        connection.execute("INSERT INTO t (text) VALUES ('some')")
+        database, log = logged(path)
+    size = len(database) + len(log)
+    with pytest.raises(Refused) as refused:
+        lay_over(database, log, 4_096)
+    assert refused.value.code == "too_large"
+    assert len(database) < size
 
 
 def test_image_of_a_log_that_a_crash_left_behind_holds_all_of_it(path: Path, tmp_path: Path) -> None:

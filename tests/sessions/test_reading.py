@@ -115,7 +115,7 @@ def test_child_lets_no_conversation_out_of_a_damaged_store(path: Path, damage: b
 def test_child_can_write_no_file(path: Path) -> None:
     """By its own limit: even a bug could leave nothing behind."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from app.features.sessions import child; child._limit();"
+        "import sys; sys.path.insert(0, sys.argv[1]); from app.features.sessions import child; child._limit(1);"
         "import os; os.write(os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY), b'x')"
     )
     target = path.parents[3] / "written"
@@ -126,6 +126,30 @@ def test_child_can_write_no_file(path: Path) -> None:
     )
     assert b"OSError" in ended.stderr
     assert target.stat().st_size == 0
+
+
+def test_child_leaves_no_dump_and_takes_bounded_memory(path: Path) -> None:
+    """No core file, none handed to a collecting program, nothing to attach to, and no store that fills the machine."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from app.features.sessions import child; child._limit(1 << 20);"
+        "import ctypes, resource; is_linux = sys.platform == 'linux';"
+        "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if is_linux else 0;"
+        "bounded = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY or not is_linux;"
+        "print(dumpable, resource.getrlimit(resource.RLIMIT_CORE)[0], bounded)"
+    )
+    command = [sys.executable, "-I", "-S", "-B", "-c", code, str(reading._ROOT)]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout.split() == ["0", "0", "True"]
+
+
+async def test_reading_takes_in_more_sessions_than_are_sorted_in_a_page_cache(path: Path) -> None:
+    """SQLite would sort them in a file, which the child may not write."""
+    with opened(path) as store:
+        store.connection.execute("BEGIN")
+        for number in range(15_000):
+            store.put(str(number), core_metadata(usage(100, 5, 0.5)))
+        store.connection.execute("COMMIT")
+    rows = await read_sessions(guard_of(path), "")
+    assert len(rows) == 15_000
 
 
 def test_child_imports_the_standard_library_only() -> None:

@@ -7,6 +7,8 @@ no file, by its own limits. Standard library only, so that it starts in some 30 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import resource
 import sys
@@ -17,12 +19,17 @@ from app.features.sessions.opening import Refused, StoreDirectory
 from app.features.sessions.statement import ask
 
 CPU_LIMIT_S = 20
+_COPIES = 6
+"""How often the database is in memory at most: as it was read, as SQLite wants it, as a copy of SQLite's; its log."""
+_OWN_BYTES = 1 << 29
+"""Memory for everything else: the interpreter, the rows, their order."""
+_PR_SET_DUMPABLE = 4  # Source: prctl(2)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print what the store at the first argument says, at most so many bytes long, changed since the third."""
-    _limit()
     path, max_bytes, since = arguments
+    _limit(int(max_bytes))
     try:
         answer: dict[str, object] = {"rows": _read(path, int(max_bytes), since)}
     except Refused as refused:
@@ -41,9 +48,17 @@ def _read(path: str, max_bytes: int, since: str) -> list[Sequence[object]]:
     return list(ask(image, since))
 
 
-def _limit() -> None:
-    """Let this process write no file, leave no core dump, and not run for ever."""
+def _limit(max_bytes: int) -> None:
+    """Let this process write no file, leave no core dump, take bounded memory, and not run for ever.
+
+    A database may be made so that it never ends: pages may lead to the same pages again and again.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # No limit forbids dumps to a collecting program, nor others to attach; and it is not inherited.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        with contextlib.suppress(ValueError, OverflowError):  # already less, or more than there is
+            resource.setrlimit(resource.RLIMIT_AS, (_COPIES * max_bytes + _OWN_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
 

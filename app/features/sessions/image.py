@@ -51,26 +51,32 @@ def _attempt(directory: StoreDirectory) -> bytearray | None:
             raise Refused("not_found", "")
         began = b"" if log is None else os.pread(log, _HEADER, 0)
         before = os.fstat(database)
-        image = _read(database)
-        frames = b"" if log is None else _read(log)
+        image = _read(database, directory.max_bytes)
+        frames = b"" if log is None else _read(log, directory.max_bytes)
         if (b"" if log is None else os.pread(log, _HEADER, 0)) != began:
             return None
         after = os.fstat(database)
         if not (_is_same(directory, "", database) and _is_same(directory, WAL, log)):
             return None
-    if log is None:
+    if len(began) < _HEADER:
+        # Without a log, or with one that holds nothing yet: it could have been filled and emptied meanwhile.
         is_old = time.time_ns() - before.st_mtime_ns > _YOUNG_NS
         if not is_old or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             return None
-    lay_over(image, bytes(frames))
+    lay_over(image, bytes(frames), directory.max_bytes)
     return image
 
 
-def lay_over(image: bytearray, log: bytes) -> None:
-    """Write the committed pages of ``log`` into ``image``, in place, and mark it as a file without a log."""
+def lay_over(image: bytearray, log: bytes, max_bytes: int) -> None:
+    """Write the committed pages of ``log`` into ``image``, in place, and mark it as a file without a log.
+
+    Raises Refused when the database would be longer than ``max_bytes``: a log of one page may claim any length.
+    """
     pages, page_count, page_size = _committed(log)
     if page_count:
         size = page_count * page_size
+        if size > max_bytes:
+            raise Refused("too_large", str(size))
         image.extend(bytes(max(0, size - len(image))))
         del image[size:]
         for number, start in pages.items():
@@ -130,9 +136,15 @@ def _is_same(directory: StoreDirectory, suffix: str, descriptor: int | None) -> 
     return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
 
 
-def _read(descriptor: int) -> bytearray:
-    """Return the whole file; it may grow meanwhile, and what came after the look at its size is left out."""
-    data = bytearray(os.fstat(descriptor).st_size)
+def _read(descriptor: int, max_bytes: int) -> bytearray:
+    """Return the whole file; it may grow meanwhile, and what came after the look at its size is left out.
+
+    Raises Refused when it has grown beyond ``max_bytes`` since it was opened.
+    """
+    size = os.fstat(descriptor).st_size
+    if size > max_bytes:
+        raise Refused("too_large", str(size))
+    data = bytearray(size)
     view = memoryview(data)
     length = 0
     while length < len(view):

@@ -54,7 +54,7 @@ class StoreDirectory:
     def __init__(self, path: str, max_bytes: int) -> None:
         """Open the directory. Raises Refused."""
         folder, _, self.name = path.rpartition("/")
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         with translated():
             self._descriptor = open_directory(folder)
             self._owner = os.fstat(self._descriptor).st_uid
@@ -119,5 +119,5 @@ class StoreDirectory:
             raise Refused("path_refused", "it has a second name (hard link)")
         if status.st_uid != self._owner:
             raise Refused("path_refused", "it belongs to somebody else than its folder")
-        if status.st_size > self._max_bytes:
+        if status.st_size > self.max_bytes:
             raise Refused("too_large", str(status.st_size))

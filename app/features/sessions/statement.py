@@ -83,6 +83,8 @@ def ask(image: bytes | bytearray, since: str) -> Iterator[tuple[Cell, ...]]:
         try:
             connection.deserialize(bytes(image))
             connection.execute("PRAGMA trusted_schema=OFF")
+            # This process may write no file, and sorting some ten thousand sessions would make one.
+            connection.execute("PRAGMA temp_store=MEMORY")
             _check_schema(connection)
             connection.set_authorizer(authorize)
             yield from connection.execute(STATEMENT, (since,))
