@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.core.database import Database
 from app.core.domain import CLINE, ImportReceipt, Store, Trigger
-from app.core.events import LedgerImported
+from app.core.events import UsageImported
 from app.core.repository import UsageRepository
 from app.core.settings import Settings
 from app.features.ledger.importer import LedgerImporter
@@ -48,7 +48,7 @@ class Importing:
             raise failure
         return receipt
 
-    def _publish(self, event: LedgerImported) -> None:
+    def _publish(self, event: UsageImported) -> None:
         self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
 
 

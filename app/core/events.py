@@ -35,7 +35,7 @@ class FreshRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerImported:
+class UsageImported:
     """An import was committed that changed something."""
 
     receipt: ImportReceipt

@@ -15,7 +15,7 @@ from app.core.accounting import Amount, UsageChange
 from app.core.database import Database
 from app.core.domain import ImportReceipt, Store, TaskUsage
 from app.core.errors import StorageError
-from app.core.events import FreshRow, LedgerImported
+from app.core.events import FreshRow, UsageImported
 from app.core.known_usage import KnownUsage
 from app.core.models import ClineTaskUsage, DatabaseState, ForgottenTask, ImportRun, SourceState, TaskPeak, TaskStore
 from app.core.run_plan import FRESH_ROWS_MAX, plan_run
@@ -107,7 +107,7 @@ class UsageRepository:
 
     async def apply(
         self, changes: Sequence[UsageChange], receipt: ImportReceipt, store: Store = Store.LEDGER
-    ) -> LedgerImported:
+    ) -> UsageImported:
         """Write ``changes``, at least one, in one transaction with their deltas, and return the fact to publish.
 
         ``store`` is where they were read. ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled
@@ -129,7 +129,7 @@ class UsageRepository:
         self._known = known
         self._is_observed = True
         self._is_summed &= len(plan.deltas) <= task_sums.SMALL_RUN
-        return LedgerImported(
+        return UsageImported(
             receipt=receipt,
             epoch=known.epoch,
             task_count=len(known.tasks),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from app.core.collector import collector_paused
 from app.core.domain import ImportReceipt, Store, Trigger
 from app.core.errors import StorageBusy, StorageError, StoreError
-from app.core.events import LedgerImported
+from app.core.events import UsageImported
 from app.core.repository import UsageRepository
 from app.features.stores.steps import StoreImporter
 from app.services.histogram import Histogram
@@ -41,7 +41,7 @@ class ImportService:
         self,
         importer: StoreImporter,
         repository: UsageRepository,
-        publish: Callable[[LedgerImported], None],
+        publish: Callable[[UsageImported], None],
         now_ms: Callable[[], int],
         others: Sequence[StoreImporter] = (),
     ) -> None:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from app.core.accounting import Amount, amount_of
-from app.core.events import FreshRow, LedgerImported, WatcherStateChanged
+from app.core.events import FreshRow, UsageImported, WatcherStateChanged
 from app.core.money import usd
 from app.services.kimi_monitor import KimiProxyState
 
@@ -34,7 +34,7 @@ def usage_fields(row: FreshRow, spent: Amount) -> dict[str, object]:
     return {**row.usage._asdict(), **fields}
 
 
-def usage_updated(event: LedgerImported) -> dict[str, object]:
+def usage_updated(event: UsageImported) -> dict[str, object]:
     """Return the message of a committed import. ``spent`` of a row is unfiltered: the task's whole."""
     receipt = event.receipt
     return {

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from app.core.database import Database
 from app.core.domain import CLINE, Store
-from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
+from app.core.events import UsageImported, WatcherState, WatcherStateChanged
 from app.core.repository import UsageRepository
 from app.core.settings import Settings
 from app.core.upkeep.backups import BackupFolder
@@ -121,7 +121,7 @@ class ObserverService:
             guard, self.repository, max_entries_per_run=self.settings.max_entries_per_run, now_ms=self.now_ms
         )
 
-    def _publish_import(self, event: LedgerImported) -> None:
+    def _publish_import(self, event: UsageImported) -> None:
         self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
         self.latency.note(event.receipt, self.imports.identity_of(Store.LEDGER))
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from app.core.database import Database
 from app.core.domain import CLINE, ImportReceipt, TaskUsage, Trigger
-from app.core.events import LedgerImported
+from app.core.events import UsageImported
 from app.core.migrations import migrate
 from app.core.repository import UsageRepository
 from app.core.usage_reader import UsageReader
@@ -62,11 +62,11 @@ class Store:
         """Go on as after a restart: with nothing but what the file says."""
         self.repository = self._new_repository()
 
-    async def take_in(self, entries: Sequence[TaskUsage], run_limit: int = 10_000) -> list[LedgerImported]:
+    async def take_in(self, entries: Sequence[TaskUsage], run_limit: int = 10_000) -> list[UsageImported]:
         """Import ``entries`` as the importer does: compare with what is known, write in runs of ``run_limit``."""
         known = await self.repository.get_known()
         remaining = diff_usage(known.tasks, entries).changes
-        done: list[LedgerImported] = []
+        done: list[UsageImported] = []
         while remaining:
             part, remaining = remaining[:run_limit], remaining[run_limit:]
             added_count = sum(change.before is None for change in part)

@@ -22,7 +22,7 @@ from app.core import database as database_module
 from app.core.database import Database
 from app.core.domain import CLINE, Store, TaskUsage, Trigger
 from app.core.errors import StorageError, StoreError
-from app.core.events import LedgerImported, WatcherState
+from app.core.events import UsageImported, WatcherState
 from app.core.filters import UsageFilter
 from app.core.repository import UsageRepository
 from app.core.usage_reader import Sort, UsageReader
@@ -207,7 +207,7 @@ class World:
         folder.mkdir()
         return folder
 
-    def _publish(self, imported: LedgerImported) -> None:
+    def _publish(self, imported: UsageImported) -> None:
         self.hub.publish_change(imported.receipt.revision, messages.usage_updated(imported))
 
     # -- what happens

@@ -27,7 +27,7 @@ from sqlalchemy import event
 
 from app.core.database import Database
 from app.core.domain import CLINE, Store, Trigger
-from app.core.events import LedgerImported
+from app.core.events import UsageImported
 from app.core.repository import UsageRepository
 from app.features.demo.writer import replace_file
 from app.features.ledger.importer import LedgerImporter
@@ -80,7 +80,7 @@ async def import_generations(database_path: Path, ledger: Path, pipe: int, first
         LedgerGuard(str(ledger), 1 << 20), repository, read_attempts=1, max_entries_per_run=RUN_LIMIT, now_ms=lambda: 0
     )
 
-    def acknowledge(imported: LedgerImported) -> None:
+    def acknowledge(imported: UsageImported) -> None:
         newest = generation_of(imported.rows[0].usage.ts)
         os.write(pipe, f"{imported.receipt.revision} {newest}\n".encode())
 

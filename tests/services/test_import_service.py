@@ -15,7 +15,7 @@ import pytest
 from app.core.database import Database
 from app.core.domain import CLINE, ImportReceipt, Store, Trigger
 from app.core.errors import LedgerError, LedgerFormat, LedgerUnreadable, StorageBusy, StorageError
-from app.core.events import LedgerImported
+from app.core.events import UsageImported
 from app.core.repository import UsageRepository
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
@@ -87,7 +87,7 @@ class ScriptedImporter(LedgerImporter):
                 if step:
                     await script.may_follow.wait()
                 receipt = receipt_of(number + step, trigger)
-                event = LedgerImported(receipt, "epoch", 1, (), rows_truncated=False) if script.changed else None
+                event = UsageImported(receipt, "epoch", 1, (), rows_truncated=False) if script.changed else None
                 yield ImportStep(receipt, event)
             if script.error is not None:
                 raise script.error

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core import repository as repository_module
 from app.core.domain import ImportReceipt, Trigger
 from app.core.errors import LedgerNotFound
-from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
+from app.core.events import UsageImported, WatcherState, WatcherStateChanged
 from app.core.settings import Settings
 from app.services import messages
 from app.services.service import ObserverService, socket_limit
@@ -175,7 +175,7 @@ async def test_status_is_told_while_an_import_begins_to_write(
     real_read, real_write = service.database.read, service.database.write
     imports: list[asyncio.Task[ImportReceipt]] = []
 
-    async def write(work: Callable[[AsyncConnection], Awaitable[LedgerImported]]) -> LedgerImported:
+    async def write(work: Callable[[AsyncConnection], Awaitable[UsageImported]]) -> UsageImported:
         writing.set()
         await go_on.wait()
         return await real_write(work)

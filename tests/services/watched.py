@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from app.core.database import Database
 from app.core.domain import CLINE, ImportReceipt, Store, TaskUsage, Trigger
-from app.core.events import LedgerImported, WatcherState, WatcherStateChanged
+from app.core.events import UsageImported, WatcherState, WatcherStateChanged
 from app.core.repository import UsageRepository
 from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
@@ -46,7 +46,7 @@ class Watched:
         importer = LedgerImporter(
             self.guard, self.repository, read_attempts=2, max_entries_per_run=10_000, now_ms=clock
         )
-        self.imported: asyncio.Queue[LedgerImported] = asyncio.Queue()
+        self.imported: asyncio.Queue[UsageImported] = asyncio.Queue()
         self.states: asyncio.Queue[WatcherStateChanged] = asyncio.Queue()
         self.imports = CountedImports(importer, self.repository, self.imported.put_nowait, clock)
         self.imports.ended = asyncio.Queue()

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from app.core.accounting import UsageChange
 from app.core.domain import ImportReceipt, Rejection, Store, Trigger
-from app.core.events import LedgerImported
+from app.core.events import UsageImported
 from app.core.known_usage import KnownUsage
 from app.core.repository import UsageRepository
 
@@ -22,7 +22,7 @@ class ImportStep:
     """One run of an import: its receipt and, when it changed something, the fact to publish."""
 
     receipt: ImportReceipt
-    imported: LedgerImported | None
+    imported: UsageImported | None
     repeats: bool = False
     """True when the bytes were those of the last completed reading."""
 
