@@ -2,7 +2,7 @@
 # root on Debian (CI), for whom the tests may install packages (chromium, strace); no service of the system is started.
 # Works with GNU make 3.81 (macOS) and later. ARGS is handed on: make serve ARGS="--port 9000".
 
-.PHONY: help install serve demo doctor test test-system check lint bench soak screenshots lock clean dev
+.PHONY: help install serve demo doctor test test-system check lint bench bench-peers soak screenshots lock clean dev
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -47,6 +47,9 @@ lint: dev ## lint, format, types, layers
 
 bench: dev ## measure
 	@.venv/bin/python -m bench $(ARGS)
+
+bench-peers: dev ## measure other local usage viewers beside ours, on invented homes; fetches them into .make/peers
+	@.venv/bin/python -m bench.peers $(ARGS)
 
 soak: dev ## every fault many times over, then a service under faults; ARGS="--minutes 60 --seed 7", --only life
 	@.venv/bin/python -m tests.faults.soak $(ARGS)
