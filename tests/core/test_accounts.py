@@ -176,7 +176,7 @@ def test_accounts_equal_the_ledger_through_every_history(history: list[Reading],
 
 
 async def test_large_import_leaves_the_sums_behind_until_they_are_made_anew(store: Store) -> None:
-    """More deltas than are posted at once leave the sums behind; catching up makes them current, also after a restart."""
+    """More deltas than are posted at once leave the sums behind; catching up makes them current, for good."""
     await store.take_in([usage("first")])
     await store.repository.catch_up()
     assert read_rows(store.path, "SELECT source FROM summed_source") == [("cline",)]

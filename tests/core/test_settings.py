@@ -433,7 +433,17 @@ def test_settings_cannot_be_changed(environment: Environment) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["null", "*", "http://*", "localhost:3000", "http://a/page", "http://user@a", "ftp://a", "http://a;b", "http://'a'"],
+    [
+        "null",
+        "*",
+        "http://*",
+        "localhost:3000",
+        "http://a/page",
+        "http://user@a",
+        "ftp://a",
+        "http://a;b",
+        "http://'a'",
+    ],
 )
 def test_origin_that_is_none_is_refused(origin: str) -> None:
     """A sandboxed page of anybody has the origin null, and a star would be everybody."""

@@ -19,6 +19,7 @@ from app.core.repository import UsageRepository
 from app.features.ledger import importer as importer_module
 from app.features.ledger import pieces as pieces_module
 from app.features.ledger.importer import LedgerImporter
+from app.features.ledger.parser import read_piece
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.pieces import cut
 from app.features.ledger.reader import Snapshot, read_snapshot
@@ -648,9 +649,9 @@ async def test_grown_entry_of_a_large_ledger_is_imported_beside_pieces_that_are_
     await run(importer)
     usages[300] = usages[300]._replace(tokens_in=usages[300].tokens_in + 1)
     write()
-    with patch.object(pieces_module, "read_piece", wraps=pieces_module.read_piece) as read_piece:
+    with patch.object(pieces_module, "read_piece", wraps=read_piece) as reading:
         (step,) = await run(importer)
-    assert read_piece.call_count == 1
+    assert reading.call_count == 1
     assert counts(step.receipt) == (0, 1, 599, 0, 0)
     assert store.tasks() == by_id(*usages)
     store.check_accounts()
