@@ -28,12 +28,38 @@ def open_private(path: Path, *, create: bool) -> int:
     except OSError as error:
         verb = "create" if create else "open"
         raise StorageError(f"cannot {verb} {path}: {error.strerror}") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
+    if not _is_own_file(os.fstat(descriptor)):
         os.close(descriptor)
-        raise StorageError(f"{path} is not a plain file of the user that runs this program, or has a second name")
+        raise _planted(path)
     os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def refuse_planted(path: Path) -> None:
+    """Raise StorageError when ``path`` is there and :func:`open_private` would refuse it. Nothing is opened."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not _is_own_file(status):
+        raise _planted(path)
+
+
+def is_own_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder of our own, or our own link to one. Raises OSError where it cannot tell."""
+    try:
+        name, folder = path.lstat(), path.stat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(folder.st_mode) and {name.st_uid, folder.st_uid} == {os.geteuid()}
+
+
+def _is_own_file(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink <= 1
+
+
+def _planted(path: Path) -> StorageError:
+    return StorageError(f"{path} is not a plain file of the user that runs this program, or has a second name")
 
 
 def _make_folders(folder: Path) -> None:

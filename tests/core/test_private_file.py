@@ -6,12 +6,16 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from app.core.errors import StorageError
 from app.core.private_file import open_private
+from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.preparation import prepare_database
 
 
 def make_link(path: Path) -> None:
@@ -60,6 +64,40 @@ def test_private_file_and_its_folders_are_private_whatever_the_umask(tmp_path: P
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=Path(__file__).parents[2])
     modes = [stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "a", tmp_path / "a" / "b", path)]
     assert modes == [0o700, 0o700, 0o600]
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", ".corrupt-20260301T000000Z.next"])
+@pytest.mark.parametrize("plant", [make_link, make_second_name])
+def test_preparation_refuses_what_somebody_planted_beside_the_database(
+    tmp_path: Path, end: str, plant: Callable[[Path], None]
+) -> None:
+    """SQLite would read a planted log or journal as the end of our own database; nothing is set aside for it."""
+    path = tmp_path / "observer.db"
+    prepare_database(path, lambda: 0)
+    before = path.read_bytes()
+    planted = path.with_name(path.name + end)
+    planted.unlink(missing_ok=True)
+    plant(planted)
+    with pytest.raises(StorageError, match="plain file"):
+        prepare_database(path, lambda: 0)
+    assert path.read_bytes() == before
+    assert planted.lstat().st_nlink > 1 or planted.is_symlink()
+
+
+def test_backups_are_neither_made_nor_read_in_a_folder_of_somebody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who owns the folder could have us write elsewhere, or make a database from what he says."""
+    path = tmp_path / "observer.db"
+    prepare_database(path, lambda: 0)
+    backups = BackupFolder(path)
+    made = backups.make_daily(date(2026, 3, 1))
+    assert backups.list_all() == [made]
+    owner = path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert backups.list_all() == []
+    with pytest.raises(StorageError, match="folder of the user"):
+        backups.make_daily(date(2026, 3, 2))
 
 
 def test_private_file_that_is_missing_is_not_made_unasked(tmp_path: Path) -> None:

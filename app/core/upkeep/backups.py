@@ -11,9 +11,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from uuid import uuid4
+from tempfile import TemporaryDirectory
 
 from app.core.errors import OutputFailed, StorageError
+from app.core.private_file import is_own_folder
 from app.core.upkeep.inspection import Condition, inspect
 from app.core.upkeep.sqlite_files import connect, copy_database, in_our_words, remove, sync
 
@@ -95,6 +96,8 @@ class BackupFolder:
     def _make(self, target: Path) -> Path:
         with in_our_words():
             self.path.mkdir(mode=0o700, exist_ok=True)
+            if not is_own_folder(self.path):
+                raise StorageError(f"{self.path} is not a folder of the user that runs this program")
             self.path.chmod(0o700)
             for left in self.path.glob(f"{self._database_path.stem}-*{_UNFINISHED}*"):
                 left.unlink(missing_ok=True)
@@ -106,6 +109,9 @@ class BackupFolder:
 
     def _list(self, names: re.Pattern[str]) -> list[Path]:
         try:
+            # Nobody else's: a database is made from what is listed here.
+            if not is_own_folder(self.path):
+                return []
             return sorted(path for path in self.path.iterdir() if names.fullmatch(path.name) and path.is_file())
         except FileNotFoundError:
             return []
@@ -124,7 +130,6 @@ def write_backup(source: Path, target: Path) -> None:
 
     Raises OutputFailed for a target that is there already or cannot be made, StorageBusy and StorageError.
     """
-    unfinished = target.with_name(f".{target.name[:100]}.{uuid4().hex}")
     try:
         # An empty file holds the name, so that nobody else's is replaced at the end.
         target.touch(0o600, exist_ok=False)
@@ -133,12 +138,13 @@ def write_backup(source: Path, target: Path) -> None:
     except OSError as error:
         raise OutputFailed(str(target), error.strerror or type(error).__name__) from error
     try:
-        copy_database(source, unfinished)
-        with in_our_words():
+        # In a folder of its own: where others may write, they could put a journal beside it that SQLite takes for ours.
+        with in_our_words(), TemporaryDirectory(dir=target.parent, prefix=f".{target.name[:100]}.") as folder:
+            unfinished = Path(folder) / "copy"
+            copy_database(source, unfinished)
             unfinished.replace(target)
             sync(target.parent)
     except BaseException:
-        remove(unfinished)
         target.unlink(missing_ok=True)
         raise
 

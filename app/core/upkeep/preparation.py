@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 from app.core.migrations import list_revisions, migrate
-from app.core.private_file import open_private
+from app.core.private_file import open_private, refuse_planted
 from app.core.upkeep.backups import BackupFolder
 from app.core.upkeep.inspection import Condition, Inspection, inspect
 from app.core.upkeep.recovery import Recovery, find_recovery, recover
 from app.core.upkeep.replacement import finish_interrupted
-from app.core.upkeep.sqlite_files import connect, in_our_words
+from app.core.upkeep.sqlite_files import COMPANIONS, connect, in_our_words
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ def prepare_database(path: Path, now_ms: Callable[[], int]) -> Recovery | None:
     """
     if path.parent.is_dir():
         finish_interrupted(path)
+    for end in COMPANIONS:
+        # SQLite would take it for the end of our own database, or write it back over that.
+        refuse_planted(path.with_name(path.name + end))
     existed = path.exists()
     # Folder 0700 and file 0600 before SQLite would make them readable by others.
     os.close(open_private(path, create=True))

@@ -15,6 +15,7 @@ from sqlite3 import Connection
 
 from app.core.errors import StorageError
 from app.core.migrations import migrate
+from app.core.private_file import refuse_planted
 from app.core.upkeep.sqlite_files import (
     COMPANIONS,
     connect,
@@ -94,6 +95,7 @@ def finish_interrupted(path: Path) -> None:
     """Do what is left of a replacement that was interrupted; what was not ready yet is removed. Raises StorageError."""
     with in_our_words():
         for ready in _list(path, _READY):
+            refuse_planted(ready)
             put_in_place(path, ready)
         for left in _list(path, f"{_UNFINISHED}*"):
             left.unlink(missing_ok=True)
