@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from operator import floordiv
+from operator import floordiv, itemgetter
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from app.core.domain import QUARTER_MS, UNKNOWN_MODEL, TaskUsage
@@ -30,6 +30,7 @@ class Amount(NamedTuple):
 
 
 ZERO = Amount(0, 0, 0)
+_TASK_ID = itemgetter(0)
 
 
 Key = TypeVar("Key")
@@ -66,9 +67,9 @@ def amount_of(usage: TaskUsage) -> Amount:
 def post_changes(changes: Iterable[UsageChange], peaks: Mapping[str, Amount]) -> Postings:
     """Return what ``changes`` add to the accounts.
 
-    ``peaks`` holds the highest totals of the tasks whose row is below them. Every difference goes to the quarter of
-    the entry's new ``ts`` and to its new model; the first sight of a task posts a delta even of zeros, a change of
-    ``ts`` or model alone posts none. Any exception is a bug.
+    ``peaks`` holds the highest totals of the tasks whose row is below them, or gone since a backup was restored. Every
+    difference goes to the quarter of the entry's new ``ts`` and to its new model; the first sight of a task posts a
+    delta even of zeros, a change of ``ts`` or model alone posts none. Any exception is a bug.
     """
     added: list[TaskUsage] = []
     changed: list[tuple[TaskUsage, TaskUsage]] = []
@@ -80,6 +81,8 @@ def post_changes(changes: Iterable[UsageChange], peaks: Mapping[str, Amount]) ->
     postings = Postings()
     if added:
         _post_added(postings, added)
+        if not peaks.keys().isdisjoint(map(_TASK_ID, added)):
+            _post_returned(postings, added, peaks)
     for before, after in changed:
         _post_changed(postings, before, after, peaks)
     return postings
@@ -96,6 +99,15 @@ def _post_added(postings: Postings, added: Sequence[TaskUsage]) -> None:
     _accumulate_all(postings.rollups, zip(quarters, models, strict=True), amounts)
     _accumulate_all(postings.totals, models, amounts)
     postings.growth.update(postings.totals)
+
+
+def _post_returned(postings: Postings, added: Iterable[TaskUsage], peaks: Mapping[str, Amount]) -> None:
+    """Take back the growth of tasks that were stored before an older database was restored, up to their peaks."""
+    for usage in added:
+        if usage.task_id in peaks:
+            now = amount_of(usage)
+            more = _post_peak(postings, usage.task_id, ZERO, now, peaks)
+            _accumulate(postings.growth, usage.model_id or UNKNOWN_MODEL, _minus(more, now))
 
 
 def _post_changed(postings: Postings, before: TaskUsage, after: TaskUsage, peaks: Mapping[str, Amount]) -> None:

@@ -127,7 +127,7 @@ class UsageCounter(SQLModel, table=True):
 
 
 class TaskPeak(SQLModel, table=True):
-    """The highest totals of a task whose row is below them now; a task that never fell has no row here."""
+    """The highest totals of a task whose row is below them now, or not there since a backup was restored."""
 
     __tablename__ = "task_peak"
     __table_args__ = (_CLUSTERED,)

@@ -22,6 +22,7 @@ from tests.e2e.ledger import LedgerFile, entry
 DAY_MS = 86_400_000
 FIRST_MS = 1_772_323_200_000
 """2026-03-01 in UTC."""
+COUNTERS = "SELECT SUM(tokens_in), SUM(cost_usd) FROM usage_counter"
 
 
 @pytest.fixture
@@ -84,6 +85,38 @@ def test_db_restore_brings_a_backup_back(
     assert failed_checks(database) == []
     main(["import"])
     assert stored(database) == ["a", "b", "c"]
+    assert failed_checks(database) == []
+
+
+def test_db_restore_lets_no_counter_count_twice(database: Path, ledger: LedgerFile, home: Path) -> None:
+    """What came after the backup was shown as growth before; when imports bring it back, only what exceeds it is."""
+    main(["db", "backup", str(home / "copy.db")])
+    ledger.write(entry("a", ts=FIRST_MS, tokens_in=5_000, cost=5), entry("c", tokens_in=70, cost=7))
+    main(["import"])
+    shown = read_rows(database, COUNTERS)
+    for _ in range(2):
+        assert main(["db", "restore", str(home / "copy.db")]) == EXIT_OK
+        main(["import"])
+        assert read_rows(database, COUNTERS) == shown
+    ledger.write(entry("a", ts=FIRST_MS, tokens_in=5_001, cost=6), entry("c", tokens_in=72, cost=7))
+    main(["import"])
+    ((tokens, dollars),) = shown
+    assert isinstance(tokens, int)
+    assert isinstance(dollars, int)
+    assert read_rows(database, COUNTERS) == [(tokens + 3, dollars + 1)]
+    assert read_rows(database, "SELECT * FROM task_peak") == []
+    assert failed_checks(database) == []
+
+
+def test_db_restore_of_another_history_counts_everything(database: Path, ledger: LedgerFile, home: Path) -> None:
+    """Where the counters cannot have included the tasks of both, nothing is left out and they never fall."""
+    main(["db", "backup", str(home / "copy.db")])
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
+    ledger.write(entry("c", tokens_in=500, cost=7))
+    main(["import"])
+    assert main(["db", "restore", str(home / "copy.db")]) == EXIT_OK
+    main(["import"])
     assert failed_checks(database) == []
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from app.core.accounting import Amount, Delta, UsageChange, amount_of, post_changes
+from app.core.accounting import ZERO, Amount, Delta, UsageChange, amount_of, post_changes
 from app.core.domain import CLINE, TaskUsage
 from app.core.errors import BackupUnusable, StorageNewer
 from app.core.statements import ADD_DELTAS, Row
@@ -213,7 +213,28 @@ def restore(path: Path, origin: Path, now_ms: int) -> Path | None:
 
         def change(connection: sqlite3.Connection) -> None:
             rebuilding.raise_counters(connection, CLINE, before.counters)
+            _keep_peaks(connection, before)
             rebuilding.begin_epoch(connection, before.revision)
 
         put_in_place(path, build(aside, origin, change))
     return aside if had_old else None
+
+
+def _keep_peaks(connection: sqlite3.Connection, before: Salvage) -> None:
+    """Remember the highest totals of every task of ``before``: what counters have shown is not growth once more.
+
+    That holds for tasks, too, that the backup does not know: the next import brings them back. Where the counters do
+    not include all of it, one of the two is of another history, or could not be read; then everything counts anew.
+    """
+    now = {row[0]: amount_of(TaskUsage(*row[:6])) for row in connection.execute(_ROWS)}
+    highest = dict(now)
+    known = {row[0]: Amount(*row[1:]) for row in connection.execute(_PEAKS, (CLINE,))}
+    rows = {task_id: amount_of(task.usage) for task_id, task in before.tasks.items()}
+    for seen in (known, rows, before.peaks):
+        for task_id, amount in seen.items():
+            highest[task_id] = Amount(*map(max, amount, highest.get(task_id, ZERO)))
+    shown = rebuilding.get_counters(connection, CLINE).values()
+    sums = zip(zip(ZERO, *shown, strict=True), zip(ZERO, *highest.values(), strict=True), strict=True)
+    if all(sum(have) >= sum(need) for have, need in sums):
+        peaks = [(CLINE, task_id, *amount) for task_id, amount in highest.items() if amount != now.get(task_id)]
+        connection.executemany("INSERT OR REPLACE INTO task_peak VALUES (?, ?, ?, ?, ?)", peaks)
