@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 from app.core.collector import collector_paused
 from app.core.domain import ImportReceipt, Store, Trigger
@@ -207,7 +208,7 @@ class ImportService:
                 self._keep(importer.store, total)
             if self._is_closing:
                 return
-        await self._note_success(importer.store)
+        await self._note_success(importer.store, total)
 
     def _keep(self, store: Store, receipt: ImportReceipt) -> None:
         self.last_receipt = self.last_receipts[store] = receipt
@@ -221,34 +222,33 @@ class ImportService:
             return
         told.add(error.code)
         _log.warning("import failed: %s [%s] %s", error, error.code, error.hint)
-        await self._record(trigger, store, error.code, at_once=isinstance(error, StoreError))
-
-    async def _note_success(self, store: Store) -> None:
-        error = self.failures.pop(store, None)
-        self._told.pop(store, None)
-        last = self.last_receipts.get(store)
-        if error is not None and last is not None:
-            _log.info("the %s can be imported again after %s", _TITLES[store], error.code)
-            await self._record(last.trigger, store, None)
-
-    async def _record(self, trigger: Trigger, store: Store, error_code: str | None, *, at_once: bool = True) -> None:
-        """Keep the begin or the end of a failure in the database, where ``aico status`` finds it.
-
-        Not ``at_once`` when it is the database that fails: then together with what is recorded next.
-        """
-        last = self.last_receipts.get(store)
-        receipt = ImportReceipt(
+        nothing = ImportReceipt(
             trigger=trigger,
             finished_at_ms=self._now_ms(),
             duration_ms=0.0,
             added_count=0,
             updated_count=0,
-            skipped_count=0 if error_code or last is None else last.skipped_count,
-            error_count=0 if error_code or last is None else last.error_count,
+            skipped_count=0,
+            error_count=0,
             remaining_count=0,
             latest_ts=None,
             revision=0,
         )
+        await self._record(nothing, error.code, at_once=isinstance(error, StoreError))
+
+    async def _note_success(self, store: Store, total: ImportReceipt | None) -> None:
+        error = self.failures.pop(store, None)
+        self._told.pop(store, None)
+        if error is not None and total is not None:
+            _log.info("the %s can be imported again after %s", _TITLES[store], error.code)
+            # With all counts of the reading: after a restart this row is what the last one is told from.
+            await self._record(replace(total, finished_at_ms=self._now_ms()), None)
+
+    async def _record(self, receipt: ImportReceipt, error_code: str | None, *, at_once: bool = True) -> None:
+        """Keep the begin or the end of a failure in the database, where ``aico status`` finds it.
+
+        Not ``at_once`` when it is the database that fails: then together with what is recorded next.
+        """
         self._unrecorded.append((receipt, error_code))
         while at_once and self._unrecorded:
             first = self._unrecorded.popleft()

@@ -316,6 +316,23 @@ async def test_service_logs_and_records_failure_and_recovery_once(
     assert stage.service.failure_counts == {"ledger_format": 3, "ledger_unreadable": 2}
 
 
+async def test_service_tells_the_whole_reading_that_ended_a_failure(
+    make_stage: Callable[[list[Script]], Stage],
+) -> None:
+    """What is left for the next start to tell counts what that reading wrote, too, in all of its runs."""
+    stage = make_stage([Script(steps=0, error=LedgerUnreadable("EIO")).free(), Script(steps=2, changed=True).free()])
+    with pytest.raises(LedgerUnreadable):
+        await stage.service.run(Trigger.RESCAN)
+    await stage.service.run(Trigger.REQUEST)
+    assert await stage.service.finish(Store.LEDGER) is None
+    told = stage.service.last_receipt
+    (run,) = await stage.repository.list_last_runs()
+    assert told is not None
+    assert (run.added_count, run.skipped_count, run.error_count) == (2, 6, 2)
+    assert (told.added_count, told.skipped_count, told.error_count) == (2, 6, 2)
+    assert run.trigger == Trigger.REQUEST
+
+
 async def test_service_does_not_record_failure_of_the_storage_in_the_storage(
     make_stage: Callable[[list[Script]], Stage], database: Database
 ) -> None:
