@@ -10,7 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from app.core.accounting import ZERO, Amount
-from app.core.domain import CLINE
+from app.core.domain import CLINE, ImportReceipt, Store
 from app.core.errors import ObserverError, StorageError, StoreError
 from app.core.events import WatcherState
 from app.core.money import usd
@@ -42,7 +42,7 @@ async def render_metrics(service: ObserverService) -> bytes:
         *_growth_families(_bounded(counters, named)),
         *_current_families(_bounded_totals(sums, named)),
         *_import_families(service, status),
-        *_last_families(status),
+        *_last_families(status, service.imports.last_receipts.get(Store.LEDGER)),
         *_state_families(service),
         *_budget_families(service),
     ]
@@ -131,15 +131,21 @@ def _failure_codes(root: type[ObserverError]) -> set[str]:
     return own.union(*map(_failure_codes, root.__subclasses__()))
 
 
-def _last_families(status: ServiceStatus) -> Iterator[Metric]:
-    """Yield the last import and the file as it is now; what never was has no sample."""
+def _last_families(status: ServiceStatus, ledger: ImportReceipt | None) -> Iterator[Metric]:
+    """Yield the last import of any store, what the last one of the ledger refused, and that file as it is now.
+
+    What never was has no sample.
+    """
     receipt, written_at_ms = status.last_receipt, status.ledger_written_at_ms
+    if ledger is None and status.sessions is None:
+        # Before the first reading of this process. With two stores nobody knows whose the last one was.
+        ledger = receipt
     at_s = None if receipt is None else receipt.finished_at_ms / 1000
-    rejected_count = None if receipt is None else receipt.error_count
+    rejected_count = None if ledger is None else ledger.error_count
     written_at_s = None if written_at_ms is None else written_at_ms / 1000
     for name, documentation, value in (
         ("last_import_timestamp_seconds", "When the last import ended.", at_s),
-        ("ledger_rejected_entries", "Entries that the last reading refused.", rejected_count),
+        ("ledger_rejected_entries", "Entries that the last reading of the ledger refused.", rejected_count),
         ("ledger_size_bytes", "Size of the ledger.", status.ledger_size_bytes),
         ("ledger_written_timestamp_seconds", "When the ledger was written last.", written_at_s),
     ):

@@ -15,6 +15,7 @@ from app.core.domain import Store, Trigger
 from app.core.errors import LedgerFormat, LedgerNotFound, SessionsFormat
 from app.core.events import WatcherState
 from app.core.settings import Settings
+from app.services.metrics import render_metrics
 from app.services.service import ObserverService
 from app.services.status import get_status
 from tests.e2e.ledger import LedgerFile, entry, now_ms
@@ -284,3 +285,15 @@ def test_time_is_written_as_the_store_writes_it() -> None:
     """The emulator's times are those of JavaScript."""
     assert iso(FIRST_MS + 7) == "2026-02-25T06:13:20.007Z"
     assert os.path.sep == "/"
+
+
+async def test_metrics_keep_what_the_ledger_refused(ledger: LedgerFile, path: Path) -> None:
+    """A reading of the session store says nothing of the ledger's entries."""
+    ledger.write(entry("1"), {"id": ""})
+    with opened(path) as store:
+        store.put("2", core_metadata(usage(10, 1, 0.1)))
+        async with running(make_service(ledger, path)) as heard:
+            await heard.until_stored(lambda costs: len(costs) == 2)
+            await heard.service.imports.run(Trigger.RESCAN, Store.SESSIONS)
+            text = (await render_metrics(heard.service)).decode()
+    assert 'aico_ledger_rejected_entries{source="cline"} 1.0' in text.splitlines()
