@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,5 +43,7 @@ class BugsAsProblems:
         except Exception as error:
             if has_begun:
                 raise
-            _log.exception("bug while answering %s %s", scope.get("method", "a socket"), scope["path"], exc_info=error)
+            # Quoted: a decoded path may hold line breaks, and with them lines that look like ours.
+            where = quote(scope["path"])
+            _log.exception("bug while answering %s %s", scope.get("method", "a socket"), where, exc_info=error)
             await refuse(ObserverError(), scope, receive, decorated)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from app import __version__
+from app.cli.hardening import forbid_dumps
 from app.cli.moments import parse_moment
 from app.core.errors import InstanceRunning, ObserverError, SettingsError
 
@@ -37,6 +38,9 @@ _UNTIL_TOLD = {None, "serve", "demo"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 ok, 1 failed, 2 usage or configuration, 3 degraded."""
     options = build_parser().parse_args(arguments)
+    if arguments is None:
+        # The process is ours alone, and some commands read the ledger themselves.
+        forbid_dumps()
     module, function = _COMMANDS[options.command or "serve"]
     command = cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), function))
     try:

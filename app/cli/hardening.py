@@ -16,13 +16,17 @@ _PR_SET_DUMPABLE = 4  # Source: prctl(2)
 def prepare_process() -> None:
     """Let nobody else read what this process leaves, and give it all the descriptors that it may have."""
     os.umask(0o077)
-    # A core dump would hold what is being read.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    _forbid_dumps()
+    forbid_dumps()
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     with contextlib.suppress(ValueError):  # macOS allows less than it says
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, _soft), hard))
+
+
+def forbid_dumps() -> None:
+    """Let nobody else read the memory of this process: a dump would hold what is being read."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _forbid_dumps()
 
 
 def _forbid_dumps() -> None:

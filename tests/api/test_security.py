@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from app.api.answer_headers import SECURITY_HEADERS as HEADERS_OF_ALL
+from app.api.bugs import BugsAsProblems
 from app.api.login import LoginLinks
 from app.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES, SecurityMiddleware
 from app.core import errors
@@ -145,3 +146,16 @@ async def test_page_of_others_cannot_post_whatever_it_pretends(api: Api, browser
     check_problem(answer, errors.OriginRefused)
     assert api.service.hub.revision == before
     assert api.service.imports.last_receipt is None
+
+
+async def test_bug_is_logged_in_one_line_whatever_the_path_says(caplog: pytest.LogCaptureFixture) -> None:
+    """A path may hold line breaks once it is decoded; what stands behind them must not look like a line of ours."""
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise ZeroDivisionError
+
+    answer = await request(BugsAsProblems(app), "GET", "/a\n12:00:00 INFO stopped", ())
+    assert answer.status == 500
+    assert [record.getMessage() for record in caplog.records] == [
+        "bug while answering GET /a%0A12%3A00%3A00%20INFO%20stopped"
+    ]

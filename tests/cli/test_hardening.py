@@ -16,6 +16,24 @@ soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 print(is_dumpable, resource.getrlimit(resource.RLIMIT_CORE)[0], oct(os.umask(0)), soft == min(hard, 65_536) or soft)
 """
 
+IMPORT = """
+import ctypes, resource, sys
+from app.cli import imports, main
+def ask(_options):
+    is_dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == "linux" else 0
+    print(is_dumpable, resource.getrlimit(resource.RLIMIT_CORE)[0])
+    return 0
+imports.import_once = ask
+sys.argv = ["aico", "import"]
+main()
+"""
+
+
+def test_command_that_reads_the_ledger_itself_leaves_no_dump() -> None:
+    """An import without the service holds the same bytes, and nobody else may have them."""
+    asked = subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert asked.stdout.split() == ["0", "0"]
+
 
 def test_process_leaves_no_dump_and_no_file_to_others() -> None:
     """No core file, none handed to a collecting program, nothing to attach to, private files, enough descriptors."""
