@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.peers.faces import Viewer, our_viewer, peer_viewers
 from bench.peers.homes import HomeMaker, Kind
 from bench.peers.installed import install
 from bench.peers.report import Measured, table_of, write_results
 from bench.peers.stores import WrittenHome
+from bench.peers.viewers import Viewer, our_viewer, peer_viewers
 from bench.peers.watching import Shown, time_changes, time_start
 
 HOMES = (

@@ -14,9 +14,10 @@ from typing import Self
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from bench.peers.faces import Face, Served, Viewer
+from bench.peers.faces import Face, Served
 from bench.peers.homes import HomeMaker, Price, Task
 from bench.peers.stores import WrittenHome
+from bench.peers.viewers import Viewer
 
 LIMIT_S = 60.0
 """What is not shown by then is told as that."""

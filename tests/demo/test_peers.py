@@ -12,10 +12,10 @@ import pytest
 
 from app.features.demo.texts import CANARY_PREFIX
 from app.features.ledger.parser import parse_ledger
-from bench.peers.faces import agentsview_cost, codeburn_page_cost, codeburn_report_cost, our_cost, tokdash_cost
 from bench.peers.homes import NANO, Home, HomeMaker, Kind, Price
 from bench.peers.report import Measured, dollars, seconds, table_of, write_results
 from bench.peers.stores import WrittenHome
+from bench.peers.viewers import agentsview_cost, codeburn_page_cost, codeburn_report_cost, our_cost, tokdash_cost
 from bench.peers.watching import Shown, growing_tasks
 
 NOW_MS = 1_772_000_000_000
