@@ -123,7 +123,9 @@ class ObserverService:
 
     def _publish_import(self, event: UsageImported) -> None:
         self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
-        self.latency.note(event.receipt, self.imports.identity_of(Store.LEDGER))
+        if all(row.store is Store.LEDGER for row in event.rows):
+            # A run of another store says nothing of when the ledger was written.
+            self.latency.note(event.receipt, self.imports.identity_of(Store.LEDGER))
 
     def _publish_state(self, event: WatcherStateChanged) -> None:
         self.hub.publish_notice(messages.watcher_state(event))

@@ -297,3 +297,19 @@ async def test_metrics_keep_what_the_ledger_refused(ledger: LedgerFile, path: Pa
             await heard.service.imports.run(Trigger.RESCAN, Store.SESSIONS)
             text = (await render_metrics(heard.service)).decode()
     assert 'aico_ledger_rejected_entries{source="cline"} 1.0' in text.splitlines()
+
+
+async def test_latency_is_measured_by_the_ledger_alone(ledger: LedgerFile, path: Path) -> None:
+    """A change of the session store is no late news of a ledger that has stood still for weeks."""
+    ledger.write(entry("1"))
+    with opened(path) as store:
+        store.put("2", core_metadata(usage(10, 1, 0.1)))
+        async with running(make_service(ledger, path)) as heard:
+            await heard.until_stored(lambda costs: len(costs) == 2)
+        async with running(make_service(ledger, path)) as heard:
+            await heard.until_well()
+            store.put("2", core_metadata(usage(20, 2, 0.2)))
+            await heard.service.imports.run(Trigger.WATCH, Store.SESSIONS)
+            await heard.until_stored(lambda costs: costs["2"] == 0.2)
+            text = (await render_metrics(heard.service)).decode()
+    assert "aico_write_to_publish_seconds_count 0.0" in text.splitlines()
