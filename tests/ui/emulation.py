@@ -56,6 +56,8 @@ def watch_since(moment: int | None) -> Callable[[Page], None]:
         status["watcher"]["since"] = moment_ms() - 90_000
         if status["last_import"]:
             status["last_import"]["at"] = moment_ms() - 12_000
+        if status["sessions"] and status["sessions"]["last_import"]:
+            status["sessions"]["last_import"]["at"] = moment_ms() - 12_000
         route.fulfill(response=response, body=json.dumps(status))
 
     def prepare(page: Page) -> None:

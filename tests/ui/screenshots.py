@@ -10,13 +10,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.features.demo.generator import LedgerGenerator
+from tests.emulator.sessions import SessionStore, editor_metadata
 from tests.ui.browser import launch
 from tests.ui.emulation import NOON, moment_ms, stop_clock, watch_since
 from tests.ui.service import Service, entry, kimi_proxy
@@ -58,6 +59,10 @@ class Services:
         folder.mkdir()
         variables = {f"AICO_{name.upper()}": value for name, value in settings.items()}
         return self._stack.enter_context(Service(folder, variables))
+
+    def make_store(self) -> closing[SessionStore]:
+        """Return an empty session store that is closed at the end of its context."""
+        return closing(SessionStore(self._home / "db" / "sessions.db"))
 
 
 class Camera:
@@ -173,9 +178,11 @@ def _take_states(camera: Camera, services: Services) -> None:
     written_s = moment_ms(42.2) / 1000
     os.utime(frozen.ledger.path, (written_s, written_s))
     frozen.start()
-    with camera.look(frozen, "/?period=all", language="fr-FR") as page:
+    with camera.look(frozen, "/?period=all", language="fr-FR", prepare=watch_since(moment_ms(45))) as page:
         page.locator("[data-notice=frozen] summary").click()
         camera.take(page, "frozen-fr")
+
+    _take_sessions(camera, services)
 
     degraded = services.make()
     degraded.ledger.write(*(entry(str(n), ts=moment_ms(n / 10), cost=n / 3) for n in range(30)))
@@ -208,6 +215,21 @@ def _take_states(camera: Camera, services: Services) -> None:
         camera.take(page, "token")
 
     _take_demo(camera, services)
+
+
+def _take_sessions(camera: Camera, services: Services) -> None:
+    with services.make_store() as store:
+        for number in range(12):
+            store.put(f"s{number}", editor_metadata(9_000, 700, 0.4), updated_ms=moment_ms(number / 3 + 0.1))
+        both = services.make(cline_sessions="true", sessions_path=str(store.path))
+        both.ledger.write(*(entry(str(n), ts=moment_ms(n / 4), cost=n / 9) for n in range(20)))
+        both.start()
+        for theme, language, size in (("light", "en-US", DESKTOP), ("dark", "fr-FR", (390, 2000))):
+            prepare = watch_since(moment_ms(45))
+            with camera.look(both, theme=theme, language=language, size=size, prepare=prepare) as page:  # type: ignore[arg-type]
+                expect(page.locator("[data-store=sessions]").first).to_be_visible()
+                page.locator("[data-field=last-import] summary").click()
+                camera.take(page, f"sessions-{theme}-{language[:2]}-{size[0]}")
 
 
 def _take_demo(camera: Camera, services: Services) -> None:

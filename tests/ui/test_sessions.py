@@ -35,6 +35,8 @@ def test_sessions_are_marked_filtered_and_told(
     expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
     expect(page.locator("tr[data-task='2002'] [data-store=sessions]")).to_have_text("session")
     expect(page.locator("tr[data-task='1001'] [data-store]")).to_have_count(0)
+    page.set_viewport_size({"width": 390, "height": 2000})  # so tall that no row has to be scrolled to
+    expect(page.locator("tr[data-task='2002'] [data-store=sessions]")).to_be_visible()
     page.locator("[data-field=last-import] summary").click()
     expect(page.locator("[data-field=last-import] .panel")).to_contain_text("1 task")
     page.locator("[data-field=last-import] summary").click()

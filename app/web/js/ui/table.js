@@ -40,9 +40,10 @@ function Row({ task, index }) {
 	const { task_id: id, ts, model_id: model, store, spent, total_cost } = task;
 	const isFresh = fresh.value.get(id) > minute.value;
 	return html`<tr class=${`${isFresh ? "fresh" : ""} ${selected.value === id ? "on" : ""}`} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
-		<td class="id" title=${id}>${id}<${CopyId} id=${id} />${store === "sessions" && html` <span class="tag" data-store=${store} title=${t("store.why")}>${t("store.mark")}</span>`}${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="id" title=${id}>${id}<${CopyId} id=${id} />${isFresh && html`<em>${t("row.new")}</em>`}</td>
 		<td class="when soft"><${Ago} ms=${ts} /></td>
-		<td class="name"><${ModelName} id=${model} tag="button" onClick=${() => chooseModel(model)} /></td>
+		<td class="name"><${ModelName} id=${model} tag="button" onClick=${() => chooseModel(model)} />
+			${store === "sessions" && html`<span class="tag" data-store=${store} title=${t("store.why")}>${t("store.mark")}</span>`}</td>
 		<${Numbers} spent=${spent} lifetime=${total_cost} /></tr>`;
 }
 
