@@ -62,6 +62,10 @@ class AccessRules:
         if self.token is not None and not self._is_open(scope):
             self._check_token(self.token, headers)
 
+    def shows_token(self, headers: Headers) -> bool:
+        """Return whether the token itself is shown. A cookie is not enough to get another: it would never run out."""
+        return self.token is not None and _is_bearer(self.token, headers)
+
     def is_listed(self, origin: str | None) -> bool:
         """Return whether a page of ``origin`` may read our answers."""
         return origin is not None and origin.lower() in self.listed_origins
@@ -80,10 +84,8 @@ class AccessRules:
             raise OriginRefused
 
     def _check_token(self, token: str, headers: Headers) -> None:
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        bearer = scheme.lower() == "bearer" and equal(shown.strip(), token)
         cookie = read_cookie(headers.get("cookie", ""))
-        if not bearer and not (cookie and is_proof(cookie, token, self.now_ms() / 1000)):
+        if not _is_bearer(token, headers) and not (cookie and is_proof(cookie, token, self.now_ms() / 1000)):
             raise TokenRequired
 
 
@@ -92,6 +94,11 @@ def route_of(scope: Scope) -> str:
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     inside = path.removeprefix(root)
     return path if inside and not inside.startswith("/") else inside or "/"
+
+
+def _is_bearer(token: str, headers: Headers) -> bool:
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and equal(shown.strip(), token)
 
 
 def _authority(name: str) -> str:

@@ -69,6 +69,8 @@ class SecurityMiddleware:
             key = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
             return self._sign_in(scope, self._rules.token) if self._links.redeem(key) else problem(TokenRequired())
         if route_of(scope) == LOGIN_PATH and scope["method"] == "POST" and self._rules.token is not None:
+            if not self._rules.shows_token(headers):
+                return problem(TokenRequired())
             return JSONResponse({"path": f"{LOGIN_PATH}?key={self._links.issue()}"})
         return None
 
