@@ -78,11 +78,6 @@ class ImportService:
         """Return what ``stat`` said of the last reading of ``store`` that was committed to its end; None before."""
         return self._importers[store].identity
 
-    @property
-    def failure_code(self) -> str | None:
-        """Why the last import failed; None when it succeeded."""
-        return next((error.code for error in self.failures.values()), None)
-
     async def run(self, trigger: Trigger, store: Store | None = None) -> ImportReceipt:
         """Return the first receipt of an import that opens ``store``, or every store, after this call.
 

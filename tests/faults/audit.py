@@ -23,8 +23,6 @@ class Audit:
     epoch: str
     revision: int
     tasks: dict[str, TaskUsage]
-    last_revision_entries: int
-    """How many entries the last recorded change added or updated."""
 
 
 def audit(path: Path) -> Audit:
@@ -36,15 +34,14 @@ def audit(path: Path) -> Audit:
         _check_sums(connection, tasks)
         _check_counters(connection, tasks)
         ((epoch, revision),) = connection.execute("SELECT epoch, revision FROM database_state")
-        runs = connection.execute(_RUNS).fetchall()
+        revisions = [run[0] for run in connection.execute(_RUNS)]
         connection.execute("ROLLBACK")
-    revisions = [run[0] for run in runs]
-    assert revisions == list(range(revision - len(runs) + 1, revision + 1)), "the revisions have a gap"
-    return Audit(epoch, revision, tasks, runs[-1][1] if runs else 0)
+    assert revisions == list(range(revision - len(revisions) + 1, revision + 1)), "the revisions have a gap"
+    return Audit(epoch, revision, tasks)
 
 
 _TASKS = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
-_RUNS = "SELECT revision, added_count + updated_count FROM import_run WHERE revision IS NOT NULL ORDER BY id"
+_RUNS = "SELECT revision FROM import_run WHERE revision IS NOT NULL ORDER BY id"
 _DELTAS = "SELECT quarter, task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_delta"
 _DAYS = "SELECT day, task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_task_day"
 _TASK_MODELS = "SELECT task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_task_model"

@@ -37,8 +37,6 @@ from tests.faults.audit import Audit, audit
 
 ENTRIES = 60
 RUN_LIMIT = 25
-RUNS = -(-ENTRIES // RUN_LIMIT)
-"""Transactions of one generation: the newest entries first."""
 _STATEMENTS = 140
 """More than one generation needs."""
 _ACKNOWLEDGED = 9

@@ -283,7 +283,7 @@ async def test_service_raises_the_failure_to_all_who_share_it(
     async with asyncio.timeout(HANG_S):
         results = await asyncio.gather(*(stage.service.run(Trigger.WATCH) for _ in range(3)), return_exceptions=True)
     assert results == [error] * 3
-    assert stage.service.failure_code == error.code
+    assert list(stage.service.failures.values()) == [error]
     assert stage.service.failure_counts == {error.code: 1}
 
 
@@ -312,7 +312,7 @@ async def test_service_logs_and_records_failure_and_recovery_once(
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]
     assert ["ledger_format" in record.message for record in caplog.records] == [True, False, False]
     assert await list_runs(database) == [("ledger_format", 0), ("ledger_unreadable", 0), (None, 3)]
-    assert stage.service.failure_code is None
+    assert stage.service.failures == {}
     assert stage.service.failure_counts == {"ledger_format": 3, "ledger_unreadable": 2}
 
 
@@ -378,7 +378,7 @@ async def test_service_keeps_the_receipt_when_a_follow_up_run_fails(
     async with asyncio.timeout(HANG_S):
         assert (await stage.service.run(Trigger.REQUEST)).revision == 10
         await stage.service.close()
-    assert stage.service.failure_code == "storage_error"
+    assert [failure.code for failure in stage.service.failures.values()] == ["storage_error"]
 
 
 async def test_service_close_lets_the_running_import_end_and_the_waiting_one_not_begin(
