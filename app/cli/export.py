@@ -61,12 +61,9 @@ def check_target(path: Path, settings: Settings) -> Path:
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OutputFailed(str(path), "it is no plain file; without --output, standard output is written to")
-    database = settings.database_path
-    own = [
-        Path(settings.ledger_path),
-        Path(settings.sessions_path),
-        *(database.with_name(database.name + end) for end in _DATABASE_ENDS),
-    ]
+    databases = (settings.database_path, Path(settings.sessions_path))
+    kept = [each.with_name(each.name + end) for each in databases for end in _DATABASE_ENDS]
+    own = [Path(settings.ledger_path), *kept]
     if any(os.path.realpath(one) == str(target) for one in own):
         raise OutputFailed(str(path), "this program or Cline keeps its own data there")
     return target

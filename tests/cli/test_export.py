@@ -177,8 +177,10 @@ def test_export_never_replaces_what_the_program_lives_from(stored: Path, capsys:
     ledger = stored / ".cline/data/state/taskHistory.json"
     (stored / "link").symlink_to(ledger)
     os.mkfifo(stored / "pipe")
+    (stored / ".cline/data/db").mkdir()
     before = (database.read_bytes(), ledger.read_bytes())
-    for target in (database, ledger, stored / "link", stored / "pipe", stored, database.with_name("observer.db-wal")):
+    logs = (database.with_name("observer.db-wal"), stored / ".cline/data/db/sessions.db-wal")
+    for target in (database, ledger, stored / "link", stored / "pipe", stored, *logs):
         assert main(["export", "--output", str(target)]) == EXIT_FAILED
         assert "cannot be written: " in capsys.readouterr().err
     assert (database.read_bytes(), ledger.read_bytes()) == before
