@@ -68,8 +68,10 @@ async def update(served: Live, numbers: Iterator[int], count: int) -> None:
         await served.service.imports.run(Trigger.REQUEST)
 
 
-async def test_nothing_grows_over_many_updates(ledger: LedgerFile) -> None:
+async def test_nothing_grows_over_many_updates(ledger: LedgerFile, caplog: pytest.LogCaptureFixture) -> None:
     """After a while an update leaves nothing behind: no memory, no descriptor, no task, no thread."""
+    caplog.set_level(logging.WARNING)  # pytest keeps every line that is logged
+    caplog.set_level(logging.WARNING, logger="app")
     updates = count_of("updates of one life", quick=300, soak=20_000)
     numbers = itertools.count(1_000_000)
     async with live(ledger) as served, connect(served.socket_url, proxy=None, compression=None) as page:
