@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.core.domain import RejectionCode
 from app.core.errors import SessionsFormat, SessionsNotFound, SessionsUnreadable
 from app.features.sessions import reading
 from app.features.sessions.guard import SessionsGuard
+from app.features.sessions.importer import judge_rows
 from app.features.sessions.reading import read_sessions
 from tests.emulator.session_writer import SessionProcess
 from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
@@ -52,6 +56,18 @@ async def test_reading_leaves_no_trace_where_nobody_writes(path: Path) -> None:
     assert deeds <= {Deed(kind, "sessions.db") for kind in READING}
     assert Deed("open", "sessions.db") in deeds
     assert traits_of(data) == before
+
+
+async def test_number_without_bounds_costs_its_own_session_only(path: Path) -> None:
+    """JSON allows 1e999, and no answer could hold what SQLite makes of it: that session is refused, the others come."""
+    fill(path)
+    with opened(path) as store:
+        store.put("endless", {"tokensIn": 1, "totalCost": 0.125})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE sessions SET metadata_json = replace(metadata_json, '0.125', '-1e999')")
+    reading = judge_rows(await read_sessions(guard_of(path), ""))
+    assert len(reading.sessions) == 5
+    assert [(each.code, each.field) for each in reading.rejections] == [(RejectionCode.NOT_FINITE, "totalCost")]
 
 
 async def test_reading_leaves_no_trace_beside_a_living_writer(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.domain import Rejection, RejectionCode, TaskUsage
 from app.features.sessions.shapes import Totals, judge_session, read_totals
-from app.features.sessions.statement import NUMBERS, Cell
+from app.features.sessions.statement import NOT_FINITE, NUMBERS, Cell
 from tests.emulator.sessions import FIRST_MS, Json, core_metadata, editor_metadata, iso, usage
 
 
@@ -118,8 +118,7 @@ def test_session_is_refused_by_code_and_field(texts: dict[str, Cell], code: Reje
     [
         ("text", RejectionCode.WRONG_TYPE),
         ("object", RejectionCode.WRONG_TYPE),
-        (float("inf"), RejectionCode.NOT_FINITE),
-        (float("nan"), RejectionCode.NOT_FINITE),
+        (NOT_FINITE, RejectionCode.NOT_FINITE),
         (-1, RejectionCode.NEGATIVE),
         (10**12 + 1, RejectionCode.TOO_LARGE),
         (1.5, RejectionCode.NOT_AN_INTEGER),

@@ -10,7 +10,17 @@ from contextlib import closing
 import pytest
 
 from app.features.sessions.opening import Refused
-from app.features.sessions.statement import COLUMNS, NUMBERS, STATEMENT, TABLE, TEXT_MAX, Cell, ask, authorize
+from app.features.sessions.statement import (
+    COLUMNS,
+    NOT_FINITE,
+    NUMBERS,
+    STATEMENT,
+    TABLE,
+    TEXT_MAX,
+    Cell,
+    ask,
+    authorize,
+)
 from tests.emulator.sessions import COLUMNS as ALL_COLUMNS
 from tests.emulator.sessions import FIRST_MS, SECRET, core_metadata, iso, usage
 
@@ -110,7 +120,7 @@ def test_answer_names_the_type_of_what_is_no_number(connection: sqlite3.Connecti
     put(connection, "2", '{"tokensIn": true, "tokensOut": 1e999, "usage": 7}', updated_at=iso(FIRST_MS + 1))
     first, second = rows(connection)
     assert first[-3:] == ("text", "object", "null")
-    assert second[-3:] == ("true", float("inf"), None)
+    assert second[-3:] == ("true", NOT_FINITE, None)
 
 
 @pytest.mark.parametrize("metadata", [None, "", "{", "[]", "7", '"text"', f"{{{SECRET}", b"\xff\xfe"])

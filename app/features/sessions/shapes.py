@@ -7,13 +7,13 @@ neighbours, written with each answer) and ``message-translator.ts`` (``normalize
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from app.core.domain import Rejection, RejectionCode, TaskUsage
+from app.features.sessions.statement import NOT_FINITE
 from app.features.stores.bounds import COST_MAX, COUNT_MAX, ID_LENGTH_MAX, MODEL_LENGTH_MAX, TS_MAX
 
 Cell: TypeAlias = "str | int | float | None"
@@ -112,10 +112,10 @@ def _cost(cell: Cell, field: str) -> float | None:
 def _number(cell: Cell, field: str, maximum: int) -> int | float | None:
     if cell is None or cell == "null":
         return None
+    if cell == NOT_FINITE:
+        raise _Refused(RejectionCode.NOT_FINITE, field)
     if isinstance(cell, str):
         raise _Refused(RejectionCode.WRONG_TYPE, field)
-    if not math.isfinite(cell):
-        raise _Refused(RejectionCode.NOT_FINITE, field)
     if cell < 0:
         raise _Refused(RejectionCode.NEGATIVE, field)
     if cell > maximum:

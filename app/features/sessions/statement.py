@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from math import isinf
 from typing import TypeAlias
 
 from app.features.sessions.opening import Refused
@@ -32,6 +33,8 @@ NUMBERS = (
     "$.tokensOut",
     "$.totalCost",
 )
+NOT_FINITE = "infinite"
+"""Stands for a number without bounds, as the names of JSON's types stand for what is no number."""
 TEXT_MAX = 201
 """Characters of a text that are handed on: one more than any may have, so that a longer one is seen to be longer."""
 _FUNCTIONS = {"json_type", "json_extract", "json_valid", "substr", "coalesce", "typeof"}
@@ -87,7 +90,8 @@ def ask(image: bytes | bytearray, since: str) -> Iterator[tuple[Cell, ...]]:
             connection.execute("PRAGMA temp_store=MEMORY")
             _check_schema(connection)
             connection.set_authorizer(authorize)
-            yield from connection.execute(STATEMENT, (since,))
+            for row in connection.execute(STATEMENT, (since,)):
+                yield tuple(map(_sayable, row))
         except sqlite3.Error as error:
             # Not its words: they may quote what they stumbled over.
             reason = f"its database cannot be read ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
@@ -119,6 +123,11 @@ def authorize(action: int, first: str | None, second: str | None, _database: str
     if action == sqlite3.SQLITE_FUNCTION and second in _FUNCTIONS:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
+
+
+def _sayable(cell: Cell) -> Cell:
+    """Return what JSON can say of ``cell``: ``1e999`` is a number in JSON, and infinite in SQLite."""
+    return NOT_FINITE if isinstance(cell, float) and isinf(cell) else cell
 
 
 def _decode(data: bytes) -> str:
