@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from app.core.domain import ImportReceipt, Store, Trigger
+from app.core.errors import StorageBusy
 
 
 @dataclass(slots=True)
@@ -46,8 +47,8 @@ class Ticket:
     def settle(self, task: asyncio.Task[None]) -> None:
         """Hand the end of the import to those who still wait for its first receipt."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is not None:
-            self.fail(error)
+        # A service that stops leaves out the stores that it has not come to.
+        self.fail(error or StorageBusy("the service is stopping"))
 
     def fail(self, error: BaseException, store: Store | None = None) -> None:
         """Hand ``error`` to those who still wait, or only to those who wait for ``store``."""

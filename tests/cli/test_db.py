@@ -131,11 +131,11 @@ def test_db_restore_wants_the_service_stopped(database: Path, home: Path, capsys
     assert get_position(database) == before
 
 
-@pytest.mark.parametrize("kind", ["missing", "garbage", "damaged", "empty", "foreign"])
+@pytest.mark.parametrize("kind", ["missing", "garbage", "damaged", "empty", "foreign", "trigger"])
 def test_db_restore_refuses_what_is_no_backup(
     database: Path, home: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that is not there, damaged, empty or another program's changes nothing."""
+    """A file that is not there, damaged, empty, another program's, or has more than data changes nothing."""
     origin = home / "copy.db"
     if kind == "garbage":
         origin.write_bytes(b"my diary\n" * 1_000)
@@ -146,6 +146,9 @@ def test_db_restore_refuses_what_is_no_backup(
         break_page(origin, 3)
     elif kind == "foreign":
         read_rows(origin, "CREATE TABLE notes (text)")
+    elif kind == "trigger":
+        main(["db", "backup", str(origin)])
+        read_rows(origin, "CREATE TRIGGER more AFTER INSERT ON usage_delta BEGIN DELETE FROM import_run; END")
     before = get_position(database)
     assert main(["db", "restore", str(origin)]) == EXIT_FAILED
     assert str(origin) in (said := capsys.readouterr().err) or "another program" in said

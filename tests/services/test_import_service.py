@@ -22,6 +22,7 @@ from app.features.ledger.path_guard import LedgerGuard
 from app.features.stores.identity import FileIdentity
 from app.features.stores.steps import ImportStep
 from app.services.import_service import ImportService, describe
+from app.services.import_ticket import Ticket
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 
 HANG_S = 10
@@ -451,3 +452,13 @@ async def test_service_shows_what_the_importer_knows(ledger: LedgerFile, databas
 def test_describe_tells_only_what_there_is(receipt: ImportReceipt, line: str) -> None:
     """The line of a run names refused and remaining entries when there are some."""
     assert describe(receipt) == line
+
+
+async def test_ticket_lets_nobody_wait_for_a_store_that_was_left_out() -> None:
+    """An import that ends without having come to a store, because the service stops, says so to who waits for it."""
+    ticket = Ticket(Trigger.WATCH, asyncio.get_running_loop().create_future(), set(Store))
+    part = ticket.part(Store.SESSIONS)
+    task = asyncio.create_task(asyncio.sleep(0))
+    task.add_done_callback(ticket.settle)
+    with pytest.raises(StorageBusy):
+        await asyncio.wait_for(part, HANG_S)

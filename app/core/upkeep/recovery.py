@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,10 @@ from app.core.upkeep.backups import BackupFolder
 from app.core.upkeep.inspection import Condition, inspect
 from app.core.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
 from app.core.upkeep.salvage import Salvage, SalvagedTask, salvage
-from app.core.upkeep.sqlite_files import in_our_words, sync
+from app.core.upkeep.sqlite_files import connect, in_our_words, sync
 
 _NOTE = ".json"
+_ADDITIONS = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view'))"
 _ROWS = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at, updated_at FROM cline_task_usage"
 _PEAKS = "SELECT task_id, tokens_in, tokens_out, cost_nano_usd FROM task_peak WHERE source = ?"
 _STORE_ROW = """
@@ -195,6 +196,10 @@ def check_backup(origin: Path) -> None:
     condition = inspect(origin).condition
     if condition is not Condition.SOUND:
         raise BackupUnusable(str(origin), f"it is {condition.value}")
+    with in_our_words(), closing(connect(origin, "ro")) as connection:
+        # A trigger would run with every write from now on.
+        if connection.execute(_ADDITIONS).fetchone()[0]:
+            raise BackupUnusable(str(origin), "it holds triggers or views, and no backup of ours does")
 
 
 def restore(path: Path, origin: Path, now_ms: int) -> Path | None:
