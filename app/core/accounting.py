@@ -64,7 +64,7 @@ def amount_of(usage: TaskUsage) -> Amount:
     return Amount(usage[3], usage[4], nano_usd(usage[5]))
 
 
-def post_changes(changes: Iterable[UsageChange], peaks: Mapping[str, Amount]) -> Postings:
+def post_changes(changes: Sequence[UsageChange], peaks: Mapping[str, Amount]) -> Postings:
     """Return what ``changes`` add to the accounts.
 
     ``peaks`` holds the highest totals of the tasks whose row is below them, or gone since a backup was restored. Every
@@ -85,7 +85,19 @@ def post_changes(changes: Iterable[UsageChange], peaks: Mapping[str, Amount]) ->
             _post_returned(postings, added, peaks)
     for before, after in changed:
         _post_changed(postings, before, after, peaks)
+    if added and changed:
+        postings.growth = _in_order(postings.growth, changes)
     return postings
+
+
+def _in_order(growth: dict[str, Sums], changes: Sequence[UsageChange]) -> dict[str, Sums]:
+    """Return ``growth`` with its models in the order in which ``changes`` spend on them."""
+    models = (
+        after.model_id or UNKNOWN_MODEL
+        for before, after in changes
+        if before is None or amount_of(before) != amount_of(after)
+    )
+    return {model: growth[model] for model in dict.fromkeys(models)}
 
 
 def _post_added(postings: Postings, added: Sequence[TaskUsage]) -> None:
