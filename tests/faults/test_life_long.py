@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import itertools
+import json
 import logging
-import threading
-import tracemalloc
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
-from app.core.domain import ImportReceipt, Store, Trigger
+from app.core.domain import ImportReceipt, Store
 from app.core.errors import LedgerUnreadable, StorageBusy
 from app.core.events import WatcherState
 from app.features.ledger import path_guard
 from app.features.ledger import reader as reader_module
 from app.features.stores.identity import FileIdentity
-from tests.api.live import Live, live
 from tests.core.stores import read_rows, usage
-from tests.e2e.ledger import LedgerFile, entry
-from tests.faults.counts import count_of
+from tests.e2e.ledger import LedgerFile
+from tests.faults.counts import IS_SOAK, count_of
 from tests.faults.life_model import RUN_LIMIT, World, impatient
+from tests.faults.long_life import WARM_UP
 
-WARM_UP = 300
-"""More than the hub keeps for pages that come back."""
+ROOT = Path(__file__).resolve().parents[2]
 GROWTH_MAX_BYTES = 150
 """Per update: the smallest object that somebody forgets to forget is that large with what holds it."""
 COME_LATE_MAX = 24
@@ -56,51 +54,21 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await world.end()
 
 
-def descriptor_count() -> int:
-    """Return how many descriptors this process has."""
-    return len(list(Path("/dev/fd").iterdir()))
-
-
-async def update(served: Live, numbers: Iterator[int], count: int) -> None:
-    """Let the ledger change and be imported so many times."""
-    for number in itertools.islice(numbers, count):
-        await asyncio.to_thread(served.ledger.write, entry("1", tokens_in=number), entry("2"))
-        await served.service.imports.run(Trigger.REQUEST)
-
-
-async def test_nothing_grows_over_many_updates(ledger: LedgerFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_grows_over_many_updates(tmp_path: Path) -> None:
     """After a while an update leaves nothing behind: no memory, no descriptor, no task, no thread."""
-    caplog.set_level(logging.WARNING)  # pytest keeps every line that is logged
-    caplog.set_level(logging.WARNING, logger="app")
     updates = count_of("updates of one life", quick=300, soak=20_000)
-    numbers = itertools.count(1_000_000)
-    async with live(ledger) as served, connect(served.socket_url, proxy=None, compression=None) as page:
-        listening = asyncio.create_task(swallow(page))
-        tracemalloc.start()
-        try:
-            await update(served, numbers, WARM_UP)
-            before = measure()
-            await update(served, numbers, updates)
-            after = measure()
-        finally:
-            tracemalloc.stop()
-        listening.cancel()
-    assert served.service.hub.revision == WARM_UP + updates
-    growth = [now - was for was, now in zip(before, after, strict=True)]
-    assert growth[0] < GROWTH_MAX_BYTES * updates
-    assert max(growth[1:]) < COME_LATE_MAX
-
-
-async def swallow(page: AsyncIterable[object]) -> None:
-    """Listen, and keep nothing."""
-    async for _ in page:
-        pass
-
-
-def measure() -> tuple[int, int, int]:
-    """Return bytes, descriptors and threads in use."""
-    gc.collect()
-    return tracemalloc.get_traced_memory()[0], descriptor_count(), threading.active_count()
+    command = [sys.executable, "-m", "tests.faults.long_life", str(tmp_path.resolve()), str(updates)]
+    # It is no part of what is measured.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    limit_s = 3_600 if IS_SOAK else 180
+    ended = subprocess.run(
+        command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=limit_s, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    grown = json.loads(ended.stdout)
+    assert grown["revision"] == WARM_UP + updates
+    assert grown["bytes"] < GROWTH_MAX_BYTES * updates
+    assert max(grown["descriptors"], grown["threads"]) < COME_LATE_MAX
 
 
 @contextmanager
