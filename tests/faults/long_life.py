@@ -28,7 +28,7 @@ WARM_UP = 300
 
 
 async def live_long(folder: Path, count: int) -> dict[str, int]:
-    """Return the last revision, and what grew over ``count`` updates after the first ones, beside a page that listens."""
+    """Return the last revision, and what grew over ``count`` updates after the first ones, while a page listens."""
     numbers = itertools.count(1_000_000)
     async with live(LedgerFile(folder / "cline" / "taskHistory.json")) as served:
         async with connect(served.socket_url, proxy=None, compression=None) as page:
