@@ -32,7 +32,8 @@ doctor: install ## say what is wrong and what to do
 test: dev ## run every test, the real-browser ones last
 	@.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/ui --ignore=tests/system \
 		--cov=app --cov-report=term:skip-covered --cov-fail-under=95
-	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest tests/ui
+	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest \
+		--numprocesses=auto --maxprocesses=4 --dist=loadfile tests/ui
 
 test-system: dev ## look at the service from outside, with tools of the system (Linux)
 	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest tests/system
