@@ -76,7 +76,9 @@ def bring_to(profile: str) -> None:
         make_venv()
     if not is_stamped("packages", profile):
         locks = [f"--requirement={lock_path(name)}" for name in LOCKS[profile]]
-        pip_install("--require-hashes", "--only-binary=:all:", *locks)
+        # The locks are whole. Resolving anew would let an older pip take a newer release for a name with extras
+        # (coverage[toml]), which then has no hash.
+        pip_install("--no-deps", "--require-hashes", "--only-binary=:all:", *locks)
         stamp("packages", *(["run", "dev"] if profile == "dev" else ["run"]))
     correct_shebangs()
     pip_install("--no-index", "--no-deps", "--no-build-isolation", "--force-reinstall", f"--editable={ROOT}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -100,3 +102,9 @@ def test_locks_agree_on_every_version() -> None:
 def test_development_holds_everything_that_runs() -> None:
     """The tests run with exactly what users run with."""
     assert pins("runtime").items() <= pins("dev").items()
+
+
+def test_what_the_locks_install_lacks_nothing() -> None:
+    """They are installed without resolving anything, so whatever a package asks for must stand in them."""
+    checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
