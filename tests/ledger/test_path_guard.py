@@ -32,9 +32,23 @@ def read_through(guard: LedgerGuard) -> bytes:
         return os.read(descriptor, MAX_BYTES)
 
 
-def open_descriptors() -> set[str]:
-    """Return the numbers of the descriptors of this process."""
-    return set(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
+def open_descriptors(path: Path) -> set[int]:
+    """Return the descriptors of this process that lead to ``path`` or to a directory on the way there.
+
+    Others may come and go meanwhile: what earlier tests left to the garbage collector is closed at any moment.
+    """
+    on_the_way = {identity for part in (path, *path.parents) if (identity := find_identity(part))}
+    numbers = {int(name) for name in os.listdir("/dev/fd")}  # noqa: PTH208 - names, not paths
+    return {number for number in numbers if find_identity(number) in on_the_way}
+
+
+def find_identity(place: Path | int) -> tuple[int, int] | None:
+    """Return device and inode of a path, itself and not what it links to, or of a descriptor; None: there is none."""
+    try:
+        status = os.fstat(place) if isinstance(place, int) else place.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager
@@ -156,12 +170,12 @@ def test_guard_refuses_what_is_no_plain_file(
     """Whatever else stands in the ledger's place is refused by name, opened or not, and no descriptor stays."""
     make(path)
     guard = guard_of(path)
-    before = open_descriptors()
+    before = open_descriptors(path)
     with pytest.raises(error, match=words), guard.open():
         pytest.fail("it was opened")
     with pytest.raises(error, match=words):
         guard.stat()
-    assert open_descriptors() == before
+    assert open_descriptors(path) == before
 
 
 @pytest.mark.parametrize("depth", range(4))
@@ -176,26 +190,27 @@ def test_guard_refuses_a_link_in_any_parent(tmp_path: Path, depth: int) -> None:
     link.rename(real)
     link.symlink_to(real)
     guard = guard_of(path)
-    before = open_descriptors()
+    before = open_descriptors(path)
     assert path.read_bytes() == WHOLE
     with pytest.raises(LedgerPathRefused, match="link"), guard.open():
         pytest.fail("it was opened")
     with pytest.raises(LedgerPathRefused, match="link"):
         guard.stat()
     assert guard.find_directory_identity() is None
-    assert open_descriptors() == before
+    assert open_descriptors(path) == before
 
 
 def test_guard_refuses_a_device_in_its_place() -> None:
     """A device is no regular file. Only root may give one the ledger's name, so this guard is told another name."""
     guard = LedgerGuard("/dev/taskHistory.json", MAX_BYTES)
-    guard._name = "null"
-    before = open_descriptors()
+    guard._name = "zero"
+    path = Path("/dev/zero")
+    before = open_descriptors(path)
     with pytest.raises(LedgerPathRefused, match="no regular file"), guard.open():
         pytest.fail("it was opened")
     with pytest.raises(LedgerPathRefused, match="no regular file"):
         guard.stat()
-    assert open_descriptors() == before
+    assert open_descriptors(path) == before
 
 
 @pytest.mark.parametrize("closed", ["file", "directory"])
@@ -210,11 +225,11 @@ def test_guard_names_the_missing_permission(closed: str) -> None:
         path.chmod(0o000 if closed == "file" else 0o644)
         path.parent.chmod(0o000 if closed == "directory" else 0o755)
         guard = guard_of(path)
-        before = open_descriptors()
+        before = open_descriptors(path)
         try:
             with as_ordinary_user(), pytest.raises(LedgerUnreadable, match="EACCES"), guard.open():
                 pytest.fail("it was opened")
-            assert open_descriptors() == before
+            assert open_descriptors(path) == before
         finally:
             path.parent.chmod(0o755)
 
@@ -223,20 +238,20 @@ def test_guard_opens_a_plain_file_and_leaves_nothing_open(path: Path) -> None:
     """The whole file comes through, and after the block its descriptor is gone."""
     path.write_bytes(WHOLE)
     guard = guard_of(path)
-    before = open_descriptors()
+    before = open_descriptors(path)
     assert read_through(guard) == WHOLE
     assert guard.stat().st_size == len(WHOLE)
     assert guard.directory == str(path.parent)
-    assert open_descriptors() == before
+    assert open_descriptors(path) == before
 
 
 def test_guard_closes_the_file_when_its_reader_fails(path: Path) -> None:
     """An exception inside the block passes through, and the descriptor is gone."""
     path.write_bytes(WHOLE)
-    before = open_descriptors()
+    before = open_descriptors(path)
     with pytest.raises(RuntimeError, match="reader"), guard_of(path).open():
         raise RuntimeError("reader")
-    assert open_descriptors() == before
+    assert open_descriptors(path) == before
 
 
 def test_guard_opens_a_file_of_exactly_the_limit(path: Path) -> None:
