@@ -58,7 +58,7 @@ class Notifier:
         def concerns_us(_change: Change, path: str) -> bool:
             return path in wanted
 
-        async for _changes in awatch(
+        async for changes in awatch(
             directory,
             watch_filter=concerns_us,
             debounce=_BATCH_MS,
@@ -68,3 +68,7 @@ class Notifier:
             force_polling=False,
         ):
             self._on_hint()
+            if (Change.deleted, directory) in changes:
+                # The watch went with it, and that is no error. One that is made anew may well have the same inode.
+                self._task = None
+                return

@@ -80,6 +80,17 @@ async def test_notifier_is_silent_after_its_stop(ledger: LedgerFile) -> None:
         assert notifier.error is None
 
 
+async def test_notifier_watches_nothing_once_its_directory_is_gone(ledger: LedgerFile) -> None:
+    """A removed directory takes its watch along, whatever inode the next one has: a hint, and no error."""
+    async with notified(ledger) as (notifier, hint):
+        ledger.remove_folder()
+        await until(hint)
+        async with asyncio.timeout(HANG_S):
+            while notifier.is_watching:
+                await until(hint)
+        assert notifier.error is None
+
+
 async def test_notifier_tells_when_notifications_merely_end(ledger: LedgerFile) -> None:
     """An end without an exception is an error, too: nothing is watched."""
     async with notified(ledger) as (notifier, _hint):

@@ -111,6 +111,24 @@ async def test_watcher_survives_a_directory_removed_and_recreated(ledger: Ledger
             await watched.until_stored(has(str(number)))
 
 
+async def test_watcher_hears_of_a_directory_made_anew_with_the_same_inode(
+    ledger: LedgerFile, database: Database
+) -> None:
+    """Removed and made again before anybody looks, a directory often has its old inode, and no watch any more."""
+    slow = WatchTimes(debounce_s=0.01, tick_s=10 * HANG_S, rescan_interval_s=0, backoff_max_s=8.0)
+    ledger.write(entry("1"))
+    async with watching(ledger, database, slow) as watched:
+        await watched.until_tasks("1")
+        for number in range(2, 5):
+            ledger.remove_folder()
+            ledger.folder.mkdir()
+            # The removal alone is noticed; by then a new watch must be armed.
+            ledger.write(entry("1"), entry(str(number)))
+            await watched.until_stored(has(str(number)))
+            ledger.write(entry("1"), entry(str(number)), entry(f"{number}-later"))
+            await watched.until_stored(has(f"{number}-later"))
+
+
 async def test_watcher_survives_a_directory_renamed_away(ledger: LedgerFile, database: Database) -> None:
     """What is written where the directory went is not ours; what takes its place is."""
     ledger.write(entry("1"))
