@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
@@ -49,6 +51,31 @@ def test_backup_folder_keeps_what_was_just_made_by_a_wrong_clock(store: Store) -
         made = folder.make_daily(day)
         assert made in folder.list_daily()
     assert [path.name[9:13] for path in folder.list_daily()] == ["2100", "2026", "1970"]
+
+
+async def test_backup_folder_goes_by_what_a_backup_holds_and_not_by_its_time(store: Store) -> None:
+    """One made while the clock was years ahead is not the newest for years: revisions only grow."""
+    folder = BackupFolder(store.path)
+    await store.take_in([usage("a")])
+    ahead = folder.make_daily(date(2100, 1, 1))
+    os.utime(ahead, (4_102_444_800, 4_102_444_800))
+    await store.take_in([usage("a"), usage("b")])
+    later = folder.make_daily(DAY)
+    assert folder.list_all() == [ahead, later]
+    assert folder.find_intact() == later
+
+
+def test_backup_folder_that_cannot_be_looked_into_is_a_storage_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks after the backups hears of it in our words, and goes on."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(StorageError):
+        BackupFolder(store.path).has_daily(DAY)
 
 
 def test_backup_folder_touches_no_other_files(store: Store) -> None:

@@ -49,11 +49,13 @@ class BackupFolder:
     def list_all(self) -> list[Path]:
         """Return every backup, the one that was written last first."""
         found = self._list(self._daily) + self._list(self._schema)
-        return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        with in_our_words():
+            return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def has_daily(self, day: date) -> bool:
-        """Return whether there is a backup of ``day``."""
-        return self._path_of(day).exists()
+        """Return whether there is a backup of ``day``. Raises StorageError."""
+        with in_our_words():
+            return self._path_of(day).exists()
 
     def make_daily(self, day: date) -> Path:
         """Back up the database as that of ``day`` and let the oldest ones go. Raises StorageBusy, StorageError."""
@@ -73,12 +75,17 @@ class BackupFolder:
         return made
 
     def find_intact(self) -> Path | None:
-        """Return the newest backup that a database can be made from."""
+        """Return the newest backup that a database can be made from.
+
+        Of one epoch that is the one with the highest revision: a file's time may be that of a clock that was wrong.
+        """
+        sound: list[tuple[Path, Position]] = []
         for path in self.list_all():
             with suppress(StorageError):
                 if inspect(path).condition is Condition.SOUND:
-                    return path
-        return None
+                    sound.append((path, get_position(path)))
+        of_the_last_epoch = [(path, at) for path, at in sound if at.epoch == sound[0][1].epoch]
+        return max(of_the_last_epoch, key=lambda found: found[1].revision)[0] if sound else None
 
     def find_last_position(self) -> Position | None:
         """Return where the database stood at its latest daily backup; None when there is none that can be read."""
