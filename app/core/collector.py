@@ -16,14 +16,15 @@ def collector_paused() -> Iterator[None]:
 
     An import makes hundreds of thousands of tuples, no cycles. The collector would go through them dozens of times, a
     third of the whole time, and each time hold up every thread. What a large import leaves is what is known of the
-    database, and that stays: it is frozen, because going through it would hold up everything later.
+    database, and that stays: it is frozen, because going through it would hold up everything later. What a failed one
+    leaves is garbage.
     """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-    finally:
         if gc.get_count()[0] > MANY_OBJECTS:
             gc.freeze()
+    finally:
         if was_enabled:
             gc.enable()
