@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query
+from pydantic import Field
 from starlette.requests import HTTPConnection
 
 from app.core.domain import UNKNOWN_MODEL, Store
@@ -14,6 +15,7 @@ from app.services.service import ObserverService
 
 MOMENT_MAX_MS = 253_370_764_800_000
 """Year 9999: beyond it local calendars have no tomorrow."""
+Moment = Annotated[int, Field(ge=0, le=MOMENT_MAX_MS)]
 _TEXT_MAX = 200
 
 
@@ -28,8 +30,8 @@ def get_service(connection: HTTPConnection) -> ObserverService:
 def get_filter(
     model: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Exact model. Empty: every model.")] = None,
     unknown_model: Annotated[bool, Query(description="Only usage whose model is unknown.")] = False,
-    from_: Annotated[int | None, Query(alias="from", ge=0, le=MOMENT_MAX_MS, description="Epoch milliseconds.")] = None,
-    to: Annotated[int | None, Query(ge=0, le=MOMENT_MAX_MS, description="Epoch milliseconds, exclusive.")] = None,
+    from_: Annotated[Moment | Literal[""] | None, Query(alias="from", description="Epoch milliseconds.")] = None,
+    to: Annotated[Moment | Literal[""] | None, Query(description="Epoch milliseconds, exclusive.")] = None,
     q: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Text in the model or the task's id.")] = None,
     store: Annotated[Store | None, Query(description="Only tasks whose numbers were read there.")] = None,
 ) -> UsageFilter:
@@ -37,8 +39,8 @@ def get_filter(
     if model and unknown_model:
         raise RequestInvalid("unknown_model", "contradicts `model`")
     return UsageFilter(
-        first_quarter=None if from_ is None else quarter_floor(from_),
-        end_quarter=None if to is None else quarter_ceiling(to),
+        first_quarter=None if from_ is None or from_ == "" else quarter_floor(from_),
+        end_quarter=None if to is None or to == "" else quarter_ceiling(to),
         model=UNKNOWN_MODEL if unknown_model else model or None,
         text=q or None,
         store=store,

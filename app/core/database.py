@@ -178,4 +178,6 @@ def _find_identity(path: Path) -> tuple[int, int] | None:
         status = path.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be looked at: {error.strerror}") from error
     return status.st_dev, status.st_ino

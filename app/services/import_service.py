@@ -86,14 +86,14 @@ class ImportService:
         """
         if self._waiting is None:
             ticket = self._waiting = Ticket(trigger, asyncio.get_running_loop().create_future())
-            if trigger is Trigger.REQUEST:
-                # Somebody waits for an answer: what runs now shall not wait for the file on his time.
-                self._hurry()
             self._newest = asyncio.create_task(self._serve(ticket, self._newest), name="import")
             self._newest.add_done_callback(ticket.settle)
         else:
             ticket = self._waiting
             ticket.trigger = max(ticket.trigger, trigger, key=_STRENGTH.__getitem__)
+        if trigger is Trigger.REQUEST:
+            # Somebody waits for an answer: what runs now shall not wait for the file on their time.
+            self._hurry()
         ticket.stores |= set(self._importers) if store is None else {store}
         return await asyncio.shield(ticket.receipt if store is None else ticket.part(store))
 

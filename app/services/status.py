@@ -55,17 +55,18 @@ async def get_status(service: ObserverService) -> ServiceStatus:
         # Before the first reading of this process: what the last one left behind.
         runs = [_receipt_of(run, state.latest_ts) for run in await service.repository.list_last_runs()]
         receipt = reduce(ImportReceipt.plus, runs) if runs else None
+    is_absent = False
     try:
         file = await asyncio.to_thread(service.guard.stat)
-    except LedgerError:
-        file = None
+    except LedgerError as error:
+        file, is_absent = None, error.is_absent
     written_ms = None if file is None else file.st_mtime_ns // 1_000_000
     is_frozen = written_ms is not None and service.now_ms() - written_ms >= FROZEN_DAYS * 86_400_000
     return ServiceStatus(
         latest_ts=state.latest_ts,
         task_count=state.task_count,
         last_receipt=receipt,
-        ledger_exists=file is not None,
+        ledger_exists=not is_absent,
         ledger_size_bytes=None if file is None else file.st_size,
         ledger_written_at_ms=written_ms,
         ledger_frozen_since_ms=written_ms if is_frozen else None,

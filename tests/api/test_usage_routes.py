@@ -91,6 +91,7 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         ("?sort=tokens_out&limit=1", ["g"]),
         (f"?model={CLAUDE}", ["=e+f", "c"]),
         ("?model=", ["g", "=e+f", "d", "c", "b", "a"]),
+        ("?limit=100&offset=0&model=&from=&to=&q=&sort=ts&order=desc", ["g", "=e+f", "d", "c", "b", "a"]),
         ("?unknown_model=true", ["d"]),
         ("?q=KIMI", ["g", "b", "a"]),
         ("?q=%3De", ["=e+f"]),
@@ -229,6 +230,13 @@ async def test_status_before_the_file_exists(api: Api) -> None:
     assert not status.ledger.exists
     assert (status.ledger.size_bytes, status.ledger.written_at, status.latest_ts) == (None, None, None)
     assert (status.task_count, status.revision) == (0, 0)
+
+
+async def test_status_of_a_file_that_is_refused(filled: Api) -> None:
+    """A file that may not be read is there all the same; nothing is said of its size."""
+    filled.ledger.path.with_name("second-name.json").hardlink_to(filled.ledger.path)
+    status = StatusOut.model_validate((await filled.get("/api/cline/status")).json())
+    assert (status.ledger.exists, status.ledger.size_bytes, status.ledger.written_at) == (True, None, None)
 
 
 async def test_status_shows_the_budget(serve: Serve) -> None:

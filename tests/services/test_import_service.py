@@ -198,6 +198,24 @@ async def test_service_tells_the_strongest_trigger_of_a_shared_import(
     assert {receipt.trigger for receipt in receipts} == {told}
 
 
+async def test_service_hurries_for_every_request_whoever_asked_first(
+    make_stage: Callable[[list[Script]], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs waits no more for an unfinished file, also when the request joins somebody who waits already."""
+    hurried: list[Trigger] = []
+    running, waiting = Script(), Script().free()
+    stage = make_stage([running, waiting])
+    first = await ask(stage.service, Trigger.WATCH)
+    await running.opened.wait()
+    monkeypatch.setattr(stage.importer, "hurry", lambda: hurried.append(Trigger.REQUEST))
+    second = await ask(stage.service, Trigger.RESCAN)
+    assert hurried == []
+    third = await ask(stage.service, Trigger.REQUEST)
+    assert hurried == [Trigger.REQUEST]
+    running.free()
+    await asyncio.gather(first, second, third)
+
+
 async def test_service_goes_on_when_its_only_caller_is_cancelled(make_stage: Callable[[list[Script]], Stage]) -> None:
     """A disconnect cancels nothing: the import ends and is published."""
     script = Script(changed=True)

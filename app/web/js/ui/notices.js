@@ -58,7 +58,7 @@ export function Blocked() {
 export function Welcome() {
 	const { ledger, watcher } = status.value;
 	const { exists, path, size_bytes, written_at } = ledger;
-	const size = exists && t("welcome.exists", { size: bytes(size_bytes, locale.value), ago: since(written_at, minute.value) });
+	const size = size_bytes !== null && t("welcome.exists", { size: bytes(size_bytes, locale.value), ago: since(written_at, minute.value) });
 	const hasTrouble = watcher.reason && watcher.reason !== "ledger_not_found";
 	const fact = (name, value) => html`<div><dt>${t(`welcome.${name}`)}</dt><dd>${value}</dd></div>`;
 	return html`<section class="welcome" data-state=${exists ? "empty" : "no-ledger"}>
