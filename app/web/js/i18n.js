@@ -1,4 +1,4 @@
-// Words by key, in French and English. The server's sentences are never shown: only its codes are translated.
+// Words by key, in French and English. The server's codes are translated, not its sentences.
 import { signal } from "../vendor/signals-core.js";
 import { keep, recall } from "./stored.js";
 

@@ -74,6 +74,9 @@ export function chooseSort(sort) {
 /** The filter without the period, as the server names it: the same for every number on the page. */
 export const filterOf = ({ model, unknown_model, q, store }) => ({ model, unknown_model: unknown_model || null, q: q.trim(), store });
 
+/** Whether anything but the period narrows what is shown. */
+export const isNarrowed = (state) => Object.values(filterOf(state)).some(Boolean);
+
 addEventListener("popstate", () => {
 	state.value = read();
 });

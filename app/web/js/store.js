@@ -4,7 +4,7 @@ import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { getStatus, getSummary, getUsage, postImport } from "./api.js";
 import { minute, tick } from "./clock.js";
 import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./period.js";
-import { filterOf, state } from "./state.js";
+import { filterOf, isNarrowed, state } from "./state.js";
 
 export const PAGE = 100;
 const KEPT_PAGES = 12;
@@ -68,7 +68,7 @@ async function readAll(abort) {
 	const thisMonth = { from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", tz };
 	const filter = filterOf(state.value);
 	const mayHaveBudget = !status.value || Object.values(status.value.budget ?? {}).some(Boolean);
-	const needsSpending = mayHaveBudget && Object.values(filter).some(Boolean);
+	const needsSpending = mayHaveBudget && isNarrowed(state.value);
 	// The period before hardly changes: it is read with a new question and once a minute, not with every event.
 	const key = JSON.stringify([window.before, filter, Math.floor(now / MINUTE)]);
 	const needsBefore = window.before && key !== beforeKey;

@@ -5,7 +5,7 @@ import { minute } from "../clock.js";
 import { moneyAxis } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars } from "../period.js";
-import { chooseRange, show, state } from "../state.js";
+import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { before, metric, shown, status, summary } from "../store.js";
 import { color, painted } from "../theme.js";
 import { Segmented, amount, html, short, when } from "./parts.js";
@@ -55,11 +55,11 @@ function perBar(now) {
 
 /** The budget that belongs to what is drawn, or null. */
 function budgetLine() {
-	const { period, model, unknown_model, q } = shown.value.state;
-	if (!status.value.budget || !isCost() || model || unknown_model || q) return null;
+	const asked = shown.value.state;
+	if (!status.value.budget || !isCost() || isNarrowed(asked)) return null;
 	const { daily_usd, monthly_usd } = status.value.budget;
 	if (state.value.chart === "bars") return barFor(summary.value) === "day" ? daily_usd : null;
-	return { today: daily_usd, month: monthly_usd }[period];
+	return { today: daily_usd, month: monthly_usd }[asked.period];
 }
 
 /** What lies before we watched is shaded; the budget is a line. */
