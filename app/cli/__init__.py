@@ -14,7 +14,7 @@ from typing import cast
 from app import __version__
 from app.cli.hardening import forbid_dumps
 from app.cli.moments import parse_moment
-from app.core.errors import InstanceRunning, ObserverError, SettingsError
+from app.core.errors import InstanceRunning, ObserverError, SettingsError, StorageAbsent
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED = 0, 1, 2, 3
 
@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="aico",
-        description="Shows what your AI coding tools cost, live, from their local ledgers. Reads numbers only.",
+        description="Shows what your AI coding tools cost, live, from their local ledgers. Keeps numbers only.",
         epilog="Settings come from the configuration file and from AICO_* variables: `aico config show`.",
     )
     parser.add_argument("--version", action="version", version=f"aico {__version__}")
@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )
     doctor.add_argument("--json", action="store_true", help="print as JSON")
-    demo = commands.add_parser("demo", help="the service on a made-up ledger that keeps growing")
+    demo = commands.add_parser("demo", help="the service on an invented ledger that keeps growing")
     demo.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     export = commands.add_parser(
         "export", parents=[settings], help="write the stored usage to a file or to standard output"
@@ -136,7 +136,7 @@ def _add_forget_options(forget: argparse.ArgumentParser) -> None:
 def _add_db_actions(db: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
     actions = db.add_subparsers(dest="action", metavar="ACTION", required=True)
     backup = actions.add_parser("backup", parents=[settings], help="copy it to a new file, also while the service runs")
-    backup.add_argument("file", metavar="FILE", help="is not there yet")
+    backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
     restore = actions.add_parser("restore", parents=[settings], help="put a backup in its place, without the service")
     restore.add_argument("file", metavar="FILE", help="a backup, also one of an older version")
     check = actions.add_parser("check", parents=[settings], help="look at every page and add up every account")
@@ -164,6 +164,13 @@ def command_name() -> str:
     if program.name != "aico":
         return "python -m app"
     return "aico" if shutil.which("aico") == str(program.absolute()) else str(program)
+
+
+def existing_database(path: Path) -> Path:
+    """Return ``path``. Raises StorageAbsent when the service has not made its database yet."""
+    if not path.exists():
+        raise StorageAbsent(str(path))
+    return path
 
 
 def say(*lines: str) -> None:

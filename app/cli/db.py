@@ -8,9 +8,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from app.cli import EXIT_FAILED, EXIT_OK, flags_of, say
+from app.cli import EXIT_FAILED, EXIT_OK, existing_database, flags_of, say
 from app.core.clock import now_ms
-from app.core.errors import StorageError
 from app.core.instance_lock import InstanceLock
 from app.core.settings import Settings, load_settings
 from app.core.upkeep.backups import write_backup
@@ -30,7 +29,7 @@ def tend(options: argparse.Namespace) -> int:
 
 
 def _back_up(settings: Settings, target: Path) -> int:
-    asyncio.run(asyncio.to_thread(write_backup, _existing(settings), target))
+    asyncio.run(asyncio.to_thread(write_backup, existing_database(settings.database_path), target))
     say(f"Backed up to {target}.")
     return EXIT_OK
 
@@ -53,15 +52,9 @@ def _restore(settings: Settings, origin: Path) -> int:
 
 
 def _check(settings: Settings, *, as_json: bool) -> int:
-    checks = asyncio.run(asyncio.to_thread(verify, _existing(settings)))
+    checks = asyncio.run(asyncio.to_thread(verify, existing_database(settings.database_path)))
     if as_json:
         say(json.dumps([asdict(check) for check in checks]))
     else:
         say(*(f"{'OK' if check.ok else 'FAIL':<4}  {check.name:<9} {check.text}" for check in checks))
     return EXIT_OK if all(check.ok for check in checks) else EXIT_FAILED
-
-
-def _existing(settings: Settings) -> Path:
-    if not settings.database_path.exists():
-        raise StorageError(f"there is no database at {settings.database_path} yet")
-    return settings.database_path

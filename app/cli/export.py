@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.cli import EXIT_OK, flags_of
+from app.cli import EXIT_OK, existing_database, flags_of
 from app.core.clock import now_ms
 from app.core.database import Database
 from app.core.domain import CLINE, UNKNOWN_MODEL, Store
-from app.core.errors import OutputFailed, StorageError
+from app.core.errors import OutputFailed
 from app.core.filters import UsageFilter, quarter_ceiling, quarter_floor
 from app.core.settings import Settings, load_settings
 from app.core.usage_reader import Sort, UsageReader
@@ -32,8 +32,7 @@ def export(options: argparse.Namespace) -> int:
     whatever fails, it stays as it is. Raises StorageError and OutputFailed.
     """
     settings = load_settings(flags_of(options)).settings
-    if not settings.database_path.exists():
-        raise StorageError(f"there is no database at {settings.database_path} yet")
+    existing_database(settings.database_path)
     target = None if options.output is None else check_target(Path(options.output), settings)
     pieces = asyncio.run(_read(settings, options))
     if target is None:

@@ -6,9 +6,8 @@ import argparse
 import asyncio
 import sys
 
-from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, flags_of, say
+from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
 from app.core.clock import now_ms
-from app.core.errors import StorageError
 from app.core.instance_lock import InstanceLock
 from app.core.money import usd
 from app.core.settings import Settings, load_settings
@@ -27,8 +26,7 @@ def remove_tasks(options: argparse.Namespace) -> int:
         sys.stderr.write("aico forget: name tasks, or give --before DATE\n")
         return EXIT_USAGE
     settings = load_settings(flags_of(options)).settings
-    if not settings.database_path.exists():
-        raise StorageError(f"there is no database at {settings.database_path} yet")
+    existing_database(settings.database_path)
     if options.yes:
         going = _forget(settings, options)
     else:

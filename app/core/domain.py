@@ -90,6 +90,10 @@ class Rejection:
     """JSON key of the refused field; None when the entry as a whole was refused."""
 
 
+REJECTIONS_SHOWN = 20
+"""Rejections that a receipt names; the others are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportReceipt:
     """The result of one import run: the same object for the HTTP answer, the log line and the event.
@@ -110,7 +114,7 @@ class ImportReceipt:
     """Greatest ``ts`` among all stored tasks; None when nothing is stored."""
     revision: int
     rejections: tuple[Rejection, ...] = ()
-    """The first 20."""
+    """The first ``REJECTIONS_SHOWN``."""
 
     @property
     def imported_count(self) -> int:
@@ -123,6 +127,7 @@ class ImportReceipt:
         return replace(
             total,
             remaining_count=self.remaining_count + other.remaining_count,
+            rejections=total.rejections[:REJECTIONS_SHOWN],
             latest_ts=max((ts for ts in (self.latest_ts, other.latest_ts) if ts is not None), default=None),
         )
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from app.core.errors import StorageBusy, StorageError, StorageNewer
+from app.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
 
 _PACKAGE = Path(__file__).parent.parent
 _LOCK_WAIT_S = 1.5
@@ -49,7 +49,7 @@ def migrate(path: Path, revision: str = "head") -> None:
     """Upgrade the database at ``path``, which exists (and may be empty).
 
     Each step and the note that it was made are one transaction: killed anywhere, the next start goes on from there.
-    Raises StorageNewer, StorageBusy or StorageError; a database that is already there is not written to.
+    Raises StorageForeign and StorageNewer, both with nothing written, StorageBusy or StorageError.
     Blocking: call it in a thread.
     """
     config = alembic_config(path)
@@ -88,7 +88,7 @@ def _find_revision(path: Path) -> str | None:
             connection.execute("SELECT version_num FROM alembic_version").fetchall() if _VERSIONS in tables else []
         )
         if not revisions and tables != {_VERSIONS}:
-            raise StorageError("it belongs to another program")
+            raise StorageForeign
         return None if not revisions else str(max(revisions)[0])
 
 

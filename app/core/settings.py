@@ -273,7 +273,7 @@ def _read_variables(environment: Mapping[str, str]) -> Mapping[str, object]:
 
 
 def _default_ledger(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the ledger's path and what chose it. Source: how Cline and the old Kimi Proxy find it."""
+    """Return the ledger's path and what chose it. Source: Kimi Proxy's variable, then Cline's own."""
     if path := environment.get("KIMI_PROXY_CLINE_LEDGER_PATH"):
         return path, "KIMI_PROXY_CLINE_LEDGER_PATH"
     folder, origin = _data_folder(environment)
@@ -289,9 +289,9 @@ def default_sessions(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _data_folder(environment: Mapping[str, str]) -> tuple[str, str]:
-    if folder := environment.get("CLINE_DATA_DIR", "").rstrip("/"):
+    if folder := environment.get("CLINE_DATA_DIR", "").strip().rstrip("/"):
         return folder, "CLINE_DATA_DIR"
-    if folder := environment.get("CLINE_DIR", "").rstrip("/"):
+    if folder := environment.get("CLINE_DIR", "").strip().rstrip("/"):
         return f"{folder}/data", "CLINE_DIR"
     # The home directory may itself lie behind a link (macOS, network homes); below it, none is followed.
     home = os.path.realpath(Path("~").expanduser())

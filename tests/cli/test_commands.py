@@ -275,7 +275,7 @@ def test_export_says_why_it_failed(tmp_path: Path, ledger: LedgerFile) -> None:
     """Without a database, or into a folder that is not there, it is exit 1 and a sentence, and nothing is made."""
     ended = run_aico(tmp_path, "export")
     assert ended.returncode == 1
-    assert "there is no database" in ended.stderr
+    assert "There is no database" in ended.stderr
     assert not database_path(tmp_path).exists()
     run_aico(tmp_path, "import")
     ended = run_aico(tmp_path, "export", "--output", str(tmp_path / "no" / "such" / "folder.csv"))

@@ -235,7 +235,7 @@ def test_db_says_when_there_is_no_database(
     """Nothing is made where nothing is."""
     monkeypatch.setenv("AICO_DATABASE_PATH", str(home / "data" / "observer.db"))
     assert main(["db", *arguments]) == EXIT_FAILED
-    assert "there is no database" in capsys.readouterr().err
+    assert "There is no database" in capsys.readouterr().err
     assert not (home / "data").exists()
 
 

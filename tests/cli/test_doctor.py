@@ -259,13 +259,17 @@ def test_schema_in_each_state(stored: Path) -> None:
     """Newest, older, newer than this program, of another program, and not made yet."""
     assert examined("schema").verdict is OK
     with closing(sqlite3.connect(stored)) as connection:
-        for revision, verdict in (("0001", OK), ("9999", FAIL)):
-            connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
-            connection.commit()
-            assert examined("schema").verdict is verdict
-        connection.execute("DROP TABLE alembic_version")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.commit()
-        assert examined("schema").verdict is FAIL
+        assert examined("schema").verdict is OK
+        for change, words in (
+            ("UPDATE alembic_version SET version_num = '9999'", "newer version"),
+            ("DROP TABLE alembic_version", "another program"),
+        ):
+            connection.execute(change)
+            connection.commit()
+            refused = examined("database")
+            assert (refused.verdict, words in refused.text) == (FAIL, True)
     stored.write_bytes(b"")
     found = examined("schema")
     assert (found.verdict, found.text.startswith("empty")) == (OK, True)

@@ -24,6 +24,7 @@ _NEVER_ON_A_PAGE = {
     "port_taken",
     "service_refused",
     "service_unreachable",
+    "storage_absent",
     "storage_foreign",
     "storage_newer",
     "supervisor_refused",

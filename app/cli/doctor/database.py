@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from app.cli.box import describe_size
@@ -18,6 +16,7 @@ from app.core.errors import StorageError
 from app.core.migrations import list_revisions
 from app.core.settings import Settings
 from app.core.upkeep.backups import BackupFolder
+from app.core.upkeep.inspection import Condition, inspect
 from app.core.upkeep.recovery import find_recovery
 
 _FREE_SCARCE_BYTES = 200 * 1024 * 1024
@@ -70,45 +69,32 @@ def _privacy(path: Path, status: os.stat_result) -> Iterator[Finding]:
 
 
 def _content(path: Path) -> Iterator[Finding]:
+    """Say what the next start will find there, in its own words."""
     try:
-        with closing(sqlite3.connect(_address(path), uri=True)) as connection:
-            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            query = "SELECT version_num FROM alembic_version"
-            found = connection.execute(query).fetchall() if "alembic_version" in tables else []
-    except sqlite3.Error as error:
-        text = f"{path} cannot be read ({type(error).__name__})"
-        yield fail("database", f"{text}. See its permissions; what is no database is set aside at the next start")
+        found = inspect(path)
+    except StorageError as error:
+        yield fail("database", f"{path}: {error} {error.hint}")
         return
-    if verdict == "ok":
-        yield ok("database", f"{path}, {describe_size(path.stat().st_size)}, is intact")
-    else:
-        text = f"{path} is damaged. Restart the service: it sets the file aside and takes the newest backup"
-        yield fail("database", text)
-    yield _schema(path, {str(row[0]) for row in found}, tables)
+    except OSError as error:
+        yield fail("database", f"{path} cannot be read: {error.strerror}. See its permissions")
+        return
+    if found.condition in {Condition.DAMAGED, Condition.GARBAGE}:
+        what = "is damaged" if found.condition is Condition.DAMAGED else "is not a database"
+        yield fail(
+            "database", f"{path} {what}. Restart the service: it sets the file aside and takes the newest backup"
+        )
+        return
+    yield ok("database", f"{path}, {describe_size(path.stat().st_size)}, is intact")
+    yield _schema(found.revision)
 
 
-def _address(path: Path) -> str:
-    """Return how to open the database without leaving anything beside it, least of all as another user.
-
-    Without a write-ahead log nobody writes, and the file alone is everything.
-    """
-    has_log = path.with_name(f"{path.name}-wal").exists()
-    return f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
-
-
-def _schema(path: Path, found: set[str], tables: set[str]) -> Finding:
-    known = list_revisions()
-    if not tables:
+def _schema(revision: str | None) -> Finding:
+    newest = list_revisions()[-1]
+    if revision is None:
         return ok("schema", "empty; the service makes it at its start")
-    if not found:
-        return fail("schema", f"{path} belongs to another program: set AICO_DATABASE_PATH to another file")
-    newest = max(found)
-    if newest not in known:
-        return fail("schema", "written by a newer version of this program: update, or set AICO_DATABASE_PATH")
-    if newest != known[-1]:
-        return ok("schema", f"{newest}; the service brings it to {known[-1]} at its start")
-    return ok("schema", f"{newest}, the newest")
+    if revision != newest:
+        return ok("schema", f"{revision}; the service brings it to {newest} at its start")
+    return ok("schema", f"{revision}, the newest")
 
 
 def _disk(folder: Path) -> Iterator[Finding]:

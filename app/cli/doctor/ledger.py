@@ -59,8 +59,8 @@ def _file(path: str, status: os.stat_result) -> Finding:
     text = f"{path}, {describe_size(status.st_size)}, last written {describe_age(age_s)}"
     if age_s > FROZEN_DAYS * 86_400:
         frozen = (
-            "Cline was not used since; or it is newer, writes a session store and leaves this file as it is; or it runs"
-            " with another folder. The line `live` names the setting"
+            "Cline has not been used since; or it is newer, writes a session store and leaves this file as it is; or it"
+            " runs with another folder. The line `live` names the setting"
         )
         return warn("ledger", f"{text}. {frozen}")
     return ok("ledger", text)

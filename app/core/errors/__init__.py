@@ -24,6 +24,7 @@
     │   └── MethodNotAllowed
     ├── StorageError              the database
     │   ├── StorageBusy
+    │   ├── StorageAbsent         a command wants to read it before the first start
     │   ├── StorageForeign        another program's database
     │   ├── StorageNewer          written by a newer version of this program
     │   └── BackupUnusable        what is to be restored is no backup
@@ -77,6 +78,7 @@ from app.core.errors.root import (
 )
 from app.core.errors.storage import (
     BackupUnusable,
+    StorageAbsent,
     StorageBusy,
     StorageError,
     StorageForeign,
@@ -133,6 +135,7 @@ __all__ = [
     "SessionsTooLarge",
     "SessionsUnreadable",
     "SettingsError",
+    "StorageAbsent",
     "StorageBusy",
     "StorageError",
     "StorageForeign",

@@ -23,6 +23,17 @@ class StorageBusy(StorageError):
     hint = "Try again in a moment; the service goes on by itself. Close other programs that hold the database open."
 
 
+class StorageAbsent(StorageError):
+    """There is no database yet where a command wants to read one."""
+
+    code = "storage_absent"
+    hint = "Start the service once with `aico serve`, or run `aico import`."
+
+    def __init__(self, path: str) -> None:
+        ObserverError.__init__(self, f"There is no database at {path} yet.")
+        self.reason = "it is not there yet"
+
+
 class StorageForeign(StorageError):
     """The file is another program's database; it is left untouched."""
 
@@ -30,7 +41,8 @@ class StorageForeign(StorageError):
     hint = "Set AICO_DATABASE_PATH to another file."
 
     def __init__(self) -> None:
-        super().__init__("it belongs to another program")
+        ObserverError.__init__(self, "The database belongs to another program.")
+        self.reason = "it belongs to another program"
 
 
 class StorageNewer(StorageError):
@@ -40,7 +52,8 @@ class StorageNewer(StorageError):
     hint = "Update AI Cost Observer, or set AICO_DATABASE_PATH to another file."
 
     def __init__(self) -> None:
-        super().__init__("it was written by a newer version of this program")
+        ObserverError.__init__(self, "The database was written by a newer version of this program.")
+        self.reason = "it was written by a newer version of this program"
 
 
 class BackupUnusable(StorageError):
@@ -50,4 +63,5 @@ class BackupUnusable(StorageError):
     hint = "Name another backup: the daily ones lie in the folder `backups` beside the database."
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path} cannot be restored: {reason}")
+        ObserverError.__init__(self, f"{path} cannot be restored: {reason}.")
+        self.reason = reason

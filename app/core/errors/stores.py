@@ -56,11 +56,14 @@ class LedgerTooLarge(LedgerError):
 
 
 class LedgerFormat(LedgerError):
-    """The file stands still and is not a JSON array in UTF-8, or a request's body is not what the contract says."""
+    """The file stands still and is not a JSON array in UTF-8, or an import's body is neither absent nor its path."""
 
     code = "ledger_format"
     is_final = True
-    hint = "If Cline itself shows its history, report the version of Cline. What was imported before is kept."
+    hint = (
+        "What was imported before is kept. If you sent a body, leave it out; if Cline itself shows its history, report"
+        " the version of Cline."
+    )
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Not a ledger: {reason}.")

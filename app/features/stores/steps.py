@@ -8,13 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.core.accounting import UsageChange
-from app.core.domain import ImportReceipt, Rejection, Store, Trigger
+from app.core.domain import REJECTIONS_SHOWN, ImportReceipt, Rejection, Store, Trigger
 from app.core.events import UsageImported
 from app.core.known_usage import KnownUsage
 from app.core.repository import UsageRepository
-
-REJECTIONS_SHOWN = 20
-"""Rejections that a receipt names; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
