@@ -29,7 +29,7 @@ doctor: install ## say what is wrong and what to do
 	@exec .venv/bin/aico doctor $(ARGS)
 
 # The browser tests are a run of their own: synchronous Playwright disturbs asynchronous tests after it.
-test: dev ## run every test, the real-browser ones last
+test: dev ## run the tests, the real-browser ones last
 	@.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/ui --ignore=tests/system \
 		--cov=app --cov-report=term:skip-covered --cov-fail-under=95
 	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest \
@@ -38,7 +38,7 @@ test: dev ## run every test, the real-browser ones last
 test-system: dev ## look at the service from outside, with tools of the system (Linux)
 	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest tests/system
 
-check: lint test ## lint, format, types, layers, then every test
+check: lint test ## lint, format, types, layers, then the tests
 
 lint: dev ## lint, format, types, layers
 	@.venv/bin/python -m ruff check

@@ -18,7 +18,7 @@ if IS_SOAK:
     # Where several processes share the run, all draw from one seed: they inherit the variable.
     os.environ.setdefault(SEED_VARIABLE, str(SystemRandom().getrandbits(32)))
 SEED = int(os.environ.get(SEED_VARIABLE) or 20_260_214)
-"""The same in each quick run, so that a landing is refused for what it changed; another one in each soak."""
+"""The same in each quick run, so that what fails, fails for what was changed; another one in each soak."""
 
 asked: dict[str, int] = {}
 """How often each fault was asked for by the present test."""
