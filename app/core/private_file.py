@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -43,6 +44,22 @@ def refuse_planted(path: Path) -> None:
         return
     if not _is_own_file(status):
         raise _planted(path)
+
+
+def copy_own(source: Path, target: Path) -> None:
+    """Copy ``source``, a plain file of our own; where there is none, do nothing.
+
+    Raises StorageError for anything that somebody else may have put there, and OSError.
+    """
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        if not _is_own_file(os.fstat(descriptor)):
+            raise _planted(source)
+        with target.open("xb") as copy:
+            shutil.copyfileobj(file, copy)
 
 
 def is_own_folder(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import date
@@ -154,6 +155,39 @@ def test_db_restore_refuses_what_is_no_backup(
     assert str(origin) in (said := capsys.readouterr().err) or "another program" in said
     assert get_position(database) == before
     assert list_names(database.parent) == {"observer.db", "observer.db.lock"}
+
+
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_db_restore_believes_no_log_that_another_user_put_beside_the_backup(
+    database: Path, home: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """SQLite would read it for the end of the backup, or play it back and remove the files that it names."""
+    backup = home / "copy.db"
+    main(["db", "backup", str(backup)])
+    planted = backup.with_name(backup.name + end)
+    (home / "elsewhere").write_bytes(b"x")
+    planted.symlink_to(home / "elsewhere")
+    before = contents(database)
+    assert main(["db", "restore", str(backup)]) == EXIT_FAILED
+    planted.unlink()
+    planted.hardlink_to(home / "elsewhere")
+    assert main(["db", "restore", str(backup)]) == EXIT_FAILED
+    assert contents(database) == before
+    assert (home / "elsewhere").read_bytes() == b"x"
+
+
+def test_db_restore_takes_a_copy_together_with_its_own_log(database: Path, home: Path) -> None:
+    """A database that was copied by hand while it was open says a part of what it says in the log beside it."""
+    copy = home / "copy.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("UPDATE cline_task_usage SET model_id = 'only-in-the-log'")
+        connection.commit()
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{database}{end}", f"{copy}{end}")
+    change(database, "UPDATE cline_task_usage SET model_id = 'later'")
+    assert main(["db", "restore", str(copy)]) == EXIT_OK
+    assert set(read_rows(database, "SELECT model_id FROM cline_task_usage")) == {("only-in-the-log",)}
 
 
 def test_db_restore_migrates_a_backup_of_an_older_version(database: Path, home: Path) -> None:

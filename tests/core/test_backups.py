@@ -65,6 +65,17 @@ async def test_backup_folder_goes_by_what_a_backup_holds_and_not_by_its_time(sto
     assert folder.find_intact() == later
 
 
+def test_backup_folder_clears_what_a_killed_backup_left(store: Store) -> None:
+    """What is forgotten is forgotten there, too: an unfinished copy holds everything that it had copied."""
+    folder = BackupFolder(store.path)
+    folder.make_daily(DAY)
+    left = folder.path / "observer-2026-03-02.db.part"
+    left.write_bytes(b"copied so far")
+    assert folder.list_unfinished() == [left]
+    folder.clear()
+    assert list_names(folder.path) == set()
+
+
 def test_backup_folder_that_cannot_be_looked_into_is_a_storage_error(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ in a thread.
 
 from __future__ import annotations
 
+import glob
 import re
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -94,10 +95,17 @@ class BackupFolder:
                 return get_position(path)
         return None
 
+    def list_unfinished(self) -> list[Path]:
+        """Return what a backup that was killed has left: as much of the database as it had copied."""
+        with in_our_words():
+            if not is_own_folder(self.path):
+                return []
+            return sorted(self.path.glob(f"{glob.escape(self._database_path.stem)}-*{_UNFINISHED}*"))
+
     def clear(self) -> None:
         """Remove every backup: what is forgotten is forgotten there, too. Raises StorageError."""
         with in_our_words():
-            for path in self.list_all():
+            for path in [*self.list_all(), *self.list_unfinished()]:
                 remove(path)
 
     def _make(self, target: Path) -> Path:
@@ -106,7 +114,7 @@ class BackupFolder:
             if not is_own_folder(self.path):
                 raise StorageError(f"{self.path} is not a folder of the user that runs this program")
             self.path.chmod(0o700)
-            for left in self.path.glob(f"{self._database_path.stem}-*{_UNFINISHED}*"):
+            for left in self.list_unfinished():
                 left.unlink(missing_ok=True)
             unfinished = target.with_name(target.name + _UNFINISHED)
             copy_database(self._database_path, unfinished)

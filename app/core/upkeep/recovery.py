@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 
 from app.core.accounting import ZERO, Amount, Delta, UsageChange, amount_of, post_changes
 from app.core.domain import CLINE, TaskUsage
 from app.core.errors import BackupUnusable, StorageNewer
+from app.core.private_file import copy_own
 from app.core.statements import ADD_DELTAS, Row
 from app.core.upkeep import rebuilding
 from app.core.upkeep.backups import BackupFolder
 from app.core.upkeep.inspection import Condition, inspect
 from app.core.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
 from app.core.upkeep.salvage import Salvage, SalvagedTask, salvage
-from app.core.upkeep.sqlite_files import connect, in_our_words, sync
+from app.core.upkeep.sqlite_files import LOGS, connect, in_our_words, sync
 
 _NOTE = ".json"
 _ADDITIONS = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view'))"
@@ -191,15 +194,32 @@ def _take_over_peaks(
 
 def check_backup(origin: Path) -> None:
     """Raise BackupUnusable, StorageForeign, StorageNewer or StorageError for a file that cannot be restored."""
+    with _checked_copy(origin):
+        pass
+
+
+@contextmanager
+def _checked_copy(origin: Path) -> Iterator[Path]:
+    """Yield a copy of ``origin`` that can be restored, in a folder of our own. Raises like :func:`check_backup`.
+
+    SQLite never gets ``origin`` itself: it would take a log for the end of that file, and play a journal back, which
+    may even name other files to be removed. Whoever can write beside a backup could put one there.
+    """
     if not origin.is_file():
         raise BackupUnusable(str(origin), "there is no such file")
-    condition = inspect(origin).condition
-    if condition is not Condition.SOUND:
-        raise BackupUnusable(str(origin), f"it is {condition.value}")
-    with in_our_words(), closing(connect(origin, "ro")) as connection:
-        # A trigger would run with every write from now on.
-        if connection.execute(_ADDITIONS).fetchone()[0]:
-            raise BackupUnusable(str(origin), "it holds triggers or views, and no backup of ours does")
+    with in_our_words(), TemporaryDirectory(prefix="aico-") as folder:
+        copy = Path(folder) / "backup"
+        copyfile(origin, copy)
+        for end in LOGS:
+            copy_own(origin.with_name(origin.name + end), copy.with_name(copy.name + end))
+        condition = inspect(copy).condition
+        if condition is not Condition.SOUND:
+            raise BackupUnusable(str(origin), f"it is {condition.value}")
+        with closing(connect(copy, "ro")) as connection:
+            # A trigger would run with every write from now on.
+            if connection.execute(_ADDITIONS).fetchone()[0]:
+                raise BackupUnusable(str(origin), "it holds triggers or views, and no backup of ours does")
+        yield copy
 
 
 def restore(path: Path, origin: Path, now_ms: int) -> Path | None:
@@ -208,11 +228,10 @@ def restore(path: Path, origin: Path, now_ms: int) -> Path | None:
     Returns where the old one was set aside, None when there was none. Counters keep what they have shown. Raises like
     :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
-    check_backup(origin)
     had_old = path.exists()
     with suppress(StorageNewer):
         inspect(path)  # another program's database is not ours to replace; one of a newer version is
-    with in_our_words():
+    with _checked_copy(origin) as copy, in_our_words():
         before = salvage(path, CLINE) if had_old else Salvage()
         aside = aside_path(path, REPLACED, now_ms)
 
@@ -221,7 +240,7 @@ def restore(path: Path, origin: Path, now_ms: int) -> Path | None:
             _keep_peaks(connection, before)
             rebuilding.begin_epoch(connection, before.revision)
 
-        put_in_place(path, build(aside, origin, change))
+        put_in_place(path, build(aside, copy, change))
     return aside if had_old else None
 
 

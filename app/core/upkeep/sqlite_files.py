@@ -12,8 +12,10 @@ from app.core.errors import StorageBusy, StorageError
 
 BUSY_TIMEOUT_S = 1.5
 """How long a statement waits for a lock: a request is answered within two seconds."""
-COMPANIONS = ("-wal", "-shm", "-journal")
-"""Ends of the names of the files that SQLite keeps beside a database."""
+LOGS = ("-wal", "-journal")
+"""Ends of the names of the files beside a database that hold a part of what it says."""
+COMPANIONS = (*LOGS, "-shm")
+"""The same of all files that SQLite keeps beside it."""
 _BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
