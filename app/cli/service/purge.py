@@ -23,10 +23,10 @@ _AGAIN_S = 0.1
 
 def list_data(database_path: Path) -> list[Path]:
     """Return the files that this program keeps in, beside and below the database's folder; no others there."""
-    folder, name = database_path.parent, database_path.name
+    folder, name, backups = database_path.parent, database_path.name, BackupFolder(database_path)
     named = [database_path, *(database_path.with_name(name + end) for end in COMPANIONS)]
     aside = [found for pattern in _ASIDE for found in sorted(folder.glob(glob.escape(name) + pattern))]
-    return [*(path for path in (*named, *aside) if path.is_file()), *BackupFolder(database_path).list_all()]
+    return [*(path for path in (*named, *aside) if path.is_file()), *backups.list_all(), *backups.list_unfinished()]
 
 
 @dataclass(frozen=True, slots=True)
