@@ -57,6 +57,9 @@ def filter_of(options: argparse.Namespace) -> UsageFilter:
 
 def check_target(path: Path, settings: Settings) -> Path:
     """Return the real path of the file to write. Raises OutputFailed for one that is not ours to replace."""
+    if path.is_symlink() and path.lstat().st_uid != os.geteuid():
+        # The shell's ">" would be stopped by the system in a folder that everybody writes into.
+        raise OutputFailed(str(path), "it is another user's link")
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OutputFailed(str(path), "it is no plain file; without --output, standard output is written to")

@@ -143,6 +143,19 @@ def test_file_behind_a_link_is_replaced_and_the_link_stays(stored: Path) -> None
     assert target.read_bytes().startswith(b"task_id,")
 
 
+def test_file_behind_another_users_link_stays(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where everybody may write, a link in the file's place may lead to what its maker may not touch himself."""
+    target = stored / "precious"
+    target.write_bytes(b"precious")
+    (stored / "link.csv").symlink_to(target)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert main(["export", "--output", str(stored / "link.csv")]) == EXIT_FAILED
+    assert "another user's link" in capsys.readouterr().err
+    assert target.read_bytes() == b"precious"
+
+
 def test_file_stays_when_reading_fails(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A database that cannot be read costs nobody yesterday's export."""
     target = stored / "costs.csv"
