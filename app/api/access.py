@@ -1,14 +1,15 @@
-"""Who may call: the names that we answer to, the origins of web pages, the token. Pure: no I/O but the clock."""
+"""Who may call: the names that we answer to, the origins of web pages, the token. No I/O; the clock is handed in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from app.api.login import equal, is_proof, read_cookie
+from app.api.login import equal, is_proof, list_cookies
 from app.core.clock import now_ms
 from app.core.errors import HostRefused, OriginRefused, TokenRequired
 from app.core.settings import Settings
@@ -59,7 +60,9 @@ class AccessRules:
             raise HostRefused
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
             self._check_origin(headers)
-        if self.token is not None and not self._is_open(scope):
+        if self.token is None:
+            _check_local(scope)
+        elif not self._is_open(scope):
             self._check_token(self.token, headers)
 
     def shows_token(self, headers: Headers) -> bool:
@@ -84,8 +87,8 @@ class AccessRules:
             raise OriginRefused
 
     def _check_token(self, token: str, headers: Headers) -> None:
-        cookie = read_cookie(headers.get("cookie", ""))
-        if not _is_bearer(token, headers) and not (cookie and is_proof(cookie, token, self.now_ms() / 1000)):
+        cookies, now_s = list_cookies(headers.get("cookie", "")), self.now_ms() / 1000
+        if not _is_bearer(token, headers) and not any(is_proof(cookie, token, now_s) for cookie in cookies):
             raise TokenRequired
 
 
@@ -94,6 +97,20 @@ def route_of(scope: Scope) -> str:
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     inside = path.removeprefix(root)
     return path if inside and not inside.startswith("/") else inside or "/"
+
+
+def _check_local(scope: Scope) -> None:
+    """Raise TokenRequired for a caller on another machine: it came through an application that listens further."""
+    client: tuple[str, int] | None = scope.get("client")
+    if client is None:
+        return  # a socket of this machine's file system
+    try:
+        address = ip_address(client[0])
+    except ValueError:
+        return  # a name that the server gave, no address
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not (mapped or address).is_loopback:
+        raise TokenRequired
 
 
 def _is_bearer(token: str, headers: Headers) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 COOKIE = "aico_token"
+_COOKIES_MAX = 8
 COOKIE_LIFE_S = 30 * 86_400
 """How long a browser stays signed in."""
 LINK_LIFE_S = 600.0
@@ -54,13 +55,13 @@ def is_proof(cookie: str, token: str, now_s: float) -> bool:
     return equal(cookie, cookie_value(token, void_at_s)) and now_s < void_at_s
 
 
-def read_cookie(header: str) -> str | None:
-    """Return our cookie in a ``Cookie`` header."""
-    for part in header.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            return value
-    return None
+def list_cookies(header: str) -> list[str]:
+    """Return the first few cookies of our name in a ``Cookie`` header.
+
+    Cookies do not know ports: a page on another port of this host may have set one, and a browser sends it first.
+    """
+    parts = (part.strip().partition("=") for part in header.split(";"))
+    return [value for name, _, value in parts if name == COOKIE][:_COOKIES_MAX]
 
 
 def equal(left: str, right: str) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from itertools import product
 
 import pytest
+from starlette import datastructures
 from starlette.types import Receive, Scope, Send
 
 from app.api.login import LoginLinks
 from app.api.security import SecurityMiddleware
+from app.core.errors import TokenRequired
 from tests.api.answers import SECURITY_HEADERS
 from tests.api.asgi import Headers, handshake, request
 from tests.api.conftest import AUTHORITY, Serve
@@ -221,3 +224,28 @@ async def test_address_that_is_listened_on_is_a_name_of_ours(listening: str, hos
     app = guarded(host=listening, token=TOKEN)
     answer = await call(app, "POST", [*caller(host, f"http://{host}" if is_answered else None, None), BEARER])
     assert answer.status == (200 if is_answered else 421)
+
+
+@pytest.mark.parametrize(
+    ("client", "is_answered"),
+    [
+        (None, True),
+        (("127.0.0.1", 5), True),
+        (("127.8.8.8", 5), True),
+        (("::1", 5), True),
+        (("::ffff:127.0.0.1", 5), True),
+        (("", 0), True),
+        (("192.168.7.9", 5), False),
+        (("::ffff:192.168.7.9", 5), False),
+        (("fe80::1", 5), False),
+    ],
+)
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+def test_other_machines_need_a_token(transport: str, client: tuple[str, int] | None, *, is_answered: bool) -> None:
+    """An application that mounts the service may listen further than this machine; then a token is needed."""
+    scope = {"type": transport, "method": "GET", "path": "/", "client": client}
+    headers = datastructures.Headers({"host": AUTHORITY})
+    with nullcontext() if is_answered else pytest.raises(TokenRequired):
+        make_rules().check(scope, headers)
+    with pytest.raises(TokenRequired):
+        make_rules(token=TOKEN).check(scope, headers)

@@ -36,6 +36,8 @@ SHOWN = ("cookie", f"{COOKIE}={PROOF}")
         ([("authorization", "Bearer \xe9\xff")], False),
         ([SHOWN], True),
         ([("cookie", f"other=1; {COOKIE}={PROOF}; more=2")], True),
+        ([("cookie", f"{COOKIE}=of-another-port; {COOKIE}={PROOF}")], True),
+        ([("cookie", "; ".join([f"{COOKIE}=junk"] * 8 + [f"{COOKIE}={PROOF}"]))], False),
         ([("cookie", f"{COOKIE}={TOKEN}")], False),
         ([("cookie", f"{COOKIE}=")], False),
         ([("cookie", f"{COOKIE}")], False),
