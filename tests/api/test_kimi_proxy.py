@@ -19,7 +19,7 @@ from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.listener import Listener, listening
 from tests.services.proxies import Answer, kimi_proxy, never, saying
 
-HANG_S = 20
+HANG_S = 60
 SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
 
 

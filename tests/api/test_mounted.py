@@ -55,7 +55,7 @@ async def running(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, **variabl
     server = _Server(uvicorn.Config(application, lifespan="on", log_config=None, access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
             yield Host(client, f"127.0.0.1:{port}", events)
     finally:
         server.should_exit = True

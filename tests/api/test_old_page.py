@@ -19,7 +19,7 @@ from websockets.typing import Origin
 from tests.api.live import Live, live
 from tests.e2e.ledger import LedgerFile, entry
 
-HANG_S = 20
+HANG_S = 60
 PAGE = "http://localhost:8000"
 OLD_FIELDS = ("task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost")
 

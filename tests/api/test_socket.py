@@ -23,7 +23,7 @@ from tests.api.live import Live, live
 from tests.e2e.ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.listener import Listener, listening
 
-HANG_S = 20
+HANG_S = 60
 PAD = "x" * 256 * 1024
 
 

@@ -19,7 +19,7 @@ from app.core.migrations import alembic_config
 from tests.core.processes import second_process
 from tests.core.stores import copy_of_template, list_names, read_rows
 
-HANG_S = 20
+HANG_S = 60
 """Ten times what a caller may have to wait: beyond it something hangs."""
 HOLD = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE')"
 

@@ -107,7 +107,7 @@ def test_emulator_repeats_itself_for_the_same_seed(tmp_path: Path) -> None:
 def test_emulator_ends_by_itself(ledger: Path, options: list[str], commands: str) -> None:
     """When standard input closes it finishes the update that it is writing and ends without an error."""
     command = [sys.executable, "-m", "tests.emulator", "--ledger", str(ledger), *options]
-    ended = subprocess.run(command, cwd=ROOT, input=commands, capture_output=True, text=True, timeout=30, check=True)
+    ended = subprocess.run(command, cwd=ROOT, input=commands, capture_output=True, text=True, timeout=60, check=True)
     numbers = [json.loads(line)["update"] for line in ended.stdout.splitlines()]
     assert ended.stderr == ""
     assert numbers == list(range(len(numbers)))

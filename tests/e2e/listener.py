@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from app.api.schemas import UsageItem
 from app.core.domain import TaskUsage
 
-HANG_S = 20.0
+HANG_S = 60.0
 
 
 class Listener:

@@ -30,7 +30,7 @@ class SessionProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
 
     def put(self, session_id: str, metadata: Json, updated_ms: int = FIRST_MS) -> None:
         """Write one session."""

@@ -24,7 +24,7 @@ from tests.faults.generations import Generations
 ROOT = Path(__file__).resolve().parents[2]
 APPEND = "append"
 _APPENDED_MAX = 32 << 20
-HANG_S = 30
+HANG_S = 60
 
 
 class RestlessWriter:

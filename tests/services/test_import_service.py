@@ -25,7 +25,7 @@ from app.services.import_service import ImportService, describe
 from app.services.import_ticket import Ticket
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 
-HANG_S = 10
+HANG_S = 60
 
 
 def receipt_of(number: int, trigger: Trigger = Trigger.WATCH) -> ImportReceipt:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from app.services.notifier import Notifier
 from tests.e2e.ledger import LedgerFile, entry
 
-HANG_S = 10
+HANG_S = 60
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from app.services.service import ObserverService, socket_limit
 from app.services.status import get_status
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 
-HANG_S = 10
+HANG_S = 60
 
 
 def make_service(ledger: LedgerFile) -> ObserverService:

@@ -16,7 +16,7 @@ from app.services.import_service import ImportService
 from app.services.watcher import StoreWatcher, WatchTimes
 from tests.e2e.ledger import LedgerFile, now_ms
 
-HANG_S = 15.0
+HANG_S = 60.0
 FAST = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=1.0, backoff_max_s=8.0)
 Outcome = ImportReceipt | Exception
 

@@ -24,7 +24,7 @@ from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadat
 from tests.sessions.inotify import READING, Deed, witnessing
 from tests.sessions.stores import opened
 
-HANG_S = 30.0
+HANG_S = 60.0
 DAY_MS = 86_400_000
 
 

@@ -18,7 +18,7 @@ from tests.e2e.ledger import now_ms
 from tests.sessions.stores import new_repository
 
 Outcome: TypeAlias = "ImportReceipt | BaseException"
-HANG_S = 20
+HANG_S = 60
 
 
 def receipt_of(added_count: int, latest_ts: int | None) -> ImportReceipt:

@@ -25,8 +25,8 @@ from typing import Self
 from app.features.demo.writer import replace_file
 
 _ROOT = Path(__file__).resolve().parents[2]
-_START_DEADLINE_S = 20.0
-_STOP_DEADLINE_S = 10.0
+_START_DEADLINE_S = 60.0
+_STOP_DEADLINE_S = 60.0
 _PAUSE_S = 0.05
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
 

@@ -212,5 +212,5 @@ def test_unreadable_ledger_is_named_as_trouble_of_the_watcher(make_service: Serv
     service.ledger.path.write_text("[{", encoding="utf-8")
 
     notice = page.locator("[data-notice=watcher]")
-    expect(notice).to_contain_text("Watching is impaired. The ledger is not readable as JSON.", timeout=15_000)
+    expect(notice).to_contain_text("Watching is impaired. The ledger is not readable as JSON.")
     expect(page.locator("[data-field=cost]")).to_have_text("$1.00")

@@ -77,7 +77,7 @@ def test_page_resumes_after_the_service_was_restarted(service: Service, open_pag
     service.ledger.write(entry("1002", cost=2))
     service.start()
 
-    expect(page.locator("[data-field=live]")).to_have_text("Live", timeout=15_000)
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(page.locator("[data-field=cost]")).to_have_text("$3.00")
     expect(page.locator("tr[data-task='1002']")).to_be_visible()
 
