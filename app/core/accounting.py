@@ -1,12 +1,13 @@
-"""What an import adds to the accounts: deltas, rollup and counters. No I/O, no clock, no logging."""
+"""What an import adds to the accounts: deltas, totals and counters. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import floordiv, itemgetter
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 from app.core.domain import QUARTER_MS, UNKNOWN_MODEL, TaskUsage
 from app.core.money import nano_usd, nanos_usd
@@ -32,8 +33,6 @@ class Amount(NamedTuple):
 ZERO = Amount(0, 0, 0)
 _TASK_ID = itemgetter(0)
 
-
-Key = TypeVar("Key")
 Sums: TypeAlias = tuple[int, int, int]
 """Tokens in, tokens out, nano-dollars, as :class:`Amount` without its name: twice as quick to make."""
 Delta: TypeAlias = tuple[int, str, str, int, int, int]
@@ -49,8 +48,6 @@ class Postings:
     """Everything that one transaction adds to the accounting tables."""
 
     deltas: list[Delta] = field(default_factory=list)
-    rollups: dict[tuple[int, str], Sums] = field(default_factory=dict)
-    """Sums of the deltas by quarter and model."""
     totals: dict[str, Sums] = field(default_factory=dict)
     """Sums of the deltas by model."""
     growth: dict[str, Sums] = field(default_factory=dict)
@@ -71,13 +68,8 @@ def post_changes(changes: Sequence[UsageChange], peaks: Mapping[str, Amount]) ->
     difference goes to the quarter of the entry's new ``ts`` and to its new model; the first sight of a task posts a
     delta even of zeros, a change of ``ts`` or model alone posts none. Any exception is a bug.
     """
-    added: list[TaskUsage] = []
-    changed: list[tuple[TaskUsage, TaskUsage]] = []
-    for before, after in changes:
-        if before is None:
-            added.append(after)
-        else:
-            changed.append((before, after))
+    added = [after for before, after in changes if before is None]
+    changed = [(before, after) for before, after in changes if before is not None]
     postings = Postings()
     if added:
         _post_added(postings, added)
@@ -103,14 +95,20 @@ def _in_order(growth: dict[str, Sums], changes: Sequence[UsageChange]) -> dict[s
 def _post_added(postings: Postings, added: Sequence[TaskUsage]) -> None:
     """Post tasks seen for the first time, column by column: a first import has 100,000 of them."""
     task_ids, moments, model_ids, tokens_in, tokens_out, costs = zip(*added, strict=True)
-    quarters = list(map(floordiv, moments, repeat(QUARTER_MS)))
+    quarters = map(floordiv, moments, repeat(QUARTER_MS))
     models = [model_id or UNKNOWN_MODEL for model_id in model_ids]
     nanos = nanos_usd(costs)
     postings.deltas += zip(quarters, task_ids, models, tokens_in, tokens_out, nanos, strict=True)
-    amounts = list(zip(tokens_in, tokens_out, nanos, strict=True))
-    _accumulate_all(postings.rollups, zip(quarters, models, strict=True), amounts)
-    _accumulate_all(postings.totals, models, amounts)
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, model in enumerate(models):
+        places[model].append(place)
+    for model, at in places.items():
+        postings.totals[model] = _sum_of(tokens_in, at), _sum_of(tokens_out, at), _sum_of(nanos, at)
     postings.growth.update(postings.totals)
+
+
+def _sum_of(column: Sequence[int], places: Iterable[int]) -> int:
+    return sum(map(column.__getitem__, places))
 
 
 def _post_returned(postings: Postings, added: Iterable[TaskUsage], peaks: Mapping[str, Amount]) -> None:
@@ -127,23 +125,15 @@ def _post_changed(postings: Postings, before: TaskUsage, after: TaskUsage, peaks
     difference = _minus(now, was)
     if difference == ZERO:
         return
-    quarter, model = after.ts // QUARTER_MS, after.model_id or UNKNOWN_MODEL
+    model = after.model_id or UNKNOWN_MODEL
     _accumulate(postings.growth, model, _post_peak(postings, after.task_id, was, now, peaks))
-    postings.deltas.append((quarter, after.task_id, model, *difference))
-    _accumulate(postings.rollups, (quarter, model), difference)
+    postings.deltas.append((after.ts // QUARTER_MS, after.task_id, model, *difference))
     _accumulate(postings.totals, model, difference)
 
 
-def _accumulate_all(sums: dict[Key, Sums], keys: Iterable[Key], amounts: Iterable[Sums]) -> None:
-    find = sums.get
-    for key, more in zip(keys, amounts, strict=True):
-        known = find(key)
-        sums[key] = more if known is None else (known[0] + more[0], known[1] + more[1], known[2] + more[2])
-
-
-def _accumulate(sums: dict[Key, Sums], key: Key, more: Sums) -> None:
-    known = sums.get(key)
-    sums[key] = more if known is None else (known[0] + more[0], known[1] + more[1], known[2] + more[2])
+def _accumulate(sums: dict[str, Sums], model: str, more: Sums) -> None:
+    known = sums.get(model)
+    sums[model] = more if known is None else (known[0] + more[0], known[1] + more[1], known[2] + more[2])
 
 
 def _post_peak(postings: Postings, task_id: str, was: Amount, now: Amount, peaks: Mapping[str, Amount]) -> Amount:

@@ -6,9 +6,8 @@ functions of the interpreter's own: a line of Python for each row would take lon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nlargest
 from itertools import repeat
 from operator import floordiv, itemgetter, mod
 
@@ -32,7 +31,7 @@ from app.core.statements import (
 
 FRESH_ROWS_MAX = 500
 """Rows that one message carries at most."""
-_TS = itemgetter(1)
+_TASK_ID = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,16 @@ class RunPlan:
 
 
 def plan_run(source: str, store: Store, known: KnownUsage, changes: Sequence[UsageChange], now_ms: int) -> RunPlan:
-    """Return what writes ``changes``, at least one, read in ``store``, and let ``known`` absorb them.
+    """Return what writes ``changes``, at least one, newest first, read in ``store``, and let ``known`` absorb them.
 
     ``now_ms`` is when the rows are written. Raises StorageError, with ``known`` as it was, when the changes start from
     something else than what is known. Any other exception is a bug.
     """
-    if any(known.tasks.get(after[0]) != before for before, after in changes):
+    written = [after for _before, after in changes]
+    if list(map(known.tasks.get, map(_TASK_ID, written))) != [before for before, _after in changes]:
         raise StorageError("the changes start from something else than what is stored")
     postings = post_changes(changes, known.peaks)
-    written = [after for _before, after in changes]
-    newest = nlargest(FRESH_ROWS_MAX, written, key=_TS)
+    newest = written[:FRESH_ROWS_MAX]
     plan = RunPlan(
         _batches(source, store, written, postings, now_ms),
         postings.deltas,
@@ -74,11 +73,12 @@ def _batches(source: str, store: Store, written: Sequence[TaskUsage], postings: 
     Changes come newest first; oldest first, the trees grow at their end.
     """
     peaks = postings.peaks.items()
+    deltas = postings.deltas[::-1]
     forgotten: list[Row] = [(source, task_id) for task_id, peak in peaks if peak is None]
     return [
         *UPSERT_USAGE.batches(now_ms, written[::-1]),
-        *ADD_DELTAS.batches(source, postings.deltas[::-1]),
-        *ADD_ROLLUPS.batches(source, _rollup_rows(postings.rollups)[::-1]),
+        *ADD_DELTAS.batches(source, deltas),
+        *ADD_ROLLUPS.batches(source, _rollup_rows(deltas)),
         *ADD_TOTALS.batches(source, _model_rows(postings.totals)),
         *ADD_COUNTERS.batches(source, _model_rows(postings.growth)),
         *STORE_PEAKS.batches(source, [(task_id, *peak) for task_id, peak in peaks if peak is not None]),
@@ -87,20 +87,21 @@ def _batches(source: str, store: Store, written: Sequence[TaskUsage], postings: 
     ]
 
 
-def _rollup_rows(rollups: Mapping[tuple[int, str], Sums]) -> list[Row]:
-    if not rollups:
+def _rollup_rows(deltas: Sequence[Delta]) -> list[Row]:
+    """Return a row for each delta: few share a key, and the database adds those up sooner than all were added here."""
+    if not deltas:
         return []
-    quarters, models = zip(*rollups, strict=True)
-    return list(zip(quarters, models, *_split(list(rollups.values())), strict=True))
+    quarters, _task_ids, models, tokens_in, tokens_out, nanos = zip(*deltas, strict=True)
+    return list(zip(quarters, models, tokens_in, tokens_out, *_split(nanos), strict=True))
 
 
 def _model_rows(sums: Mapping[str, Sums]) -> list[Row]:
-    return list(zip(sums, *_split(list(sums.values())), strict=True)) if sums else []
+    if not sums:
+        return []
+    tokens_in, tokens_out, nanos = zip(*sums.values(), strict=True)
+    return list(zip(sums, tokens_in, tokens_out, *_split(nanos), strict=True))
 
 
-def _split(
-    sums: Sequence[Sums],
-) -> tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]:
-    """Return columns of tokens in and out, whole dollars and nano-dollars: sums of these never overflow 64 bits."""
-    tokens_in, tokens_out, nanos = zip(*sums, strict=True)
-    return tokens_in, tokens_out, list(map(floordiv, nanos, repeat(NANO))), list(map(mod, nanos, repeat(NANO)))
+def _split(nanos: Sequence[int]) -> tuple[Iterable[int], Iterable[int]]:
+    """Return columns of whole dollars and nano-dollars: sums of these never overflow 64 bits."""
+    return map(floordiv, nanos, repeat(NANO)), map(mod, nanos, repeat(NANO))
