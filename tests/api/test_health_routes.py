@@ -190,7 +190,7 @@ async def test_status_shows_the_health_of_the_kimi_proxy(serve: Serve, status: i
 
     proxy = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
-    async with proxy, serve(kimi_proxy_url=url) as api, asyncio.timeout(10):
+    async with proxy, serve(kimi_proxy_url=url) as api, asyncio.timeout(60):
         while (shown := (await api.get("/api/cline/status")).json()["kimi_proxy"])["state"] == "unknown":
             assert shown["since"] is None
     assert shown["state"] == ("up" if status == 200 else "down")

@@ -176,7 +176,7 @@ def test_written_backup_that_fails_leaves_no_file(tmp_path: Path) -> None:
 async def test_backup_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     """A transaction that is under way is not in the backup, and does not hold it up."""
     path = await copy_of_filled(tmp_path)
-    async with open_store(path), asyncio.timeout(20):
+    async with open_store(path), asyncio.timeout(60):
         with closing(sqlite3.connect(path, isolation_level=None)) as writer:
             writer.execute("BEGIN IMMEDIATE")
             writer.execute("DELETE FROM cline_task_usage")

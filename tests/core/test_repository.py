@@ -157,7 +157,7 @@ async def test_repository_waits_for_a_cancelled_write_before_it_reads(store: Sto
 
 async def wait_until(is_true: Callable[[], bool]) -> None:
     """Let the others run until ``is_true``."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_true():  # noqa: ASYNC110  # what is waited for sets no event
             await asyncio.sleep(0)
 

@@ -82,7 +82,14 @@ class Listener:
 @asynccontextmanager
 async def listening(url: str, query: str = "", *, headers: dict[str, str] | None = None) -> AsyncIterator[Listener]:
     """Listen to the socket at ``url`` until the block ends."""
-    async with connect(url + query, max_size=None, proxy=None, additional_headers=headers) as connection:
+    async with connect(
+        url + query,
+        max_size=None,
+        proxy=None,
+        additional_headers=headers,
+        open_timeout=HANG_S,
+        ping_timeout=None,
+    ) as connection:
         listener = Listener(connection)
         task = asyncio.create_task(listener.run())
         try:

@@ -44,7 +44,9 @@ class WanderingPage:
     async def wander(self, times: int) -> None:
         """Listen and break off so many times."""
         for _ in range(times):
-            async with connect(self._address(), proxy=None, compression=None, max_size=None) as connection:
+            async with connect(
+                self._address(), proxy=None, compression=None, max_size=None, open_timeout=HANG_S, ping_timeout=None
+            ) as connection:
                 for _ in range(self._rng.randrange(6)):
                     if not await self._hear_soon(connection):
                         break
@@ -54,7 +56,9 @@ class WanderingPage:
 
     async def listen_until(self, revision: int) -> None:
         """Come back, and return when everything up to ``revision`` was heard."""
-        async with connect(self._address(), proxy=None, compression=None, max_size=None) as connection:
+        async with connect(
+            self._address(), proxy=None, compression=None, max_size=None, open_timeout=HANG_S, ping_timeout=None
+        ) as connection:
             async with asyncio.timeout(HANG_S):
                 await self._hear(json.loads(await connection.recv()))
                 while self.revision < revision:

@@ -159,7 +159,9 @@ class Crowd:
         """Let ``count`` pages receive until the block ends."""
         async with AsyncExitStack() as stack:
             for number in range(count):
-                page = await stack.enter_async_context(connect(url, max_size=None, proxy=None, compression=None))
+                page = await stack.enter_async_context(
+                    connect(url, max_size=None, proxy=None, compression=None, open_timeout=60, ping_timeout=None)
+                )
                 self.revisions.append([])
                 self.pads.append(0)
                 task = asyncio.create_task(self._receive(number, page))
@@ -182,7 +184,7 @@ async def test_pages_that_never_read_delay_and_cost_nobody(ledger: LedgerFile) -
 
     They stop reading before the first message; what they leave unread fills their connections and then waits here.
     """
-    limits = ConnectionLimits(HEALTHY + STALLED + 20, stalled_s=4.0, ping_s=10.0)
+    limits = ConnectionLimits(HEALTHY + STALLED + 20, stalled_s=15.0, ping_s=60.0)
     crowd = Crowd()
     async with live(ledger, limits=limits, max_sockets=HEALTHY + STALLED) as served, AsyncExitStack() as stack:
         first = await import_change(served)

@@ -14,7 +14,7 @@ from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.server import ServerProcess, environment, ledger_path
 
 RULES = Path(__file__).with_name("schemathesis.toml")
-HANG_S = 200
+HANG_S = 600
 CASES = 300
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 import pytest
@@ -209,7 +210,8 @@ async def test_watcher_finds_a_file_that_was_completed_in_two_writes(ledger: Led
 async def test_watcher_writes_nothing_when_the_file_was_only_touched(ledger: LedgerFile, database: Database) -> None:
     """A new time leads to a reading, the reading to nothing."""
     ledger.write(entry("1"))
-    async with watching(ledger, database) as watched:
+    # No rescan: it could read the touched file before the notification is followed.
+    async with watching(ledger, database, replace(FAST, rescan_interval_s=0)) as watched:
         await watched.until_state(WATCHING)
         watched.forget()
         ledger.touch()
@@ -285,7 +287,8 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     caplog.set_level(logging.INFO, "app.services.watcher")
     monkeypatch.setattr(notifier_module, "awatch", awatch)
     ledger.write(entry("1"))
-    async with watching(ledger, database) as watched:
+    # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
+    async with watching(ledger, database, replace(FAST, tick_s=1.0, rescan_interval_s=0)) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
         for number in range(2, 6):
             ledger.write(entry(str(number)))
