@@ -130,7 +130,7 @@ def test_import_shows_that_it_runs(service: Service, open_page: Opener) -> None:
 
 
 def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Service, open_page: Opener) -> None:
-    """The first update is spoken at once, the next ones together when ten seconds are over."""
+    """The first update is spoken at once, the next ones together when ten seconds are over, each with the new total."""
 
     def prepare(page: Page) -> None:
         page.clock.install()
@@ -140,12 +140,17 @@ def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Servi
     spoken = page.locator(".spoken")
 
     service.ledger.write(entry("5001", cost=1))
-    expect(spoken).to_contain_text("1 task updated.")
+    expect(spoken).to_have_text("1 task updated. Total $1.00.")
     service.ledger.write(entry("5002", cost=1))
-    expect(page.locator("tr[data-task='5002']")).to_be_visible()
-    expect(spoken).to_contain_text("1 task updated.")
+    service.ledger.write(entry("5003", cost=2))
+    expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
+    expect(spoken).to_have_text("1 task updated. Total $1.00.")
     page.clock.fast_forward(10_000)
-    expect(spoken).to_contain_text("2 tasks updated.")
+    expect(spoken).to_have_text("2 tasks updated. Total $4.00.")
+    service.ledger.write(entry("5002", cost=5))
+    expect(page.locator("[data-field=cost]")).to_have_text("$8.00")
+    page.clock.fast_forward(10_000)
+    expect(spoken).to_have_text("1 task updated. Total $8.00.")
 
 
 def test_kimi_proxy_is_shown_up_and_down_and_since_when(make_service: ServiceMaker, open_page: Opener) -> None:

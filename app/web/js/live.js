@@ -32,7 +32,7 @@ const handlers = {
 	},
 	cline_usage_updated({ epoch, revision, rows }) {
 		seen = { epoch, revision };
-		markFresh(rows.map((row) => row.task_id));
+		markFresh(rows.map((row) => row.task_id), revision);
 		readSoon();
 	},
 	watcher_state: readStatus,

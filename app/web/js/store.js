@@ -29,6 +29,7 @@ export const importing = signal(false);
 export const importResult = signal(null); // {at, receipt} or {at, code}
 export const fresh = signal(new Map()); // task id -> until when it counts as new
 export const announcement = signal("");
+export const untold = new Map(); // task id -> revision of its event, until a screen reader has heard of it
 
 export const period = computed(() => windowOf(state.value, minute.value));
 
@@ -167,8 +168,9 @@ export async function wantPages(first, last) {
 }
 
 /** The rows of an event are marked as new; their numbers come with the read that follows. */
-export function markFresh(ids) {
+export function markFresh(ids, revision) {
 	const now = Date.now();
+	for (const id of ids) untold.set(id, revision);
 	const young = [...fresh.value].filter(([, until]) => until > now);
 	fresh.value = new Map([...young, ...ids.map((id) => [id, now + FRESH_MS])]);
 }

@@ -3,7 +3,7 @@ import { effect, signal } from "../../vendor/signals-core.js";
 import { t, tn } from "../i18n.js";
 import { link } from "../live.js";
 import { embedded } from "../state.js";
-import { announcement, fresh, loading, month, problem, rows, spending, status, summary, unpriced } from "../store.js";
+import { announcement, loadedAt, loading, month, problem, spending, status, summary, unpriced, untold } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Filters } from "./filters.js";
@@ -21,14 +21,19 @@ const spoken = signal("");
 export function startSpeaking() {
 	let last = 0;
 	let timer = null;
+	const speak = () => {
+		const { revision, totals } = summary.value;
+		const told = [...untold].filter(([, its]) => its <= revision); // only of what the total holds already
+		if (told.length === 0) return;
+		last = Date.now();
+		for (const [id] of told) untold.delete(id);
+		spoken.value = tn("speak.fresh", told.length, { total: amount(totals.total_cost) });
+	};
+	// Not when the event comes, but when its numbers have replaced the old ones.
 	effect(() => {
-		const tasks = fresh.value.size;
-		if (tasks === 0) return;
+		if (!loadedAt.value || untold.size === 0) return;
 		clearTimeout(timer);
-		timer = setTimeout(() => {
-			last = Date.now();
-			spoken.value = tn("speak.fresh", tasks, { total: amount(rows.value.totals?.total_cost) });
-		}, Math.max(0, last + SPEAK_MS - Date.now()));
+		timer = setTimeout(speak, Math.max(0, last + SPEAK_MS - Date.now()));
 	});
 	effect(() => {
 		spoken.value = announcement.value;
