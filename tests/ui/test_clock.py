@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.emulation import hide, make_hideable
 from tests.ui.service import Service, entry
+from tests.ui.watch import GONE
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -30,6 +34,52 @@ def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser)
     expect(page).to_have_title("$0.00 today · Cline (local)")
     expect(page.locator("[data-field=tasks]")).to_have_text("0")
     context.close()
+
+
+def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: ServiceMaker, open_page: Opener) -> None:
+    """When the service is gone and midnight passes, yesterday's cost is not today's, and today's is unknown, not 0."""
+    service = make_service(budget_daily_usd="1", budget_monthly_usd="100")
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    late = dt.datetime.now(PARIS).replace(hour=23, minute=58, second=30, microsecond=0)
+    observed = open_page(service, prepare=lambda page: page.clock.install(time=late))
+    observed.allow(GONE)
+    page = observed.page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(page).to_have_title("$0.50 today · Cline (local)")
+    expect(page.locator("[data-field=budget]").first).to_have_text("Today 50% of $1.00")
+
+    service.stop()
+    expect(page.locator("main")).to_have_class("stale")
+    pace = page.locator("[data-field=pace]").inner_text()
+    page.clock.fast_forward(12 * 3_600_000)
+
+    expect(page).to_have_title("Cline (local)")
+    expect(page.locator("[data-field=budget]").first).to_have_text("Today – of $1.00")
+    expect(page.locator("[data-field=pace]")).to_have_text(pace)
+    day = f"{late:%a}, {late:%b} {late.day}"
+    expect(page.locator("[data-field=live]")).to_have_text(
+        re.compile(rf"Offline since {day}, 11:5\d PM, data as of {day}, 11:58 PM")
+    )
+
+
+def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> None:
+    """A tab that nobody looks at does not carry yesterday's cost as today's in its title."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    late = dt.datetime.now(PARIS).replace(hour=23, minute=59, second=30, microsecond=0)
+
+    def prepare(page: Page) -> None:
+        page.clock.install(time=late)
+        make_hideable(page)
+
+    page = open_page(service, prepare=prepare).page
+    expect(page).to_have_title("$0.50 today · Cline (local)")
+
+    hide(page)
+    page.clock.run_for(40_000)
+
+    expect(page).to_have_title("$0.00 today · Cline (local)")
 
 
 def test_week_keeps_every_task_across_the_change_of_clocks(service: Service, browser: Browser) -> None:

@@ -1,5 +1,6 @@
 // One clock for the page: a signal per second and one per minute, stopped while nobody looks.
 import { signal } from "../vendor/signals-core.js";
+import { midnight } from "./period.js";
 
 export const second = signal(Date.now());
 export const minute = signal(Date.now());
@@ -12,6 +13,7 @@ export function tick() {
 
 export function startClock() {
 	setInterval(() => {
-		if (!document.hidden) tick();
+		// A new day is noticed in the background too: the title names today.
+		if (!document.hidden || midnight(Date.now()) !== midnight(minute.value)) tick();
 	}, 1000);
 }

@@ -1,8 +1,9 @@
 // The socket: what happened while we look. It resumes where it was (epoch and revision), reconnects with full-jitter
 // back-off, and never carries the numbers themselves: after an event the page reads again, so nothing can drift.
-import { batch, effect, signal } from "../vendor/signals-core.js";
+import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { query } from "./api.js";
-import { markFresh, problem, readNow, readSoon, readStatus, status } from "./store.js";
+import { minute } from "./clock.js";
+import { loadedAt, markFresh, problem, readNow, readSoon, readStatus, status } from "./store.js";
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
@@ -10,6 +11,11 @@ const SILENCE_MS = 60_000; // the server beats every 25 s: two missed beats are 
 
 /** state: connecting | live | waiting; since: when it was lost; retryAt: when we try again. */
 export const link = signal({ state: "connecting", since: null, retryAt: null });
+
+export const stale = computed(() => Boolean(problem.value) || link.value.state === "waiting");
+
+/** Up to when the numbers on the page hold: nothing is said of the time in which nobody could tell us. */
+export const knownUntil = computed(() => (stale.value ? Math.max(loadedAt.value, link.value.since) : minute.value));
 
 let socket = null;
 let seen = null; // {epoch, revision}

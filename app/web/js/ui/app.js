@@ -1,7 +1,7 @@
 // The page as a whole: what is shown in which state.
 import { effect, signal } from "../../vendor/signals-core.js";
 import { t, tn } from "../i18n.js";
-import { link } from "../live.js";
+import { stale } from "../live.js";
 import { embedded } from "../state.js";
 import { announcement, loadedAt, loading, month, problem, spending, status, summary, unpriced, untold } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
@@ -65,8 +65,7 @@ function Content() {
 }
 
 export function App() {
-	const isStale = problem.value || link.value.state === "waiting";
 	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
-		<main id="content" tabindex="-1" class=${isStale && "stale"} aria-busy=${loading.value}><${Content} /></main>
+		<main id="content" tabindex="-1" class=${stale.value && "stale"} aria-busy=${loading.value}><${Content} /></main>
 		${!embedded && html`<${Footer} />`}<${Help} /><p class="spoken" role="status">${spoken.value}</p>`;
 }

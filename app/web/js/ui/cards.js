@@ -2,6 +2,7 @@
 import { minute } from "../clock.js";
 import { change, share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
+import { knownUntil } from "../live.js";
 import { DAY, midnight, monthStart, spentSoFar } from "../period.js";
 import { before, month, shown, spending, status, summary, unpriced } from "../store.js";
 import { Money, Tokens, amount, html, whole } from "./parts.js";
@@ -9,7 +10,7 @@ import { Money, Tokens, amount, html, whole } from "./parts.js";
 const SPARKS = 28;
 
 function Spark({ value }) {
-	const past = summary.value.series.filter((point) => point.start <= minute.value);
+	const past = summary.value.series.filter((point) => point.start <= knownUntil.value);
 	const size = Math.ceil(past.length / SPARKS);
 	const sums = [];
 	past.forEach((point, i) => {
@@ -25,7 +26,7 @@ function Spark({ value }) {
 function Change({ total, value }) {
 	const { window } = shown.value;
 	if (!window.before || !before.value) return null;
-	const words = change(total, spentSoFar(before.value.series, window, minute.value, value), locale.value);
+	const words = change(total, spentSoFar(before.value.series, window, knownUntil.value, value), locale.value);
 	if (words === null) return html`<span title=${t("change.none.why")}>${t("change.none")}</span>`;
 	// Before we watched, costs are dated by each task's last activity: what leans on that is approximate.
 	const isAbout = summary.value.exact_since > window.before.from;
@@ -61,17 +62,21 @@ function Tasks() {
 	return html`<${Card} name="tasks" big=${whole(tasks)}>${tasks > 0 && html`<p class="note">${t("card.average")} ${average}</p>`}<//>`;
 }
 
-/** Cost of today and of this month, in the filter or of everything. */
+/** Cost of today and of this month; null when the numbers end before it began: yesterday's are not today's, nor are they 0. */
 export function spentNow(source) {
-	if (!source) return { today: null, month: null };
-	const start = midnight(Date.now());
-	return { today: source.series.find((point) => point.start === start)?.total_cost ?? 0, month: source.totals.total_cost };
+	const now = minute.value;
+	const start = midnight(now);
+	const since = (begin, cost) => (source?.to > begin ? cost() : null);
+	return {
+		today: since(start, () => source.series.find((point) => point.start === start)?.total_cost ?? 0),
+		month: since(monthStart(now), () => source.totals.total_cost),
+	};
 }
 
 function pace() {
 	const { totals, from } = summary.value;
 	const { window } = shown.value;
-	const now = minute.value;
+	const now = knownUntil.value;
 	const days = (Math.min(now, window.to ?? now) - (window.from ?? from)) / DAY;
 	const inMonth = month.value.totals.total_cost;
 	// Less than a day is too little to go by: a morning would be stretched over a month.

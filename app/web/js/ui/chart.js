@@ -1,9 +1,9 @@
 // Cost or tokens over time: uPlot paints, this file decides what. Everything that is painted is also a table.
 import { useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
 import uPlot from "../../vendor/uplot.js";
-import { minute } from "../clock.js";
 import { moneyAxis } from "../format.js";
 import { locale, t } from "../i18n.js";
+import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars } from "../period.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { before, metric, shown, status, summary } from "../store.js";
@@ -182,7 +182,7 @@ function AsTable() {
 	const bar = barFor(summary.value);
 	const style = { "15m": "hour", hour: "hour", day: "weekday", week: "date", month: "month" }[bar];
 	let total = 0;
-	const lines = bars(summary.value.series, bar, value).filter(([start]) => start <= minute.value).map(([start, sum]) => [start, sum, (total += sum)]);
+	const lines = bars(summary.value.series, bar, value).filter(([start]) => start <= knownUntil.value).map(([start, sum]) => [start, sum, (total += sum)]);
 	return html`<div class="astable" tabindex="0" role="region" aria-label=${t("chart.table")}><table>
 		<thead><tr>${["when", "bars", "cumulative"].map((name) => html`<th scope="col">${t(`chart.${name}`)}</th>`)}</tr></thead>
 		<tbody>${lines.reverse().map(([start, sum, running]) => html`<tr key=${start}>
@@ -200,8 +200,8 @@ function Legend() {
 
 export function Chart() {
 	const { chart, table } = state.value;
-	const known = [summary.value, before.value, metric.value, chart, minute.value];
-	const data = useMemo(() => (chart === "bars" ? perBar : cumulative)(minute.value), known);
+	const known = [summary.value, before.value, metric.value, chart, knownUntil.value];
+	const data = useMemo(() => (chart === "bars" ? perBar : cumulative)(knownUntil.value), known);
 	const title = t(`chart.title.${metric.value}`);
 	const total = words(value(summary.value.totals));
 	const kinds = ["cumulative", "bars"].map((kind) => [kind, t(`chart.${kind}`)]);

@@ -6,7 +6,7 @@ import { embedded } from "../state.js";
 import { importNow, importResult, importing, loadedAt, problem, status } from "../store.js";
 import { nextTheme, theme } from "../theme.js";
 import { openHelp } from "./help.js";
-import { Ago, Icon, Segmented, html, when, whole } from "./parts.js";
+import { Ago, Icon, Segmented, html, timeOf, when, whole } from "./parts.js";
 
 const OFFLINE_MS = 10_000;
 const RESULT_MS = 20_000;
@@ -18,8 +18,8 @@ function connection() {
 	if (state === "connecting") return ["idle", t("live.connecting")];
 	const now = second.value;
 	if (now - since < OFFLINE_MS) return ["warn", tn("live.retry", Math.max(0, Math.ceil((retryAt - now) / 1000)))];
-	const asOf = loadedAt.value ? t("live.asof", { at: when(loadedAt.value, "clock") }) : "";
-	return ["bad", t("live.offline", { since: when(since, "clock") }) + asOf];
+	const asOf = loadedAt.value ? t("live.asof", { at: timeOf(loadedAt.value) }) : "";
+	return ["bad", t("live.offline", { since: timeOf(since) }) + asOf];
 }
 
 const Lamp = ({ name, kind, title, children }) =>

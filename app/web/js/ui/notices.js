@@ -5,14 +5,14 @@ import { locale, t, tcode, tn } from "../i18n.js";
 import { DAY } from "../period.js";
 import { loadedAt, problem, status } from "../store.js";
 import { ImportButton } from "./header.js";
-import { Ago, html, since, when } from "./parts.js";
+import { Ago, html, since, timeOf, when } from "./parts.js";
 
 const Notice = ({ kind, name, children }) =>
 	html`<div class=${`notice ${kind}`} data-notice=${name} role=${kind === "bad" ? "alert" : undefined}>${children}</div>`;
 
 function Trouble() {
 	if (!problem.value) return null;
-	const asOf = loadedAt.value && t("notice.asof", { at: when(loadedAt.value, "clock") });
+	const asOf = loadedAt.value && t("notice.asof", { at: timeOf(loadedAt.value) });
 	return html`<${Notice} kind="bad" name="problem"><b>${tcode(problem.value)}</b> ${asOf}<//>`;
 }
 

@@ -4,6 +4,7 @@ import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
 import { ago, compact, count, moment, money, moneyExact } from "../format.js";
 import { locale, t } from "../i18n.js";
+import { midnight } from "../period.js";
 import { announcement } from "../store.js";
 
 export const html = htm.bind(h);
@@ -15,6 +16,9 @@ export const whole = (n) => count(n, locale.value);
 export const when = (ms, style) => moment(ms, style, locale.value);
 export const since = (ms, now) => ago(ms, now, locale.value);
 export const exact = (usd) => moneyExact(usd, locale.value);
+
+/** The time of a moment of today, the day as well of an older one. */
+export const timeOf = (ms) => when(ms, midnight(ms) === midnight(minute.value) ? "clock" : "hour");
 
 const PATHS = {
 	close: "M4 4l8 8M12 4l-8 8",
