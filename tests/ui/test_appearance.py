@@ -17,6 +17,21 @@ WHITE = "rgb(255, 255, 255)"
 _INNER_OVERFLOW = """() => [...document.querySelectorAll("details.popover[open] > .panel *")]
   .filter((part) => part.getBoundingClientRect().right > innerWidth).map((part) => part.outerHTML.slice(0, 80))"""
 
+_SPARKS_OVER_TEXT = """() => [...document.querySelectorAll(".card")].flatMap((card) => {
+  const spark = card.querySelector(".spark")?.getBoundingClientRect();
+  const texts = document.createTreeWalker(card, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (spark && texts.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(texts.currentNode);
+    for (const box of range.getClientRects()) {
+      const isApart = box.right <= spark.left || box.left >= spark.right || box.bottom <= spark.top || box.top >= spark.bottom;
+      if (!isApart) found.push(`${card.dataset.card}: ${texts.currentNode.data}`);
+    }
+  }
+  return found;
+})"""
+
 
 @pytest.fixture(scope="module")
 def service(make_shared: ServiceMaker) -> Service:
@@ -27,7 +42,8 @@ def service(make_shared: ServiceMaker) -> Service:
         entry(str(1_760_000_000_000 + n), ts=moment_ms(n % 30), model=models[n % 10], cost=1234.5 / (n + 1))
         for n in range(150)
     ]
-    service.ledger.write(*old, entry("1790000000000", ts=now_ms()))
+    free = entry("1760000000200", ts=moment_ms(2), model=models[0], cost=0)
+    service.ledger.write(*old, free, entry("1790000000000", ts=now_ms()))
     service.start()
     return service
 
@@ -56,7 +72,7 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     """Phones and tablets scroll in one direction only, and every part of the page is there."""
     page = open_page(service, "/?period=30d", language=language, size=(width, 800), prepare=stop_clock).page
 
-    expect(page.locator("[data-field=tasks]")).to_have_text("150")
+    expect(page.locator("[data-field=tasks]")).to_have_text("151")
     for part in (".primary", ".filters", ".cards", ".plot canvas", ".models", ".tasks tfoot"):
         expect(page.locator(part).first).to_be_visible()
     for popover in page.locator("details.popover > summary").all():
@@ -72,6 +88,17 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     page.mouse.wheel(0, 600)
     expect(page.locator("tr[data-task]").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1280, 1440])
+def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width: int, language: str) -> None:
+    """The lines have a row of their own, at every width, also beside the mark of what is unpriced."""
+    page = open_page(service, "/?period=30d", language=language, size=(width, 900), prepare=stop_clock).page
+
+    expect(page.locator("[data-card=cost] .tag")).to_be_visible()
+    expect(page.locator("svg.spark")).to_have_count(3)
+    assert page.evaluate(_SPARKS_OVER_TEXT) == []
 
 
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:
