@@ -102,6 +102,28 @@ def test_copy_button_says_that_it_has_copied(service: Service, open_page: Opener
     assert page.evaluate("navigator.clipboard.readText()") == "1002"
 
 
+def test_phone_sorts_and_copies(service: Service, open_page: Opener) -> None:
+    """Where the table has no head there is a choice above it; every task shows its id, with its button."""
+    page = open_page(service, "/?period=all&sort=tokens_in", size=(390, 1800), prepare=stop_clock).page
+    first = page.locator("tr[data-task]").first
+    expect(first).to_have_attribute("data-task", "1001")
+
+    page.get_by_label("Sort by").select_option("Cost")
+    expect(first).to_have_attribute("data-task", "1003")
+    expect(page.get_by_label("Sort by")).to_have_value("total_cost")
+    page.get_by_role("button", name="Reverse the order").click()
+    expect(first).to_have_attribute("data-task", "1002")
+
+    copy = page.get_by_role("button", name="Copy task id 1002")
+    expect(copy).to_have_css("opacity", "1")
+    copy.click()
+    expect(copy).to_have_text("✓")
+    assert page.evaluate("navigator.clipboard.readText()") == "1002"
+    expect(page.locator("tr[data-task='1002'] .id")).to_contain_text("1002")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(page.get_by_label("Sort by")).to_be_hidden()
+
+
 def test_relative_time_has_its_moment_on_hover(service: Service, open_page: Opener) -> None:
     """On hover a relative time says when exactly, in the zone of the browser."""
     page = open_page(service, "/?period=all", prepare=stop_clock).page

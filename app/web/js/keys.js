@@ -49,7 +49,7 @@ function pressed(event) {
 		}
 		return;
 	}
-	const isTyping = target.closest?.("input, dialog");
+	const isTyping = target.closest?.("input, select, dialog");
 	if (!keysOn.value || isTyping || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, key)) return;
 	event.preventDefault();
 	KEYS[key]();

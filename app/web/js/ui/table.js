@@ -57,6 +57,14 @@ function Head() {
 	return html`<thead><tr aria-rowindex="1">${COLUMNS.map(column)}</tr></thead>`;
 }
 
+/** The same where the head has no room. */
+function Sort() {
+	const { sort, order } = state.value;
+	return html`<div class="sort"><label>${t("sort")} <select value=${sort} onChange=${({ target }) => chooseSort(target.value)}>
+		${COLUMNS.map((name) => html`<option value=${name} selected=${name === sort}>${t(`col.${name}`)}</option>`)}</select></label>
+		<button class="ghost" onClick=${() => chooseSort(sort)} aria-label=${t("sort.turn")}>${order === "asc" ? "↑" : "↓"}</button></div>`;
+}
+
 function Foot() {
 	const { totals, total } = rows.value;
 	const without = totals.unpriced_task_count;
@@ -133,7 +141,7 @@ export function Tasks() {
 		list.push(task ? html`<${Row} key=${task.task_id} task=${task} index=${index} />` : html`<tr key=${index} class="wait"><td colspan="6"></td></tr>`);
 	}
 	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks">
-		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2></div>
+		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2>${total > 1 && html`<${Sort} />`}</div>
 		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
 		<table aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
 			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table></section>`;
