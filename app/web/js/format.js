@@ -95,7 +95,9 @@ export function ago(moment, now, locale) {
 	if (missing(moment)) return UNKNOWN;
 	const past = moment - now < DAY ? Math.min(0, moment - now) : moment - now;
 	const [, size, unit] = AGES.find(([limit]) => Math.abs(past) < limit);
-	const style = locale.startsWith("fr") ? "short" : "narrow"; // narrow French is "-12 s", which nobody says
+	// Narrow French is "-12 s", which nobody says, and in short French two months read like two minutes: "2 m.".
+	const french = unit === "month" || unit === "year" ? "long" : "short";
+	const style = locale.startsWith("fr") ? french : "narrow";
 	return intl(Intl.RelativeTimeFormat, locale, { style }).format(Math.trunc(past / size) || -0, unit);
 }
 
