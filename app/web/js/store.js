@@ -19,7 +19,7 @@ export const status = signal(null);
 export const summary = signal(null);
 export const before = signal(null); // the summary of the period before: the ghost on the chart
 export const month = signal(null); // this month day by day, in the filter: today's cost, pace
-export const spending = signal(null); // the same of everything: what a budget is held against
+export const spending = signal(null); // the same of everything: budgets and the title
 export const shown = signal(null); // {state, window} of the numbers that are on the page
 export const rows = signal({ total: 0, totals: null, pages: new Map() });
 export const problem = signal(null); // code
@@ -68,8 +68,7 @@ async function readAll(abort) {
 	const bucket = bucketFor(window);
 	const thisMonth = { from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", tz };
 	const filter = filterOf(state.value);
-	const mayHaveBudget = !status.value || Object.values(status.value.budget ?? {}).some(Boolean);
-	const needsSpending = mayHaveBudget && isNarrowed(state.value);
+	const needsSpending = isNarrowed(state.value);
 	// The period before hardly changes: it is read with a new question and once a minute, not with every event.
 	const key = JSON.stringify([window.before, filter, Math.floor(now / MINUTE)]);
 	const needsBefore = window.before && key !== beforeKey;

@@ -3,7 +3,7 @@ import { effect, signal } from "../../vendor/signals-core.js";
 import { t, tn } from "../i18n.js";
 import { stale } from "../live.js";
 import { embedded } from "../state.js";
-import { announcement, loadedAt, loading, month, problem, spending, status, summary, unpriced, untold } from "../store.js";
+import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Filters } from "./filters.js";
@@ -43,9 +43,9 @@ export function startSpeaking() {
 /** A tab in the background still says what today cost. */
 export function startTitle() {
 	effect(() => {
-		const { today } = spentNow(month.value);
+		const { today } = spentNow(spending.value); // of everything: a title has no room to name a filter
 		const budget = status.value?.budget?.daily_usd;
-		const isOver = budget && budgetState(spentNow(spending.value).today, budget) === "over";
+		const isOver = budget && budgetState(today, budget) === "over";
 		const cost = unpriced.value || today === null ? "" : `${t("title.today", { cost: amount(today) })} · `;
 		document.title = `${isOver ? "⚠ " : ""}${cost}${t("title")}`;
 	});

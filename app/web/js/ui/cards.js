@@ -4,6 +4,7 @@ import { change, share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, midnight, monthStart, spentSoFar } from "../period.js";
+import { isNarrowed } from "../state.js";
 import { before, month, shown, spending, status, summary, unpriced } from "../store.js";
 import { Money, Tokens, amount, html, whole } from "./parts.js";
 
@@ -91,7 +92,7 @@ export const budgetState = (spent, budget) => (spent > budget ? "over" : spent >
 function Budget({ spent, budget, label }) {
 	if (!budget) return null;
 	const kind = budgetState(spent, budget);
-	return html`<p class=${`budget ${kind}`} data-field="budget">${label} ${share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}
+	return html`<p class=${`budget ${kind}`} data-field="budget">${label}${isNarrowed(shown.value.state) && ` · ${t("budget.all")}`} ${share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}
 		${kind !== "ok" && html`<b> ${t(`budget.${kind}`)}</b>`}
 		<svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"><path d="M0,1H100" /><path d=${`M0,1H${Math.min(100, (100 * spent) / budget)}`} /></svg></p>`;
 }
