@@ -91,6 +91,20 @@ def test_custom_range_takes_two_days_both_included(service: Service, open_page: 
     expect(page).to_have_url(re.compile(f"from={int(dt.datetime(2025, 11, 9, tzinfo=NOON.tzinfo).timestamp() * 1000)}"))
 
 
+def test_inverted_range_is_turned_round_and_enter_applies_it(service: Service, open_page: Opener) -> None:
+    """The later day given first means the same two days; the Enter key is as good as the button."""
+    page = open_page(service, prepare=stop_clock).page
+    expect(page.locator("[data-field=tasks]")).to_have_text("3")
+
+    page.keyboard.press("7")
+    page.get_by_label("From").fill("2025-11-10")
+    page.get_by_label("to", exact=True).fill("2025-11-09")
+    page.get_by_label("to", exact=True).press("Enter")
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$1,234.75")
+    expect(page.locator("[data-chip=period]")).to_have_text(re.compile("Nov 9 . 10, 2025"))
+
+
 def test_copy_button_says_that_it_has_copied(service: Service, open_page: Opener) -> None:
     """The id is in the clipboard, the button shows it, and a screen reader hears it."""
     page = open_page(service, "/?period=all", prepare=stop_clock).page

@@ -3,7 +3,7 @@ import { useRef } from "../../vendor/preact-hooks.js";
 import { exportUrl } from "../api.js";
 import { range } from "../format.js";
 import { language, locale, t } from "../i18n.js";
-import { PERIODS, addDays, midnight, zone } from "../period.js";
+import { PERIODS, addDays, midnight, monthStart, zone } from "../period.js";
 import { choosePeriod, chooseRange, chooseStore, clearModel, show, state } from "../state.js";
 import { metric, period, status, unpriced, usageFilter } from "../store.js";
 import { Icon, ModelName, Segmented, html } from "./parts.js";
@@ -13,23 +13,24 @@ const TYPING_MS = 200;
 const dayText = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 const dayOf = (input) => new Date(`${input.value}T00:00`).getTime();
 
-/** Two days, both included. */
+/** Two days, both included, in whichever order they are given. */
 function Custom() {
 	const panel = useRef(null);
 	const { from, to } = period.value;
-	const apply = () => {
-		const [first, last] = [...panel.current.querySelectorAll("input")].map(dayOf);
-		if (!(first <= last)) return;
+	const apply = (event) => {
+		event.preventDefault();
+		const [first, last] = [...panel.current.querySelectorAll("input")].map(dayOf).sort((a, b) => a - b);
 		panel.current.open = false;
 		chooseRange(first, addDays(last, 1));
 	};
 	const today = midnight(Date.now());
+	const day = (ms) => html`<input type="date" required min="2020-01-01" max=${dayText(monthStart(today, 1) - 1)} value=${dayText(ms)} />`;
 	return html`<details class="popover custom" ref=${panel}><summary class="soft">${t("period.custom")}</summary>
-		<div class="panel">
-			<label>${t("period.from")} <input type="date" value=${dayText(from ?? addDays(today, -29))} /></label>
-			<label>${t("period.to")} <input type="date" value=${dayText(to ? to - 1 : today)} /></label>
-			<button class="primary" onClick=${apply}>${t("period.apply")}</button>
-		</div></details>`;
+		<form class="panel" onSubmit=${apply}>
+			<label>${t("period.from")} ${day(from ?? addDays(today, -29))}</label>
+			<label>${t("period.to")} ${day(to ? to - 1 : today)}</label>
+			<button class="primary">${t("period.apply")}</button>
+		</form></details>`;
 }
 
 const Chip = ({ name, remove, children }) => html`<span class="chip" data-chip=${name}>${children}
