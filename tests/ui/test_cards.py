@@ -109,6 +109,15 @@ def test_chart_names_ghost_and_budget(service: Service, open_page: Opener) -> No
     expect(page.locator(".legend")).to_contain_text("budget $200.00")
 
 
+def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page: Opener) -> None:
+    """Nothing was spent before: the card says so in these words, and the chart has no ghost."""
+    page = open_page(service, "/?model=z-ai%2Fglm-5", prepare=stop_clock).page
+
+    expect(page.locator("[data-card=cost] .note")).to_have_text("nothing in the previous period")
+    expect(page.locator(".legend")).to_contain_text("this period")
+    expect(page.locator(".legend")).not_to_contain_text("previous period")
+
+
 def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> None:
     """A budget is for everything: beside the cost of one model it would mislead, in the card it stays."""
     page = open_page(service, "/?period=month&model=z-ai%2Fglm-5", prepare=stop_clock).page

@@ -28,7 +28,10 @@ function Change({ total, value }) {
 	const { window } = shown.value;
 	if (!window.before || !before.value) return null;
 	const words = change(total, spentSoFar(before.value.series, window, knownUntil.value, value), locale.value);
-	if (words === null) return html`<span title=${t("change.none.why")}>${t("change.none")}</span>`;
+	if (words === null) {
+		const isLater = before.value.series.some((point) => value(point) > 0);
+		return html`<span title=${t("change.none.why")}>${t(isLater ? "change.none.yet" : "change.none")}</span>`;
+	}
 	// Before we watched, costs are dated by each task's last activity: what leans on that is approximate.
 	const isAbout = summary.value.exact_since > window.before.from;
 	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;

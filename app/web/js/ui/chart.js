@@ -17,10 +17,13 @@ const isCost = () => metric.value === "cost";
 const words = (value) => (isCost() ? amount(value) : short(value));
 const value = (point) => (isCost() ? point.total_cost : point.tokens_in + point.tokens_out);
 
+/** The period before; null where nothing was spent in it: a line along zero says less than none. */
+const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
+
 /** Running sums at the end of each bucket, from zero: [x, before, now]; nothing is drawn where nothing is known yet. */
 function cumulative(now) {
 	const { series, to } = summary.value;
-	const ghost = before.value?.series;
+	const ghost = ghostSeries();
 	const lines = [[], [], []];
 	let sum = 0;
 	let earlier = 0;
@@ -45,7 +48,7 @@ function cumulative(now) {
 function perBar(now) {
 	const bar = barFor(summary.value);
 	const current = bars(summary.value.series, bar, value);
-	const ghost = before.value ? bars(before.value.series, bar, value) : [];
+	const ghost = bars(ghostSeries() ?? [], bar, value);
 	return [
 		current.map(([start]) => start / 1000),
 		current.map((_, i) => ghost[i]?.[1] ?? null),
@@ -193,7 +196,7 @@ function Legend() {
 	const { exact_since: since, from } = summary.value;
 	const budget = budgetLine();
 	return html`<p class="legend"><span><i></i>${t("chart.current")}</span>
-		${before.value && html`<span><i class="then"></i>${t("chart.before")}</span>`}
+		${ghostSeries() && html`<span><i class="then"></i>${t("chart.before")}</span>`}
 		${budget && html`<span><i class="limit"></i>${t("chart.budget", { budget: amount(budget) })}</span>`}
 		${since > from && html`<span title=${t("exact.why")} data-field="exact"><i class="dated"></i>${t("exact.since", { at: when(since, "day") })}</span>`}</p>`;
 }
