@@ -71,6 +71,19 @@ def test_model_click_filters_everything_and_the_chip_takes_it_back(service: Serv
     expect(page.locator("tr[data-task]")).to_have_count(3)
 
 
+def test_focus_stays_near_when_a_chip_is_removed(service: Service, open_page: Opener) -> None:
+    """From chip to chip by keyboard, and from the last one to the field in which a filter is typed."""
+    page = open_page(service, "/?model=z-ai%2Fglm-5&q=glm", language="fr-FR").page
+
+    page.get_by_role("button", name="Retirer le filtre\u00a0: z-ai/glm-5").press("Enter")
+    expect(page.locator("[data-chip=model]")).to_have_count(0)
+    expect(page.locator("[data-chip=q] button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-chip]")).to_have_count(0)
+    expect(page.locator("#filter")).to_be_focused()
+    expect(page.locator("tr[data-task]")).to_have_count(3)
+
+
 def test_unknown_model_is_a_filter_of_its_own(service: Service, open_page: Opener) -> None:
     """Tasks whose model is unknown are one row, and can be chosen."""
     page = open_page(service).page

@@ -33,17 +33,30 @@ function Custom() {
 		</form></details>`;
 }
 
-const Chip = ({ name, remove, children }) => html`<span class="chip" data-chip=${name}>${children}
-	<button onClick=${remove} aria-label=${t("filter.remove")}><${Icon} name="close" /></button></span>`;
-
-function Chips() {
-	const { period: chosen, from, to, model, unknown_model, q, store } = state.value;
-	return html`
-		${chosen === "custom" && html`<${Chip} name="period" remove=${() => choosePeriod("7d")}>${range(from, to, locale.value)}<//>`}
-		${(model || unknown_model) && html`<${Chip} name="model" remove=${clearModel}><${ModelName} id=${model} /><//>`}
-		${store && html`<${Chip} name="store" remove=${() => chooseStore(null)}>${t(`store.${store}`)}<//>`}
-		${q && html`<${Chip} name="q" remove=${() => show({ q: "" })}>${t("filter.text", { q })}<//>`}`;
+/** What is chosen beyond the buttons: {name, words, remove}. */
+export function chosen() {
+	const { period, from, to, model, unknown_model, q, store } = state.value;
+	return [
+		period === "custom" && { name: "period", words: range(from, to, locale.value), remove: () => choosePeriod("7d") },
+		(model || unknown_model) && { name: "model", words: model ?? t("model.unknown"), remove: clearModel },
+		store && { name: "store", words: t(`store.${store}`), remove: () => chooseStore(null) },
+		q && { name: "q", words: t("filter.text", { q }), remove: () => show({ q: "" }) },
+	].filter(Boolean);
 }
+
+function Chip({ name, words, remove }) {
+	// The focus would be lost with the button: it goes to the next chip, or to where a filter is typed.
+	const press = ({ currentTarget }) => {
+		const all = [...document.querySelectorAll(".chip button")];
+		const place = all.indexOf(currentTarget);
+		(all[place + 1] ?? all[place - 1] ?? document.getElementById("filter")).focus();
+		remove();
+	};
+	return html`<span class="chip" data-chip=${name}>${name === "model" ? html`<${ModelName} id=${state.value.model} />` : words}
+		<button onClick=${press} aria-label=${t("filter.remove", { name: words })}><${Icon} name="close" /></button></span>`;
+}
+
+const Chips = () => chosen().map((one) => html`<${Chip} key=${one.name} ...${one} />`);
 
 /** Only where there is something to choose between. */
 function Stores() {
