@@ -109,6 +109,15 @@ def test_chart_names_ghost_and_budget(service: Service, open_page: Opener) -> No
     expect(page.locator(".legend")).to_contain_text("budget $200.00")
 
 
+def test_chart_as_table_has_the_period_before_and_no_legend_of_lines(service: Service, open_page: Opener) -> None:
+    """Whatever is drawn is a column too; what explains lines is only there with lines."""
+    page = open_page(service, "/?table=true", prepare=stop_clock).page
+
+    expect(page.locator(".astable thead th")).to_have_text(["When", "Per period", "previous period", "Cumulative"])
+    expect(page.locator(".astable tbody tr").nth(1).locator("td")).to_have_text(["$0.00", "$10.00", "$7.00"])
+    expect(page.locator(".legend")).not_to_contain_text("this period")
+
+
 def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page: Opener) -> None:
     """Nothing was spent before: the card says so in these words, and the chart has no ghost."""
     page = open_page(service, "/?model=z-ai%2Fglm-5", prepare=stop_clock).page

@@ -1,7 +1,7 @@
 // Cost or tokens over time: uPlot paints, this file decides what. Everything that is painted is also a table.
 import { useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
 import uPlot from "../../vendor/uplot.js";
-import { moneyAxis } from "../format.js";
+import { UNKNOWN, moneyAxis } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars } from "../period.js";
@@ -184,21 +184,27 @@ function Plot({ data, label }) {
 function AsTable() {
 	const bar = barFor(summary.value);
 	const style = { "15m": "hour", hour: "hour", day: "weekday", week: "date", month: "month" }[bar];
+	const ghost = ghostSeries() && bars(ghostSeries(), bar, value);
+	const columns = ["when", "bars", ghost && "before", "cumulative"].filter(Boolean);
 	let total = 0;
-	const lines = bars(summary.value.series, bar, value).filter(([start]) => start <= knownUntil.value).map(([start, sum]) => [start, sum, (total += sum)]);
+	const lines = bars(summary.value.series, bar, value)
+		.filter(([start]) => start <= knownUntil.value)
+		.map(([start, sum], i) => [start, sum, ghost?.[i]?.[1], (total += sum)]);
 	return html`<div class="astable" tabindex="0" role="region" aria-label=${t("chart.table")}><table>
-		<thead><tr>${["when", "bars", "cumulative"].map((name) => html`<th scope="col">${t(`chart.${name}`)}</th>`)}</tr></thead>
-		<tbody>${lines.reverse().map(([start, sum, running]) => html`<tr key=${start}>
-			<th scope="row">${when(start, style)}</th><td>${words(sum)}</td><td>${words(running)}</td></tr>`)}</tbody></table></div>`;
+		<thead><tr>${columns.map((name) => html`<th scope="col">${t(`chart.${name}`)}</th>`)}</tr></thead>
+		<tbody>${lines.reverse().map(([start, sum, then, running]) => html`<tr key=${start}>
+			<th scope="row">${when(start, style)}</th><td>${words(sum)}</td>${ghost && html`<td class="soft">${then === undefined ? UNKNOWN : words(then)}</td>`}<td>${words(running)}</td></tr>`)}</tbody></table></div>`;
 }
 
 function Legend() {
 	const { exact_since: since, from } = summary.value;
+	const { chart, table } = state.value;
 	const budget = budgetLine();
-	return html`<p class="legend"><span><i></i>${t("chart.current")}</span>
+	const drawn = () => html`<span><i></i>${t("chart.current")}</span>
 		${ghostSeries() && html`<span><i class="then"></i>${t("chart.before")}</span>`}
-		${budget && html`<span><i class="limit"></i>${t("chart.budget", { budget: amount(budget) })}</span>`}
-		${since > from && html`<span title=${t("exact.why")} data-field="exact"><i class="dated"></i>${t("exact.since", { at: when(since, "day") })}</span>`}</p>`;
+		${budget && html`<span><i class="limit"></i>${t("chart.budget", { budget: amount(budget) })}</span>`}`;
+	return html`<p class=${`legend ${chart}`}>${!table && drawn()}
+		${since > from && html`<span title=${t("exact.why")} data-field="exact">${!table && html`<i class="dated"></i>`}${t("exact.since", { at: when(since, "day") })}</span>`}</p>`;
 }
 
 export function Chart() {
