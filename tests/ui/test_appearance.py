@@ -103,8 +103,9 @@ def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width
 
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:
     """In print there is dark text on white, whatever the theme, without buttons and without empty sheets."""
-    page = open_page(service, "/?period=30d", theme="dark", prepare=stop_clock).page
+    page = open_page(service, "/?period=30d&q=model", theme="dark", prepare=stop_clock).page
     expect(page.locator("tr[data-task]").first).to_be_visible()
+    expect(page.locator(".print-only").first).to_be_hidden()
 
     page.emulate_media(media="print", color_scheme="dark")
 
@@ -114,6 +115,12 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
     expect(page.locator(".filters")).to_be_hidden()
     expect(page.locator("[data-field=cost]")).to_be_visible()
     expect(page.locator(".tasks tfoot")).to_be_visible()
+    expect(page.locator("[data-field=printed]")).to_have_text(
+        re.compile(r"^Oct 13 . Nov 11, 2025 \(Europe/Paris\) · “model” · printed Tue, Nov 11, 12:00.PM$")
+    )
+    expect(page.locator("[data-field=printed-rows]")).to_have_text(
+        re.compile(r"^\d\d of 151 tasks; the export has all of them$")
+    )
     assert page.evaluate("document.documentElement.scrollHeight") < 3_000
 
 

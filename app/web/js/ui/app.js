@@ -6,7 +6,7 @@ import { embedded } from "../state.js";
 import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
-import { Filters } from "./filters.js";
+import { Filters, Printed } from "./filters.js";
 import { Header } from "./header.js";
 import { Help } from "./help.js";
 import { Models } from "./models.js";
@@ -61,7 +61,7 @@ function Content() {
 	if (problem.value === "token_required" || (problem.value && !summary.value)) return html`<${Blocked} />`;
 	if (!summary.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
 	if (status.value.task_count === 0) return html`<${Notices} /><${Welcome} />`;
-	return html`<${Notices} /><${Filters} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
+	return html`<${Notices} /><${Filters} /><${Printed} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
 }
 
 export function App() {

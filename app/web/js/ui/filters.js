@@ -1,12 +1,13 @@
 // One filter for the whole page: period, model, text. What is chosen shows as a chip that takes it away again.
 import { useRef } from "../../vendor/preact-hooks.js";
 import { exportUrl } from "../api.js";
+import { minute } from "../clock.js";
 import { range } from "../format.js";
 import { language, locale, t } from "../i18n.js";
 import { PERIODS, addDays, midnight, monthStart, zone } from "../period.js";
 import { choosePeriod, chooseRange, chooseStore, clearModel, show, state } from "../state.js";
-import { metric, period, status, unpriced, usageFilter } from "../store.js";
-import { Icon, ModelName, Segmented, html } from "./parts.js";
+import { metric, period, shown, status, summary, unpriced, usageFilter } from "../store.js";
+import { Icon, ModelName, Segmented, html, when } from "./parts.js";
 
 const TYPING_MS = 200;
 
@@ -54,6 +55,15 @@ function Chip({ name, words, remove }) {
 	};
 	return html`<span class="chip" data-chip=${name}>${name === "model" ? html`<${ModelName} id=${state.value.model} />` : words}
 		<button onClick=${press} aria-label=${t("filter.remove", { name: words })}><${Icon} name="close" /></button></span>`;
+}
+
+/** On paper nothing can be pressed, but what the numbers are of must be said, and when they were printed. */
+export function Printed() {
+	const { window } = shown.value;
+	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
+	const days = range(window.from ?? summary.value.from, window.to ?? summary.value.to, locale.value);
+	const parts = [`${days} (${zone()})`, ...filters, t("print.at", { at: when(minute.value, "hour") })];
+	return html`<p class="print-only" data-field="printed">${parts.join(" · ")}</p>`;
 }
 
 const Chips = () => chosen().map((one) => html`<${Chip} key=${one.name} ...${one} />`);

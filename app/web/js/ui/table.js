@@ -144,5 +144,6 @@ export function Tasks() {
 		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2>${total > 1 && html`<${Sort} />`}</div>
 		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
 		<table aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
-			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table></section>`;
+			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table>
+		${total > last - first && html`<p class="print-only" data-field="printed-rows">${t("print.rows", { n: whole(last - first), total: whole(total) })}</p>`}</section>`;
 }
