@@ -25,8 +25,9 @@ _SPARKS_OVER_TEXT = """() => [...document.querySelectorAll(".card")].flatMap((ca
     const range = document.createRange();
     range.selectNodeContents(texts.currentNode);
     for (const box of range.getClientRects()) {
-      const isApart = box.right <= spark.left || box.left >= spark.right || box.bottom <= spark.top || box.top >= spark.bottom;
-      if (!isApart) found.push(`${card.dataset.card}: ${texts.currentNode.data}`);
+      const isBeside = box.right <= spark.left || box.left >= spark.right;
+      const isAbove = box.bottom <= spark.top || box.top >= spark.bottom;
+      if (!isBeside && !isAbove) found.push(`${card.dataset.card}: ${texts.currentNode.data}`);
     }
   }
   return found;
@@ -99,6 +100,17 @@ def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width
     expect(page.locator("[data-card=cost] .tag")).to_be_visible()
     expect(page.locator("svg.spark")).to_have_count(3)
     assert page.evaluate(_SPARKS_OVER_TEXT) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
+    """Where names are cut, the part that tells them apart is cut last."""
+    page = open_page(service, "/?period=30d", size=(width, 1800), prepare=stop_clock).page
+
+    name = page.locator("tr[data-task] .model").first
+    expect(name).to_have_attribute("aria-label", re.compile("^provider-with-a-long-name/some-model"))
+    shares = name.evaluate("(name) => [...name.children].map((part) => part.clientWidth / part.scrollWidth)")
+    assert shares[0] < shares[1]
 
 
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:

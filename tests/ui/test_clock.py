@@ -55,7 +55,7 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
     page.clock.fast_forward(12 * 3_600_000)
 
     expect(page).to_have_title("Cline (local)")
-    expect(page.locator("[data-field=budget]").first).to_have_text("Today – of $1.00")
+    expect(page.locator("[data-field=budget]").first).to_have_text("Today \u2013 of $1.00")
     expect(page.locator("[data-field=pace]")).to_have_text(pace)
     day = f"{late:%a}, {late:%b} {late.day}"
     expect(page.locator("[data-field=live]")).to_have_text(

@@ -52,6 +52,10 @@ def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: 
     text = download.value.path().read_text(encoding="utf-8")
     assert text.startswith("\ufefftask_id;ts;")
     assert "1234,5" in text
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.keyboard.press("e")
+    assert download.value.path().read_text(encoding="utf-8") == text
     page.get_by_role("button", name="English").click()
     page.locator(".export summary").click()
     expect(page.get_by_role("link", name="NDJSON")).to_be_visible()

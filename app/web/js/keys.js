@@ -24,7 +24,7 @@ const KEYS = {
 	j: () => move(1),
 	k: () => move(-1),
 	c: () => selected.value && copyText(selected.value),
-	e: () => document.querySelector(".export .csv")?.click(),
+	e: () => (document.querySelector(".export .excel-fr") ?? document.querySelector(".export .csv"))?.click(),
 	"?": openHelp,
 	7() {
 		const custom = document.querySelector(".custom");

@@ -63,7 +63,7 @@ function Tasks() {
 	const average = unpriced.value
 		? html`<${Tokens} n=${Math.round((tokens_in + tokens_out) / tasks)} /> ${t("card.tokens")}`
 		: html`<${Money} usd=${cost / tasks} />`;
-	return html`<${Card} name="tasks" big=${whole(tasks)}>${tasks > 0 && html`<p class="note">${t("card.average")} ${average}</p>`}<//>`;
+	return html`<${Card} name="tasks" big=${whole(tasks)}>${tasks > 0 && html`<p class="note"><span>${t("card.average")} ${average}</span></p>`}<//>`;
 }
 
 /** Cost of today and of this month; null when the numbers end before it began: yesterday's are not today's, nor are they 0. */

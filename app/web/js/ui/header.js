@@ -38,12 +38,13 @@ function Kimi() {
 	return html`<${Lamp} name="kimi" kind=${kind} title=${title}>Kimi Proxy ${t(`kimi.${kimi.reason ?? kimi.state}`)}<//>`;
 }
 
-/** What an import did, in a few words. */
-function counts({ added_count, updated_count, error_count }) {
+/** What an import did, in a few words, without its errors. */
+function done({ added_count, updated_count }) {
 	const parts = [added_count && tn("import.added", added_count), updated_count && tn("import.updated", updated_count)];
-	const done = parts.filter(Boolean);
-	return [...(done.length ? done : [t("import.nothing")]), tn("import.errors", error_count)].join(" · ");
+	return parts.filter(Boolean).join(" · ") || t("import.nothing");
 }
+
+const errors = ({ error_count }) => tn("import.errors", error_count);
 
 function Rejections({ run }) {
 	if (!run.rejections.length) return null;
@@ -66,7 +67,7 @@ function LastImport() {
 	if (sessions?.last_import) facts.sessions = html`<${Ago} ms=${sessions.last_import.at} /> · ${tn("store.tasks", sessions.task_count)}`;
 	if (run.remaining_count) facts.remaining = whole(run.remaining_count);
 	return html`<details class="last popover" data-field="last-import">
-		<summary class="soft">${t("import.last")} <${Ago} ms=${run.at} /><span class="counts"> · ${counts(run)}</span></summary>
+		<summary class="soft">${t("import.last")} <${Ago} ms=${run.at} /><span class="counts"> · ${done(run)}</span><span class=${run.error_count > 0 ? "warn" : "counts"}> · ${errors(run)}</span></summary>
 		<div class="panel">
 			<dl>${Object.entries(facts).map(([name, value]) => html`<div><dt>${t(`import.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>
 			<${Rejections} run=${run} />
@@ -78,7 +79,7 @@ function Result() {
 	let words = "";
 	if (importing.value) words = t("import.running");
 	else if (result && second.value - result.at < RESULT_MS) {
-		words = result.code ? tcode(result.code) : t("import.done", { counts: counts(result.receipt) });
+		words = result.code ? tcode(result.code) : t("import.done", { counts: `${done(result.receipt)} · ${errors(result.receipt)}` });
 	}
 	const kind = result?.code && !importing.value ? "bad" : "good";
 	return html`<span role="status" class=${kind} data-field="import-result">${words}</span>`;

@@ -13,10 +13,10 @@ const value = (row) => (metric.value === "cost" ? row.total_cost : tokens(row));
 const Bar = ({ ratio }) => html`<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">
 	<rect width="100" height="1" /><rect width=${100 * Math.max(0, ratio || 0)} height="1" /></svg>`;
 
-function Row({ row, most, words, isOn, press }) {
+function Row({ row, most, words, label, isOn, press }) {
 	const part = metric.value === "cost" && isUnpriced(row) ? null : value(row);
 	return html`<tr class=${isOn && "on"}>
-		<th scope="row"><button aria-pressed=${isOn} onClick=${press}>${words}</button>${most && html`<${Bar} ratio=${part / most} />`}</th>
+		<th scope="row"><button aria-pressed=${isOn} aria-label=${label} onClick=${press}>${words}</button>${most && html`<${Bar} ratio=${part / most} />`}</th>
 		<td>${isUnpriced(row) ? html`<span class="tag">${t("unpriced")}</span>` : html`<${Money} usd=${row.total_cost} />`}</td>
 		<td>${share(part, value(summary.value.totals), locale.value)}</td>
 		<td class="minor soft"><${Tokens} n=${tokens(row)} /></td>
@@ -27,7 +27,7 @@ function ModelRow({ row, most }) {
 	const { model, unknown_model } = state.value;
 	const isOn = row.model_id === null ? unknown_model : model === row.model_id;
 	const press = () => (isOn ? clearModel() : chooseModel(row.model_id));
-	return html`<${Row} row=${row} most=${most} isOn=${isOn} press=${press} words=${html`<${ModelName} id=${row.model_id} />`} />`;
+	return html`<${Row} row=${row} most=${most} isOn=${isOn} press=${press} label=${row.model_id ?? undefined} words=${html`<${ModelName} id=${row.model_id} />`} />`;
 }
 
 /** A task that used two models counts in both rows, so the tasks of the others cannot be added up. */

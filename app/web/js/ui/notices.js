@@ -40,7 +40,7 @@ function Frozen() {
 	if (!sessions) reasons.push("setting");
 	else if (sessions.watcher.state === "watching") reasons.push("read");
 	return html`<${Notice} kind="warn" name="frozen"><details>
-		<summary><b title=${when(written, "full")}>${tn("frozen.title", days)}</b> ${t("frozen.why")}</summary>
+		<summary><b title=${when(written, "full")}>${tn("frozen.title", days)}</b> <u>${t("frozen.why")}</u></summary>
 		<ul>${reasons.map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
 }
 

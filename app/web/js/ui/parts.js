@@ -22,6 +22,7 @@ export const timeOf = (ms) => when(ms, midnight(ms) === midnight(minute.value) ?
 
 const PATHS = {
 	close: "M4 4l8 8M12 4l-8 8",
+	copy: "M6 6h7v7H6zM10 6V3H3v7h3",
 	down: "M8 2.5v8M4.5 7.5L8 11l3.5-3.5M3 13.5h10",
 	search: "M7 2.5a4.5 4.5 0 100 9 4.5 4.5 0 000-9zM10.3 10.3l3.2 3.2",
 	auto: "M8 2a6 6 0 100 12A6 6 0 008 2zM8 2v12",
@@ -57,9 +58,11 @@ export const Segmented = ({ label, options, chosen, choose }) => html`<div class
 	${options.map(([value, words, key, disabled]) => html`<button aria-pressed=${value === chosen} disabled=${disabled}
 		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;
 
-/** A model's name, its maker set back: "moonshotai/" is the same in every row. */
+/** A model's name, its maker set back: "moonshotai/" is the same in every row, and the first to be cut. */
 export function ModelName({ id, tag = "span", ...more }) {
 	if (id === null) return html`<${tag} ...${more}><i class="soft">${t("model.unknown")}</i><//>`;
 	const cut = id.lastIndexOf("/") + 1;
-	return html`<${tag} class="model" title=${id} ...${more}><span class="soft">${id.slice(0, cut)}</span>${id.slice(cut)}<//>`;
+	// Two boxes side by side would be read as two words: a button says its name itself.
+	const label = tag === "button" ? id : undefined;
+	return html`<${tag} class="model" title=${id} aria-label=${label} ...${more}><span class="soft">${id.slice(0, cut)}</span><span>${id.slice(cut)}</span><//>`;
 }

@@ -5,7 +5,7 @@ import { moneyColumn } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { COLUMNS, chooseModel, chooseSort, showAll, state } from "../state.js";
 import { PAGE, fresh, rows, shown, wantPages } from "../store.js";
-import { Ago, ModelName, copyText, exact, html, isUnpriced, whole } from "./parts.js";
+import { Ago, Icon, ModelName, copyText, exact, html, isUnpriced, whole } from "./parts.js";
 import { selected } from "../selection.js";
 
 const OVERSCAN = 3;
@@ -27,12 +27,12 @@ function Numbers({ spent, lifetime = spent.total_cost }) {
 }
 
 function CopyId({ id }) {
-	const [mark, setMark] = useState("⧉");
+	const [mark, setMark] = useState(null);
 	const copy = async () => {
 		setMark((await copyText(id)) ? "✓" : "✗");
-		setTimeout(() => setMark("⧉"), COPIED_MS);
+		setTimeout(() => setMark(null), COPIED_MS);
 	};
-	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark}</button>`;
+	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark ?? html`<${Icon} name="copy" />`}</button>`;
 }
 
 /** As few elements as can be: there are fifty of these on a tall screen. */
