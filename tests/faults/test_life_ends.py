@@ -98,7 +98,7 @@ class Life:
             (await client.post("/api/cline/import")).raise_for_status()
             async with asyncio.timeout(HANG_S):
                 # The import asked for may have come before the one of the start.
-                while (await client.get("/readyz")).status_code != 200:
+                while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - of another process
                     await asyncio.sleep(0.01)
         child.send(signal.SIGTERM)
         assert await asyncio.to_thread(child.wait) == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -68,19 +69,17 @@ def make_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceMak
 
 @contextmanager
 def _maker(parent: Path) -> Iterator[ServiceMaker]:
-    made: list[Service] = []
+    with ExitStack() as made:
+        numbers = count()
 
-    def make(**settings: str) -> Service:
-        folder = (parent / str(len(made))).resolve()
-        folder.mkdir()
-        service = Service(folder, {f"AICO_{name.upper()}": value for name, value in settings.items()})
-        made.append(service)
-        return service
+        def make(**settings: str) -> Service:
+            folder = (parent / str(next(numbers))).resolve()
+            folder.mkdir()
+            return made.enter_context(
+                Service(folder, {f"AICO_{name.upper()}": value for name, value in settings.items()})
+            )
 
-    yield make
-    for service in made:
-        with service:
-            pass
+        yield make
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -36,12 +36,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+# Below the range from which the system gives ports by itself, and apart from those of other processes that run tests: a
+# service is started on its port later, and again after it was killed.
+_PORTS = iter(range(20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 32_000))
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on, and that nobody else will be given."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is left")
 
 
 def entry(
@@ -134,8 +141,10 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
-        self._output.close()
+        try:
+            self.stop()
+        finally:
+            self._output.close()
 
     def start(self, *, probe: str = "/readyz", command: str = "serve") -> None:
         """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late.
@@ -178,7 +187,7 @@ class Service:
 
     def _answers(self, probe: str) -> bool:
         try:
-            with urllib.request.urlopen(self.url + probe, timeout=1) as answer:  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(self.url + probe, timeout=10) as answer:  # noqa: S310 - our own loopback address
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
