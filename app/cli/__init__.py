@@ -32,6 +32,11 @@ _COMMANDS = {
     "config": ("app.cli.config", "show"),
     "service": ("app.cli.service", "control"),
 }
+NEWER_CLINE = (
+    "Cline from CLI 3.0 and VS Code 4.1 on writes elsewhere",
+    "cline_sessions = true (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
+)
+"""What whoever waits for a ledger has to know: with newer Cline it never comes."""
 _UNTIL_TOLD = {None, "serve", "demo"}
 
 

@@ -21,7 +21,7 @@ import uvicorn
 
 from app.api.access import LOGIN_PATH
 from app.api.login import LoginLinks
-from app.cli import EXIT_OK, already_running, command_name, flags_of, say
+from app.cli import EXIT_OK, NEWER_CLINE, already_running, command_name, flags_of, say
 from app.cli.bounded_http import BoundedHttp
 from app.cli.bounded_socket import BoundedSocket
 from app.cli.box import describe_age, describe_size, draw_box
@@ -222,16 +222,19 @@ def _rows(settings: Settings, page: str, *, demo: bool) -> list[tuple[str, str]]
         rows.append(("Ledger", "made up, and growing before your eyes"))
     else:
         rows.append(("Ledger", f"{settings.ledger_path} (chosen by {settings.ledger_chosen_by})"))
-        rows.append(("", _describe_ledger(settings)))
+        rows += [("", line) for line in _describe_ledger(settings)]
     rows += [("Database", str(settings.database_path)), ("Stop", "Ctrl-C")]
     return rows if demo else [*rows, ("No Cline?", f"{command_name()} demo")]
 
 
-def _describe_ledger(settings: Settings) -> str:
+def _describe_ledger(settings: Settings) -> list[str]:
     try:
         status = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes).stat()
     except LedgerError as error:
-        waiting = error.code == "ledger_not_found"
-        return "not there yet; the service waits for it and begins by itself" if waiting else f"{error}"
+        if not error.is_absent:
+            return [f"{error}"]
+        waiting = "not there yet; the service waits for it and begins by itself"
+        newer = [line.replace("`aico ", f"`{command_name()} ") for line in NEWER_CLINE]
+        return [waiting] if settings.cline_sessions else [waiting, *newer]
     age = describe_age(max(0.0, time.time() - status.st_mtime))
-    return f"found, {describe_size(status.st_size)}, last written {age}"
+    return [f"found, {describe_size(status.st_size)}, last written {age}"]

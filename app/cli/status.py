@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 
-from app.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from app.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of, say
 from app.cli.box import describe_age
 from app.core.instance_lock import InstanceLock
 from app.core.settings import load_settings
@@ -41,7 +41,7 @@ def _lines(url: str, status: dict[str, object]) -> list[str]:
         f"running      {url}",
         f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
         f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
-        f"             {_describe_ledger(ledger)}",
+        *(f"             {line}" for line in _describe_ledger(ledger, reads_sessions=bool(status.get("sessions")))),
         *_describe_sessions(_part(status, "sessions")),
         f"tasks        {status.get('task_count')}",
     ]
@@ -53,11 +53,12 @@ def _lines(url: str, status: dict[str, object]) -> list[str]:
     return lines
 
 
-def _describe_ledger(ledger: dict[str, object]) -> str:
+def _describe_ledger(ledger: dict[str, object], *, reads_sessions: bool) -> list[str]:
     if not ledger.get("exists"):
-        return "not there (yet), or not readable as a plain file: `aico doctor` says more"
+        absent = "not there (yet): `aico doctor` says more"
+        return [absent] if reads_sessions else [absent, *NEWER_CLINE]
     written = f"last written {_age(ledger.get('written_at'))}"
-    return f"{written}: {_FROZEN}" if ledger.get("frozen_since") else written
+    return [f"{written}: {_FROZEN}" if ledger.get("frozen_since") else written]
 
 
 def _describe_sessions(sessions: dict[str, object]) -> list[str]:

@@ -172,6 +172,13 @@ def test_status_says_how_the_session_store_is() -> None:
     assert "; watching, 3 tasks" in "\n".join(_lines("u", {"sessions": sessions}))
     assert "; It is so." in "\n".join(_lines("u", {"sessions": {**sessions, "problem": "It is so."}}))
     assert "not there (yet)" in "\n".join(_lines("u", {"sessions": {**sessions, "exists": False}}))
-    assert "sessions " not in "\n".join(_lines("u", {"sessions": None}))
+    assert "sessions     " not in "\n".join(_lines("u", {"sessions": None}))
     frozen: dict[str, object] = {"ledger": {"exists": True, "written_at": 1, "frozen_since": 1}}
     assert "or writes elsewhere by now" in "\n".join(_lines("u", frozen))
+
+
+def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:
+    """The setting is named while there is no ledger, and no longer when it is set."""
+    missing: dict[str, object] = {"ledger": {"exists": False}}
+    assert "AICO_CLINE_SESSIONS=true" in "\n".join(_lines("u", missing))
+    assert "AICO_CLINE_SESSIONS" not in "\n".join(_lines("u", {**missing, "sessions": {"path": "/x"}}))

@@ -50,6 +50,24 @@ def test_sessions_are_marked_filtered_and_told(
     store.close()
 
 
+def test_first_screen_tells_of_a_frozen_ledger_and_a_store_that_is_not_read(
+    make_service: ServiceMaker, open_page: Opener, store: SessionStore
+) -> None:
+    """Also without a single task it is said that newer Cline writes elsewhere, and what is wrong with that store."""
+    store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata_json TO metadata")
+    service = make_service(cline_sessions="true", sessions_path=str(store.path))
+    service.ledger.write()
+    old_s = now_ms() / 1000 - 8 * DAY_S
+    os.utime(service.ledger.path, (old_s, old_s))
+    service.start(probe="/healthz")
+    page = open_page(service).page
+
+    expect(page.locator(".welcome")).to_have_attribute("data-state", "empty")
+    expect(page.locator("[data-notice=frozen]")).to_be_visible()
+    expect(page.locator("[data-notice=sessions]")).to_contain_text("has no metadata_json")
+    store.close()
+
+
 def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
     make_service: ServiceMaker, open_page: Opener, store: SessionStore
 ) -> None:

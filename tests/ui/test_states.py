@@ -23,6 +23,7 @@ def test_first_screen_names_the_file_and_begins_by_itself(service: Service, open
     expect(page.locator(".welcome")).to_have_attribute("data-state", "no-ledger")
     expect(page.locator(".welcome dl")).to_contain_text(str(service.ledger.path))
     expect(page.locator(".welcome dl")).to_contain_text("does not exist")
+    expect(page.locator(".welcome")).to_contain_text("AICO_CLINE_SESSIONS=true")
     expect(page.locator(".welcome ul")).to_contain_text("aico doctor")
     expect(page.locator(".welcome").get_by_role("button", name="Import now")).to_be_visible()
 

@@ -36,7 +36,10 @@ class LedgerNotFound(LedgerError):
 
     code = "ledger_not_found"
     is_absent = True
-    hint = "The service waits for the file. Start a task in Cline, or set AICO_LEDGER_PATH to the ledger it writes."
+    hint = (
+        "The service waits for the file. Cline from CLI 3.0 and VS Code 4.1 on writes a session store instead, which"
+        " cline_sessions = true (AICO_CLINE_SESSIONS=true) reads; `aico doctor` looks for both and names the setting."
+    )
 
     def __init__(self, path: str) -> None:
         super().__init__(f"There is no ledger at {path}.")

@@ -44,7 +44,8 @@ function Frozen() {
 		<ul>${reasons.map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
 }
 
-export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} /><${Sessions} /><${Frozen} />`}`;
+export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} />`}
+	<${Sessions} /><${Frozen} />`;
 
 /** Nothing can be shown at all: no answer yet, or none for us. */
 export function Blocked() {
@@ -56,7 +57,7 @@ export function Blocked() {
 
 /** The first minutes: which file was looked for, whether it is there, and what to do. */
 export function Welcome() {
-	const { ledger, watcher } = status.value;
+	const { ledger, watcher, sessions } = status.value;
 	const { exists, path, size_bytes, written_at } = ledger;
 	const size = size_bytes !== null && t("welcome.exists", { size: bytes(size_bytes, locale.value), ago: since(written_at, minute.value) });
 	const hasTrouble = watcher.reason && watcher.reason !== "ledger_not_found";
@@ -64,6 +65,7 @@ export function Welcome() {
 	return html`<section class="welcome" data-state=${exists ? "empty" : "no-ledger"}>
 		<h2>${t(exists ? "welcome.empty" : "welcome.waiting")}</h2>
 		<p>${t(exists ? "welcome.empty.why" : "welcome.waiting.why")}</p>
+		${!exists && !sessions && html`<p>${t("welcome.newer")}</p>`}
 		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}
 			${hasTrouble && fact("trouble", html`<span class="bad">${tcode(watcher.reason)}</span>`)}</dl>
 		<h3>${t("welcome.todo")}</h3>
