@@ -31,7 +31,14 @@ def show_status(options: argparse.Namespace) -> int:
         say(json.dumps({"running": True, "url": holder.url, **status}))
     else:
         say(*_lines(holder.url, status))
-    return EXIT_OK if _part(status, "watcher").get("state") in _WELL else EXIT_DEGRADED
+    return EXIT_OK if _is_well(status) else EXIT_DEGRADED
+
+
+def _is_well(status: dict[str, object]) -> bool:
+    """Return whether every store that is asked for is watched, or waited for."""
+    sessions = _part(status, "sessions")
+    watched = [status, sessions] if sessions else [status]
+    return all(_part(each, "watcher").get("state") in _WELL for each in watched)
 
 
 def _lines(url: str, status: dict[str, object]) -> list[str]:

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from app.core.accounting import ZERO, Amount
 from app.core.domain import CLINE, ImportReceipt, Store
 from app.core.errors import ObserverError, StorageError, StoreError
-from app.core.events import WatcherState
+from app.core.events import WatcherState, WatcherStateChanged
 from app.core.money import usd
 from app.core.usage_reader import Totals
 from app.services.service import ObserverService
@@ -157,10 +157,10 @@ def _last_families(status: ServiceStatus, ledger: ImportReceipt | None) -> Itera
 
 def _state_families(service: ObserverService) -> Iterator[Metric]:
     """Yield how the parts of the service are: one series per state, 1 for the one that holds."""
-    watcher = GaugeMetricFamily("aico_watcher_state", "1 for the state that the watcher is in.", labels=["state"])
-    for each in WatcherState:
-        watcher.add_metric([each.value], service.watcher.state.state is each)
-    yield watcher
+    yield _watcher_family("aico_watcher_state", "1 for the state that the watcher is in.", service.watcher.state)
+    if service.sessions_watcher is not None:
+        words = "1 for the state that the watcher of the session store is in."
+        yield _watcher_family("aico_sessions_watcher_state", words, service.sessions_watcher.state)
     if service.kimi_monitor is not None:
         proxy = service.kimi_monitor.state
         holds = "secret_refused" if proxy.reason == "secret_refused" else proxy.state
@@ -173,6 +173,13 @@ def _state_families(service: ObserverService) -> Iterator[Metric]:
     yield GaugeMetricFamily("aico_sockets", "Open WebSocket connections.", value=hub.subscription_count)
     yield CounterMetricFamily("aico_sockets_dropped", "Connections dropped: they lagged.", value=hub.dropped_count)
     yield InfoMetricFamily("aico_build", "The running version.", value={"version": service.version})
+
+
+def _watcher_family(name: str, documentation: str, now: WatcherStateChanged) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=["state"])
+    for each in WatcherState:
+        family.add_metric([each.value], now.state is each)
+    return family
 
 
 def _budget_families(service: ObserverService) -> Iterator[Metric]:

@@ -124,7 +124,7 @@ async def test_metrics_of_an_empty_service_leave_out_what_never_was(api: Api) ->
     failures = values(found["aico_import_failures"])
     assert {("cline", "ledger_format"), ("cline", "ledger_unreadable"), ("cline", "storage_busy")} <= set(failures)
     assert set(failures.values()) == {0}
-    assert "aico_kimi_proxy_state" not in found
+    assert not {"aico_kimi_proxy_state", "aico_sessions_watcher_state"} & set(found)
 
 
 async def test_metrics_tell_of_the_last_reading(serve: Serve) -> None:

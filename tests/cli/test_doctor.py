@@ -372,6 +372,8 @@ def port_of(server: asyncio.Server) -> int:
     [
         (b'{"watcher": {"state": "watching", "reason": null}}', 200, OK),
         (b'{"watcher": {"state": "degraded", "reason": "watch_unavailable"}}', 200, WARN),
+        (b'{"watcher": {"state": "watching"}, "sessions": {"watcher": {"state": "waiting"}}}', 200, OK),
+        (b'{"watcher": {"state": "watching"}, "sessions": {"watcher": {"state": "degraded"}}}', 200, WARN),
         (b'{"code": "token_required", "detail": "No.", "hint": "Show it."}', 401, WARN),
         (b"{}", 200, WARN),
         (b"<html>", 200, FAIL),

@@ -10,9 +10,9 @@ import pytest
 
 from app.cli import imports
 from app.cli.doctor.finding import Finding, Verdict
-from app.cli.doctor.sessions import examine_live, examine_sessions
-from app.cli.status import _lines
-from app.core.errors import LedgerNotFound, SessionsFormat, SettingsError
+from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
+from app.cli.status import _is_well, _lines
+from app.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
 from app.core.settings import Settings, load_settings
 from app.features.ledger.places import find_session_stores, list_known_places, list_session_places
 from tests.e2e.ledger import LedgerFile, entry
@@ -146,6 +146,40 @@ def test_doctor_tells_a_store_that_is_read_from_one_that_is_not(home: Path, stor
     assert [verdict for _, verdict, _ in told(examine_sessions(absent))] == [Verdict.OK, Verdict.WARN]
     (home / "sessions.db").symlink_to(store.path)
     assert told(examine_sessions(absent))[-1][1] is Verdict.FAIL
+
+
+async def told_of_reading(settings: Settings) -> list[tuple[str, Verdict, str]]:
+    """Return what a reading found."""
+    return told(iter([one async for one in examine_reading(settings)]))
+
+
+async def test_doctor_warns_of_a_store_that_cannot_be_read(
+    home: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store of another version looks well from outside; one that is not asked for is not opened."""
+    settings = settings_of(home, cline_sessions=True)
+    assert await told_of_reading(settings) == [("session read", Verdict.OK, "1 sessions can be read")]
+
+    async def busy(*_arguments: object) -> None:
+        raise SessionsBusy
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.cli.doctor.sessions.read_sessions", busy)
+        assert [verdict for _, verdict, _ in await told_of_reading(settings)] == [Verdict.OK]
+    store.connection.execute("DROP TABLE sessions")
+    ((_, verdict, text),) = await told_of_reading(settings)
+    assert (verdict, "Not a known session store" in text) == (Verdict.WARN, True)
+    assert await told_of_reading(settings_of(home)) == []
+    assert await told_of_reading(settings_of(home, cline_sessions=True, sessions_path="/x/sessions.db")) == []
+
+
+@pytest.mark.parametrize(("state", "is_well"), [("watching", True), ("waiting", True), ("degraded", False)])
+def test_status_is_degraded_when_the_session_store_is(state: str, is_well: bool) -> None:
+    """A script sees that a store which is asked for is not read; without the setting only the ledger counts."""
+    well: dict[str, object] = {"watcher": {"state": "watching"}}
+    assert _is_well({**well, "sessions": {"path": "/x", "watcher": {"state": state}}}) is is_well
+    assert _is_well({**well, "sessions": None})
+    assert not _is_well({"watcher": {"state": "degraded"}})
 
 
 async def test_import_by_hand_reads_both_stores(home: Path, ledger: LedgerFile, store: SessionStore) -> None:

@@ -313,3 +313,16 @@ async def test_latency_is_measured_by_the_ledger_alone(ledger: LedgerFile, path:
             await heard.until_stored(lambda costs: costs["2"] == 0.2)
             text = (await render_metrics(heard.service)).decode()
     assert "aico_write_to_publish_seconds_count 0.0" in text.splitlines()
+
+
+async def test_metrics_tell_that_the_session_store_is_not_read(ledger: LedgerFile, path: Path) -> None:
+    """A store of another version is seen by a monitoring that knows nothing of the page."""
+    ledger.write(entry("1"))
+    with opened(path) as store:
+        store.connection.execute("DROP TABLE sessions")
+        async with running(make_service(ledger, path)) as heard:
+            await heard.until_state(WatcherState.DEGRADED, "sessions_format")
+            lines = (await render_metrics(heard.service)).decode().splitlines()
+    assert 'aico_sessions_watcher_state{state="degraded"} 1.0' in lines
+    assert 'aico_sessions_watcher_state{state="watching"} 0.0' in lines
+    assert 'aico_watcher_state{state="watching"} 1.0' in lines

@@ -17,6 +17,7 @@ SETTINGS = {
     "AICO_BUDGET_DAILY_USD": "5",
     "AICO_BUDGET_MONTHLY_USD": "50",
     "AICO_KIMI_PROXY_URL": "http://127.0.0.1:9",
+    "AICO_CLINE_SESSIONS": "true",
     # A rescan that comes first would be no write that the watch noticed.
     "AICO_RESCAN_INTERVAL_S": "0",
 }
@@ -40,7 +41,7 @@ def dashboard_queries() -> list[str]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Serve a ledger of two models, with everything set that makes a metric."""
     folder = tmp_path_factory.mktemp("service")
-    with ServerProcess(folder, SETTINGS) as server:
+    with ServerProcess(folder, {**SETTINGS, "AICO_SESSIONS_PATH": f"{folder.resolve()}/sessions.db"}) as server:
         LedgerFile(server.ledger).write(entry("1", cost=0.5), entry("2", model=None, cost=0.25), {"id": ""})
         server.wait_for_state("watching")
         yield server

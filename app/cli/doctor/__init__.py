@@ -15,7 +15,7 @@ from app.cli.doctor.database import examine_database
 from app.cli.doctor.finding import Finding, Verdict
 from app.cli.doctor.instance import examine_instance, examine_kimi_proxy, examine_port, examine_start
 from app.cli.doctor.ledger import examine_ledger, examine_places
-from app.cli.doctor.sessions import examine_live, examine_sessions
+from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
 from app.cli.doctor.watching import examine_notifications, examine_watching
 from app.core.settings import LoadedSettings, Settings, load_settings
 
@@ -32,6 +32,7 @@ BLOCKING: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
 )
 """What is looked at, in the order of the report; these block for a moment each."""
 WAITING: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
+    examine_reading,
     examine_notifications,
     examine_instance,
     examine_kimi_proxy,

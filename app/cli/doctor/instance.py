@@ -94,11 +94,21 @@ async def _ask(settings: Settings, holder: LockHolder, url: str) -> Finding:
         return fail("service", f"{where}, but does not answer. Look at its log, or end that process")
     except ServiceRefusal as error:
         return warn("service", f"{where}, but refused to say how it is: {error}")
-    watcher = status.get("watcher")
-    state, reason = (watcher.get("state"), watcher.get("reason")) if isinstance(watcher, dict) else (None, None)
-    if state in _WELL:
-        return ok("service", f"{where}, {state}")
-    return warn("service", f"{where}, {state} ({reason}). `aico status` says since when")
+    state, reason = _watcher_of(status)
+    if state not in _WELL:
+        return warn("service", f"{where}, {state} ({reason}). `aico status` says since when")
+    if sessions := status.get("sessions"):
+        sessions_state, reason = _watcher_of(sessions)
+        if sessions_state not in _WELL:
+            lacking = f"but the session store is {sessions_state} ({reason})"
+            return warn("service", f"{where}, {state}, {lacking}. `aico status` says what is missing")
+    return ok("service", f"{where}, {state}")
+
+
+def _watcher_of(part: object) -> tuple[object, object]:
+    """Return state and reason of the watcher in ``part`` of a status."""
+    watcher = part.get("watcher") if isinstance(part, dict) else None
+    return (watcher.get("state"), watcher.get("reason")) if isinstance(watcher, dict) else (None, None)
 
 
 def _find_holder(settings: Settings) -> LockHolder | None:

@@ -1,19 +1,25 @@
-"""The session store of newer Cline, and which of all known stores is the one that Cline writes. Metadata only."""
+"""The session store of newer Cline, and which of all known stores is the one that Cline writes.
+
+Metadata only, but of the store that the operator has asked for: that one is read, by the same child as ever.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from app.cli.box import describe_age, describe_size
 from app.cli.doctor.finding import Finding, fail, ok, warn
-from app.core.errors import SessionsError
+from app.core.errors import SessionsBusy, SessionsError
 from app.core.settings import Settings
 from app.features.ledger.places import FoundStore, find_ledgers, find_session_stores
 from app.features.sessions.guard import SessionsGuard
+from app.features.sessions.importer import EVERYTHING
+from app.features.sessions.reading import read_sessions
 
 
 def examine_sessions(settings: Settings) -> Iterator[Finding]:
@@ -31,6 +37,25 @@ def examine_sessions(settings: Settings) -> Iterator[Finding]:
         return
     store = FoundStore(Path(settings.sessions_path), look.size_bytes, look.written_ns / 1e9)
     yield ok("session store", f"{_describe(store)}. It is read too")
+
+
+async def examine_reading(settings: Settings) -> AsyncIterator[Finding]:
+    """Read the session store once, as the service does, if it is asked for: its look alone tells no other version."""
+    if not settings.cline_sessions:
+        return
+    guard = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes)
+    try:
+        await asyncio.to_thread(guard.look)
+    except SessionsError:
+        return  # told by examine_sessions
+    try:
+        rows = await read_sessions(guard, EVERYTHING)
+    except SessionsBusy:
+        yield ok("session read", "Cline is writing the session store just now")
+    except SessionsError as error:
+        yield warn("session read", f"{error} {error.hint}")
+    else:
+        yield ok("session read", f"{len(rows)} sessions can be read")
 
 
 def examine_live(settings: Settings) -> Iterator[Finding]:
