@@ -312,11 +312,18 @@ def test_port_in_each_state(home: Path) -> None:
         found = port_finding(settings_of(port=port))
         assert (found.verdict, "AICO_PORT" in found.text) == (FAIL, True)
         settings = settings_of(port=port)
-        lock = InstanceLock(settings.database_path).acquire(f"http://127.0.0.1:{port}")
-        try:
-            assert port_finding(settings).text.endswith("is the service's")
-        finally:
-            lock.release()
+        for url, verdict in (
+            (f"http://127.0.0.1:{port}", OK),
+            (f"http://127.0.0.1:{port}/observer", OK),
+            (f"http://127.0.0.1:1/:{port}", FAIL),
+            (f"http://127.0.0.1:none/:{port}", FAIL),
+        ):
+            lock = InstanceLock(settings.database_path).acquire(url)
+            try:
+                found = port_finding(settings)
+            finally:
+                lock.release()
+            assert (found.verdict, found.text.endswith("is the service's")) == (verdict, verdict is OK)
     assert port_finding(settings_of(port=port)).verdict is OK
     found = port_finding(settings_of(port=port).model_copy(update={"host": "192.0.2.1"}))
     assert (found.verdict, "AICO_HOST" in found.text) == (FAIL, True)

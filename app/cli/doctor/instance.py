@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 from app.cli.doctor.finding import Finding, fail, ok, warn
 from app.cli.service import find_supervisor
@@ -24,7 +25,7 @@ def examine_port(settings: Settings) -> Iterator[Finding]:
     where = f"port {settings.port} of {settings.host}"
     if settings.port == 0:
         yield ok("port", "any free one")
-    elif (holder := _find_holder(settings)) and holder.url and holder.url.endswith(f":{settings.port}"):
+    elif (holder := _find_holder(settings)) and holder.url and _port_of(holder.url) == settings.port:
         yield ok("port", f"{where} is the service's")
     else:
         yield _try_port(settings, where)
@@ -109,6 +110,14 @@ def _watcher_of(part: object) -> tuple[object, object]:
     """Return state and reason of the watcher in ``part`` of a status."""
     watcher = part.get("watcher") if isinstance(part, dict) else None
     return (watcher.get("state"), watcher.get("reason")) if isinstance(watcher, dict) else (None, None)
+
+
+def _port_of(url: str) -> int | None:
+    """Return the port of ``url``, which ends with a prefix where the service is mounted below one."""
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
 
 
 def _find_holder(settings: Settings) -> LockHolder | None:
