@@ -14,6 +14,7 @@ from app.core.settings import load_settings
 from app.proxy.running_service import RunningService
 
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
+_NOTHING_MISSING = "the session store is read too, nothing is missing"
 _WELL = {"watching", "waiting"}
 
 
@@ -44,11 +45,12 @@ def _is_well(status: dict[str, object]) -> bool:
 def _lines(url: str, status: dict[str, object]) -> list[str]:
     watcher, ledger, last = _part(status, "watcher"), _part(status, "ledger"), _part(status, "last_import")
     reason = f" ({watcher['reason']})" if watcher.get("reason") else ""
+    sessions_state = _part(_part(status, "sessions"), "watcher").get("state")
     lines = [
         f"running      {url}",
         f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
         f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
-        *(f"             {line}" for line in _describe_ledger(ledger, reads_sessions=bool(status.get("sessions")))),
+        *(f"             {line}" for line in _describe_ledger(ledger, sessions_state)),
         *_describe_sessions(_part(status, "sessions")),
         f"tasks        {status.get('task_count')}",
     ]
@@ -60,12 +62,18 @@ def _lines(url: str, status: dict[str, object]) -> list[str]:
     return lines
 
 
-def _describe_ledger(ledger: dict[str, object], *, reads_sessions: bool) -> list[str]:
+def _describe_ledger(ledger: dict[str, object], sessions_state: object) -> list[str]:
+    """Say how the ledger is; ``sessions_state`` is None where the session store is not asked for."""
     if not ledger.get("exists"):
-        absent = "not there (yet): `aico doctor` says more"
-        return [absent] if reads_sessions else [absent, *NEWER_CLINE]
+        absent = "not there (yet)"
+        if sessions_state == "watching":
+            return [f"{absent}; {_NOTHING_MISSING}"]
+        absent += ": `aico doctor` says more"
+        return [absent] if sessions_state else [absent, *NEWER_CLINE]
     written = f"last written {_age(ledger.get('written_at'))}"
-    return [f"{written}: {_FROZEN}" if ledger.get("frozen_since") else written]
+    if not ledger.get("frozen_since"):
+        return [written]
+    return [f"{written}; {_NOTHING_MISSING}" if sessions_state == "watching" else f"{written}: {_FROZEN}"]
 
 
 def _describe_sessions(sessions: dict[str, object]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from app.cli import imports
 from app.cli.doctor.finding import Finding, Verdict
+from app.cli.doctor.ledger import examine_ledger
 from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
 from app.cli.status import _is_well, _lines
 from app.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
@@ -215,4 +216,30 @@ def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:
     """The setting is named while there is no ledger, and no longer when it is set."""
     missing: dict[str, object] = {"ledger": {"exists": False}}
     assert "AICO_CLINE_SESSIONS=true" in "\n".join(_lines("u", missing))
-    assert "AICO_CLINE_SESSIONS" not in "\n".join(_lines("u", {**missing, "sessions": {"path": "/x"}}))
+    degraded: dict[str, object] = {"path": "/x", "watcher": {"state": "degraded"}}
+    text = "\n".join(_lines("u", {**missing, "sessions": degraded}))
+    assert ("AICO_CLINE_SESSIONS" in text, "nothing is missing" in text) == (False, False)
+
+
+@pytest.mark.parametrize("ledger", [{"exists": False}, {"exists": True, "written_at": 1, "frozen_since": 1}])
+def test_status_gives_no_advice_that_was_followed(ledger: dict[str, object]) -> None:
+    """With the session store read, a ledger that newer Cline leaves alone is nothing to look after."""
+    text = "\n".join(_lines("u", {"ledger": ledger, "sessions": {"path": "/x", "watcher": {"state": "watching"}}}))
+    assert "nothing is missing" in text
+    assert "doctor" not in text
+
+
+def test_doctor_gives_no_advice_that_was_followed(home: Path, ledger: LedgerFile, store: SessionStore) -> None:
+    """A frozen or missing ledger is well beside a session store that is read, and only beside one that can be."""
+    old_s = ledger.path.stat().st_mtime - 8 * 86_400
+    os.utime(ledger.path, (old_s, old_s))
+    settings = settings_of(home, cline_sessions=True)
+
+    def verdict_of(settings: Settings) -> Verdict:
+        return next(one.verdict for one in examine_ledger(settings) if one.subject == "ledger")
+
+    assert (verdict_of(settings), verdict_of(settings_of(home))) == (Verdict.OK, Verdict.WARN)
+    ledger.path.unlink()
+    assert (verdict_of(settings), verdict_of(settings_of(home))) == (Verdict.OK, Verdict.WARN)
+    store.connection.execute("DROP TABLE sessions")
+    assert verdict_of(settings) is Verdict.WARN

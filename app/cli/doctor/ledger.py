@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.cli.box import describe_age, describe_size
 from app.cli.doctor.finding import Finding, fail, ok, warn
+from app.cli.doctor.sessions import is_sessions_well
 from app.core.clock import now_ms
 from app.core.errors import LedgerError, LedgerFormat, LedgerNotFound
 from app.core.settings import Settings
@@ -22,6 +23,7 @@ from app.features.ledger.reader import Snapshot, read_snapshot
 
 _AHEAD_MS = 86_400_000
 """Further ahead than this, an entry is not shown in the periods that end now."""
+_NOTHING_MISSING = "The session store is read too, nothing is missing"
 
 
 def examine_ledger(settings: Settings) -> Iterator[Finding]:
@@ -31,13 +33,16 @@ def examine_ledger(settings: Settings) -> Iterator[Finding]:
         status = guard.stat()
         snapshot = read_snapshot(guard, now_ms())
     except LedgerNotFound as error:
-        yield warn("ledger", f"{error} {error.hint}")
+        if is_sessions_well(settings):
+            yield ok("ledger", f"{error} {_NOTHING_MISSING}")
+        else:
+            yield warn("ledger", f"{error} {error.hint}")
         return
     except LedgerError as error:
         yield fail("ledger", f"{error} {error.hint}")
         return
     try:
-        yield _file(settings.ledger_path, status)
+        yield _file(settings, status)
         yield _permissions(settings.ledger_path, status)
         yield from _entries(snapshot)
     finally:
@@ -54,9 +59,11 @@ def examine_places(settings: Settings) -> Iterator[Finding]:
             yield ok("other ledger", f"{text} AICO_LEDGER_PATH={shlex.quote(str(ledger.path))}")
 
 
-def _file(path: str, status: os.stat_result) -> Finding:
+def _file(settings: Settings, status: os.stat_result) -> Finding:
     age_s = max(0.0, time.time() - status.st_mtime)
-    text = f"{path}, {describe_size(status.st_size)}, last written {describe_age(age_s)}"
+    text = f"{settings.ledger_path}, {describe_size(status.st_size)}, last written {describe_age(age_s)}"
+    if age_s > FROZEN_DAYS * 86_400 and is_sessions_well(settings):
+        return ok("ledger", f"{text}. {_NOTHING_MISSING}")
     if age_s > FROZEN_DAYS * 86_400:
         frozen = (
             "Cline has not been used since; or it is newer, writes a session store and leaves this file as it is; or it"

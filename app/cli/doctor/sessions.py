@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from app.cli.box import describe_age, describe_size
-from app.cli.doctor.finding import Finding, fail, ok, warn
+from app.cli.doctor.finding import Finding, Verdict, fail, ok, warn
 from app.core.errors import SessionsBusy, SessionsError
 from app.core.settings import Settings
 from app.features.ledger.places import FoundStore, find_ledgers, find_session_stores
@@ -56,6 +56,15 @@ async def examine_reading(settings: Settings) -> AsyncIterator[Finding]:
         yield warn("session read", f"{error} {error.hint}")
     else:
         yield ok("session read", f"{len(rows)} sessions can be read")
+
+
+def is_sessions_well(settings: Settings) -> bool:
+    """Return whether the session store is asked for and can be read. Blocking; not to be called in an event loop."""
+
+    async def read() -> list[Verdict]:
+        return [finding.verdict async for finding in examine_reading(settings)]
+
+    return asyncio.run(read()) == [Verdict.OK]
 
 
 def examine_live(settings: Settings) -> Iterator[Finding]:
