@@ -224,7 +224,8 @@ def load_settings(
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         name, message = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
-    raise SettingsError(name or "token", message)
+    origin = origins.get(name.partition(".")[0], "default")
+    raise SettingsError(name or "token", message if origin == "default" else f"{message} (from {origin})")
 
 
 def setting_names() -> tuple[str, ...]:
@@ -248,7 +249,8 @@ def _layers(environment: Mapping[str, str], flags: Mapping[str, object]) -> list
     for layer, origin in layers:
         for name in layer:
             if name not in setting_names():
-                raise SettingsError(name, f"is no setting of this program (from {origin})")
+                source = ENV_PREFIX + name.upper() if origin == "environment" else origin
+                raise SettingsError(name, f"is no setting of this program (from {source})")
     return layers
 
 

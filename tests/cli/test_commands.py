@@ -106,8 +106,10 @@ def test_configuration_error_is_one_clear_line(tmp_path: Path, settings: dict[st
     assert ended.returncode == 2
     first, second = ended.stderr.splitlines()
     assert first.startswith(f"aico: Setting {name}")
-    assert "config show" in second
+    assert "aico doctor" in second or "-m app doctor" in second
     assert "short" not in ended.stderr
+    if name != "AICO_CONFIG":
+        assert f"(from {next(iter(settings))})" in first or name == "token"
     assert not database_path(tmp_path).exists()
 
 

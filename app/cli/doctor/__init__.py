@@ -12,11 +12,12 @@ from app.cli import EXIT_FAILED, EXIT_OK, command_name, flags_of, say
 from app.cli.doctor.clock import examine_clock
 from app.cli.doctor.configuration import examine_configuration
 from app.cli.doctor.database import examine_database
-from app.cli.doctor.finding import Finding, Verdict
+from app.cli.doctor.finding import Finding, Verdict, fail
 from app.cli.doctor.instance import examine_instance, examine_kimi_proxy, examine_port, examine_start
 from app.cli.doctor.ledger import examine_ledger, examine_places
 from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
 from app.cli.doctor.watching import examine_notifications, examine_watching
+from app.core.errors import SettingsError
 from app.core.settings import LoadedSettings, Settings, load_settings
 
 BLOCKING: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
@@ -41,8 +42,13 @@ WAITING: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
 
 
 def examine(options: argparse.Namespace) -> int:
-    """Print the findings; exit with 1 when one of them is a FAIL."""
-    findings = asyncio.run(collect(load_settings(flags_of(options))))
+    """Print the findings; exit with 1 when one of them is a FAIL, such as settings that cannot be."""
+    try:
+        loaded = load_settings(flags_of(options))
+    except SettingsError as error:
+        findings = [fail("settings", f"{error} Nothing else can be looked at before it is corrected")]
+    else:
+        findings = asyncio.run(collect(loaded))
     if options.json:
         say(json.dumps([asdict(finding) for finding in findings]))
     else:

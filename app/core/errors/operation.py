@@ -9,7 +9,9 @@ class SettingsError(ObserverError):
     """A setting is unknown, malformed or contradicts another one."""
 
     code = "configuration"
-    hint = "Correct the setting and start again. `aico config show` lists every setting and where it came from."
+    hint = (
+        "Correct it in the file, the variable or the flag that it comes from; then `aico doctor` looks at everything."
+    )
 
     def __init__(self, setting: str, reason: str) -> None:
         super().__init__(f"Setting {setting}: {reason}.")
