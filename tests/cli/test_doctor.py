@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sqlite3
 import time
@@ -103,11 +104,13 @@ def test_dates_in_each_state(ledger_file: LedgerFile) -> None:
 
 def test_other_ledgers_are_named_with_the_setting_to_paste(home: Path, ledger_file: LedgerFile) -> None:
     """Who uses Cline in an editor is told the one setting to paste; the file is looked at, not read."""
-    assert list(ledger.examine_places(settings_of())) == []
+    (looked,) = ledger.examine_places(settings_of())
+    assert (looked.subject, looked.verdict) == ("places", OK)
+    assert re.fullmatch(r"looked in \d+ known places for ledgers and 1 for session stores", looked.text)
     other = home / ".config/Code - Insiders/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"never read")
-    (found,) = ledger.examine_places(settings_of())
+    _, found = ledger.examine_places(settings_of())
     assert found.verdict is OK
     assert found.text.endswith(f"AICO_LEDGER_PATH='{other}'")
 
@@ -452,6 +455,19 @@ def test_report_is_ordered_and_its_code_is_that_of_the_worst(
     found = json.loads(capsys.readouterr().out)
     assert [set(one) for one in found] == [{"subject", "verdict", "text"}] * len(found)
     assert {"subject": "service", "verdict": "OK", "text": "not running; start it with `aico serve`"} in found
+
+
+def test_broken_configuration_is_a_finding(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What else is wrong cannot be looked up, but a program that asked for JSON gets it, and the file's name."""
+    file = home / ".config/ai-cost-observer/config.toml"
+    file.parent.mkdir(parents=True)
+    for content, words in (("port = 70000\n", f"(from {file})"), ("port = \n", str(file)), ("hue = 1\n", str(file))):
+        file.write_text(content, encoding="utf-8")
+        assert main(["doctor", "--json"]) == EXIT_FAILED
+        (found,) = json.loads(capsys.readouterr().out)
+        assert (found["subject"], found["verdict"], words in found["text"]) == ("settings", "FAIL", True)
+    assert main(["doctor"]) == EXIT_FAILED
+    assert capsys.readouterr().out.startswith("FAIL  settings ")
 
 
 def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs: FakePrograms, home: Path) -> None:

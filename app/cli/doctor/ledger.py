@@ -18,7 +18,7 @@ from app.core.errors import LedgerError, LedgerFormat, LedgerNotFound
 from app.core.settings import Settings
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.places import FROZEN_DAYS, find_ledgers
+from app.features.ledger.places import FROZEN_DAYS, find_ledgers, list_known_places, list_session_places
 from app.features.ledger.reader import Snapshot, read_snapshot
 
 _AHEAD_MS = 86_400_000
@@ -50,8 +50,10 @@ def examine_ledger(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_places(settings: Settings) -> Iterator[Finding]:
-    """Name the other ledgers on this machine, and what makes the service watch one of them."""
+    """Say in how many places was looked, for an empty home, and name the other ledgers and what has one watched."""
     home = Path(os.path.realpath(Path("~").expanduser()))
+    ledgers, sessions = (len(list_places(home, os.environ)) for list_places in (list_known_places, list_session_places))
+    yield ok("places", f"looked in {ledgers} known places for ledgers and {sessions} for session stores")
     for ledger in find_ledgers(home, os.environ):
         if str(ledger.path) != settings.ledger_path:
             age = describe_age(max(0.0, time.time() - ledger.written_at_s))
