@@ -97,6 +97,6 @@ async def _read(settings: Settings, options: argparse.Namespace) -> list[str]:
         if sort is Sort.TS and descending:
             return await queries.export(wanted, writer)
         page = await queries.list_usage(wanted, sort, descending=descending, limit=_EVERY_TASK, offset=0)
-        return [writer.begin(), await asyncio.to_thread(writer.add, page.items), writer.end()]
+        return [writer.begin(), await asyncio.to_thread(writer.add, page.items, page.stores), writer.end()]
     finally:
         await database.close()

@@ -90,8 +90,12 @@ class UsageQueries:
         async with self._exporting, self._reader.snapshot() as snapshot:
             stretch, is_everything = await self._resolve(snapshot, wanted)
             pages = snapshot.iterate_tasks(None if is_everything else stretch, _EXPORT_PAGE)
-            pieces = [await asyncio.to_thread(writer.add, page) async for page in pages]
+            pieces = [await self._write(snapshot, page, writer) async for page in pages]
         return [writer.begin(), *pieces, writer.end()]
+
+    async def _write(self, snapshot: UsageSnapshot, page: list[SpentTask], writer: ExportWriter) -> str:
+        stores = await snapshot.find_stores([task.usage.task_id for task in page])
+        return await asyncio.to_thread(writer.add, page, stores)
 
     async def get_summary(self, wanted: UsageFilter, bucket: Bucket | None, zone: ZoneInfo) -> UsageSummary:
         """Return the sums of ``wanted`` in buckets of local time; None chooses their size."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.cli import imports
+from app.cli import build_parser, export, imports
 from app.cli.doctor.finding import Finding, Verdict
 from app.cli.doctor.ledger import examine_ledger
 from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
@@ -189,6 +190,18 @@ async def test_import_by_hand_reads_both_stores(home: Path, ledger: LedgerFile, 
     assert (await imports._preview(settings)).added_count == 2
     assert (await imports._import(settings)).added_count == 2
     assert (await imports._preview(settings)).skipped_count == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["--sort", "task_id"]])
+async def test_export_says_in_which_store_a_row_was_read(
+    home: Path, ledger: LedgerFile, store: SessionStore, arguments: list[str]
+) -> None:
+    """In either order, as the answer of /api/cline/usage does."""
+    settings = settings_of(home, cline_sessions=True)
+    await imports._import(settings)
+    options = build_parser().parse_args(["export", "--format", "json", *arguments])
+    rows = json.loads("".join(await export._read(settings, options)))
+    assert {row["task_id"]: row["store"] for row in rows} == {"1": "ledger", "s": "sessions"}
 
 
 async def test_import_by_hand_needs_one_of_the_stores_only(home: Path, store: SessionStore) -> None:

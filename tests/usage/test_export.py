@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.accounting import Amount
+from app.core.domain import Store
 from app.core.usage_reader import SpentTask
 from app.features.usage.export import COLUMNS, Dialect, ExportFormat, ExportWriter
 from tests.core.ledgers import entries
 from tests.core.stores import NOW_MS, usage
 
 NAMES = ("plain", "=1+1", 'say "hi", twice', "a;b", "\u00e9\U0001f642", "it's")
+STORES = {"plain": Store.SESSIONS, "a;b": Store.SESSIONS}
 TASKS = st.builds(
     SpentTask,
     usage=entries(task_ids=NAMES, models=(None, "m", "@m")),
@@ -37,7 +39,7 @@ def write(
 ) -> str:
     """Return the whole text of an export."""
     writer = ExportWriter(export_format, dialect)
-    return "".join([writer.begin(), *(writer.add(page) for page in pages), writer.end()])
+    return "".join([writer.begin(), *(writer.add(page, STORES) for page in pages), writer.end()])
 
 
 def read_csv(text: str, delimiter: str = ",") -> list[list[str]]:
@@ -49,7 +51,8 @@ def expected_values(item: SpentTask) -> list[str | int | float | None]:
     """Return what a program that reads the export back must find, apart from the moment in words."""
     row, spent = item.usage, item.spent
     numbers = [row.tokens_in, row.tokens_out, row.total_cost, item.imported_at, spent.tokens_in, spent.tokens_out]
-    return [row.task_id, row.ts, row.model_id, *numbers, spent.cost_nano_usd / 10**9]
+    store = STORES.get(row.task_id, Store.LEDGER).value
+    return [row.task_id, row.ts, row.model_id, *numbers, spent.cost_nano_usd / 10**9, store]
 
 
 def without_moment(cells: dict[str, str | int | float | None]) -> list[str | int | float | None]:
@@ -89,6 +92,7 @@ def test_csv_reads_back_as_it_was(pages: list[list[SpentTask]], dialect: Dialect
         assert cells[3].removeprefix("'") == (item.usage.model_id or "")
         assert float(cells[6].replace(",", ".")) == item.usage.total_cost
         assert float(cells[10].replace(",", ".")) == item.spent.cost_nano_usd / 10**9
+        assert cells[11] == expected_values(item)[-1]
         assert [cells[n] for n in (1, 4, 5, 7)] == [str(expected_values(item)[n]) for n in (1, 3, 4, 6)]
 
 
@@ -126,7 +130,7 @@ def test_csv_leaves_negative_numbers_alone() -> None:
 def test_csv_ends_its_lines_as_its_standard_asks() -> None:
     """RFC 4180: CRLF, and no byte-order mark; the moment is ISO 8601 in UTC."""
     assert write([[task(model_id=None, ts=1_500)]], ExportFormat.CSV) == (
-        ",".join(COLUMNS) + "\r\na,1500,1970-01-01T00:00:01.500+00:00,,100,10,0.25,1772000100000,1,2,5e-09\r\n"
+        ",".join(COLUMNS) + "\r\na,1500,1970-01-01T00:00:01.500+00:00,,100,10,0.25,1772000100000,1,2,5e-09,ledger\r\n"
     )
 
 
@@ -135,7 +139,7 @@ def test_csv_for_a_french_excel_opens_by_double_click() -> None:
     assert write([[task(ts=1_500)]], ExportFormat.CSV, Dialect.EXCEL_FR) == (
         "\ufeff"
         + ";".join(COLUMNS)
-        + "\r\na;1500;1970-01-01T00:00:01.500+00:00;m;100;10;0,25;1772000100000;1;2;0,000000005\r\n"
+        + "\r\na;1500;1970-01-01T00:00:01.500+00:00;m;100;10;0,25;1772000100000;1;2;0,000000005;ledger\r\n"
     )
 
 

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from app.core.domain import Store
 from app.core.money import usd
 from app.core.usage_reader import SpentTask
 
@@ -26,6 +27,7 @@ COLUMNS = (
     "spent_tokens_in",
     "spent_tokens_out",
     "spent_total_cost",
+    "store",
 )
 """The first line of the CSV. ``last_activity`` is ``ts`` as ISO 8601 in UTC."""
 _FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\ufeff\u200b-\u200f]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
@@ -67,9 +69,9 @@ class ExportWriter:
             return ("\ufeff" if self._is_french else "") + self._csv_lines([COLUMNS])
         return "[" if self._format is ExportFormat.JSON else ""
 
-    def add(self, tasks: Sequence[SpentTask]) -> str:
-        """Return the text of ``tasks``."""
-        rows = [_values(task) for task in tasks]
+    def add(self, tasks: Sequence[SpentTask], stores: Mapping[str, Store]) -> str:
+        """Return the text of ``tasks``; ``stores`` says where those were read that are not the ledger's."""
+        rows = [_values(task, stores.get(task.usage.task_id, Store.LEDGER)) for task in tasks]
         if self._format is ExportFormat.CSV:
             return self._csv_lines([[_guarded(value) for value in row] for row in rows])
         objects = [json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) for row in rows]
@@ -95,7 +97,7 @@ def _with_comma(value: str | float | None) -> str | int | None:
     return f"{Decimal(repr(value)):f}".replace(".", ",") if isinstance(value, float) else value
 
 
-def _values(task: SpentTask) -> list[str | int | float | None]:
+def _values(task: SpentTask, store: Store) -> list[str | int | float | None]:
     usage, spent = task.usage, task.spent
     moment = datetime.fromtimestamp(usage.ts // 1000, UTC).replace(microsecond=usage.ts % 1000 * 1000)
     return [
@@ -110,6 +112,7 @@ def _values(task: SpentTask) -> list[str | int | float | None]:
         spent.tokens_in,
         spent.tokens_out,
         usd(spent.cost_nano_usd),
+        store.value,
     ]
 
 
