@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from app.cli import build_parser, export, imports
 from app.cli.doctor.finding import Finding, Verdict
 from app.cli.doctor.ledger import examine_ledger
 from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
+from app.cli.service import program
 from app.cli.status import _is_well, _lines
 from app.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
 from app.core.settings import Settings, load_settings
@@ -223,6 +225,21 @@ def test_status_says_how_the_session_store_is() -> None:
     assert "sessions     " not in "\n".join(_lines("u", {"sessions": None}))
     frozen: dict[str, object] = {"ledger": {"exists": True, "written_at": 1, "frozen_since": 1}}
     assert "or writes elsewhere by now" in "\n".join(_lines("u", frozen))
+
+
+def test_service_shares_temporary_files_with_a_store_that_lies_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store below /tmp would be invisible to a service with a /tmp of its own; one that is not read is no reason."""
+    monkeypatch.setattr(program, "__file__", "/x/program.py")
+    monkeypatch.setattr(sys, "executable", "/x/python")
+
+    def needs(**flags: object) -> bool:
+        paths = {"ledger_path": "/x/taskHistory.json", "database_path": "/x/observer.db"}
+        loaded = load_settings({**paths, "sessions_path": "/tmp/sessions.db", **flags})  # noqa: S108  # never opened
+        return program.make_program(loaded, {"AICO_CONFIG": "/x/config.toml"}).needs_shared_tmp
+
+    assert (needs(), needs(cline_sessions=True)) == (False, True)
 
 
 def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:

@@ -44,7 +44,9 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
     config = config_path(environment).absolute()
     variables = _variables(loaded, environment, config)
     _refuse_open_secrets(loaded, config)
-    ledger = Path(loaded.settings.ledger_path)
+    stores = [Path(loaded.settings.ledger_path)]
+    if loaded.settings.cline_sessions:
+        stores.append(Path(loaded.settings.sessions_path))
     # -P: a folder called "app" in the working directory is not this program.
     program = Program(
         command=(sys.executable, "-P", "-m", "app", "serve"),
@@ -52,7 +54,7 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
         data_folder=loaded.settings.database_path.parent,
         needs_shared_tmp=any(
             path.is_relative_to(folder)
-            for path in (ledger, loaded.settings.database_path, config, Path(sys.executable), Path(__file__))
+            for path in (*stores, loaded.settings.database_path, config, Path(sys.executable), Path(__file__))
             for folder in ("/tmp", "/var/tmp")  # noqa: S108  # looked for, not written to
         ),
     )
