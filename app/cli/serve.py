@@ -35,11 +35,13 @@ from app.core.errors import (
     PortTaken,
     ServiceRefusal,
     ServiceUnreachable,
+    SessionsError,
     SettingsError,
 )
 from app.core.instance_lock import InstanceLock
 from app.core.settings import Settings, load_settings
 from app.features.ledger.path_guard import LedgerGuard
+from app.features.sessions.guard import SessionsGuard
 from app.main import create_app
 from app.proxy.running_service import RunningService
 
@@ -223,6 +225,8 @@ def _rows(settings: Settings, page: str, *, demo: bool) -> list[tuple[str, str]]
     else:
         rows.append(("Ledger", f"{settings.ledger_path} (chosen by {settings.ledger_chosen_by})"))
         rows += [("", line) for line in _describe_ledger(settings)]
+        if settings.cline_sessions:
+            rows += [("Sessions", settings.sessions_path), ("", _describe_sessions(settings))]
     rows += [("Database", str(settings.database_path)), ("Stop", "Ctrl-C")]
     return rows if demo else [*rows, ("No Cline?", f"{command_name()} demo")]
 
@@ -236,5 +240,17 @@ def _describe_ledger(settings: Settings) -> list[str]:
         waiting = "not there yet; the service waits for it and begins by itself"
         newer = [line.replace("`aico ", f"`{command_name()} ") for line in NEWER_CLINE]
         return [waiting] if settings.cline_sessions else [waiting, *newer]
-    age = describe_age(max(0.0, time.time() - status.st_mtime))
-    return [f"found, {describe_size(status.st_size)}, last written {age}"]
+    return [_found(status.st_size, status.st_mtime)]
+
+
+def _describe_sessions(settings: Settings) -> str:
+    try:
+        look = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes).look()
+    except SessionsError as error:
+        return "not there yet; the service waits for it and begins by itself" if error.is_absent else f"{error}"
+    return _found(look.size_bytes, look.written_ns / 1e9)
+
+
+def _found(size_bytes: int, written_at_s: float) -> str:
+    age = describe_age(max(0.0, time.time() - written_at_s))
+    return f"found, {describe_size(size_bytes)}, last written {age}"

@@ -57,6 +57,9 @@ def _lines(url: str, status: dict[str, object]) -> list[str]:
     if last:
         counts = f"{last.get('imported_count')} imported, {last.get('error_count')} refused"
         lines.append(f"last import  {_age(last.get('at'))} [{last.get('trigger')}]: {counts}")
+    if kimi := _part(status, "kimi_proxy"):
+        reason = f" ({kimi['reason']})" if kimi.get("reason") else ""
+        lines.append(f"kimi proxy   {kimi.get('state')}{reason}, since {_age(kimi.get('since'))}")
     if recovery := _part(status, "recovery"):
         lines.append(f"database     {recovery.get('text')}")
     return lines

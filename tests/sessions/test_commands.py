@@ -14,6 +14,7 @@ from app.cli import build_parser, export, imports
 from app.cli.doctor.finding import Finding, Verdict
 from app.cli.doctor.ledger import examine_ledger
 from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
+from app.cli.serve import _rows
 from app.cli.service import program
 from app.cli.status import _is_well, _lines
 from app.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
@@ -225,6 +226,26 @@ def test_status_says_how_the_session_store_is() -> None:
     assert "sessions     " not in "\n".join(_lines("u", {"sessions": None}))
     frozen: dict[str, object] = {"ledger": {"exists": True, "written_at": 1, "frozen_since": 1}}
     assert "or writes elsewhere by now" in "\n".join(_lines("u", frozen))
+
+
+def test_status_says_how_kimi_proxy_is() -> None:
+    """A line for it where one is named, with the reason."""
+    proxy = {"state": "down", "reason": "no_answer", "since": 0}
+    assert "kimi proxy   down (no_answer), since " in "\n".join(_lines("u", {"kimi_proxy": proxy}))
+    assert "kimi" not in "\n".join(_lines("u", {"kimi_proxy": None}))
+
+
+def test_box_of_serve_names_the_session_store_that_is_read(home: Path, store: SessionStore) -> None:
+    """Where it lies and how it is, only where it is asked for."""
+
+    def box(**values: object) -> str:
+        return str(_rows(settings_of(home, **values), "http://127.0.0.1:1", demo=False))
+
+    assert "Sessions" not in box()
+    assert f"('Sessions', '{store.path}'), ('', 'found, " in box(cline_sessions=True)
+    assert "('', 'not there yet; " in box(cline_sessions=True, sessions_path="/x/sessions.db")
+    (home / "sessions.db").symlink_to(store.path)
+    assert "is refused" in box(cline_sessions=True, sessions_path=f"{home}/sessions.db")
 
 
 def test_service_shares_temporary_files_with_a_store_that_lies_there(
