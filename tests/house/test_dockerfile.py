@@ -66,9 +66,12 @@ def test_image_starts_the_command_itself(instructions: list[tuple[str, str]]) ->
     assert json.loads(given["CMD"]) == ["serve"]
 
 
-def test_example_mounts_the_one_folder_read_only() -> None:
-    """The command that users copy gives away a read-only view of one folder and keeps the port on this machine."""
-    text = DOCKERFILE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("document", ["deploy/Dockerfile", "README.md", "README.fr.md"])
+def test_example_mounts_clines_folders_read_only(document: str) -> None:
+    """The command that users copy gives away a read-only view of two folders and keeps the port on this machine."""
+    text = (ROOT / document).read_text(encoding="utf-8")
     assert 'source="$HOME/.cline/data/state",target=/ledger,readonly' in text
+    assert 'source="$HOME/.cline/data/db",target=/sessions,readonly' in text
+    assert "--env AICO_CLINE_SESSIONS=true --env AICO_SESSIONS_PATH=/sessions/sessions.db" in text
     assert "--publish 127.0.0.1:8611:8611" in text
     assert "--read-only --cap-drop ALL" in text

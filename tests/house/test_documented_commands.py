@@ -25,7 +25,7 @@ from tests.e2e.ledger import LedgerFile, entry
 from tests.house.documents import ROOT, Block, list_blocks, list_documents, list_spans
 
 UNTIL_TOLD = {None, "serve", "demo"}
-STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "promtool", "curl")
+STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
 BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
 OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m app ")
 
