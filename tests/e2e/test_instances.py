@@ -95,7 +95,7 @@ def test_import_hands_on_the_refusal_of_the_running_service(server: ServerProces
     ended = run_aico(tmp_path, "import")
     assert ended.returncode == 1
     assert ended.stderr.startswith("aico: There is no ledger at ")
-    assert "AICO_LEDGER_PATH" in ended.stderr
+    assert "`aico doctor` looks for both" in ended.stderr
 
 
 def test_import_says_that_the_holder_of_the_lock_does_not_answer(tmp_path: Path) -> None:
