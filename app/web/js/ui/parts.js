@@ -22,7 +22,6 @@ export const timeOf = (ms) => when(ms, midnight(ms) === midnight(minute.value) ?
 
 const PATHS = {
 	close: "M4 4l8 8M12 4l-8 8",
-	copy: "M6 6h7v7H6zM10 6V3H3v7h3",
 	down: "M8 2.5v8M4.5 7.5L8 11l3.5-3.5M3 13.5h10",
 	search: "M7 2.5a4.5 4.5 0 100 9 4.5 4.5 0 000-9zM10.3 10.3l3.2 3.2",
 	auto: "M8 2a6 6 0 100 12A6 6 0 008 2zM8 2v12",

@@ -5,10 +5,10 @@ import { moneyColumn } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { COLUMNS, chooseModel, chooseSort, showAll, state } from "../state.js";
 import { PAGE, fresh, rows, shown, wantPages } from "../store.js";
-import { Ago, Icon, ModelName, copyText, exact, html, isUnpriced, whole } from "./parts.js";
+import { Ago, ModelName, copyText, exact, html, isUnpriced, whole } from "./parts.js";
 import { selected } from "../selection.js";
 
-const OVERSCAN = 3;
+const OVERSCAN = 2;
 const COPIED_MS = 1600;
 
 const rowHeight = () => Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10);
@@ -32,7 +32,7 @@ function CopyId({ id }) {
 		setMark((await copyText(id)) ? "✓" : "✗");
 		setTimeout(() => setMark(null), COPIED_MS);
 	};
-	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark ?? html`<${Icon} name="copy" />`}</button>`;
+	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark}</button>`;
 }
 
 /** As few elements as can be: there are fifty of these on a tall screen. */
