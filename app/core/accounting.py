@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
-from operator import floordiv, itemgetter
 from typing import NamedTuple, TypeAlias
 
 from app.core.domain import QUARTER_MS, UNKNOWN_MODEL, TaskUsage
@@ -31,29 +28,59 @@ class Amount(NamedTuple):
 
 
 ZERO = Amount(0, 0, 0)
-_TASK_ID = itemgetter(0)
 
 Sums: TypeAlias = tuple[int, int, int]
 """Tokens in, tokens out, nano-dollars, as :class:`Amount` without its name: twice as quick to make."""
 Delta: TypeAlias = tuple[int, str, str, int, int, int]
 """What one task spent on one model in one quarter of an hour, according to one change.
 
-Quarter, task, model, tokens in, tokens out, nano-dollars: the columns of ``usage_delta`` after ``source``. A plain
-tuple, because a first import makes 100,000 of them and a named one costs twice as much.
+Quarter, task, model, tokens in, tokens out, nano-dollars: the columns of ``usage_delta`` after ``source``.
 """
+
+
+class Columns(NamedTuple):
+    """Tasks side by side, at least one: a first import has 100,000 of them."""
+
+    task_id: Sequence[str]
+    ts: Sequence[int]
+    model_id: Sequence[str | None]
+    tokens_in: Sequence[int]
+    tokens_out: Sequence[int]
+    total_cost: Sequence[float]
+    cost_nano: Sequence[int]
 
 
 @dataclass(slots=True)
 class Postings:
     """Everything that one transaction adds to the accounting tables."""
 
-    deltas: list[Delta] = field(default_factory=list)
+    added: Columns | None = None
+    """Tasks seen for the first time, and their nano-dollars: all of that is posted, even zeros."""
+    changed: list[tuple[TaskUsage, Amount]] = field(default_factory=list)
+    """The other tasks, and what each spent since; of zeros nothing is posted."""
     totals: dict[str, Sums] = field(default_factory=dict)
-    """Sums of the deltas by model."""
+    """Sums of what is posted, by model."""
     growth: dict[str, Sums] = field(default_factory=dict)
     """What exceeds the highest totals that each task ever had, by model; never negative."""
     peaks: dict[str, Amount | None] = field(default_factory=dict)
     """Tasks whose peak must be stored, or forgotten (None) because their row has reached it again."""
+
+    @property
+    def added_count(self) -> int:
+        """Number of the tasks seen for the first time."""
+        return 0 if self.added is None else len(self.added.task_id)
+
+    @property
+    def posted_count(self) -> int:
+        """Number of the tasks of which something is posted."""
+        return self.added_count + sum(more != ZERO for _usage, more in self.changed)
+
+    def deltas(self) -> list[Delta]:
+        """Return what is posted, task by task."""
+        added = () if self.added is None else zip(*self.added, strict=True)
+        posted = [(*usage[:5], nano) for *usage, nano in added]
+        posted += [(*usage[:3], *more) for usage, more in self.changed if more != ZERO]
+        return [(ts // QUARTER_MS, task_id, model or UNKNOWN_MODEL, *more) for task_id, ts, model, *more in posted]
 
 
 def amount_of(usage: TaskUsage) -> Amount:
@@ -68,17 +95,19 @@ def post_changes(changes: Sequence[UsageChange], peaks: Mapping[str, Amount]) ->
     difference goes to the quarter of the entry's new ``ts`` and to its new model; the first sight of a task posts a
     delta even of zeros, a change of ``ts`` or model alone posts none. Any exception is a bug.
     """
-    added = [after for before, after in changes if before is None]
-    changed = [(before, after) for before, after in changes if before is not None]
     postings = Postings()
+    added = [after for before, after in changes if before is None]
     if added:
-        _post_added(postings, added)
-        if not peaks.keys().isdisjoint(map(_TASK_ID, added)):
+        columns = postings.added = _columns_of(added)
+        _post_added(postings, columns)
+        if not peaks.keys().isdisjoint(columns.task_id):
             _post_returned(postings, added, peaks)
-    for before, after in changed:
-        _post_changed(postings, before, after, peaks)
-    if added and changed:
-        postings.growth = _in_order(postings.growth, changes)
+    if len(added) < len(changes):
+        for before, after in changes:
+            if before is not None:
+                _post_changed(postings, before, after, peaks)
+        if added:
+            postings.growth = _in_order(postings.growth, changes)
     return postings
 
 
@@ -92,26 +121,29 @@ def _in_order(growth: dict[str, Sums], changes: Sequence[UsageChange]) -> dict[s
     return {model: growth[model] for model in dict.fromkeys(models)}
 
 
-def _post_added(postings: Postings, added: Sequence[TaskUsage]) -> None:
-    """Post tasks seen for the first time, column by column: a first import has 100,000 of them."""
-    task_ids, moments, model_ids, tokens_in, tokens_out, costs = zip(*added, strict=True)
-    quarters = map(floordiv, moments, repeat(QUARTER_MS))
-    models = [model_id or UNKNOWN_MODEL for model_id in model_ids]
-    nanos = nanos_usd(costs)
-    postings.deltas += zip(quarters, task_ids, models, tokens_in, tokens_out, nanos, strict=True)
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for place, model in enumerate(models):
-        places[model].append(place)
-    for model, at in places.items():
-        postings.totals[model] = _sum_of(tokens_in, at), _sum_of(tokens_out, at), _sum_of(nanos, at)
+def _columns_of(added: Sequence[TaskUsage]) -> Columns:
+    task_ids, moments, models, tokens_in, tokens_out, costs = zip(*added, strict=True)
+    return Columns(task_ids, moments, models, tokens_in, tokens_out, costs, nanos_usd(costs))
+
+
+def _post_added(postings: Postings, added: Columns) -> None:
+    sums: dict[str, list[int]] = {}
+    # In place: to make a tuple for each task would take twice as long.
+    for model, tokens_in, tokens_out, nano in zip(
+        added.model_id, added.tokens_in, added.tokens_out, added.cost_nano, strict=True
+    ):
+        known = sums.get(model or UNKNOWN_MODEL)
+        if known is None:
+            sums[model or UNKNOWN_MODEL] = [tokens_in, tokens_out, nano]
+        else:
+            known[0] += tokens_in
+            known[1] += tokens_out
+            known[2] += nano
+    postings.totals = {model: (each[0], each[1], each[2]) for model, each in sums.items()}
     postings.growth.update(postings.totals)
 
 
-def _sum_of(column: Sequence[int], places: Iterable[int]) -> int:
-    return sum(map(column.__getitem__, places))
-
-
-def _post_returned(postings: Postings, added: Iterable[TaskUsage], peaks: Mapping[str, Amount]) -> None:
+def _post_returned(postings: Postings, added: Sequence[TaskUsage], peaks: Mapping[str, Amount]) -> None:
     """Take back the growth of tasks that were stored before an older database was restored, up to their peaks."""
     for usage in added:
         if usage.task_id in peaks:
@@ -123,11 +155,11 @@ def _post_returned(postings: Postings, added: Iterable[TaskUsage], peaks: Mappin
 def _post_changed(postings: Postings, before: TaskUsage, after: TaskUsage, peaks: Mapping[str, Amount]) -> None:
     now, was = amount_of(after), amount_of(before)
     difference = _minus(now, was)
+    postings.changed.append((after, difference))
     if difference == ZERO:
         return
     model = after.model_id or UNKNOWN_MODEL
     _accumulate(postings.growth, model, _post_peak(postings, after.task_id, was, now, peaks))
-    postings.deltas.append((after.ts // QUARTER_MS, after.task_id, model, *difference))
     _accumulate(postings.totals, model, difference)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from app.core.clock import now_ms
 from app.core.errors import StorageBusy, StorageError
+from app.core.staging import OPEN_STAGE
 from app.core.upkeep.preparation import prepare_database
 from app.core.upkeep.recovery import Recovery
 from app.core.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
@@ -34,12 +35,18 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
     # 16 MiB: a run of 10,000 entries touches more pages than the default holds, which then go to disk twice.
     "PRAGMA cache_size=-16384",
+    *OPEN_STAGE,
 )
 _READER_PRAGMAS = (
     "PRAGMA query_only=ON",
     # Only the writer checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections write back.
     "PRAGMA wal_autocheckpoint=0",
 )
+
+DEFER_CHECKPOINTS = "PRAGMA wal_autocheckpoint=16000"
+"""Part of a large transaction: what it and its like leave in the log, up to 64 MB, is written back after them all."""
+RESUME_CHECKPOINTS = "PRAGMA wal_autocheckpoint=1000"
+"""Part of the transaction whose commit writes the log back; SQLite's default."""
 
 
 class Database:

@@ -34,8 +34,9 @@ class KnownUsage:
     def absorb(self, changes: Sequence[UsageChange], postings: Postings, store: Store) -> None:
         """Take over what the next revision writes: ``changes``, at least one, of ``store``."""
         latest = self.latest_ts
+        changed = changes if postings.changed else ()
         fell_back = any(
-            before is not None and before.ts == latest and after.ts < before.ts for before, after in changes
+            before is not None and before.ts == latest and after.ts < before.ts for before, after in changed
         )
         written = [after for _before, after in changes]
         self.tasks.update(zip(map(_TASK_ID, written), written, strict=True))

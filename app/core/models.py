@@ -5,7 +5,11 @@ from __future__ import annotations
 from sqlmodel import Field, SQLModel
 
 _CLUSTERED = {"sqlite_with_rowid": False}
-"""Tables whose primary key is all that they are looked up by are stored inside that key: one tree less to write."""
+"""Tables whose primary key is all that they are looked up by are stored inside that key: one tree less to write.
+
+In the largest ones the newest comes first in the key (migration 0005): imports write it first, and a tree grows
+soonest at its end. SQLModel cannot say that.
+"""
 
 
 class ClineTaskUsage(SQLModel, table=True):

@@ -42,8 +42,7 @@ class BulkStatement:
         self._head = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608  # names of our own tables
         # A bare ? takes the number after the greatest one so far: ?1 must come first.
         self._row = f"({', '.join(['?1'] * len(shared) + ['?'] * len(own))})"
-        key = ", ".join(column.name for column in table.primary_key)
-        self._tail = f" ON CONFLICT ({key}) DO UPDATE SET {conflict(table)}"
+        self._tail = on_conflict(table, conflict)
         self.full = self._text(CHUNK)
         """The statement for exactly ``CHUNK`` rows."""
 
@@ -60,12 +59,18 @@ class BulkStatement:
         return self._head + ", ".join([self._row] * count) + self._tail
 
 
+def on_conflict(table: CoreTable, conflict: Callable[[CoreTable], str]) -> str:
+    """Return what an INSERT into ``table`` does with a row whose key is there already."""
+    key = ", ".join(column.name for column in table.primary_key)
+    return f" ON CONFLICT ({key}) DO UPDATE SET {conflict(table)}"
+
+
 def _flat(shared: str | int, rows: Sequence[Row]) -> Row:
     return (shared, *chain.from_iterable(rows))
 
 
-def _overwriting(*, kept: Sequence[str] = (), compared: Sequence[str] = ()) -> Callable[[CoreTable], str]:
-    """Overwrite all columns but the key and ``kept``, only where one of ``compared`` differs."""
+def overwriting(*, kept: Sequence[str] = (), compared: Sequence[str] = ()) -> Callable[[CoreTable], str]:
+    """Return what overwrites all columns but the key and ``kept``, only where one of ``compared`` differs."""
 
     def conflict(table: CoreTable) -> str:
         names = [c.name for c in table.columns if not c.primary_key and c.name not in kept]
@@ -81,17 +86,10 @@ def accumulating(table: CoreTable) -> str:
 
 
 _SOURCE = ("source",)
-UPSERT_USAGE = BulkStatement(
-    models.ClineTaskUsage,
-    ("imported_at", "updated_at"),
-    _overwriting(kept=("imported_at",), compared=("ts", "model_id", "tokens_in", "tokens_out", "total_cost")),
-)
 ADD_DELTAS = BulkStatement(models.UsageDelta, _SOURCE, accumulating)
-ADD_ROLLUPS = BulkStatement(models.UsageRollup, _SOURCE, accumulating)
 ADD_TOTALS = BulkStatement(models.UsageTotal, _SOURCE, accumulating)
 ADD_COUNTERS = BulkStatement(models.UsageCounter, _SOURCE, accumulating)
-STORE_PEAKS = BulkStatement(models.TaskPeak, _SOURCE, _overwriting())
-STORE_STORES = BulkStatement(models.TaskStore, _SOURCE, _overwriting())
+STORE_PEAKS = BulkStatement(models.TaskPeak, _SOURCE, overwriting())
 FORGET_PEAK = "DELETE FROM task_peak WHERE source = ? AND task_id = ?"
 ADVANCE_REVISION = "UPDATE database_state SET revision = ? WHERE revision = ?"
 OPEN_SOURCE = "INSERT OR IGNORE INTO source_state (source, exact_since) VALUES (?, ?)"

@@ -6,21 +6,14 @@ says that they are behind; they are made anew after it, from the deltas. Whoever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import models
-from app.core.accounting import Delta
 from app.core.domain import DAY_QUARTERS
-from app.core.statements import Batch, BulkStatement, accumulating
+from app.core.staging import ADD_TASK_DAYS, ADD_TASK_MODELS
 
 SMALL_RUN = 500
 """Deltas that are posted to the sums at once; more of them leave the sums behind."""
 
-_SOURCE = ("source",)
-_ADD_TASK_DAYS = BulkStatement(models.UsageTaskDay, _SOURCE, accumulating)
-_ADD_TASK_MODELS = BulkStatement(models.UsageTaskModel, _SOURCE, accumulating)
 _IS_CURRENT = "SELECT EXISTS (SELECT 1 FROM summed_source WHERE source = ?)"
 _LEAVE_BEHIND = "DELETE FROM summed_source WHERE source = ?"
 _SUM_DAYS = f"""
@@ -52,13 +45,16 @@ async def leave_behind(connection: AsyncConnection, source: str) -> None:
     await connection.exec_driver_sql(_LEAVE_BEHIND, (source,))
 
 
-async def post(connection: AsyncConnection, source: str, deltas: Sequence[Delta]) -> None:
-    """Add ``deltas`` to sums that are current, or leave them behind: part of the transaction that writes the deltas."""
-    if len(deltas) > SMALL_RUN:
+async def post(connection: AsyncConnection, source: str, posted_count: int) -> None:
+    """Add what is staged, ``posted_count`` deltas, to sums that are current, or leave them behind.
+
+    It is part of the transaction that writes the deltas.
+    """
+    if posted_count > SMALL_RUN:
         await leave_behind(connection, source)
-    elif await are_current(connection, source):
-        for statement, parameters in _batches(source, deltas):
-            await connection.exec_driver_sql(statement, parameters)
+    elif posted_count and await are_current(connection, source):
+        for statement in (ADD_TASK_DAYS, ADD_TASK_MODELS):
+            await connection.exec_driver_sql(statement, (source,))
 
 
 async def catch_up(connection: AsyncConnection, source: str) -> None:
@@ -66,10 +62,3 @@ async def catch_up(connection: AsyncConnection, source: str) -> None:
     if not await are_current(connection, source):
         for statement in _CATCH_UP:
             await connection.exec_driver_sql(statement, (source,))
-
-
-def _batches(source: str, deltas: Sequence[Delta]) -> list[Batch]:
-    return [
-        *_ADD_TASK_DAYS.batches(source, [(delta[0] // DAY_QUARTERS, *delta[1:]) for delta in deltas]),
-        *_ADD_TASK_MODELS.batches(source, [(delta[2], delta[1], *delta[3:]) for delta in deltas]),
-    ]

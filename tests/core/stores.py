@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -65,12 +66,13 @@ class Store:
     async def take_in(self, entries: Sequence[TaskUsage], run_limit: int = 10_000) -> list[UsageImported]:
         """Import ``entries`` as the importer does: compare with what is known, write in runs of ``run_limit``."""
         known = await self.repository.get_known()
-        remaining = diff_usage(known.tasks, entries).changes
+        changes = diff_usage(known.tasks, entries).changes
+        parts = [changes[start : start + run_limit] for start in range(0, len(changes), run_limit)]
         done: list[UsageImported] = []
-        while remaining:
-            part, remaining = remaining[:run_limit], remaining[run_limit:]
+        for part, following in zip_longest(parts, parts[1:], fillvalue=()):
             added_count = sum(change.before is None for change in part)
-            done.append(await self.repository.apply(part, self.receipt(added_count, len(part) - added_count)))
+            receipt = self.receipt(added_count, len(part) - added_count)
+            done.append(await self.repository.apply(part, receipt, following=following))
         return done
 
     def receipt(self, added_count: int = 0, updated_count: int = 0) -> ImportReceipt:

@@ -178,7 +178,7 @@ async def test_recovery_adds_to_the_backup_what_came_after_it(filled: Path) -> N
     close_log(filled)
     rows = read_rows(filled, ROWS)
     pages = find_pages(filled, "cline_task_usage")
-    break_page(filled, pages[0])
+    break_page(filled, pages[-1])
     recovery = await reopen(filled)
     assert recovery is not None
     assert 2_000 < recovery.salvaged_count < 2_100
@@ -199,7 +199,7 @@ async def test_recovery_reads_what_is_only_in_the_log(filled: Path) -> None:
             kept = {path: path.read_bytes() for path in (filled, log, index)}
     for path, data in kept.items():
         path.write_bytes(data)
-    break_page(filled, find_pages_of(kept[filled], filled)[-1])
+    break_page(filled, find_pages_of(kept[filled], filled)[0])
     recovery = await reopen(filled)
     assert recovery is not None
     assert filled.with_name(recovery.set_aside + "-wal").exists()

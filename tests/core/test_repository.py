@@ -9,14 +9,16 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import repository
+from app.core import import_runs
 from app.core.accounting import UsageChange
 from app.core.domain import TaskUsage
 from app.core.errors import StorageBusy, StorageError
 from app.core.events import FreshRow
 from app.core.repository import StoredState
 from app.core.run_plan import FRESH_ROWS_MAX
+from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 
 
@@ -119,6 +121,64 @@ async def test_repository_refuses_changes_that_start_from_something_else(store: 
     assert read_cost(store) == [10**9]
 
 
+async def test_repository_drops_what_it_planned_for_a_run_that_never_came(store: Store) -> None:
+    """An import that stops between two runs leaves nothing known that is not stored, and the next one goes on."""
+    second = (UsageChange(None, usage("b", total_cost=2.0)),)
+    for name, event_revision in (("a", 1), ("c", 2)):
+        first = (UsageChange(None, usage(name, total_cost=1.0)),)
+        event = await store.repository.apply(first, store.receipt(1, 0), following=second)
+        assert (event.receipt.revision, event.task_count) == (event_revision, event_revision)
+        assert "b" not in (await store.repository.get_known()).tasks
+    event = await store.repository.apply(second, store.receipt(1, 0))
+    assert (event.receipt.revision, event.task_count) == (3, 3)
+    assert read_cost(store) == [4 * 10**9]
+    assert failed_checks(store.path) == []
+
+
+async def test_repository_forgets_what_it_planned_when_a_run_fails(store: Store) -> None:
+    """What was worked out while another writer stood in the way is worked out again, from what is stored."""
+    parts = [(UsageChange(None, usage(name, total_cost=1.0)),) for name in "abc"]
+    await store.repository.apply(parts[0], store.receipt(1, 0), following=parts[1])
+    change_behind_its_back(store, "UPDATE database_state SET revision = 7")
+    with pytest.raises(StorageError, match="another writer"):
+        await store.repository.apply(parts[1], store.receipt(1, 0), following=parts[2])
+    for part in parts[1:]:
+        await store.repository.apply(part, store.receipt(1, 0))
+    assert (await store.repository.get_known()).revision == 9
+    assert read_cost(store) == [3 * 10**9]
+    assert failed_checks(store.path) == []
+
+
+async def test_repository_writes_a_large_import_back_after_it(store: Store) -> None:
+    """Its runs stay in the log, which a reader sees through; with the sums they go into the file."""
+    before = store.path.stat().st_size
+    await store.take_in([usage(f"task-{number:05}") for number in range(20_000)])
+    assert store.path.stat().st_size == before
+    assert read_rows(store.path, "SELECT COUNT(*) FROM cline_task_usage") == [(20_000,)]
+    await store.repository.catch_up()
+    assert store.path.stat().st_size > before + 20_000 * 100
+    assert failed_checks(store.path) == []
+
+
+async def test_repository_leaves_nothing_staged(store: Store) -> None:
+    """Neither a run that was written nor one that was taken back leaves a row to the next one."""
+
+    async def count_staged(connection: AsyncConnection) -> int:
+        return int((await connection.exec_driver_sql("SELECT COUNT(*) FROM staged")).scalar_one())
+
+    await store.take_in([usage("a"), usage("b")])
+    assert await store.database.write(count_staged) == 0
+    change_behind_its_back(
+        store, "CREATE TRIGGER full BEFORE INSERT ON import_run BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    with pytest.raises(StorageError):
+        await store.take_in([usage("c"), usage("d")])
+    change_behind_its_back(store, "DROP TRIGGER full")
+    assert await store.database.write(count_staged) == 0
+    await store.take_in([usage("c"), usage("d")])
+    assert read_rows(store.path, "SELECT COUNT(*) FROM cline_task_usage") == [(4,)]
+
+
 async def test_repository_never_counts_twice_when_an_import_is_cancelled(store: Store) -> None:
     """Cancelled at any moment and imported again, the deltas say what the rows say, and revisions have no gap."""
     for number in range(1, 31):
@@ -200,7 +260,7 @@ async def test_repository_tells_failures_from_the_last_successful_run(store: Sto
 
 async def test_repository_keeps_the_last_runs_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of runs does not grow for ever."""
-    monkeypatch.setattr(repository, "RUNS_KEPT", 3)
+    monkeypatch.setattr(import_runs, "RUNS_KEPT", 3)
     for _ in range(5):
         await store.repository.record_run(store.receipt(), None)
     assert read_rows(store.path, "SELECT id FROM import_run ORDER BY id") == [(3,), (4,), (5,)]

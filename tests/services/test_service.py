@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import repository as repository_module
+from app.core import known_reader
 from app.core.domain import ImportReceipt, Trigger
 from app.core.errors import LedgerNotFound
 from app.core.events import UsageImported, WatcherState, WatcherStateChanged
@@ -207,7 +207,7 @@ async def test_reading_that_an_import_overtook_does_not_mislead_the_next_import(
     ledger.write(entry("1"))
     service = make_service(ledger)
     await service.database.open()
-    real = repository_module._get_position
+    real = known_reader.read_position
     overtaken = False
 
     async def get_position(connection: AsyncConnection) -> tuple[str, int]:
@@ -218,7 +218,7 @@ async def test_reading_that_an_import_overtook_does_not_mislead_the_next_import(
             await service.imports.run(Trigger.REQUEST)
         return position
 
-    monkeypatch.setattr(repository_module, "_get_position", get_position)
+    monkeypatch.setattr(known_reader, "read_position", get_position)
     async with asyncio.timeout(HANG_S):
         reader = asyncio.create_task(service.repository.get_known())
         assert (await reader).revision == 0

@@ -150,7 +150,7 @@ def _post(
         for task in newer
         if task.usage.task_id not in own
     ]
-    for statement, parameters in ADD_DELTAS.batches(CLINE, deltas + post_changes(changes, {}).deltas):
+    for statement, parameters in ADD_DELTAS.batches(CLINE, deltas + post_changes(changes, {}).deltas()):
         connection.executemany(statement, parameters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Protocol
 
 from app.core.accounting import UsageChange
@@ -71,11 +72,13 @@ class StepWriter:
         self, outcome: Outcome, known: KnownUsage, changes: tuple[UsageChange, ...]
     ) -> AsyncIterator[ImportStep]:
         """Yield one committed step per transaction, at least one change each. Raises StorageBusy, StorageError."""
-        receipt, started, remaining = self.receipt(outcome, known), outcome.started, changes
-        while remaining:
-            part, remaining = remaining[: self._max_entries_per_run], remaining[self._max_entries_per_run :]
-            counted = self.counted(receipt, started, part, len(remaining))
-            imported = await self._repository.apply(part, counted, self._store)
+        receipt, started, limit = self.receipt(outcome, known), outcome.started, self._max_entries_per_run
+        parts = [changes[start : start + limit] for start in range(0, len(changes), limit)]
+        remaining_count = len(changes)
+        for part, following in zip_longest(parts, parts[1:], fillvalue=()):
+            remaining_count -= len(part)
+            counted = self.counted(receipt, started, part, remaining_count)
+            imported = await self._repository.apply(part, counted, self._store, following)
             done = replace(imported.receipt, finished_at_ms=self._now_ms(), duration_ms=_ms_since(started))
             imported = replace(imported, receipt=done)
             yield ImportStep(imported.receipt, imported)
@@ -102,7 +105,7 @@ class StepWriter:
         self, receipt: ImportReceipt, started: float, part: Sequence[UsageChange], remaining_count: int
     ) -> ImportReceipt:
         """Return ``receipt`` with the counts of the changes that are written next, or would be."""
-        added_count = sum(change.before is None for change in part)
+        added_count = [before for before, _after in part].count(None)
         return replace(
             receipt,
             finished_at_ms=self._now_ms(),

@@ -1,0 +1,48 @@
+"""Keys that grow at the end of their trees: imports write the newest first, so the newest comes first in the key."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_USAGE = (
+    "task_id VARCHAR NOT NULL, ts INTEGER NOT NULL, model_id VARCHAR, tokens_in INTEGER NOT NULL, "
+    "tokens_out INTEGER NOT NULL, total_cost FLOAT NOT NULL, imported_at INTEGER NOT NULL, updated_at INTEGER NOT NULL"
+)
+_DELTA = (
+    "source VARCHAR NOT NULL, quarter INTEGER NOT NULL, task_id VARCHAR NOT NULL, model VARCHAR NOT NULL, "
+    "tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_nano_usd INTEGER NOT NULL"
+)
+_ROLLUP = (
+    "source VARCHAR NOT NULL, quarter INTEGER NOT NULL, model VARCHAR NOT NULL, tokens_in INTEGER NOT NULL, "
+    "tokens_out INTEGER NOT NULL, cost_usd INTEGER NOT NULL, cost_nano INTEGER NOT NULL"
+)
+
+
+def upgrade() -> None:
+    op.drop_index("ix_cline_task_usage_ts")
+    _rebuild("cline_task_usage", _USAGE, "task_id DESC")
+    op.execute("CREATE INDEX ix_cline_task_usage_ts ON cline_task_usage (ts DESC)")
+    _rebuild("usage_delta", _DELTA, "source, quarter DESC, task_id DESC, model")
+    _rebuild("usage_rollup", _ROLLUP, "source, quarter DESC, model")
+
+
+def downgrade() -> None:
+    op.drop_index("ix_cline_task_usage_ts")
+    _rebuild("cline_task_usage", _USAGE, "task_id")
+    op.execute("CREATE INDEX ix_cline_task_usage_ts ON cline_task_usage (ts)")
+    _rebuild("usage_delta", _DELTA, "source, quarter, task_id, model")
+    _rebuild("usage_rollup", _ROLLUP, "source, quarter, model")
+
+
+def _rebuild(table: str, columns: str, key: str) -> None:
+    """Copy ``table`` in the order of its new ``key`` and put the copy in its place."""
+    op.execute(f"ALTER TABLE {table} RENAME TO before_0005")
+    # Alembic cannot say DESC in a primary key.
+    op.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID")
+    op.execute(f"INSERT INTO {table} SELECT * FROM before_0005 ORDER BY {key}")  # noqa: S608  # our own names
+    op.drop_table("before_0005")
