@@ -10,6 +10,7 @@ import pytest
 from app.core.database import Database
 from app.core.domain import CLINE
 from app.core.repository import UsageRepository
+from tests.core.stores import copy_of_template
 from tests.ledger.store import NOW_MS, Store
 
 
@@ -24,7 +25,9 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """Return an open, empty database in a folder of its own."""
-    database = Database(tmp_path / "database" / "observer.db")
+    folder = tmp_path / "database"
+    folder.mkdir(mode=0o700)
+    database = Database(copy_of_template(folder))
     await database.open()
     yield database
     await database.close()

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from app.core.database import Database
+from tests.core.stores import copy_of_template
 from tests.e2e.ledger import LedgerFile
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """Open an empty database."""
-    database = Database(tmp_path / "observer.db")
+    database = Database(copy_of_template(tmp_path))
     await database.open()
     yield database
     await database.close()
