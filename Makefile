@@ -9,6 +9,9 @@
 PYTHON ?=
 ARGS ?=
 
+# Where it is set, as in many images, each of the hundreds of processes of a test run would compile the service anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Looked up once, when first needed. Not finding one is a single line.
 found = $(eval found := $(shell sh scripts/find-python $(PYTHON)))$(found)
 python = $(if $(filter ok,$(firstword $(found))),$(word 2,$(found)),$(error $(wordlist 2,99,$(found))))
