@@ -63,6 +63,7 @@ class SessionsOut(Schema):
     written_at: int | None = Field(description="Epoch milliseconds.")
     watcher: WatcherOut
     problem: str | None = Field(description="What is wrong, in a sentence; never a word of the store.")
+    missing: list[str] = Field(description="With the reason `sessions_format`: the table or columns that it lacks.")
     task_count: int = Field(description="Tasks whose numbers were read there.")
     last_import: LastImportOut | None
 
@@ -77,6 +78,7 @@ class SessionsOut(Schema):
             written_at=None if look is None else look.written_ns // 1_000_000,
             watcher=WatcherOut(state=state.state, since=state.since_ms, reason=state.reason),
             problem=sessions.problem,
+            missing=list(sessions.missing),
             task_count=sessions.task_count,
             last_import=None if receipt is None else LastImportOut.of(receipt),
         )

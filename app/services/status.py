@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from app.core.domain import ImportReceipt, Store, Trigger
-from app.core.errors import LedgerError, StoreError
+from app.core.errors import LedgerError, SessionsFormat, StoreError
 from app.core.events import WatcherStateChanged
 from app.core.models import ImportRun
 from app.features.ledger.places import FROZEN_DAYS
@@ -24,6 +24,8 @@ class SessionsStatus:
     """None when there is nothing that may be read."""
     state: WatcherStateChanged
     problem: str | None
+    missing: tuple[str, ...]
+    """What a store of another version lacks: names of a table or of columns."""
     task_count: int
     last_receipt: ImportReceipt | None
 
@@ -81,6 +83,7 @@ async def _find_sessions(service: ObserverService) -> SessionsStatus | None:
     guard, watcher = service.sessions, service.sessions_watcher
     if guard is None or watcher is None:
         return None
+    problem = watcher.problem
     try:
         look = await asyncio.to_thread(guard.look)
     except StoreError:
@@ -91,7 +94,8 @@ async def _find_sessions(service: ObserverService) -> SessionsStatus | None:
         path=guard.path,
         look=look,
         state=watcher.state,
-        problem=None if watcher.problem is None else str(watcher.problem),
+        problem=None if problem is None else str(problem),
+        missing=problem.missing if isinstance(problem, SessionsFormat) else (),
         task_count=counts.get(Store.SESSIONS, 0),
         last_receipt=service.imports.last_receipts.get(Store.SESSIONS),
     )

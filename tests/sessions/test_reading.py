@@ -232,8 +232,13 @@ async def test_errors_of_the_child_are_those_of_the_store(path: Path) -> None:
         await read_sessions(guard_of(path), "")
     with opened(path) as store:
         store.connection.execute("ALTER TABLE sessions RENAME COLUMN updated_at TO changed_at")
-        with pytest.raises(SessionsFormat, match="its table sessions has no updated_at"):
+        with pytest.raises(SessionsFormat, match="its table sessions has no updated_at") as caught:
             await read_sessions(guard_of(path), "")
+        assert caught.value.missing == ("updated_at",)
+        store.connection.execute("ALTER TABLE sessions RENAME TO tasks")
+        with pytest.raises(SessionsFormat, match="it has no table sessions") as caught:
+            await read_sessions(guard_of(path), "")
+        assert caught.value.missing == ("sessions",)
 
 
 async def test_reading_begins_at_the_moment_that_is_asked_for(store: SessionStore, path: Path) -> None:

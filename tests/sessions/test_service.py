@@ -199,13 +199,16 @@ async def test_another_version_of_the_store_degrades_it_and_says_what_is_missing
             status = await get_status(service)
             assert status.sessions is not None
             assert status.sessions.problem == "Not a known session store: its table sessions has no metadata_json."
+            assert status.sessions.missing == ("metadata_json",)
             assert service.list_problems() == ["sessions_format"]
             with pytest.raises(SessionsFormat):
                 await service.imports.run(Trigger.REQUEST)
             store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata TO metadata_json")
             assert await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
             await heard.until_state(WatcherState.WATCHING)
-            assert (await get_status(service)).sessions.problem is None  # type: ignore[union-attr]  # it is asked for
+            healed = (await get_status(service)).sessions
+            assert healed is not None
+            assert (healed.problem, healed.missing) == (None, ())
 
 
 async def test_status_says_what_the_session_store_brought(ledger: LedgerFile, path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.emulator.sessions import SessionStore, editor_metadata
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.service import entry, now_ms
+from tests.ui.service import Service, entry, now_ms
 
 DAY_S = 86_400
 
@@ -64,7 +65,7 @@ def test_first_screen_tells_of_a_frozen_ledger_and_a_store_that_is_not_read(
 
     expect(page.locator(".welcome")).to_have_attribute("data-state", "empty")
     expect(page.locator("[data-notice=frozen]")).to_be_visible()
-    expect(page.locator("[data-notice=sessions]")).to_contain_text("has no metadata_json")
+    expect(page.locator("[data-notice=sessions]")).to_contain_text("It lacks: metadata_json")
     store.close()
 
 
@@ -87,5 +88,45 @@ def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
         notice.locator("summary").click()
         expect(notice.locator("li").last).to_contain_text(words)
         if settings:
-            expect(page.locator("[data-notice=sessions]")).to_contain_text("has no metadata_json")
+            expect(page.locator("[data-notice=sessions]")).to_contain_text("It lacks: metadata_json")
     store.close()
+
+
+def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
+    make_service: ServiceMaker, open_page: Opener, store: SessionStore
+) -> None:
+    """The French page translates the code and names what is missing; the service's English sentence is not shown."""
+    store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata_json TO metadata")
+    service = make_service(cline_sessions="true", sessions_path=str(store.path))
+    service.ledger.write(entry("1001"))
+    service.start(probe="/healthz")
+    page = open_page(service, language="fr-FR").page
+
+    expect(page.locator("[data-notice=sessions]")).to_have_text(
+        "La base des sessions de Cline n\u2019est pas lue. "
+        "La base des sessions vient d\u2019une version de Cline encore inconnue. "
+        "Ce qui était importé reste. Il y manque\u00a0: metadata_json"
+    )
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("default", "l\u2019emplacement par défaut"), ("flag", "une option de la commande"), ("A_NAME", "A_NAME")],
+)
+def test_page_says_in_its_language_what_chose_the_ledger(
+    service: Service, open_page: Opener, code: str, words: str
+) -> None:
+    """A variable is named; what the service calls "default" and "flag" has words."""
+    service.ledger.write(entry("1001"))
+    service.start()
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        status = response.json()
+        status["ledger"]["chosen_by"] = code
+        route.fulfill(response=response, body=json.dumps(status))
+
+    page = open_page(service, language="fr-FR", prepare=lambda page: page.route("**/api/cline/status", answer)).page
+
+    expect(page.locator("footer code")).to_have_attribute("title", f"Choisi par\u00a0: {words}")

@@ -131,14 +131,18 @@ class SessionsTooLarge(SessionsError):
 
 
 class SessionsFormat(SessionsError):
-    """The store is no database, or of a version whose table or columns are other ones."""
+    """The store is no database, or of a version whose table or columns are other ones.
+
+    ``missing`` names those that it has not; nothing else of the store is ever told.
+    """
 
     code = "sessions_format"
     hint = "Report the version of Cline. What was imported before is kept, and the ledger is read as ever."
     is_final = True
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, missing: tuple[str, ...] = ()) -> None:
         super().__init__(f"Not a known session store: {reason}.")
+        self.missing = missing
 
 
 class SessionsBusy(SessionsError):

@@ -1,7 +1,8 @@
 """The short-lived process that reads the session store, so that conversation text never is in the service's memory.
 
 Whole pages of the database pass through this process, and with them prompts and titles; they end with it. What leaves
-it is one JSON document on standard output: the rows of ``STATEMENT``, or a code and a reason in our words. It writes
+it is one JSON document on standard output: the rows of ``STATEMENT``, or a code, a reason in our words, and what of
+ours is missing. It writes
 no file, by its own limits. Standard library only, so that it starts in some 30 milliseconds.
 """
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         answer: dict[str, object] = {"rows": _read(path, int(max_bytes), since)}
     except Refused as refused:
-        answer = {"code": refused.code, "reason": refused.reason}
+        answer = {"code": refused.code, "reason": refused.reason, "missing": refused.missing}
     except Exception as error:  # noqa: BLE001  # a trace could show what was being read
         answer = {"code": "unreadable", "reason": type(error).__name__}
     json.dump(answer, sys.stdout, separators=(",", ":"))

@@ -70,12 +70,12 @@ class SessionsGuard:
         try:
             yield
         except Refused as refused:
-            error = self.error_of(refused.code, refused.reason)
+            error = self.error_of(refused.code, refused.reason, refused.missing)
         else:
             return
         raise error
 
-    def error_of(self, code: str, reason: str) -> SessionsError:
+    def error_of(self, code: str, reason: str, missing: tuple[str, ...] = ()) -> SessionsError:
         """Return the error for what the opening module calls ``code``."""
         if code == "not_found":
             return SessionsNotFound(self.path)
@@ -83,5 +83,6 @@ class SessionsGuard:
             return SessionsTooLarge(self.max_bytes)
         if code == "busy":
             return SessionsBusy()
-        kinds = {"path_refused": SessionsPathRefused, "format": SessionsFormat}
-        return kinds.get(code, SessionsUnreadable)(reason)
+        if code == "format":
+            return SessionsFormat(reason, missing)
+        return (SessionsPathRefused if code == "path_refused" else SessionsUnreadable)(reason)

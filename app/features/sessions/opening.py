@@ -22,12 +22,16 @@ _LINK_ERRORS = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
 
 
 class Refused(Exception):
-    """The store cannot be read; ``code`` is the end of the error code that is told, ``reason`` is in our words."""
+    """The store cannot be read; ``code`` is the end of the error code that is told, ``reason`` is in our words.
 
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(code, reason)
+    ``missing`` names tables and columns that we know and that the store has not.
+    """
+
+    def __init__(self, code: str, reason: str, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(code, reason, missing)
         self.code = code
         self.reason = reason
+        self.missing = missing
 
 
 @contextmanager

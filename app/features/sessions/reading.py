@@ -27,6 +27,7 @@ class _Answer(msgspec.Struct):
     rows: list[list[Cell]] | None = None
     code: str = "unreadable"
     reason: str = ""
+    missing: tuple[str, ...] = ()
 
 
 _DECODER = msgspec.json.Decoder(_Answer)
@@ -45,7 +46,7 @@ async def read_sessions(guard: SessionsGuard, since: str) -> list[list[Cell]]:
         # Not chained: it could quote what was printed.
         answer = _Answer(reason="the reading process ended early")
     if answer.rows is None:
-        raise guard.error_of(answer.code, answer.reason)
+        raise guard.error_of(answer.code, answer.reason, answer.missing)
     return answer.rows
 
 

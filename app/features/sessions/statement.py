@@ -106,10 +106,10 @@ def _check_schema(connection: sqlite3.Connection) -> None:
     """Raise Refused when a column is missing. Names that are there but not known to us are not told."""
     kinds = [kind for (kind,) in connection.execute("SELECT type FROM sqlite_master WHERE name = ?", (TABLE,))]
     if kinds != ["table"]:
-        raise Refused("format", f"it has no table {TABLE}")
+        raise Refused("format", f"it has no table {TABLE}", (TABLE,))
     found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (TABLE,))}
-    if missing := [name for name in COLUMNS if name not in found]:
-        raise Refused("format", f"its table {TABLE} has no {', '.join(missing)}")
+    if missing := tuple(name for name in COLUMNS if name not in found):
+        raise Refused("format", f"its table {TABLE} has no {', '.join(missing)}", missing)
 
 
 def authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:

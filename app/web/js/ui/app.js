@@ -53,8 +53,9 @@ export function startTitle() {
 
 function Footer() {
 	const { ledger, version } = status.value ?? {};
+	const by = { default: t("ledger.by.default"), flag: t("ledger.by.flag") }[ledger?.chosen_by] ?? ledger?.chosen_by; // else a name
 	return html`<footer class="soft"><span>${t("footer.promise")}</span>
-		${ledger && html`<code title=${t("ledger.chosen", { by: ledger.chosen_by })}>${ledger.path}</code><span>AI Cost Observer ${version}</span>`}</footer>`;
+		${ledger && html`<code title=${t("ledger.chosen", { by })}>${ledger.path}</code><span>AI Cost Observer ${version}</span>`}</footer>`;
 }
 
 function Content() {

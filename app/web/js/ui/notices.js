@@ -24,12 +24,12 @@ function Watcher() {
 		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
 }
 
-/** The session store, where it is asked for, is not read: what is missing, in the service's own sentence. */
+/** The session store, where it is asked for, is not read: by its code, with the names of what is missing. */
 function Sessions() {
-	const { watcher, problem: sentence } = status.value.sessions ?? {};
+	const { watcher, missing = [] } = status.value.sessions ?? {};
 	if (!watcher || watcher.state === "watching" || watcher.state === "starting") return null;
-	return html`<${Notice} kind="warn" name="sessions"><b>${t("sessions.unread")}</b> ${watcher.reason && tcode(watcher.reason)}
-		<span class="soft">${sentence}</span><//>`;
+	return html`<${Notice} kind="warn" name="sessions"><b>${t("sessions.unread")}</b> ${watcher.reason && tcode(watcher.reason)}${" "}
+		${missing.length > 0 && html`${t("sessions.missing")} ${missing.map((name) => html`<code>${name}</code> `)}`}<//>`;
 }
 
 function Frozen() {
