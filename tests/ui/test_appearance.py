@@ -34,6 +34,22 @@ _SPARKS_OVER_TEXT = """() => [...document.querySelectorAll(".card")].flatMap((ca
 })"""
 
 
+# The end of the name is inside its box, and its maker is either whole beside it or not seen at all.
+_NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((name) => {
+  const box = name.getBoundingClientRect();
+  const placeOf = (text) => {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    return range.getBoundingClientRect();
+  };
+  const end = placeOf(name.querySelector(":scope > span").lastChild);
+  const maker = name.firstChild.nodeType === Node.TEXT_NODE && name.firstChild.data && placeOf(name.firstChild);
+  const isWhole = maker && maker.left >= box.left - 1 && maker.right <= end.right && maker.top < box.bottom - 1;
+  const isGone = !maker || maker.top >= box.bottom - 1;
+  return end.right > box.right + 1 || end.left < box.left - 1 || !(isWhole || isGone);
+}).map((name) => name.title)"""
+
+
 @pytest.fixture(scope="module")
 def service(make_shared: ServiceMaker) -> Service:
     """Serve ten models with long names and costs, in November 2025, and a task of today."""
@@ -104,13 +120,39 @@ def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
-    """Where names are cut, the part that tells them apart is cut last."""
+    """Where there is no room the maker goes, then the middle of the name; its end is always there to be read."""
     page = open_page(service, "/?period=30d", size=(width, 1800), prepare=stop_clock).page
 
     name = page.locator("tr[data-task] .model").first
     expect(name).to_have_attribute("aria-label", re.compile("^provider-with-a-long-name/some-model"))
-    shares = name.evaluate("(name) => [...name.children].map((part) => part.clientWidth / part.scrollWidth)")
-    assert shares[0] < shares[1]
+    expect(page.locator(".models .model")).to_have_count(7)
+    assert page.evaluate(_NAMES_NOT_READABLE) == []
+
+
+@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+def test_models_of_today_are_read_whole_on_a_small_desktop(
+    make_service: ServiceMaker, open_page: Opener, language: str
+) -> None:
+    """At 1280 pixels no name that is in use loses its end; it is whole on hover and for a screen reader."""
+    names = [
+        "anthropic/claude-opus-4.5",
+        "google/gemini-3-pro-preview",
+        "claude-sonnet-4-5-20250929",
+        "qwen/qwen3-coder",
+    ]
+    service = make_service()
+    service.ledger.write(*(entry(str(n), model=name, cost=4 - n / 2) for n, name in enumerate(names)))
+    service.start()
+    page = open_page(service, language=language, size=(1280, 800)).page
+
+    expect(page.locator(".models .model")).to_have_count(4)
+    assert page.evaluate(_NAMES_NOT_READABLE) == []
+    ends = page.locator(".models .model > span")
+    assert ends.all_text_contents() == [name.rpartition("/")[2] for name in names]
+    assert ends.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    for name in names:
+        expect(page.locator(".models").get_by_role("button", name=name, exact=True)).to_be_visible()
+        expect(page.locator(".models .model").filter(has_text=name)).to_have_attribute("title", name)
 
 
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:

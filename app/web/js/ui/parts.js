@@ -57,11 +57,17 @@ export const Segmented = ({ label, options, chosen, choose }) => html`<div class
 	${options.map(([value, words, key, disabled]) => html`<button aria-pressed=${value === chosen} disabled=${disabled}
 		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;
 
-/** A model's name, its maker set back: "moonshotai/" is the same in every row, and the first to be cut. */
+const TAIL = 12; // "-4-5-20250929": what tells two long names apart stands at their end
+
+/**
+ * A model's name, its maker set back. Where there is no room, the maker goes first, as a whole ("moonshotai/" is the
+ * same in many rows); then the middle of a long name gives way, so that its end can be read.
+ */
 export function ModelName({ id, tag = "span", ...more }) {
 	if (id === null) return html`<${tag} ...${more}><i class="soft">${t("model.unknown")}</i><//>`;
 	const cut = id.lastIndexOf("/") + 1;
-	// Two boxes side by side would be read as two words: a button says its name itself.
+	const end = id.length - cut > 1.5 * TAIL ? id.length - TAIL : cut;
+	// Boxes side by side would be read as words of their own: a button says its name itself.
 	const label = tag === "button" ? id : undefined;
-	return html`<${tag} class="model" title=${id} aria-label=${label} ...${more}><span class="soft">${id.slice(0, cut)}</span><span>${id.slice(cut)}</span><//>`;
+	return html`<${tag} class="model" title=${id} aria-label=${label} ...${more}>${id.slice(0, cut)}<span>${end > cut && html`<span>${id.slice(cut, end)}</span>`}${id.slice(end)}</span><//>`;
 }
