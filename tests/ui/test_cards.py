@@ -113,9 +113,32 @@ def test_chart_as_table_has_the_period_before_and_no_legend_of_lines(service: Se
     """Whatever is drawn is a column too; what explains lines is only there with lines."""
     page = open_page(service, "/?table=true", prepare=stop_clock).page
 
-    expect(page.locator(".astable thead th")).to_have_text(["When", "Per period", "previous period", "Cumulative"])
+    expect(page.locator(".astable thead th")).to_have_text(["When", "Per day", "previous period", "Cumulative"])
+    capital = "(all) => all.map((one) => getComputedStyle(one, '::first-letter').textTransform)"
+    assert set(page.locator(".astable thead th").evaluate_all(capital)) == {"uppercase"}
     expect(page.locator(".astable tbody tr").nth(5).locator("td")).to_have_text(["$0.00", "$10.00", "$3.00"])
     expect(page.locator(".legend")).not_to_contain_text("this period")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en-US", ["Per hour", "Per day", "Per day", "Per month", "Per 15 min"]),
+        ("fr-FR", ["Par heure", "Par jour", "Par jour", "Par mois", "Par 15\u202fmin"]),
+    ],
+)
+def test_kind_of_chart_says_what_a_bar_stands_for(
+    service: Service, open_page: Opener, language: str, words: list[str]
+) -> None:
+    """Hours of a day, days of a week; drawn or as a table, the words are the same."""
+    noon = moment_ms()
+    years = f"period=custom&from={moment_ms(500)}&to={noon}"
+    hours = f"period=custom&from={noon - 6 * 3_600_000}&to={noon}"
+    page = open_page(service, language=language, prepare=stop_clock).page
+    for period, word in zip(("period=today", "period=7d", "period=month", years, hours), words, strict=True):
+        page.goto(f"{service.url}/?table=true&{period}")
+        expect(page.locator(".chart .segmented button").last).to_have_text(word)
+        expect(page.locator(".astable thead th").nth(1)).to_have_text(word)
 
 
 def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page: Opener) -> None:

@@ -103,13 +103,13 @@ def test_address_holds_the_state_across_reload_and_back(service: Service, open_p
     page.get_by_role("button", name="30 d").click()
     page.locator("#filter").fill("glm")
     expect(page.locator("[data-field=tasks]")).to_have_text("2")
-    page.get_by_role("button", name="Per period").click()
+    page.get_by_role("button", name="Per day").click()
     page.locator(".tasks thead").get_by_role("button", name="Cost").click()
     expect(page.locator("tr[data-task]").first).to_have_attribute("data-task", "1004")
 
     page.reload()
     expect(page.get_by_role("button", name="30 d")).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("button", name="Per period")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Per day")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#filter")).to_have_value("glm")
     expect(page.locator("th.c-total_cost")).to_have_attribute("aria-sort", "descending")
     expect(page.locator("tr[data-task]").first).to_have_attribute("data-task", "1004")
@@ -148,11 +148,15 @@ def test_drag_on_the_chart_zooms_the_page(service: Service, open_page: Opener) -
 
 
 def test_chart_is_also_a_table(service: Service, open_page: Opener) -> None:
-    """What the chart paints can be read as a table whose last sum is the total."""
+    """What the chart paints can be read as a table whose last sum is the total; nothing moves when it is."""
     page = open_page(service).page
+    top = "(part) => part.getBoundingClientRect().top"
+    before = page.locator(".tasks").evaluate(top)
 
     page.get_by_role("button", name="As table").click()
 
+    expect(page.locator(".astable")).to_be_visible()
+    assert page.locator(".tasks").evaluate(top) == before
     expect(page.locator(".astable tbody tr").first.locator("td").last).to_have_text("$3.62")
     expect(page).to_have_url(re.compile("table=true"))
 

@@ -45,6 +45,9 @@ function cumulative(now) {
 	return lines;
 }
 
+/** What a bar, or a line of the table, stands for: "Per day". */
+const perBarWords = () => t(`chart.per.${barFor(summary.value)}`);
+
 function perBar(now) {
 	const bar = barFor(summary.value);
 	const current = bars(summary.value.series, bar, value);
@@ -185,13 +188,13 @@ function AsTable() {
 	const bar = barFor(summary.value);
 	const style = { "15m": "hour", hour: "hour", day: "weekday", week: "date", month: "month" }[bar];
 	const ghost = ghostSeries() && bars(ghostSeries(), bar, value);
-	const columns = ["when", "bars", ghost && "before", "cumulative"].filter(Boolean);
+	const columns = [t("chart.when"), perBarWords(), ghost && t("chart.before"), t("chart.cumulative")].filter(Boolean);
 	let total = 0;
 	const lines = bars(summary.value.series, bar, value)
 		.filter(([start]) => start <= knownUntil.value)
 		.map(([start, sum], i) => [start, sum, ghost?.[i]?.[1], (total += sum)]);
 	return html`<div class="astable" tabindex="0" role="region" aria-label=${t("chart.table")}><table>
-		<thead><tr>${columns.map((name) => html`<th scope="col">${t(`chart.${name}`)}</th>`)}</tr></thead>
+		<thead><tr>${columns.map((words) => html`<th scope="col">${words}</th>`)}</tr></thead>
 		<tbody>${lines.reverse().map(([start, sum, then, running]) => html`<tr key=${start}>
 			<th scope="row">${when(start, style)}</th><td>${words(sum)}</td>${ghost && html`<td class="soft">${then === undefined ? UNKNOWN : words(then)}</td>`}<td>${words(running)}</td></tr>`)}</tbody></table></div>`;
 }
@@ -213,7 +216,7 @@ export function Chart() {
 	const data = useMemo(() => (chart === "bars" ? perBar : cumulative)(knownUntil.value), known);
 	const title = t(`chart.title.${metric.value}`);
 	const total = words(value(summary.value.totals));
-	const kinds = ["cumulative", "bars"].map((kind) => [kind, t(`chart.${kind}`)]);
+	const kinds = [["cumulative", t("chart.cumulative")], ["bars", perBarWords()]];
 	return html`<section class="panel-box chart" aria-label=${title}>
 		<div class="head"><h2>${title}</h2>
 			<${Segmented} label=${t("chart.kind")} chosen=${chart} options=${kinds} choose=${(kind) => show({ chart: kind })} />
