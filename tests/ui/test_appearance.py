@@ -53,7 +53,7 @@ _NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((
 @pytest.fixture(scope="module")
 def service(make_shared: ServiceMaker) -> Service:
     """Serve ten models with long names and costs, in November 2025, and a task of today."""
-    service = make_shared(budget_daily_usd="5")
+    service = make_shared(budget_daily_usd="2000")
     models = [f"provider-with-a-long-name/some-model-with-a-long-name-{n}-20250929" for n in range(10)]
     old = [
         entry(str(1_760_000_000_000 + n), ts=moment_ms(n % 30), model=models[n % 10], cost=1234.5 / (n + 1))
@@ -153,6 +153,66 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
     for name in names:
         expect(page.locator(".models").get_by_role("button", name=name, exact=True)).to_be_visible()
         expect(page.locator(".models .model").filter(has_text=name)).to_have_attribute("title", name)
+
+
+@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1100, 1280])
+def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Opener, width: int, language: str) -> None:
+    """What is read stays where it is when a filter is chosen, also beside what marks a card."""
+    path = "/?period=30d"
+    page = open_page(service, path, language=language, size=(width, 2400), prepare=stop_clock).page
+    expect(page.locator("[data-card=cost] .tag")).to_be_visible()
+    parts = (".cards", ".pair") if width >= 1280 else (".cards",)
+    before = [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts]
+
+    page.locator(".models tbody button").nth(1).click()
+    page.locator("#filter").fill("long-name")
+
+    expect(page.locator("[data-chip]")).to_have_count(2)
+    expect(page.locator("[data-card=cost] .tag")).to_have_count(0)
+    assert [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts] == before
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    chips = page.locator(".chips")
+    assert chips.evaluate("(all) => all.clientHeight") < 2 * page.locator(".chip").first.evaluate(
+        "(one) => one.clientHeight"
+    )
+    for button in page.locator(".chip button").all():
+        button.click(trial=True)
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_zone_stands_with_the_axis_of_time(service: Service, open_page: Opener, width: int) -> None:
+    """The zone of the days is told in the chart's heading, and has no row of its own."""
+    page = open_page(service, "/?period=30d", size=(width, 900), prepare=stop_clock).page
+
+    zone = page.locator(".chart h2 [data-field=zone]")
+    expect(zone).to_have_text("Europe/Paris")
+    expect(zone).to_have_attribute("title", "Days begin at midnight in this time zone")
+    box, heading = zone.bounding_box(), page.locator(".chart h2").bounding_box()
+    assert box is not None
+    assert heading is not None
+    assert heading["height"] < 1.6 * box["height"]
+    expect(page.get_by_text("Europe/Paris")).to_have_count(2)  # the other one is for paper
+    expect(page.locator(".filters")).not_to_contain_text("Europe/Paris")
+
+
+@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+@pytest.mark.parametrize("width", [320, 768])
+def test_head_of_a_small_screen_keeps_its_lines_and_buttons(
+    service: Service, open_page: Opener, width: int, language: str
+) -> None:
+    """No button is squeezed; a tablet has the last import beside the state of the connection."""
+    page = open_page(service, "/?period=30d", language=language, size=(width, 900), prepare=stop_clock).page
+
+    last = page.locator(".last > summary")
+    expect(last).to_have_css("border-bottom-style", "dotted")  # one line: pieces of text had a broken one
+    for button in page.locator(".tools .ghost:visible").all():
+        assert button.evaluate("(one) => one.offsetWidth") == 30
+    if width == 768:
+        box, title = last.bounding_box(), page.locator("h1").bounding_box()
+        assert box is not None
+        assert title is not None
+        assert abs(box["y"] - title["y"]) < 10
 
 
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:

@@ -42,11 +42,21 @@ def test_sessions_are_marked_filtered_and_told(
     expect(page.locator("[data-field=last-import] .panel")).to_contain_text("1 task")
     page.locator("[data-field=last-import] summary").click()
 
+    for width in (1440, 1280, 1024, 768, 390):
+        page.set_viewport_size({"width": width, "height": 2000})
+        top = page.locator(".cards").evaluate("(cards) => cards.getBoundingClientRect().top")
+        page.get_by_role("button", name="Session store").press("Enter")
+        expect(page.locator("tr[data-task]")).to_have_count(1)
+        expect(page.get_by_role("button", name="Session store")).to_be_focused()
+        assert page.locator(".cards").evaluate("(cards) => cards.getBoundingClientRect().top") == top
+        page.get_by_role("button", name="Session store").press("Enter")
+        expect(page.locator("tr[data-task]")).to_have_count(2)
     page.get_by_role("button", name="Session store").click()
 
     expect(page.locator("[data-field=cost]")).to_have_text("$0.75")
     expect(page.locator("tr[data-task]")).to_have_count(1)
-    page.locator("[data-chip=store] button").click()
+    expect(page.locator("[data-chip]")).to_have_count(0)
+    page.get_by_role("button", name="Session store").click()
     expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
     store.close()
 

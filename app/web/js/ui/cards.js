@@ -37,17 +37,18 @@ function Change({ total, value }) {
 	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;
 }
 
-const Card = ({ name, big, children }) => html`<div class="card" role="group" data-card=${name} aria-label=${t(`card.${name}`)}>
-	<h2>${t(`card.${name}`)}</h2><p class="big" data-field=${name}>${big}</p>${children}</div>`;
+/** What marks a card stands beside its name: below it, it would push the page when it comes. */
+const Card = ({ name, big, mark, children }) => html`<div class="card" role="group" data-card=${name} aria-label=${t(`card.${name}`)}>
+	<div class="over"><h2>${t(`card.${name}`)}</h2>${mark}</div><p class="big" data-field=${name}>${big}</p>${children}</div>`;
 
 function Cost() {
 	const { total_cost: cost, unpriced_task_count: without } = summary.value.totals;
 	if (unpriced.value) return html`<${Card} name="cost" big=${t("unpriced")}><p class="note">${t("unpriced.why")}</p><//>`;
 	const value = (point) => point.total_cost;
-	return html`<${Card} name="cost" big=${html`<${Money} usd=${cost} />`}>
-		<p class="note"><${Change} total=${cost} value=${value} />
-			${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`}
-			${cost < 0 && html`<span class="tag">${t("correction")}</span>`}</p>
+	const mark = html`${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`}
+		${cost < 0 && html`<span class="tag">${t("correction")}</span>`}`;
+	return html`<${Card} name="cost" big=${html`<${Money} usd=${cost} />`} mark=${mark}>
+		<p class="note"><${Change} total=${cost} value=${value} /></p>
 		<${Spark} value=${value} /><//>`;
 }
 

@@ -4,7 +4,7 @@ import uPlot from "../../vendor/uplot.js";
 import { UNKNOWN, moneyAxis } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
-import { DAY, HOUR, QUARTER, barFor, barStart, bars } from "../period.js";
+import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { before, metric, shown, status, summary } from "../store.js";
 import { color, painted } from "../theme.js";
@@ -218,7 +218,7 @@ export function Chart() {
 	const total = words(value(summary.value.totals));
 	const kinds = [["cumulative", t("chart.cumulative")], ["bars", perBarWords()]];
 	return html`<section class="panel-box chart" aria-label=${title}>
-		<div class="head"><h2>${title}</h2>
+		<div class="head"><h2>${title} <span class="soft count" title=${t("period.zone")} data-field="zone">${zone()}</span></h2>
 			<${Segmented} label=${t("chart.kind")} chosen=${chart} options=${kinds} choose=${(kind) => show({ chart: kind })} />
 			<button class="quiet" aria-pressed=${table} onClick=${() => show({ table: !table })}>${t("chart.table")}</button></div>
 		${table ? html`<${AsTable} />` : html`<${Plot} data=${data} label=${t("chart.label", { title, total })} />`}

@@ -34,13 +34,13 @@ function Custom() {
 		</form></details>`;
 }
 
-/** What is chosen beyond the buttons: {name, words, remove}. */
+/** What is chosen beyond the periods: {name, words, remove}. */
 export function chosen() {
 	const { period, from, to, model, unknown_model, q, store } = state.value;
 	return [
 		period === "custom" && { name: "period", words: range(from, to, locale.value), remove: () => choosePeriod("7d") },
 		(model || unknown_model) && { name: "model", words: model ?? t("model.unknown"), remove: clearModel },
-		store && { name: "store", words: t(`store.${store}`), remove: () => chooseStore(null) },
+		store && { name: "store", words: t(`store.${store}`) },
 		q && { name: "q", words: t("filter.text", { q }), remove: () => show({ q: "" }) },
 	].filter(Boolean);
 }
@@ -53,7 +53,7 @@ function Chip({ name, words, remove }) {
 		(all[place + 1] ?? all[place - 1] ?? document.getElementById("filter")).focus();
 		remove();
 	};
-	return html`<span class="chip" data-chip=${name}>${name === "model" ? html`<${ModelName} id=${state.value.model} />` : words}
+	return html`<span class="chip" data-chip=${name}>${name === "model" ? html`<${ModelName} id=${state.value.model} />` : html`<span title=${words}>${words}</span>`}
 		<button onClick=${press} aria-label=${t("filter.remove", { name: words })}><${Icon} name="close" /></button></span>`;
 }
 
@@ -66,12 +66,16 @@ export function Printed() {
 	return html`<p class="print-only" data-field="printed">${parts.join(" · ")}</p>`;
 }
 
-const Chips = () => chosen().map((one) => html`<${Chip} key=${one.name} ...${one} />`);
+/** Always there, as wide as there is room: a chip that comes or goes moves nothing. */
+const Chips = () => html`<div class="chips">${chosen().filter(({ name }) => name !== "store").map((one) => html`<${Chip} key=${one.name} ...${one} />`)}</div>`;
 
 /** Only where there is something to choose between. */
 function Stores() {
-	if (!status.value?.sessions || state.value.store) return null;
-	return html`<${Segmented} label=${t("store.label")} options=${["ledger", "sessions"].map((name) => [name, t(`store.${name}`)])} choose=${chooseStore} />`;
+	const { store } = state.value;
+	if (!status.value?.sessions) return null;
+	const options = ["ledger", "sessions"].map((name) => [name, t(`store.${name}`)]);
+	// Pressed once more, it is taken back: a chip of its own would say the same twice.
+	return html`<div class="stores"><${Segmented} label=${t("store.label")} options=${options} chosen=${store} choose=${(name) => chooseStore(name === store ? null : name)} /></div>`;
 }
 
 function Search() {
@@ -100,5 +104,5 @@ export function Filters() {
 		<${Segmented} label=${t("period.label")} options=${periods} chosen=${state.value.period} choose=${choosePeriod} />
 		<${Custom} /><${Chips} /><${Stores} /><${Search} />
 		<${Segmented} label=${t("metric.label")} options=${metrics} chosen=${metric.value} choose=${(value) => show({ metric: value })} />
-		<${Export} /><span class="soft" title=${t("period.zone")}>${zone()}</span></nav>`;
+		<${Export} /></nav>`;
 }
