@@ -125,6 +125,8 @@ def test_empty_filter_says_so_and_offers_everything(service: Service, open_page:
     page = open_page(service, "/?q=nothing-like-this").page
 
     expect(page.locator("[data-field=empty]")).to_contain_text("No task in this filter.")
+    expect(page.locator(".models")).to_contain_text("No task in this filter.")
+    expect(page.locator(".models table")).to_be_hidden()
     page.get_by_role("button", name="Show everything").click()
     expect(page.locator("[data-field=tasks]")).to_have_text("4")
 

@@ -102,3 +102,23 @@ def test_dust_is_never_shown_as_nothing(service: Service, open_page: Opener) -> 
     cell = page.locator("tr[data-task='1001'] .cost")
     expect(cell).to_have_text("< $0.0001")
     expect(cell).to_have_attribute("title", "$0.00004")
+
+
+@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Opener, width: int, language: str) -> None:
+    """Each thing to do and its words are a line of two columns; where that is too narrow, the words stand below."""
+    service.ledger.path.parent.mkdir(parents=True)
+    service.start(probe="/healthz")
+    page = open_page(service, language=language, size=(width, 800)).page
+
+    expect(page.locator(".welcome li > span")).to_have_count(3)
+    tops = """(all) => all.map((one) =>
+      one.getBoundingClientRect().top - one.previousElementSibling.getBoundingClientRect().bottom)"""
+    lefts = "(all) => all.map((one) => one.getBoundingClientRect().left)"
+    words = page.locator(".welcome li > span")
+    assert len(set(words.evaluate_all(lefts))) == 1
+    button = page.locator(".welcome li > .primary")
+    assert button.evaluate("(one) => one.offsetWidth <= one.scrollWidth && one.offsetWidth < 240")
+    assert {top > 0 for top in words.evaluate_all(tops)} == {width < 640}
+    assert page.evaluate("document.documentElement.scrollWidth") == width

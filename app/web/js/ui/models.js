@@ -44,7 +44,8 @@ export function Models() {
 	const columns = [["col.model_id"], ["metric.cost"], ["models.share"], ["metric.tokens", "minor"], ["card.tasks", "minor"]];
 	return html`<section class="panel-box models" aria-label=${t("models.title")}>
 		<div class="head"><h2>${t("models.title")}</h2>${isOpen && html`<button class="quiet" onClick=${() => setOpen(false)}>${t("models.less")}</button>`}</div>
-		<table><thead><tr>${columns.map(([key, kind]) => html`<th scope="col" class=${kind}>${t(key)}</th>`)}</tr></thead>
+		${models.length === 0 && html`<p class="empty soft">${t("table.empty")}</p>`}
+		<table hidden=${models.length === 0}><thead><tr>${columns.map(([key, kind]) => html`<th scope="col" class=${kind}>${t(key)}</th>`)}</tr></thead>
 			<tbody>${top.map((row) => html`<${ModelRow} key=${row.model_id} row=${row} most=${value(models[0])} />`)}
 				${rest.length > 0 && html`<${Row} row=${add(rest)} press=${() => setOpen(true)} words=${tn("models.other", rest.length)} />`}</tbody></table></section>`;
 }

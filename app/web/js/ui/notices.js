@@ -69,7 +69,7 @@ export function Welcome() {
 		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}
 			${hasTrouble && fact("trouble", html`<span class="bad">${tcode(watcher.reason)}</span>`)}</dl>
 		<h3>${t("welcome.todo")}</h3>
-		<ul><li><${ImportButton} /> ${t("welcome.import")}</li>
-			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code> ${t(`welcome.${command}`)}</li>`)}</ul>
+		<ul><li><${ImportButton} /><span>${t("welcome.import")}</span></li>
+			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code><span>${t(`welcome.${command}`)}</span></li>`)}</ul>
 		<p class="soft">${t("welcome.promise")}</p></section>`;
 }
