@@ -43,8 +43,11 @@ def stop_clock(page: Page, at: dt.datetime = NOON) -> None:
     page.clock.set_fixed_time(at)
 
 
-def watch_since(moment: int | None) -> Callable[[Page], None]:
-    """Return a preparation by which the service has been watching since ``moment`` and imported just now, at noon."""
+def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) -> Callable[[Page], None]:
+    """Return a preparation by which the service has been watching since ``moment`` and imported just now, at noon.
+
+    ``clock`` makes it noon.
+    """
 
     def answer(route: Route) -> None:
         response = route.fetch()
@@ -61,7 +64,7 @@ def watch_since(moment: int | None) -> Callable[[Page], None]:
         route.fulfill(response=response, body=json.dumps(status))
 
     def prepare(page: Page) -> None:
-        stop_clock(page)
+        clock(page)
         page.route("**/api/cline/summary?*", answer)
         page.route("**/api/cline/status", answer_status)
 

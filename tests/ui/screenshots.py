@@ -178,7 +178,8 @@ def _take_states(camera: Camera, services: Services) -> None:
     written_s = moment_ms(42.2) / 1000
     os.utime(frozen.ledger.path, (written_s, written_s))
     frozen.start()
-    with camera.look(frozen, "/?period=all", language="fr-FR", prepare=watch_since(moment_ms(45))) as page:
+    weeks = f"/?period=custom&from={moment_ms(77.5)}&to={moment_ms(-0.5)}"  # "all" would end in this year
+    with camera.look(frozen, weeks, language="fr-FR", prepare=watch_since(moment_ms(45))) as page:
         page.locator("[data-notice=frozen] summary").click()
         camera.take(page, "frozen-fr")
 
@@ -196,7 +197,8 @@ def _take_states(camera: Camera, services: Services) -> None:
     gone = services.make()
     gone.ledger.write(*(entry(str(n), ts=moment_ms(n / 10), cost=n / 3) for n in range(30)))
     gone.start()
-    with camera.look(gone, theme="dark", prepare=lambda page: page.clock.install(time=NOON)) as page:
+    running = watch_since(moment_ms(40), lambda page: page.clock.install(time=NOON))
+    with camera.look(gone, theme="dark", prepare=running) as page:
         expect(page.locator("[data-field=live]")).to_have_text("Live")
         gone.stop()
         expect(page.locator("[data-field=live]")).not_to_have_text("Live")
