@@ -1,4 +1,4 @@
-// The only place that asks the server something. Addresses are relative to the page: it may be mounted below a prefix.
+// The only place that asks the server. Addresses are relative: the page may be mounted below a prefix.
 
 /** A refused request: the code of the problem document, or "unreachable" when nobody answered. */
 export class Problem extends Error {

@@ -1,4 +1,4 @@
-// A classic script in the head: what must be known before the first paint, or a dark room gets a white flash.
+// A classic script: what must be known before the first paint, or a dark room gets a white flash.
 document.documentElement.dataset.theme = "auto";
 if (location.pathname.endsWith("/embed")) document.documentElement.dataset.embedded = "";
 try {

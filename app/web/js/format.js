@@ -23,10 +23,10 @@ function usd(value, locale, minimumFractionDigits, maximumFractionDigits) {
 	return number(value, locale, { ...style, minimumFractionDigits, maximumFractionDigits });
 }
 
-// Two significant digits: 2 decimals for dollars and dimes, more for dust, so that nothing rounds to $0.00.
+// Two significant digits: more decimals for dust, so that nothing rounds to $0.00.
 const decimals = (size) => (size === 0 || size >= 0.1 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(size))));
 
-/** A headline amount. A non-zero cost never reads as $0.00; unknown is a dash and not a zero. */
+/** A headline amount. A non-zero cost never reads as $0.00. */
 export function money(value, locale) {
 	if (missing(value)) return UNKNOWN;
 	const size = Math.abs(value);
@@ -37,7 +37,7 @@ export function money(value, locale) {
 /** Every digit the server knows, for tooltips. */
 export const moneyExact = (value, locale) => (missing(value) ? UNKNOWN : usd(value, locale, 2, 9));
 
-/** A cost for a column: four decimals, split so that the last two can be set back: [before, last two, after]. */
+/** A cost for a column, four decimals: [before, last two, after]. */
 export function moneyColumn(value, locale) {
 	if (missing(value)) return [UNKNOWN, "", ""];
 	if (value !== 0 && Math.abs(value) < 0.00005) return [`< ${usd(0.0001, locale, 4, 4)}`, "", ""];
@@ -95,7 +95,7 @@ export function ago(moment, now, locale) {
 	if (missing(moment)) return UNKNOWN;
 	const past = moment - now < DAY ? Math.min(0, moment - now) : moment - now;
 	const [, size, unit] = AGES.find(([limit]) => Math.abs(past) < limit);
-	// Narrow French is "-12 s", which nobody says, and in short French two months read like two minutes: "2 m.".
+	// Narrow French is "-12 s"; in short French two months read like two minutes: "2 m.".
 	const french = unit === "month" || unit === "year" ? "long" : "short";
 	const style = locale.startsWith("fr") ? french : "narrow";
 	return intl(Intl.RelativeTimeFormat, locale, { style }).format(Math.trunc(past / size) || -0, unit);

@@ -1,5 +1,5 @@
-// The socket: what happened while we look. It resumes where it was (epoch and revision), reconnects with full-jitter
-// back-off, and never carries the numbers themselves: after an event the page reads again, so nothing can drift.
+// The socket: it resumes by epoch and revision, reconnects with full-jitter back-off, and never carries the numbers:
+// after an event the page reads again, so nothing can drift.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { query } from "./api.js";
 import { minute } from "./clock.js";
@@ -14,7 +14,7 @@ export const link = signal({ state: "connecting", since: null, retryAt: null });
 
 export const stale = computed(() => Boolean(problem.value) || link.value.state === "waiting");
 
-/** Up to when the numbers on the page hold: nothing is said of the time in which nobody could tell us. */
+/** Up to when the numbers on the page hold. */
 export const knownUntil = computed(() => (stale.value ? Math.max(loadedAt.value, link.value.since) : minute.value));
 
 let socket = null;

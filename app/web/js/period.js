@@ -47,7 +47,7 @@ export function bucketFor({ from, to }) {
 	return to - from <= 2 * DAY ? "15m" : to - from <= 40 * DAY ? "hour" : "day";
 }
 
-/** What a bar stands for: coarse enough to be read as a bar, never finer than what the server sent. */
+/** What a bar stands for: never finer than what the server sent. */
 export function barFor({ from, to, bucket }) {
 	const limits = [6 * HOUR, 2 * DAY + HOUR, 92 * DAY, 400 * DAY, Infinity];
 	const wanted = limits.findIndex((limit) => to - from <= limit);
@@ -63,7 +63,7 @@ export function barStart(ms, bar) {
 	return bar === "day" ? day : addDays(day, -((new Date(day).getDay() + 6) % 7)); // weeks begin on Monday
 }
 
-/** Server buckets added up into [start, sum] bars. For the eye: totals always come from the server. */
+/** Server buckets added up into [start, sum] bars, for the eye only. */
 export function bars(series, bar, value) {
 	const sums = new Map();
 	for (const point of series) {
@@ -73,7 +73,7 @@ export function bars(series, bar, value) {
 	return [...sums];
 }
 
-/** What the period before had spent at the same point of time: an unfinished day is not compared with a whole one. */
+/** What the period before had spent at the same point of time. */
 export function spentSoFar(series, { from, to, before }, now, value) {
 	const elapsed = Math.min(now, to) - from;
 	return series.reduce((sum, point, i) => {

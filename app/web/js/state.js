@@ -1,11 +1,11 @@
-// What the page shows, as a value that the address bar holds: reload, bookmark and "back" work because of it.
+// What the page shows, as a value that the address bar holds.
 import { signal } from "../vendor/signals-core.js";
 import { query } from "./api.js";
 import { PERIODS } from "./period.js";
 
 export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost"];
 
-/** Whether the page stands in a frame of another one, which has its own language, theme and footer. */
+/** Whether the page stands in a frame of another one. */
 export const embedded = "embedded" in document.documentElement.dataset;
 
 const FIRST = {
@@ -51,7 +51,7 @@ const written = (state) =>
 
 export const state = signal(read());
 
-/** Change what is shown. Every choice is a step for "back", except what is typed letter by letter. */
+/** Change what is shown: a step for "back", except what is typed letter by letter. */
 export function show(patch, { replace = false } = {}) {
 	const next = { ...state.value, ...patch };
 	if (written(next) === written(state.value)) return;

@@ -1,5 +1,4 @@
-// The numbers on the page and when they are read again. Cards, chart, models and table are read with one filter and
-// replaced together, so that their sums agree at every moment.
+// The numbers on the page and when they are read again: with one filter, and replaced together.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { getStatus, getSummary, getUsage, postImport } from "./api.js";
 import { minute, tick } from "./clock.js";
@@ -33,7 +32,7 @@ export const untold = new Map(); // task id -> revision of its event, until a sc
 
 export const period = computed(() => windowOf(state.value, minute.value));
 
-/** Every task in the filter was recorded without a price: the page turns to tokens, where money would only say 0. */
+/** Nothing in the filter has a price: the page turns to tokens. */
 export const unpriced = computed(() => {
 	const { task_count: tasks, unpriced_task_count: without } = summary.value?.totals ?? {};
 	return tasks > 0 && tasks === without;
@@ -69,7 +68,7 @@ async function readAll(abort) {
 	const thisMonth = { from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", tz };
 	const filter = filterOf(state.value);
 	const needsSpending = isNarrowed(state.value);
-	// The period before hardly changes: it is read with a new question and once a minute, not with every event.
+	// The period before hardly changes: it is not read with every event.
 	const key = JSON.stringify([window.before, filter, Math.floor(now / MINUTE)]);
 	const needsBefore = window.before && key !== beforeKey;
 	const ask = () => Promise.all([
@@ -104,12 +103,12 @@ function failed(error) {
 	if (error.name === "AbortError") return;
 	problem.value = error.code ?? "internal_error";
 	loading.value = false;
-	// When nobody answers, the socket says when somebody does; a locked door opens with another address.
+	// When nobody answers, the socket says when somebody does.
 	if (!["unreachable", "token_required"].includes(problem.value)) timer ??= setTimeout(readNow, RETRY_MS);
 	if (!error.code) throw error; // a bug of this page: the console must show it
 }
 
-/** Read everything now. A read that still runs answers an older question and is dropped. */
+/** Read everything now; a read that still runs is dropped. */
 export async function readNow() {
 	clearTimeout(timer);
 	timer = null;
@@ -122,7 +121,7 @@ export async function readNow() {
 	if (current === mine) current = null;
 }
 
-/** Read soon: at once after a quiet time, otherwise when the burst is over. A running read ends before the next begins. */
+/** Read at once after a quiet time, else when the burst is over; never two reads at a time. */
 export function readSoon() {
 	if (timer !== null) return;
 	const due = () => {
@@ -187,7 +186,7 @@ export async function importNow() {
 	importing.value = false;
 }
 
-/** Another filter or another day is another question: read at once. Another metric shows the same numbers. */
+/** Another filter or another day is another question: read at once. */
 export function startReading() {
 	let asked = "";
 	effect(() => {

@@ -1,4 +1,4 @@
-// What this browser keeps between two visits. In a frame of another site it may refuse: then nothing is kept, and all works.
+// What this browser keeps between two visits; in a frame of another site it may refuse.
 
 export function recall(name) {
 	try {

@@ -1,4 +1,4 @@
-// Dark, light or what the system says; and what that resolves to, for the chart, which paints its own pixels.
+// Dark, light or what the system says; and what that is, for the chart.
 import { computed, effect, signal } from "../vendor/signals-core.js";
 import { keep, recall } from "./stored.js";
 
@@ -30,7 +30,7 @@ export function startTheme() {
 	});
 }
 
-/** A colour of the style sheet as the canvas needs it: the variable itself still says light-dark(…). */
+/** A colour as the canvas needs it: the variable itself still says light-dark(…). */
 export function color(name) {
 	const probe = document.body;
 	probe.style.outlineColor = `var(--${name})`;

@@ -51,11 +51,12 @@ export function startTitle() {
 	});
 }
 
+const CHOICES = { default: "ledger.default", flag: "ledger.flag" }; // anything else is a name
+
 function Footer() {
 	const { ledger, version } = status.value ?? {};
-	const by = { default: t("ledger.by.default"), flag: t("ledger.by.flag") }[ledger?.chosen_by] ?? ledger?.chosen_by; // else a name
 	return html`<footer class="soft"><span>${t("footer.promise")}</span>
-		${ledger && html`<code title=${t("ledger.chosen", { by })}>${ledger.path}</code><span>AI Cost Observer ${version}</span>`}</footer>`;
+		${ledger && html`<code title=${t("ledger.chosen", { by: t(CHOICES[ledger.chosen_by] ?? ledger.chosen_by) })}>${ledger.path}</code><span>AI Cost Observer ${version}</span>`}</footer>`;
 }
 
 function Content() {

@@ -32,12 +32,12 @@ function Change({ total, value }) {
 		const isLater = before.value.series.some((point) => value(point) > 0);
 		return html`<span title=${t("change.none.why")}>${t(isLater ? "change.none.yet" : "change.none")}</span>`;
 	}
-	// Before we watched, costs are dated by each task's last activity: what leans on that is approximate.
+	// Before we watched, costs are dated by each task's last activity.
 	const isAbout = summary.value.exact_since > window.before.from;
 	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;
 }
 
-/** What marks a card stands beside its name: below it, it would push the page when it comes. */
+/** A mark stands beside the name, where it pushes nothing. */
 const Card = ({ name, big, mark, children }) => html`<div class="card" role="group" data-card=${name} aria-label=${t(`card.${name}`)}>
 	<div class="over"><h2>${t(`card.${name}`)}</h2>${mark}</div><p class="big" data-field=${name}>${big}</p>${children}</div>`;
 
@@ -67,7 +67,7 @@ function Tasks() {
 	return html`<${Card} name="tasks" big=${whole(tasks)}>${tasks > 0 && html`<p class="note"><span>${t("card.average")} ${average}</span></p>`}<//>`;
 }
 
-/** Cost of today and of this month; null when the numbers end before it began: yesterday's are not today's, nor are they 0. */
+/** Cost of today and of this month; null, not 0, when the numbers end before it began. */
 export function spentNow(source) {
 	const now = minute.value;
 	const start = midnight(now);

@@ -1,4 +1,4 @@
-// Cost or tokens over time: uPlot paints, this file decides what. Everything that is painted is also a table.
+// Cost or tokens over time: uPlot paints, this file decides what.
 import { useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
 import uPlot from "../../vendor/uplot.js";
 import { UNKNOWN, moneyAxis } from "../format.js";
@@ -17,10 +17,10 @@ const isCost = () => metric.value === "cost";
 const words = (value) => (isCost() ? amount(value) : short(value));
 const value = (point) => (isCost() ? point.total_cost : point.tokens_in + point.tokens_out);
 
-/** The period before; null where nothing was spent in it: a line along zero says less than none. */
+/** The period before; null where nothing was spent in it. */
 const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
 
-/** Running sums at the end of each bucket, from zero: [x, before, now]; nothing is drawn where nothing is known yet. */
+/** Running sums at the end of each bucket, from zero: [x, before, now]; null where nothing is known yet. */
 function cumulative(now) {
 	const { series, to } = summary.value;
 	const ghost = ghostSeries();
@@ -45,7 +45,6 @@ function cumulative(now) {
 	return lines;
 }
 
-/** What a bar, or a line of the table, stands for: "Per day". */
 const perBarWords = () => t(`chart.per.${barFor(summary.value)}`);
 
 function perBar(now) {
@@ -88,7 +87,7 @@ function paintBehind({ bbox: { left, top, width, height }, ctx, scales, valToPos
 	ctx.restore();
 }
 
-/** Months, days or hours; at midnight an axis of hours says which day begins. The last one would be cut off. */
+/** At midnight an axis of hours says which day begins. The last tick would be cut off. */
 function timeTicks(plot, ticks, axis, space, step) {
 	const isMidnight = (s) => new Date(s * 1000).getHours() + new Date(s * 1000).getMinutes() === 0;
 	const style = (s) => (step >= 2_419_200 ? "month" : step >= 86_400 || isMidnight(s) ? "day" : "clock");

@@ -1,4 +1,4 @@
-// One filter for the whole page: period, model, text. What is chosen shows as a chip that takes it away again.
+// One filter for the whole page; what is chosen shows as a chip that takes it away.
 import { useRef } from "../../vendor/preact-hooks.js";
 import { exportUrl } from "../api.js";
 import { minute } from "../clock.js";
@@ -46,7 +46,7 @@ export function chosen() {
 }
 
 function Chip({ name, words, remove }) {
-	// The focus would be lost with the button: it goes to the next chip, or to where a filter is typed.
+	// The focus would be lost with the button.
 	const press = ({ currentTarget }) => {
 		const all = [...document.querySelectorAll(".chip button")];
 		const place = all.indexOf(currentTarget);
@@ -57,7 +57,7 @@ function Chip({ name, words, remove }) {
 		<button onClick=${press} aria-label=${t("filter.remove", { name: words })}><${Icon} name="close" /></button></span>`;
 }
 
-/** On paper nothing can be pressed, but what the numbers are of must be said, and when they were printed. */
+/** Of what the numbers on paper are, and when they were printed. */
 export function Printed() {
 	const { window } = shown.value;
 	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
@@ -66,15 +66,14 @@ export function Printed() {
 	return html`<p class="print-only" data-field="printed">${parts.join(" · ")}</p>`;
 }
 
-/** Always there, as wide as there is room: a chip that comes or goes moves nothing. */
+/** Always there: a chip that comes or goes moves nothing. */
 const Chips = () => html`<div class="chips">${chosen().filter(({ name }) => name !== "store").map((one) => html`<${Chip} key=${one.name} ...${one} />`)}</div>`;
 
-/** Only where there is something to choose between. */
+/** Where there is something to choose between; pressed once more, it is taken back. */
 function Stores() {
 	const { store } = state.value;
 	if (!status.value?.sessions) return null;
 	const options = ["ledger", "sessions"].map((name) => [name, t(`store.${name}`)]);
-	// Pressed once more, it is taken back: a chip of its own would say the same twice.
 	return html`<div class="stores"><${Segmented} label=${t("store.label")} options=${options} chosen=${store} choose=${(name) => chooseStore(name === store ? null : name)} /></div>`;
 }
 

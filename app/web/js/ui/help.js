@@ -1,4 +1,4 @@
-// The keyboard map, and the switch that turns it off (single letters get in the way of speech input: WCAG 2.1.4).
+// The keyboard map, and the switch that turns it off (WCAG 2.1.4).
 import { signal } from "../../vendor/signals-core.js";
 import { t } from "../i18n.js";
 import { keep, recall } from "../stored.js";

@@ -1,4 +1,4 @@
-// Where the money, or the tokens, went. A click makes a model the filter of the whole page.
+// Where the money, or the tokens, went.
 import { useState } from "../../vendor/preact-hooks.js";
 import { share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
@@ -30,7 +30,7 @@ function ModelRow({ row, most }) {
 	return html`<${Row} row=${row} most=${most} isOn=${isOn} press=${press} label=${row.model_id ?? undefined} words=${html`<${ModelName} id=${row.model_id} />`} />`;
 }
 
-/** A task that used two models counts in both rows, so the tasks of the others cannot be added up. */
+/** A task that used two models counts in both rows: the tasks of the others have no sum. */
 function add(rows) {
 	const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
 	return { tokens_in: sum("tokens_in"), tokens_out: sum("tokens_out"), total_cost: sum("total_cost") };

@@ -1,4 +1,4 @@
-// The states in which numbers alone would mislead: said in words, with what to do. Never a raw code, never a toast.
+// The states in which numbers alone would mislead, in words, with what to do.
 import { minute } from "../clock.js";
 import { bytes } from "../format.js";
 import { locale, t, tcode, tn } from "../i18n.js";
@@ -24,7 +24,7 @@ function Watcher() {
 		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
 }
 
-/** The session store, where it is asked for, is not read: by its code, with the names of what is missing. */
+/** The session store is not read: why, and what it lacks. */
 function Sessions() {
 	const { watcher, missing = [] } = status.value.sessions ?? {};
 	if (!watcher || watcher.state === "watching" || watcher.state === "starting") return null;
@@ -55,7 +55,7 @@ export function Blocked() {
 		${!isLocked && html`<p>${t("blocked.start")} <code>aico serve</code></p>`}</section>`;
 }
 
-/** The first minutes: which file was looked for, whether it is there, and what to do. */
+/** The first minutes: which file was looked for, and what to do. */
 export function Welcome() {
 	const { ledger, watcher, sessions } = status.value;
 	const { exists, path, size_bytes, written_at } = ledger;

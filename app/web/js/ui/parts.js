@@ -33,7 +33,7 @@ const PATHS = {
 export const Icon = ({ name }) =>
 	html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
 
-/** "12s ago", alive, with the moment on hover. Only what is younger than a minute counts seconds. */
+/** "12s ago", alive, with the moment on hover. */
 export function Ago({ ms }) {
 	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
 	return html`<time title=${when(ms, "full")}>${since(ms, now)}</time>`;
@@ -45,7 +45,7 @@ export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>
 /** Tokens without a price are not free: their cost is not known. */
 export const isUnpriced = (spent) => spent.total_cost === 0 && spent.tokens_in + spent.tokens_out > 0;
 
-/** Whether it was copied: a frame may be refused the clipboard, and by a plain address of the network there is none. */
+/** Whether it was copied: a frame may be refused the clipboard, plain HTTP has none. */
 export async function copyText(text) {
 	const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
 	announcement.value = isCopied ? t("copied", { text }) : t("copy.refused");
@@ -57,17 +57,14 @@ export const Segmented = ({ label, options, chosen, choose }) => html`<div class
 	${options.map(([value, words, key, disabled]) => html`<button aria-pressed=${value === chosen} disabled=${disabled}
 		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;
 
-const TAIL = 12; // "-4-5-20250929": what tells two long names apart stands at their end
+const TAIL = 12; // what tells two long names apart stands at their end
 
-/**
- * A model's name, its maker set back. Where there is no room, the maker goes first, as a whole ("moonshotai/" is the
- * same in many rows); then the middle of a long name gives way, so that its end can be read.
- */
+/** A model's name. Without room its maker goes first, as a whole, then the middle of the name. */
 export function ModelName({ id, tag = "span", ...more }) {
 	if (id === null) return html`<${tag} ...${more}><i class="soft">${t("model.unknown")}</i><//>`;
 	const cut = id.lastIndexOf("/") + 1;
 	const end = id.length - cut > 1.5 * TAIL ? id.length - TAIL : cut;
-	// Boxes side by side would be read as words of their own: a button says its name itself.
+	// Boxes would be read as words of their own.
 	const label = tag === "button" ? id : undefined;
 	return html`<${tag} class="model" title=${id} aria-label=${label} ...${more}>${id.slice(0, cut)}<span>${end > cut && html`<span>${id.slice(cut, end)}</span>`}${id.slice(end)}</span><//>`;
 }

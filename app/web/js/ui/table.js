@@ -1,4 +1,4 @@
-// The tasks: a window over pages of the server, so that a hundred thousand of them cost as little as fifty.
+// The tasks: a window over pages of the server.
 import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-hooks.js";
 import { minute } from "../clock.js";
 import { moneyColumn } from "../format.js";
@@ -80,7 +80,7 @@ function find(pages, id) {
 	return -1;
 }
 
-/** After new numbers: if the reader has scrolled into the table, the row under the eye stays where it is. */
+/** After new numbers the row under the eye stays where it is. */
 function useAnchor(body, last) {
 	const anchor = useRef({});
 	useLayoutEffect(() => {
@@ -99,7 +99,7 @@ function useAnchor(body, last) {
 	});
 }
 
-/** The slice of rows on the screen, from the place of the table's body in the window. */
+/** The slice of rows on the screen. */
 function useSlice(body, total) {
 	const [slice, setSlice] = useState([0, 20]);
 	useEffect(() => {
