@@ -1,4 +1,7 @@
-"""Keys that grow at the end of their trees: imports write the newest first, so the newest comes first in the key."""
+"""Keys that grow at the end of their trees: imports write the newest first, so the newest comes first in the key.
+
+From here on the rollup follows large imports, as the sums by task do.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,13 @@ def downgrade() -> None:
     op.execute("CREATE INDEX ix_cline_task_usage_ts ON cline_task_usage (ts)")
     _rebuild("usage_delta", _DELTA, "source, quarter, task_id, model")
     _rebuild("usage_rollup", _ROLLUP, "source, quarter, model")
+    # From here on it may be behind the deltas; before, it never was.
+    op.execute("DELETE FROM usage_rollup")
+    op.execute(
+        "INSERT INTO usage_rollup SELECT source, quarter, model, SUM(tokens_in), SUM(tokens_out), SUM(whole), "
+        "SUM(cost_nano_usd - whole * 1000000000) FROM (SELECT *, (cost_nano_usd - (cost_nano_usd % 1000000000 + "
+        "1000000000) % 1000000000) / 1000000000 AS whole FROM usage_delta) GROUP BY source, quarter, model"
+    )
 
 
 def _rebuild(table: str, columns: str, key: str) -> None:

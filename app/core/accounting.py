@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from app.core.domain import QUARTER_MS, UNKNOWN_MODEL, TaskUsage
@@ -17,6 +18,10 @@ class UsageChange(NamedTuple):
     """None for a task seen for the first time."""
     after: TaskUsage
     """With the effective model: a known one is never replaced by None."""
+
+
+make_change: Callable[[Iterable[TaskUsage | None]], UsageChange] = partial(tuple.__new__, UsageChange)
+"""Make a change of its two values, as :data:`app.core.domain.make_usage` makes a usage."""
 
 
 class Amount(NamedTuple):

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MANY_OBJECTS = 20_000
+MANY_OBJECTS = 5_000
 """New objects that are worth never to be looked at again."""
 
 

@@ -12,11 +12,10 @@ from typing import TypeVar
 import aiosqlite
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.clock import now_ms
 from app.core.errors import StorageBusy, StorageError
@@ -134,15 +133,22 @@ class Database:
             raise _translate(error) from error
 
 
-async def _opened(opening: aiosqlite.Connection) -> aiosqlite.Connection:
-    return await opening
+async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
+    connection = await opening
+    try:
+        # In one call: each costs two changes of thread.
+        await connection.executescript(";".join(pragmas))
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def _engine(target: str, size: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
     async def connect() -> aiosqlite.Connection:
         # The driver must not open transactions of its own: the begin hook does.
         opening = aiosqlite.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        task = asyncio.ensure_future(_opened(opening))
+        task = asyncio.ensure_future(_opened(opening, pragmas))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -159,16 +165,9 @@ def _engine(target: str, size: int, begin: str, pragmas: tuple[str, ...]) -> Asy
         pool_timeout=BUSY_TIMEOUT_S,
     )
 
-    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
-
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", start)
     return engine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.accounting import Amount
-from app.core.domain import Store, TaskUsage
+from app.core.domain import Store, make_usage
 from app.core.known_usage import KnownUsage
 
 _POSITION = "SELECT epoch, revision FROM database_state"
@@ -24,7 +24,7 @@ async def read_position(connection: AsyncConnection) -> tuple[str, int]:
 async def read_known(connection: AsyncConnection, source: str) -> KnownUsage:
     """Return all that is stored of ``source``, as one snapshot sees it."""
     epoch, revision = await read_position(connection)
-    tasks = {usage.task_id: usage for usage in map(TaskUsage._make, await connection.exec_driver_sql(_USAGE))}
+    tasks = {usage.task_id: usage for usage in map(make_usage, await connection.exec_driver_sql(_USAGE))}
     peaks = map(tuple, await connection.exec_driver_sql(_PEAKS, (source,)))
     known = KnownUsage(tasks, {task_id: Amount(*highest) for task_id, *highest in peaks}, epoch, revision)
     stores = map(tuple, await connection.exec_driver_sql(_STORES, (source,)))

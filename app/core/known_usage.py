@@ -31,6 +31,14 @@ class KnownUsage:
     def __post_init__(self) -> None:
         self.latest_ts = max(map(_TS, self.tasks.values()), default=None)
 
+    def precedes(self, changes: Sequence[UsageChange], postings: Postings) -> bool:
+        """Return whether ``changes``, of which ``postings`` were made, start from exactly what is known."""
+        if postings.added is not None and not self.tasks.keys().isdisjoint(postings.added.task_id):
+            return False
+        return not postings.changed or all(
+            before is None or self.tasks.get(after.task_id) == before for before, after in changes
+        )
+
     def absorb(self, changes: Sequence[UsageChange], postings: Postings, store: Store) -> None:
         """Take over what the next revision writes: ``changes``, at least one, of ``store``."""
         latest = self.latest_ts
@@ -39,7 +47,8 @@ class KnownUsage:
             before is not None and before.ts == latest and after.ts < before.ts for before, after in changed
         )
         written = [after for _before, after in changes]
-        self.tasks.update(zip(map(_TASK_ID, written), written, strict=True))
+        task_ids = postings.added.task_id if postings.added and not postings.changed else map(_TASK_ID, written)
+        self.tasks.update(zip(task_ids, written, strict=True))
         newest = max(map(_TS, self.tasks.values() if fell_back else written))
         self.latest_ts = newest if fell_back or latest is None else max(newest, latest)
         if store is not Store.LEDGER:

@@ -50,7 +50,7 @@ class UsageDelta(SQLModel, table=True):
 
 
 class UsageRollup(SQLModel, table=True):
-    """The deltas summed over tasks, kept in the same transaction: serves sums over long periods."""
+    """The deltas summed over tasks: serves sums over long periods. Current for a :class:`SummedSource`."""
 
     __tablename__ = "usage_rollup"
     __table_args__ = (_CLUSTERED,)
@@ -211,7 +211,7 @@ class SourceState(SQLModel, table=True):
 
 
 class SummedSource(SQLModel, table=True):
-    """A source whose sums by task are current. A large import takes the row away; they are made anew after it."""
+    """A source whose rollup and sums by task are current. A large import takes the row away; they are made anew then."""
 
     __tablename__ = "summed_source"
     __table_args__ = (_CLUSTERED,)

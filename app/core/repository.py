@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from app.core import import_runs, task_sums
+from app.core import derived_sums, import_runs
 from app.core.accounting import UsageChange
 from app.core.database import DEFER_CHECKPOINTS, RESUME_CHECKPOINTS, Database
 from app.core.domain import ImportReceipt, Store
@@ -110,14 +110,15 @@ class UsageRepository:
 
         async def write(connection: AsyncConnection) -> dict[str, int]:
             nonlocal planned
-            if plan.posted_count > task_sums.SMALL_RUN:
+            await self._advance(connection, receipt)
+            if plan.posted_count > derived_sums.SMALL_RUN:
                 await connection.exec_driver_sql(DEFER_CHECKPOINTS)
-            await self._write_batches(connection, plan.staged)
+            await self._write_batches(connection, [*plan.staged, *plan.accounts])
             if following:
-                # Not before: what fills the tables from the stage leaves the interpreter to others, staging does not.
+                # Not before: at every step of the others the database would wait for the interpreter.
                 planned = self._plan(known, following, store)
-            await self._write(connection, plan.batches, receipt)
-            await task_sums.post(connection, self._source, plan.posted_count)
+            await self._write_batches(connection, plan.tables)
+            await derived_sums.post(connection, self._source, plan.posted_count)
             await connection.exec_driver_sql(CLEAR_STAGE)
             return await _get_imported_at(connection, plan.known_newest)
 
@@ -126,7 +127,7 @@ class UsageRepository:
             self._known = known
         self._ahead = planned
         self._is_observed = True
-        self._is_summed &= plan.posted_count <= task_sums.SMALL_RUN
+        self._is_summed &= plan.posted_count <= derived_sums.SMALL_RUN
         return UsageImported(
             receipt=receipt,
             epoch=known.epoch,
@@ -170,7 +171,7 @@ class UsageRepository:
 
     async def _catch_up(self, connection: AsyncConnection) -> None:
         await connection.exec_driver_sql(RESUME_CHECKPOINTS)
-        await task_sums.catch_up(connection, self._source)
+        await derived_sums.catch_up(connection, self._source)
 
     async def _load(self) -> KnownUsage:
         known = self._known
@@ -187,11 +188,10 @@ class UsageRepository:
             self._known = known
         return known
 
-    async def _write(self, connection: AsyncConnection, batches: Sequence[Batch], receipt: ImportReceipt) -> None:
+    async def _advance(self, connection: AsyncConnection, receipt: ImportReceipt) -> None:
         moved = await connection.exec_driver_sql(ADVANCE_REVISION, (receipt.revision, receipt.revision - 1))
         if moved.rowcount != 1:
             raise StorageError("another writer changed it")
-        await self._write_batches(connection, batches)
         await self._open_source(connection, receipt.finished_at_ms)
         await import_runs.add_run(connection, self._source, receipt, receipt.revision, None)
 

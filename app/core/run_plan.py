@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from app.core import staging
 from app.core.accounting import Postings, Sums, UsageChange, post_changes
@@ -20,7 +19,6 @@ from app.core.statements import ADD_COUNTERS, ADD_TOTALS, FORGET_PEAK, STORE_PEA
 
 FRESH_ROWS_MAX = 500
 """Rows that one message carries at most."""
-_TASK_ID = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +26,10 @@ class RunPlan:
     """Everything that one transaction writes, and what is told of it afterwards."""
 
     staged: list[Batch]
-    batches: list[Batch]
-    """To be written from what was staged."""
+    accounts: list[Batch]
+    """A few rows of sums and peaks."""
+    tables: list[Batch]
+    """What takes all rows from the stage."""
     posted_count: int
     """Number of the deltas among it."""
     newest: list[TaskUsage]
@@ -49,16 +49,16 @@ def plan_run(source: str, store: Store, known: KnownUsage, changes: Sequence[Usa
     ``now_ms`` is when the rows are written. Raises StorageError, with ``known`` as it was, when the changes start from
     something else than what is known. Any other exception is a bug.
     """
-    written = [after for _before, after in changes]
-    if list(map(known.tasks.get, map(_TASK_ID, written))) != [before for before, _after in changes]:
-        raise StorageError("the changes start from something else than what is stored")
     postings = post_changes(changes, known.peaks)
-    newest = written[:FRESH_ROWS_MAX]
-    known_newest = [usage.task_id for usage in newest if usage.task_id in known.tasks]
+    if not known.precedes(changes, postings):
+        raise StorageError("the changes start from something else than what is stored")
+    newest = [after for _before, after in changes[:FRESH_ROWS_MAX]]
+    known_newest = [after.task_id for before, after in changes[:FRESH_ROWS_MAX] if before is not None]
     known.absorb(changes, postings, store)
     return RunPlan(
         staging.stage(postings),
-        _batches(source, store, postings, now_ms),
+        _accounts(source, postings),
+        _tables(source, store, now_ms),
         postings.posted_count,
         newest,
         known_newest,
@@ -69,19 +69,22 @@ def plan_run(source: str, store: Store, known: KnownUsage, changes: Sequence[Usa
     )
 
 
-def _batches(source: str, store: Store, postings: Postings, now_ms: int) -> list[Batch]:
-    """Return every bulk statement of the transaction after its staging, but the sums by task."""
+def _accounts(source: str, postings: Postings) -> list[Batch]:
     peaks = postings.peaks.items()
     forgotten: list[Row] = [(source, task_id) for task_id, peak in peaks if peak is None]
-    stored_in: list[Row] = [(source, store.value)]
     return [
-        (staging.UPSERT_USAGE, [(now_ms,)]),
-        (staging.ADD_DELTAS, [(source,)]),
-        (staging.ADD_ROLLUPS, [(source,)]),
         *ADD_TOTALS.batches(source, _model_rows(postings.totals)),
         *ADD_COUNTERS.batches(source, _model_rows(postings.growth)),
         *STORE_PEAKS.batches(source, [(task_id, *peak) for task_id, peak in peaks if peak is not None]),
         *([(FORGET_PEAK, forgotten)] if forgotten else []),
+    ]
+
+
+def _tables(source: str, store: Store, now_ms: int) -> list[Batch]:
+    stored_in: list[Row] = [(source, store.value)]
+    return [
+        (staging.UPSERT_USAGE, [(now_ms,)]),
+        (staging.ADD_DELTAS, [(source,)]),
         *([(staging.STORE_STORES, stored_in)] if store is not Store.LEDGER else []),
     ]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import task_sums
+from app.core import derived_sums
 from app.core import usage_statements as sql
 from app.core.accounting import ZERO, Amount, amount_of
 from app.core.database import Database
@@ -84,7 +84,7 @@ class UsageReader:
         """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
         async with self._database.read() as connection:
             revision = int((await connection.exec_driver_sql(sql.REVISION)).scalar_one())
-            is_summed = await task_sums.are_current(connection, self._source)
+            is_summed = await derived_sums.are_current(connection, self._source)
             yield UsageSnapshot(connection, self._source, revision, is_summed=is_summed)
 
 
@@ -161,7 +161,7 @@ class UsageSnapshot:
     async def list_bucket_sums(self, wanted: UsageFilter, starts: Sequence[int], end: int) -> list[Amount]:
         """Return the sums between each of ``starts`` (ascending quarters) and the next, the last one up to ``end``."""
         where, values = sql.condition(self._source, wanted, "quarter", wanted.first_quarter, wanted.end_quarter, "d.")
-        from_deltas = wanted.names_tasks  # the rollup knows no tasks
+        from_deltas = wanted.names_tasks or not self._is_summed  # the rollup knows no tasks
         statement = sql.BUCKETS.format(
             cost=sql.DELTA_COST if from_deltas else sql.ROLLUP_COST,
             table="usage_delta" if from_deltas else "usage_rollup",

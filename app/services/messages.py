@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
+import msgspec
+
 from app.core.accounting import Amount, amount_of
+from app.core.domain import TaskUsage
 from app.core.events import FreshRow, UsageImported, WatcherStateChanged
 from app.core.money import usd
 from app.services.kimi_monitor import KimiProxyState
@@ -16,7 +18,7 @@ HEARTBEAT_S = 25.0
 
 def encode(message: dict[str, object]) -> str:
     """Return the text frame of ``message``."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return msgspec.json.encode(message).decode()
 
 
 def spent_fields(amount: Amount) -> dict[str, object]:
@@ -30,8 +32,9 @@ def spent_fields(amount: Amount) -> dict[str, object]:
 
 def usage_fields(row: FreshRow, spent: Amount) -> dict[str, object]:
     """Return a task as it stands in pages and messages: its lifetime numbers, and what was spent inside a filter."""
-    fields = {"imported_at": row.imported_at, "store": row.store.value, "spent": spent_fields(spent)}
-    return {**row.usage._asdict(), **fields}
+    fields: dict[str, object] = dict(zip(TaskUsage._fields, row.usage, strict=True))
+    fields |= {"imported_at": row.imported_at, "store": row.store.value, "spent": spent_fields(spent)}
+    return fields
 
 
 def usage_updated(event: UsageImported) -> dict[str, object]:

@@ -62,6 +62,7 @@ async def fill(path: Path) -> None:
         store.now_ms += 5
         await store.take_in([usage("a", total_cost=1.0, model_id="other", ts=NOW_MS + 900_000)])
         await store.take_in([usage("b", model_id="m", tokens_in=300)])
+        await store.repository.catch_up()
 
 
 @pytest.mark.parametrize("below", REVISIONS[:-1])

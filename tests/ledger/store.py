@@ -45,18 +45,18 @@ class Store:
             return count
 
     def check_accounts(self) -> None:
-        """Assert that the deltas of each task add up to its row, and the rollup to the deltas."""
+        """Assert that the deltas of each task add up to its row, and the totals to the deltas."""
         with closing(sqlite3.connect(self.path)) as connection:
             sums = connection.execute(
                 "SELECT task_id, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd) FROM usage_delta GROUP BY task_id"
             ).fetchall()
-            rollup = connection.execute(
-                "SELECT SUM(tokens_in), SUM(tokens_out), SUM(cost_usd) * 1000000000 + SUM(cost_nano) FROM usage_rollup"
+            totals = connection.execute(
+                "SELECT SUM(tokens_in), SUM(tokens_out), SUM(cost_usd) * 1000000000 + SUM(cost_nano) FROM usage_total"
             ).fetchone()
         assert {row[0]: Amount(*row[1:]) for row in sums} == {
             task_id: amount_of(usage) for task_id, usage in self.tasks().items()
         }
-        assert tuple(rollup) == tuple(sum(row[column] for row in sums) for column in (1, 2, 3))
+        assert tuple(totals) == tuple(sum(row[column] for row in sums) for column in (1, 2, 3))
 
     def contains(self, text: bytes) -> bool:
         """Return whether ``text`` stands in any file of the database, write-ahead log included."""

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import msgspec
 
-from app.core.domain import Rejection, TaskUsage
+from app.core.domain import Rejection, TaskUsage, make_usage
 from app.core.errors import LedgerFormat
 from app.features.ledger.fields import has_control_character, judge_entry
 from app.features.ledger.repair import mend_surrogates, repair
@@ -94,7 +94,7 @@ def _read_at_once(array: bytearray | memoryview) -> tuple[TaskUsage, ...] | None
         return None
     # Adding zero turns the -0.0 that JSON allows into 0.0.
     columns = (task_ids, moments, map(names.get, models), tokens_in, tokens_out, map(add, costs, repeat(0.0)))
-    return tuple(map(TaskUsage._make, zip(*columns, strict=True)))
+    return tuple(map(make_usage, zip(*columns, strict=True)))
 
 
 def read_piece(array: memoryview) -> tuple[tuple[TaskUsage, ...], tuple[Rejection, ...]] | None:

@@ -8,7 +8,7 @@ from itertools import compress, repeat
 from operator import itemgetter, ne
 from types import MappingProxyType
 
-from app.core.accounting import UsageChange
+from app.core.accounting import UsageChange, make_change
 from app.core.domain import Store, TaskUsage
 
 _NO_OTHERS: Mapping[str, Store] = MappingProxyType({})
@@ -40,7 +40,7 @@ def diff_usage(
     entries = tuple(entries)
     if not stored and not forgotten:
         newest_first = sorted(entries, key=itemgetter(1), reverse=True)
-        return UsageDiff(tuple(map(UsageChange._make, zip(repeat(None), newest_first, strict=False))), 0)
+        return UsageDiff(tuple(map(make_change, zip(repeat(None), newest_first, strict=False))), 0)
     pairs: Iterable[tuple[TaskUsage | None, TaskUsage]]
     befores = list(map(stored.get, map(itemgetter(0), entries)))
     pairs = zip(befores, entries, strict=True)
