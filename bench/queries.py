@@ -12,7 +12,7 @@ from random import Random
 import httpx
 
 from app.core.migrations import migrate
-from bench.figure import Figure, Measurement, Setup, blocking
+from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
 from bench.intervals import percentile_interval
 from bench.served import serve
 from bench.sides import now_ms
@@ -22,8 +22,7 @@ _SAMPLES = 200
 _QUARTER_MS = 900_000
 _YEAR_QUARTERS = 35_040
 _DAY_MS = 86_400_000
-_SETTLE_S = 8.0
-"""The sums by task are made two seconds after the start."""
+_LOOK_S = 0.1
 _HANG_S = 60.0
 _FILL = (
     """
@@ -62,6 +61,16 @@ def _fill(path: Path) -> None:
             connection.execute(statement.format(last=now // _QUARTER_MS, **values))
 
 
+def _wait_for_sums(path: Path) -> None:
+    """Return when the service has made the sums that a large import leaves behind."""
+    deadline = time.monotonic() + _HANG_S
+    with closing(sqlite3.connect(path)) as connection:
+        while not connection.execute("SELECT EXISTS (SELECT 1 FROM summed_source)").fetchone()[0]:
+            if time.monotonic() > deadline:
+                raise Unmeasurable("the sums were not made")
+            time.sleep(_LOOK_S)
+
+
 @contextmanager
 def _client(setup: Setup) -> Iterator[httpx.Client]:
     _fill(setup.folder / "data" / "observer.db")
@@ -70,7 +79,7 @@ def _client(setup: Setup) -> Iterator[httpx.Client]:
     ledger.write_bytes(b"[]")
     with serve(ledger, setup.folder) as served:
         served.wait_until_ready()
-        time.sleep(_SETTLE_S)
+        _wait_for_sums(setup.folder / "data" / "observer.db")
         with httpx.Client(base_url=served.url, timeout=_HANG_S, trust_env=False) as client:
             yield client
 

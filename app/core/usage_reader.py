@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import derived_sums
 from app.core import usage_statements as sql
 from app.core.accounting import ZERO, Amount, amount_of
 from app.core.database import Database
@@ -72,28 +71,40 @@ _UsageColumns: TypeAlias = tuple[str, int, str | None, int, int, float, int]
 _TotalsColumns: TypeAlias = tuple[int, int, int, int, int, int]
 
 
+@dataclass(slots=True)
+class _Counts:
+    """What was counted last of all tasks: to count 100,000 takes longer than the rest of an answer."""
+
+    revision: int | None = None
+    task_count: int = 0
+    unpriced_count: int = 0
+
+
 class UsageReader:
     """Reads the accounts of one source. Sums are made of integers; nothing is divided here."""
 
     def __init__(self, database: Database, source: str) -> None:
         self._database = database
         self._source = source
+        self._counts = _Counts()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
         """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
         async with self._database.read() as connection:
-            revision = int((await connection.exec_driver_sql(sql.REVISION)).scalar_one())
-            is_summed = await derived_sums.are_current(connection, self._source)
-            yield UsageSnapshot(connection, self._source, revision, is_summed=is_summed)
+            [(revision, is_summed)] = map(tuple, await connection.exec_driver_sql(sql.POSITION, (self._source,)))
+            yield UsageSnapshot(connection, self._source, revision, self._counts, is_summed=bool(is_summed))
 
 
 class UsageSnapshot:
     """The accounts at one moment."""
 
-    def __init__(self, connection: AsyncConnection, source: str, revision: int, *, is_summed: bool) -> None:
+    def __init__(
+        self, connection: AsyncConnection, source: str, revision: int, counts: _Counts, *, is_summed: bool
+    ) -> None:
         self._connection = connection
         self._source = source
+        self._counts = counts
         self._is_summed = is_summed
         self.revision = revision
         """The number of the last committed change that this view contains."""
@@ -107,8 +118,11 @@ class UsageSnapshot:
     async def get_all_totals(self) -> Totals:
         """Return the sum of all deltas. What a filter would add up task by task, rows and rollup already know."""
         amounts = (await self.list_model_totals()).values()
-        tasks, unpriced = tuple((await self._connection.exec_driver_sql(sql.ALL_COUNTS)).one())
-        return Totals(Amount(*map(sum, zip(ZERO, *amounts, strict=True))), tasks, unpriced)
+        if self._counts.revision != self.revision:
+            tasks, unpriced = tuple((await self._connection.exec_driver_sql(sql.ALL_COUNTS)).one())
+            self._counts.revision, self._counts.task_count, self._counts.unpriced_count = self.revision, tasks, unpriced
+        amount = Amount(*map(sum, zip(ZERO, *amounts, strict=True)))
+        return Totals(amount, self._counts.task_count, self._counts.unpriced_count)
 
     async def list_all_tasks(
         self, sort: Sort, *, descending: bool, limit: int, offset: int, task_count: int

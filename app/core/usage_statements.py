@@ -9,7 +9,8 @@ from app.core.filters import UsageFilter
 
 Values: TypeAlias = tuple[str | int, ...]
 
-REVISION = "SELECT revision FROM database_state"
+# With whether the derived sums are current.
+POSITION = "SELECT revision, EXISTS (SELECT 1 FROM summed_source WHERE source = ?) FROM database_state"
 # Look-ups at the ends of the tree; MIN and MAX of one SELECT would read all of it.
 SPAN = """
     SELECT (SELECT MIN(quarter) FROM usage_delta WHERE source = ?),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import json
 import logging
@@ -115,6 +116,23 @@ def test_address_of_the_page_can_be_opened(host: str, url: str) -> None:
     values = {"ledger_path": "/cline/taskHistory.json", "host": host, "token": "a-token-of-the-operator"}
     settings = Settings.model_validate(values)
     assert url_of(settings) == url
+
+
+async def test_answers_leave_at_once() -> None:
+    """No part of an answer waits for the other side to acknowledge the one before: that would cost 40 ms each time."""
+    accepted: asyncio.Queue[object] = asyncio.Queue()
+
+    def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own: socket.socket = writer.get_extra_info("socket")
+        accepted.put_nowait(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with listen("127.0.0.1", 0) as listener:
+        async with await asyncio.start_server(take, sock=listener):
+            _reader, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await asyncio.wait_for(accepted.get(), 60)
+            writer.close()
+            await writer.wait_closed()
 
 
 def test_listen_takes_addresses_of_both_families() -> None:
