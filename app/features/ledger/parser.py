@@ -18,6 +18,7 @@ import msgspec
 from app.core.domain import Rejection, TaskUsage, make_usage
 from app.core.errors import LedgerFormat
 from app.features.ledger.fields import has_control_character, judge_entry
+from app.features.ledger.memory import LedgerBytes
 from app.features.ledger.repair import mend_surrogates, repair
 from app.features.stores.bounds import COST_MAX, COUNT_MAX, ID_LENGTH_MAX, MODEL_LENGTH_MAX, TS_MAX
 
@@ -57,14 +58,14 @@ class ParsedLedger:
     """In the order of the array."""
 
 
-def parse_ledger(buffer: bytearray) -> ParsedLedger:
+def parse_ledger(buffer: LedgerBytes) -> ParsedLedger:
     """Parse the whole ``buffer``, which may be altered in place and still belongs to the caller.
 
     Raises LedgerFormat when it is not a JSON array. One bad entry never costs a good one: it becomes a rejection.
     Of several entries with one id the one with the greatest ``ts`` counts, at equal ``ts`` the later.
     Any other exception is a bug.
     """
-    if buffer.startswith(_BOM):
+    if buffer[: len(_BOM)] == _BOM:
         buffer[: len(_BOM)] = b"   "
     entries = _read_at_once(buffer)
     if entries is None and mend_surrogates(buffer):
@@ -76,7 +77,7 @@ def parse_ledger(buffer: bytearray) -> ParsedLedger:
     return merge(entries)
 
 
-def _read_at_once(array: bytearray | memoryview) -> tuple[TaskUsage, ...] | None:
+def _read_at_once(array: LedgerBytes | memoryview) -> tuple[TaskUsage, ...] | None:
     """Return all entries of ``array`` when every one is as Cline writes it: by far the most frequent case, in one call.
 
     From there on it goes column by column, in functions of the interpreter's own: a line of Python for each entry
@@ -132,7 +133,7 @@ def merge(outcomes: Sequence[TaskUsage | Rejection]) -> ParsedLedger:
     return ParsedLedger(tuple(entries.values()), duplicate_count, tuple(rejections))
 
 
-def _split(buffer: bytearray) -> list[msgspec.Raw]:
+def _split(buffer: LedgerBytes) -> list[msgspec.Raw]:
     """Return the elements of the array as views into ``buffer``, mended where that is what it takes."""
     elements, reason = _decode(buffer)
     if elements is None and repair(buffer):
@@ -142,7 +143,7 @@ def _split(buffer: bytearray) -> list[msgspec.Raw]:
     raise LedgerFormat(reason)
 
 
-def _decode(buffer: bytearray | memoryview) -> tuple[list[msgspec.Raw] | None, str]:
+def _decode(buffer: LedgerBytes | memoryview) -> tuple[list[msgspec.Raw] | None, str]:
     """Return the elements, or why there are none. Errors end here: nothing that holds the buffer may be raised."""
     try:
         return _ARRAY.decode(buffer), ""

@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from app.core.domain import Rejection, TaskUsage
+from app.features.ledger.memory import LedgerBytes
 from app.features.ledger.parser import ParsedLedger, merge, read_piece
 from app.features.ledger.repair import mend_surrogates
 
@@ -61,7 +62,7 @@ class PiecewiseLedger:
     """By digest, to be handed in next time; empty when entries of one id stand in the way."""
 
 
-def cut(buffer: bytearray, piece_bytes: int = PIECE_BYTES) -> list[int]:
+def cut(buffer: LedgerBytes, piece_bytes: int = PIECE_BYTES) -> list[int]:
     """Return where the array in ``buffer`` opens, where it may be cut, and where it closes; nothing for no array.
 
     Any exception is a bug.
@@ -80,7 +81,7 @@ def cut(buffer: bytearray, piece_bytes: int = PIECE_BYTES) -> list[int]:
 
 
 def parse_pieces(
-    buffer: bytearray, spans: Sequence[Span], known: Mapping[bytes, Piece], stored: Container[str]
+    buffer: LedgerBytes, spans: Sequence[Span], known: Mapping[bytes, Piece], stored: Container[str]
 ) -> PiecewiseLedger | None:
     """Parse the pieces of ``buffer`` at ``spans`` that are not ``known``; None when it must be parsed as a whole.
 
@@ -128,7 +129,7 @@ def _may_repeat(fresh_ids: set[str], digests: set[bytes], known: Mapping[bytes, 
     return any(task_id in stored for task_id in fresh_ids - gone)
 
 
-def _read(buffer: bytearray, span: Span) -> tuple[tuple[TaskUsage, ...], tuple[Rejection, ...]] | None:
+def _read(buffer: LedgerBytes, span: Span) -> tuple[tuple[TaskUsage, ...], tuple[Rejection, ...]] | None:
     """Parse one piece, whose ends are brackets as long as that takes."""
     ends = buffer[span.first], buffer[span.last]
     buffer[span.first], buffer[span.last] = _OPENING, _CLOSING

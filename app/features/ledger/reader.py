@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
+from app.features.ledger.memory import LedgerBytes, allocate, wipe
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.pieces import Span, cut, spans_of
 from app.features.stores.identity import FileIdentity, identity_of
@@ -20,7 +21,6 @@ AHEAD_MS = 10_000
 _HASHERS = min(4, os.cpu_count() or 1)
 _PIECES_WORTH_A_THREAD = 8
 """Hashing them takes a millisecond, starting a thread a tenth of one."""
-_ZEROS = bytes(1 << 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Fingerprint:
 
 @dataclass(slots=True)
 class Snapshot:
-    """The ledger's bytes. They hold conversations: :meth:`wipe` overwrites them as soon as they are parsed."""
+    """The ledger's bytes. They hold conversations: :meth:`wipe` removes them as soon as they are parsed."""
 
-    buffer: bytearray
+    buffer: LedgerBytes
     spans: tuple[Span, ...]
     """The pieces of the array in ``buffer``; none if it does not look like one."""
     fingerprint: Fingerprint
@@ -45,16 +45,8 @@ class Snapshot:
     """True when the file was written so recently that a second reading is due."""
 
     def wipe(self) -> None:
-        """Overwrite the buffer with zeros, in place."""
+        """Leave nothing but zeros in the buffer."""
         wipe(self.buffer)
-
-
-def wipe(buffer: bytearray) -> None:
-    """Overwrite ``buffer`` with zeros, in place."""
-    view = memoryview(buffer)
-    for start in range(0, len(view), len(_ZEROS)):
-        part = view[start : start + len(_ZEROS)]
-        part[:] = _ZEROS[: len(part)]
 
 
 def read_snapshot(guard: LedgerGuard, now_ms: int) -> Snapshot:
@@ -67,7 +59,7 @@ def read_snapshot(guard: LedgerGuard, now_ms: int) -> Snapshot:
     with guard.open() as descriptor, guard.reading():
         # Checked again: a file that grew after the guard's look would make a buffer without bound.
         before = guard.check(descriptor)
-        buffer = bytearray(before.st_size)
+        buffer = allocate(before.st_size)
         is_whole = False
         try:
             ended_there = _fill(descriptor, buffer) == len(buffer) and not os.read(descriptor, 1)
@@ -90,12 +82,12 @@ def read_snapshot(guard: LedgerGuard, now_ms: int) -> Snapshot:
     )
 
 
-def _digest(buffer: bytearray, spans: Sequence[Span]) -> bytes:
+def _digest(buffer: LedgerBytes, spans: Sequence[Span]) -> bytes:
     """Return the digest of all bytes, or of all pieces: blanks around the array make no difference."""
     return hashlib.sha256(b"".join(span.digest for span in spans) if spans else buffer).digest()
 
 
-def _digests(buffer: bytearray, cuts: Sequence[int]) -> list[bytes]:
+def _digests(buffer: LedgerBytes, cuts: Sequence[int]) -> list[bytes]:
     """Return the digest of every piece; those of a large file on several cores, because hashing is half of a look."""
     with memoryview(buffer) as view:
 
@@ -111,7 +103,7 @@ def _digests(buffer: bytearray, cuts: Sequence[int]) -> list[bytes]:
             return list(chain.from_iterable(parts))
 
 
-def _fill(descriptor: int, buffer: bytearray) -> int:
+def _fill(descriptor: int, buffer: LedgerBytes) -> int:
     """Read into ``buffer`` until it is full or the file ends; return the number of bytes."""
     view = memoryview(buffer)
     length = 0

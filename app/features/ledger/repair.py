@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from app.features.ledger.fields import NOT_FINITE_MARK
+from app.features.ledger.memory import LedgerBytes
 
 DEPTH_MAX = 64
 """Deeper than any entry of Cline's; what lies below is emptied, because it is none of the six fields."""
@@ -36,7 +37,7 @@ _LOW = b"cdefCDEF"
 _OPENING, _CLOSING, _QUOTE = b"[{", b"]}", b'"'
 
 
-def mend_surrogates(buffer: bytearray) -> bool:
+def mend_surrogates(buffer: LedgerBytes) -> bool:
     """Replace the escapes of lone surrogates by the replacement character's; return whether there were any.
 
     Only strings of JSON may hold backslashes, so escapes are found without looking for the strings around them.
@@ -64,7 +65,7 @@ def mend_surrogates(buffer: bytearray) -> bool:
     return bool(lone)
 
 
-def repair(buffer: bytearray) -> bool:
+def repair(buffer: LedgerBytes) -> bool:
     """Mend everything but surrogates, in one look at every token; return whether there was anything.
 
     ``NaN`` and ``Infinity`` are quoted, flaws of strings replaced, what is nested too deeply emptied. An
@@ -94,7 +95,7 @@ def repair(buffer: bytearray) -> bool:
 class _Mending:
     """Where :func:`repair` is in ``buffer``, and what it does there."""
 
-    def __init__(self, buffer: bytearray) -> None:
+    def __init__(self, buffer: LedgerBytes) -> None:
         self.is_altered = False
         self._buffer = buffer
         self._depth = 0
@@ -146,7 +147,7 @@ class _Mending:
         self.is_altered = True
 
 
-def _is_escaped(buffer: bytearray, start: int) -> bool:
+def _is_escaped(buffer: LedgerBytes, start: int) -> bool:
     """Return whether the backslash at ``start`` is itself escaped: an odd number of backslashes stands before it."""
     before = start
     while before and buffer[before - 1] == _BACKSLASH:
@@ -154,7 +155,7 @@ def _is_escaped(buffer: bytearray, start: int) -> bool:
     return (start - before) % 2 == 1
 
 
-def _empty(buffer: bytearray, start: int, end: int) -> bool:
+def _empty(buffer: LedgerBytes, start: int, end: int) -> bool:
     """Blank the inside of a container at the greatest depth, if it holds containers itself."""
     if buffer.find(b"[", start, end) < 0 and buffer.find(b"{", start, end) < 0:
         return False
