@@ -27,19 +27,11 @@ _ROLLUP = (
 
 
 def upgrade() -> None:
-    op.drop_index("ix_cline_task_usage_ts")
-    _rebuild("cline_task_usage", _USAGE, "task_id DESC")
-    op.execute("CREATE INDEX ix_cline_task_usage_ts ON cline_task_usage (ts DESC)")
-    _rebuild("usage_delta", _DELTA, "source, quarter DESC, task_id DESC, model")
-    _rebuild("usage_rollup", _ROLLUP, "source, quarter DESC, model")
+    _store_in_order(" DESC")
 
 
 def downgrade() -> None:
-    op.drop_index("ix_cline_task_usage_ts")
-    _rebuild("cline_task_usage", _USAGE, "task_id")
-    op.execute("CREATE INDEX ix_cline_task_usage_ts ON cline_task_usage (ts)")
-    _rebuild("usage_delta", _DELTA, "source, quarter, task_id, model")
-    _rebuild("usage_rollup", _ROLLUP, "source, quarter, model")
+    _store_in_order("")
     # From here on it may be behind the deltas; before, it never was.
     op.execute("DELETE FROM usage_rollup")
     op.execute(
@@ -47,6 +39,14 @@ def downgrade() -> None:
         "SUM(cost_nano_usd - whole * 1000000000) FROM (SELECT *, (cost_nano_usd - (cost_nano_usd % 1000000000 + "
         "1000000000) % 1000000000) / 1000000000 AS whole FROM usage_delta) GROUP BY source, quarter, model"
     )
+
+
+def _store_in_order(direction: str) -> None:
+    op.drop_index("ix_cline_task_usage_ts")
+    _rebuild("cline_task_usage", _USAGE, f"task_id{direction}")
+    op.execute(f"CREATE INDEX ix_cline_task_usage_ts ON cline_task_usage (ts{direction})")
+    _rebuild("usage_delta", _DELTA, f"source, quarter{direction}, task_id{direction}, model")
+    _rebuild("usage_rollup", _ROLLUP, f"source, quarter{direction}, model")
 
 
 def _rebuild(table: str, columns: str, key: str) -> None:
