@@ -71,14 +71,10 @@ class Postings:
     """Tasks whose peak must be stored, or forgotten (None) because their row has reached it again."""
 
     @property
-    def added_count(self) -> int:
-        """Number of the tasks seen for the first time."""
-        return 0 if self.added is None else len(self.added.task_id)
-
-    @property
     def posted_count(self) -> int:
         """Number of the tasks of which something is posted."""
-        return self.added_count + sum(more != ZERO for _usage, more in self.changed)
+        added_count = 0 if self.added is None else len(self.added.task_id)
+        return added_count + sum(more != ZERO for _usage, more in self.changed)
 
     def deltas(self) -> list[Delta]:
         """Return what is posted, task by task."""

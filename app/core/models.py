@@ -211,7 +211,7 @@ class SourceState(SQLModel, table=True):
 
 
 class SummedSource(SQLModel, table=True):
-    """A source whose rollup and sums by task are current. A large import takes the row away for a while."""
+    """A source whose derived sums are current: rollup, sums by task. A large import takes the row away for a while."""
 
     __tablename__ = "summed_source"
     __table_args__ = (_CLUSTERED,)

@@ -164,7 +164,7 @@ class UsageRepository:
         )
 
     async def catch_up(self) -> None:
-        """Do what a large import has left for later: sums by task, the log. Raises like :meth:`apply`."""
+        """Do what a large import has left for later: derived sums, the log. Raises like :meth:`apply`."""
         if not self._is_summed:
             self._is_summed = True
             try:

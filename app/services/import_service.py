@@ -117,7 +117,7 @@ class ImportService:
             await self._note_failure(trigger, store, error)
 
     async def catch_up(self) -> None:
-        """Make the sums by task anew if a large import has left them behind; for a moment without news."""
+        """Make the derived sums anew if a large import has left them behind; for a moment without news."""
         if self._turn.locked():
             return
         try:
@@ -125,7 +125,7 @@ class ImportService:
                 await self._repository.catch_up()
         except StorageError as error:
             # Answers are as right without them, only slower.
-            _log.debug("the sums by task stay behind: %s", error)
+            _log.debug("the derived sums stay behind: %s", error)
 
     def begin_close(self) -> None:
         """Let the import that runs stop where it can, and the one that waits not begin."""

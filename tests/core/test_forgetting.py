@@ -60,6 +60,7 @@ async def test_forgetting_removes_a_task_from_every_table(three: Store) -> None:
     assert tasks_in(three, "forgotten_task") == {"a", "b"}
     assert read_rows(three.path, "SELECT * FROM usage_counter") == counters
     assert read_rows(three.path, "SELECT SUM(tokens_in), SUM(cost_usd) FROM usage_total") == [(100, 3)]
+    assert read_rows(three.path, "SELECT model FROM usage_rollup WHERE model = 'other'") == []
     assert failed_checks(three.path) == []
     after = get_position(three.path)
     assert after.epoch != position.epoch

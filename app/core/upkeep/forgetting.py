@@ -69,7 +69,6 @@ def forget(path: Path, task_ids: Sequence[str], now_ms: int) -> None:
             connection.execute(_REMEMBER, (CLINE, now_ms))
             rebuilding.remove_tasks(connection, CLINE)
             rebuilding.rebuild_sums(connection)
-            rebuilding.leave_task_sums(connection)
             rebuilding.begin_epoch(connection, 0)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -11,17 +11,11 @@ import sqlite3
 from app.core.accounting import ZERO, Amount
 from app.core.money import NANO
 
-_ROLLUP = f"""
-    INSERT INTO usage_rollup (source, quarter, model, tokens_in, tokens_out, cost_usd, cost_nano)
-    SELECT source, quarter, model, SUM(tokens_in), SUM(tokens_out),
-        SUM(cost_nano_usd / {NANO}), SUM(cost_nano_usd % {NANO})
-    FROM usage_delta GROUP BY source, quarter, model
-"""  # noqa: S608  # a constant of ours
-_TOTAL = """
+_TOTAL = f"""
     INSERT INTO usage_total (source, model, tokens_in, tokens_out, cost_usd, cost_nano)
-    SELECT source, model, SUM(tokens_in), SUM(tokens_out), SUM(cost_usd), SUM(cost_nano)
-    FROM usage_rollup GROUP BY source, model
-"""
+    SELECT source, model, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd / {NANO}), SUM(cost_nano_usd % {NANO})
+    FROM usage_delta GROUP BY source, model
+"""  # noqa: S608  # a constant of ours
 _COUNTER = """
     INSERT INTO usage_counter (source, model, tokens_in, tokens_out, cost_usd, cost_nano) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (source, model) DO UPDATE SET tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
@@ -55,15 +49,11 @@ def remove_tasks(connection: sqlite3.Connection, source: str) -> None:
 
 
 def rebuild_sums(connection: sqlite3.Connection) -> None:
-    """Make rollup and totals anew from the deltas."""
-    connection.execute("DELETE FROM usage_rollup")
-    connection.execute(_ROLLUP)
+    """Make the totals anew from the deltas, and say that the derived sums are behind: the service makes those anew."""
     connection.execute("DELETE FROM usage_total")
     connection.execute(_TOTAL)
-
-
-def leave_task_sums(connection: sqlite3.Connection) -> None:
-    """Say that the sums by task are behind: the service makes them anew."""
+    # It names no task, so none can be taken out of it; until it is made anew, it must not tell of those that are gone.
+    connection.execute("DELETE FROM usage_rollup")
     connection.execute("DELETE FROM summed_source")
 
 

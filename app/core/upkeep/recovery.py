@@ -126,7 +126,6 @@ def _merge(connection: sqlite3.Connection, found: Salvage, counts: dict[str, int
     rebuilding.choose_tasks(connection, list(found.forgotten))
     rebuilding.remove_tasks(connection, CLINE)
     rebuilding.rebuild_sums(connection)
-    rebuilding.leave_task_sums(connection)
     rebuilding.raise_counters(connection, CLINE, found.counters)
     rebuilding.begin_epoch(connection, found.revision)
     counts["salvaged"] = len(adopted - set(found.forgotten))
