@@ -325,6 +325,7 @@ async def test_metrics_tell_that_the_session_store_is_not_read(ledger: LedgerFil
         store.connection.execute("DROP TABLE sessions")
         async with running(make_service(ledger, path)) as heard:
             await heard.until_state(WatcherState.DEGRADED, "sessions_format")
+            await heard.until_state(WatcherState.WATCHING, store=Store.LEDGER)
             lines = (await render_metrics(heard.service)).decode().splitlines()
     assert 'aico_sessions_watcher_state{state="degraded"} 1.0' in lines
     assert 'aico_sessions_watcher_state{state="watching"} 0.0' in lines
