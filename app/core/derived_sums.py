@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.domain import DAY_QUARTERS
+from app.core.driver import fetch
 from app.core.money import NANO
 from app.core.staging import ADD_ROLLUPS, ADD_TASK_DAYS, ADD_TASK_MODELS
 
@@ -48,12 +49,13 @@ _CATCH_UP = (
 
 async def are_current(connection: AsyncConnection, source: str) -> bool:
     """Return whether the sums of ``source`` say what its deltas say."""
-    return bool((await connection.exec_driver_sql(_IS_CURRENT, (source,))).scalar_one())
+    [(is_current,)] = await fetch(connection, _IS_CURRENT, (source,))
+    return bool(is_current)
 
 
 async def leave_behind(connection: AsyncConnection, source: str) -> None:
     """Say that the sums of ``source`` are not current any more: part of a transaction that changes the deltas."""
-    await connection.exec_driver_sql(_LEAVE_BEHIND, (source,))
+    await fetch(connection, _LEAVE_BEHIND, (source,))
 
 
 async def post(connection: AsyncConnection, source: str, posted_count: int) -> None:
@@ -65,11 +67,11 @@ async def post(connection: AsyncConnection, source: str, posted_count: int) -> N
         await leave_behind(connection, source)
     elif posted_count and await are_current(connection, source):
         for statement in (ADD_ROLLUPS, ADD_TASK_DAYS, ADD_TASK_MODELS):
-            await connection.exec_driver_sql(statement, (source,))
+            await fetch(connection, statement, (source,))
 
 
 async def catch_up(connection: AsyncConnection, source: str) -> None:
     """Make the sums of ``source`` anew from its deltas unless they are current: a transaction of its own."""
     if not await are_current(connection, source):
         for statement in _CATCH_UP:
-            await connection.exec_driver_sql(statement, (source,))
+            await fetch(connection, statement, (source,))

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.core.domain import ImportReceipt
+from app.core.driver import fetch
 from app.core.models import ImportRun
 from app.core.statements import table_of
 
@@ -15,7 +16,7 @@ RUNS_KEPT = 10_000
 _RUNS_OF_A_READING_MAX = 1_000
 _RUNS = table_of(ImportRun)
 _NAMES = [column.name for column in _RUNS.columns if not column.primary_key]
-_ADD = f"INSERT INTO import_run ({', '.join(_NAMES)}) VALUES ({', '.join(f':{name}' for name in _NAMES)})"  # noqa: S608  # our own names
+_ADD = f"INSERT INTO import_run ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608  # our own names
 _FORGET = "DELETE FROM import_run WHERE id <= (SELECT MAX(id) FROM import_run) - ?"
 
 
@@ -36,8 +37,8 @@ async def add_run(
         "revision": revision,
         "error_code": error_code,
     }
-    await connection.exec_driver_sql(_ADD, values)
-    await connection.exec_driver_sql(_FORGET, (RUNS_KEPT,))
+    await fetch(connection, _ADD, [values[name] for name in _NAMES])
+    await fetch(connection, _FORGET, (RUNS_KEPT,))
 
 
 async def list_last_runs(connection: AsyncConnection, source: str) -> list[ImportRun]:

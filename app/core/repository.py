@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col
 
 from app.core import derived_sums, import_runs
 from app.core.accounting import UsageChange
 from app.core.database import DEFER_CHECKPOINTS, RESUME_CHECKPOINTS, Database
 from app.core.domain import ImportReceipt, Store
+from app.core.driver import fetch, run_many
 from app.core.errors import StorageError
 from app.core.events import FreshRow, UsageImported
 from app.core.known_reader import read_known, read_position
 from app.core.known_usage import KnownUsage
-from app.core.models import ClineTaskUsage, ImportRun, SourceState
+from app.core.models import ImportRun
 from app.core.run_plan import FRESH_ROWS_MAX, RunPlan, plan_run
 from app.core.staging import CLEAR_STAGE
 from app.core.statements import ADVANCE_REVISION, OPEN_SOURCE, Batch
+
+_EXACT_SINCE = "SELECT exact_since FROM source_state WHERE source = ?"
+_COUNTS = "SELECT COUNT(*), MAX(ts) FROM cline_task_usage"
+_IMPORTED_AT = """
+    SELECT task_id, imported_at FROM cline_task_usage WHERE task_id IN (SELECT value FROM json_each(?))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +69,21 @@ class UsageRepository:
         self._is_observed = False
         self._is_summed = False
 
+    async def get_position(self) -> tuple[str, int]:
+        """Return epoch and revision. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            return await read_position(connection)
+
     async def get_state(self) -> StoredState:
         """Return epoch, revision and exact_since. Raises StorageBusy, StorageError."""
         async with self._database.read() as connection:
             epoch, revision = await read_position(connection)
-            since = await connection.scalar(
-                select(col(SourceState.exact_since)).where(col(SourceState.source) == self._source)
-            )
+            since = next((moment for (moment,) in await fetch(connection, _EXACT_SINCE, (self._source,))), None)
             known = self._known
             if known is not None and (known.epoch, known.revision) == (epoch, revision):
                 # To count 100,000 rows takes longer than everything else that a status asks for.
                 return StoredState(epoch, revision, since, len(known.tasks), known.latest_ts)
-            counts = select(func.count(), func.max(col(ClineTaskUsage.ts))).select_from(ClineTaskUsage)
-            task_count, latest_ts = (await connection.execute(counts)).one()
+            [(task_count, latest_ts)] = await fetch(connection, _COUNTS)
         return StoredState(epoch, revision, since, task_count, latest_ts)
 
     async def get_known(self) -> KnownUsage:
@@ -116,14 +124,14 @@ class UsageRepository:
             nonlocal planned
             await self._advance(connection, receipt)
             if plan.posted_count > derived_sums.SMALL_RUN:
-                await connection.exec_driver_sql(DEFER_CHECKPOINTS)
+                await fetch(connection, DEFER_CHECKPOINTS)
             await self._write_batches(connection, [*plan.staged, *plan.accounts])
             if following:
                 # Not before: at every step of the others the database would wait for the interpreter.
                 planned = self._plan(known, following, store)
             await self._write_batches(connection, plan.tables)
             await derived_sums.post(connection, self._source, plan.posted_count)
-            await connection.exec_driver_sql(CLEAR_STAGE)
+            await fetch(connection, CLEAR_STAGE)
             return await _get_imported_at(connection, plan.known_newest)
 
         imported_at = await self._database.write(write)
@@ -174,7 +182,7 @@ class UsageRepository:
                 raise
 
     async def _catch_up(self, connection: AsyncConnection) -> None:
-        await connection.exec_driver_sql(RESUME_CHECKPOINTS)
+        await fetch(connection, RESUME_CHECKPOINTS)
         await derived_sums.catch_up(connection, self._source)
 
     async def _load(self) -> KnownUsage:
@@ -193,23 +201,21 @@ class UsageRepository:
         return known
 
     async def _advance(self, connection: AsyncConnection, receipt: ImportReceipt) -> None:
-        moved = await connection.exec_driver_sql(ADVANCE_REVISION, (receipt.revision, receipt.revision - 1))
-        if moved.rowcount != 1:
+        if not await fetch(connection, ADVANCE_REVISION, (receipt.revision, receipt.revision - 1)):
             raise StorageError("another writer changed it")
         await self._open_source(connection, receipt.finished_at_ms)
         await import_runs.add_run(connection, self._source, receipt, receipt.revision, None)
 
     async def _write_batches(self, connection: AsyncConnection, batches: Sequence[Batch]) -> None:
         for statement, parameters in batches:
-            await connection.exec_driver_sql(statement, parameters)
+            await run_many(connection, statement, parameters)
 
     async def _open_source(self, connection: AsyncConnection, now_ms: int) -> None:
-        await connection.exec_driver_sql(OPEN_SOURCE, (self._source, now_ms))
+        await fetch(connection, OPEN_SOURCE, (self._source, now_ms))
 
 
 async def _get_imported_at(connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, int]:
     if not task_ids:
         return {}
-    columns = select(col(ClineTaskUsage.task_id), col(ClineTaskUsage.imported_at))
-    rows = await connection.execute(columns.where(col(ClineTaskUsage.task_id).in_(task_ids)))
-    return {row[0]: row[1] for row in rows}
+    found = await fetch(connection, _IMPORTED_AT, (json.dumps(task_ids),))
+    return {task_id: moment for task_id, moment in found}  # noqa: C416  # rows are no pairs to mypy

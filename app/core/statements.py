@@ -91,5 +91,5 @@ ADD_TOTALS = BulkStatement(models.UsageTotal, _SOURCE, accumulating)
 ADD_COUNTERS = BulkStatement(models.UsageCounter, _SOURCE, accumulating)
 STORE_PEAKS = BulkStatement(models.TaskPeak, _SOURCE, overwriting())
 FORGET_PEAK = "DELETE FROM task_peak WHERE source = ? AND task_id = ?"
-ADVANCE_REVISION = "UPDATE database_state SET revision = ? WHERE revision = ?"
+ADVANCE_REVISION = "UPDATE database_state SET revision = ? WHERE revision = ? RETURNING revision"
 OPEN_SOURCE = "INSERT OR IGNORE INTO source_state (source, exact_since) VALUES (?, ?)"
