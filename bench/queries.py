@@ -21,6 +21,7 @@ _TASKS = 100_000
 _SAMPLES = 200
 _QUARTER_MS = 900_000
 _YEAR_QUARTERS = 35_040
+_MONTH_QUARTERS = 2_920
 _DAY_MS = 86_400_000
 _LOOK_S = 0.1
 _HANG_S = 60.0
@@ -28,8 +29,9 @@ _FILL = (
     """
     WITH RECURSIVE task (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM task WHERE n < {tasks} - 1)
     INSERT INTO cline_task_usage SELECT printf('%013d', 1700000000000 + n * 7919),
-        ({last} - (n * 2654435761 % {quarters})) * {quarter_ms}, 'maker/model-' || n % 12, 10 * (n % 977),
-        10 * (n % 89), (n % 977) / 100.0, {now}, {now} FROM task
+        ({last} - (n * 2654435761 % {quarters})) * {quarter_ms},
+        'maker/model-' || (n * 2654435761 % {quarters} / {month} + n % 3), 10 * (n % 977), 10 * (n % 89),
+        (n % 977) / 100.0, {now}, {now} FROM task
     """,
     """
     WITH RECURSIVE part (k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM part WHERE k < 9)
@@ -51,14 +53,15 @@ _FILL = (
 
 
 def _fill(path: Path) -> None:
-    """Make a database of a year, every sum in it right."""
+    """Make a database of a year, every sum in it right; three models are in use at a time, and each month a new one."""
     path.parent.mkdir(mode=0o700)
     migrate(path)
     now = now_ms()
-    values = {"tasks": _TASKS, "quarters": _YEAR_QUARTERS, "quarter_ms": _QUARTER_MS, "now": now}
+    quarters = {"quarters": _YEAR_QUARTERS, "month": _MONTH_QUARTERS, "quarter_ms": _QUARTER_MS}
+    values = {"tasks": _TASKS, "now": now, "last": now // _QUARTER_MS, **quarters}
     with closing(sqlite3.connect(path)) as connection, connection:
         for statement in _FILL:
-            connection.execute(statement.format(last=now // _QUARTER_MS, **values))
+            connection.execute(statement.format(**values))
 
 
 def _wait_for_sums(path: Path) -> None:

@@ -31,6 +31,11 @@ class Amount(NamedTuple):
     tokens_out: int
     cost_nano_usd: int
 
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether tokens were spent that cost nothing."""
+        return self.cost_nano_usd == 0 and self.tokens_in + self.tokens_out > 0
+
 
 ZERO = Amount(0, 0, 0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,8 +15,10 @@ from app.core import usage_statements as sql
 from app.core.accounting import ZERO, Amount, amount_of
 from app.core.database import Database
 from app.core.domain import Store, TaskUsage
+from app.core.driver import fetch
 from app.core.filters import UsageFilter
 from app.core.money import NANO
+from app.core.task_signs import TaskSigns
 
 
 class Sort(StrEnum):
@@ -92,7 +94,7 @@ class UsageReader:
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
         """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
         async with self._database.read() as connection:
-            [(revision, is_summed)] = map(tuple, await connection.exec_driver_sql(sql.POSITION, (self._source,)))
+            [(revision, is_summed)] = await fetch(connection, sql.POSITION, (self._source,))
             yield UsageSnapshot(connection, self._source, revision, self._counts, is_summed=bool(is_summed))
 
 
@@ -112,17 +114,16 @@ class UsageSnapshot:
     async def find_span(self, credible: int) -> Span | None:
         """Return where the deltas lie, or None when there are none; ``credible`` as of :func:`latest_credible`."""
         values = (self._source, self._source, self._source, credible)
-        first, last, last_credible = tuple((await self._connection.exec_driver_sql(sql.SPAN, values)).one())
+        [(first, last, last_credible)] = await fetch(self._connection, sql.SPAN, values)
         return None if first is None else Span(first, last, last_credible)
 
     async def get_all_totals(self) -> Totals:
         """Return the sum of all deltas. What a filter would add up task by task, rows and rollup already know."""
         amounts = (await self.list_model_totals()).values()
         if self._counts.revision != self.revision:
-            tasks, unpriced = tuple((await self._connection.exec_driver_sql(sql.ALL_COUNTS)).one())
+            [(tasks, unpriced)] = await fetch(self._connection, sql.ALL_COUNTS)
             self._counts.revision, self._counts.task_count, self._counts.unpriced_count = self.revision, tasks, unpriced
-        amount = Amount(*map(sum, zip(ZERO, *amounts, strict=True)))
-        return Totals(amount, self._counts.task_count, self._counts.unpriced_count)
+        return Totals(_total(amounts), self._counts.task_count, self._counts.unpriced_count)
 
     async def list_all_tasks(
         self, sort: Sort, *, descending: bool, limit: int, offset: int, task_count: int
@@ -135,46 +136,64 @@ class UsageSnapshot:
         behind = task_count - offset - size
         is_reversed = behind < offset
         statement = sql.ALL_TASKS_PAGE.format(column=sort.value, direction=_direction(descending != is_reversed))
-        rows = await self._connection.exec_driver_sql(statement, (size, behind if is_reversed else offset))
-        page = [_whole_task(row) for row in map(tuple, rows)]
+        rows = await fetch(self._connection, statement, (size, behind if is_reversed else offset))
+        page = [_whole_task(tuple(row)) for row in rows]
         return page[::-1] if is_reversed else page
 
     async def iterate_tasks(self, wanted: UsageFilter | None, size: int) -> AsyncIterator[list[SpentTask]]:
         """Yield the tasks inside ``wanted`` (None: all) in pages of ``size``, newest first, from one query."""
         if wanted is None:
-            rows = await self._connection.exec_driver_sql(sql.ALL_TASKS)
+            rows = await fetch(self._connection, sql.ALL_TASKS)
         else:
             spent, values = self._spent(wanted)
-            rows = await self._connection.exec_driver_sql(sql.TASKS.format(spent=spent), values)
-        while page := rows.fetchmany(size):
-            tuples = map(tuple, page)
-            yield [_spent_task(row[:7], row[7:]) if wanted else _whole_task(row) for row in tuples]
+            rows = await fetch(self._connection, sql.TASKS.format(spent=spent), values)
+        for start in range(0, len(rows), size):
+            page = rows[start : start + size]
+            yield [_spent_task(row[:7], row[7:]) if wanted else _whole_task(tuple(row)) for row in page]
 
     async def get_totals(self, wanted: UsageFilter) -> Totals:
         """Return the sum of the deltas inside ``wanted``."""
-        spent, values = self._spent(wanted)
-        row = (await self._connection.exec_driver_sql(sql.TOTALS.format(spent=spent), values)).one()
-        return _totals(tuple(row))
+        totals, _by_model = await self._sum_up(sql.TOTALS, wanted)
+        return totals
 
     async def list_model_sums(self, wanted: UsageFilter) -> tuple[Totals, dict[str, Totals]]:
         """Return the sum of the deltas inside ``wanted``, and the same by model; a task may count for several."""
+        return await self._sum_up(sql.BY_MODEL, wanted)
+
+    async def _sum_up(self, statement: str, wanted: UsageFilter) -> tuple[Totals, dict[str, Totals]]:
         rows, values = sql.spent_rows(self._source, wanted, is_summed=self._is_summed)
-        sums = await self._connection.exec_driver_sql(sql.BY_MODEL.format(rows=rows), values)
-        first, *others = map(tuple, sums)
-        return _totals(first[1:]), {row[0]: _totals(row[1:]) for row in others}
+        found = await fetch(self._connection, statement.format(rows=rows), values)
+        amounts = {model: _amount(*columns) for model, *columns, _, _, _, _ in found}
+        signs = {model: TaskSigns.of(*arrays) for model, _, _, _, _, *arrays in found}
+        united = TaskSigns.unite(list(signs.values()))
+        spent = await self._add_up(united.odd, rows, values)
+        by_model = {model: Totals(amounts[model], *signs[model].count_tasks(spent.get(model, {}))) for model in signs}
+        return Totals(_total(amounts.values()), *united.count_tasks(spent.get(None, {}))), by_model
+
+    async def _add_up(self, task_ids: set[str], rows: str, values: sql.Values) -> dict[str | None, dict[str, Amount]]:
+        """Return by model, and under None altogether, what each of ``task_ids`` spent."""
+        spent: dict[str | None, dict[str, Amount]] = {}
+        if task_ids:
+            statement = sql.SPENT_BY.format(rows=rows)
+            found = await fetch(self._connection, statement, (*values, json.dumps(list(task_ids))))
+            altogether = spent[None] = {}
+            for task_id, model, *amount in found:
+                spent.setdefault(model, {})[task_id] = Amount(*amount)
+                altogether[task_id] = _total([altogether.get(task_id, ZERO), Amount(*amount)])
+        return spent
 
     async def list_all_model_sums(self) -> tuple[Totals, dict[str, Totals]]:
         """Return the sum of all deltas, and the same by model."""
         if not self._is_summed:
             return await self.list_model_sums(UsageFilter())
-        rows = await self._connection.exec_driver_sql(sql.MODEL_COUNTS, (self._source,))
-        counts = {model: (tasks, unpriced) for model, tasks, unpriced in map(tuple, rows)}
+        rows = await fetch(self._connection, sql.MODEL_COUNTS, (self._source,))
+        counts = {model: (tasks, unpriced) for model, tasks, unpriced in rows}
         amounts = await self.list_model_totals()
         return await self.get_all_totals(), {model: Totals(amounts[model], *counts[model]) for model in counts}
 
     async def list_bucket_sums(self, wanted: UsageFilter, starts: Sequence[int], end: int) -> list[Amount]:
         """Return the sums between each of ``starts`` (ascending quarters) and the next, the last one up to ``end``."""
-        where, values = sql.condition(self._source, wanted, "quarter", wanted.first_quarter, wanted.end_quarter, "d.")
+        where, values = sql.condition(self._source, wanted, "quarter", None, None, "d.")
         from_deltas = wanted.names_tasks or not self._is_summed  # the rollup knows no tasks
         statement = sql.BUCKETS.format(
             cost=sql.DELTA_COST if from_deltas else sql.ROLLUP_COST,
@@ -182,11 +201,8 @@ class UsageSnapshot:
             where=where,
         )
         stretches = json.dumps(list(zip(starts, [*starts[1:], end], strict=True)))
-        rows = await self._connection.exec_driver_sql(statement, (stretches, *values))
-        amounts = [ZERO] * len(starts)
-        for bucket, tokens_in, tokens_out, whole, nano in map(tuple, rows):
-            amounts[bucket] = Amount(tokens_in, tokens_out, whole * NANO + nano)
-        return amounts
+        rows = await fetch(self._connection, statement, (*values, stretches))
+        return [_amount(*(number or 0 for number in json.loads(sums))) for (sums,) in rows]
 
     async def list_tasks(
         self, wanted: UsageFilter, sort: Sort, *, descending: bool, limit: int, offset: int
@@ -196,29 +212,29 @@ class UsageSnapshot:
         column = _SORT_COLUMNS[sort]
         page = sql.PAGE_BY_USAGE if column.startswith("u.") else sql.PAGE_BY_SPENT
         statement = page.format(spent=spent, column=column, direction=_direction(descending))
-        rows = await self._connection.exec_driver_sql(statement, (*values, limit, offset))
-        first, *others = map(tuple, rows)
+        rows = await fetch(self._connection, statement, (*values, limit, offset))
+        first, *others = rows
         return [_spent_task(row[:7], row[7:]) for row in others], _totals(first[1:7])
 
     async def find_stores(self, task_ids: Sequence[str]) -> dict[str, Store]:
         """Return where the rows of ``task_ids`` were read, for those that are not the ledger's."""
-        rows = await self._connection.exec_driver_sql(sql.STORES, (self._source, json.dumps(list(task_ids))))
-        return {task_id: Store(store) for task_id, store in map(tuple, rows)}
+        rows = await fetch(self._connection, sql.STORES, (self._source, json.dumps(list(task_ids))))
+        return {task_id: Store(store) for task_id, store in rows}
 
     async def count_stores(self) -> dict[Store, int]:
         """Return how many tasks' rows were read in each store but the ledger."""
-        rows = await self._connection.exec_driver_sql(sql.STORE_COUNTS, (self._source,))
-        return {Store(store): count for store, count in map(tuple, rows)}
+        rows = await fetch(self._connection, sql.STORE_COUNTS, (self._source,))
+        return {Store(store): count for store, count in rows}
 
     async def list_counters(self) -> dict[str, Amount]:
         """Return the growth counters by model, in the order in which the models were first seen."""
-        rows = await self._connection.exec_driver_sql(sql.COUNTERS, (self._source,))
-        return {model: Amount(i, o, whole * NANO + nano) for model, i, o, whole, nano in map(tuple, rows)}
+        rows = await fetch(self._connection, sql.COUNTERS, (self._source,))
+        return {model: _amount(*columns) for model, *columns in rows}
 
     async def list_model_totals(self) -> dict[str, Amount]:
         """Return the sums of all deltas by model."""
-        rows = await self._connection.exec_driver_sql(sql.MODEL_TOTALS, (self._source,))
-        return {model: Amount(i, o, whole * NANO + nano) for model, i, o, whole, nano in map(tuple, rows)}
+        rows = await fetch(self._connection, sql.MODEL_TOTALS, (self._source,))
+        return {model: _amount(*columns) for model, *columns in rows}
 
     def _spent(self, wanted: UsageFilter) -> tuple[str, sql.Values]:
         rows, values = sql.spent_rows(self._source, wanted, is_summed=self._is_summed)
@@ -231,7 +247,15 @@ def _direction(descending: bool) -> str:
 
 def _totals(columns: _TotalsColumns) -> Totals:
     tasks, unpriced, tokens_in, tokens_out, whole, nano = columns
-    return Totals(Amount(tokens_in, tokens_out, whole * NANO + nano), tasks, unpriced)
+    return Totals(_amount(tokens_in, tokens_out, whole, nano), tasks, unpriced)
+
+
+def _amount(tokens_in: int, tokens_out: int, whole: int, nano: int) -> Amount:
+    return Amount(tokens_in, tokens_out, whole * NANO + nano)
+
+
+def _total(amounts: Iterable[Amount]) -> Amount:
+    return Amount(*map(sum, zip(ZERO, *amounts, strict=True)))
 
 
 def _spent_task(usage: _UsageColumns, spent: tuple[int, int, int]) -> SpentTask:

@@ -48,17 +48,23 @@ MODEL_COUNTS = """
 _AMOUNTS = "SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(cost_nano_usd) AS cost_nano_usd"
 SPENT = f"SELECT task_id, {_AMOUNTS} FROM ({{rows}}) GROUP BY task_id"
 # Whole dollars and the rest apart: nine billion dollars of nano-dollars would overflow a 64-bit sum.
-_TOTALS = """
-    COUNT(*), COALESCE(SUM(cost_nano_usd = 0 AND tokens_in + tokens_out > 0), 0),
+_SUMS = """
     COALESCE(SUM(tokens_in), 0), COALESCE(SUM(tokens_out), 0),
     COALESCE(SUM(cost_nano_usd / 1000000000), 0), COALESCE(SUM(cost_nano_usd % 1000000000), 0)
 """
-TOTALS = f"SELECT {_TOTALS} FROM ({{spent}})"
-# First all models together, as NULL, then each.
-BY_MODEL = f"""
-    WITH pair AS MATERIALIZED (SELECT task_id, model, {_AMOUNTS} FROM ({{rows}}) GROUP BY task_id, model)
-    SELECT NULL, {_TOTALS} FROM (SELECT {_AMOUNTS} FROM pair GROUP BY task_id)
-    UNION ALL SELECT model, {_TOTALS} FROM pair GROUP BY model
+_TOTALS = f"COUNT(*), COALESCE(SUM(cost_nano_usd = 0 AND tokens_in + tokens_out > 0), 0), {_SUMS}"
+# What a task counts as follows from the signs of its rows, and to collect these takes half as long as to group by task.
+_BY_SIGN = """
+    json_group_array(task_id) FILTER (WHERE cost_nano_usd > 0),
+    json_group_array(task_id) FILTER (WHERE cost_nano_usd = 0 AND tokens_in + tokens_out > 0),
+    json_group_array(task_id) FILTER (WHERE cost_nano_usd = 0 AND tokens_in + tokens_out = 0),
+    json_group_array(task_id) FILTER (WHERE cost_nano_usd < 0 OR cost_nano_usd = 0 AND tokens_in + tokens_out < 0)
+"""
+TOTALS = f"SELECT NULL, {_SUMS}, {_BY_SIGN} FROM ({{rows}})"
+BY_MODEL = f"SELECT model, {_SUMS}, {_BY_SIGN} FROM ({{rows}}) GROUP BY model"
+SPENT_BY = f"""
+    SELECT task_id, model, {_AMOUNTS} FROM ({{rows}}) WHERE task_id IN (SELECT value FROM json_each(?))
+    GROUP BY task_id, model
 """
 _SPENT_TASK = f"{_USAGE}, spent.tokens_in, spent.tokens_out, spent.cost_nano_usd"
 _JOIN = "CROSS JOIN cline_task_usage AS u ON u.task_id = spent.task_id"
@@ -75,11 +81,13 @@ PAGE_BY_SPENT = _PAGE.replace(
     "{page}",
     f"SELECT {_SPENT_TASK} FROM (SELECT * FROM spent {_SORTED} LIMIT ? OFFSET ?) AS spent {_JOIN} {_SORTED}",
 )
+# Each bucket is a stretch of the tree, added up as it is read; a GROUP BY of them all would sort every row first.
 BUCKETS = """
-    SELECT bucket.key, SUM(d.tokens_in), SUM(d.tokens_out), {cost}
-    FROM json_each(?) AS bucket CROSS JOIN {table} AS d
-    WHERE d.quarter >= json_extract(bucket.value, '$[0]') AND d.quarter < json_extract(bucket.value, '$[1]') AND {where}
-    GROUP BY bucket.key
+    SELECT (
+        SELECT json_array(SUM(d.tokens_in), SUM(d.tokens_out), {cost}) FROM {table} AS d
+        WHERE {where}
+            AND d.quarter >= json_extract(bucket.value, '$[0]') AND d.quarter < json_extract(bucket.value, '$[1]')
+    ) FROM json_each(?) AS bucket ORDER BY bucket.key
 """
 DELTA_COST = "SUM(d.cost_nano_usd / 1000000000), SUM(d.cost_nano_usd % 1000000000)"
 ROLLUP_COST = "SUM(d.cost_usd), SUM(d.cost_nano)"
