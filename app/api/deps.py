@@ -19,7 +19,8 @@ Moment = Annotated[int, Field(ge=0, le=MOMENT_MAX_MS)]
 _TEXT_MAX = 200
 
 
-def get_service(connection: HTTPConnection) -> ObserverService:
+# Coroutines, though they wait for nothing: FastAPI runs functions in a thread, which takes longer than all they do.
+async def get_service(connection: HTTPConnection) -> ObserverService:
     """Return the service behind this application."""
     service = connection.app.state.service
     if not isinstance(service, ObserverService):
@@ -27,7 +28,7 @@ def get_service(connection: HTTPConnection) -> ObserverService:
     return service
 
 
-def get_filter(
+async def get_filter(
     model: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Exact model. Empty: every model.")] = None,
     unknown_model: Annotated[bool, Query(description="Only usage whose model is unknown.")] = False,
     from_: Annotated[Moment | Literal[""] | None, Query(alias="from", description="Epoch milliseconds.")] = None,
