@@ -1,4 +1,4 @@
-"""Keeps Python's cyclic garbage collector from looking at an import's tuples again and again."""
+"""Keeps Python's cyclic garbage collector from looking again and again at many objects that stay."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MANY_OBJECTS = 5_000
 def collector_paused() -> Iterator[None]:
     """Let nothing be collected in the block; not to be nested. Reference counts free what is let go meanwhile.
 
-    An import makes hundreds of thousands of tuples, no cycles. The collector would go through them dozens of times, a
-    third of the whole time, and each time hold up every thread. What a large import leaves is what is known of the
-    database, and that stays: it is frozen, because going through it would hold up everything later. What a failed one
-    leaves is garbage.
+    An import of a ledger makes hundreds of thousands of tuples, no cycles. The collector would go through them dozens
+    of times, a third of the whole time, and each time hold up every thread. What a large import leaves is what is known
+    of the database, and that stays: it is frozen, because going through it would hold up everything later. What a
+    failed one leaves is garbage. The same holds for the modules of libraries.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,14 +1,15 @@
-"""Bringing a database to the newest schema with Alembic, one transaction per step."""
+"""Bringing a database to the newest schema with Alembic, one transaction per step.
+
+Alembic is imported only where there is something to do: it takes a tenth of a start, and 10 MB until the end.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -16,6 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _PACKAGE = Path(__file__).parent.parent
 _LOCK_WAIT_S = 1.5
@@ -29,15 +33,14 @@ def migrations_path() -> Path:
 
 
 def list_revisions() -> list[str]:
-    """Return every revision of the schema that this version knows, the newest last."""
-    config = Config()
-    config.set_main_option("script_location", str(migrations_path()).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    """Return every revision of the schema that this version knows, the newest last: its files are named after them."""
+    return sorted(path.name.partition("_")[0] for path in (migrations_path() / "versions").glob("[0-9]*_*.py"))
 
 
 def alembic_config(path: Path) -> Config:
     """Return Alembic's configuration for the database at ``path``, independent of the working directory."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations_path()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -52,14 +55,16 @@ def migrate(path: Path, revision: str = "head") -> None:
     Raises StorageForeign and StorageNewer, both with nothing written, StorageBusy or StorageError.
     Blocking: call it in a thread.
     """
-    config = alembic_config(path)
-    script = ScriptDirectory.from_config(config)
+    revisions = list_revisions()
     try:
         current = _find_revision(path)
-        if current == script.get_current_head():
+        if current == revisions[-1]:
             return
-        if current is not None and current not in {step.revision for step in script.walk_revisions()}:
+        if current is not None and current not in revisions:
             raise StorageNewer
+        from alembic import command
+
+        config = alembic_config(path)
         engine = migration_engine(path)
         try:
             with engine.connect() as connection:

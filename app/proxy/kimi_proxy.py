@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 
 import httpx
 from pydantic import SecretStr
 
 from app.core.errors import SettingsError
+from app.proxy.kimi_answer import KimiProxyAnswer
 
 PATIENCE_S = 2.0
 """For one probe as a whole, and for each of its steps."""
@@ -16,19 +16,6 @@ BODY_MAX_BYTES = 64 * 1024
 """What is read of an answer; only a connection whose answer was read to its end can be used again."""
 _PORT_MAX = 65_535
 _ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-
-
-class KimiProxyAnswer(StrEnum):
-    """What came of one probe."""
-
-    WELL = "well"
-    SECRET_REFUSED = "secret_refused"  # noqa: S105  # no secret
-    """It answered that it is not for us: it is up."""
-    UNREACHABLE = "unreachable"
-    NO_ANSWER = "no_answer"
-    """Connected, and then silent."""
-    BAD_ANSWER = "bad_answer"
-    """Any other status than success, a redirect included, or no HTTP."""
 
 
 class KimiProxyClient:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from app.proxy.kimi_proxy import KimiProxyAnswer
+from app.proxy.kimi_answer import KimiProxyAnswer
 
 PROBE_S = 15.0
 """Between two probes while the proxy is up."""

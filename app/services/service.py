@@ -6,6 +6,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from app.core.database import Database
 from app.core.domain import CLINE, Store
@@ -18,7 +19,6 @@ from app.features.ledger.importer import LedgerImporter
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.sessions.guard import SessionsGuard
 from app.features.sessions.importer import SessionsImporter
-from app.proxy.kimi_proxy import KimiProxyClient
 from app.services import messages
 from app.services.backups import DailyBackups
 from app.services.hub import Hub
@@ -27,6 +27,9 @@ from app.services.kimi_monitor import KimiMonitor, KimiProxyState
 from app.services.latency import WriteLatency
 from app.services.queries import UsageQueries
 from app.services.watcher import StoreWatcher, WatchTimes
+
+if TYPE_CHECKING:
+    from app.proxy.kimi_proxy import KimiProxyClient
 
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, ledger, requests."""
@@ -67,8 +70,7 @@ class ObserverService:
             rescan_interval_s=settings.rescan_interval_s,
             backoff_max_s=settings.backoff_max_s,
         )
-        url, secret = settings.kimi_proxy_url, settings.kimi_proxy_secret
-        self._kimi_proxy = KimiProxyClient(url, secret) if url else None
+        self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
         self.watcher = StoreWatcher(self.guard, self.imports, times, self._publish_state, now_ms)
         self.sessions_watcher = (
@@ -85,8 +87,7 @@ class ObserverService:
         """
         await self.database.open()
         try:
-            state = await self.repository.get_state()
-            self.hub.open(state.epoch, state.revision)
+            self.hub.open(*await self.repository.get_position())
             tasks = [
                 asyncio.create_task(self.watcher.run(), name="watcher"),
                 asyncio.create_task(self._beat(), name="heartbeat"),
@@ -140,6 +141,14 @@ class ObserverService:
         while True:
             await asyncio.sleep(messages.HEARTBEAT_S)
             self.hub.publish_notice(messages.heartbeat(self.hub.revision))
+
+
+def _kimi_proxy_of(settings: Settings) -> KimiProxyClient | None:
+    if not settings.kimi_proxy_url:
+        return None
+    from app.proxy.kimi_proxy import KimiProxyClient  # HTTPX takes 100 ms of a start, and 5 MB until the end
+
+    return KimiProxyClient(settings.kimi_proxy_url, settings.kimi_proxy_secret)
 
 
 def socket_limit(wanted: int) -> int:

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.proxy.kimi_proxy import KimiProxyAnswer, KimiProxyClient
+from app.proxy.kimi_answer import KimiProxyAnswer
+from app.proxy.kimi_proxy import KimiProxyClient
 from app.services import metrics
 from app.services.kimi_monitor import KimiMonitor, KimiProxyState
 from tests.api.answers import check_security_headers

@@ -21,7 +21,7 @@ from sqlmodel import SQLModel, create_engine
 from app.core.accounting import Amount
 from app.core.database import Database
 from app.core.errors import StorageError, StorageNewer
-from app.core.migrations import alembic_config, migrate, migration_engine, migrations_path
+from app.core.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
 from tests.core.stores import NOW_MS, Row, copy_of_template, list_names, open_store, read_rows, usage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +63,11 @@ async def fill(path: Path) -> None:
         await store.take_in([usage("a", total_cost=1.0, model_id="other", ts=NOW_MS + 900_000)])
         await store.take_in([usage("b", model_id="m", tokens_in=300)])
         await store.repository.catch_up()
+
+
+def test_revisions_are_told_by_the_names_of_their_files() -> None:
+    """A start looks at names only; Alembic, which takes its time, knows the same ones in the same order."""
+    assert list_revisions() == REVISIONS
 
 
 @pytest.mark.parametrize("below", REVISIONS[:-1])

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import app
+from tests.core.stores import copy_of_template
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("fastapi", "starlette", "uvicorn")
@@ -22,6 +23,22 @@ try:
 except SystemExit as end:
     print("code", end.code or 0)
 print("heavy", *(name for name in {heavy!r} if name in sys.modules))
+"""
+
+SERVE = """
+import asyncio, gc, sys
+from pathlib import Path
+from app.cli import main
+main(["config", "show"])
+print("frozen", gc.isenabled() and gc.get_freeze_count() > 10_000)
+import app.cli.serve
+from app.core.database import Database
+async def start():
+    database = Database(Path(sys.argv[1]))
+    await database.open()
+    await database.close()
+asyncio.run(start())
+print("heavy", *(name for name in ("alembic", "httpx") if name in sys.modules))
 """
 
 
@@ -68,3 +85,9 @@ def test_asking_about_the_program_loads_no_framework(option: str, tmp_path: Path
 def test_version_is_printed(tmp_path: Path) -> None:
     """``--version`` prints the version of the package."""
     assert app.__version__ in run(["-m", "app", "--version"], tmp_path)
+
+
+def test_start_on_a_database_of_this_version_loads_nothing_in_vain(tmp_path: Path) -> None:
+    """Alembic and HTTPX stay out of the process, and what was loaded is not looked through for garbage."""
+    path = copy_of_template(tmp_path)
+    assert run(["-c", SERVE, str(path)], tmp_path).splitlines()[-2:] == ["frozen True", "heavy"]

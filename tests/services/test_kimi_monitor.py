@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.errors import SettingsError
-from app.proxy.kimi_proxy import BODY_MAX_BYTES, KimiProxyAnswer, KimiProxyClient
+from app.proxy.kimi_answer import KimiProxyAnswer
+from app.proxy.kimi_proxy import BODY_MAX_BYTES, KimiProxyClient
 from app.services import kimi_monitor
 from app.services.kimi_monitor import KimiMonitor, KimiProxyState
 from tests.services.proxies import Answer, babbling, dripping, endless, hanging_up, kimi_proxy, never, saying

@@ -14,7 +14,8 @@ from app.cli.service import find_supervisor
 from app.core.errors import ServiceRefusal, ServiceUnreachable, SettingsError, StorageError, SupervisorRefused
 from app.core.instance_lock import InstanceLock, LockHolder
 from app.core.settings import Settings
-from app.proxy.kimi_proxy import KimiProxyAnswer, KimiProxyClient
+from app.proxy.kimi_answer import KimiProxyAnswer
+from app.proxy.kimi_proxy import KimiProxyClient
 from app.proxy.running_service import RunningService
 
 _WELL = {"watching", "waiting", "starting"}

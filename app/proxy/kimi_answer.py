@@ -1,0 +1,18 @@
+"""What a Kimi Proxy said, for those who need no HTTP: HTTPX is imported only where an address is configured."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class KimiProxyAnswer(StrEnum):
+    """What came of one probe."""
+
+    WELL = "well"
+    SECRET_REFUSED = "secret_refused"  # noqa: S105  # no secret
+    """It answered that it is not for us: it is up."""
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no_answer"
+    """Connected, and then silent."""
+    BAD_ANSWER = "bad_answer"
+    """Any other status than success, a redirect included, or no HTTP."""
