@@ -15,7 +15,7 @@ hardening._forbid_dumps = lambda: None
 """Lets its own user look into the service's memory, which the service forbids."""
 BUG_IN_THE_PARSER = """
 from app.features.ledger import importer
-def bug(snapshot, *rest):
+def bug(snapshot, last, *, in_pieces):
     held = memoryview(snapshot.buffer)[:100_000]
     return held["no such key"]
 importer._parse = bug

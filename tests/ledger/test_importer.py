@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -178,6 +179,24 @@ async def test_first_import_stores_everything_and_counts_every_entry(
     assert step.imported is not None
     assert step.imported.receipt == step.receipt
     assert [row.usage for row in step.imported.rows] == usages[::-1]
+    assert store.tasks() == by_id(*usages)
+    store.check_accounts()
+
+
+async def test_large_ledger_that_must_be_mended_is_read_once_more(
+    file: LedgerFile, path: Path, make: Make, store: Store
+) -> None:
+    """Its first pieces are given back while the later ones are parsed; that one is no JSON is seen only then."""
+    usages = tasks(30)
+    long = b'"' + b"x" * (400 << 10) + b'"'
+    whole = [entry_of(each).replace(b'"CANARY-prompt"', long) for each in usages]
+    file.write(ledger(*whole, entry(id='"bad"', totalCost="NaN")))
+    guard = LedgerGuard(str(path), 20 << 20)
+    with patch.object(importer_module, "read_snapshot", wraps=read_snapshot) as reading:
+        receipt = await run_once(make(guard=guard))
+    assert reading.call_count == (2 if sys.platform == "linux" else 1)
+    assert counts(receipt) == (30, 0, 0, 1, 0)
+    assert receipt.rejections == rejections((30, RejectionCode.NOT_FINITE, "totalCost"))
     assert store.tasks() == by_id(*usages)
     store.check_accounts()
 

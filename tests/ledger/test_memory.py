@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from app.features.ledger.memory import OWN_PAGES_BYTES, LedgerBytes, allocate, wipe
+from app.features.ledger.memory import OWN_PAGES_BYTES, LedgerBytes, allocate, give_back, is_used_up, wipe
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.pieces import cut, parse_pieces, spans_of
 from tests.ledger.ledgers import entry
@@ -59,6 +59,28 @@ def test_wiped_memory_holds_zeros(size: int) -> None:
     with memoryview(buffer) as view:
         wipe(buffer)
         assert bytes(view) == bytes(size)
+
+
+def test_pages_given_back_are_zeros_and_the_rest_stays() -> None:
+    """Only whole huge pages go, and only when they are many; what follows them is read as before. Linux only."""
+    size = 11 << 20
+    buffer = allocate(size)
+    buffer[:] = b"x" * size
+    assert give_back(buffer, 0, (8 << 20) - 1) == 0
+    assert not is_used_up(buffer)
+    rest = give_back(buffer, 0, size - 1)
+    assert rest == (10 << 20 if sys.platform == "linux" else 0)
+    assert is_used_up(buffer) == (rest > 0)
+    assert buffer[:rest] == bytes(rest)
+    assert buffer[rest:] == b"x" * (size - rest)
+    assert give_back(buffer, rest, size) == rest
+
+
+def test_small_ledger_is_kept_whole() -> None:
+    """What shares its pages with others is not given back."""
+    buffer = bytearray(b"x" * 100)
+    assert give_back(buffer, 0, 100) == 0
+    assert buffer == b"x" * 100
 
 
 def _entry(number: int) -> bytes:

@@ -11,6 +11,7 @@ from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
 from app.core.errors import LedgerFormat, LedgerUnstable
 from app.core.known_usage import KnownUsage
 from app.core.repository import UsageRepository
+from app.features.ledger.memory import is_used_up
 from app.features.ledger.parser import parse_ledger
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.pieces import Piece, PiecewiseLedger, parse_pieces
@@ -96,8 +97,14 @@ class LedgerImporter:
         LedgerError or StorageError; what was committed before stays, and the rest comes with the next import.
         """
         started = time.perf_counter()
-        known = await self._repository.get_known()
-        reading, entries = await self._read(self._remembered(known))
+        # What is stored is fetched while the first reading of all is made, which nothing known can shorten.
+        loading = asyncio.ensure_future(self._repository.get_known())
+        try:
+            reading, entries = await self._read(self._remembered(await loading) if self._completed else None)
+        finally:
+            # Not left behind, whatever comes of the reading.
+            await asyncio.wait({loading})
+        known = loading.result()
         if entries is None:
             # The same bytes, but perhaps under another identity: a file that was only touched is read once.
             self._complete(reading, known)
@@ -184,9 +191,15 @@ class LedgerImporter:
 
     def _attempt(self, last: _Remembered | None) -> _Attempt:
         """Read and parse once, in a thread; the bytes do not outlive it."""
+        try:
+            return self._look(last, in_pieces=True)
+        except _UsedUp:
+            return self._look(last, in_pieces=False)
+
+    def _look(self, last: _Remembered | None, *, in_pieces: bool) -> _Attempt:
         snapshot = read_snapshot(self._guard, self._now_ms())
         try:
-            return _parse(snapshot, last)
+            return _parse(snapshot, last, in_pieces=in_pieces)
         finally:
             snapshot.wipe()
 
@@ -211,6 +224,10 @@ class _Attempt:
     refusal: LedgerFormat | None = None
 
 
+class _UsedUp(Exception):
+    """The pieces of a ledger do not stand by themselves, and the bytes of the first ones are gone."""
+
+
 class _Stored(Container[str]):
     """Every id that may stand in a piece of the last completed reading."""
 
@@ -221,7 +238,7 @@ class _Stored(Container[str]):
         return task_id in self._known.tasks or task_id in self._known.forgotten
 
 
-def _parse(snapshot: Snapshot, last: _Remembered | None) -> _Attempt:
+def _parse(snapshot: Snapshot, last: _Remembered | None, *, in_pieces: bool) -> _Attempt:
     fingerprint = snapshot.fingerprint
     attempt = _Attempt(fingerprint, snapshot.stable, snapshot.young)
     if not snapshot.stable:
@@ -229,7 +246,8 @@ def _parse(snapshot: Snapshot, last: _Remembered | None) -> _Attempt:
     if last is not None and fingerprint.digest == last.reading.fingerprint.digest:
         return replace(attempt, reading=replace(last.reading, fingerprint=fingerprint))
     try:
-        parsed = _parse_pieces(snapshot, last)
+        parsed = _parse_pieces(snapshot, last) if in_pieces and snapshot.spans else None
+        parsed = parsed or PiecewiseLedger(parse_ledger(snapshot.buffer), 0, {})
     except LedgerFormat as refusal:
         # A trace holds the frames it went through, and those hold the buffer: 60 MB for as long as the failure lasts.
         return replace(attempt, refusal=LedgerFormat(refusal.reason))
@@ -241,11 +259,13 @@ def _parse(snapshot: Snapshot, last: _Remembered | None) -> _Attempt:
     return replace(attempt, reading=reading, entries=fresh.entries)
 
 
-def _parse_pieces(snapshot: Snapshot, last: _Remembered | None) -> PiecewiseLedger:
+def _parse_pieces(snapshot: Snapshot, last: _Remembered | None) -> PiecewiseLedger | None:
     known: Mapping[bytes, Piece] = {} if last is None else last.reading.pieces
     stored: Container[str] = () if last is None else _Stored(last.known)
-    parsed = parse_pieces(snapshot.buffer, snapshot.spans, known, stored) if snapshot.spans else None
-    return parsed or PiecewiseLedger(parse_ledger(snapshot.buffer), 0, {})
+    parsed = parse_pieces(snapshot.buffer, snapshot.spans, known, stored)
+    if parsed is None and is_used_up(snapshot.buffer):
+        raise _UsedUp
+    return parsed
 
 
 def _outcome(trigger: Trigger, started: float, reading: LedgerReading, diff: UsageDiff) -> Outcome:

@@ -12,6 +12,10 @@ LedgerBytes: TypeAlias = "bytearray | mmap.mmap"
 OWN_PAGES_BYTES = 1 << 20
 """From here on a ledger gets pages of its own."""
 _ZEROS = bytes(1 << 16)
+_HUGE_BYTES = 1 << 21
+"""A huge page; to give back a part of one would break it up."""
+_WORTH_BYTES = 4 * _HUGE_BYTES
+"""What is worth a call of the system."""
 
 
 def allocate(size: int) -> LedgerBytes:
@@ -27,6 +31,23 @@ def allocate(size: int) -> LedgerBytes:
         with suppress(OSError):  # a kernel without it
             pages.madvise(advice)
     return pages
+
+
+def give_back(buffer: LedgerBytes, first: int, end: int) -> int:
+    """Give the pages of ``buffer[first:end]`` back if they are many and its own; return where the rest begins.
+
+    What was given back reads as zeros.
+    """
+    end -= end % _HUGE_BYTES
+    if sys.platform != "linux" or not isinstance(buffer, mmap.mmap) or end - first < _WORTH_BYTES:
+        return first
+    buffer.madvise(mmap.MADV_DONTNEED, first, end - first)
+    return end
+
+
+def is_used_up(buffer: LedgerBytes) -> bool:
+    """Return whether the beginning of a ledger that was cut into pieces has been given back: none begins with zero."""
+    return buffer[:1] == _ZEROS[:1]
 
 
 def wipe(buffer: LedgerBytes) -> None:

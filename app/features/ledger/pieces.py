@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from app.core.domain import Rejection, TaskUsage
-from app.features.ledger.memory import LedgerBytes
+from app.features.ledger.memory import LedgerBytes, give_back
 from app.features.ledger.parser import ParsedLedger, merge, read_piece
 from app.features.ledger.repair import mend_surrogates
 
@@ -85,8 +85,8 @@ def parse_pieces(
 ) -> PiecewiseLedger | None:
     """Parse the pieces of ``buffer`` at ``spans`` that are not ``known``; None when it must be parsed as a whole.
 
-    ``stored`` holds every id of the ``known`` pieces, and others. The buffer may be altered in place. Any exception
-    is a bug.
+    ``stored`` holds every id of the ``known`` pieces, and others. The buffer is used up: what was parsed may be gone,
+    so that a large ledger and its entries never take up memory together. Any exception is a bug.
     """
     digests = {span.digest for span in spans}
     if len(digests) < len(spans):
@@ -94,7 +94,7 @@ def parse_pieces(
     pieces: dict[bytes, Piece] = {}
     entries: list[TaskUsage] = []
     rejections: list[Rejection] = []
-    length = repeated_count = 0
+    length = repeated_count = done = 0
     for span in spans:
         piece = known.get(span.digest)
         if piece is None:
@@ -103,6 +103,7 @@ def parse_pieces(
                 return None
             entries += outcome[0]
             piece = Piece("\n".join(map(_TASK_ID, outcome[0])), len(outcome[0]), outcome[1])
+            done = give_back(buffer, done, span.last)
         else:
             repeated_count += piece.entry_count
         pieces[span.digest] = piece
