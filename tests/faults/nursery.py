@@ -1,8 +1,8 @@
 """``python -m tests.faults.nursery``: starts ``aico serve`` by forking, many at once and each in a moment.
 
 It has imported what a service imports; a child begins where the command line is read. It answers each line of JSON with
-one: ``{"start": variables, "out": path}`` with ``{"pid": n}``, and ``{"wait": pid}``, once that child has ended, with
-``{"code": n}``. When its standard input closes, it ends whatever still runs.
+one: ``{"start": variables, "out": path, "command": word}`` with ``{"pid": n}``, and ``{"wait": pid, "seconds": n}``,
+once that child has ended, with ``{"code": n}``. When its standard input closes, it ends whatever still runs.
 
 A program of its own: forking is safe only in a process without threads.
 """
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from app.core.collector import collector_paused
 from tests.e2e.server import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +66,14 @@ class Child:
 
     def wait(self) -> int:
         """Wait for its end and return the exit code."""
+        code = self.wait_for(HANG_S)
+        assert code is not None, f"process {self.pid} does not end"
+        return code
+
+    def wait_for(self, seconds: float) -> int | None:
+        """Return the exit code, or None when it has not ended after so many seconds."""
         if self._code is None:
-            self._code = self._nursery.ask({"wait": self.pid})["code"]
+            self._code = self._nursery.ask({"wait": self.pid, "seconds": seconds}).get("code")
         return self._code
 
 
@@ -81,7 +88,11 @@ class Nursery:
         number = len(list(folder.glob("said-*.out")))
         out = folder / f"said-{number:04}.out"
         out.touch()
-        return Child(self, self.ask({"start": environment(folder, settings), "out": str(out)})["pid"], out)
+        return self.begin(environment(folder, settings), out)
+
+    def begin(self, variables: Mapping[str, str], out: Path, command: str = "serve") -> Child:
+        """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to ``out``."""
+        return Child(self, self.ask({"start": variables, "out": str(out), "command": command})["pid"], out)
 
     def ask(self, order: Mapping[str, object]) -> dict[str, int]:
         """Hand over ``order`` and return the answer."""
@@ -89,9 +100,7 @@ class Nursery:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline() or "{}")
-        assert "hangs" not in answer, f"process {answer['hangs']} does not end"
-        return dict(answer)
+        return dict(json.loads(self._process.stdout.readline() or "{}"))
 
 
 @contextmanager
@@ -110,8 +119,8 @@ def nursery() -> Iterator[Nursery]:
             process.wait(HANG_S)
 
 
-def _begin(variables: Mapping[str, str], out: Path) -> None:
-    """Become ``aico serve``, and end as it ends."""
+def _begin(variables: Mapping[str, str], out: Path, command: str) -> None:
+    """Become ``aico`` with this command, and end as it ends."""
     from app.cli import main as command_line
 
     for number, path in ((1, out), (2, out.with_suffix(".err"))):
@@ -123,24 +132,25 @@ def _begin(variables: Mapping[str, str], out: Path) -> None:
     os.close(nothing)
     os.environ.clear()
     os.environ.update(variables)
-    sys.argv = ["aico", "serve"]
-    sys.exit(command_line(["serve"]))
+    sys.argv = ["aico", command]
+    sys.exit(command_line([command]))
 
 
-def _wait(child: int) -> dict[str, int]:
-    deadline = time.monotonic() + HANG_S
+def _wait(child: int, seconds: float) -> dict[str, int]:
+    deadline = time.monotonic() + seconds
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return {"code": os.waitstatus_to_exitcode(status)}
         if time.monotonic() >= deadline:
-            return {"hangs": child}
+            return {}
         time.sleep(_LOOK_S)
 
 
 def main() -> None:
     """Do what is asked until nobody asks any more."""
-    import app.cli.serve  # noqa: F401  # every child has it, then
+    with collector_paused():  # as the command line does it: otherwise each child goes through all of it at its end
+        import app.cli.serve  # noqa: F401  # every child has it, then
 
     children: set[int] = set()
     for line in sys.stdin:
@@ -148,11 +158,11 @@ def main() -> None:
         if "start" in order:
             child = os.fork()
             if child == 0:
-                _begin(order["start"], Path(order["out"]))
+                _begin(order["start"], Path(order["out"]), order["command"])
             children.add(child)
             answer = {"pid": child}
         else:
-            answer = _wait(order["wait"])
+            answer = _wait(order["wait"], order["seconds"])
             if "code" in answer:
                 children.discard(order["wait"])
         print(json.dumps(answer), flush=True)  # noqa: T201 - the answer

@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.core.stores import copy_of_template
+from tests.faults.nursery import Nursery, nursery
 from tests.ui.browser import launch
 from tests.ui.service import Service
 from tests.ui.watch import Observed
@@ -53,31 +55,41 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def service_nursery() -> Iterator[Nursery]:
+    """Start what starts every service: importing the same for each of them took longer than most tests."""
+    with nursery() as started:
+        yield started
+
+
 @pytest.fixture
-def make_service(tmp_path: Path) -> Iterator[ServiceMaker]:
+def make_service(tmp_path: Path, service_nursery: Nursery) -> Iterator[ServiceMaker]:
     """Make services (not started) whose settings come as keyword arguments; end them all after the test."""
-    with _maker(tmp_path) as make:
+    with _maker(tmp_path, service_nursery) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
-def make_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceMaker]:
+def make_shared(tmp_path_factory: pytest.TempPathFactory, service_nursery: Nursery) -> Iterator[ServiceMaker]:
     """Make services that serve every test of a module: tests that only look share one."""
-    with _maker(tmp_path_factory.mktemp("shared")) as make:
+    with _maker(tmp_path_factory.mktemp("shared"), service_nursery) as make:
         yield make
 
 
 @contextmanager
-def _maker(parent: Path) -> Iterator[ServiceMaker]:
+def _maker(parent: Path, service_nursery: Nursery) -> Iterator[ServiceMaker]:
     with ExitStack() as made:
         numbers = count()
 
         def make(**settings: str) -> Service:
             folder = (parent / str(next(numbers))).resolve()
             folder.mkdir()
-            return made.enter_context(
-                Service(folder, {f"AICO_{name.upper()}": value for name, value in settings.items()})
-            )
+            variables = {f"AICO_{name.upper()}": value for name, value in settings.items()}
+            service = made.enter_context(Service(folder, variables, nursery=service_nursery))
+            # What the first start makes of nothing is looked at elsewhere: here it is only waited for.
+            service.database.parent.mkdir(mode=0o700)
+            copy_of_template(service.database.parent).chmod(0o600)
+            return service
 
         yield make
 

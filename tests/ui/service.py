@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from app.features.demo.writer import replace_file
+from tests.faults.nursery import Child, Nursery
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 60.0
@@ -118,22 +118,29 @@ class Ledger:
 
 
 class Service:
-    """``aico serve`` as a process. It can be killed and started again on the same port and database."""
+    """``aico serve`` as a process. It can be killed and started again on the same port and database.
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+    Where there is a nursery, it starts the process: as before, but for the second that the imports take.
+    """
+
+    def __init__(
+        self, folder: Path, environment: dict[str, str] | None = None, *, nursery: Nursery | None = None
+    ) -> None:
+        self.database = folder / "data" / "observer.db"
         self.ledger = Ledger(folder / "cline" / "taskHistory.json")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_"))},
             "AICO_LEDGER_PATH": str(self.ledger.path),
-            "AICO_DATABASE_PATH": str(folder / "data" / "observer.db"),
+            "AICO_DATABASE_PATH": str(self.database),
             "AICO_PORT": str(self.port),
             "HOME": str(folder),
             **(environment or {}),
         }
-        self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._nursery = nursery
+        self._process: subprocess.Popen[bytes] | Child | None = None
+        self._said = folder / "said.out"
 
     def __enter__(self) -> Self:
         return self
@@ -141,24 +148,14 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self.stop()
-        finally:
-            self._output.close()
+        self.stop()
 
     def start(self, *, probe: str = "/readyz", command: str = "serve") -> None:
         """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late.
 
         The command ``demo`` chooses its own port and says which.
         """
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app", command],
-            cwd=_ROOT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-        )
+        self._process = self._begin(command)
         deadline = time.monotonic() + _START_DEADLINE_S
         while not self._answers(probe):
             if command == "demo" and (said := _URL.search(self.output())):
@@ -170,20 +167,32 @@ class Service:
         """End the process, if it runs, and wait for it."""
         if self._process is None:
             return
-        self._process.send_signal(number)
         try:
-            self._process.wait(_STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
+            self._send(number)
+            if not self._has_ended_within(_STOP_DEADLINE_S):
+                self._send(signal.SIGKILL)
+                self._has_ended_within(_STOP_DEADLINE_S)
+                raise AssertionError(f"the service did not end:\n{self.output()}")
         finally:
             self._process = None
 
     def output(self) -> str:
         """Return everything that the process has said."""
-        self._output.seek(0)
-        return self._output.read().decode(errors="replace")
+        files = (self._said, self._said.with_suffix(".err"))
+        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
+
+    def _begin(self, command: str) -> subprocess.Popen[bytes] | Child:
+        if self._nursery is not None:
+            return self._nursery.begin(self._environment, self._said, command)
+        with self._said.open("ab") as said:
+            return subprocess.Popen(
+                [sys.executable, "-m", "app", command],
+                cwd=_ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
 
     def _answers(self, probe: str) -> bool:
         try:
@@ -192,8 +201,15 @@ class Service:
         except (urllib.error.URLError, OSError):
             return False
 
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        if not self._has_ended_within(0):
+            os.kill(self._process.pid, number)
+
     def _has_ended_within(self, seconds: float) -> bool:
         assert self._process is not None
+        if isinstance(self._process, Child):
+            return self._process.wait_for(seconds) is not None
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

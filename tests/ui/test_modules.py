@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.ui.service import Service, entry
+from tests.ui.conftest import ServiceMaker
+from tests.ui.service import entry
 
 Case = tuple[str, list[object], object]
 
@@ -91,16 +92,16 @@ OCTOBER_25_NOON = 1_792_926_000_000
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(browser: Browser, make_shared: ServiceMaker) -> Iterator[Page]:
     """Open one page in Paris for every table."""
-    with Service(tmp_path_factory.mktemp("modules").resolve()) as service:
-        service.ledger.write(entry("1001"))
-        service.start()
-        context = browser.new_context(timezone_id="Europe/Paris", locale="en-US")
-        page = context.new_page()
-        page.goto(service.url)
-        yield page
-        context.close()
+    service = make_shared()
+    service.ledger.write(entry("1001"))
+    service.start()
+    context = browser.new_context(timezone_id="Europe/Paris", locale="en-US")
+    page = context.new_page()
+    page.goto(service.url)
+    yield page
+    context.close()
 
 
 def _results(page: Page, module: str, cases: Sequence[Case]) -> list[object]:
