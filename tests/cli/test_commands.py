@@ -20,7 +20,16 @@ import pytest
 from app import __version__
 from app.core.settings import setting_names
 from tests.e2e.ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.server import HANG_S, ROOT, ServerProcess, database_path, environment, ledger_path, run_aico
+from tests.e2e.server import (
+    HANG_S,
+    ROOT,
+    ServerProcess,
+    database_path,
+    environment,
+    ledger_path,
+    prepare_database,
+    run_aico,
+)
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 
@@ -36,6 +45,7 @@ def ledger(tmp_path: Path) -> LedgerFile:
 @pytest.fixture
 def server(tmp_path: Path, ledger: LedgerFile) -> Iterator[ServerProcess]:
     """Serve the ledger."""
+    prepare_database(tmp_path)
     with ServerProcess(tmp_path) as server:
         yield server
 

@@ -18,7 +18,7 @@ from app.features.demo.growing import StepKind
 from app.features.demo.texts import CANARY_PREFIX
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.listener import Listener, listening
-from tests.e2e.server import ServerProcess
+from tests.e2e.server import ServerProcess, prepare_database
 from tests.emulator.client import ClineProcess
 from tests.emulator.hazards import BROKEN_ENTRIES
 from tests.emulator.ways import ALL_WAYS
@@ -30,6 +30,7 @@ USAGE_PAGE = 1_000
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     """Serve a machine on which Cline has never run."""
+    prepare_database(tmp_path)
     with ServerProcess(tmp_path) as server:
         yield server
 
