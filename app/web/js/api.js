@@ -1,6 +1,6 @@
 // The only place that asks the server. Addresses are relative: the page may be mounted below a prefix.
 
-/** A refused request: the code of the problem document, or "unreachable" when nobody answered. */
+/** A refused request, by its code; "unreachable" when nobody answered. */
 export class Problem extends Error {
 	constructor(code) {
 		super(code);

@@ -1,4 +1,4 @@
-// Numbers, money and moments as people read them. Pure: no state, no clock; locale and "now" come in as arguments.
+// Numbers, money and moments as people read them. Pure: locale and "now" come in.
 
 export const UNKNOWN = "–";
 
@@ -66,7 +66,7 @@ export function share(part, whole, locale) {
 	return part > 0 && part / whole < 0.001 ? `< ${percent(0.001)}` : percent(part / whole);
 }
 
-/** "+12%"; null when there is nothing to compare with: no figure is better than a false one. */
+/** "+12%"; null when there is nothing to compare with. */
 export function change(now, before, locale) {
 	if (missing(now) || !(before > 0)) return null;
 	const ratio = now / before;
@@ -90,7 +90,7 @@ const AGES = [
 	[Infinity, 365.25 * DAY, "year"],
 ];
 
-/** "12s ago", "il y a 12 s". A moment slightly ahead of our clock is "0s ago", not the future. */
+/** "12s ago", "il y a 12 s". A moment ahead of our clock is "0s ago". */
 export function ago(moment, now, locale) {
 	if (missing(moment)) return UNKNOWN;
 	const past = moment - now < DAY ? Math.min(0, moment - now) : moment - now;

@@ -1,4 +1,4 @@
-// Words by key, in French and English. The server's codes are translated, not its sentences.
+// Words by key. The server's codes are translated, not its sentences.
 import { signal } from "../vendor/signals-core.js";
 import { keep, recall } from "./stored.js";
 
@@ -34,5 +34,5 @@ export function tn(key, number, values) {
 	return t(form in words.value ? form : `${key}.other`, { n: number.toLocaleString(locale.value), ...values });
 }
 
-/** Words for a code of the server. One that this page does not know yet still gets a sentence. */
+/** Words for a code of the server; an unknown one gets a sentence, too. */
 export const tcode = (code) => (`code.${code}` in words.value ? t(`code.${code}`) : t("code.unknown", { code }));

@@ -1,5 +1,5 @@
-// The socket: it resumes by epoch and revision, reconnects with full-jitter back-off, and never carries the numbers:
-// after an event the page reads again, so nothing can drift.
+// The socket: it resumes by epoch and revision and reconnects with full-jitter back-off. After an event the page reads
+// again, so nothing can drift.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { query } from "./api.js";
 import { minute } from "./clock.js";

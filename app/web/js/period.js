@@ -1,5 +1,5 @@
-// Periods as windows of time. Pure: "now" comes in. Days are the browser's: they begin at its local midnight and have
-// 23 or 25 hours when the clocks change, which is why days are added by calendar and never as 24 hours.
+// Periods as windows of time. Pure: "now" comes in. Days begin at the browser's midnight and may have 25 hours:
+// they are added by calendar.
 
 export const PERIODS = ["today", "24h", "7d", "30d", "month", "all"];
 
@@ -24,7 +24,7 @@ export function monthStart(ms, months = 0) {
 
 const span = (from, to, begin) => ({ from, to, before: { from: begin, to: from } });
 
-/** The window and the equal one before it: {from, to, before: {from, to}}; all null for "all". */
+/** The window and the equal one before: {from, to, before: {from, to}}; null for "all". */
 export function windowOf({ period, from, to }, now) {
 	const end = addDays(midnight(now), 1);
 	const days = LENGTHS[period];

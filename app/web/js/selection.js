@@ -1,4 +1,4 @@
-// The row that the keyboard stands on, by task: it stays on its task when rows move.
+// The task whose row the keyboard stands on.
 import { signal } from "../vendor/signals-core.js";
 
 export const selected = signal(null);

@@ -71,7 +71,7 @@ export function chooseSort(sort) {
 	show({ sort, order: state.value.sort === sort ? turned : sort.endsWith("_id") ? "asc" : "desc" });
 }
 
-/** The filter without the period, as the server names it: the same for every number on the page. */
+/** The filter without the period, as the server names it. */
 export const filterOf = ({ model, unknown_model, q, store }) => ({ model, unknown_model: unknown_model || null, q: q.trim(), store });
 
 /** Whether anything but the period narrows what is shown. */

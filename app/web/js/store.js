@@ -1,4 +1,4 @@
-// The numbers on the page and when they are read again: with one filter, and replaced together.
+// The numbers on the page: read with one filter, replaced together.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { getStatus, getSummary, getUsage, postImport } from "./api.js";
 import { minute, tick } from "./clock.js";
@@ -91,7 +91,10 @@ async function readAll(abort) {
 		if (needsBefore || !window.before) before.value = newBefore;
 		shown.value = question;
 		const [{ total, totals }] = pages;
-		rows.value = { total, totals, pages: new Map(pages.map((page) => [page.offset / PAGE, page.items])) };
+		// A task that is as before stays the same object: its row is not made anew.
+		const known = new Map([...rows.value.pages.values()].flat().map((task) => [JSON.stringify(task), task]));
+		const keep = (task) => known.get(JSON.stringify(task)) ?? task;
+		rows.value = { total, totals, pages: new Map(pages.map((page) => [page.offset / PAGE, page.items.map(keep)])) };
 		problem.value = null;
 		loadedAt.value = Date.now();
 		loading.value = false;
@@ -131,7 +134,7 @@ export function readSoon() {
 	timer = setTimeout(due, Math.max(0, lastRead + (document.hidden ? HIDDEN_MS : BURST_MS) - Date.now()));
 }
 
-/** Only the header: an import that changed nothing sends no event, but "last import" moves. */
+/** Only the header: without a change there is no event, but "last import" moves. */
 export async function readStatus() {
 	try {
 		status.value = await getStatus();
@@ -141,7 +144,7 @@ export async function readStatus() {
 	}
 }
 
-/** The table says which pages it looks at; missing ones are read, far ones forgotten. */
+/** Read the pages that the table looks at, forget far ones. */
 export async function wantPages(first, last) {
 	wantedPages = Array.from({ length: last - first + 1 }, (_, i) => first + i);
 	const missing = wantedPages.filter((page) => !rows.value.pages.has(page));
@@ -165,7 +168,7 @@ export async function wantPages(first, last) {
 	}
 }
 
-/** The rows of an event are marked as new; their numbers come with the read that follows. */
+/** Mark the rows of an event as new; their numbers are read after it. */
 export function markFresh(ids, revision) {
 	const now = Date.now();
 	for (const id of ids) untold.set(id, revision);

@@ -17,7 +17,7 @@ import { Tasks } from "./table.js";
 const SPEAK_MS = 10_000;
 const spoken = signal("");
 
-/** What a screen reader hears of the stream: at most one sentence every ten seconds. */
+/** What a screen reader hears: one sentence in ten seconds. */
 export function startSpeaking() {
 	let last = 0;
 	let timer = null;

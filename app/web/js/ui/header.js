@@ -1,4 +1,4 @@
-// Who we are, whether it is live, when it was last imported, and the button that imports.
+// Who we are, whether it is live, the last import and the button for the next.
 import { second } from "../clock.js";
 import { LANGUAGES, language, t, tcode, tn, useLanguage } from "../i18n.js";
 import { link } from "../live.js";

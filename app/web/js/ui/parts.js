@@ -9,7 +9,6 @@ import { announcement } from "../store.js";
 
 export const html = htm.bind(h);
 
-// The locale and the words are everywhere the same: what is left is the value.
 export const amount = (usd) => money(usd, locale.value);
 export const short = (n) => compact(n, locale.value);
 export const whole = (n) => count(n, locale.value);
@@ -52,7 +51,7 @@ export async function copyText(text) {
 	return isCopied;
 }
 
-/** One of a few. Real radio buttons would trap the arrow keys, pressed buttons do not. */
+/** One of a few. Real radio buttons would trap the arrow keys. */
 export const Segmented = ({ label, options, chosen, choose }) => html`<div class="segmented" role="group" aria-label=${label}>
 	${options.map(([value, words, key, disabled]) => html`<button aria-pressed=${value === chosen} disabled=${disabled}
 		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;

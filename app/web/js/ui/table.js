@@ -11,7 +11,9 @@ import { selected } from "../selection.js";
 const OVERSCAN = 2;
 const COPIED_MS = 1600;
 
-const rowHeight = () => Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10);
+let height = 0; // asked for once per look: it costs a style pass
+const measure = () => (height = Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10));
+const rowHeight = () => height || measure();
 const headHeight = (body) => body.previousElementSibling.offsetHeight;
 const at = (pages, index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
 
@@ -35,11 +37,10 @@ function CopyId({ id }) {
 	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark}</button>`;
 }
 
-/** As few elements as can be: there are fifty of these on a tall screen. */
-function Row({ task, index }) {
+/** As few elements as can be: a tall screen has fifty. */
+function Row({ task, index, isFresh, isOn }) {
 	const { task_id: id, ts, model_id: model, store, spent, total_cost } = task;
-	const isFresh = fresh.value.get(id) > minute.value;
-	return html`<tr class=${`${isFresh ? "fresh" : ""} ${selected.value === id ? "on" : ""}`} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
+	return html`<tr class=${`${isFresh ? "fresh" : ""} ${isOn ? "on" : ""}`} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
 		<td class="id" title=${id}>${id}<${CopyId} id=${id} />${isFresh && html`<em>${t("row.new")}</em>`}</td>
 		<td class="when soft"><${Ago} ms=${ts} /></td>
 		<td class="name"><${ModelName} id=${model} tag="button" onClick=${() => chooseModel(model)} />
@@ -81,34 +82,35 @@ function find(pages, id) {
 }
 
 /** After new numbers the row under the eye stays where it is. */
-function useAnchor(body, last) {
+function useAnchor(depth, last) {
 	const anchor = useRef({});
 	useLayoutEffect(() => {
 		const { pages } = rows.value;
+		const { state } = shown.value ?? {};
 		const known = anchor.current;
-		if (known.isInside && known.state === shown.value.state && known.pages !== pages) {
-			const [id, index] = known.ids.find(([id]) => find(pages, id) >= 0) ?? [];
-			if (id) scrollBy({ top: (find(pages, id) - index) * rowHeight(), behavior: "instant" });
+		if (known.depth > 0 && known.state === state && known.pages !== pages) {
+			let [index, place] = [Math.floor(known.depth / rowHeight()), -1];
+			while (index < known.last && (place = find(pages, at(known.pages, index)?.task_id)) < 0) index++;
+			const top = place < 0 ? 0 : (place - index) * rowHeight();
+			if (top) scrollBy({ top, behavior: "instant" });
+			depth.current += top;
 		}
-		const depth = headHeight(body.current) - body.current.getBoundingClientRect().top;
-		const ids = [];
-		for (let index = Math.max(0, Math.floor(depth / rowHeight())); index < last; index++) {
-			if (at(pages, index)) ids.push([at(pages, index).task_id, index]);
-		}
-		anchor.current = { state: shown.value.state, pages, ids, isInside: depth > 0 };
+		anchor.current = { state, pages, last, depth: depth.current };
 	});
 }
 
-/** The slice of rows on the screen. */
-function useSlice(body, total) {
+/** The slice of rows on the screen, and how deep it is in them. */
+function useSlice(body, depth, total) {
 	const [slice, setSlice] = useState([0, 20]);
 	useEffect(() => {
 		let frame = 0;
 		const look = () => {
 			frame = 0;
 			const { top } = body.current.getBoundingClientRect();
-			const row = (y) => Math.max(0, Math.min(total, Math.ceil((y - top) / rowHeight())));
-			const next = [row(-OVERSCAN * rowHeight()), row(innerHeight + OVERSCAN * rowHeight())];
+			depth.current = headHeight(body.current) - top;
+			const size = measure();
+			const row = (y) => Math.max(0, Math.min(total, Math.ceil((y - top) / size)));
+			const next = [row(-OVERSCAN * size), row(innerHeight + OVERSCAN * size)];
 			setSlice((old) => (String(old) === String(next) ? old : next));
 			wantPages(Math.floor(next[0] / PAGE), Math.floor(Math.max(0, next[1] - 1) / PAGE));
 		};
@@ -127,18 +129,24 @@ function useSlice(body, total) {
 	return slice.map((index) => Math.min(index, total));
 }
 
-/** The height of rows that are not in the document. */
-const Gap = ({ count }) => html`<tr class="gap" aria-hidden="true" style=${{ height: `${count * rowHeight()}px` }}></tr>`;
+/** The height of rows that are not in the document, or not read yet. */
+const Gap = ({ count, wait }) => html`<tr class=${wait ? "gap wait" : "gap"} aria-hidden="true"
+	style=${{ height: `${count * rowHeight()}px` }}>${wait && html`<td colspan="6"></td>`}</tr>`;
 
 export function Tasks() {
 	const body = useRef(null);
 	const { total, pages } = rows.value;
-	const [first, last] = useSlice(body, total);
-	useAnchor(body, last);
+	const depth = useRef(0);
+	const [first, last] = useSlice(body, depth, total);
+	useAnchor(depth, last);
 	const list = [];
-	for (let index = first; index < last; index++) {
-		const task = at(pages, index);
-		list.push(task ? html`<${Row} key=${task.task_id} task=${task} index=${index} />` : html`<tr key=${index} class="wait"><td colspan="6"></td></tr>`);
+	let missing = 0;
+	for (let index = first; index <= last; index++) {
+		const task = index < last && at(pages, index);
+		const id = task?.task_id;
+		if (missing && (task || index === last)) list.push(html`<${Gap} key=${`w${index}`} count=${missing} wait />`);
+		missing = task ? 0 : missing + 1;
+		if (task) list.push(html`<${Row} key=${id} task=${task} index=${index} isFresh=${fresh.value.get(id) > minute.value} isOn=${selected.value === id} />`);
 	}
 	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks">
 		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2>${total > 1 && html`<${Sort} />`}</div>
