@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
-GONE = r"net::ERR_(CONNECTION_|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)|WebSocket connection"
-"""What Chromium complains of when a service goes away: which of it, depends on where the request was."""
+GONE = r"net::ERR_(CONNECTION_|CONTENT_LENGTH_|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)|WebSocket connection"
+"""What Chromium complains of when a service goes away: which of it, depends on where the request was.
+
+A mismatch of lengths is a service that was killed between the head of an answer and its body.
+"""
 _REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
