@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -181,6 +182,16 @@ async def test_first_import_stores_everything_and_counts_every_entry(
     assert [row.usage for row in step.imported.rows] == usages[::-1]
     assert store.tasks() == by_id(*usages)
     store.check_accounts()
+
+
+async def test_ledger_and_database_that_fail_together_are_one_failure(
+    make: Make, repository: UsageRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ledger's is raised; the other one is not complained of by the event loop when it is thrown away."""
+    with patch.object(repository, "get_known", side_effect=StorageError("it fails")), pytest.raises(LedgerNotFound):
+        await run_once(make())
+    gc.collect()
+    assert caplog.messages == []
 
 
 async def test_large_ledger_that_must_be_mended_is_read_once_more(

@@ -99,6 +99,8 @@ class LedgerImporter:
         started = time.perf_counter()
         # What is stored is fetched while the first reading of all is made, which nothing known can shorten.
         loading = asyncio.ensure_future(self._repository.get_known())
+        # If the ledger fails as well, that is what is told.
+        loading.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             reading, entries = await self._read(self._remembered(await loading) if self._completed else None)
         finally:
