@@ -1,4 +1,4 @@
-// Periods as windows of time. Pure: "now" comes in. Days begin at the browser's midnight and may have 25 hours:
+// Periods as windows of time. Pure: "now" comes in. Days begin at the browser's midnight and may have 23 or 25 hours:
 // they are added by calendar.
 
 export const PERIODS = ["today", "24h", "7d", "30d", "month", "all"];
