@@ -154,6 +154,20 @@ class TaskStore(SQLModel, table=True):
     store: str
 
 
+class StoreReading(SQLModel, table=True):
+    """The last reading of a store whose end was committed."""
+
+    __tablename__ = "store_reading"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    epoch: str
+    """The database that took it; one that was restored or from which tasks were removed is another."""
+    identity: str
+    """What ``stat`` said of the store, as text; compared by inequality only."""
+
+
 class ForgottenTask(SQLModel, table=True):
     """A task whose usage was removed on request: the next import shall not bring it back."""
 

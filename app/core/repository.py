@@ -21,10 +21,13 @@ from app.core.known_usage import KnownUsage
 from app.core.models import ImportRun
 from app.core.run_plan import FRESH_ROWS_MAX, RunPlan, plan_run
 from app.core.staging import CLEAR_STAGE
-from app.core.statements import ADVANCE_REVISION, OPEN_SOURCE, Batch
+from app.core.statements import ADVANCE_REVISION, NOTE_READING, OPEN_SOURCE, Batch
 
 _EXACT_SINCE = "SELECT exact_since FROM source_state WHERE source = ?"
 _COUNTS = "SELECT COUNT(*), MAX(ts) FROM cline_task_usage"
+_HAS_READ = """
+    SELECT 1 FROM store_reading JOIN database_state USING (epoch) WHERE source = ? AND store = ? AND identity = ?
+"""
 _IMPORTED_AT = """
     SELECT task_id, imported_at FROM cline_task_usage WHERE task_id IN (SELECT value FROM json_each(?))
 """
@@ -66,7 +69,7 @@ class UsageRepository:
         self._known: KnownUsage | None = None
         self._ahead: _Ahead | None = None
         self._apply_count = 0
-        self._is_observed = False
+        self._observed: set[Store] = set()
         self._is_summed = False
 
     async def get_position(self) -> tuple[str, int]:
@@ -101,12 +104,14 @@ class UsageRepository:
         receipt: ImportReceipt,
         store: Store = Store.LEDGER,
         following: Sequence[UsageChange] = (),
+        identity: str | None = None,
     ) -> UsageImported:
         """Write ``changes``, at least one, in one transaction with their deltas, and return the fact to publish.
 
         ``store`` is where they were read. ``receipt`` holds the run's counts; its revision and ``latest_ts`` are filled
         in here. ``following`` are the changes of the next call, if they are known: they are worked out while these are
-        written. Raises StorageBusy or StorageError with nothing written.
+        written. ``identity`` is that of a reading that ends with
+        ``changes``. Raises StorageBusy or StorageError with nothing written.
         """
         ahead, self._ahead = self._ahead, None
         self._apply_count += 1
@@ -123,6 +128,7 @@ class UsageRepository:
         async def write(connection: AsyncConnection) -> dict[str, int]:
             nonlocal planned
             await self._advance(connection, receipt)
+            await self._note_reading(connection, known.epoch, store, identity)
             if plan.posted_count > derived_sums.SMALL_RUN:
                 await fetch(connection, DEFER_CHECKPOINTS)
             await self._write_batches(connection, [*plan.staged, *plan.accounts])
@@ -138,7 +144,7 @@ class UsageRepository:
         if planned is None:
             self._known = known
         self._ahead = planned
-        self._is_observed = True
+        self._observed.add(store)
         self._is_summed &= plan.posted_count <= derived_sums.SMALL_RUN
         return UsageImported(
             receipt=receipt,
@@ -158,12 +164,28 @@ class UsageRepository:
         plan.add_done_callback(lambda done: done.cancelled() or done.exception())
         return _Ahead(changes, known, plan)
 
-    async def note_observation(self) -> None:
-        """Note that from now on usage is observed as it happens, if it is the first time. Raises like :meth:`apply`."""
-        if not self._is_observed:
-            now = self._now_ms()
-            await self._database.write(lambda connection: self._open_source(connection, now))
-            self._is_observed = True
+    async def note_observation(self, store: Store = Store.LEDGER, identity: str | None = None) -> None:
+        """Note a reading of ``store`` that changed nothing, if it is the first one of this process.
+
+        From the first one of all on, usage is observed as it happens. ``identity`` and what is raised are as in
+        :meth:`apply`.
+        """
+        if store in self._observed:
+            return
+        now = self._now_ms()
+
+        async def write(connection: AsyncConnection) -> None:
+            await self._open_source(connection, now)
+            epoch, _revision = await read_position(connection)
+            await self._note_reading(connection, epoch, store, identity)
+
+        await self._database.write(write)
+        self._observed.add(store)
+
+    async def has_read(self, store: Store, identity: str) -> bool:
+        """Return whether what ``store`` said when it was ``identity`` is stored. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            return bool(await fetch(connection, _HAS_READ, (self._source, store.value, identity)))
 
     async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
         """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
@@ -209,6 +231,10 @@ class UsageRepository:
     async def _write_batches(self, connection: AsyncConnection, batches: Sequence[Batch]) -> None:
         for statement, parameters in batches:
             await run_many(connection, statement, parameters)
+
+    async def _note_reading(self, connection: AsyncConnection, epoch: str, store: Store, identity: str | None) -> None:
+        if identity is not None:
+            await fetch(connection, NOTE_READING, (self._source, store.value, epoch, identity))
 
     async def _open_source(self, connection: AsyncConnection, now_ms: int) -> None:
         await fetch(connection, OPEN_SOURCE, (self._source, now_ms))

@@ -92,4 +92,9 @@ ADD_COUNTERS = BulkStatement(models.UsageCounter, _SOURCE, accumulating)
 STORE_PEAKS = BulkStatement(models.TaskPeak, _SOURCE, overwriting())
 FORGET_PEAK = "DELETE FROM task_peak WHERE source = ? AND task_id = ?"
 ADVANCE_REVISION = "UPDATE database_state SET revision = ? WHERE revision = ? RETURNING revision"
+NOTE_READING = """
+    INSERT INTO store_reading (source, store, epoch, identity) VALUES (?, ?, ?, ?) ON CONFLICT (source, store)
+    DO UPDATE SET epoch = excluded.epoch, identity = excluded.identity
+    WHERE epoch IS NOT excluded.epoch OR identity IS NOT excluded.identity
+"""
 OPEN_SOURCE = "INSERT OR IGNORE INTO source_state (source, exact_since) VALUES (?, ?)"

@@ -14,6 +14,7 @@ from app.core.domain import ImportReceipt, Store, Trigger
 from app.core.errors import StorageBusy, StorageError, StoreError
 from app.core.events import UsageImported
 from app.core.repository import UsageRepository
+from app.features.stores.identity import text_of
 from app.features.stores.steps import StoreImporter
 from app.services.histogram import Histogram
 from app.services.import_ticket import Ticket
@@ -77,6 +78,14 @@ class ImportService:
     def identity_of(self, store: Store) -> Hashable:
         """Return what ``stat`` said of the last reading of ``store`` that was committed to its end; None before."""
         return self._importers[store].identity
+
+    async def has_read(self, store: Store, identity: Hashable) -> bool:
+        """Return whether what ``store`` said when it was ``identity`` is stored already, by whatever process."""
+        try:
+            return await self._repository.has_read(store, text_of(identity))
+        except StorageError:
+            # The import that follows meets with it, too, and tells of it.
+            return False
 
     async def run(self, trigger: Trigger, store: Store | None = None) -> ImportReceipt:
         """Return the first receipt of an import that opens ``store``, or every store, after this call.

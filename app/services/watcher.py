@@ -193,6 +193,9 @@ class StoreWatcher:
                 return
             if identity == self._refused:
                 return
+        if trigger is Trigger.STARTUP and await self._imports.has_read(self._store, identity):
+            # It is read all the same, but nobody has to wait for that.
+            self._report(None)
         await self._import(trigger, identity)
 
     async def _import(self, trigger: Trigger, identity: Hashable) -> None:

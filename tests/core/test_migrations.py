@@ -142,6 +142,7 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "usage_task_day",
         "usage_task_model",
         "summed_source",
+        "store_reading",
         "forgotten_task",
     }
 

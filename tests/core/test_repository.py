@@ -11,13 +11,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import import_runs
+from app.core import domain, import_runs
 from app.core.accounting import UsageChange
 from app.core.domain import TaskUsage
 from app.core.errors import StorageBusy, StorageError
 from app.core.events import FreshRow
 from app.core.repository import StoredState
 from app.core.run_plan import FRESH_ROWS_MAX
+from app.core.upkeep.forgetting import forget
+from app.features.stores.diff import diff_usage
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 
@@ -264,6 +266,23 @@ async def test_repository_keeps_the_last_runs_only(store: Store, monkeypatch: py
     for _ in range(5):
         await store.repository.record_run(store.receipt(), None)
     assert read_rows(store.path, "SELECT id FROM import_run ORDER BY id") == [(3,), (4,), (5,)]
+
+
+async def test_reading_is_remembered_by_the_database_that_took_it(store: Store) -> None:
+    """Of each store only the last one counts, and none for a database from which something was removed."""
+    assert not await store.repository.has_read(domain.Store.LEDGER, "[1]")
+    await store.repository.note_observation(identity="[1]")
+    await store.repository.note_observation(domain.Store.SESSIONS, "[2]")
+    assert await store.repository.has_read(domain.Store.LEDGER, "[1]")
+    assert await store.repository.has_read(domain.Store.SESSIONS, "[2]")
+    assert not await store.repository.has_read(domain.Store.SESSIONS, "[1]")
+    changes = diff_usage({}, [usage("a")]).changes
+    await store.repository.apply(changes, store.receipt(1), identity="[3]")
+    assert not await store.repository.has_read(domain.Store.LEDGER, "[1]")
+    assert await store.repository.has_read(domain.Store.LEDGER, "[3]")
+    forget(store.path, ["a"], store.now_ms)
+    assert not await store.repository.has_read(domain.Store.LEDGER, "[3]")
+    assert not await store.repository.has_read(domain.Store.SESSIONS, "[2]")
 
 
 async def test_observation_begins_with_the_first_reading_even_of_an_empty_ledger(store: Store) -> None:

@@ -25,7 +25,7 @@ from app.features.ledger.parser import read_piece
 from app.features.ledger.path_guard import LedgerGuard
 from app.features.ledger.pieces import cut
 from app.features.ledger.reader import Snapshot, read_snapshot
-from app.features.stores.identity import FileIdentity, identity_of
+from app.features.stores.identity import FileIdentity, identity_of, text_of
 from app.features.stores.steps import ImportStep
 from tests.ledger.interference import DisturbedGuard, disturb_reading
 from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, rejections, tasks
@@ -225,7 +225,9 @@ async def test_import_of_an_empty_array_is_a_reading_that_changes_nothing(
     assert store.revision() == store.run_count() == 0
 
 
-async def test_follow_up_runs_write_the_rest_of_the_same_reading(file: LedgerFile, make: Make, store: Store) -> None:
+async def test_follow_up_runs_write_the_rest_of_the_same_reading(
+    file: LedgerFile, make: Make, store: Store, repository: UsageRepository
+) -> None:
     """Three a run, newest first: the first run counts the whole file, the others only what they write."""
     usages = tasks(10)
     file.write(ledger(*map(entry_of, usages), entry_of(usages[3]._replace(ts=0)), b"7"))
@@ -236,6 +238,7 @@ async def test_follow_up_runs_write_the_rest_of_the_same_reading(file: LedgerFil
         assert store.revision() == step.receipt.revision == len(steps)
         assert len(store.tasks()) == min(10, 3 * len(steps))
         assert (importer.fingerprint is None) is (step.receipt.remaining_count > 0)
+        assert await repository.has_read(importer.store, text_of(file.identity)) is (step.receipt.remaining_count == 0)
     assert [counts(step.receipt) for step in steps] == [
         (3, 0, 1, 1, 7),
         (3, 0, 0, 0, 4),

@@ -17,6 +17,9 @@ from app.core.database import Database
 from app.core.domain import ImportReceipt, TaskUsage, Trigger
 from app.core.errors import LedgerUnreadable, StorageBusy
 from app.core.events import WatcherState
+from app.features.ledger import importer as importer_module
+from app.features.ledger.path_guard import LedgerGuard
+from app.features.ledger.reader import Snapshot, read_snapshot
 from app.features.stores.identity import FileIdentity, Look
 from app.services import notifier as notifier_module
 from app.services import watcher as watcher_module
@@ -77,6 +80,65 @@ async def test_watcher_imports_once_at_its_start_and_watches(ledger: LedgerFile,
         assert event.receipt.trigger is Trigger.STARTUP
         assert event.receipt.added_count == 2
         assert watched.seen == [(WATCHING, None)]
+
+
+class HeldReader:
+    """Stands in for the ledger's reader: each reading waits until it may go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._release = threading.Event()
+        self._begun = threading.Event()
+        read = read_snapshot
+
+        def held(guard: LedgerGuard, now_ms: int) -> Snapshot:
+            self._begun.set()
+            assert self._release.wait(HANG_S)
+            return read(guard, now_ms)
+
+        monkeypatch.setattr(importer_module, "read_snapshot", held)
+
+    async def until_begun(self) -> None:
+        """Return when a reading waits."""
+        assert await asyncio.to_thread(self._begun.wait, HANG_S)
+
+    def release(self) -> None:
+        """Let all readings go on."""
+        self._release.set()
+
+
+async def test_watcher_that_knows_the_file_is_well_before_it_has_read_it(
+    ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart the same file needs no reading to be answered from; it is read all the same."""
+    ledger.write(entry("1"))
+    async with watching(ledger, database) as watched:
+        await watched.until_state(WATCHING)
+    reader = HeldReader(monkeypatch)
+    async with watching(ledger, database) as watched:
+        await watched.until_state(WATCHING)
+        await reader.until_begun()
+        assert watched.imports.last_receipt is None
+        reader.release()
+        await watched.until_import(found_nothing_new)
+        assert watched.seen == [(WATCHING, None)]
+        assert watched.states.empty()
+
+
+async def test_watcher_that_does_not_know_the_file_reads_it_first(
+    ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written while nobody watched is stored before anything is called well."""
+    ledger.write(entry("1"))
+    async with watching(ledger, database) as watched:
+        await watched.until_state(WATCHING)
+    ledger.write(entry("1", tokens_in=2_000))
+    reader = HeldReader(monkeypatch)
+    async with watching(ledger, database) as watched:
+        await reader.until_begun()
+        assert watched.watcher.state.state is WatcherState.STARTING
+        reader.release()
+        await watched.until_state(WATCHING)
+        assert watched.imported.get_nowait().receipt.updated_count == 1
 
 
 async def test_watcher_waits_for_the_file_and_begins_by_itself(ledger: LedgerFile, database: Database) -> None:

@@ -18,7 +18,9 @@ from app.core.usage_reader import UsageReader
 from app.features.sessions import importer as importer_module
 from app.features.sessions.importer import cursor_of
 from app.features.sessions.shapes import Cell
+from app.features.stores.identity import text_of
 from app.features.stores.steps import StoreImporter
+from tests.core.stores import read_rows
 from tests.e2e.ledger import LedgerFile, entry
 from tests.emulator.sessions import FIRST_MS, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.sessions.stores import ledger_importer, new_repository, run, sessions_importer
@@ -229,6 +231,27 @@ async def test_notification_reads_what_changed_and_everything_else_reads_it_all(
         assert (await run(importer, trigger)).skipped_count == 12
 
 
+@pytest.mark.parametrize(("young_ns", "is_known"), [(0, True), (1 << 62, False)])
+async def test_reading_of_a_store_that_was_just_written_is_remembered_for_no_other_process(
+    store: SessionStore,
+    path: Path,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    young_ns: int,
+    is_known: bool,  # a parameter of the test
+) -> None:
+    """It may be written once more within the same time stamp; changes or none, one that rests is remembered."""
+    monkeypatch.setattr(importer_module, "_YOUNG_NS", young_ns)
+    store.put("1", editor_metadata(1, 1, 0.5), updated_ms=FIRST_MS)
+    for _ in range(2):
+        repository = new_repository(database)
+        importer = sessions_importer(path, repository)
+        await run(importer)
+        identity = text_of(importer._guard.look().identity)
+        assert await repository.has_read(Store.SESSIONS, identity) is is_known
+        assert not await repository.has_read(Store.LEDGER, identity)
+
+
 async def test_change_that_is_dated_before_the_cursor_is_found_by_a_rescan(
     store: SessionStore, path: Path, database: Database
 ) -> None:
@@ -294,6 +317,7 @@ async def test_import_writes_in_runs_of_bounded_size_and_moves_its_cursor_at_the
     await steps.aclose()  # type: ignore[attr-defined]  # an async generator, which its annotation does not say
     assert (first.receipt.added_count, first.receipt.remaining_count) == (2, 3)
     assert importer.identity is None
+    assert read_rows(database.path, "SELECT store FROM store_reading") == []
     receipts = [step.receipt for step in [step async for step in importer.run(Trigger.WATCH)]]
     assert [(one.added_count, one.remaining_count, one.skipped_count, one.revision) for one in receipts] == [
         (2, 1, 2, 2),

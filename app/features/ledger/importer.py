@@ -116,7 +116,7 @@ class LedgerImporter:
         diff = await asyncio.to_thread(diff_usage, known.tasks, entries, self.store, known.stores, known.forgotten)
         outcome = _outcome(trigger, started, reading, diff)
         if not diff.changes:
-            await self._repository.note_observation()
+            await self._writer.observe(outcome)
             self._complete(reading, known)
             yield ImportStep(self._writer.receipt(outcome, known), None)
         async for step in self._writer.write(outcome, known, diff.changes):
@@ -272,4 +272,4 @@ def _parse_pieces(snapshot: Snapshot, last: _Remembered | None) -> PiecewiseLedg
 
 def _outcome(trigger: Trigger, started: float, reading: LedgerReading, diff: UsageDiff) -> Outcome:
     skipped_count = diff.unchanged_count + reading.duplicate_count + reading.repeated_count
-    return Outcome(trigger, started, skipped_count, reading.rejections)
+    return Outcome(trigger, started, skipped_count, reading.rejections, reading.fingerprint.identity)

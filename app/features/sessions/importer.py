@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
@@ -82,16 +82,17 @@ class SessionsImporter:
         diff = await asyncio.to_thread(
             diff_usage, known.tasks, reading.sessions, self.store, known.stores, known.forgotten
         )
-        outcome = _outcome(trigger, started, reading, diff)
         is_young = time.time_ns() - look.written_ns < _YOUNG_NS
+        identity = None if is_young else look.identity
+        outcome = replace(_outcome(trigger, started, reading, diff), identity=identity)
         if not diff.changes:
-            await self._repository.note_observation()
+            await self._writer.observe(outcome)
             repeats = self.identity is None and is_partial
-            self._complete(rows, known.epoch, None if is_young else look.identity)
+            self._complete(rows, known.epoch, identity)
             yield ImportStep(self._writer.receipt(outcome, known), None, repeats=repeats)
         async for step in self._writer.write(outcome, known, diff.changes):
             if not step.receipt.remaining_count:
-                self._complete(rows, known.epoch, None if is_young else look.identity)
+                self._complete(rows, known.epoch, identity)
             yield step
 
     async def preview(self, known: KnownUsage) -> ImportReceipt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -25,6 +26,11 @@ class Look(NamedTuple):
     written_ns: int
     """The last write, nanoseconds since 1970."""
     size_bytes: int
+
+
+def text_of(identity: Hashable) -> str:
+    """Return ``identity``, of integers, as it is stored; equal ones have equal texts."""
+    return json.dumps(identity)
 
 
 def identity_of(status: os.stat_result) -> FileIdentity:

@@ -13,6 +13,7 @@ from app.core.domain import REJECTIONS_SHOWN, ImportReceipt, Rejection, Store, T
 from app.core.events import UsageImported
 from app.core.known_usage import KnownUsage
 from app.core.repository import UsageRepository
+from app.features.stores.identity import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Outcome:
     """``time.perf_counter`` when the import began."""
     skipped_count: int
     rejections: tuple[Rejection, ...]
+    identity: Hashable = None
+    """What ``stat`` said of it; None when that may be old."""
 
 
 class StepWriter:
@@ -77,13 +80,18 @@ class StepWriter:
         remaining_count = len(changes)
         for part, following in zip_longest(parts, parts[1:], fillvalue=()):
             remaining_count -= len(part)
+            identity = None if remaining_count else _text_of(outcome)
             counted = self.counted(receipt, started, part, remaining_count)
-            imported = await self._repository.apply(part, counted, self._store, following)
+            imported = await self._repository.apply(part, counted, self._store, following, identity)
             done = replace(imported.receipt, finished_at_ms=self._now_ms(), duration_ms=_ms_since(started))
             imported = replace(imported, receipt=done)
             yield ImportStep(imported.receipt, imported)
             receipt = replace(receipt, skipped_count=0, error_count=0, rejections=())
             started = time.perf_counter()
+
+    async def observe(self, outcome: Outcome) -> None:
+        """Take note of a reading that changed nothing. Raises StorageBusy, StorageError."""
+        await self._repository.note_observation(self._store, _text_of(outcome))
 
     def receipt(self, outcome: Outcome, known: KnownUsage) -> ImportReceipt:
         """Return the receipt of a reading that has changed nothing (yet)."""
@@ -114,6 +122,10 @@ class StepWriter:
             updated_count=len(part) - added_count,
             remaining_count=remaining_count,
         )
+
+
+def _text_of(outcome: Outcome) -> str | None:
+    return None if outcome.identity is None else text_of(outcome.identity)
 
 
 def _ms_since(started: float) -> float:
