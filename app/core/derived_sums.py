@@ -27,9 +27,9 @@ _SUM_QUARTERS = f"""
     ) GROUP BY source, quarter, model
 """  # noqa: S608  # a constant of ours
 _SUM_DAYS = f"""
-    INSERT INTO usage_task_day (source, day, task_id, model, tokens_in, tokens_out, cost_nano_usd)
-    SELECT source, quarter / {DAY_QUARTERS} AS day, task_id, model, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd)
-    FROM usage_delta WHERE source = ? GROUP BY source, day, task_id, model
+    INSERT INTO usage_task_day (source, day, model, task_id, tokens_in, tokens_out, cost_nano_usd)
+    SELECT source, quarter / {DAY_QUARTERS} AS day, model, task_id, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd)
+    FROM usage_delta WHERE source = ? GROUP BY source, day, model, task_id
 """  # noqa: S608  # a constant of ours
 _SUM_MODELS = """
     INSERT INTO usage_task_model (source, model, task_id, tokens_in, tokens_out, cost_nano_usd)

@@ -91,8 +91,9 @@ class UsageTaskDay(SQLModel, table=True):
     source: str = Field(primary_key=True)
     day: int = Field(primary_key=True)
     """Days of UTC since the epoch: ``quarter // 96``."""
-    task_id: str = Field(primary_key=True)
     model: str = Field(primary_key=True)
+    """Before the task: a day's models are added up as they come."""
+    task_id: str = Field(primary_key=True)
     tokens_in: int
     tokens_out: int
     cost_nano_usd: int

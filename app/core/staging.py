@@ -98,7 +98,7 @@ ADD_DELTAS = _taking(models.UsageDelta, f"?1, {_QUARTER}, task_id, {_MODEL}, {_T
 """This and the following take the source."""
 # A row for each delta: few share a key, and the table adds them up sooner than a GROUP BY would.
 ADD_ROLLUPS = _taking(models.UsageRollup, f"?1, {_QUARTER}, {_MODEL}, {_TOKENS}, {_SPLIT}", accumulating)
-ADD_TASK_DAYS = _taking(models.UsageTaskDay, f"?1, {_DAY}, task_id, {_MODEL}, {_TOKENS}, more_nano", accumulating)
+ADD_TASK_DAYS = _taking(models.UsageTaskDay, f"?1, {_DAY}, {_MODEL}, task_id, {_TOKENS}, more_nano", accumulating)
 ADD_TASK_MODELS = _taking(models.UsageTaskModel, f"?1, {_MODEL}, task_id, {_TOKENS}, more_nano", accumulating)
 STORE_STORES = _taking(models.TaskStore, "?1, task_id, ?2", overwriting(), "TRUE")
 """Takes the source and the store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -25,13 +25,15 @@ class TaskSigns(NamedTuple):
     """Less than nothing, by a correction: what such a task adds up to, signs do not tell."""
 
     @classmethod
-    def of(cls, *arrays: str) -> TaskSigns:
-        """Return those of four JSON arrays of ids, in the order above."""
-        return cls(*(set(_decode(array)) for array in arrays))
+    def of(cls, parts: Iterable[Sequence[str]]) -> TaskSigns:
+        """Return those of ``parts``, each of them four JSON arrays of ids in the order above."""
+        return cls(*(set().union(*map(_decode, arrays)) for arrays in zip(*parts, strict=True)))
 
     @classmethod
     def unite(cls, parts: Sequence[TaskSigns]) -> TaskSigns:
         """Return those of all ``parts`` together."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(*(set().union(*(part[kind] for part in parts)) for kind in range(len(cls._fields))))
 
     def count_tasks(self, spent: Mapping[str, Amount]) -> tuple[int, int]:

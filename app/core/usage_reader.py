@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -153,27 +154,36 @@ class UsageSnapshot:
 
     async def get_totals(self, wanted: UsageFilter) -> Totals:
         """Return the sum of the deltas inside ``wanted``."""
-        totals, _by_model = await self._sum_up(sql.TOTALS, wanted)
+        rows, values = sql.spent_rows(self._source, wanted, is_summed=self._is_summed)
+        totals, _by_model = await self._sum_up(sql.TOTALS.format(rows=rows), values, wanted)
         return totals
 
     async def list_model_sums(self, wanted: UsageFilter) -> tuple[Totals, dict[str, Totals]]:
         """Return the sum of the deltas inside ``wanted``, and the same by model; a task may count for several."""
-        return await self._sum_up(sql.BY_MODEL, wanted)
+        return await self._sum_up(*sql.signed_models(self._source, wanted, is_summed=self._is_summed), wanted)
 
-    async def _sum_up(self, statement: str, wanted: UsageFilter) -> tuple[Totals, dict[str, Totals]]:
-        rows, values = sql.spent_rows(self._source, wanted, is_summed=self._is_summed)
-        found = await fetch(self._connection, statement.format(rows=rows), values)
-        amounts = {model: _amount(*columns) for model, *columns, _, _, _, _ in found}
-        signs = {model: TaskSigns.of(*arrays) for model, _, _, _, _, *arrays in found}
+    async def _sum_up(
+        self, statement: str, values: sql.Values, wanted: UsageFilter
+    ) -> tuple[Totals, dict[str, Totals]]:
+        """Return what the rows of ``statement`` add up to, and the same by what stands first in them."""
+        amounts: dict[str, list[Amount]] = {}
+        arrays: dict[str, list[Sequence[str]]] = {}
+        for model, *columns in await fetch(self._connection, statement, values):
+            amounts.setdefault(model, []).append(_amount(*columns[:4]))
+            arrays.setdefault(model, []).append(columns[4:])
+        signs = {model: TaskSigns.of(parts) for model, parts in arrays.items()}
         united = TaskSigns.unite(list(signs.values()))
-        spent = await self._add_up(united.odd, rows, values)
-        by_model = {model: Totals(amounts[model], *signs[model].count_tasks(spent.get(model, {}))) for model in signs}
-        return Totals(_total(amounts.values()), *united.count_tasks(spent.get(None, {}))), by_model
+        spent = await self._add_up(united.odd, wanted)
+        by_model = {
+            model: Totals(_total(amounts[model]), *signs[model].count_tasks(spent.get(model, {}))) for model in signs
+        }
+        return Totals(_total(chain(*amounts.values())), *united.count_tasks(spent.get(None, {}))), by_model
 
-    async def _add_up(self, task_ids: set[str], rows: str, values: sql.Values) -> dict[str | None, dict[str, Amount]]:
-        """Return by model, and under None altogether, what each of ``task_ids`` spent."""
+    async def _add_up(self, task_ids: set[str], wanted: UsageFilter) -> dict[str | None, dict[str, Amount]]:
+        """Return by model, and under None altogether, what each of ``task_ids`` spent inside ``wanted``."""
         spent: dict[str | None, dict[str, Amount]] = {}
         if task_ids:
+            rows, values = sql.spent_rows(self._source, wanted, is_summed=self._is_summed)
             statement = sql.SPENT_BY.format(rows=rows)
             found = await fetch(self._connection, statement, (*values, json.dumps(list(task_ids))))
             altogether = spent[None] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 from app.core.domain import DAY_QUARTERS, Store
 from app.core.filters import UsageFilter
@@ -60,8 +61,8 @@ _BY_SIGN = """
     json_group_array(task_id) FILTER (WHERE cost_nano_usd = 0 AND tokens_in + tokens_out = 0),
     json_group_array(task_id) FILTER (WHERE cost_nano_usd < 0 OR cost_nano_usd = 0 AND tokens_in + tokens_out < 0)
 """
-TOTALS = f"SELECT NULL, {_SUMS}, {_BY_SIGN} FROM ({{rows}})"
-BY_MODEL = f"SELECT model, {_SUMS}, {_BY_SIGN} FROM ({{rows}}) GROUP BY model"
+_SIGNED = f"{_SUMS}, {_BY_SIGN}"
+TOTALS = f"SELECT NULL, {_SIGNED} FROM ({{rows}})"
 SPENT_BY = f"""
     SELECT task_id, model, {_AMOUNTS} FROM ({{rows}}) WHERE task_id IN (SELECT value FROM json_each(?))
     GROUP BY task_id, model
@@ -93,32 +94,66 @@ DELTA_COST = "SUM(d.cost_nano_usd / 1000000000), SUM(d.cost_nano_usd % 100000000
 ROLLUP_COST = "SUM(d.cost_usd), SUM(d.cost_nano)"
 
 
+class _Part(NamedTuple):
+    """Rows of one table, a row for each task and model in each of its steps of time."""
+
+    table: str
+    step: str
+    where: str
+    values: Values
+
+
 def spent_rows(source: str, wanted: UsageFilter, *, is_summed: bool) -> tuple[str, Values]:
-    """Return a query for rows (task, model, amounts) whose sums are what was spent inside ``wanted``, and its values.
+    """Return a query for rows (task, model, amounts) that add up to what ``wanted`` asks for, and its values."""
+    columns = "task_id, model, tokens_in, tokens_out, cost_nano_usd"
+    parts = _parts(source, wanted, is_summed=is_summed)
+    return _join(parts, [f"SELECT {columns} FROM {part.table} WHERE {part.where}" for part in parts])
+
+
+def signed_models(source: str, wanted: UsageFilter, *, is_summed: bool) -> tuple[str, Values]:
+    """Return a query for what ``TOTALS`` tells, by model, and its values. A model may have several rows.
+
+    Days are added up one by one, in the order of their tree: to sort them by model takes as long as all the rest.
+    """
+    parts = _parts(source, wanted, is_summed=is_summed)
+    keys = ["day, model" if part.step == "day" else "model" for part in parts]
+    return _join(
+        parts,
+        [
+            f"SELECT model, {_SIGNED} FROM {part.table} WHERE {part.where} GROUP BY {key}"
+            for part, key in zip(parts, keys, strict=True)
+        ],
+    )
+
+
+def _join(parts: Sequence[_Part], texts: Sequence[str]) -> tuple[str, Values]:
+    return " UNION ALL ".join(texts), tuple(value for part in parts for value in part.values)
+
+
+def _parts(source: str, wanted: UsageFilter, *, is_summed: bool) -> list[_Part]:
+    """Return where the rows inside ``wanted`` lie.
 
     Where the sums by task are current, whole days come from them, and only the ends of the period from the deltas.
     """
-    parts = [_part("usage_delta", "quarter", source, wanted, wanted.first_quarter, wanted.end_quarter)]
     if is_summed:
         first = None if wanted.first_quarter is None else -(-wanted.first_quarter // DAY_QUARTERS)
         end = None if wanted.end_quarter is None else wanted.end_quarter // DAY_QUARTERS
         if first is None or end is None or first < end:
             parts = [_part("usage_task_day", "day", source, wanted, first, end)]
             if first is not None:
-                parts.append(
-                    _part("usage_delta", "quarter", source, wanted, wanted.first_quarter, first * DAY_QUARTERS)
-                )
+                parts.append(_deltas(source, wanted, wanted.first_quarter, first * DAY_QUARTERS))
             if end is not None:
-                parts.append(_part("usage_delta", "quarter", source, wanted, end * DAY_QUARTERS, wanted.end_quarter))
-    return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
+                parts.append(_deltas(source, wanted, end * DAY_QUARTERS, wanted.end_quarter))
+            return parts
+    return [_deltas(source, wanted, wanted.first_quarter, wanted.end_quarter)]
 
 
-def _part(
-    table: str, column: str, source: str, wanted: UsageFilter, first: int | None, end: int | None
-) -> tuple[str, Values]:
-    where, values = condition(source, wanted, column, first, end)
-    text = f"SELECT task_id, model, tokens_in, tokens_out, cost_nano_usd FROM {table} WHERE {where}"
-    return text, values
+def _deltas(source: str, wanted: UsageFilter, first: int | None, end: int | None) -> _Part:
+    return _part("usage_delta", "quarter", source, wanted, first, end)
+
+
+def _part(table: str, step: str, source: str, wanted: UsageFilter, first: int | None, end: int | None) -> _Part:
+    return _Part(table, step, *condition(source, wanted, step, first, end))
 
 
 def condition(

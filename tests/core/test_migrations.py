@@ -21,7 +21,10 @@ from sqlmodel import SQLModel, create_engine
 from app.core.accounting import Amount
 from app.core.database import Database
 from app.core.errors import StorageError, StorageNewer
+from app.core.filters import UsageFilter
 from app.core.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
+from app.core.usage_statements import signed_models
+from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Row, copy_of_template, list_names, open_store, read_rows, usage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,6 +148,32 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "store_reading",
         "forgotten_task",
     }
+
+
+async def test_sums_stay_current_when_days_are_stored_anew(tmp_path: Path) -> None:
+    """Both ways: every sum is still what the deltas say, and the service need not make them anew."""
+    path = copy_of_template(tmp_path)
+    async with open_store(path) as store:
+        await store.take_in([usage("a", model_id="m"), usage("b", model_id="n")])
+        await store.repository.catch_up()
+    command.downgrade(alembic_config(path), "0006")
+    before = read_rows(path, "SELECT day, task_id, model, tokens_in, cost_nano_usd FROM usage_task_day ORDER BY 1, 2")
+    migrate(path)
+    after = read_rows(path, "SELECT day, task_id, model, tokens_in, cost_nano_usd FROM usage_task_day ORDER BY 1, 2")
+    assert len(before) == 2
+    assert before == after
+    assert read_rows(path, "SELECT source FROM summed_source") == [("cline",)]
+    assert failed_checks(path) == []
+
+
+def test_days_are_added_up_as_they_are_stored(tmp_path: Path) -> None:
+    """To sort the rows of a month by model would take longer than to read them; only those of the ends are sorted."""
+    wanted = UsageFilter(first_quarter=10, end_quarter=1_000)
+    for is_summed, sorted_parts in ((True, 2), (False, 1)):
+        statement, values = signed_models("cline", wanted, is_summed=is_summed)
+        with closing(sqlite3.connect(copy_of_template(tmp_path))) as connection:
+            plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+        assert sum("TEMP B-TREE" in step for step in plan) == sorted_parts
 
 
 def test_migrations_make_a_chain(tmp_path: Path) -> None:

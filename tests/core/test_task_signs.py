@@ -11,14 +11,15 @@ FREE_ONLY = Amount(3, 0, 0)
 
 def test_each_task_counts_once_and_is_unpriced_when_only_tokens_were_spent() -> None:
     """A row that cost something decides; an odd task decides by its sum; one without anything is not unpriced."""
-    signs = TaskSigns.of(PRICED, FREE, BLANK, ODD)
     spent = {"o": FREE_ONLY, "q": ZERO, "p": Amount(1, 0, 5)}
-    assert signs.count_tasks(spent) == (7, 3)  # unpriced: f, "blank too", o
+    for parts in ([(PRICED, FREE, BLANK, ODD)], [(PRICED, "[]", BLANK, ODD), ("[]", FREE, BLANK, "[]")]):
+        signs = TaskSigns.of(parts)
+        assert signs.count_tasks(spent) == (7, 3)  # unpriced: f, "blank too", o
 
 
 def test_signs_of_several_models_unite() -> None:
     """A task that one model charged for is priced, whatever it did with another one."""
-    free, priced = TaskSigns.of("[]", '["a", "b"]', "[]", "[]"), TaskSigns.of('["b"]', "[]", "[]", "[]")
+    free, priced = TaskSigns.of([("[]", '["a", "b"]', "[]", "[]")]), TaskSigns.of([('["b"]', "[]", "[]", "[]")])
     assert free.count_tasks({}) == (2, 2)
     assert TaskSigns.unite([free, priced]).count_tasks({}) == (2, 1)
     assert TaskSigns.unite([]).count_tasks({}) == (0, 0)
