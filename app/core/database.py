@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.clock import now_ms
+from app.core.driver import run_inside
 from app.core.errors import StorageBusy, StorageError
 from app.core.staging import OPEN_STAGE
 from app.core.upkeep.preparation import prepare_database
@@ -166,7 +167,7 @@ def _engine(target: str, size: int, begin: str, pragmas: tuple[str, ...]) -> Asy
     )
 
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        run_inside(connection, begin)
 
     event.listen(engine.sync_engine, "begin", start)
     return engine

@@ -58,14 +58,15 @@ async def leave_behind(connection: AsyncConnection, source: str) -> None:
     await fetch(connection, _LEAVE_BEHIND, (source,))
 
 
-async def post(connection: AsyncConnection, source: str, posted_count: int) -> None:
+async def post(connection: AsyncConnection, source: str, posted_count: int, *, is_current: bool) -> None:
     """Add what is staged, ``posted_count`` deltas, to sums that are current, or leave them behind.
 
-    It is part of the transaction that writes the deltas.
+    It is part of the transaction that writes the deltas. ``is_current`` is what the caller knows; if it does not know,
+    the database is asked.
     """
     if posted_count > SMALL_RUN:
         await leave_behind(connection, source)
-    elif posted_count and await are_current(connection, source):
+    elif posted_count and (is_current or await are_current(connection, source)):
         for statement in (ADD_ROLLUPS, ADD_TASK_DAYS, ADD_TASK_MODELS):
             await fetch(connection, statement, (source,))
 

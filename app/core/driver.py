@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import aiosqlite
+from sqlalchemy.engine import AdaptedConnection, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Value: TypeAlias = str | int | float | None
@@ -17,7 +18,7 @@ Value: TypeAlias = str | int | float | None
 
 async def fetch(connection: AsyncConnection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
     """Run one statement and return its rows, as plain tuples. Raises sqlite3.Error, as a transaction expects it."""
-    return list(await (await _driver(connection)).execute_fetchall(statement, values))
+    return list(await _driver(connection).execute_fetchall(statement, values))
 
 
 async def run_many(connection: AsyncConnection, statement: str, rows: Sequence[Sequence[Value]]) -> None:
@@ -25,12 +26,22 @@ async def run_many(connection: AsyncConnection, statement: str, rows: Sequence[S
     if len(rows) == 1:
         await fetch(connection, statement, rows[0])
     else:
-        async with (await _driver(connection)).executemany(statement, rows):
+        async with _driver(connection).executemany(statement, rows):
             pass
 
 
-async def _driver(connection: AsyncConnection) -> aiosqlite.Connection:
-    driver = (await connection.get_raw_connection()).driver_connection
+def run_inside(connection: Connection, statement: str) -> None:
+    """Run one statement from inside a hook of SQLAlchemy's, where nothing can be awaited. Raises sqlite3.Error."""
+    adapted: object = connection.connection.dbapi_connection
+    if not isinstance(adapted, AdaptedConnection):
+        raise TypeError("the database is not SQLite's")
+    adapted.run_async(lambda driver: driver.execute_fetchall(statement))
+
+
+def _driver(connection: AsyncConnection) -> aiosqlite.Connection:
+    # Without the greenlet that `get_raw_connection` would wait in: it takes as long as the statement.
+    opened = connection.sync_connection
+    driver = None if opened is None else opened.connection.driver_connection
     if not isinstance(driver, aiosqlite.Connection):
         raise TypeError("the database is not SQLite's")
     return driver

@@ -16,8 +16,8 @@ RUNS_KEPT = 10_000
 _RUNS_OF_A_READING_MAX = 1_000
 _RUNS = table_of(ImportRun)
 _NAMES = [column.name for column in _RUNS.columns if not column.primary_key]
-_ADD = f"INSERT INTO import_run ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608  # our own names
-_FORGET = "DELETE FROM import_run WHERE id <= (SELECT MAX(id) FROM import_run) - ?"
+_ADD = f"INSERT INTO import_run ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) RETURNING id"  # noqa: S608  # our own names
+_FORGET = "DELETE FROM import_run WHERE id <= ?"
 
 
 async def add_run(
@@ -37,8 +37,9 @@ async def add_run(
         "revision": revision,
         "error_code": error_code,
     }
-    await fetch(connection, _ADD, [values[name] for name in _NAMES])
-    await fetch(connection, _FORGET, (RUNS_KEPT,))
+    [(number,)] = await fetch(connection, _ADD, [values[name] for name in _NAMES])
+    if number > RUNS_KEPT:
+        await fetch(connection, _FORGET, (number - RUNS_KEPT,))
 
 
 async def list_last_runs(connection: AsyncConnection, source: str) -> list[ImportRun]:

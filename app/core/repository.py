@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import derived_sums, import_runs
 from app.core.accounting import UsageChange
+from app.core.aside import work_aside
 from app.core.database import DEFER_CHECKPOINTS, RESUME_CHECKPOINTS, Database
 from app.core.domain import ImportReceipt, Store
 from app.core.driver import fetch, run_many
@@ -136,7 +137,7 @@ class UsageRepository:
                 # Not before: at every step of the others the database would wait for the interpreter.
                 planned = self._plan(known, following, store)
             await self._write_batches(connection, plan.tables)
-            await derived_sums.post(connection, self._source, plan.posted_count)
+            await derived_sums.post(connection, self._source, plan.posted_count, is_current=self._is_summed)
             await fetch(connection, CLEAR_STAGE)
             return await _get_imported_at(connection, plan.known_newest)
 
@@ -157,8 +158,8 @@ class UsageRepository:
         )
 
     def _plan(self, known: KnownUsage, changes: Sequence[UsageChange], store: Store) -> _Ahead:
-        """Begin to work out a run in a thread; nobody may look at ``known`` before it has ended."""
-        work = asyncio.to_thread(plan_run, self._source, store, known, changes, self._now_ms())
+        """Begin to work out a run; nobody may look at ``known`` before it has ended."""
+        work = work_aside(len(changes), plan_run, self._source, store, known, changes, self._now_ms())
         plan = asyncio.ensure_future(work)
         # One that nobody waits for, because the run before it failed, has nobody to tell.
         plan.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -225,7 +226,8 @@ class UsageRepository:
     async def _advance(self, connection: AsyncConnection, receipt: ImportReceipt) -> None:
         if not await fetch(connection, ADVANCE_REVISION, (receipt.revision, receipt.revision - 1)):
             raise StorageError("another writer changed it")
-        await self._open_source(connection, receipt.finished_at_ms)
+        if not self._observed:
+            await self._open_source(connection, receipt.finished_at_ms)
         await import_runs.add_run(connection, self._source, receipt, receipt.revision, None)
 
     async def _write_batches(self, connection: AsyncConnection, batches: Sequence[Batch]) -> None:

@@ -201,6 +201,8 @@ class ImportService:
             total = step.receipt if total is None else total.plus(step.receipt)
             if step.imported is not None:
                 self._publish(step.imported)
+                # Whoever listens is told before anything else is done.
+                await asyncio.sleep(0)
                 _log.info("%s", describe(step.receipt))
             if is_first:
                 # A notification about the bytes that were read already is no news: what they brought stays to be seen.

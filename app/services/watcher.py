@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app.core.domain import Store, Trigger
 from app.core.errors import StorageError, StoreError
@@ -65,6 +65,14 @@ class WatchedStore(Protocol):
         """Return device and inode of the directory; None when it cannot be reached."""
 
 
+class _Glance(NamedTuple):
+    """What was there at one moment."""
+
+    directory: tuple[int, int] | None
+    """Its device and inode; None when it cannot be reached."""
+    found: Look | StoreError
+
+
 class StoreWatcher:
     """Runs until cancelled. Every notification and every tick leads to the same idempotent sweep.
 
@@ -119,14 +127,29 @@ class StoreWatcher:
 
     async def _watch(self) -> None:
         self._plan_rescan(succeeded=True)
-        trigger, forced = Trigger.STARTUP, True
+        trigger, forced, glance = Trigger.STARTUP, True, await asyncio.to_thread(self._glance)
         while True:
-            await self._arm()
-            await self._sweep(trigger, forced=forced)
-            trigger, forced = await self._wait()
+            await self._visit(trigger, glance, forced=forced)
+            trigger, forced, glance = await self._wait()
 
-    async def _wait(self) -> tuple[Trigger, bool]:
-        """Wait for the next reason to sweep; return it, and whether the file must be read whatever ``stat`` says."""
+    async def _visit(self, trigger: Trigger, glance: _Glance, *, forced: bool) -> None:
+        """Watch the directory that is there and sweep the store in it."""
+        if await self._arm(glance.directory):
+            # What was written before it was watched is seen by this look; the rest is heard of.
+            glance = await asyncio.to_thread(self._glance)
+        await self._sweep(trigger, glance.found, forced=forced)
+
+    def _glance(self) -> _Glance:
+        """Look at the directory and the store in it. Blocks for a few system calls: in one thread, not in two."""
+        try:
+            found: Look | StoreError = self._guard.look()
+        except StoreError as error:
+            # Its trace would keep the frames of whoever looked.
+            found = error.with_traceback(None)
+        return _Glance(self._guard.find_directory_identity(), found)
+
+    async def _wait(self) -> tuple[Trigger, bool, _Glance]:
+        """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there."""
         now = time.monotonic()
         due = [now + self._times.tick_s, self._rescan_at or float("inf")]
         try:
@@ -135,56 +158,55 @@ class StoreWatcher:
         except TimeoutError:
             now = time.monotonic()
             rescan = bool(self._rescan_at) and now >= self._rescan_at
-            return (Trigger.RESCAN, True) if rescan else (Trigger.WATCH, False)
-        self._hint.clear()
-        await self._settle()
-        return Trigger.WATCH, False
+            trigger = Trigger.RESCAN if rescan else Trigger.WATCH
+            return trigger, rescan, await asyncio.to_thread(self._glance)
+        return Trigger.WATCH, False, await self._settle()
 
-    async def _settle(self) -> None:
-        """Wait until the last write is ``debounce`` ago, but not for ever: a running task of Cline never pauses."""
+    async def _settle(self) -> _Glance:
+        """Return what is there when the last write is ``debounce`` ago, or too long after: a task may never pause."""
         noticed = time.monotonic()
         deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._imports.last_duration_s)
         while True:
-            quiet_at = await self._quiet_at(noticed)
+            # Before the look: what is heard of from here on may be later than that.
+            self._hint.clear()
+            glance = await asyncio.to_thread(self._glance)
+            quiet_at = self._quiet_at(glance.found, noticed)
             now = time.monotonic()
             if now >= min(quiet_at, deadline):
-                self._hint.clear()
-                return
+                return glance
             await asyncio.sleep(min(quiet_at, deadline) - now)
             if self._hint.is_set():
-                self._hint.clear()
                 noticed = time.monotonic()
 
-    async def _quiet_at(self, noticed: float) -> float:
+    def _quiet_at(self, found: Look | StoreError, noticed: float) -> float:
         """Return when the file will have rested, as monotonic time: its mtime knows better when that is recent."""
-        try:
-            look = await asyncio.to_thread(self._guard.look)
-        except StoreError:
+        if isinstance(found, StoreError):
             return noticed + self._times.debounce_s
-        age_s = time.time() - look.written_ns / 1e9
+        age_s = time.time() - found.written_ns / 1e9
         written = time.monotonic() - age_s if 0 <= age_s < _RECENT_S else noticed
         return written + self._times.debounce_s
 
-    async def _arm(self) -> None:
-        """Watch the directory that is there now; one that was replaced has another inode."""
-        identity = await asyncio.to_thread(self._guard.find_directory_identity)
+    async def _arm(self, identity: tuple[int, int] | None) -> bool:
+        """Watch the directory that is there now, if it is not watched yet; one that was replaced has another inode."""
         self._lost_watch = self._notifier.error if identity == self._watched else None
         if identity is None:
             await self._notifier.stop()
         elif identity != self._watched or not self._notifier.is_watching:
             await self._notifier.start(self._guard.directory, *self._guard.names)
+            self._watched = identity
+            return True
         self._watched = identity
+        return False
 
-    async def _sweep(self, trigger: Trigger, *, forced: bool) -> None:
-        try:
-            identity = (await asyncio.to_thread(self._guard.look)).identity
-        except StoreError as error:
+    async def _sweep(self, trigger: Trigger, found: Look | StoreError, *, forced: bool) -> None:
+        if isinstance(found, StoreError):
             self._plan_rescan(succeeded=True)
             self._refused = None
-            if not error.is_absent:
-                await self._imports.refuse(trigger, self._store, error)
-            self._report(error, logged=not error.is_absent)
+            if not found.is_absent:
+                await self._imports.refuse(trigger, self._store, found)
+            self._report(found, logged=not found.is_absent)
             return
+        identity = found.identity
         if not forced:
             # What was stored last is no answer while the failure that followed it lasts.
             if self._imports.identity_of(self._store) == identity and self._store not in self._imports.failures:

@@ -6,6 +6,7 @@ that it is held against is exact after every step, not only in the end.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -215,8 +216,8 @@ class World:
     async def tick(self, *, forced: bool = False) -> None:
         """Sweep as the watcher does on a tick, or on a rescan."""
         trigger, self._trigger = self._trigger, Trigger.RESCAN if forced else Trigger.WATCH
-        await self.watcher._arm()
-        await self.watcher._sweep(trigger, forced=forced or trigger is Trigger.STARTUP)
+        glance = await asyncio.to_thread(self.watcher._glance)
+        await self.watcher._visit(trigger, glance, forced=forced or trigger is Trigger.STARTUP)
         await self.imports.finish(Store.LEDGER)
 
     async def request(self) -> None:

@@ -15,7 +15,7 @@ import watchfiles
 
 from app.core.database import Database
 from app.core.domain import ImportReceipt, TaskUsage, Trigger
-from app.core.errors import LedgerUnreadable, StorageBusy
+from app.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
 from app.core.events import WatcherState
 from app.features.ledger import importer as importer_module
 from app.features.ledger.path_guard import LedgerGuard
@@ -605,7 +605,7 @@ async def test_rescan_never_comes_when_it_is_off(ledger: LedgerFile, database: D
     for succeeded in (True, False):
         watcher._plan_rescan(succeeded=succeeded)
         assert watcher._rescan_at == 0
-    assert await watcher._wait() == (Trigger.WATCH, False)
+    assert (await watcher._wait())[:2] == (Trigger.WATCH, False)
 
 
 async def test_watcher_imports_a_change_at_once_while_rescans_are_backed_off(
@@ -634,8 +634,7 @@ async def test_quiet_time_counts_from_mtime_only_when_that_is_recent(
     ledger.write(entry("1"))
     watched = Watched(ledger, database, WatchTimes(0.05, 1, 1, 1), lambda: 0)
     look = Look(None, int((clock.now - age_s) * 1e9), 0)
-    monkeypatch.setattr(watched.guard, "look", lambda: look)
-    quiet_at = await watched.watcher._quiet_at(noticed=990.0)
+    quiet_at = watched.watcher._quiet_at(look, noticed=990.0)
     assert quiet_at == pytest.approx((clock.now - age_s if from_mtime else 990.0) + 0.05)
 
 
@@ -644,7 +643,9 @@ async def test_quiet_time_of_a_file_that_is_gone_counts_from_the_notification(
 ) -> None:
     """There is no mtime to ask."""
     watched = Watched(ledger, database, WatchTimes(0.05, 1, 1, 1), lambda: 0)
-    assert await watched.watcher._quiet_at(noticed=990.0) == pytest.approx(990.05)
+    found = watched.watcher._glance().found
+    assert isinstance(found, LedgerNotFound)
+    assert watched.watcher._quiet_at(found, noticed=990.0) == pytest.approx(990.05)
 
 
 async def test_watcher_tells_a_state_once(ledger: LedgerFile, database: Database) -> None:
@@ -652,7 +653,7 @@ async def test_watcher_tells_a_state_once(ledger: LedgerFile, database: Database
     async with watching(ledger, database) as watched:
         await watched.until_state(WAITING, "ledger_not_found")
         since_ms = watched.watcher.state.since_ms
-        await watched.watcher._sweep(Trigger.WATCH, forced=True)
+        await watched.watcher._visit(Trigger.WATCH, watched.watcher._glance(), forced=True)
         assert watched.states.empty()
         assert watched.watcher.state.since_ms == since_ms
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Container, Mapping
 from dataclasses import dataclass, replace
 
+from app.core.aside import work_aside
 from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
 from app.core.errors import LedgerFormat, LedgerUnstable
 from app.core.known_usage import KnownUsage
@@ -113,7 +114,9 @@ class LedgerImporter:
             outcome = Outcome(trigger, started, reading.valid_count, reading.rejections)
             yield ImportStep(self._writer.receipt(outcome, known), None, repeats=True)
             return
-        diff = await asyncio.to_thread(diff_usage, known.tasks, entries, self.store, known.stores, known.forgotten)
+        diff = await work_aside(
+            len(entries), diff_usage, known.tasks, entries, self.store, known.stores, known.forgotten
+        )
         outcome = _outcome(trigger, started, reading, diff)
         if not diff.changes:
             await self._writer.observe(outcome)

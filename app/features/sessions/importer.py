@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from app.core.aside import work_aside
 from app.core.domain import ImportReceipt, Rejection, Store, TaskUsage, Trigger
 from app.core.errors import SessionsBusy
 from app.core.known_usage import KnownUsage
@@ -79,8 +80,8 @@ class SessionsImporter:
         look = await asyncio.to_thread(self._guard.look)
         rows = await self._read(self._cursor if is_partial else EVERYTHING)
         reading = await asyncio.to_thread(judge_rows, rows)
-        diff = await asyncio.to_thread(
-            diff_usage, known.tasks, reading.sessions, self.store, known.stores, known.forgotten
+        diff = await work_aside(
+            len(rows), diff_usage, known.tasks, reading.sessions, self.store, known.stores, known.forgotten
         )
         is_young = time.time_ns() - look.written_ns < _YOUNG_NS
         identity = None if is_young else look.identity
