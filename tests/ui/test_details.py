@@ -148,6 +148,7 @@ def test_relative_time_has_its_moment_on_hover(service: Service, open_page: Open
 
     time = page.locator("tr[data-task='1002'] time")
     expect(time).to_have_text("1d ago")
+    time.hover()
     expect(time).to_have_attribute("title", re.compile("Nov 10, 2025, 12:00:00.PM GMT"))
 
 

@@ -32,10 +32,10 @@ const PATHS = {
 export const Icon = ({ name }) =>
 	html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
 
-/** "12s ago", alive, with the moment on hover. */
+/** "12s ago", alive. The moment is worked out on hover: a table has fifty of these. */
 export function Ago({ ms }) {
 	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
-	return html`<time title=${when(ms, "full")}>${since(ms, now)}</time>`;
+	return html`<time onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${since(ms, now)}</time>`;
 }
 
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;

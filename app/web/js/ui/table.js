@@ -1,5 +1,6 @@
 // The tasks: a window over pages of the server.
 import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-hooks.js";
+import { signal } from "../../vendor/signals-core.js";
 import { minute } from "../clock.js";
 import { moneyColumn } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
@@ -10,6 +11,8 @@ import { selected } from "../selection.js";
 
 const OVERSCAN = 2;
 const COPIED_MS = 1600;
+const copied = signal({}); // {id, mark} for a moment
+const label = (name) => JSON.stringify(t(`col.${name}.short`)); // words for the style sheet
 
 let height = 0; // asked for once per look: it costs a style pass
 const measure = () => (height = Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10));
@@ -18,41 +21,40 @@ const headHeight = (body) => body.previousElementSibling.offsetHeight;
 const at = (pages, index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
 
 /** Tokens in, tokens out and cost of a row or of the sum. */
-function Numbers({ spent, lifetime = spent.total_cost }) {
+function numbers(spent, lifetime = spent.total_cost) {
 	const usd = spent.total_cost;
 	const [head, tail, end] = moneyColumn(usd, locale.value);
 	const partly = lifetime !== usd && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) });
-	const count = (name) => html`<td class=${name} data-label=${t(`col.${name}.short`)}>${whole(spent[`tokens_${name}`])}</td>`;
+	const count = (name) => html`<td class=${name}>${whole(spent[`tokens_${name}`])}</td>`;
 	return html`${count("in")}${count("out")}${isUnpriced(spent)
 		? html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`
 		: html`<td class="cost" title=${partly || exact(usd)}>${head}<span class="soft">${tail}</span>${end}${usd < 0 && html` <span class="tag">${t("correction")}</span>`}</td>`}`;
 }
 
-function CopyId({ id }) {
-	const [mark, setMark] = useState(null);
-	const copy = async () => {
-		setMark((await copyText(id)) ? "✓" : "✗");
-		setTimeout(() => setMark(null), COPIED_MS);
-	};
-	return html`<button class="copy" onClick=${copy} aria-label=${t("copy.id", { id })}>${mark}</button>`;
+async function copy(id) {
+	const mark = (await copyText(id)) ? "✓" : "✗";
+	copied.value = { id, mark };
+	setTimeout(() => {
+		if (copied.value.id === id) copied.value = {};
+	}, COPIED_MS);
 }
 
-/** As few elements as can be: a tall screen has fifty. */
-function Row({ task, index, isFresh, isOn }) {
+/** One component of as few elements as can be: a tall screen has fifty. */
+function Row({ task, index, isFresh, isOn, mark }) {
 	const { task_id: id, ts, model_id: model, store, spent, total_cost } = task;
-	return html`<tr class=${`${isFresh ? "fresh" : ""} ${isOn ? "on" : ""}`} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
-		<td class="id" title=${id}>${id}<${CopyId} id=${id} />${isFresh && html`<em>${t("row.new")}</em>`}</td>
-		<td class="when soft"><${Ago} ms=${ts} /></td>
-		<td class="name"><${ModelName} id=${model} tag="button" onClick=${() => chooseModel(model)} />
+	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
+		<td class="id" title=${id}>${id}<button class="copy" onClick=${() => copy(id)} aria-label=${t("copy.id", { id })}>${mark}</button>${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="when soft">${Ago({ ms: ts })}</td>
+		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => chooseModel(model) })}
 			${store === "sessions" && html`<span class="tag" data-store=${store} title=${t("store.why")}>${t("store.mark")}</span>`}</td>
-		<${Numbers} spent=${spent} lifetime=${total_cost} /></tr>`;
+		${numbers(spent, total_cost)}</tr>`;
 }
 
 function Head() {
 	const { sort, order } = state.value;
 	const column = (name) => {
 		const direction = sort === name ? order : null;
-		return html`<th scope="col" class=${`c-${name}`} aria-sort=${direction && `${direction}ending`}>
+		return html`<th scope="col" aria-sort=${direction && `${direction}ending`}>
 			<button onClick=${() => chooseSort(name)}>${t(`col.${name}`)}<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[direction]}</span></button></th>`;
 	};
 	return html`<thead><tr aria-rowindex="1">${COLUMNS.map(column)}</tr></thead>`;
@@ -70,7 +72,7 @@ function Foot() {
 	const { totals, total } = rows.value;
 	const without = totals.unpriced_task_count;
 	return html`<tfoot><tr><th scope="row" colspan="3">${tn("table.sum", total)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
-		<${Numbers} spent=${totals} /></tr></tfoot>`;
+		${numbers(totals)}</tr></tfoot>`;
 }
 
 function find(pages, id) {
@@ -146,12 +148,12 @@ export function Tasks() {
 		const id = task?.task_id;
 		if (missing && (task || index === last)) list.push(html`<${Gap} key=${`w${index}`} count=${missing} wait />`);
 		missing = task ? 0 : missing + 1;
-		if (task) list.push(html`<${Row} key=${id} task=${task} index=${index} isFresh=${fresh.value.get(id) > minute.value} isOn=${selected.value === id} />`);
+		if (task) list.push(html`<${Row} key=${id} task=${task} index=${index} isFresh=${fresh.value.get(id) > minute.value} isOn=${selected.value === id} mark=${copied.value.id === id && copied.value.mark} />`);
 	}
 	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks">
 		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2>${total > 1 && html`<${Sort} />`}</div>
 		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
-		<table aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
+		<table style=${{ "--in": label("in"), "--out": label("out") }} aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
 			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table>
 		${total > last - first && html`<p class="print-only" data-field="printed-rows">${t("print.rows", { n: whole(last - first), total: whole(total) })}</p>`}</section>`;
 }
