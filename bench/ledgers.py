@@ -61,8 +61,11 @@ class LedgerFile:
         self.data[self._digit] = ord("1") + (self.data[self._digit] - ord("0")) % 9
 
     def write(self) -> None:
-        """Write it in place, and let that be long ago: nothing has to wait for it to rest."""
-        self.path.write_bytes(self.data)
+        """Write it in place, and let that be long ago: on the disk, and nothing has to wait for it to rest."""
+        with self.path.open("wb") as file:
+            file.write(self.data)
+            file.flush()
+            os.fsync(file.fileno())
         self.rest()
 
     def replace(self) -> float:
