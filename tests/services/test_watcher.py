@@ -88,12 +88,11 @@ class HeldReader:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._release = threading.Event()
         self._begun = threading.Event()
-        read = read_snapshot
 
         def held(guard: LedgerGuard, now_ms: int) -> Snapshot:
             self._begun.set()
             assert self._release.wait(HANG_S)
-            return read(guard, now_ms)
+            return read_snapshot(guard, now_ms)
 
         monkeypatch.setattr(importer_module, "read_snapshot", held)
 
