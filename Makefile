@@ -43,7 +43,7 @@ test-system: dev ## look at the service from outside, with tools of the system (
 
 # Apart from the tests, which take twice as long when each line of every process is noted.
 coverage: dev ## say which lines no test of the core runs; fails under 95 %
-	@$(core_tests) --cov=app --cov-report=term-missing:skip-covered --cov-fail-under=95
+	@$(core_tests) --cov=aico --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 check: lint test ## lint, format, types, layers, then the tests
 

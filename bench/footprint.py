@@ -85,7 +85,7 @@ def _measure_version(setup: Setup) -> Measurement:
     samples = []
     for _ in range(setup.pair_count):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "app", "--version"], cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "aico", "--version"], cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
         samples.append((time.perf_counter() - began) * 1000)
     return Measurement(median_interval(samples), len(samples))
 

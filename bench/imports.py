@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from statistics import median
 
-from app.core.domain import Store, Trigger
+from aico.core.domain import Store, Trigger
 from bench.figure import Figure, Measurement, Setup
 from bench.intervals import median_interval
 from bench.ledgers import LedgerFile

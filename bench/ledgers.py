@@ -10,8 +10,8 @@ from functools import lru_cache
 from itertools import count, islice
 from pathlib import Path
 
-from app.features.demo.generator import LedgerGenerator
-from app.features.demo.js_json import stringify
+from aico.features.demo.generator import LedgerGenerator
+from aico.features.demo.js_json import stringify
 
 _SEED = 1
 _NOW_MS = 1_772_000_000_000

@@ -74,7 +74,7 @@ def serve(ledger: Path, folder: Path, settings: Mapping[str, str] | None = None)
         "AICO_PORT": str(port),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "app", "serve"],
+        [sys.executable, "-m", "aico", "serve"],
         cwd=_ROOT,
         env={**inherited, **own, **(settings or {})},
         stdin=subprocess.DEVNULL,

@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, Store, Trigger
-from app.core.events import UsageImported
-from app.core.repository import UsageRepository
-from app.core.settings import Settings
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
-from app.services import messages
-from app.services.hub import Hub
-from app.services.import_service import ImportService
+from aico.core.database import Database
+from aico.core.domain import CLINE, ImportReceipt, Store, Trigger
+from aico.core.events import UsageImported
+from aico.core.repository import UsageRepository
+from aico.core.settings import Settings
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.services import messages
+from aico.services.hub import Hub
+from aico.services.import_service import ImportService
 from bench.ledgers import LedgerFile
 from bench.pairs import Side, Timed
 from bench.yardstick import open_yardstick, run_yardstick

@@ -11,7 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import NamedTuple
 
-from app.features.demo.texts import CANARY_PREFIX
+from aico.features.demo.texts import CANARY_PREFIX
 
 NANO = 1_000_000_000
 _DAY_MS = 86_400_000

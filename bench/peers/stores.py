@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from app.features.demo.js_json import stringify
-from app.features.demo.writer import replace_file
+from aico.features.demo.js_json import stringify
+from aico.features.demo.writer import replace_file
 from bench.peers.homes import Home, Kind, Request, Sums, Task
 from tests.emulator.sessions import SessionStore, core_metadata, editor_metadata, iso
 

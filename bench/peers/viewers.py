@@ -63,7 +63,7 @@ def our_viewer() -> Viewer:
 
     def face() -> Face:
         return Served(
-            lambda _home, port: [sys.executable, "-m", "app", "serve", "--port", str(port)],
+            lambda _home, port: [sys.executable, "-m", "aico", "serve", "--port", str(port)],
             f"/api/cline/summary?from={start_ms}&to={end_ms}",
             our_cost,
             lambda home: {"AICO_CLINE_SESSIONS": "true", "AICO_DATABASE_PATH": str(home / "observer" / "observer.db")},

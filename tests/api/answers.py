@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 
-from app.api.answer_headers import CONTENT_SECURITY_POLICY
-from app.api.errors import STATUSES
-from app.core.errors import ObserverError
+from aico.api.answer_headers import CONTENT_SECURITY_POLICY
+from aico.api.errors import STATUSES
+from aico.core.errors import ObserverError
 
 SECURITY_HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,

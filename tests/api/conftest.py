@@ -10,10 +10,10 @@ from typing import Protocol
 import httpx
 import pytest
 
-from app.api.login import LoginLinks
-from app.core.settings import Settings
-from app.main import create_app
-from app.services.service import ObserverService
+from aico.api.login import LoginLinks
+from aico.core.settings import Settings
+from aico.main import create_app
+from aico.services.service import ObserverService
 from tests.core.stores import copy_of_template
 from tests.e2e.ledger import LedgerFile
 

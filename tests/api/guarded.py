@@ -7,11 +7,11 @@ from collections.abc import Callable
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.access import AccessRules
-from app.api.login import LoginLinks
-from app.api.security import SecurityMiddleware
-from app.core.clock import now_ms
-from app.core.settings import Settings
+from aico.api.access import AccessRules
+from aico.api.login import LoginLinks
+from aico.api.security import SecurityMiddleware
+from aico.core.clock import now_ms
+from aico.core.settings import Settings
 from tests.api.asgi import Answer, Headers, handshake, request
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
-from app.cli.connection_limits import ConnectionLimits
-from app.cli.serve import _Server, listen, make_config
-from app.core.settings import Settings
-from app.main import create_app
-from app.services.service import ObserverService
+from aico.cli.connection_limits import ConnectionLimits
+from aico.cli.serve import _Server, listen, make_config
+from aico.core.settings import Settings
+from aico.main import create_app
+from aico.services.service import ObserverService
 from tests.e2e.ledger import LedgerFile
 
 

@@ -10,9 +10,9 @@ import pytest
 from starlette import datastructures
 from starlette.types import Receive, Scope, Send
 
-from app.api.login import LoginLinks
-from app.api.security import SecurityMiddleware
-from app.core.errors import TokenRequired
+from aico.api.login import LoginLinks
+from aico.api.security import SecurityMiddleware
+from aico.core.errors import TokenRequired
 from tests.api.answers import SECURITY_HEADERS
 from tests.api.asgi import Headers, handshake, request
 from tests.api.conftest import AUTHORITY, Serve

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from fastapi.openapi.models import OpenAPI
 
-from app.api.page_routes import WEB
-from app.core import errors
-from app.core.events import WatcherState, WatcherStateChanged
+from aico.api.page_routes import WEB
+from aico.core import errors
+from aico.core.events import WatcherState, WatcherStateChanged
 from tests.api.answers import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.ledger import PRIVATE, entry

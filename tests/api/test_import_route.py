@@ -12,10 +12,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.core import errors
-from app.features.ledger import importer
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import Snapshot, read_snapshot
+from aico.core import errors
+from aico.features.ledger import importer
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.reader import Snapshot, read_snapshot
 from tests.api.answers import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.ledger import PRIVATE, LedgerFile, entry, ledger_bytes

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.core.domain import Trigger
-from app.core.settings import Settings
-from app.services import kimi_monitor
-from app.services.kimi_monitor import KimiMonitor
+from aico.core.domain import Trigger
+from aico.core.settings import Settings
+from aico.services import kimi_monitor
+from aico.services.kimi_monitor import KimiMonitor
 from tests.api.conftest import Api, Serve
 from tests.api.live import live
 from tests.e2e.ledger import LedgerFile, entry

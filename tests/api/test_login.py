@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from app.api.login import COOKIE, COOKIE_LIFE_S, LINK_LIFE_S, LoginLinks, cookie_value
-from app.core import errors
+from aico.api.login import COOKIE, COOKIE_LIFE_S, LINK_LIFE_S, LoginLinks, cookie_value
+from aico.core import errors
 from tests.api.answers import check_problem
 from tests.api.asgi import Headers, request
 from tests.api.conftest import AUTHORITY, Api, Serve

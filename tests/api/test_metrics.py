@@ -8,10 +8,10 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.proxy.kimi_answer import KimiProxyAnswer
-from app.proxy.kimi_proxy import KimiProxyClient
-from app.services import metrics
-from app.services.kimi_monitor import KimiMonitor, KimiProxyState
+from aico.proxy.kimi_answer import KimiProxyAnswer
+from aico.proxy.kimi_proxy import KimiProxyClient
+from aico.services import metrics
+from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from tests.api.answers import check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.api.live import live

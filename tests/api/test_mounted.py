@@ -15,16 +15,16 @@ from fastapi import FastAPI, Request, WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from app.api.page_routes import WEB
-from app.cli.serve import _Server, listen
-from app.core.errors import InstanceRunning
-from app.core.instance_lock import InstanceLock
-from app.core.settings import Settings
-from app.main import create_service
+from aico.api.page_routes import WEB
+from aico.cli.serve import _Server, listen
+from aico.core.errors import InstanceRunning
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings
+from aico.main import create_service
 from tests.api.answers import SECURITY_HEADERS, check_security_headers
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.listener import listening
-from tests.house.readme import ROOT
+from tests.house.readme import documented_python
 
 PREFIX = "/observer"
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
@@ -51,7 +51,7 @@ async def running(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, **variabl
         monkeypatch.setenv(f"AICO_{name}", value)
     events: list[str] = []
     application = make_application(events, database_of(ledger))
-    exec(compile(snippet("Inside its process"), "README.md", "exec"), {"application": application})  # noqa: S102  # ours
+    exec(compile(documented_python("Inside its process"), "README.md", "exec"), {"application": application})  # noqa: S102  # ours
     server = _Server(uvicorn.Config(application, lifespan="on", log_config=None, access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -66,14 +66,6 @@ async def running(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, **variabl
 def database_of(ledger: LedgerFile) -> Path:
     """Return where the database of a test lies."""
     return ledger.folder.parent / "data" / "observer.db"
-
-
-def snippet(section: str) -> str:
-    """Return the Python lines of a section of the README."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"```python\n(.*?)```", text.split(f"### {section}\n", 1)[1], re.DOTALL)
-    assert found is not None
-    return found.group(1)
 
 
 def make_application(events: list[str], database: Path) -> FastAPI:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.doctor.database import examine_database
-from app.cli.status import show_status
-from app.core.instance_lock import InstanceLock
-from app.core.settings import Settings
-from app.proxy.running_service import RunningService
+from aico.cli.doctor.database import examine_database
+from aico.cli.status import show_status
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings
+from aico.proxy.running_service import RunningService
 from tests.api.conftest import Serve
 from tests.core.damage import set_contents
 from tests.e2e.ledger import LedgerFile, entry

@@ -7,12 +7,12 @@ import json
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.api.answer_headers import SECURITY_HEADERS as HEADERS_OF_ALL
-from app.api.bugs import BugsAsProblems
-from app.api.login import LoginLinks
-from app.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES, SecurityMiddleware
-from app.core import errors
-from app.core.errors import ObserverError
+from aico.api.answer_headers import SECURITY_HEADERS as HEADERS_OF_ALL
+from aico.api.bugs import BugsAsProblems
+from aico.api.login import LoginLinks
+from aico.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES, SecurityMiddleware
+from aico.core import errors
+from aico.core.errors import ObserverError
 from tests.api.answers import check_problem, check_security_headers
 from tests.api.asgi import handshake, request
 from tests.api.conftest import AUTHORITY, Api, Serve

@@ -13,11 +13,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.api import socket as socket_module
-from app.api.schemas import UsageItem
-from app.core import errors
-from app.core.domain import Trigger
-from app.services import messages
+from aico.api import socket as socket_module
+from aico.api.schemas import UsageItem
+from aico.core import errors
+from aico.core.domain import Trigger
+from aico.services import messages
 from tests.api.answers import SECURITY_HEADERS
 from tests.api.live import Live, live
 from tests.e2e.ledger import PRIVATE, LedgerFile, entry

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.api.schemas import SummaryOut, UsageOut
-from app.api.status_schemas import StatusOut
-from app.core import errors
-from app.core.domain import QUARTER_MS
+from aico.api.schemas import SummaryOut, UsageOut
+from aico.api.status_schemas import StatusOut
+from aico.core import errors
+from aico.core.domain import QUARTER_MS
 from tests.api.answers import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.ledger import PRIVATE, entry, now_ms

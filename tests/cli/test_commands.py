@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from app import __version__
-from app.core.settings import setting_names
+from aico import __version__
+from aico.core.settings import setting_names
 from tests.e2e.ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.server import (
     HANG_S,
@@ -70,7 +70,7 @@ def stored_count(folder: Path) -> int:
 def test_aico_answers_what_it_is_without_the_framework(arguments: str, text: str) -> None:
     """Version and help need neither FastAPI nor a database, and end with 0."""
     program = (
-        "import sys\nfrom app.cli import main\n"
+        "import sys\nfrom aico.cli import main\n"
         f"try: main({arguments})\nexcept SystemExit as end: code = end.code\n"
         "heavy = {'fastapi', 'starlette', 'uvicorn', 'sqlalchemy', 'httpx', 'pydantic'} & set(sys.modules)\n"
         "sys.stderr.write(','.join(sorted(heavy)))\nsys.exit(code)"
@@ -116,7 +116,7 @@ def test_configuration_error_is_one_clear_line(tmp_path: Path, settings: dict[st
     assert ended.returncode == 2
     first, second = ended.stderr.splitlines()
     assert first.startswith(f"aico: Setting {name}")
-    assert "aico doctor" in second or "-m app doctor" in second
+    assert "aico doctor" in second or "-m aico doctor" in second
     assert "short" not in ended.stderr
     if name != "AICO_CONFIG":
         assert f"(from {next(iter(settings))})" in first or name == "token"
@@ -302,7 +302,7 @@ def test_export_ends_quietly_when_its_reader_has_seen_enough(tmp_path: Path, led
     run_aico(tmp_path, "import")
     read, write = os.pipe()
     with subprocess.Popen(
-        [sys.executable, "-m", "app", "export"],
+        [sys.executable, "-m", "aico", "export"],
         cwd=ROOT,
         env=environment(tmp_path),
         stdout=write,

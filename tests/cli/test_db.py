@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
-from app.core.instance_lock import InstanceLock
-from app.core.migrations import alembic_config
-from app.core.upkeep.backups import BackupFolder, get_position
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
+from aico.core.instance_lock import InstanceLock
+from aico.core.migrations import alembic_config
+from aico.core.upkeep.backups import BackupFolder, get_position
 from tests.core.damage import break_page, close_log, contents, failed_checks
 from tests.core.stores import list_names, read_rows
 from tests.e2e.ledger import LedgerFile, entry

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import EXIT_FAILED, EXIT_OK, doctor, main
-from app.cli.doctor import clock, configuration, database, instance, ledger, mounts, sessions, watching
-from app.cli.doctor.finding import Finding, Verdict
-from app.core.instance_lock import InstanceLock
-from app.core.settings import Settings, load_settings
-from app.services import notifier
+from aico.cli import EXIT_FAILED, EXIT_OK, doctor, main
+from aico.cli.doctor import clock, configuration, database, instance, ledger, mounts, sessions, watching
+from aico.cli.doctor.finding import Finding, Verdict
+from aico.cli.service import find_supervisor
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings, load_settings
+from aico.services import notifier
 from tests.cli.supervisors import FakePrograms
 from tests.core.stores import copy_of_template
 from tests.e2e.ledger import LedgerFile, entry
@@ -339,7 +341,7 @@ def test_refused_port_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
         def bind(self, _address: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("app.cli.doctor.instance.socket.socket", Refusing)
+    monkeypatch.setattr("aico.cli.doctor.instance.socket.socket", Refusing)
     found = port_finding(settings_of(port=80))
     assert (found.verdict, "AICO_PORT to one above 1023" in found.text) == (FAIL, True)
 
@@ -356,6 +358,29 @@ def test_start_in_each_state(programs: FakePrograms, enabled: int, active: int, 
     programs.install("systemctl", {"": (1, "", "Failed to connect to bus")})
     (found,) = instance.examine_start(settings_of())
     assert (found.verdict, "Failed to connect to bus" in found.text) == (WARN, True)
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin", "wsl"])
+def test_start_names_a_service_that_an_older_version_installed(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    """A file of any supervisor that calls the package by its old name starts nothing: the sentence says what to do."""
+    if system == "wsl":
+        monkeypatch.setenv("WSL_DISTRO_NAME", "Debian")
+        programs.install("whoami.exe", {"": (0, "DESK\\ada", "")})
+        programs.install("wslpath", {"": (0, "C:", "")})
+        programs.install("schtasks.exe")
+    else:
+        monkeypatch.setattr(sys, "platform", system)
+        programs.install({"linux": "systemctl", "darwin": "launchctl"}[system])
+    assert main(["service", "install"]) == EXIT_OK
+    path = find_supervisor(os.environ).path
+    (fresh,) = instance.examine_start(settings_of())
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"\baico(?=\W+serve)|(?<=<string>)aico(?=<)", "app", text), encoding="utf-8")
+    (old,) = instance.examine_start(settings_of())
+    assert fresh.verdict is not FAIL
+    assert (old.verdict, str(path) in old.text, "`aico service install`" in old.text) == (FAIL, True, True)
 
 
 async def answering(body: bytes, status: int = 200) -> asyncio.Server:
@@ -449,7 +474,7 @@ def test_report_is_ordered_and_its_code_is_that_of_the_worst(
     assert main(["doctor", "--port", "0"]) == EXIT_OK
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] in {"OK", "WARN"} for line in lines] == [True] * len(lines)
-    assert "`python -m app serve`" in " ".join(lines)
+    assert "`python -m aico serve`" in " ".join(lines)
     ledger_file.overwrite(b"{}")
     assert main(["doctor", "--port", "0", "--json"]) == EXIT_FAILED
     found = json.loads(capsys.readouterr().out)

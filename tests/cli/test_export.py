@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, build_parser, export, main
-from app.cli.moments import parse_moment
-from app.core.errors import OutputFailed
-from app.core.settings import Settings
-from app.main import create_app
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, build_parser, export, main
+from aico.cli.moments import parse_moment
+from aico.core.errors import OutputFailed
+from aico.core.settings import Settings
+from aico.main import create_app
 from tests.e2e.ledger import LedgerFile, entry
 
 DAY_MS = 86_400_000

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ASK = """
 import ctypes, os, resource, sys
-from app.cli.hardening import prepare_process
+from aico.cli.hardening import prepare_process
 prepare_process()
 is_dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == "linux" else 0
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -18,7 +18,7 @@ print(is_dumpable, resource.getrlimit(resource.RLIMIT_CORE)[0], oct(os.umask(0))
 
 IMPORT = """
 import ctypes, resource, sys
-from app.cli import imports, main
+from aico.cli import imports, main
 def ask(_options):
     is_dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == "linux" else 0
     print(is_dumpable, resource.getrlimit(resource.RLIMIT_CORE)[0])

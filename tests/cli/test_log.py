@@ -18,9 +18,9 @@ from typing import Literal, TextIO
 
 import pytest
 
-from app.cli.log import make_handler
-from app.core.domain import Trigger
-from app.core.settings import Settings
+from aico.cli.log import make_handler
+from aico.core.domain import Trigger
+from aico.core.settings import Settings
 from tests.api.live import Live, live
 from tests.e2e.ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.server import HANG_S, ROOT, environment, ledger_path
@@ -52,7 +52,7 @@ def settings_with(log_format: Literal["auto", "text", "json"]) -> Settings:
 
 def record() -> logging.LogRecord:
     """Return something to write."""
-    return logging.LogRecord("app.test", logging.INFO, __file__, 1, "%s imported", (3,), None)
+    return logging.LogRecord("aico.test", logging.INFO, __file__, 1, "%s imported", (3,), None)
 
 
 @pytest.mark.parametrize(("log_format", "is_json"), [("auto", True), ("json", True), ("text", False)])
@@ -62,7 +62,7 @@ def test_log_to_a_file_or_a_pipe(log_format: Literal["auto", "text", "json"], *,
     make_handler(settings_with(log_format), stream).emit(record())
     if is_json:
         written = json.loads(stream.getvalue())
-        assert (written["level"], written["logger"], written["message"]) == ("info", "app.test", "3 imported")
+        assert (written["level"], written["logger"], written["message"]) == ("info", "aico.test", "3 imported")
     else:
         assert stream.getvalue().endswith(" INFO    3 imported\n")
 
@@ -81,7 +81,7 @@ def test_serve_on_a_terminal_shows_its_box_and_a_log_for_people(tmp_path: Path, 
     """Who starts it by hand sees where the page is, and lines to read."""
     ledger.write(entry("1"))
     with terminal() as (person, stream):
-        command = [sys.executable, "-m", "app", "serve"]
+        command = [sys.executable, "-m", "aico", "serve"]
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(tmp_path), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
         )
@@ -131,4 +131,4 @@ async def test_import_that_changes_something_is_one_line_and_an_idle_sweep_none(
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what the import service has said so far."""
-    return [record.getMessage() for record in caplog.records if record.name == "app.services.import_service"]
+    return [record.getMessage() for record in caplog.records if record.name == "aico.services.import_service"]

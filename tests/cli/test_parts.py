@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from app import cli
-from app.cli import EXIT_FAILED, EXIT_OK, main, serve
-from app.cli.box import describe_age, describe_size, draw_box
-from app.cli.log import NOISE_MAX, NOISE_WINDOW_S, BoundedNoise, JsonFormatter
-from app.cli.serve import listen
-from app.core.address import url_of
-from app.core.errors import PortTaken, ServiceRefusal, SettingsError
-from app.core.settings import Settings
-from app.proxy.running_service import RunningService
+from aico import cli
+from aico.cli import EXIT_FAILED, EXIT_OK, main, serve
+from aico.cli.box import describe_age, describe_size, draw_box
+from aico.cli.log import NOISE_MAX, NOISE_WINDOW_S, BoundedNoise, JsonFormatter
+from aico.cli.serve import listen
+from aico.core.address import url_of
+from aico.core.errors import PortTaken, ServiceRefusal, SettingsError
+from aico.core.settings import Settings
+from aico.proxy.running_service import RunningService
 from tests.e2e.server import environment
 
 
@@ -71,7 +71,7 @@ def test_interrupted_command_is_no_success(machine: Path, monkeypatch: pytest.Mo
     def interrupt(_options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("app.cli.imports.import_once", interrupt)
+    monkeypatch.setattr("aico.cli.imports.import_once", interrupt)
     monkeypatch.setattr(serve, "serve", interrupt)
     assert main(["import"]) == EXIT_FAILED
     assert main(["serve"]) == EXIT_OK
@@ -95,7 +95,7 @@ def test_listen_names_the_reason_and_the_setting(
         def bind(self, _address: object) -> None:
             raise OSError(number, "refused")
 
-    monkeypatch.setattr("app.cli.serve.socket.socket", Refusing)
+    monkeypatch.setattr("aico.cli.serve.socket.socket", Refusing)
     with pytest.raises(kind, match=word):
         listen("127.0.0.1", 80)
 
@@ -158,7 +158,7 @@ def test_box_of_serve_says_where_newer_cline_writes(tmp_path: Path, reads_sessio
     text = str(serve._rows(settings, "http://127.0.0.1:1", demo=False))
     assert "not there yet" in text
     assert ("AICO_CLINE_SESSIONS=true" in text) is not reads_sessions
-    assert "`python -m app doctor`" in text or reads_sessions
+    assert "`python -m aico doctor`" in text or reads_sessions
 
 
 def test_open_starts_the_browser_at_the_printed_address(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_noise_of_libraries_is_bounded_by_kind_and_time() -> None:
     first = [bounded.filter(noise("uvicorn.error", "broken handshake")) for _ in range(NOISE_MAX + 3)]
     assert first == [True] * NOISE_MAX + [False] * 3
     assert bounded.filter(noise("uvicorn.error", "something else"))
-    assert all(bounded.filter(noise("app.services.watcher", "ours")) for _ in range(NOISE_MAX + 1))
+    assert all(bounded.filter(noise("aico.services.watcher", "ours")) for _ in range(NOISE_MAX + 1))
     now = NOISE_WINDOW_S
     assert bounded.filter(noise("uvicorn.error", "broken handshake"))
 

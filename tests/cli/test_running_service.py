@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import command_name, imports
-from app.core.errors import ServiceUnreachable
-from app.proxy.running_service import RunningService
+from aico.cli import command_name, imports
+from aico.core.errors import ServiceUnreachable
+from aico.proxy.running_service import RunningService
 
 
 @asynccontextmanager

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
-from app.cli.service import purge
-from app.cli.service.plan import MakeFolder, Write
-from app.core.errors import SupervisorRefused
-from app.core.instance_lock import InstanceLock
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
+from aico.cli.service import purge
+from aico.cli.service.plan import MakeFolder, Write
+from aico.core.errors import SupervisorRefused
+from aico.core.instance_lock import InstanceLock
 from tests.cli.supervisors import FakePrograms
 
 UNIT = "ai-cost-observer.service"
@@ -61,7 +61,7 @@ def test_install_writes_a_private_unit_and_starts_it(home: Path, systemd: FakePr
     assert stat.S_IMODE(unit_path(home).stat().st_mode) == 0o600
     assert stat.S_IMODE(data_folder(home).stat().st_mode) == 0o700
     text = unit_path(home).read_text(encoding="utf-8")
-    assert f'ExecStart=:"{sys.executable}" "-P" "-m" "app" "serve"\n' in text
+    assert f'ExecStart=:"{sys.executable}" "-P" "-m" "aico" "serve"\n' in text
     assert f'ReadWritePaths="-{data_folder(home)}"\n' in text
     assert systemd.calls() == [CHECK, *INSTALLING]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, main
-from app.cli.service import plan
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, main
+from aico.cli.service import plan
 from tests.cli.supervisors import FakePrograms
 
 DOMAIN = f"gui/{os.getuid()}"
@@ -142,7 +142,7 @@ def test_task_is_created_and_run(home: Path, windows: FakePrograms) -> None:
     task = script_path(home).with_name("task.xml").read_bytes().decode("utf-16")
     assert "<UserId>desk\\ada</UserId>" in task
     assert f"--user {pwd.getpwuid(os.getuid()).pw_name} --cd ~" in task
-    assert f"exec {sys.executable} -P -m app serve\n" in script_path(home).read_text(encoding="utf-8")
+    assert f"exec {sys.executable} -P -m aico serve\n" in script_path(home).read_text(encoding="utf-8")
     assert stat.S_IMODE(script_path(home).stat().st_mode) == 0o600
 
 

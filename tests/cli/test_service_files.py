@@ -13,9 +13,9 @@ import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.service import launchd, systemd, wsl
-from app.cli.service.plan import MARK
-from app.cli.service.program import Program, is_plain
+from aico.cli.service import launchd, systemd, wsl
+from aico.cli.service.plan import MARK
+from aico.cli.service.program import Program, is_plain
 from tests.cli.supervisors import FakePrograms
 from tests.ledger.ledgers import ANEW
 
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 HOME = "/home/ada"
 USUAL = Program(
-    command=(f"{HOME}/.local/share/pipx/venvs/ai-cost-observer/bin/python", "-P", "-m", "app", "serve"),
+    command=(f"{HOME}/.local/share/pipx/venvs/ai-cost-observer/bin/python", "-P", "-m", "aico", "serve"),
     environment={"AICO_PORT": "9000", "CLINE_DATA_DIR": f"{HOME}/Cline data"},
     data_folder=Path(HOME, ".local/share/ai-cost-observer"),
     needs_shared_tmp=False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TypeAlias
 
-from app.core.domain import TaskUsage
+from aico.core.domain import TaskUsage
 
 Sums: TypeAlias = tuple[int, int, int]
 """Tokens in, tokens out, nano-dollars."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from app.core.domain import TaskUsage
+from aico.core.domain import TaskUsage
 from tests.core.stores import NOW_MS
 
 QUARTER_MS = 900_000

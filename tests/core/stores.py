@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
-from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, TaskUsage, Trigger
-from app.core.events import UsageImported
-from app.core.migrations import migrate
-from app.core.repository import UsageRepository
-from app.core.usage_reader import UsageReader
-from app.features.stores.diff import diff_usage
+from aico.core.database import Database
+from aico.core.domain import CLINE, ImportReceipt, TaskUsage, Trigger
+from aico.core.events import UsageImported
+from aico.core.migrations import migrate
+from aico.core.repository import UsageRepository
+from aico.core.usage_reader import UsageReader
+from aico.features.stores.diff import diff_usage
 
 NOW_MS = 1_772_000_100_000
 """The moment of the first import, in the middle of a quarter of an hour."""

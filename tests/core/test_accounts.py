@@ -11,11 +11,11 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core import derived_sums
-from app.core.accounting import Amount, UsageChange, post_changes
-from app.core.domain import TaskUsage
-from app.core.filters import UsageFilter
-from app.features.ledger.parser import parse_ledger
+from aico.core import derived_sums
+from aico.core.accounting import Amount, UsageChange, post_changes
+from aico.core.domain import TaskUsage
+from aico.core.filters import UsageFilter
+from aico.features.ledger.parser import parse_ledger
 from tests.core.books import Books, Sums, plus, sums_of
 from tests.core.ledgers import as_ledger, entries, winners
 from tests.core.stores import Store, open_store, read_rows, temporary_database, usage

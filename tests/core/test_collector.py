@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.core.collector import MANY_OBJECTS, collector_paused
+from aico.core.collector import MANY_OBJECTS, collector_paused
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from app.core import errors
-from app.core.errors import LedgerError, ObserverError, RequestRefused, SessionsError, StoreError
+from aico.core import errors
+from aico.core.errors import LedgerError, ObserverError, RequestRefused, SessionsError, StoreError
 
 GROUPS = {ObserverError, StoreError, LedgerError, SessionsError, RequestRefused}
 """Never raised themselves; they have no code of their own."""

@@ -7,12 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from app.core.accounting import Amount
-from app.core.errors import StorageBusy
-from app.core.repository import UsageRepository
-from app.core.upkeep.backups import get_position
-from app.core.upkeep.forgetting import forget, preview_forgetting
-from app.features.stores.diff import diff_usage
+from aico.core.accounting import Amount
+from aico.core.errors import StorageBusy
+from aico.core.repository import UsageRepository
+from aico.core.upkeep.backups import get_position
+from aico.core.upkeep.forgetting import forget, preview_forgetting
+from aico.features.stores.diff import diff_usage
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import InstanceRunning, StorageError
-from app.core.instance_lock import InstanceLock, LockHolder
+from aico.core.errors import InstanceRunning, StorageError
+from aico.core.instance_lock import InstanceLock, LockHolder
 from tests.core.processes import second_process
 
 URL = "http://127.0.0.1:8611"
 ACQUIRE = """
 import sys
 from pathlib import Path
-from app.core.instance_lock import InstanceLock
+from aico.core.instance_lock import InstanceLock
 lock = InstanceLock(Path(sys.argv[1])).acquire(sys.argv[2])
 """
 

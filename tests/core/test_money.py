@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.money import NANO, nano_usd, nanos_usd, usd
+from aico.core.money import NANO, nano_usd, nanos_usd, usd
 
 _WIDE = Context(prec=1_200, rounding=ROUND_HALF_EVEN)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import StorageError
-from app.core.private_file import open_private
-from app.core.upkeep.backups import BackupFolder
-from app.core.upkeep.preparation import prepare_database
+from aico.core.errors import StorageError
+from aico.core.private_file import open_private
+from aico.core.upkeep.backups import BackupFolder
+from aico.core.upkeep.preparation import prepare_database
 
 
 def make_link(path: Path) -> None:
@@ -58,7 +58,7 @@ def test_private_file_and_its_folders_are_private_whatever_the_umask(tmp_path: P
     """Every folder that is made is for us alone, not the last one only."""
     path = tmp_path / "a" / "b" / "observer.db"
     code = (
-        "import os, sys, pathlib; os.umask(0); from app.core.private_file import open_private;"
+        "import os, sys, pathlib; os.umask(0); from aico.core.private_file import open_private;"
         " os.close(open_private(pathlib.Path(sys.argv[1]), create=True))"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=Path(__file__).parents[2])

@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 import pytest
 from alembic import command
 
-from app.core.database import Database
-from app.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
-from app.core.migrations import alembic_config, list_revisions
-from app.core.upkeep import replacement
-from app.core.upkeep.backups import BackupFolder, get_position
-from app.core.upkeep.inspection import Condition, inspect
-from app.core.upkeep.recovery import Recovery, find_recovery
-from app.core.upkeep.sqlite_files import remove
+from aico.core.database import Database
+from aico.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
+from aico.core.migrations import alembic_config, list_revisions
+from aico.core.upkeep import replacement
+from aico.core.upkeep.backups import BackupFolder, get_position
+from aico.core.upkeep.inspection import Condition, inspect
+from aico.core.upkeep.recovery import Recovery, find_recovery
+from aico.core.upkeep.sqlite_files import remove
 from tests.core.damage import (
     break_page,
     close_log,

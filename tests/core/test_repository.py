@@ -11,15 +11,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import domain, import_runs
-from app.core.accounting import UsageChange
-from app.core.domain import TaskUsage
-from app.core.errors import StorageBusy, StorageError
-from app.core.events import FreshRow
-from app.core.repository import StoredState
-from app.core.run_plan import FRESH_ROWS_MAX
-from app.core.upkeep.forgetting import forget
-from app.features.stores.diff import diff_usage
+from aico.core import domain, import_runs
+from aico.core.accounting import UsageChange
+from aico.core.domain import TaskUsage
+from aico.core.errors import StorageBusy, StorageError
+from aico.core.events import FreshRow
+from aico.core.repository import StoredState
+from aico.core.run_plan import FRESH_ROWS_MAX
+from aico.core.upkeep.forgetting import forget
+from aico.features.stores.diff import diff_usage
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 

@@ -11,8 +11,8 @@ import platformdirs
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.core.errors import SettingsError
-from app.core.settings import (
+from aico.core.errors import SettingsError
+from aico.core.settings import (
     APP_NAME,
     CONFIG_VARIABLE,
     LoadedSettings,

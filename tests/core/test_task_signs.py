@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.core.accounting import ZERO, Amount
-from app.core.task_signs import TaskSigns
+from aico.core.accounting import ZERO, Amount
+from aico.core.task_signs import TaskSigns
 
 PRICED, FREE, BLANK, ODD = '["p", "both"]', '["f", "both", "blank too"]', '["b", "blank too"]', '["o", "q", "p"]'
 FREE_ONLY = Amount(3, 0, 0)

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from app.features.ledger.parser import parse_ledger
+from aico.features.ledger.parser import parse_ledger
 from bench.document import write_document
 from bench.figure import Figure, Measurement, Setup, Verdict, judge
 from bench.intervals import Interval, median_interval, percentile_interval

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.features.demo.entry import true_usage
-from app.features.demo.growing import StepKind
-from app.features.demo.texts import CANARY_PREFIX
+from aico.features.demo.entry import true_usage
+from aico.features.demo.growing import StepKind
+from aico.features.demo.texts import CANARY_PREFIX
 from tests.emulator.client import ClineProcess, EmulatorError
 from tests.emulator.hazards import BROKEN_ENTRIES
 from tests.emulator.neighbours import NEIGHBOURS

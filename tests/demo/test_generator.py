@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from statistics import fmean, median
 
-from app.core.domain import TaskUsage
-from app.features.demo.entry import PRIVATE_KEYS, LedgerEntry, true_usage, usage_of
-from app.features.demo.generator import LedgerGenerator
-from app.features.demo.hours import DAY_MS
-from app.features.demo.js_json import stringify
-from app.features.demo.prices import MODELS, is_priced
-from app.features.demo.texts import CANARY_PREFIX
+from aico.core.domain import TaskUsage
+from aico.features.demo.entry import PRIVATE_KEYS, LedgerEntry, true_usage, usage_of
+from aico.features.demo.generator import LedgerGenerator
+from aico.features.demo.hours import DAY_MS
+from aico.features.demo.js_json import stringify
+from aico.features.demo.prices import MODELS, is_priced
+from aico.features.demo.texts import CANARY_PREFIX
 
 NOW_MS = 1_772_000_000_000
 KEYS = list(LedgerEntry.__annotations__)

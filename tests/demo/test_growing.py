@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from app.core.domain import TaskUsage
-from app.features.demo.entry import true_usage
-from app.features.demo.growing import DEMO_WEIGHTS, HARSH_WEIGHTS, GrowingLedger, StepKind
+from aico.core.domain import TaskUsage
+from aico.features.demo.entry import true_usage
+from aico.features.demo.growing import DEMO_WEIGHTS, HARSH_WEIGHTS, GrowingLedger, StepKind
 
 NOW_MS = 1_772_000_000_000
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.features.demo.js_json import number_text, stringify, stringify_pretty
+from aico.features.demo.js_json import number_text, stringify, stringify_pretty
 
 
 @pytest.mark.parametrize(

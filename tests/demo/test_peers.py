@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.features.demo.texts import CANARY_PREFIX
-from app.features.ledger.parser import parse_ledger
+from aico.features.demo.texts import CANARY_PREFIX
+from aico.features.ledger.parser import parse_ledger
 from bench.peers.homes import NANO, Home, HomeMaker, Kind, Price
 from bench.peers.report import Measured, dollars, seconds, table_of, write_results
 from bench.peers.stores import WrittenHome

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.features.demo.writer import temporary_path, write_by_rename
+from aico.features.demo.writer import temporary_path, write_by_rename
 
 
 def names_in(directory: Path) -> list[str]:

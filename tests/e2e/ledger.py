@@ -8,7 +8,7 @@ import shutil
 import time
 from pathlib import Path
 
-from app.features.demo.writer import replace_file
+from aico.features.demo.writer import replace_file
 
 PRIVATE = "CANARY-private-prompt"
 """Stands in every entry where Cline keeps the prompt; nothing that leaves the service may hold it."""

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app.api.schemas import UsageItem
-from app.core.domain import TaskUsage
+from aico.api.schemas import UsageItem
+from aico.core.domain import TaskUsage
 
 HANG_S = 60.0
 

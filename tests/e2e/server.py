@@ -69,7 +69,7 @@ def run_aico(
 ) -> subprocess.CompletedProcess[str]:
     """Run one command to its end and return what it said."""
     return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
+        [sys.executable, "-m", "aico", *arguments],
         cwd=ROOT,
         env=environment(folder, settings),
         stdin=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ class ServerProcess:
         self.page = ""
         """The link that the box shows: with a token, the one-time link."""
         self._environment = environment(folder, settings)
-        self._command = [sys.executable, "-m", "app", *command]
+        self._command = [sys.executable, "-m", "aico", *command]
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._said: list[str] = []
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__

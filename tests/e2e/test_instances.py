@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.instance_lock import InstanceLock
+from aico.core.instance_lock import InstanceLock
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.server import ServerProcess, database_path, ledger_path, run_aico
 

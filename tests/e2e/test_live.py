@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.core.domain import TaskUsage
-from app.core.money import nano_usd
-from app.features.demo.growing import StepKind
-from app.features.demo.texts import CANARY_PREFIX
+from aico.core.domain import TaskUsage
+from aico.core.money import nano_usd
+from aico.features.demo.growing import StepKind
+from aico.features.demo.texts import CANARY_PREFIX
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.listener import Listener, listening
 from tests.e2e.server import ServerProcess, prepare_database

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.features.demo.growing import DEMO_WEIGHTS, HARSH_WEIGHTS, GrowingLedger
+from aico.features.demo.growing import DEMO_WEIGHTS, HARSH_WEIGHTS, GrowingLedger
 from tests.emulator.commands import CommandReader, StepCommand
 from tests.emulator.neighbours import lay_out_neighbours
 from tests.emulator.protocol import Update

@@ -12,8 +12,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from app.core.domain import TaskUsage
-from app.features.demo.growing import StepKind
+from aico.core.domain import TaskUsage
+from aico.features.demo.growing import StepKind
 from tests.emulator.commands import STOP, StepCommand
 from tests.emulator.protocol import Update
 from tests.emulator.ways import ALL_WAYS, Way

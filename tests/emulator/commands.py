@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from app.features.demo.growing import StepKind
+from aico.features.demo.growing import StepKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.features.demo.texts import CANARY_PREFIX
+from aico.features.demo.texts import CANARY_PREFIX
 
 _GOOD = {"ts": 1_772_000_000_000, "task": f"{CANARY_PREFIX}broken", "tokensIn": 1, "tokensOut": 1, "totalCost": 0.1}
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from random import Random
 
-from app.features.demo.prompts import draw_canary
+from aico.features.demo.prompts import draw_canary
 
 NEIGHBOURS = (
     "secrets.json",

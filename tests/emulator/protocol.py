@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from app.core.domain import TaskUsage
-from app.features.demo.growing import StepKind
+from aico.core.domain import TaskUsage
+from aico.features.demo.growing import StepKind
 from tests.emulator.ways import Way
 
 

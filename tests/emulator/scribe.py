@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from app.features.demo.growing import DELETIONS, GrowingLedger, StepKind
-from app.features.demo.js_json import stringify, stringify_pretty
+from aico.features.demo.growing import DELETIONS, GrowingLedger, StepKind
+from aico.features.demo.js_json import stringify, stringify_pretty
 from tests.emulator.hazards import BROKEN_ENTRIES
 from tests.emulator.protocol import Update
 from tests.emulator.ways import Way, write_ledger

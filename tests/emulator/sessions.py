@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from app.features.demo.texts import CANARY_PREFIX
+from aico.features.demo.texts import CANARY_PREFIX
 
 Json: TypeAlias = "dict[str, object]"
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from random import Random
 
-from app.features.demo.writer import replace_file, temporary_path
+from aico.features.demo.writer import replace_file, temporary_path
 
 NODE_PIECE_BYTES = 512 * 1024
 """How much Node's ``writeFile`` hands to the system at once."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from app.features.demo.writer import replace_file
+from aico.features.demo.writer import replace_file
 
 DECOY = b'[{"id":"decoy","ts":1,"tokensIn":1,"tokensOut":1,"totalCost":1}]'
 """What stands wherever a link could lead."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from app.core.domain import TaskUsage
+from aico.core.domain import TaskUsage
 from tests.core.books import Sums, plus, sums_of
 
 DOLLAR = 10**9

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from app.core.errors import LedgerFormat
+from aico.core.errors import LedgerFormat
 
 CANARY = "CANARY-fuzz"
 HAZARDS = (
@@ -30,7 +30,7 @@ _KEYS = (b"id", b"ts", b"task", b"tokensIn", b"tokensOut", b"totalCost", b"model
 
 def check(data: bytes) -> str:
     """Return what the parser says of ``data``: ``parsed`` or ``refused``. Raises AssertionError if that is wrong."""
-    from app.features.ledger.parser import parse_ledger
+    from aico.features.ledger.parser import parse_ledger
 
     buffer = bytearray(data)
     error: LedgerFormat | None = None
@@ -124,8 +124,8 @@ def main(arguments: list[str]) -> None:
     """Search; the process ends with another code than 0 when something was found."""
     # Not every system has it, and it brings no types.
     atheris = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["app.features.ledger"]):
-        from app.features.ledger import fields, parser, repair  # noqa: F401 - imported to be followed
+    with atheris.instrument_imports(include=["aico.features.ledger"]):
+        from aico.features.ledger import fields, parser, repair  # noqa: F401 - imported to be followed
 
     atheris.Setup(arguments, check)
     atheris.Fuzz()

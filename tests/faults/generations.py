@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from app.core.domain import TaskUsage
+from aico.core.domain import TaskUsage
 
 _MARK = 7_777_777
 """As long as the number of every generation."""

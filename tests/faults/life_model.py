@@ -19,23 +19,23 @@ from unittest.mock import patch
 import sqlalchemy
 from sqlalchemy import event
 
-from app.core import database as database_module
-from app.core.database import Database
-from app.core.domain import CLINE, Store, TaskUsage, Trigger
-from app.core.errors import StorageError, StoreError
-from app.core.events import UsageImported, WatcherState
-from app.core.filters import UsageFilter
-from app.core.repository import UsageRepository
-from app.core.usage_reader import Sort, UsageReader
-from app.features.demo.writer import replace_file
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
-from app.services import hub as hub_module
-from app.services import messages
-from app.services.hub import Hub, Subscription
-from app.services.import_service import ImportService
-from app.services.queries import UsageQueries
-from app.services.watcher import StoreWatcher, WatchTimes
+from aico.core import database as database_module
+from aico.core.database import Database
+from aico.core.domain import CLINE, Store, TaskUsage, Trigger
+from aico.core.errors import StorageError, StoreError
+from aico.core.events import UsageImported, WatcherState
+from aico.core.filters import UsageFilter
+from aico.core.repository import UsageRepository
+from aico.core.usage_reader import Sort, UsageReader
+from aico.features.demo.writer import replace_file
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.services import hub as hub_module
+from aico.services import messages
+from aico.services.hub import Hub, Subscription
+from aico.services.import_service import ImportService
+from aico.services.queries import UsageQueries
+from aico.services.watcher import StoreWatcher, WatchTimes
 from tests.core.books import Books
 from tests.core.stores import copy_of_template, read_rows
 from tests.faults.audit import audit

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-from app.core.domain import Trigger
+from aico.core.domain import Trigger
 from tests.api.live import Live, live
 from tests.e2e.ledger import LedgerFile, entry
 

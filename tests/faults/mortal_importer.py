@@ -25,14 +25,14 @@ from random import Random
 import sqlalchemy
 from sqlalchemy import event
 
-from app.core.database import Database
-from app.core.domain import CLINE, Store, Trigger
-from app.core.events import UsageImported
-from app.core.repository import UsageRepository
-from app.features.demo.writer import replace_file
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
-from app.services.import_service import ImportService
+from aico.core.database import Database
+from aico.core.domain import CLINE, Store, Trigger
+from aico.core.events import UsageImported
+from aico.core.repository import UsageRepository
+from aico.features.demo.writer import replace_file
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.services.import_service import ImportService
 from tests.faults.audit import Audit, audit
 
 ENTRIES = 60

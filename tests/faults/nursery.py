@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.core.collector import collector_paused
+from aico.core.collector import collector_paused
 from tests.e2e.server import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,7 +121,7 @@ def nursery() -> Iterator[Nursery]:
 
 def _begin(variables: Mapping[str, str], out: Path, command: str) -> None:
     """Become ``aico`` with this command, and end as it ends."""
-    from app.cli import main as command_line
+    from aico.cli import main as command_line
 
     for number, path in ((1, out), (2, out.with_suffix(".err"))):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -150,7 +150,7 @@ def _wait(child: int, seconds: float) -> dict[str, int]:
 def main() -> None:
     """Do what is asked until nobody asks any more."""
     with collector_paused():  # as the command line does it: otherwise each child goes through all of it at its end
-        import app.cli.serve  # noqa: F401  # every child has it, then
+        import aico.cli.serve  # noqa: F401  # every child has it, then
 
     children: set[int] = set()
     for line in sys.stdin:

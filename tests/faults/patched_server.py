@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.e2e.server import ServerProcess
 
 VISIBLE = """
-from app.cli import hardening
+from aico.cli import hardening
 hardening._forbid_dumps = lambda: None
 """
 """Lets its own user look into the service's memory, which the service forbids."""
 BUG_IN_THE_PARSER = """
-from app.features.ledger import importer
+from aico.features.ledger import importer
 def bug(snapshot, last, *, in_pieces):
     held = memoryview(snapshot.buffer)[:100_000]
     return held["no such key"]
@@ -23,7 +23,7 @@ importer._parse = bug
 """Lets every import fail in the middle of the bytes, with whatever its frames hold."""
 _RUN = """
 import sys
-from app.cli import main
+from aico.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from subprocess import PIPE, Popen
 
-from app.features.demo.writer import replace_file
+from aico.features.demo.writer import replace_file
 from tests.emulator.ways import Way, write_ledger
 from tests.faults.generations import Generations
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import TaskUsage
-from app.core.errors import LedgerFormat
-from app.features.ledger import parser
-from app.features.ledger.parser import ParsedLedger, parse_ledger
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import read_snapshot
+from aico.core.domain import TaskUsage
+from aico.core.errors import LedgerFormat
+from aico.features.ledger import parser
+from aico.features.ledger.parser import ParsedLedger, parse_ledger
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.reader import read_snapshot
 from tests.faults.counts import IS_SOAK, count_of, rng_of
 from tests.faults.fuzz_parser import check, generate
 from tests.ledger.ledgers import GOOD, entry, entry_of, ledger, ledger_of, length_of, parse, tasks

@@ -11,12 +11,12 @@ from random import Random
 
 import pytest
 
-from app.core.database import Database
-from app.core.domain import CLINE, TaskUsage, Trigger
-from app.core.errors import LedgerError
-from app.core.repository import UsageRepository
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
+from aico.core.database import Database
+from aico.core.domain import CLINE, TaskUsage, Trigger
+from aico.core.errors import LedgerError
+from aico.core.repository import UsageRepository
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
 from tests.e2e.ledger import PRIVATE, LedgerFile, now_ms
 from tests.emulator.ways import ALL_WAYS, Way, write_ledger
 from tests.faults.accidents import ACCIDENTS, DECOY_ID, Accident, Scene

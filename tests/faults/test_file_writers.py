@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import LedgerFormat, LedgerNotFound, LedgerTooLarge
-from app.features.ledger.parser import parse_ledger
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import read_snapshot
+from aico.core.errors import LedgerFormat, LedgerNotFound, LedgerTooLarge
+from aico.features.ledger.parser import parse_ledger
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.reader import read_snapshot
 from tests.emulator.ways import Way
 from tests.faults.counts import SEED, count_of
 from tests.faults.generations import Generations

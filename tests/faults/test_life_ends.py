@@ -16,7 +16,7 @@ from random import Random
 import httpx
 import pytest
 
-from app.core.instance_lock import InstanceLock
+from aico.core.instance_lock import InstanceLock
 from tests.e2e.listener import Listener, listening
 from tests.e2e.server import ROOT, database_path, ledger_path
 from tests.emulator.client import ClineProcess

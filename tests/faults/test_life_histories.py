@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from app.core.domain import TaskUsage
+from aico.core.domain import TaskUsage
 from tests.core.stores import NOW_MS
 from tests.faults.counts import IS_SOAK, SEED, count_of
 from tests.faults.life_model import World, impatient

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import ImportReceipt, Store
-from app.core.errors import LedgerUnreadable, StorageBusy
-from app.core.events import WatcherState
-from app.features.ledger import path_guard
-from app.features.ledger import reader as reader_module
-from app.features.stores.identity import FileIdentity
+from aico.core.domain import ImportReceipt, Store
+from aico.core.errors import LedgerUnreadable, StorageBusy
+from aico.core.events import WatcherState
+from aico.features.ledger import path_guard
+from aico.features.ledger import reader as reader_module
+from aico.features.stores.identity import FileIdentity
 from tests.core.stores import read_rows, usage
 from tests.e2e.ledger import LedgerFile
 from tests.faults.counts import IS_SOAK, count_of
@@ -125,7 +125,7 @@ async def test_trouble_that_lasts_is_told_once_and_heals_by_itself(
 ) -> None:
     """However often it is met again, it costs a few lines and rows; when its cause goes, everything is stored."""
     ticks = count_of("ticks in trouble", quick=30, soak=2_000)
-    caplog.set_level(logging.INFO, "app")
+    caplog.set_level(logging.INFO, "aico")
     with TROUBLES[code](world):
         for number in range(ticks):
             await world.tick(forced=number % 3 == 2)

@@ -13,11 +13,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app.api.schemas import UsageItem
-from app.core.domain import TaskUsage, Trigger
-from app.features.demo.growing import HARSH_WEIGHTS, GrowingLedger, StepKind
-from app.features.demo.writer import write_by_rename
-from app.services import hub as hub_module
+from aico.api.schemas import UsageItem
+from aico.core.domain import TaskUsage, Trigger
+from aico.features.demo.growing import HARSH_WEIGHTS, GrowingLedger, StepKind
+from aico.features.demo.writer import write_by_rename
+from aico.services import hub as hub_module
 from tests.api.live import Live, live
 from tests.e2e.ledger import LedgerFile, now_ms
 from tests.faults.audit import audit

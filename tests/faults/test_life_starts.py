@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.cli import serve as serve_module
-from app.core.errors import InstanceRunning
-from app.core.instance_lock import InstanceLock
+from aico.cli import serve as serve_module
+from aico.core.errors import InstanceRunning
+from aico.core.instance_lock import InstanceLock
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.server import database_path, ledger_path
 from tests.faults.audit import audit

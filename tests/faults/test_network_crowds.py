@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app.cli.connection_limits import BACKLOG, ConnectionLimits
-from app.core.domain import Trigger
+from aico.cli.connection_limits import BACKLOG, ConnectionLimits
+from aico.core.domain import Trigger
 from tests.api.live import Live, live
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.listener import listening

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from app.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES
+from aico.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES
 from tests.api.live import Live, live
 from tests.e2e.ledger import LedgerFile, entry
 from tests.faults.wire import ask_for_socket, frame, get, until, wire

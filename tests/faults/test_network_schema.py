@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.api.openapi import PROBLEM_TYPE
-from app.core.settings import Settings
-from app.main import create_app
+from aico.api.openapi import PROBLEM_TYPE
+from aico.core.settings import Settings
+from aico.main import create_app
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.server import ServerProcess, environment, ledger_path
 

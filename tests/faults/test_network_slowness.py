@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from app.cli.connection_limits import ConnectionLimits
+from aico.cli.connection_limits import ConnectionLimits
 from tests.api.live import Live, live
 from tests.e2e.ledger import LedgerFile, entry
 from tests.faults.wire import HANG_S, ask_for_socket, frame, get, open_wire, until, wire

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.database import Database
-from app.core.domain import TaskUsage
-from app.core.events import WatcherState
+from aico.core.database import Database
+from aico.core.domain import TaskUsage
+from aico.core.events import WatcherState
 from tests.e2e.ledger import LedgerFile, entry
 from tests.ledger.test_path_guard import as_ordinary_user
 from tests.services.watched import Watched, watching

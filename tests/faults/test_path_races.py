@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused
-from app.features.ledger.path_guard import LedgerGuard
+from aico.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused
+from aico.features.ledger.path_guard import LedgerGuard
 from tests.faults.counts import count_of
 from tests.ledger.test_swap_race import OURS, SECRET, read_once, swapping
 

@@ -1,7 +1,7 @@
-"""Imports every module of ``app`` in a fresh interpreter and prints, as JSON, what was done on the way.
+"""Imports every module of ``aico`` in a fresh interpreter and prints, as JSON, what was done on the way.
 
 Run as a file by ``test_imports``. Environment variables that libraries read for themselves do not count; those that a
-module of ``app`` asks for do, directly or through a library it calls.
+module of ``aico`` asks for do, directly or through a library it calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from unittest import mock
 
-import app
+import aico
 
 FORBIDDEN = (
     "os.chmod",
@@ -69,9 +69,9 @@ class Probe:
 
 
 def _is_asked_by_app(frame: FrameType | None) -> bool:
-    """Return whether a module of ``app`` stands between ``frame`` and the import that runs it."""
+    """Return whether a module of ``aico`` stands between ``frame`` and the import that runs it."""
     while frame is not None and "importlib._bootstrap" not in frame.f_code.co_filename:
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == "app":
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == "aico":
             return True
         frame = frame.f_back
     return False
@@ -106,7 +106,7 @@ def main() -> None:
         mock.patch.object(threading.Thread, "start", watched_start),
     ):
         probe.active = True
-        for info in pkgutil.walk_packages(app.__path__, "app."):
+        for info in pkgutil.walk_packages(aico.__path__, "aico."):
             probe.module = info.name
             importlib.import_module(info.name)
             names.append(info.name)

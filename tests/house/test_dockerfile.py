@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.settings import ENV_PREFIX, setting_names
+from aico.core.settings import ENV_PREFIX, setting_names
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import EXIT_OK, build_parser, main
-from app.core.migrations import migrate
+from aico.cli import EXIT_OK, build_parser, main
+from aico.core.migrations import migrate
 from tests.cli.supervisors import FakePrograms
 from tests.core.stores import copy_of_template
 from tests.e2e.ledger import LedgerFile, entry
@@ -27,7 +27,7 @@ from tests.house.documents import ROOT, Block, list_blocks, list_documents, list
 UNTIL_TOLD = {None, "serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
 BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
-OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m app ")
+OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")
 
 
 @pytest.fixture

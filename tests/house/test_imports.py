@@ -10,7 +10,7 @@ from typing import TypedDict
 import msgspec
 import pytest
 
-import app
+import aico
 from tests.core.stores import copy_of_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ ASK = """
 import runpy, sys
 sys.argv = ["aico", {option!r}]
 try:
-    runpy.run_module("app", run_name="__main__", alter_sys=True)
+    runpy.run_module("aico", run_name="__main__", alter_sys=True)
 except SystemExit as end:
     print("code", end.code or 0)
 print("heavy", *(name for name in {heavy!r} if name in sys.modules))
@@ -28,11 +28,11 @@ print("heavy", *(name for name in {heavy!r} if name in sys.modules))
 SERVE = """
 import asyncio, gc, sys
 from pathlib import Path
-from app.cli import main
+from aico.cli import main
 main(["config", "show"])
 print("frozen", gc.isenabled() and gc.get_freeze_count() > 10_000)
-import app.cli.serve
-from app.core.database import Database
+import aico.cli.serve
+from aico.core.database import Database
 async def start():
     database = Database(Path(sys.argv[1]))
     await database.open()
@@ -70,8 +70,8 @@ def test_importing_any_module_does_nothing(findings: Findings) -> None:
 
 def test_the_probe_imports_every_module(findings: Findings) -> None:
     """Every Python file of the package was really imported."""
-    files = {path.relative_to(ROOT).with_suffix("") for path in (ROOT / "app").rglob("*.py")}
-    expected = {".".join(path.parts).removesuffix(".__init__") for path in files} - {"app"}
+    files = {path.relative_to(ROOT / "app").with_suffix("") for path in (ROOT / "app").rglob("*.py")}
+    expected = {".".join(path.parts).removesuffix(".__init__") for path in files} - {"aico"}
     assert expected <= set(findings["names"])
 
 
@@ -84,7 +84,7 @@ def test_asking_about_the_program_loads_no_framework(option: str, tmp_path: Path
 
 def test_version_is_printed(tmp_path: Path) -> None:
     """``--version`` prints the version of the package."""
-    assert app.__version__ in run(["-m", "app", "--version"], tmp_path)
+    assert aico.__version__ in run(["-m", "aico", "--version"], tmp_path)
 
 
 def test_start_on_a_database_of_this_version_loads_nothing_in_vain(tmp_path: Path) -> None:

@@ -11,14 +11,43 @@ from pathlib import Path
 
 import pytest
 
-from app import __version__
+from aico import __version__
 from tests.e2e.server import HANG_S, ServerProcess
+from tests.house.readme import documented_python
 
 ROOT = Path(__file__).resolve().parents[2]
+HOST = """
+from fastapi import FastAPI
+
+application = FastAPI()
+
+
+@application.get("/health")
+def read_health():
+    return {"package": __package__}
+
+
+"""
+ASK_HOST = """
+import asyncio, httpx
+from app.main import application
+
+async def ask():
+    transport = httpx.ASGITransport(application)
+    async with (
+        application.router.lifespan_context(application),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8611") as client,
+    ):
+        own = await client.get("/health")
+        ours = await client.get("/observer/api/cline/status")
+    print(own.json()["package"], ours.status_code, ours.json()["version"])
+
+asyncio.run(ask())
+"""
 FIND_MIGRATIONS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from app.core.migrations import migrations_path
+from aico.core.migrations import migrations_path
 print(migrations_path())
 """
 
@@ -59,17 +88,17 @@ def tracked(folder: str) -> set[str]:
 def test_wheel_carries_the_whole_package(wheel: Path) -> None:
     """Code, page, vendored scripts with their licences, and the mark of a typed package are in the wheel."""
     held = set(zipfile.ZipFile(wheel).namelist())
-    assert tracked("app") - held == set()
-    assert {"app/py.typed", "app/web/index.html"} <= held
+    assert {name.removeprefix("app/") for name in tracked("app")} - held == set()
+    assert {"aico/py.typed", "aico/web/index.html"} <= held
 
 
 def test_wheel_carries_the_migrations_inside_the_package(wheel: Path) -> None:
-    """The migrations travel as ``app/migrations``, and nothing lands outside the package."""
+    """The migrations travel as ``aico/migrations``, and nothing lands outside the package."""
     held = set(zipfile.ZipFile(wheel).namelist())
-    moved = {name.replace("alembic/", "app/migrations/", 1) for name in tracked("alembic")}
+    moved = {name.replace("alembic/", "aico/migrations/", 1) for name in tracked("alembic")}
     assert moved
     assert moved - held == set()
-    assert {name.partition("/")[0] for name in held if ".dist-info/" not in name} == {"app"}
+    assert {name.partition("/")[0] for name in held if ".dist-info/" not in name} == {"aico"}
 
 
 def test_installed_package_finds_its_own_migrations(wheel: Path, tmp_path: Path) -> None:
@@ -77,14 +106,14 @@ def test_installed_package_finds_its_own_migrations(wheel: Path, tmp_path: Path)
     zipfile.ZipFile(wheel).extractall(tmp_path)
     command = [sys.executable, "-I", "-c", FIND_MIGRATIONS, str(tmp_path)]
     found = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
-    assert found == str(tmp_path / "app" / "migrations")
+    assert found == str(tmp_path / "aico" / "migrations")
 
 
 def test_wheel_names_the_command(wheel: Path) -> None:
     """Installing the wheel makes the command ``aico``."""
     archive = zipfile.ZipFile(wheel)
     name = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
-    assert "aico = app.cli:main" in archive.read(name).decode()
+    assert "aico = aico.cli:main" in archive.read(name).decode()
 
 
 def test_wheel_is_small(wheel: Path) -> None:
@@ -96,9 +125,35 @@ def test_installed_command_knows_its_version_and_its_own_place(clean: Path, tmp_
     """Installed by pip, the command runs from anywhere and from nothing but what was installed."""
     answer = subprocess.run([clean / "aico", "--version"], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert answer.stdout == f"aico {__version__}\n"
-    command = [str(clean / "python"), "-P", "-c", "import app; print(app.__file__)"]
+    command = [str(clean / "python"), "-P", "-c", "import aico; print(aico.__file__)"]
     place = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert place.startswith(str(clean.parent))
+
+
+def test_installed_wheel_takes_no_name_but_its_own(clean: Path, tmp_path: Path) -> None:
+    """Beside the installed wheel nothing is called ``app``, which is what other programs call themselves."""
+    command = [str(clean / "python"), "-P", "-c", "import aico.main; import app"]
+    answer = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert answer.stderr.rstrip().endswith("ModuleNotFoundError: No module named 'app'")
+
+
+def test_application_with_a_package_called_app_mounts_the_service(clean: Path, tmp_path: Path) -> None:
+    """The README's lines work in a program whose own package has the name that ours once had."""
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "main.py").write_text(HOST + documented_python("Inside its process"), encoding="utf-8")
+    (tmp_path / "state").mkdir()
+    places = {
+        "LEDGER_PATH": tmp_path / "state" / "taskHistory.json",
+        "DATABASE_PATH": tmp_path / "data" / "observer.db",
+    }
+    environment = {"HOME": str(tmp_path), **{f"AICO_{name}": str(path) for name, path in places.items()}}
+    command = [str(clean / "python"), "-c", ASK_HOST]
+    answer = subprocess.run(
+        command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=HANG_S
+    )
+    assert answer.stdout.split() == ["app", "200", __version__]
 
 
 class InstalledServer(ServerProcess):
@@ -115,8 +170,8 @@ def test_installed_command_alone_serves_the_page_of_the_wheel(wheel: Path, clean
         assert server.url
         assert client.get("/readyz", timeout=HANG_S).status_code == 200
         held = zipfile.ZipFile(wheel)
-        page = held.read("app/web/index.html").decode()
+        page = held.read("aico/web/index.html").decode()
         assert page.partition("</title>")[0] in client.get("/").text
         for path in re.findall(r'(?:src|href)="assets/([^"]+\.js)"', page):
-            assert client.get(f"/assets/{path}").content == held.read(f"app/web/{path}")
+            assert client.get(f"/assets/{path}").content == held.read(f"aico/web/{path}")
         assert server.stop() == 0

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import app
-from app.api.errors import STATUSES
-from app.core.domain import RejectionCode
-from app.core.errors import ObserverError
-from app.core.settings import ENV_PREFIX, Settings, setting_names
-from app.main import create_app
+import aico
+from aico.api.errors import STATUSES
+from aico.core.domain import RejectionCode
+from aico.core.errors import ObserverError
+from aico.core.settings import ENV_PREFIX, Settings, setting_names
+from aico.main import create_app
 from tests.house.readme import read_table
 
 NOT_IN_THE_SCHEMA = {"GET /", "GET /embed", "GET /login", "POST /login", "GET /openapi.json", "GET /ws"}
@@ -25,7 +25,7 @@ ABSTRACT = {"StoreError", "LedgerError", "SessionsError", "RequestRefused"}
 @pytest.fixture
 def everything() -> None:
     """Import every module, so that every kind of error is known."""
-    for module in pkgutil.walk_packages(app.__path__, "app."):
+    for module in pkgutil.walk_packages(aico.__path__, "aico."):
         importlib.import_module(module.name)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.database import Database
-from app.core.domain import CLINE
-from app.core.repository import UsageRepository
+from aico.core.database import Database
+from aico.core.domain import CLINE
+from aico.core.repository import UsageRepository
 from tests.core.stores import copy_of_template
 from tests.ledger.store import NOW_MS, Store
 

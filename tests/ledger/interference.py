@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.path_guard import LedgerGuard
 
 
 class DisturbedGuard(LedgerGuard):

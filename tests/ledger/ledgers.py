@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-from app.core.domain import Rejection, RejectionCode, TaskUsage
-from app.features.ledger.parser import ParsedLedger, parse_ledger
+from aico.core.domain import Rejection, RejectionCode, TaskUsage
+from aico.features.ledger.parser import ParsedLedger, parse_ledger
 
 CANARY = "CANARY-prompt"
 ANEW = settings(database=None, deadline=None, print_blob=True)

@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from app.core.accounting import Amount, amount_of
-from app.core.domain import TaskUsage
+from aico.core.accounting import Amount, amount_of
+from aico.core.domain import TaskUsage
 
 NOW_MS = 1_780_000_000_000
 """What the clock says in these tests."""

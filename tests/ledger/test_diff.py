@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.accounting import UsageChange
-from app.core.domain import TaskUsage
-from app.features.stores.diff import UsageDiff, diff_usage
+from aico.core.accounting import UsageChange
+from aico.core.domain import TaskUsage
+from aico.features.stores.diff import UsageDiff, diff_usage
 from tests.ledger.ledgers import ANEW, GOOD, tasks
 
 STORED = {GOOD.task_id: GOOD}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import RejectionCode, Trigger
-from app.core.errors import LedgerUnstable
-from app.core.repository import UsageRepository
-from app.features.demo.texts import CANARY_PREFIX
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
+from aico.core.domain import RejectionCode, Trigger
+from aico.core.errors import LedgerUnstable
+from aico.core.repository import UsageRepository
+from aico.features.demo.texts import CANARY_PREFIX
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
 from tests.emulator.client import ClineProcess
 from tests.emulator.hazards import BROKEN_ENTRIES
 from tests.emulator.protocol import Update

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.domain import Rejection, RejectionCode, TaskUsage
-from app.features.ledger.fields import judge_entry
+from aico.core.domain import Rejection, RejectionCode, TaskUsage
+from aico.features.ledger.fields import judge_entry
 from tests.ledger.ledgers import ANEW, CANARY, GOOD, entry, judged, ledger, parse
 
 CODE = RejectionCode

@@ -15,18 +15,18 @@ from unittest.mock import patch
 
 import pytest
 
-from app.core.domain import ImportReceipt, RejectionCode, TaskUsage, Trigger
-from app.core.errors import LedgerFormat, LedgerNotFound, LedgerUnstable, StorageError
-from app.core.repository import UsageRepository
-from app.features.ledger import importer as importer_module
-from app.features.ledger import pieces as pieces_module
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.parser import read_piece
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.pieces import cut
-from app.features.ledger.reader import Snapshot, read_snapshot
-from app.features.stores.identity import FileIdentity, identity_of, text_of
-from app.features.stores.steps import ImportStep
+from aico.core.domain import ImportReceipt, RejectionCode, TaskUsage, Trigger
+from aico.core.errors import LedgerFormat, LedgerNotFound, LedgerUnstable, StorageError
+from aico.core.repository import UsageRepository
+from aico.features.ledger import importer as importer_module
+from aico.features.ledger import pieces as pieces_module
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.parser import read_piece
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.pieces import cut
+from aico.features.ledger.reader import Snapshot, read_snapshot
+from aico.features.stores.identity import FileIdentity, identity_of, text_of
+from aico.features.stores.steps import ImportStep
 from tests.ledger.interference import DisturbedGuard, disturb_reading
 from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, rejections, tasks
 from tests.ledger.store import NOW_MS, Store

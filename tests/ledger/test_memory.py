@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from app.features.ledger.memory import OWN_PAGES_BYTES, LedgerBytes, allocate, give_back, is_used_up, wipe
-from app.features.ledger.parser import parse_ledger
-from app.features.ledger.pieces import cut, parse_pieces, spans_of
+from aico.features.ledger.memory import OWN_PAGES_BYTES, LedgerBytes, allocate, give_back, is_used_up, wipe
+from aico.features.ledger.parser import parse_ledger
+from aico.features.ledger.pieces import cut, parse_pieces, spans_of
 from tests.ledger.ledgers import entry
 
 _FLAWS = {

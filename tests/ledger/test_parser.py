@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from app.core.domain import RejectionCode
-from app.core.errors import LedgerFormat
-from app.features.ledger.parser import ParsedLedger, parse_ledger
+from aico.core.domain import RejectionCode
+from aico.core.errors import LedgerFormat
+from aico.features.ledger.parser import ParsedLedger, parse_ledger
 from tests.emulator.hazards import BROKEN_ENTRIES
 from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, length_of, parse, rejections, tasks
 

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.errors import LedgerFormat
+from aico.core.errors import LedgerFormat
 from tests.ledger.ledgers import ANEW, CANARY, entry, entry_of, ledger, length_of, parse, tasks
 
 FIELDS = ("id", "ts", "tokensIn", "tokensOut", "totalCost", "modelId", "task", "size")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused, LedgerTooLarge, LedgerUnreadable
-from app.features.ledger.path_guard import LedgerGuard
+from aico.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused, LedgerTooLarge, LedgerUnreadable
+from aico.features.ledger.path_guard import LedgerGuard
 
 MAX_BYTES = 1 << 20
 NOBODY = 65_534

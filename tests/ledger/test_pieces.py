@@ -9,11 +9,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.domain import TaskUsage
-from app.core.errors import LedgerFormat
-from app.features.ledger.parser import ParsedLedger
-from app.features.ledger.pieces import Piece, PiecewiseLedger, cut, parse_pieces, spans_of
-from app.features.stores.diff import diff_usage
+from aico.core.domain import TaskUsage
+from aico.core.errors import LedgerFormat
+from aico.features.ledger.parser import ParsedLedger
+from aico.features.ledger.pieces import Piece, PiecewiseLedger, cut, parse_pieces, spans_of
+from aico.features.stores.diff import diff_usage
 from tests.ledger.ledgers import ANEW, GOOD, entry, entry_of, ledger, ledger_of, parse, tasks
 from tests.ledger.test_parser_properties import BAD_ELEMENTS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.features.ledger.places import FoundStore, find_ledgers, list_known_places
+from aico.features.ledger.places import FoundStore, find_ledgers, list_known_places
 
 
 def test_known_places_are_ledgers_below_home(tmp_path: Path) -> None:

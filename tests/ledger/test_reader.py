@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import LedgerNotFound, LedgerPathRefused, LedgerTooLarge, LedgerUnreadable
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import AHEAD_MS, YOUNG_MS, Fingerprint, Snapshot, read_snapshot
-from app.features.stores.identity import identity_of
+from aico.core.errors import LedgerNotFound, LedgerPathRefused, LedgerTooLarge, LedgerUnreadable
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.reader import AHEAD_MS, YOUNG_MS, Fingerprint, Snapshot, read_snapshot
+from aico.features.stores.identity import identity_of
 from tests.ledger.interference import DisturbedGuard, disturb_reading
 from tests.ledger.ledgers import CANARY, entry, ledger
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.features.ledger.repair import DEPTH_MAX, mend_surrogates, repair
+from aico.features.ledger.repair import DEPTH_MAX, mend_surrogates, repair
 from tests.ledger.ledgers import ANEW
 
 PIECES = (

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused
-from app.features.ledger.path_guard import LedgerGuard
+from aico.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused
+from aico.features.ledger.path_guard import LedgerGuard
 
 ROOT = Path(__file__).parents[2]
 OURS = b'["ours"]'

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.core.errors import TooManyConnections
-from app.services import hub as hub_module
-from app.services import messages
-from app.services.hub import QUEUE_SIZE, REPLAY_COUNT, Hub, Subscription
+from aico.core.errors import TooManyConnections
+from aico.services import hub as hub_module
+from aico.services import messages
+from aico.services.hub import QUEUE_SIZE, REPLAY_COUNT, Hub, Subscription
 
 EPOCH = "epoch-1"
 

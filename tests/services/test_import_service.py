@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, Store, Trigger
-from app.core.errors import LedgerError, LedgerFormat, LedgerUnreadable, StorageBusy, StorageError
-from app.core.events import UsageImported
-from app.core.repository import UsageRepository
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.stores.identity import FileIdentity
-from app.features.stores.steps import ImportStep
-from app.services.import_service import ImportService, describe
-from app.services.import_ticket import Ticket
+from aico.core.database import Database
+from aico.core.domain import CLINE, ImportReceipt, Store, Trigger
+from aico.core.errors import LedgerError, LedgerFormat, LedgerUnreadable, StorageBusy, StorageError
+from aico.core.events import UsageImported
+from aico.core.repository import UsageRepository
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.stores.identity import FileIdentity
+from aico.features.stores.steps import ImportStep
+from aico.services.import_service import ImportService, describe
+from aico.services.import_ticket import Ticket
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 
 HANG_S = 60
@@ -320,7 +320,7 @@ async def test_service_logs_and_records_failure_and_recovery_once(
     refused, unreadable = LedgerFormat("it is not JSON"), LedgerUnreadable("EIO")
     errors = [None, refused, refused, refused, unreadable, unreadable, None, None]
     stage = make_stage([Script(steps=not error, error=error).free() for error in errors])
-    caplog.set_level(logging.INFO, "app.services.import_service")
+    caplog.set_level(logging.INFO, "aico.services.import_service")
     for error in errors:
         if error is None:
             await stage.service.run(Trigger.RESCAN)

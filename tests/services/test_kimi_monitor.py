@@ -8,11 +8,11 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from app.core.errors import SettingsError
-from app.proxy.kimi_answer import KimiProxyAnswer
-from app.proxy.kimi_proxy import BODY_MAX_BYTES, KimiProxyClient
-from app.services import kimi_monitor
-from app.services.kimi_monitor import KimiMonitor, KimiProxyState
+from aico.core.errors import SettingsError
+from aico.proxy.kimi_answer import KimiProxyAnswer
+from aico.proxy.kimi_proxy import BODY_MAX_BYTES, KimiProxyClient
+from aico.services import kimi_monitor
+from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from tests.services.proxies import Answer, babbling, dripping, endless, hanging_up, kimi_proxy, never, saying
 
 HANG_S = 60
@@ -53,7 +53,7 @@ async def ask(url: str, secret: str | None = None, patience_s: float = HANG_S) -
 
 async def test_monitor_tells_a_change_once_and_keeps_its_begin(caplog: pytest.LogCaptureFixture) -> None:
     """A state lasts from its first answer on; log and subscribers hear of changes only."""
-    caplog.set_level(logging.INFO, "app.services.kimi_monitor")
+    caplog.set_level(logging.INFO, "aico.services.kimi_monitor")
     moments = iter(range(100))
     published: list[KimiProxyState] = []
     script = Script(WELL, WELL, UNREACHABLE, UNREACHABLE, REFUSED, WELL)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.services.notifier import Notifier
+from aico.services.notifier import Notifier
 from tests.e2e.ledger import LedgerFile, entry
 
 HANG_S = 60

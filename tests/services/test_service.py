@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core import known_reader
-from app.core.domain import ImportReceipt, Trigger
-from app.core.errors import LedgerNotFound
-from app.core.events import UsageImported, WatcherState, WatcherStateChanged
-from app.core.settings import Settings
-from app.services import messages
-from app.services.service import ObserverService, socket_limit
-from app.services.status import get_status
+from aico.core import known_reader
+from aico.core.domain import ImportReceipt, Trigger
+from aico.core.errors import LedgerNotFound
+from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
+from aico.core.settings import Settings
+from aico.services import messages
+from aico.services.service import ObserverService, socket_limit
+from aico.services.status import get_status
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 
 HANG_S = 60

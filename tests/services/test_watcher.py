@@ -13,17 +13,17 @@ from typing import Self
 import pytest
 import watchfiles
 
-from app.core.database import Database
-from app.core.domain import ImportReceipt, TaskUsage, Trigger
-from app.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
-from app.core.events import WatcherState
-from app.features.ledger import importer as importer_module
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.ledger.reader import Snapshot, read_snapshot
-from app.features.stores.identity import FileIdentity, Look
-from app.services import notifier as notifier_module
-from app.services import watcher as watcher_module
-from app.services.watcher import WatchTimes
+from aico.core.database import Database
+from aico.core.domain import ImportReceipt, TaskUsage, Trigger
+from aico.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
+from aico.core.events import WatcherState
+from aico.features.ledger import importer as importer_module
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.ledger.reader import Snapshot, read_snapshot
+from aico.features.stores.identity import FileIdentity, Look
+from aico.services import notifier as notifier_module
+from aico.services import watcher as watcher_module
+from aico.services.watcher import WatchTimes
 from tests.e2e.ledger import LedgerFile, entry, ledger_bytes
 from tests.services.watched import FAST, HANG_S, Outcome, Watched, watching
 
@@ -290,8 +290,8 @@ async def test_rescan_heals_a_change_that_metadata_do_not_show(
     ledger.write(entry("1", tokens_in=111))
     # The system keeps a ctime that no program can set back, so the watcher is made to see none of the metadata.
     identity = FileIdentity(1, 2, 3, 4, 5)
-    monkeypatch.setattr("app.features.ledger.path_guard.identity_of", lambda _status: identity)
-    monkeypatch.setattr("app.features.ledger.reader.identity_of", lambda _status: identity)
+    monkeypatch.setattr("aico.features.ledger.path_guard.identity_of", lambda _status: identity)
+    monkeypatch.setattr("aico.features.ledger.reader.identity_of", lambda _status: identity)
     monkeypatch.setattr(notifier_module, "awatch", BrokenWatch)
     async with watching(ledger, database, clock=lambda: 0) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
@@ -345,7 +345,7 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     awatch: object,
 ) -> None:
     """Without notifications the state is degraded, said once, the ticks converge, and the return is noticed."""
-    caplog.set_level(logging.INFO, "app.services.watcher")
+    caplog.set_level(logging.INFO, "aico.services.watcher")
     monkeypatch.setattr(notifier_module, "awatch", awatch)
     ledger.write(entry("1"))
     # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
@@ -431,7 +431,7 @@ async def test_watcher_heals_when_an_unreadable_file_can_be_read_again(
     ledger.write(entry("1"))
     async with watching(ledger, database) as watched:
         await watched.until_state(WATCHING)
-        caplog.set_level(logging.INFO, "app.services")
+        caplog.set_level(logging.INFO, "aico.services")
         caplog.clear()
         watched.forget()
 

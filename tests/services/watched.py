@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, Store, TaskUsage, Trigger
-from app.core.events import UsageImported, WatcherState, WatcherStateChanged
-from app.core.repository import UsageRepository
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
-from app.services.import_service import ImportService
-from app.services.watcher import StoreWatcher, WatchTimes
+from aico.core.database import Database
+from aico.core.domain import CLINE, ImportReceipt, Store, TaskUsage, Trigger
+from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
+from aico.core.repository import UsageRepository
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.services.import_service import ImportService
+from aico.services.watcher import StoreWatcher, WatchTimes
 from tests.e2e.ledger import LedgerFile, now_ms
 
 HANG_S = 60.0

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from app.core.database import Database
-from app.core.domain import CLINE, ImportReceipt, Trigger
-from app.core.repository import UsageRepository
-from app.features.ledger.importer import LedgerImporter
-from app.features.ledger.path_guard import LedgerGuard
-from app.features.sessions.guard import SessionsGuard
-from app.features.sessions.importer import SessionsImporter
-from app.features.stores.steps import StoreImporter
+from aico.core.database import Database
+from aico.core.domain import CLINE, ImportReceipt, Trigger
+from aico.core.repository import UsageRepository
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.sessions.guard import SessionsGuard
+from aico.features.sessions.importer import SessionsImporter
+from aico.features.stores.steps import StoreImporter
 from tests.e2e.ledger import now_ms
 from tests.emulator.sessions import SessionStore
 

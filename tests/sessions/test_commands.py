@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import build_parser, export, imports
-from app.cli.doctor.finding import Finding, Verdict
-from app.cli.doctor.ledger import examine_ledger
-from app.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
-from app.cli.serve import _rows
-from app.cli.service import program
-from app.cli.status import _is_well, _lines
-from app.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
-from app.core.settings import Settings, load_settings
-from app.features.ledger.places import find_session_stores, list_known_places, list_session_places
+from aico.cli import build_parser, export, imports
+from aico.cli.doctor.finding import Finding, Verdict
+from aico.cli.doctor.ledger import examine_ledger
+from aico.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
+from aico.cli.serve import _rows
+from aico.cli.service import program
+from aico.cli.status import _is_well, _lines
+from aico.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
+from aico.core.settings import Settings, load_settings
+from aico.features.ledger.places import find_session_stores, list_known_places, list_session_places
 from tests.e2e.ledger import LedgerFile, entry
 from tests.emulator.sessions import SessionStore, editor_metadata
 from tests.sessions.inotify import witnessing
@@ -169,7 +169,7 @@ async def test_doctor_warns_of_a_store_that_cannot_be_read(
         raise SessionsBusy
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.cli.doctor.sessions.read_sessions", busy)
+        patched.setattr("aico.cli.doctor.sessions.read_sessions", busy)
         assert [verdict for _, verdict, _ in await told_of_reading(settings)] == [Verdict.OK]
     store.connection.execute("DROP TABLE sessions")
     ((_, verdict, text),) = await told_of_reading(settings)

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.core.database import Database
-from app.core.domain import CLINE, Store
-from app.core.filters import UsageFilter
-from app.core.repository import UsageRepository
-from app.core.usage_reader import Sort, UsageReader
-from app.features.usage.export import Dialect, ExportFormat, ExportWriter
-from app.services.queries import UsageQueries
+from aico.core.database import Database
+from aico.core.domain import CLINE, Store
+from aico.core.filters import UsageFilter
+from aico.core.repository import UsageRepository
+from aico.core.usage_reader import Sort, UsageReader
+from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
+from aico.services.queries import UsageQueries
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 from tests.emulator.sessions import FIRST_MS, SessionStore, core_metadata, usage
 from tests.sessions.stores import ledger_importer, new_repository, run, sessions_importer

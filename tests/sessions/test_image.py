@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.features.sessions.image import lay_over, read_image
-from app.features.sessions.opening import Refused, StoreDirectory
+from aico.features.sessions.image import lay_over, read_image
+from aico.features.sessions.opening import Refused, StoreDirectory
 from tests.emulator.session_writer import SessionProcess
 from tests.sessions.stores import MAX_BYTES
 

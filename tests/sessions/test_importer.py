@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from app.core.accounting import Amount
-from app.core.database import Database
-from app.core.domain import CLINE, Store, TaskUsage, Trigger
-from app.core.errors import SessionsBusy, SessionsFormat
-from app.core.filters import UsageFilter
-from app.core.usage_reader import UsageReader
-from app.features.sessions import importer as importer_module
-from app.features.sessions.importer import cursor_of
-from app.features.sessions.shapes import Cell
-from app.features.stores.identity import text_of
-from app.features.stores.steps import StoreImporter
+from aico.core.accounting import Amount
+from aico.core.database import Database
+from aico.core.domain import CLINE, Store, TaskUsage, Trigger
+from aico.core.errors import SessionsBusy, SessionsFormat
+from aico.core.filters import UsageFilter
+from aico.core.usage_reader import UsageReader
+from aico.features.sessions import importer as importer_module
+from aico.features.sessions.importer import cursor_of
+from aico.features.sessions.shapes import Cell
+from aico.features.stores.identity import text_of
+from aico.features.stores.steps import StoreImporter
 from tests.core.stores import read_rows
 from tests.e2e.ledger import LedgerFile, entry
 from tests.emulator.sessions import FIRST_MS, SessionStore, core_metadata, editor_metadata, iso, usage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import (
+from aico.core.errors import (
     SessionsBusy,
     SessionsError,
     SessionsNotFound,
@@ -16,9 +16,9 @@ from app.core.errors import (
     SessionsTooLarge,
     SessionsUnreadable,
 )
-from app.features.sessions import opening
-from app.features.sessions.guard import SessionsGuard
-from app.features.sessions.opening import Refused, StoreDirectory
+from aico.features.sessions import opening
+from aico.features.sessions.guard import SessionsGuard
+from aico.features.sessions.opening import Refused, StoreDirectory
 from tests.emulator.sessions import SessionStore
 from tests.sessions.stores import MAX_BYTES
 

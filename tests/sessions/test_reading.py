@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import RejectionCode
-from app.core.errors import SessionsFormat, SessionsNotFound, SessionsUnreadable
-from app.features.sessions import reading
-from app.features.sessions.guard import SessionsGuard
-from app.features.sessions.importer import judge_rows
-from app.features.sessions.reading import read_sessions
+from aico.core.domain import RejectionCode
+from aico.core.errors import SessionsFormat, SessionsNotFound, SessionsUnreadable
+from aico.features.sessions import reading
+from aico.features.sessions.guard import SessionsGuard
+from aico.features.sessions.importer import judge_rows
+from aico.features.sessions.reading import read_sessions
 from tests.emulator.session_writer import SessionProcess
 from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.sessions.inotify import READING, Deed, witnessing
 from tests.sessions.stores import MAX_BYTES, opened, traits_of
 
-CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from app.features.sessions.child import main; main(sys.argv[2:])"
+CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from aico.features.sessions.child import main; main(sys.argv[2:])"
 
 
 def guard_of(path: Path) -> SessionsGuard:
@@ -131,7 +131,7 @@ def test_child_lets_no_conversation_out_of_a_damaged_store(path: Path, damage: b
 def test_child_can_write_no_file(path: Path) -> None:
     """By its own limit: even a bug could leave nothing behind."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from app.features.sessions import child; child._limit(1);"
+        "import sys; sys.path.insert(0, sys.argv[1]); from aico.features.sessions import child; child._limit(1);"
         "import os; os.write(os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY), b'x')"
     )
     target = path.parents[3] / "written"
@@ -147,7 +147,7 @@ def test_child_can_write_no_file(path: Path) -> None:
 def test_child_leaves_no_dump_and_takes_bounded_memory(path: Path) -> None:
     """No core file, none handed to a collecting program, nothing to attach to, and no store that fills the machine."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from app.features.sessions import child; child._limit(1 << 20);"
+        "import sys; sys.path.insert(0, sys.argv[1]); from aico.features.sessions import child; child._limit(1 << 20);"
         "import ctypes, resource; is_linux = sys.platform == 'linux';"
         "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if is_linux else 0;"
         "bounded = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY or not is_linux;"
@@ -171,12 +171,12 @@ async def test_reading_takes_in_more_sessions_than_are_sorted_in_a_page_cache(pa
 def test_child_imports_the_standard_library_only() -> None:
     """It starts quickly, and has nothing in it that could send anything."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import app.features.sessions.child;"
+        "import sys; sys.path.insert(0, sys.argv[1]); import aico.features.sessions.child;"
         "print([n for n in sys.modules if n.partition('.')[0] not in sys.stdlib_module_names])"
     )
     command = [sys.executable, "-I", "-S", "-B", "-c", code, str(reading._ROOT)]
     names = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    assert all(name.startswith(("app", "__main__")) for name in json.loads(names.replace("'", '"')))
+    assert all(name.startswith(("aico", "__main__")) for name in json.loads(names.replace("'", '"')))
     assert "socket" not in names
 
 

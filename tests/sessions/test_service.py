@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import Store, Trigger
-from app.core.errors import LedgerFormat, LedgerNotFound, SessionsFormat
-from app.core.events import WatcherState
-from app.core.settings import Settings
-from app.services.metrics import render_metrics
-from app.services.service import ObserverService
-from app.services.status import get_status
+from aico.core.domain import Store, Trigger
+from aico.core.errors import LedgerFormat, LedgerNotFound, SessionsFormat
+from aico.core.events import WatcherState
+from aico.core.settings import Settings
+from aico.services.metrics import render_metrics
+from aico.services.service import ObserverService
+from aico.services.status import get_status
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 from tests.emulator.session_writer import SessionProcess
 from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage

@@ -8,9 +8,9 @@ from sqlite3 import connect
 
 import pytest
 
-from app.core.domain import Rejection, RejectionCode, TaskUsage
-from app.features.sessions.shapes import Totals, judge_session, read_totals
-from app.features.sessions.statement import NOT_FINITE, NUMBERS, Cell
+from aico.core.domain import Rejection, RejectionCode, TaskUsage
+from aico.features.sessions.shapes import Totals, judge_session, read_totals
+from aico.features.sessions.statement import NOT_FINITE, NUMBERS, Cell
 from tests.emulator.sessions import FIRST_MS, Json, core_metadata, editor_metadata, iso, usage
 
 

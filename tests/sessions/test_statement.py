@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from app.features.sessions.opening import Refused
-from app.features.sessions.statement import (
+from aico.features.sessions.opening import Refused
+from aico.features.sessions.statement import (
     COLUMNS,
     NOT_FINITE,
     NUMBERS,

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 import pytest
 
-from app.core.database import Database
-from app.core.domain import ImportReceipt, Store, Trigger
-from app.core.errors import LedgerNotFound, LedgerUnreadable, SessionsBusy, SessionsNotFound, StoreError
-from app.features.stores.steps import ImportStep
-from app.services.import_service import ImportService
+from aico.core.database import Database
+from aico.core.domain import ImportReceipt, Store, Trigger
+from aico.core.errors import LedgerNotFound, LedgerUnreadable, SessionsBusy, SessionsNotFound, StoreError
+from aico.features.stores.steps import ImportStep
+from aico.services.import_service import ImportService
 from tests.e2e.ledger import now_ms
 from tests.sessions.stores import new_repository
 

@@ -73,7 +73,7 @@ def test_tracer_sees_files_opened_by_name_and_from_a_directory(tmp_path: Path, t
 
 def run_traced(folder: Path, settings: dict[str, str], trace: Path, *arguments: str) -> None:
     """Run a command of ``aico`` to its end."""
-    command = [*strace_command(trace), sys.executable, "-m", "app", *arguments]
+    command = [*strace_command(trace), sys.executable, "-m", "aico", *arguments]
     answer = subprocess.run(
         command, cwd=ROOT, env=environment(folder, settings), capture_output=True, timeout=HANG_S, check=False
     )

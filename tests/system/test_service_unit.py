@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.service.program import Program
-from app.cli.service.systemd import UNIT, unit_text
+from aico.cli.service.program import Program
+from aico.cli.service.systemd import UNIT, unit_text
 from tests.e2e.ledger import LedgerFile, entry
 from tests.e2e.server import HANG_S, ServerProcess, ledger_path
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.features.demo.generator import LedgerGenerator
+from aico.features.demo.generator import LedgerGenerator
 from tests.emulator.sessions import SessionStore, editor_metadata
 from tests.ui.browser import launch
 from tests.ui.emulation import NOON, moment_ms, stop_clock, watch_since

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.features.demo.writer import replace_file
+from aico.features.demo.writer import replace_file
 from tests.faults.nursery import Child, Nursery
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -186,7 +186,7 @@ class Service:
             return self._nursery.begin(self._environment, self._said, command)
         with self._said.open("ab") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", "app", command],
+                [sys.executable, "-m", "aico", command],
                 cwd=_ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

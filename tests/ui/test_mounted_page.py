@@ -13,9 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, expect
 
-from app.cli.serve import listen
-from app.core.settings import Settings
-from app.main import create_service
+from aico.cli.serve import listen
+from aico.core.settings import Settings
+from aico.main import create_service
 from tests.ui.service import Ledger, entry
 from tests.ui.watch import Observed
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.accounting import Amount
-from app.core.domain import Store
-from app.core.usage_reader import SpentTask
-from app.features.usage.export import COLUMNS, Dialect, ExportFormat, ExportWriter
+from aico.core.accounting import Amount
+from aico.core.domain import Store
+from aico.core.usage_reader import SpentTask
+from aico.features.usage.export import COLUMNS, Dialect, ExportFormat, ExportWriter
 from tests.core.ledgers import entries
 from tests.core.stores import NOW_MS, usage
 

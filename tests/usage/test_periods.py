@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.errors import RequestInvalid
-from app.core.filters import automatic_end, latest_credible, quarter_ceiling, quarter_floor
-from app.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, find_zone, list_bucket_starts
+from aico.core.errors import RequestInvalid
+from aico.core.filters import automatic_end, latest_credible, quarter_ceiling, quarter_floor
+from aico.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, find_zone, list_bucket_starts
 
 QUARTER_S = 900
 DAY = 96

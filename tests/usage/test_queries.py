@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core import usage_statements
-from app.core.accounting import ZERO, Amount
-from app.core.domain import QUARTER_MS, TaskUsage
-from app.core.errors import RequestInvalid
-from app.core.filters import UsageFilter
-from app.core.usage_reader import Sort, SpentTask, Totals
-from app.features.usage.export import ExportFormat, ExportWriter
-from app.features.usage.periods import Bucket
-from app.services.queries import UsageQueries, UsageSummary
+from aico.core import usage_statements
+from aico.core.accounting import ZERO, Amount
+from aico.core.domain import QUARTER_MS, TaskUsage
+from aico.core.errors import RequestInvalid
+from aico.core.filters import UsageFilter
+from aico.core.usage_reader import Sort, SpentTask, Totals
+from aico.features.usage.export import ExportFormat, ExportWriter
+from aico.features.usage.periods import Bucket
+from aico.services.queries import UsageQueries, UsageSummary
 from tests.core.ledgers import MODELS, MOMENTS, TASK_IDS, entries, winners
 from tests.core.stores import NOW_MS, Store, open_store, read_rows, temporary_database, usage
 

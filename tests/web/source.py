@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-WEB = Path(__file__).resolve().parents[2] / "app" / "web"
+WEB = Path(__file__).resolve().parents[2] / "app" / "aico" / "web"
 VENDOR = WEB / "vendor"
 SCRIPTS = sorted((WEB / "js").rglob("*.js"))
 LANGUAGES = ("en", "fr")

@@ -16,9 +16,9 @@ import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.settings import Settings
-from app.features.demo.writer import replace_file
-from app.main import create_app
+from aico.core.settings import Settings
+from aico.features.demo.writer import replace_file
+from aico.main import create_app
 
 QUARTER_MS = 900_000
 FIRST_MS = 1_761_350_400_000  # some hours before the clocks of Europe/Paris go back in 2025

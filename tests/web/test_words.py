@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from app.core.domain import RejectionCode, Trigger
-from app.core.errors import ObserverError
+from aico.core.domain import RejectionCode, Trigger
+from aico.core.errors import ObserverError
 from tests.web.source import LANGUAGES, SCRIPTS, WEB
 
 _LITERAL = re.compile(r"""\bt(n?)\(\s*"([^"]+)\"""")

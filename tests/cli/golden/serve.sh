@@ -3,4 +3,4 @@
 umask 077
 export AICO_PORT=9000
 export CLINE_DATA_DIR='/home/ada/Cline data'
-exec /home/ada/.local/share/pipx/venvs/ai-cost-observer/bin/python -P -m app serve
+exec /home/ada/.local/share/pipx/venvs/ai-cost-observer/bin/python -P -m aico serve

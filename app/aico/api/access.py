@@ -1,0 +1,122 @@
+"""Who may call: the names that we answer to, the origins of web pages, the token. No I/O; the clock is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from aico.api.login import equal, is_proof, list_cookies
+from aico.core.clock import now_ms
+from aico.core.errors import HostRefused, OriginRefused, TokenRequired
+from aico.core.settings import Settings
+
+LOGIN_PATH = "/login"
+_OPEN_PATHS = {"/healthz", LOGIN_PATH}
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_SAME_SITE = {None, "same-origin", "none"}
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104  # no name of a machine
+_LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """The names we answer to and the origins that may call, from the settings; never from a request."""
+
+    hosts: frozenset[str]
+    own_origins: frozenset[str]
+    listed_origins: frozenset[str]
+    token: str | None
+    now_ms: Callable[[], int] = now_ms
+
+    @classmethod
+    def of(cls, settings: Settings, now_ms: Callable[[], int] = now_ms) -> AccessRules:
+        """Return the rules for ``settings``, whose port is the one really listened on.
+
+        The address that the operator chose to listen on is a name of ours, too; it is no name of a foreign machine.
+        """
+        own = [] if settings.host in _EVERYWHERE else [f"[{settings.host}]" if ":" in settings.host else settings.host]
+        listed = [_authority(host) for host in settings.allowed_hosts]
+        names = [*_LOOPBACK_HOSTS, *map(_authority, own), *listed]
+        hosts = {f"{name}:{settings.port}" for name in names} | set(listed)
+        if settings.port == 80:
+            hosts |= set(names)
+        token = settings.token.get_secret_value() if settings.token else None
+        return cls(
+            hosts=frozenset(hosts),
+            own_origins=frozenset(f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts),
+            listed_origins=frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins),
+            token=token,
+            now_ms=now_ms,
+        )
+
+    def check(self, scope: Scope, headers: Headers) -> None:
+        """Raise HostRefused, OriginRefused or TokenRequired if it applies to a request, in this order."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+            raise HostRefused
+        if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
+            self._check_origin(headers)
+        if self.token is None:
+            _check_local(scope)
+        elif not self._is_open(scope):
+            self._check_token(self.token, headers)
+
+    def shows_token(self, headers: Headers) -> bool:
+        """Return whether the token itself is shown. A cookie is not enough to get another: it would never run out."""
+        return self.token is not None and _is_bearer(self.token, headers)
+
+    def is_listed(self, origin: str | None) -> bool:
+        """Return whether a page of ``origin`` may read our answers."""
+        return origin is not None and origin.lower() in self.listed_origins
+
+    def _is_open(self, scope: Scope) -> bool:
+        """Return whether a request needs no token: a preflight, whether the process is up, the exchange of a link."""
+        is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
+        return is_read and (scope["method"] == "OPTIONS" or route_of(scope) in _OPEN_PATHS)
+
+    def _check_origin(self, headers: Headers) -> None:
+        origins = headers.getlist("origin")
+        if not origins:
+            if headers.get("sec-fetch-site") not in _SAME_SITE:
+                raise OriginRefused
+        elif len(origins) != 1 or origins[0].lower() not in self.own_origins | self.listed_origins:
+            raise OriginRefused
+
+    def _check_token(self, token: str, headers: Headers) -> None:
+        cookies, now_s = list_cookies(headers.get("cookie", "")), self.now_ms() / 1000
+        if not _is_bearer(token, headers) and not any(is_proof(cookie, token, now_s) for cookie in cookies):
+            raise TokenRequired
+
+
+def route_of(scope: Scope) -> str:
+    """Return the path of a request below the place where the application is mounted; it begins with a slash."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    inside = path.removeprefix(root)
+    return path if inside and not inside.startswith("/") else inside or "/"
+
+
+def _check_local(scope: Scope) -> None:
+    """Raise TokenRequired for a caller on another machine: it came through an application that listens further."""
+    client: tuple[str, int] | None = scope.get("client")
+    if client is None:
+        return  # a socket of this machine's file system
+    try:
+        address = ip_address(client[0])
+    except ValueError:
+        return  # a name that the server gave, no address
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not (mapped or address).is_loopback:
+        raise TokenRequired
+
+
+def _is_bearer(token: str, headers: Headers) -> bool:
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and equal(shown.strip(), token)
+
+
+def _authority(name: str) -> str:
+    return name.lower().rstrip("/")

@@ -1,0 +1,117 @@
+"""From the error tree to RFC 9457 problem documents: the only table of codes and HTTP statuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from aico.core import errors
+from aico.core.errors import ObserverError
+
+STATUSES: dict[type[ObserverError], HTTPStatus] = {
+    errors.LedgerPathRefused: HTTPStatus.BAD_REQUEST,
+    errors.LedgerNotFound: HTTPStatus.NOT_FOUND,
+    errors.LedgerTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.LedgerFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.LedgerUnstable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.LedgerUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SessionsPathRefused: HTTPStatus.BAD_REQUEST,
+    errors.SessionsNotFound: HTTPStatus.NOT_FOUND,
+    errors.SessionsTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.SessionsFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SessionsBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SessionsUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.RequestMalformed: HTTPStatus.BAD_REQUEST,
+    errors.RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
+    errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TokenRequired: HTTPStatus.UNAUTHORIZED,
+    errors.OriginRefused: HTTPStatus.FORBIDDEN,
+    errors.HostRefused: HTTPStatus.MISDIRECTED_REQUEST,
+    errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RouteNotFound: HTTPStatus.NOT_FOUND,
+    errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+}
+_RETRY_AFTER_S = {
+    errors.LedgerUnstable: "1",
+    errors.SessionsBusy: "1",
+    errors.StorageBusy: "2",
+    errors.TooManyConnections: "5",
+}
+
+EXTRA_HEADERS = "app.extra_headers"
+"""Where a request's scope holds the headers that its answer must have, whoever makes it."""
+
+_log = logging.getLogger(__name__)
+
+
+def status_of(error: ObserverError) -> HTTPStatus:
+    """Return the HTTP status of ``error``."""
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[ObserverError]) -> HTTPStatus:
+    """Return the HTTP status of a class of errors: its own or that of the nearest class above it."""
+    for each in kind.__mro__:
+        if each in STATUSES:
+            return STATUSES[each]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(error: ObserverError) -> Response:
+    """Return the problem document of ``error``."""
+    status = status_of(error)
+    content = {
+        "type": f"urn:ai-cost-observer:error:{error.code}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": str(error) or status.phrase,
+        "code": error.code,
+        "hint": error.hint,
+    }
+    headers = {"Retry-After": _RETRY_AFTER_S[type(error)]} if type(error) in _RETRY_AFTER_S else {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(json.dumps(content), status.value, headers, "application/problem+json")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of ``app`` leave as a problem document."""
+    app.add_exception_handler(ObserverError, _on_observer_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+async def _on_observer_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ObserverError):
+        raise error
+    if status_of(error) is HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request failed: %s [%s]", error, error.code)
+    return problem(error)
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "request"
+    return problem(errors.RequestInvalid(where, str(first["msg"])))
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response = problem(errors.MethodNotAllowed())
+        response.headers.update(error.headers or {})
+        return response
+    return problem(errors.RouteNotFound())

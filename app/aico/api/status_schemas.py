@@ -1,0 +1,153 @@
+"""The shapes of the answers about the service itself."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field
+
+from aico.api.schemas import ReceiptOut, RejectionOut, Schema
+from aico.core.domain import ImportReceipt, Trigger
+from aico.core.events import WatcherState
+from aico.core.upkeep.recovery import Recovery
+from aico.services.kimi_monitor import KimiProxyState, Reason, State
+from aico.services.status import SessionsStatus
+
+
+class LastImportOut(Schema):
+    """The last completed reading, also when nothing changed."""
+
+    at: int = Field(description="Epoch milliseconds.")
+    trigger: Trigger
+    imported_count: int
+    added_count: int
+    updated_count: int
+    skipped_count: int
+    error_count: int
+    remaining_count: int
+    duration_ms: float
+    rejections: list[RejectionOut]
+
+    @classmethod
+    def of(cls, receipt: ImportReceipt) -> Self:
+        """Return the answer for ``receipt``."""
+        shared = ReceiptOut.of(receipt).model_dump(exclude={"latest_ts", "revision"})
+        return cls(at=receipt.finished_at_ms, **shared)
+
+
+class WatcherOut(Schema):
+    """What the watcher does, since when, and what is wrong."""
+
+    state: WatcherState
+    since: int
+    reason: str | None
+
+
+class LedgerOut(Schema):
+    """The allowlisted file."""
+
+    path: str
+    chosen_by: str
+    exists: bool
+    size_bytes: int | None
+    written_at: int | None = Field(description="Epoch milliseconds.")
+    frozen_since: int | None = Field(description="The same, when that is so long ago that Cline may write elsewhere.")
+
+
+class SessionsOut(Schema):
+    """The session store, where it is asked for."""
+
+    path: str
+    exists: bool
+    size_bytes: int | None
+    written_at: int | None = Field(description="Epoch milliseconds.")
+    watcher: WatcherOut
+    problem: str | None = Field(description="What is wrong, in a sentence; never a word of the store.")
+    missing: list[str] = Field(description="With the reason `sessions_format`: the table or columns that it lacks.")
+    task_count: int = Field(description="Tasks whose numbers were read there.")
+    last_import: LastImportOut | None
+
+    @classmethod
+    def of(cls, sessions: SessionsStatus) -> Self:
+        """Return the answer for ``sessions``."""
+        look, state, receipt = sessions.look, sessions.state, sessions.last_receipt
+        return cls(
+            path=sessions.path,
+            exists=look is not None,
+            size_bytes=None if look is None else look.size_bytes,
+            written_at=None if look is None else look.written_ns // 1_000_000,
+            watcher=WatcherOut(state=state.state, since=state.since_ms, reason=state.reason),
+            problem=sessions.problem,
+            missing=list(sessions.missing),
+            task_count=sessions.task_count,
+            last_import=None if receipt is None else LastImportOut.of(receipt),
+        )
+
+
+class BudgetOut(Schema):
+    """What the operator means to spend."""
+
+    daily_usd: float | None
+    monthly_usd: float | None
+
+
+class KimiProxyOut(Schema):
+    """The health of the Kimi Proxy that is configured."""
+
+    state: State
+    reason: Reason | None = Field(description="With `up`: it is up, but refuses the secret.")
+    since: int | None = Field(description="Epoch milliseconds.")
+
+    @classmethod
+    def of(cls, proxy: KimiProxyState) -> Self:
+        """Return the answer for ``proxy``."""
+        return cls(state=proxy.state, reason=proxy.reason, since=proxy.since_ms)
+
+
+class RecoveryOut(Schema):
+    """A lost database that was replaced, for as long as the lost file lies beside the new one."""
+
+    at: int = Field(description="Epoch milliseconds.")
+    set_aside: str = Field(description="Name of the lost file.")
+    backup: str | None = Field(description="Name of the backup that took its place.")
+    salvaged_count: int
+    is_whole: bool = Field(description="Whether every task of the lost file could be read.")
+    text: str
+
+    @classmethod
+    def of(cls, recovery: Recovery) -> Self:
+        """Return the answer for ``recovery``."""
+        return cls(
+            at=recovery.at_ms,
+            set_aside=recovery.set_aside,
+            backup=recovery.backup,
+            salvaged_count=recovery.salvaged_count,
+            is_whole=recovery.is_whole,
+            text=recovery.describe(),
+        )
+
+
+class StatusOut(Schema):
+    """How the service is."""
+
+    latest_ts: int | None
+    task_count: int
+    last_import: LastImportOut | None
+    watcher: WatcherOut
+    ledger: LedgerOut
+    sessions: SessionsOut | None = Field(description="Null unless `cline_sessions` is set.")
+    revision: int
+    epoch: str
+    exact_since: int | None
+    recovery: RecoveryOut | None
+    kimi_proxy: KimiProxyOut | None
+    budget: BudgetOut
+    demo: bool
+    version: str
+
+
+class HealthOut(Schema):
+    """Whether the process, or all that it needs, is well."""
+
+    status: Literal["ok", "unavailable"]
+    reasons: list[str] = Field(default_factory=list, description="Codes; empty when all is well.")

@@ -1,0 +1,194 @@
+"""The command ``aico``. Knows the words only; what they do is imported when they are said."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from aico import __version__
+from aico.cli.hardening import forbid_dumps
+from aico.cli.moments import parse_moment
+from aico.core.collector import collector_paused
+from aico.core.errors import InstanceRunning, ObserverError, SettingsError, StorageAbsent
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED = 0, 1, 2, 3
+
+FLAGS = ("ledger_path", "database_path", "host", "port", "log_format", "log_level")
+"""Settings that have a flag. A token has none: other users of the machine can read command lines."""
+_COMMANDS = {
+    "serve": ("aico.cli.serve", "serve"),
+    "import": ("aico.cli.imports", "import_once"),
+    "status": ("aico.cli.status", "show_status"),
+    "doctor": ("aico.cli.doctor", "examine"),
+    "demo": ("aico.cli.demo", "demonstrate"),
+    "export": ("aico.cli.export", "export"),
+    "forget": ("aico.cli.forget", "remove_tasks"),
+    "db": ("aico.cli.db", "tend"),
+    "config": ("aico.cli.config", "show"),
+    "service": ("aico.cli.service", "control"),
+}
+NEWER_CLINE = (
+    "Cline from CLI 3.0 and VS Code 4.1 on writes elsewhere",
+    "cline_sessions = true (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
+)
+"""What whoever waits for a ledger has to know: with newer Cline it never comes."""
+_UNTIL_TOLD = {None, "serve", "demo"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 ok, 1 failed, 2 usage or configuration, 3 degraded."""
+    options = build_parser().parse_args(arguments)
+    if arguments is None:
+        # The process is ours alone, and some commands read the ledger themselves.
+        forbid_dumps()
+    module, function = _COMMANDS[options.command or "serve"]
+    # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
+    # tenth of a second each time, with all requests waiting.
+    with collector_paused():
+        command = cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), function))
+    try:
+        return command(options)
+    except ObserverError as error:
+        hint = error.hint.replace("`aico ", f"`{command_name()} ")
+        sys.stderr.write(f"aico: {error}\n      {hint}\n")
+        return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        # A service is ended that way; of anything else it means that it was not done.
+        return EXIT_OK if options.command in _UNTIL_TOLD else EXIT_FAILED
+    except BrokenPipeError:
+        # Whoever reads us has seen enough. Nothing may be written any more, also not by the interpreter at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="aico",
+        description="Shows what your AI coding tools cost, live, from their local ledgers. Keeps numbers only.",
+        epilog="Settings come from the configuration file and from AICO_* variables: `aico config show`.",
+    )
+    parser.add_argument("--version", action="version", version=f"aico {__version__}")
+    parser.set_defaults(open=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    settings = _settings_parser()
+    serve = commands.add_parser(
+        "serve", parents=[settings], help="watch the ledger and serve the dashboard (the default)"
+    )
+    serve.add_argument("--open", action="store_true", help="open the dashboard in the browser")
+    once = commands.add_parser("import", parents=[settings], help="import the ledger once")
+    once.add_argument("--dry-run", action="store_true", help="say what would be imported, write nothing")
+    once.add_argument("--json", action="store_true", help="print the receipt as JSON")
+    status = commands.add_parser("status", parents=[settings], help="what is watched, since when, what is wrong")
+    status.add_argument("--json", action="store_true", help="print as JSON")
+    doctor = commands.add_parser(
+        "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
+    )
+    doctor.add_argument("--json", action="store_true", help="print as JSON")
+    demo = commands.add_parser("demo", help="the service on an invented ledger that keeps growing")
+    demo.add_argument("--open", action="store_true", help="open the dashboard in the browser")
+    export = commands.add_parser(
+        "export", parents=[settings], help="write the stored usage to a file or to standard output"
+    )
+    _add_export_options(export)
+    _add_forget_options(
+        commands.add_parser("forget", parents=[settings], help="remove the usage of tasks for good; first says what")
+    )
+    _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
+    config = commands.add_parser("config", parents=[settings], help="the settings")
+    config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
+    service_words = "have the system start it by itself: systemd, launchd, Windows around WSL"
+    _add_service_actions(commands.add_parser("service", help=service_words), settings)
+    return parser
+
+
+def _add_service_actions(service: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+    actions = service.add_subparsers(dest="action", metavar="ACTION", required=True)
+    install = actions.add_parser("install", parents=[settings], help="write what starts it, and start it; repeatable")
+    uninstall = actions.add_parser("uninstall", parents=[settings], help="stop it and take back what install wrote")
+    for action in (install, uninstall):
+        action.add_argument("--dry-run", action="store_true", help="print what would be written and run; do nothing")
+    uninstall.add_argument("--purge", action="store_true", help="remove the database and its backups, too")
+    status = actions.add_parser("status", help="exits with 0: installed, enabled, running; 3: installed; 1: not")
+    status.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _add_export_options(export: argparse.ArgumentParser) -> None:
+    export.add_argument("--format", choices=["csv", "json", "ndjson"], default="csv", help="default: csv")
+    export.add_argument("--dialect", choices=["standard", "excel-fr"], default="standard", help="of a CSV")
+    export.add_argument("--output", metavar="FILE", help="a file, replaced as a whole; default: standard output")
+    group = export.add_argument_group("filter", "as in GET /api/cline/usage")
+    group.add_argument("--from", dest="from_", type=parse_moment, metavar="MOMENT", help="2026-03-01: midnight here")
+    group.add_argument("--to", type=parse_moment, metavar="MOMENT", help="exclusive")
+    models = group.add_mutually_exclusive_group()
+    models.add_argument("--model", help="exact model")
+    models.add_argument("--unknown-model", action="store_true", help="only usage whose model is unknown")
+    group.add_argument("--q", metavar="TEXT", help="text in the model or the task's id")
+    group.add_argument("--store", choices=["ledger", "sessions"], help="only tasks whose numbers were read there")
+    columns = ["ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"]
+    group.add_argument("--sort", choices=columns, default="ts", help="default: ts")
+    group.add_argument("--order", choices=["asc", "desc"], default="desc", help="default: desc")
+
+
+def _add_forget_options(forget: argparse.ArgumentParser) -> None:
+    forget.add_argument("tasks", nargs="*", metavar="TASK", help="a task's id")
+    forget.add_argument("--before", type=parse_moment, metavar="DATE", help="all tasks whose last activity is earlier")
+    forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
+
+
+def _add_db_actions(db: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+    actions = db.add_subparsers(dest="action", metavar="ACTION", required=True)
+    backup = actions.add_parser("backup", parents=[settings], help="copy it to a new file, also while the service runs")
+    backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
+    restore = actions.add_parser("restore", parents=[settings], help="put a backup in its place, without the service")
+    restore.add_argument("file", metavar="FILE", help="a backup, also one of an older version")
+    check = actions.add_parser("check", parents=[settings], help="look at every page and add up every account")
+    check.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _settings_parser() -> argparse.ArgumentParser:
+    """Return the flags that stand above every other place a setting may come from."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("settings", "these win over environment and configuration file")
+    for name in FLAGS:
+        group.add_argument(f"--{name.replace('_', '-')}", dest=f"set_{name}", metavar="VALUE", default=None)
+    return parser
+
+
+def flags_of(options: argparse.Namespace) -> dict[str, object]:
+    """Return the settings that were given as flags."""
+    given = {name: getattr(options, f"set_{name}", None) for name in FLAGS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def command_name() -> str:
+    """Return the words that start this program again from where the user is: it may not be on the PATH."""
+    program = Path(sys.argv[0])
+    if program.name != "aico":
+        return "python -m aico"
+    return "aico" if shutil.which("aico") == str(program.absolute()) else str(program)
+
+
+def existing_database(path: Path) -> Path:
+    """Return ``path``. Raises StorageAbsent when the service has not made its database yet."""
+    if not path.exists():
+        raise StorageAbsent(str(path))
+    return path
+
+
+def say(*lines: str) -> None:
+    """Print ``lines`` for a person."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def already_running(error: InstanceRunning) -> int:
+    """Say where the first instance is; that is what the user wanted to know."""
+    say(str(error))
+    return EXIT_OK if error.url else EXIT_FAILED

@@ -1,0 +1,60 @@
+"""``aico db``: a backup while the service runs, the restore of one while it does not, and a check of everything."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from aico.cli import EXIT_FAILED, EXIT_OK, existing_database, flags_of, say
+from aico.core.clock import now_ms
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings, load_settings
+from aico.core.upkeep.backups import write_backup
+from aico.core.upkeep.preparation import prepare_database
+from aico.core.upkeep.recovery import check_backup, restore
+from aico.core.upkeep.verification import verify
+
+
+def tend(options: argparse.Namespace) -> int:
+    """Do what ``options.action`` says."""
+    settings = load_settings(flags_of(options)).settings
+    if options.action == "backup":
+        return _back_up(settings, Path(options.file).absolute())
+    if options.action == "restore":
+        return _restore(settings, Path(options.file).absolute())
+    return _check(settings, as_json=bool(options.json))
+
+
+def _back_up(settings: Settings, target: Path) -> int:
+    asyncio.run(asyncio.to_thread(write_backup, existing_database(settings.database_path), target))
+    say(f"Backed up to {target}.")
+    return EXIT_OK
+
+
+def _restore(settings: Settings, origin: Path) -> int:
+    """Replace the database; raises InstanceRunning while a service would go on writing to the old one."""
+    # Before anything is made or locked: a wrong name changes nothing.
+    asyncio.run(asyncio.to_thread(check_backup, origin))
+    path = settings.database_path
+    lock = InstanceLock(path).acquire()
+    try:
+        aside = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms()))
+        asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
+    finally:
+        lock.release()
+    say(f"Restored {origin}.")
+    if aside is not None:
+        say(f"The database before it is kept as {aside}.")
+    return EXIT_OK
+
+
+def _check(settings: Settings, *, as_json: bool) -> int:
+    checks = asyncio.run(asyncio.to_thread(verify, existing_database(settings.database_path)))
+    if as_json:
+        say(json.dumps([asdict(check) for check in checks]))
+    else:
+        say(*(f"{'OK' if check.ok else 'FAIL':<4}  {check.name:<9} {check.text}" for check in checks))
+    return EXIT_OK if all(check.ok for check in checks) else EXIT_FAILED

@@ -1,0 +1,280 @@
+"""``aico serve``: lock, listen, say where, and run until told to stop. The only place that knows uvicorn."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import tempfile
+import time
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from aico.api.access import LOGIN_PATH
+from aico.api.login import LoginLinks
+from aico.cli import EXIT_OK, NEWER_CLINE, already_running, command_name, flags_of, say
+from aico.cli.bounded_http import BoundedHttp
+from aico.cli.bounded_socket import BoundedSocket
+from aico.cli.box import describe_age, describe_size, draw_box
+from aico.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
+from aico.cli.hardening import prepare_process
+from aico.cli.log import configure_logging
+from aico.core.address import url_of
+from aico.core.errors import (
+    InstanceRunning,
+    LedgerError,
+    PortTaken,
+    ServiceRefusal,
+    ServiceUnreachable,
+    SessionsError,
+    SettingsError,
+)
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings, load_settings
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.sessions.guard import SessionsGuard
+from aico.main import create_app
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI  # its home is api and main; here it is a name only
+
+_log = logging.getLogger(__name__)
+_ANNOUNCED_S = 5.0
+"""How long a second instance waits for the first one to say where it is."""
+_LOOK_AGAIN_S = 0.02
+_DATE_S = 1.0
+"""How old the date of an answer may be."""
+_STALLED_MS = 30_000
+"""How long the operating system lets a peer owe us an acknowledgement."""
+_UNREAD_BYTES = 256 * 1024
+"""What the operating system keeps of us for a peer that does not read; by itself it takes megabytes."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us (uvicorn raises them again after its end, which would skip ours), and rests until its end.
+
+    uvicorn looks ten times a second whether it shall end. For months, that is a fifth of what a service at rest costs.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Stop soon."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Return when it is to end; until then put a new date into the headers every second."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_S):
+                    await self._ending.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM. A second instance says where the first one is and leaves."""
+    settings = load_settings(flags_of(options)).settings
+    configure_logging(settings)
+    lock = InstanceLock(settings.database_path)
+    try:
+        _take(lock)
+    except InstanceRunning as error:
+        return _say_where(error, settings)
+    try:
+        return run_server(settings, lock, open_browser=bool(options.open))
+    finally:
+        lock.release()
+
+
+def _say_where(error: InstanceRunning, settings: Settings) -> int:
+    """Say where the first instance is and, where it asks for its token, how a browser gets in."""
+    code = already_running(error)
+    if settings.token is not None and error.url is not None:
+        from aico.proxy.running_service import RunningService  # with HTTPX, which who serves has no use for
+
+        try:
+            link = asyncio.run(RunningService(error.url, settings.token.get_secret_value()).issue_link())
+        except (ServiceRefusal, ServiceUnreachable) as refused:
+            say(str(refused))
+        else:
+            say(f"Sign in, once and within 10 minutes: {link}")
+    return code
+
+
+def _take(lock: InstanceLock) -> None:
+    """Take the lock. Raises InstanceRunning, with the address of who has it if he ever says it.
+
+    Between taking the lock and listening nobody can say where he is, and what stands in the file may be the word of
+    one that was killed. Whoever starts at that very moment waits for the address, or for the lock.
+    """
+    deadline = time.monotonic() + _ANNOUNCED_S
+    while True:
+        try:
+            lock.acquire()
+        except InstanceRunning as error:
+            said = error.url is not None and _is_alive(error.pid)
+            if said or time.monotonic() >= deadline:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
+
+
+def _is_alive(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def run_server(
+    settings: Settings,
+    lock: InstanceLock,
+    *,
+    open_browser: bool,
+    demo: Callable[[], Coroutine[None, None, None]] | None = None,
+) -> int:
+    """Serve on the settings' address while the lock is held; ``demo`` runs beside until the end.
+
+    Raises PortTaken and what the start of the database raises.
+    """
+    prepare_process()
+    listener = listen(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    url = url_of(settings)
+    lock.announce(url)
+    links = LoginLinks()
+    page = f"{url}{LOGIN_PATH}?key={links.issue()}" if settings.token else url
+    app = create_app(settings, lock=lock, links=links, demo=demo is not None)
+    config = make_config(app, ConnectionLimits.of(settings.max_sockets))
+
+    async def run() -> None:
+        server = _Server(config)
+
+        def stop() -> None:
+            server.end()
+            app.state.service.imports.begin_close()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        async with app.router.lifespan_context(app), _beside(demo):
+            say(*draw_box("AI Cost Observer" + (" · DEMO" if demo else ""), _rows(settings, page, demo=bool(demo))))
+            with _address_to_open(url, page) as address:
+                if open_browser:
+                    await asyncio.to_thread(webbrowser.open, address)
+                await server.serve(sockets=[listener])
+
+    asyncio.run(run())
+    _log.info("stopped")
+    return EXIT_OK
+
+
+def make_config(app: FastAPI, limits: ConnectionLimits) -> uvicorn.Config:
+    """Return how ``app`` is served."""
+    return BoundedConfig(app, limits, BoundedHttp, BoundedSocket)
+
+
+@asynccontextmanager
+async def _beside(work: Callable[[], Coroutine[None, None, None]] | None) -> AsyncIterator[None]:
+    """Run ``work`` until the block ends."""
+    if work is None:
+        yield
+        return
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+@contextmanager
+def _address_to_open(url: str, page: str) -> Iterator[str]:
+    """Yield what the browser is started with: never a key, because other users can read command lines."""
+    if page == url:
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="aico-open-") as folder:
+        redirect = Path(folder) / "dashboard.html"
+        redirect.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={page}">', encoding="utf-8")
+        yield redirect.as_uri()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises PortTaken, and SettingsError for an address that cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named, because asyncio sends at once (TCP_NODELAY) only where a socket says that it is TCP. Otherwise the body of
+    # every answer waits for the other side to acknowledge its head, and that takes 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED_MS)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(host, port) from error
+        setting = "port" if error.errno == errno.EACCES else "host"
+        raise SettingsError(setting, f"cannot listen on {host}, port {port}: {error.strerror}") from error
+    return listener
+
+
+def _rows(settings: Settings, page: str, *, demo: bool) -> list[tuple[str, str]]:
+    rows = [("Dashboard", page)]
+    if demo:
+        rows.append(("Ledger", "made up, and growing before your eyes"))
+    else:
+        rows.append(("Ledger", f"{settings.ledger_path} (chosen by {settings.ledger_chosen_by})"))
+        rows += [("", line) for line in _describe_ledger(settings)]
+        if settings.cline_sessions:
+            rows += [("Sessions", settings.sessions_path), ("", _describe_sessions(settings))]
+    rows += [("Database", str(settings.database_path)), ("Stop", "Ctrl-C")]
+    return rows if demo else [*rows, ("No Cline?", f"{command_name()} demo")]
+
+
+def _describe_ledger(settings: Settings) -> list[str]:
+    try:
+        status = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes).stat()
+    except LedgerError as error:
+        if not error.is_absent:
+            return [f"{error}"]
+        waiting = "not there yet; the service waits for it and begins by itself"
+        newer = [line.replace("`aico ", f"`{command_name()} ") for line in NEWER_CLINE]
+        return [waiting] if settings.cline_sessions else [waiting, *newer]
+    return [_found(status.st_size, status.st_mtime)]
+
+
+def _describe_sessions(settings: Settings) -> str:
+    try:
+        look = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes).look()
+    except SessionsError as error:
+        return "not there yet; the service waits for it and begins by itself" if error.is_absent else f"{error}"
+    return _found(look.size_bytes, look.written_ns / 1e9)
+
+
+def _found(size_bytes: int, written_at_s: float) -> str:
+    age = describe_age(max(0.0, time.time() - written_at_s))
+    return f"found, {describe_size(size_bytes)}, last written {age}"

@@ -1,0 +1,145 @@
+"""``aico service``: has the system start the service by itself, and takes that back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from aico.cli.service.launchd import Launchd
+from aico.cli.service.plan import Step
+from aico.cli.service.program import Program, make_program
+from aico.cli.service.purge import plan_purge
+from aico.cli.service.state import ServiceState
+from aico.cli.service.systemd import Systemd
+from aico.cli.service.wsl import WindowsTask
+from aico.core.errors import InstanceRunning
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings, load_settings
+
+
+class Supervisor(Protocol):
+    """What starts services on a system. Every method raises SupervisorRefused."""
+
+    @property
+    def name(self) -> str:
+        """Whom we talk to."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The file that says whether we are installed."""
+        ...
+
+    def check(self) -> None:
+        """Raise when it is not there for this user; changes nothing."""
+        ...
+
+    def plan_install(self, program: Program) -> list[Step]:
+        """Return the steps of an installation."""
+        ...
+
+    def plan_uninstall(self) -> list[Step]:
+        """Return the steps that take an installation back; none when there is none."""
+        ...
+
+    def find_state(self) -> ServiceState:
+        """Return how the service is."""
+        ...
+
+    def advice(self) -> list[str]:
+        """Return what the user should know after an installation."""
+        ...
+
+
+def control(options: argparse.Namespace) -> int:
+    """Install, uninstall or show; see the three below."""
+    supervisor = find_supervisor(os.environ)
+    if options.action == "status":
+        return show(supervisor, as_json=bool(options.json))
+    if options.action == "install":
+        return install(supervisor, options)
+    return uninstall(supervisor, options)
+
+
+def find_supervisor(environment: Mapping[str, str]) -> Supervisor:
+    """Return what starts services here: launchd on macOS, the Windows around a WSL, else systemd."""
+    home = Path("~").expanduser()
+    if sys.platform == "darwin":
+        return Launchd(home / "Library", os.getuid())
+    if distribution := environment.get("WSL_DISTRO_NAME"):
+        return WindowsTask(home, distribution, pwd.getpwuid(os.getuid()).pw_name)
+    return Systemd(Path(environment.get("XDG_CONFIG_HOME") or home / ".config"))
+
+
+def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
+    """Write what starts the service and start it; what was installed before is replaced. Data are left alone.
+
+    Raises SupervisorRefused, InstanceRunning when the service already runs without the supervisor, SettingsError.
+    """
+    loaded = load_settings(flags_of(options))
+    program = make_program(loaded, os.environ)
+    if options.dry_run:
+        return _preview(supervisor.plan_install(program))
+    supervisor.check()
+    _refuse_other_instance(supervisor, loaded.settings)
+    _take(supervisor.plan_install(program))
+    say(f"Installed: {supervisor.name} starts {supervisor.path}", *supervisor.advice())
+    return EXIT_OK
+
+
+def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
+    """Stop the service and remove what :func:`install` wrote; with ``--purge`` the database and its backups, too.
+
+    Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them.
+    """
+    settings = load_settings(flags_of(options)).settings
+    steps = supervisor.plan_uninstall()
+    removal = plan_purge(settings.database_path) if options.purge else []
+    if options.dry_run:
+        return _preview([*steps, *removal])
+    if steps:
+        supervisor.check()
+    _take(steps)
+    say("Uninstalled." if steps else "It was not installed.")
+    _take(removal)
+    kept = settings.database_path
+    say(f"What was imported is gone from {kept.parent}." if options.purge else f"What was imported stays in {kept}")
+    return EXIT_OK
+
+
+def show(supervisor: Supervisor, *, as_json: bool) -> int:
+    """Print how the service is; return 0 when it runs and will again, 3 when not, 1 when it is not installed."""
+    state = supervisor.find_state()
+    if as_json:
+        say(json.dumps({"supervisor": supervisor.name, "path": str(supervisor.path), **asdict(state)}))
+    else:
+        words = (f"{'' if holds else 'not '}{name}" for name, holds in asdict(state).items())
+        say(f"{', '.join(words)} ({supervisor.name}, {supervisor.path})")
+    if not state.installed:
+        return EXIT_FAILED
+    return EXIT_OK if state.enabled and state.running else EXIT_DEGRADED
+
+
+def _refuse_other_instance(supervisor: Supervisor, settings: Settings) -> None:
+    holder = InstanceLock(settings.database_path).find_holder()
+    if holder is not None and not supervisor.find_state().running:
+        raise InstanceRunning(holder.pid, holder.url)
+
+
+def _preview(steps: Sequence[Step]) -> int:
+    lines = [line for step in steps for line in step.describe()]
+    say(*(lines or ["There is nothing to do."]))
+    return EXIT_OK
+
+
+def _take(steps: Sequence[Step]) -> None:
+    for step in steps:
+        step.take()

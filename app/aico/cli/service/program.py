@@ -1,0 +1,99 @@
+"""What the supervisor starts, and with which settings.
+
+The configuration file stays where it is and is read at every start. What the caller chose besides it, by flags and
+variables, is written into the service's file, because the service would not see it. Secrets never are: one that stands
+in the caller's environment is refused, one in the configuration file stays there, readable by its user alone.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from aico.core.errors import SettingsError
+from aico.core.settings import CONFIG_VARIABLE, ENV_PREFIX, LoadedSettings, config_path, setting_names
+
+_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
+"""Variables that say where our own files lie; a supervisor's environment often lacks them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command line that serves, its variables, and the folder that it needs."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    data_folder: Path
+    """The only folder that it writes to."""
+    needs_shared_tmp: bool
+    """Whether something that it needs lies in a folder for temporary files, so that it cannot have one of its own."""
+
+
+def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Program:
+    """Return what is to be started so that it runs as ``aico serve`` would, called here and now.
+
+    Raises SettingsError for a secret in the environment, for one that others can read, and for text that cannot stand
+    in a service's file.
+    """
+    config = config_path(environment).absolute()
+    variables = _variables(loaded, environment, config)
+    _refuse_open_secrets(loaded, config)
+    stores = [Path(loaded.settings.ledger_path)]
+    if loaded.settings.cline_sessions:
+        stores.append(Path(loaded.settings.sessions_path))
+    # -P: a folder called "aico" in the working directory is not this program.
+    program = Program(
+        command=(sys.executable, "-P", "-m", "aico", "serve"),
+        environment=variables,
+        data_folder=loaded.settings.database_path.parent,
+        needs_shared_tmp=any(
+            path.is_relative_to(folder)
+            for path in (*stores, loaded.settings.database_path, config, Path(sys.executable), Path(__file__))
+            for folder in ("/tmp", "/var/tmp")  # noqa: S108  # looked for, not written to
+        ),
+    )
+    _check_text(program)
+    return program
+
+
+def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: Path) -> dict[str, str]:
+    kept = {name: environment[name] for name in _FOLDERS if environment.get(name)}
+    if CONFIG_VARIABLE in environment:
+        kept[CONFIG_VARIABLE] = str(config)
+    for name, origin in loaded.origins.items():
+        if origin in {"default", str(config), str(config_path(environment))}:
+            continue
+        value: object = getattr(loaded.settings, name)
+        if isinstance(value, SecretStr):
+            reason = f"is secret and set in this shell only, where the service cannot see it. Write it into {config}"
+            raise SettingsError(name, reason)
+        kept[ENV_PREFIX + name.upper()] = ",".join(value) if isinstance(value, tuple) else str(value)
+    return dict(sorted(kept.items()))
+
+
+def _refuse_open_secrets(loaded: LoadedSettings, config: Path) -> None:
+    for name in setting_names():
+        if (
+            isinstance(getattr(loaded.settings, name), SecretStr)
+            and (mode := stat.S_IMODE(config.stat().st_mode)) & 0o077
+        ):
+            raise SettingsError(name, f"others can read it in {config} (mode {mode:04o}): chmod 600 that file")
+
+
+def _check_text(program: Program) -> None:
+    for text in (*program.command, *program.environment.values(), str(program.data_folder)):
+        if not is_plain(text):
+            raise SettingsError("path", f"{os.fsencode(text)!r} holds characters that no service file can hold")
+
+
+def is_plain(text: str) -> bool:
+    """Return whether ``text`` is UTF-8 without control characters."""
+    return not any(
+        character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff" for character in text
+    )

@@ -1,0 +1,190 @@
+"""The SQLite database: one connection that writes, a few that read, and the translation of driver errors."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from aico.core.clock import now_ms
+from aico.core.driver import run_inside
+from aico.core.errors import StorageBusy, StorageError
+from aico.core.staging import OPEN_STAGE
+from aico.core.upkeep.preparation import prepare_database
+from aico.core.upkeep.recovery import Recovery
+from aico.core.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
+
+T = TypeVar("T")
+
+_READERS = 4
+_WRITER_PRAGMAS = (
+    "PRAGMA foreign_keys=ON",
+    # FULL: history must outlive the ledger, from which entries vanish, and a commit costs a fraction of a millisecond.
+    "PRAGMA synchronous=FULL",
+    "PRAGMA journal_size_limit=67108864",
+    # 16 MiB: a run of 10,000 entries touches more pages than the default holds, which then go to disk twice.
+    "PRAGMA cache_size=-16384",
+    *OPEN_STAGE,
+)
+_READER_PRAGMAS = (
+    "PRAGMA query_only=ON",
+    # Only the writer checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections write back.
+    "PRAGMA wal_autocheckpoint=0",
+)
+
+DEFER_CHECKPOINTS = "PRAGMA wal_autocheckpoint=16000"
+"""Part of a large transaction: what it and its like leave in the log, up to 64 MB, is written back after them all."""
+RESUME_CHECKPOINTS = "PRAGMA wal_autocheckpoint=1000"
+"""Part of the transaction whose commit writes the log back; SQLite's default."""
+
+
+class Database:
+    """Opens, migrates and serves one database file.
+
+    Exactly one connection writes, in ``BEGIN IMMEDIATE`` transactions; SQLAlchemy's defaults for SQLite would open
+    transactions too late to be isolated. Reads run on their own read-only connections, each in one snapshot.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._turn = asyncio.Lock()
+        self._identity: tuple[int, int] | None = None
+        self.recovery: Recovery | None = None
+        """The last recovery whose lost file still lies beside the database."""
+        self._writes: set[asyncio.Task[object]] = set()
+        self._writer = _engine(f"file:{uri_path(path)}?mode=rw", 1, "BEGIN IMMEDIATE", _WRITER_PRAGMAS)
+        self._reader = _engine(f"file:{uri_path(path)}?mode=ro", _READERS, "BEGIN", _READER_PRAGMAS)
+
+    async def open(self) -> None:
+        """Create what is missing with private permissions, check the file, and migrate to the newest schema.
+
+        A damaged file is set aside and the best that can be had takes its place; :attr:`recovery` tells of it. Raises
+        StorageNewer for a database of a newer version and StorageForeign for another program's (both untouched),
+        StorageBusy, StorageError.
+        """
+        self.recovery = await asyncio.to_thread(prepare_database, self.path, now_ms)
+        self._identity = await asyncio.to_thread(_find_identity, self.path)
+
+    async def check(self) -> None:
+        """Raise StorageError when the file is no longer the one that was opened.
+
+        Its connections would go on with a file that has no name any more, and lose everything at their end.
+        """
+        if self._identity is not None and self._identity != await asyncio.to_thread(_find_identity, self.path):
+            raise StorageError("its file was removed or replaced while it was in use")
+
+    async def find_recovery(self) -> Recovery | None:
+        """Return the last recovery whose lost file still lies beside the database: somebody has yet to see to it."""
+        recovery = self.recovery
+        if recovery is None or not await asyncio.to_thread(self.path.with_name(recovery.set_aside).exists):
+            return None
+        return recovery
+
+    async def close(self) -> None:
+        """Let running writes end, then close every connection."""
+        await self.settle()
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    async def settle(self) -> None:
+        """Wait until every write that was begun has ended, however it ends."""
+        if self._writes:
+            await asyncio.wait(self._writes)
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run ``work`` in one transaction and commit it; raise StorageBusy or StorageError with nothing written.
+
+        Writes come one after the other. A caller that is cancelled leaves the write running to its end: a transaction
+        broken off half-way would hold the database's lock until the garbage collector comes by.
+        """
+        task = asyncio.ensure_future(self._write(work))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._turn:
+            await self.check()
+            try:
+                async with self._writer.begin() as connection:
+                    return await work(connection)
+            except (DBAPIError, sqlite3.Error) as error:
+                raise _translate(error) from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a read-only connection whose queries all see one snapshot; raises StorageBusy, StorageError."""
+        try:
+            async with self._reader.begin() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise StorageBusy("all of its readers are in use") from error
+        except (DBAPIError, sqlite3.Error) as error:
+            raise _translate(error) from error
+
+
+async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
+    connection = await opening
+    try:
+        # In one call: each costs two changes of thread.
+        await connection.executescript(";".join(pragmas))
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _engine(target: str, size: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+    async def connect() -> aiosqlite.Connection:
+        # The driver must not open transactions of its own: the begin hook does.
+        opening = aiosqlite.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        task = asyncio.ensure_future(_opened(opening, pragmas))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # Nobody takes it over any more; it opens in its own thread, and is closed there.
+            task.add_done_callback(lambda _task: opening.stop())
+            raise
+
+    engine = create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=connect,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+    )
+
+    def start(connection: Connection) -> None:
+        run_inside(connection, begin)
+
+    event.listen(engine.sync_engine, "begin", start)
+    return engine
+
+
+def _translate(error: DBAPIError | sqlite3.Error) -> StorageError:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(original, sqlite3.Error):
+        return translate(original)
+    return StorageError(type(original).__name__)
+
+
+def _find_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be looked at: {error.strerror}") from error
+    return status.st_dev, status.st_ino

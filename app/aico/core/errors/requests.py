@@ -1,0 +1,120 @@
+"""What a caller of the HTTP or WebSocket interface is refused."""
+
+from __future__ import annotations
+
+from aico.core.errors.root import ObserverError
+
+
+class RequestRefused(ObserverError):
+    """A request that is not served."""
+
+
+class RequestMalformed(RequestRefused):
+    """What came is no request that HTTP or WebSocket know."""
+
+    code = "request_malformed"
+    hint = "Speak HTTP/1.1; a WebSocket begins with a handshake of version 13."
+
+    def __init__(self) -> None:
+        super().__init__("This is no valid HTTP request.")
+
+
+class RequestTimeout(RequestRefused):
+    """The request was not complete in time."""
+
+    code = "request_timeout"
+    hint = "Send the whole request at once."
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The request was not complete within {limit_s:g} s.")
+
+
+class RequestInvalid(RequestRefused):
+    """A parameter or body that the interface does not know or cannot take."""
+
+    code = "request_invalid"
+    hint = "The endpoint's parameters are in /openapi.json."
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}.")
+        self.field = field
+
+
+class TokenRequired(RequestRefused):
+    """A token is set and the caller did not show it."""
+
+    code = "token_required"
+    hint = "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed."
+
+    def __init__(self) -> None:
+        super().__init__("This service asks for its token.")
+
+
+class OriginRefused(RequestRefused):
+    """A web page of another origin tried to call."""
+
+    code = "origin_refused"
+    hint = "Add the page's origin to AICO_ALLOWED_ORIGINS if you trust it."
+
+    def __init__(self) -> None:
+        super().__init__("Web pages of this origin may not call this service.")
+
+
+class HostRefused(RequestRefused):
+    """The Host header names neither this machine nor a listed name (DNS rebinding)."""
+
+    code = "host_refused"
+    hint = "Open the service by 127.0.0.1 or localhost, or add the name to AICO_ALLOWED_HOSTS."
+
+    def __init__(self) -> None:
+        super().__init__("This service does not answer to that host name.")
+
+
+class HeadTooLarge(RequestRefused):
+    """Address and headers exceed the limit."""
+
+    code = "head_too_large"
+    hint = "Delete the cookies that other local pages left for this address, or send fewer headers."
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The address and headers of the request exceed {limit_bytes} bytes.")
+
+
+class BodyTooLarge(RequestRefused):
+    """The request body exceeds the limit."""
+
+    code = "body_too_large"
+    hint = "No request of this interface needs more than 64 KiB."
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The request body exceeds {limit_bytes} bytes.")
+
+
+class TooManyConnections(RequestRefused):
+    """``max_sockets`` WebSocket connections are open, or as many of all kinds as the process can bear."""
+
+    code = "too_many_connections"
+    hint = "Close other pages, or raise AICO_MAX_SOCKETS."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"All {limit} connections are in use.")
+
+
+class RouteNotFound(RequestRefused):
+    """No such route."""
+
+    code = "not_found"
+    hint = "The endpoints are listed in /openapi.json."
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address.")
+
+
+class MethodNotAllowed(RequestRefused):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+    hint = "The endpoints and their methods are listed in /openapi.json."
+
+    def __init__(self) -> None:
+        super().__init__("This address does not take this method.")

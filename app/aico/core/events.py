@@ -1,0 +1,57 @@
+"""Committed facts that travel inside the process, named in the past tense: no I/O, no clock, no logging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aico.core.domain import ImportReceipt, Store, TaskUsage
+
+
+class WatcherState(StrEnum):
+    """What the watcher is doing."""
+
+    STARTING = "starting"
+    """The first import has not ended yet."""
+    WATCHING = "watching"
+    """Changes arrive by notification, ticks and rescans stand behind."""
+    WAITING = "waiting"
+    """The ledger or its directory does not exist (yet)."""
+    DEGRADED = "degraded"
+    """Something is wrong, and ``reason`` says what; it is tried again and again."""
+    FAILED = "failed"
+    """A bug ended the loop; it is being restarted."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreshRow:
+    """A row that an import has just written."""
+
+    usage: TaskUsage
+    imported_at: int
+    """First seen, epoch milliseconds."""
+    store: Store = Store.LEDGER
+    """Where it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageImported:
+    """An import was committed that changed something."""
+
+    receipt: ImportReceipt
+    epoch: str
+    task_count: int
+    """Tasks stored now."""
+    rows: tuple[FreshRow, ...]
+    """The newest of the written rows, at most 500."""
+    rows_truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherStateChanged:
+    """The watcher's state or its reason changed."""
+
+    state: WatcherState
+    since_ms: int
+    reason: str | None
+    """An error code, ``directory_missing`` or ``watch_unavailable``; None when all is well."""

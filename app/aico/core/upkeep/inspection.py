@@ -1,0 +1,102 @@
+"""What lies in the database's place: nothing, ours, damaged, no database at all, or somebody else's."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from aico.core.errors import StorageForeign, StorageNewer
+from aico.core.migrations import list_revisions
+from aico.core.upkeep.sqlite_files import connect, has_journal, says_damaged, translate
+
+_VERSIONS = "alembic_version"
+_OURS = "cline_task_usage"
+_MAGIC = b"SQLite format 3\0"
+_WAL_PLACE, _WAL = 18, b"\2"
+"""Where the file's header says that it is written through a log. Source: SQLite's file format, 1.3.3."""
+
+
+class Condition(StrEnum):
+    """How a file is. Only damaged ones and garbage are ever set aside."""
+
+    EMPTY = "empty"
+    """Missing, or a database without tables."""
+    BLANK = "without a byte"
+    """As a start leaves it that was broken off at once; or emptied, where there are backups."""
+    SOUND = "sound"
+    DAMAGED = "damaged"
+    """A database whose bytes contradict each other."""
+    GARBAGE = "no database"
+    """Bytes that never were a database, or lost their beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a look at a file found."""
+
+    condition: Condition
+    revision: str | None = None
+    """Schema of a sound database."""
+    has_wal: bool = False
+    """Whether it keeps a write-ahead log, as the service needs it."""
+
+
+def inspect(path: Path) -> Inspection:
+    """Return how the file at ``path`` is, with every page looked at. Nothing is changed.
+
+    Raises StorageForeign for another program's database and StorageNewer for a newer version's, whatever their
+    condition: both stay as they are. Raises StorageBusy or StorageError for what says nothing about the file: a lock,
+    a permission, a full or failing disk. Blocking: call it in a thread.
+    """
+    if not path.exists():
+        return Inspection(Condition.EMPTY)
+    if path.stat().st_size == 0:
+        return Inspection(Condition.BLANK)
+    try:
+        # What a transaction of the old kind left half done can be read only by who may take it back.
+        with closing(connect(path, "rw" if has_journal(path) else "ro")) as connection:
+            connection.text_factory = _decode
+            return _inspect(connection, path)
+    except sqlite3.Error as error:
+        if not says_damaged(error):
+            raise translate(error) from error
+    return Inspection(Condition.DAMAGED if _read(path, len(_MAGIC)) == _MAGIC else Condition.GARBAGE)
+
+
+def _inspect(connection: sqlite3.Connection, path: Path) -> Inspection:
+    revision = find_revision(connection)
+    if revision is None:
+        return Inspection(Condition.EMPTY)
+    if revision not in list_revisions():
+        raise StorageNewer
+    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        return Inspection(Condition.DAMAGED)
+    return Inspection(Condition.SOUND, revision, _read(path, _WAL_PLACE + 1)[_WAL_PLACE:] == _WAL)
+
+
+def find_revision(connection: sqlite3.Connection) -> str | None:
+    """Return the schema's revision, None for a database without tables. Raises StorageForeign and sqlite3.Error."""
+    tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = {name for name in tables if not name.startswith("sqlite_")}
+    revisions = (
+        [str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")]
+        if _VERSIONS in tables
+        else []
+    )
+    if not revisions and tables <= {_VERSIONS}:
+        return None
+    if not revisions or _OURS not in tables:
+        raise StorageForeign
+    return max(revisions)
+
+
+def _read(path: Path, length: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(length)
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

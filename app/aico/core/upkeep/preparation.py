@@ -1,0 +1,63 @@
+"""What is done to a database before it is used: what was interrupted is finished, it is looked at, mended, migrated."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from aico.core.migrations import list_revisions, migrate
+from aico.core.private_file import open_private, refuse_planted
+from aico.core.upkeep.backups import BackupFolder
+from aico.core.upkeep.inspection import Condition, Inspection, inspect
+from aico.core.upkeep.recovery import Recovery, find_recovery, recover
+from aico.core.upkeep.replacement import finish_interrupted
+from aico.core.upkeep.sqlite_files import COMPANIONS, connect, in_our_words
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_database(path: Path, now_ms: Callable[[], int]) -> Recovery | None:
+    """Leave a sound database of the newest schema at ``path``, and return the last recovery that is still to be told.
+
+    Only a damaged file, or one that is no database, is set aside. A locked, read-only or full one is an error, and so
+    is another program's database, or one of a newer version: they stay as they are. Raises StorageBusy, StorageError.
+    Blocking: call it in a thread.
+    """
+    if path.parent.is_dir():
+        finish_interrupted(path)
+    for end in COMPANIONS:
+        # SQLite would take it for the end of our own database, or write it back over that.
+        refuse_planted(path.with_name(path.name + end))
+    existed = path.exists()
+    # Folder 0700 and file 0600 before SQLite would make them readable by others.
+    os.close(open_private(path, create=True))
+    inspection = inspect(path)
+    backups = BackupFolder(path)
+    lost = inspection.condition in {Condition.DAMAGED, Condition.GARBAGE}
+    # No start of ours leaves a file without a byte where backups were made before.
+    lost |= existed and inspection.condition is Condition.BLANK and backups.find_intact() is not None
+    if lost:
+        lately = recover(path, inspection.condition, now_ms())
+        _log.warning("%s", lately.describe())
+        return lately
+    if not existed and backups.list_all():
+        _log.warning("the database was not there; a new one begins. `aico db restore` takes a backup back")
+    _migrate(path, inspection, backups)
+    recovery = find_recovery(path)
+    if recovery is not None:
+        _log.warning("%s Remove that file to end this warning.", recovery.describe())
+    return recovery
+
+
+def _migrate(path: Path, inspection: Inspection, backups: BackupFolder) -> None:
+    if inspection.condition is Condition.SOUND:
+        if inspection.revision is not None and inspection.revision != list_revisions()[-1]:
+            backups.make_before_migration(inspection.revision)
+        if not inspection.has_wal:
+            # A backup that somebody copied here by hand: without the log, reading and writing would block each other.
+            with in_our_words(), closing(connect(path)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+    migrate(path)

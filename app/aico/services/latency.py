@@ -1,0 +1,34 @@
+"""How long it takes from Cline's write to the message that goes out to every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aico.core.domain import ImportReceipt, Trigger
+from aico.features.stores.identity import FileIdentity
+from aico.services.histogram import Histogram
+
+_BOUNDS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class WriteLatency:
+    """Counts, for each write that was noticed, the time from the file's mtime to the publication."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._seen: FileIdentity | None = None
+        self.histogram = Histogram(
+            "aico_write_to_publish_seconds", "From the ledger's last write to the published rows.", _BOUNDS_S
+        )
+
+    def note(self, receipt: ImportReceipt, identity: object) -> None:
+        """Take note of a publication from the reading of ``identity``.
+
+        Only writes that the watch noticed are counted: at a start the file may be years old, and a request or a rescan
+        comes when it comes. The same reading twice is no second write.
+        """
+        if not isinstance(identity, FileIdentity) or identity == self._seen:
+            return
+        self._seen = identity
+        if receipt.trigger is Trigger.WATCH and not receipt.remaining_count:
+            self.histogram.observe(self._now_ms() / 1000 - identity.mtime_ns / 1e9)

@@ -1,0 +1,268 @@
+"""The loop that keeps the database equal to a store: notifications, ticks, rescans, and what is wrong if it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from aico.core.domain import Store, Trigger
+from aico.core.errors import StorageError, StoreError
+from aico.core.events import WatcherState, WatcherStateChanged
+from aico.features.stores.identity import Look
+from aico.services.import_service import ImportService
+from aico.services.notifier import Notifier
+
+PATIENCE_S = 0.5
+"""Under a continuous stream of writes an import happens at least this often, or after four times the last one."""
+_IMPORT_SHARE = 4
+_RESTART_FIRST_S = 0.5
+_RESTART_MAX_S = 30.0
+_HEALTHY_S = 30.0
+"""A loop that ran for this long was well; its next bug is a first one."""
+_RECENT_S = 1.0
+"""An mtime older than this, or in the future, says nothing about the last write."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTimes:
+    """How often what is done; see the settings of the same names."""
+
+    debounce_s: float
+    tick_s: float
+    rescan_interval_s: float
+    backoff_max_s: float
+
+
+class WatchedStore(Protocol):
+    """What a watcher needs to know of a store. All methods block for a few system calls and open nothing."""
+
+    @property
+    def path(self) -> str:
+        """The allowlisted path."""
+
+    @property
+    def title(self) -> str:
+        """What the store is called in a sentence."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files in the directory whose change may be a change of the store."""
+
+    @property
+    def directory(self) -> str:
+        """The directory that holds the store."""
+
+    def look(self) -> Look:
+        """Return the metadata of what is there. Raises StoreError."""
+
+    def find_directory_identity(self) -> tuple[int, int] | None:
+        """Return device and inode of the directory; None when it cannot be reached."""
+
+
+class _Glance(NamedTuple):
+    """What was there at one moment."""
+
+    directory: tuple[int, int] | None
+    """Its device and inode; None when it cannot be reached."""
+    found: Look | StoreError
+
+
+class StoreWatcher:
+    """Runs until cancelled. Every notification and every tick leads to the same idempotent sweep.
+
+    A sweep compares the file's metadata, by inequality, with those of the last committed import, and imports when
+    they differ; a rescan reads the file whatever they say.
+    """
+
+    def __init__(
+        self,
+        guard: WatchedStore,
+        imports: ImportService,
+        times: WatchTimes,
+        publish: Callable[[WatcherStateChanged], None],
+        now_ms: Callable[[], int],
+        store: Store = Store.LEDGER,
+    ) -> None:
+        self._store = store
+        self._guard = guard
+        self._imports = imports
+        self._times = times
+        self._publish = publish
+        self._now_ms = now_ms
+        self._hint = asyncio.Event()
+        self._notifier = Notifier(self._hint.set)
+        self._watched: tuple[int, int] | None = None
+        self._lost_watch: BaseException | None = None
+        """Why the notifications ended that were started anew just now: they may end in the same way."""
+        self._refused: Hashable = None
+        self._rescan_delay_s = times.rescan_interval_s
+        self._rescan_at = 0.0
+        self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
+        self.problem: StoreError | StorageError | None = None
+        """What the last sweep met with; its sentence says more than the state's reason."""
+
+    async def run(self) -> None:
+        """Import once, then watch until cancelled; a bug ends the loop for a moment, not for good."""
+        delay_s = _RESTART_FIRST_S
+        try:
+            while True:
+                started = time.monotonic()
+                try:
+                    await self._watch()
+                except Exception:  # noqa: BLE001  # the supervisor: whatever the bug, the user's costs are kept
+                    _log.exception("the watcher failed and starts again in %.1f s", delay_s)
+                    self._set_state(WatcherState.FAILED, "internal_error")
+                if time.monotonic() - started > _HEALTHY_S:
+                    delay_s = _RESTART_FIRST_S
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _RESTART_MAX_S)
+        finally:
+            await self._notifier.stop()
+
+    async def _watch(self) -> None:
+        self._plan_rescan(succeeded=True)
+        trigger, forced, glance = Trigger.STARTUP, True, await asyncio.to_thread(self._glance)
+        while True:
+            await self._visit(trigger, glance, forced=forced)
+            trigger, forced, glance = await self._wait()
+
+    async def _visit(self, trigger: Trigger, glance: _Glance, *, forced: bool) -> None:
+        """Watch the directory that is there and sweep the store in it."""
+        if await self._arm(glance.directory):
+            # What was written before it was watched is seen by this look; the rest is heard of.
+            glance = await asyncio.to_thread(self._glance)
+        await self._sweep(trigger, glance.found, forced=forced)
+
+    def _glance(self) -> _Glance:
+        """Look at the directory and the store in it. Blocks for a few system calls: in one thread, not in two."""
+        try:
+            found: Look | StoreError = self._guard.look()
+        except StoreError as error:
+            # Its trace would keep the frames of whoever looked.
+            found = error.with_traceback(None)
+        return _Glance(self._guard.find_directory_identity(), found)
+
+    async def _wait(self) -> tuple[Trigger, bool, _Glance]:
+        """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there."""
+        now = time.monotonic()
+        due = [now + self._times.tick_s, self._rescan_at or float("inf")]
+        try:
+            async with asyncio.timeout(max(0.0, min(due) - now)):
+                await self._hint.wait()
+        except TimeoutError:
+            now = time.monotonic()
+            rescan = bool(self._rescan_at) and now >= self._rescan_at
+            trigger = Trigger.RESCAN if rescan else Trigger.WATCH
+            return trigger, rescan, await asyncio.to_thread(self._glance)
+        return Trigger.WATCH, False, await self._settle()
+
+    async def _settle(self) -> _Glance:
+        """Return what is there when the last write is ``debounce`` ago, or too long after: a task may never pause."""
+        noticed = time.monotonic()
+        deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._imports.last_duration_s)
+        while True:
+            # Before the look: what is heard of from here on may be later than that.
+            self._hint.clear()
+            glance = await asyncio.to_thread(self._glance)
+            quiet_at = self._quiet_at(glance.found, noticed)
+            now = time.monotonic()
+            if now >= min(quiet_at, deadline):
+                return glance
+            await asyncio.sleep(min(quiet_at, deadline) - now)
+            if self._hint.is_set():
+                noticed = time.monotonic()
+
+    def _quiet_at(self, found: Look | StoreError, noticed: float) -> float:
+        """Return when the file will have rested, as monotonic time: its mtime knows better when that is recent."""
+        if isinstance(found, StoreError):
+            return noticed + self._times.debounce_s
+        age_s = time.time() - found.written_ns / 1e9
+        written = time.monotonic() - age_s if 0 <= age_s < _RECENT_S else noticed
+        return written + self._times.debounce_s
+
+    async def _arm(self, identity: tuple[int, int] | None) -> bool:
+        """Watch the directory that is there now, if it is not watched yet; one that was replaced has another inode."""
+        self._lost_watch = self._notifier.error if identity == self._watched else None
+        if identity is None:
+            await self._notifier.stop()
+        elif identity != self._watched or not self._notifier.is_watching:
+            await self._notifier.start(self._guard.directory, *self._guard.names)
+            self._watched = identity
+            return True
+        self._watched = identity
+        return False
+
+    async def _sweep(self, trigger: Trigger, found: Look | StoreError, *, forced: bool) -> None:
+        if isinstance(found, StoreError):
+            self._plan_rescan(succeeded=True)
+            self._refused = None
+            if not found.is_absent:
+                await self._imports.refuse(trigger, self._store, found)
+            self._report(found, logged=not found.is_absent)
+            return
+        identity = found.identity
+        if not forced:
+            # What was stored last is no answer while the failure that followed it lasts.
+            if self._imports.identity_of(self._store) == identity and self._store not in self._imports.failures:
+                self._report(None)
+                await self._imports.catch_up()
+                return
+            if identity == self._refused:
+                return
+        if trigger is Trigger.STARTUP and await self._imports.has_read(self._store, identity):
+            # It is read all the same, but nobody has to wait for that.
+            self._report(None)
+        await self._import(trigger, identity)
+
+    async def _import(self, trigger: Trigger, identity: Hashable) -> None:
+        failure: StoreError | StorageError | None = None
+        had_failed = self._store in self._imports.failures
+        try:
+            await self._imports.run(trigger, self._store)
+            if not had_failed:
+                # Follow-up runs of a large file take their time, and what it said first is there.
+                self._report(None)
+            failure = await self._imports.finish(self._store)
+        except (StoreError, StorageError) as error:
+            failure = error
+        # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.
+        self._refused = identity if isinstance(failure, StoreError) and failure.is_final else None
+        self._plan_rescan(succeeded=failure is None)
+        self._report(failure, logged=had_failed or failure is not None)
+
+    def _plan_rescan(self, *, succeeded: bool) -> None:
+        """Set the time of the next rescan: after the interval, or twice the last distance while imports fail."""
+        interval = self._times.rescan_interval_s
+        self._rescan_delay_s = (
+            interval if succeeded else max(interval, min(self._rescan_delay_s * 2, self._times.backoff_max_s))
+        )
+        self._rescan_at = time.monotonic() + self._rescan_delay_s if interval else 0.0
+
+    def _report(self, error: StoreError | StorageError | None, *, logged: bool = False) -> None:
+        """Take over the state that follows from a sweep; ``logged`` says that the import has spoken of it."""
+        self.problem = error
+        if isinstance(error, StoreError) and error.is_absent:
+            reason = error.code if self._watched is not None else "directory_missing"
+            self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._guard.title} {self._guard.path}")
+        elif error is not None:
+            self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
+        elif (problem := self._notifier.error or self._lost_watch) is not None:
+            text = f"no notifications ({type(problem).__name__}); looking every {self._times.tick_s:g} s instead"
+            self._set_state(WatcherState.DEGRADED, "watch_unavailable", text)
+        else:
+            self._set_state(WatcherState.WATCHING, None, "" if logged else f"watching {self._guard.path}")
+
+    def _set_state(self, state: WatcherState, reason: str | None, text: str = "") -> None:
+        """Change the state, if it does change: tell the log and the subscribers once."""
+        if (state, reason) == (self.state.state, self.state.reason):
+            return
+        self.state = WatcherStateChanged(state, self._now_ms(), reason)
+        if text:
+            _log.log(logging.WARNING if state is WatcherState.DEGRADED else logging.INFO, "%s", text)
+        self._publish(self.state)
