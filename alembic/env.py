@@ -9,8 +9,8 @@ from alembic import context
 from sqlalchemy.engine import Connection
 from sqlmodel import SQLModel
 
-import aico.core.models  # noqa: F401  # fills the metadata
-from aico.core.migrations import migration_engine
+import aico.core.db.schema  # noqa: F401  # fills the metadata
+from aico.core.db.migrations import migration_engine
 
 
 def run_on(connection: Connection) -> None:

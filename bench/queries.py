@@ -11,7 +11,7 @@ from random import Random
 
 import httpx
 
-from aico.core.migrations import migrate
+from aico.core.db.migrations import migrate
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
 from bench.intervals import percentile_interval
 from bench.served import serve

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Store, Trigger
 from aico.core.events import UsageImported
 from aico.core.repository import UsageRepository

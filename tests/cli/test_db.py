@@ -13,9 +13,9 @@ import pytest
 from alembic import command
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
+from aico.core.db.migrations import alembic_config
+from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.instance_lock import InstanceLock
-from aico.core.migrations import alembic_config
-from aico.core.upkeep.backups import BackupFolder, get_position
 from tests.core.damage import break_page, close_log, contents, failed_checks
 from tests.core.stores import list_names, read_rows
 from tests.e2e.ledger import LedgerFile, entry

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from aico.core.upkeep.verification import Check, verify
+from aico.core.db.upkeep.verification import Check, verify
 from tests.core.stores import NOW_MS, copy_of_template, open_store, usage
 
 PAGE_BYTES = 4096

@@ -15,7 +15,7 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy import event
 
-from aico.core.migrations import migrate
+from aico.core.db.migrations import migrate
 
 
 def migrate_until(path: Path, fatal: int) -> bool:

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.migrations import migrate
 from aico.core.domain import CLINE, ImportReceipt, TaskUsage, Trigger
 from aico.core.events import UsageImported
-from aico.core.migrations import migrate
 from aico.core.repository import UsageRepository
 from aico.core.usage_reader import UsageReader
 from aico.features.stores.diff import diff_usage

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.db.upkeep.backups import DAILY_KEPT, BackupFolder, get_position, write_backup
+from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.errors import OutputFailed, StorageError
-from aico.core.upkeep.backups import DAILY_KEPT, BackupFolder, get_position, write_backup
-from aico.core.upkeep.inspection import Condition, inspect
 from tests.core.damage import break_page, copy_of_filled, failed_checks, find_pages
 from tests.core.stores import Store, list_names, open_store, read_rows, usage
 
@@ -138,7 +138,7 @@ def test_backup_that_fails_leaves_the_one_before(store: Store, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("aico.core.upkeep.sqlite_files.os.fsync", fail)
+        patch.setattr("aico.core.db.upkeep.sqlite_files.os.fsync", fail)
         with pytest.raises(StorageError, match="No space left"):
             folder.make_daily(DAY)
     assert folder.list_daily()[0].read_bytes() == before

@@ -13,9 +13,9 @@ import pytest
 from alembic import command
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.migrations import alembic_config
 from aico.core.errors import StorageBusy, StorageError
-from aico.core.migrations import alembic_config
 from tests.core.processes import second_process
 from tests.core.stores import copy_of_template, list_names, read_rows
 

@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 
 from aico.core.accounting import Amount
+from aico.core.db.upkeep.backups import get_position
+from aico.core.db.upkeep.forgetting import forget, preview_forgetting
 from aico.core.errors import StorageBusy
 from aico.core.repository import UsageRepository
-from aico.core.upkeep.backups import get_position
-from aico.core.upkeep.forgetting import forget, preview_forgetting
 from aico.features.stores.diff import diff_usage
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage

@@ -19,10 +19,10 @@ from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel, create_engine
 
 from aico.core.accounting import Amount
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
 from aico.core.errors import StorageError, StorageNewer
 from aico.core.filters import UsageFilter
-from aico.core.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
 from aico.core.usage_statements import signed_models
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Row, copy_of_template, list_names, open_store, read_rows, usage

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.errors import StorageError
 from aico.core.private_file import open_private
-from aico.core.upkeep.backups import BackupFolder
-from aico.core.upkeep.preparation import prepare_database
 
 
 def make_link(path: Path) -> None:

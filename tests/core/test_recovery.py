@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 import pytest
 from alembic import command
 
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.migrations import alembic_config, list_revisions
+from aico.core.db.upkeep import replacement
+from aico.core.db.upkeep.backups import BackupFolder, get_position
+from aico.core.db.upkeep.inspection import Condition, inspect
+from aico.core.db.upkeep.recovery import Recovery, find_recovery
+from aico.core.db.upkeep.sqlite_files import remove
 from aico.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
-from aico.core.migrations import alembic_config, list_revisions
-from aico.core.upkeep import replacement
-from aico.core.upkeep.backups import BackupFolder, get_position
-from aico.core.upkeep.inspection import Condition, inspect
-from aico.core.upkeep.recovery import Recovery, find_recovery
-from aico.core.upkeep.sqlite_files import remove
 from tests.core.damage import (
     break_page,
     close_log,

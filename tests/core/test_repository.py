@@ -11,14 +11,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aico.core import domain, import_runs
+from aico.core import domain
 from aico.core.accounting import UsageChange
+from aico.core.db import import_runs
+from aico.core.db.upkeep.forgetting import forget
 from aico.core.domain import TaskUsage
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.events import FreshRow
 from aico.core.repository import StoredState
 from aico.core.run_plan import FRESH_ROWS_MAX
-from aico.core.upkeep.forgetting import forget
 from aico.features.stores.diff import diff_usage
 from tests.core.damage import failed_checks
 from tests.core.stores import NOW_MS, Store, read_rows, usage

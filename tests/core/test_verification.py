@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.upkeep.verification import verify
 from aico.core.repository import UsageRepository
-from aico.core.upkeep.verification import verify
 from tests.core.damage import break_page, copy_of_filled, failed_checks, find_pages
 from tests.core.stores import NOW_MS, Store, read_rows, usage
 

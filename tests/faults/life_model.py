@@ -19,8 +19,8 @@ from unittest.mock import patch
 import sqlalchemy
 from sqlalchemy import event
 
-from aico.core import database as database_module
-from aico.core.database import Database
+from aico.core.db import database as database_module
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, Store, TaskUsage, Trigger
 from aico.core.errors import StorageError, StoreError
 from aico.core.events import UsageImported, WatcherState

@@ -25,7 +25,7 @@ from random import Random
 import sqlalchemy
 from sqlalchemy import event
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, Store, Trigger
 from aico.core.events import UsageImported
 from aico.core.repository import UsageRepository

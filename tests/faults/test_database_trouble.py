@@ -13,10 +13,10 @@ import pytest
 from alembic import command
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.migrations import alembic_config, migrate
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.events import WatcherState
-from aico.core.migrations import alembic_config, migrate
 from tests.core.damage import close_log, contents, failed_checks, file_size_limit, fill, set_contents
 from tests.core.processes import second_process
 from tests.core.stores import Store, copy_of_template, list_names, read_rows

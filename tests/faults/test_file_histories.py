@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, TaskUsage, Trigger
 from aico.core.errors import LedgerError
 from aico.core.repository import UsageRepository

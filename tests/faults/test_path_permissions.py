@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import TaskUsage
 from aico.core.events import WatcherState
 from tests.e2e.ledger import LedgerFile, entry

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from aico.cli import EXIT_OK, build_parser, main
-from aico.core.migrations import migrate
+from aico.core.db.migrations import migrate
 from tests.cli.supervisors import FakePrograms
 from tests.core.stores import copy_of_template
 from tests.e2e.ledger import LedgerFile, entry

@@ -32,7 +32,7 @@ from aico.cli import main
 main(["config", "show"])
 print("frozen", gc.isenabled() and gc.get_freeze_count() > 10_000)
 import aico.cli.serve
-from aico.core.database import Database
+from aico.core.db.database import Database
 async def start():
     database = Database(Path(sys.argv[1]))
     await database.open()

@@ -47,7 +47,7 @@ asyncio.run(ask())
 FIND_MIGRATIONS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from aico.core.migrations import migrations_path
+from aico.core.db.migrations import migrations_path
 print(migrations_path())
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.errors import StorageError
-from aico.core.upkeep.backups import BackupFolder
 from aico.services.backups import DailyBackups
 from tests.core.damage import failed_checks
 from tests.core.stores import Store, copy_of_template, open_store, usage
@@ -108,7 +108,7 @@ async def test_daily_backup_that_fails_is_told_once_and_tried_again(
         raise StorageError("SQLITE_FULL")
 
     with monkeypatch.context() as patch:
-        patch.setattr("aico.core.upkeep.backups.copy_database", fail)
+        patch.setattr("aico.core.db.upkeep.backups.copy_database", fail)
         for _ in range(30):
             await days.backups.tick()
     assert days.names() == []

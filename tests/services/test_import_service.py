@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Store, Trigger
 from aico.core.errors import LedgerError, LedgerFormat, LedgerUnreadable, StorageBusy, StorageError
 from aico.core.events import UsageImported

@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 import watchfiles
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import ImportReceipt, TaskUsage, Trigger
 from aico.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
 from aico.core.events import WatcherState

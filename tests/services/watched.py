@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Store, TaskUsage, Trigger
 from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
 from aico.core.repository import UsageRepository

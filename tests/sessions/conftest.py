@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from tests.core.stores import copy_of_template
 from tests.emulator.sessions import SessionStore
 from tests.sessions.stores import opened, store_path

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger
 from aico.core.repository import UsageRepository
 from aico.features.ledger.importer import LedgerImporter

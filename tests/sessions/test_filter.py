@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, Store
 from aico.core.filters import UsageFilter
 from aico.core.repository import UsageRepository

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aico.core.accounting import Amount
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, Store, TaskUsage, Trigger
 from aico.core.errors import SessionsBusy, SessionsFormat
 from aico.core.filters import UsageFilter

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import ImportReceipt, Store, Trigger
 from aico.core.errors import LedgerNotFound, LedgerUnreadable, SessionsBusy, SessionsNotFound, StoreError
 from aico.features.stores.steps import ImportStep

@@ -7,9 +7,9 @@ from typing import Literal, Self
 from pydantic import Field
 
 from aico.api.schemas import ReceiptOut, RejectionOut, Schema
+from aico.core.db.upkeep.recovery import Recovery
 from aico.core.domain import ImportReceipt, Trigger
 from aico.core.events import WatcherState
-from aico.core.upkeep.recovery import Recovery
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
 from aico.services.status import SessionsStatus
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from aico.cli import EXIT_FAILED, EXIT_OK, existing_database, flags_of, say
 from aico.core.clock import now_ms
+from aico.core.db.upkeep.backups import write_backup
+from aico.core.db.upkeep.preparation import prepare_database
+from aico.core.db.upkeep.recovery import check_backup, restore
+from aico.core.db.upkeep.verification import verify
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
-from aico.core.upkeep.backups import write_backup
-from aico.core.upkeep.preparation import prepare_database
-from aico.core.upkeep.recovery import check_backup, restore
-from aico.core.upkeep.verification import verify
 
 
 def tend(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aico.cli import EXIT_OK, existing_database, flags_of
 from aico.core.clock import now_ms
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, UNKNOWN_MODEL, Store
 from aico.core.errors import OutputFailed
 from aico.core.filters import UsageFilter, quarter_ceiling, quarter_floor

@@ -8,13 +8,13 @@ import sys
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
 from aico.core.clock import now_ms
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.forgetting import Forgetting, forget, preview_forgetting
+from aico.core.db.upkeep.preparation import prepare_database
+from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
 from aico.core.settings import Settings, load_settings
-from aico.core.upkeep.backups import BackupFolder
-from aico.core.upkeep.forgetting import Forgetting, forget, preview_forgetting
-from aico.core.upkeep.preparation import prepare_database
-from aico.core.upkeep.replacement import list_aside
 
 _SHOWN = 10
 """Tasks that are named; the others are counted."""

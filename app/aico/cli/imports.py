@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable
 
 from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
 from aico.core.clock import now_ms
-from aico.core.database import Database
+from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger
 from aico.core.errors import InstanceRunning, StoreError
 from aico.core.instance_lock import InstanceLock

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aico.core.db.driver import fetch
 from aico.core.domain import DAY_QUARTERS
-from aico.core.driver import fetch
 from aico.core.money import NANO
 from aico.core.staging import ADD_ROLLUPS, ADD_TASK_DAYS, ADD_TASK_MODELS
 

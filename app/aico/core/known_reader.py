@@ -7,8 +7,8 @@ from operator import itemgetter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core.accounting import Amount
+from aico.core.db.driver import fetch
 from aico.core.domain import Store, make_usage
-from aico.core.driver import fetch
 from aico.core.known_usage import KnownUsage
 
 _POSITION = "SELECT epoch, revision FROM database_state"

@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aico.core import derived_sums, import_runs
+from aico.core import derived_sums
 from aico.core.accounting import UsageChange
 from aico.core.aside import work_aside
-from aico.core.database import DEFER_CHECKPOINTS, RESUME_CHECKPOINTS, Database
+from aico.core.db import import_runs
+from aico.core.db.database import DEFER_CHECKPOINTS, RESUME_CHECKPOINTS, Database
+from aico.core.db.driver import fetch, run_many
+from aico.core.db.schema import ImportRun
 from aico.core.domain import ImportReceipt, Store
-from aico.core.driver import fetch, run_many
 from aico.core.errors import StorageError
 from aico.core.events import FreshRow, UsageImported
 from aico.core.known_reader import read_known, read_position
 from aico.core.known_usage import KnownUsage
-from aico.core.models import ImportRun
 from aico.core.run_plan import FRESH_ROWS_MAX, RunPlan, plan_run
 from aico.core.staging import CLEAR_STAGE
 from aico.core.statements import ADVANCE_REVISION, NOTE_READING, OPEN_SOURCE, Batch

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from sqlmodel import SQLModel
 
-from aico.core import models
 from aico.core.accounting import ZERO, Postings
+from aico.core.db import schema as models
 from aico.core.domain import DAY_QUARTERS, QUARTER_MS
 from aico.core.money import NANO
 from aico.core.statements import CHUNK, Batch, CoreTable, Row, accumulating, on_conflict, overwriting, table_of

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import SQLModel
 
-from aico.core import models
+from aico.core.db import schema as models
 
 CoreTable: TypeAlias = "Table[ReadOnlyColumnCollection[str, Column[object]]]"
 """A table whose columns are known by name only."""

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core import usage_statements as sql
 from aico.core.accounting import ZERO, Amount, amount_of
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.driver import fetch
 from aico.core.domain import Store, TaskUsage
-from aico.core.driver import fetch
 from aico.core.filters import UsageFilter
 from aico.core.money import NANO
 from aico.core.task_signs import TaskSigns

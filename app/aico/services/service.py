@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aico.core.database import Database
+from aico.core.db.database import Database
+from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.domain import CLINE, Store
 from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
 from aico.core.repository import UsageRepository
 from aico.core.settings import Settings
-from aico.core.upkeep.backups import BackupFolder
 from aico.core.usage_reader import UsageReader
 from aico.features.ledger.importer import LedgerImporter
 from aico.features.ledger.path_guard import LedgerGuard

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from functools import reduce
 
+from aico.core.db.schema import ImportRun
 from aico.core.domain import ImportReceipt, Store, Trigger
 from aico.core.errors import LedgerError, SessionsFormat, StoreError
 from aico.core.events import WatcherStateChanged
-from aico.core.models import ImportRun
 from aico.features.ledger.places import FROZEN_DAYS
 from aico.features.stores.identity import Look
 from aico.services.service import ObserverService

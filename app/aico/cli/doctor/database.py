@@ -12,12 +12,12 @@ from pathlib import Path
 from aico.cli.box import describe_size
 from aico.cli.doctor.finding import Finding, fail, ok, warn
 from aico.cli.doctor.mounts import find_file_system, is_remote
+from aico.core.db.migrations import list_revisions
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.inspection import Condition, inspect
+from aico.core.db.upkeep.recovery import find_recovery
 from aico.core.errors import StorageError
-from aico.core.migrations import list_revisions
 from aico.core.settings import Settings
-from aico.core.upkeep.backups import BackupFolder
-from aico.core.upkeep.inspection import Condition, inspect
-from aico.core.upkeep.recovery import find_recovery
 
 _FREE_SCARCE_BYTES = 200 * 1024 * 1024
 _FREE_NONE_BYTES = 10 * 1024 * 1024

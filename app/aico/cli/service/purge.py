@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aico.cli.service.plan import Step
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.sqlite_files import COMPANIONS
 from aico.core.errors import InstanceRunning, StorageError
 from aico.core.instance_lock import InstanceLock
-from aico.core.upkeep.backups import BackupFolder
-from aico.core.upkeep.sqlite_files import COMPANIONS
 
 _ASIDE = (".corrupt-*", ".backup-*")
 """What recovery and restoring set aside, with their companions."""

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from aico.core.migrations import list_revisions, migrate
+from aico.core.db.migrations import list_revisions, migrate
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.inspection import Condition, Inspection, inspect
+from aico.core.db.upkeep.recovery import Recovery, find_recovery, recover
+from aico.core.db.upkeep.replacement import finish_interrupted
+from aico.core.db.upkeep.sqlite_files import COMPANIONS, connect, in_our_words
 from aico.core.private_file import open_private, refuse_planted
-from aico.core.upkeep.backups import BackupFolder
-from aico.core.upkeep.inspection import Condition, Inspection, inspect
-from aico.core.upkeep.recovery import Recovery, find_recovery, recover
-from aico.core.upkeep.replacement import finish_interrupted
-from aico.core.upkeep.sqlite_files import COMPANIONS, connect, in_our_words
 
 _log = logging.getLogger(__name__)
 

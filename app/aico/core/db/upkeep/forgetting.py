@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aico.core.accounting import Amount
+from aico.core.db.upkeep import rebuilding
+from aico.core.db.upkeep.sqlite_files import connect, in_our_words, transaction
 from aico.core.domain import CLINE
-from aico.core.upkeep import rebuilding
-from aico.core.upkeep.sqlite_files import connect, in_our_words, transaction
 
 _MATCHING = "SELECT task_id FROM cline_task_usage WHERE ts < ?"
 _SPENT = """

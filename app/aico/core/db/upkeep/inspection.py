@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from aico.core.db.migrations import list_revisions
+from aico.core.db.upkeep.sqlite_files import connect, has_journal, says_damaged, translate
 from aico.core.errors import StorageForeign, StorageNewer
-from aico.core.migrations import list_revisions
-from aico.core.upkeep.sqlite_files import connect, has_journal, says_damaged, translate
 
 _VERSIONS = "alembic_version"
 _OURS = "cline_task_usage"

@@ -14,10 +14,10 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from aico.core.db.upkeep.inspection import Condition, inspect
+from aico.core.db.upkeep.sqlite_files import connect, copy_database, in_our_words, remove, sync
 from aico.core.errors import OutputFailed, StorageError
 from aico.core.private_file import is_own_folder
-from aico.core.upkeep.inspection import Condition, inspect
-from aico.core.upkeep.sqlite_files import connect, copy_database, in_our_words, remove, sync
 
 DAILY_KEPT = 3
 """Daily backups that are kept."""

@@ -21,7 +21,7 @@ from aico.core.errors import StorageBusy, StorageError, StorageForeign, StorageN
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_PACKAGE = Path(__file__).parent.parent
+_PACKAGE = Path(__file__).parents[2]
 _LOCK_WAIT_S = 1.5
 _VERSIONS = "alembic_version"
 

@@ -13,6 +13,6 @@
     rebuilding        sums and tasks anew, inside a caller's transaction
     sqlite_files      what all of them stand on
 
-Everything here blocks and uses the driver directly: call it in a thread. ``aico.core.database`` serves the database
+Everything here blocks and uses the driver directly: call it in a thread. ``aico.core.db.database`` serves the database
 that was prepared.
 """

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from aico.core.accounting import ZERO, Amount
-from aico.core.migrations import list_revisions
+from aico.core.db.migrations import list_revisions
+from aico.core.db.upkeep.inspection import find_revision
+from aico.core.db.upkeep.sqlite_files import connect, in_our_words, says_damaged
 from aico.core.money import NANO, nano_usd
-from aico.core.upkeep.inspection import find_revision
-from aico.core.upkeep.sqlite_files import connect, in_our_words, says_damaged
 
 Sums: TypeAlias = dict[tuple[object, ...], Amount]
 

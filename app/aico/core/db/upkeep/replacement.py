@@ -13,10 +13,8 @@ from glob import escape
 from pathlib import Path
 from sqlite3 import Connection
 
-from aico.core.errors import StorageError
-from aico.core.migrations import migrate
-from aico.core.private_file import refuse_planted
-from aico.core.upkeep.sqlite_files import (
+from aico.core.db.migrations import migrate
+from aico.core.db.upkeep.sqlite_files import (
     COMPANIONS,
     connect,
     copy_database,
@@ -25,6 +23,8 @@ from aico.core.upkeep.sqlite_files import (
     sync,
     transaction,
 )
+from aico.core.errors import StorageError
+from aico.core.private_file import refuse_planted
 
 CORRUPT = "corrupt"
 """Says in a name that the file was damaged, or no database."""

@@ -14,16 +14,16 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 
 from aico.core.accounting import ZERO, Amount, Delta, UsageChange, amount_of, post_changes
+from aico.core.db.upkeep import rebuilding
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.inspection import Condition, inspect
+from aico.core.db.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
+from aico.core.db.upkeep.salvage import Salvage, SalvagedTask, salvage
+from aico.core.db.upkeep.sqlite_files import LOGS, connect, in_our_words, sync
 from aico.core.domain import CLINE, TaskUsage
 from aico.core.errors import BackupUnusable, StorageNewer
 from aico.core.private_file import copy_own
 from aico.core.statements import ADD_DELTAS, Row
-from aico.core.upkeep import rebuilding
-from aico.core.upkeep.backups import BackupFolder
-from aico.core.upkeep.inspection import Condition, inspect
-from aico.core.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
-from aico.core.upkeep.salvage import Salvage, SalvagedTask, salvage
-from aico.core.upkeep.sqlite_files import LOGS, connect, in_our_words, sync
 
 _NOTE = ".json"
 _ADDITIONS = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view'))"

@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from aico.core.db.driver import fetch
+from aico.core.db.schema import ImportRun
 from aico.core.domain import ImportReceipt
-from aico.core.driver import fetch
-from aico.core.models import ImportRun
 from aico.core.statements import table_of
 
 RUNS_KEPT = 10_000

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from aico.core.accounting import Amount, Delta
+from aico.core.db.upkeep.sqlite_files import connect, says_damaged
 from aico.core.domain import QUARTER_MS, Store, TaskUsage
 from aico.core.money import NANO
-from aico.core.upkeep.sqlite_files import connect, says_damaged
 
 Cells: TypeAlias = tuple[object, ...]
 T = TypeVar("T")

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from aico.core.clock import now_ms
-from aico.core.driver import run_inside
+from aico.core.db.driver import run_inside
+from aico.core.db.upkeep.preparation import prepare_database
+from aico.core.db.upkeep.recovery import Recovery
+from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.staging import OPEN_STAGE
-from aico.core.upkeep.preparation import prepare_database
-from aico.core.upkeep.recovery import Recovery
-from aico.core.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
 
 T = TypeVar("T")
 

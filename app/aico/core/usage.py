@@ -1,0 +1,231 @@
+"""What a source says of usage, in one shape for every tool. No I/O, no clock, no logging.
+
+A tool writes down single requests, or the running total of a session, or both. A request becomes a
+:class:`UsageEvent`. A running total is a :class:`MeterReading`; its growth becomes events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple, TypeAlias
+
+SLOT_MS = 900_000
+"""A slot is 15 minutes. Every time zone's midnight falls on one, so it is the grain of all accounting in time."""
+DAY_SLOTS = 96
+"""Slots in a day of UTC."""
+UNKNOWN_MODEL = ""
+"""The name of the unknown model in keys and sums: NULL in a SQLite key never conflicts."""
+
+ID_LENGTH_MAX = 128
+MODEL_LENGTH_MAX = 200
+COUNT_MAX = 10**12
+COST_MAX = 10**6
+TS_MAX = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+TS_SECONDS_BELOW = 10**11
+"""A moment below this is in seconds: in milliseconds it would lie before March 1973."""
+
+TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+"""The kinds of tokens, in the order in which every table, row and sum holds them.
+
+They are disjoint, except that ``reasoning`` is a part of ``output``.
+"""
+
+
+class Trigger(StrEnum):
+    """The cause of an import, weakest claim first."""
+
+    STARTUP = "startup"
+    RESCAN = "rescan"
+    WATCH = "watch"
+    CLI = "cli"
+    REQUEST = "request"
+
+
+class RejectionCode(StrEnum):
+    """Why an entry, or a field of it, cannot be used."""
+
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING = "missing"
+    WRONG_TYPE = "wrong_type"
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    CONTROL_CHARACTER = "control_character"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_AN_INTEGER = "not_an_integer"
+    NOT_FINITE = "not_finite"
+    NEGATIVE = "negative"
+    TOO_LARGE = "too_large"
+    NOT_A_TIME = "not_a_time"
+    NOT_UTF8 = "not_utf8"
+
+
+class Rejection(NamedTuple):
+    """An entry, or one field of an entry, that could not be used: its place and the reason, never its text."""
+
+    index: int
+    """Position of the entry in its file or table, from 0."""
+    code: RejectionCode
+    field: str | None
+    """Name of the field in the tool's own words; None when the entry as a whole was refused."""
+
+
+REJECTIONS_SHOWN = 20
+"""Rejections that a receipt names; the others are counted."""
+
+
+class Tokens(NamedTuple):
+    """Tokens by kind; None is unknown, never 0. See :data:`TOKENS`."""
+
+    input: int | None = None
+    """Uncached input."""
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    """Cache writes with a life of five minutes, or of an unknown one."""
+    cache_write_1h: int | None = None
+    output: int | None = None
+    """Everything billed as output, reasoning included."""
+    reasoning: int | None = None
+    """The part of ``output`` that was reasoning; None where the tool does not split it."""
+
+
+class RequestState(IntEnum):
+    """How much is known of a request; the numbers are stored."""
+
+    FINAL = 0
+    OPEN = 1
+    """It was sent, and no answer is known yet."""
+    INTERRUPTED = 2
+    """It was cut: its input is known, its output is not."""
+    AT_LEAST = 3
+    """Its output is a lower bound."""
+    UNMEASURED = 4
+    """The tool knows no tokens of it."""
+
+
+class SessionState(IntEnum):
+    """How a session is, as far as its tool tells; the numbers are stored."""
+
+    UNKNOWN = 0
+    RUNNING = 1
+    DONE = 2
+    INTERRUPTED = 3
+    FAILED = 4
+
+
+class UsageEvent(NamedTuple):
+    """One request of a tool to a model."""
+
+    key: bytes
+    """16 bytes that name this request for ever, over all files of its source; see :func:`digest`."""
+    session: str
+    ts: int
+    """Epoch milliseconds."""
+    model: str | None
+    tokens: Tokens
+    recorded_nano: int | None = None
+    """The tool's own cost in nano-dollars; None where the tool states none."""
+    state: RequestState = RequestState.FINAL
+    parent: str | None = None
+    """The session that started this one."""
+    unknown: tuple[str, ...] = ()
+    """Names of fields that could not be used."""
+    former_key: bytes | None = None
+    """The key under which this request was stored before: the row is renamed, not added."""
+    context: str = ""
+    """Space-separated words for speed, tier and kind of processing; empty for the ordinary ones."""
+
+
+class MeterReading(NamedTuple):
+    """The running total of one session, as its tool states it now.
+
+    Flat, so that a first import makes 100,000 of them column by column.
+    """
+
+    session: str
+    """1 to 128 characters without control characters; opaque."""
+    ts: int | None
+    """Last activity, epoch milliseconds; None takes the moment of the first sight."""
+    model: str | None
+    """The model of the last answer; None if unknown."""
+    input: int | None
+    cache_read: int | None
+    cache_write_5m: int | None
+    cache_write_1h: int | None
+    output: int | None
+    reasoning: int | None
+    cost_usd: float | None
+    """US dollars, 0 to 10**6, as stated. 0 may mean that the price is unknown. None: the tool states no usable cost."""
+    state: SessionState = SessionState.UNKNOWN
+    parent: str | None = None
+    unknown: tuple[str, ...] = ()
+    """Names of fields, in the tool's own words, that are there and could not be used."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens by kind."""
+        return Tokens(*self[3:9])
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no number is stated at all."""
+        return not any(number is not None for number in self[3:10])
+
+
+make_reading: Callable[[Iterable[object]], MeterReading] = partial(tuple.__new__, MeterReading)
+"""Make a reading of all its values. ``MeterReading._make`` would count them in Python."""
+
+
+class PromptSeen(NamedTuple):
+    """One prompt of the user."""
+
+    key: bytes
+    session: str
+    ts: int
+    model: str | None = None
+    parent: str | None = None
+
+
+class GapReading(NamedTuple):
+    """Calls that a tool bills and does not record, as far as it lets us know: replaces what was said before."""
+
+    session: str
+    model: str | None
+    kind: str
+    requests: int | None
+    """None: how many is not known."""
+    tokens: Tokens = Tokens()
+
+
+Record: TypeAlias = UsageEvent | MeterReading | PromptSeen | GapReading
+
+
+def digest(*parts: str | int | bytes | None) -> bytes:
+    """Return 16 bytes that name ``parts``, in their order; different parts give different bytes."""
+    state = blake2b(digest_size=16)
+    for part in parts:
+        data = (
+            part if isinstance(part, bytes) else b"\0" if part is None else str(part).encode("utf-8", "surrogatepass")
+        )
+        state.update(f"{len(data)}:{'n' if part is None else ''}".encode())
+        state.update(data)
+    return state.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingCounts:
+    """What one reading of a place came to, before anything is written."""
+
+    trigger: Trigger
+    skipped_count: int = 0
+    """Valid entries that change nothing."""
+    rejections: tuple[Rejection, ...] = ()
+    """Entries that were refused as a whole."""
+    partials: tuple[Rejection, ...] = ()
+    """Fields that could not be used, of entries that were taken."""
+    partial_count: int = 0
+    """Entries with such fields."""

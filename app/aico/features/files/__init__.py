@@ -1,0 +1,1 @@
+"""Reading of foreign files: the only rooms that open any, without a link, within bounds, read-only."""

@@ -1,0 +1,93 @@
+"""What every reader of foreign files gives to the pipeline. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from aico.core.usage import ReadingCounts, Record, Trigger
+
+
+class Look(NamedTuple):
+    """What a look at a place's metadata found; nothing was opened."""
+
+    identity: Hashable
+    """Differs when the content does; compared by inequality only, and stored as text."""
+    written_ns: int
+    """The last write, nanoseconds since 1970."""
+    size_bytes: int
+
+
+class Checkpoint(NamedTuple):
+    """How far a place was read, kept in the transaction that stores what it said. Losing it costs time, never money."""
+
+    place: bytes
+    """16 bytes that name the place: a digest of its path. The path itself is never stored."""
+    position: str
+    """JSON of the reader's own; opaque to everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reading of a place says that was not said before."""
+
+    records: Sequence[Record]
+    """In the order in which they are to be written, the newest first where that is known."""
+    counts: ReadingCounts
+    checkpoints: tuple[Checkpoint, ...] = field(default=())
+    """Written with the last of the records."""
+    repeats: bool = False
+    """True when the bytes were those of the last completed reading."""
+
+
+class Feed(Protocol):
+    """One place of one origin, opened only inside :meth:`read`. Not to be read twice at once.
+
+    Every method but :meth:`read` returns at once or after a few system calls.
+    """
+
+    @property
+    def path(self) -> str:
+        """The allowlisted path."""
+
+    @property
+    def title(self) -> str:
+        """What the place is called in a sentence: "ledger"."""
+
+    @property
+    def directory(self) -> str:
+        """The directory whose changes are watched."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the directory whose change may be a change of the place."""
+
+    @property
+    def place(self) -> bytes:
+        """What names the place in checkpoints."""
+
+    @property
+    def identity(self) -> Hashable:
+        """What ``stat`` said of the last reading that was committed to its end; None before, or when it may be old."""
+
+    def look(self) -> Look:
+        """Return the metadata of what is there. Raises SourceError. Blocks for a few system calls."""
+
+    def find_directory_identity(self) -> tuple[int, int] | None:
+        """Return device and inode of the directory; None when it cannot be reached without a link."""
+
+    def resume(self, position: str | None) -> None:
+        """Take over the stored checkpoint of this place, or none, before the first reading, or begin anew."""
+
+    def hurry(self) -> None:
+        """Let the reading that runs wait no more for an unfinished file."""
+
+    def take_time(self) -> None:
+        """Let the next reading wait for an unfinished file as long as the settings say."""
+
+    async def read(self, trigger: Trigger) -> Reading:
+        """Read once. Raises SourceError; nothing is remembered before :meth:`complete`."""
+
+    def complete(self, reading: Reading) -> None:
+        """Remember ``reading``: all of it is committed."""

@@ -1,0 +1,91 @@
+"""What a source is: a tool, the origins of its usage, and how each is read. No I/O, no clock, no logging.
+
+A new source is one folder beside this module and one line in the registry. Everything else follows from it: settings,
+switches, status, doctor, metrics, the interface and the documents' table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from aico.features.files.feed import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where places are looked for."""
+
+    home: Path
+    """The real path of the user's home directory: it may itself lie behind a link, what is below it may not."""
+    environment: Mapping[str, str]
+    configured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths that the operator names, by origin; they replace the known ones."""
+
+
+class Place(NamedTuple):
+    """A path that may be read, and what named it."""
+
+    path: str
+    chosen_by: str
+    """``default``, or the name of the variable or setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """Bounds that the operator sets for every reader."""
+
+    max_bytes: int
+    read_attempts: int
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One kind of place in which a tool writes usage."""
+
+    id: str
+    """Stable; a part of settings, addresses and rows."""
+    title: str
+    """In a sentence: "session store"."""
+    places: Callable[[Surroundings], tuple[Place, ...]]
+    """The places of this origin, the first one first. Looks up nothing."""
+    open: Callable[[str, ReadLimits], Feed]
+    """Make the feed of one place; opens nothing."""
+    is_on_by_default: bool = False
+    """Whether it is read without being asked for: Cline's ledger alone."""
+    meter: str | None = None
+    """Origins with the same meter read the same running totals: each number counts by its high water, never twice."""
+    privacy: str = ""
+    """What else lies in the place, as a part of the sentence "... is never read"."""
+
+    @property
+    def meter_id(self) -> str:
+        """The name under which running totals of this origin are kept."""
+        return self.meter or self.id
+
+
+class GapKind(NamedTuple):
+    """A kind of calls that a tool bills and writes nowhere, or not always."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A tool whose usage is read."""
+
+    id: str
+    """Stable: lower-case words joined by dashes."""
+    title: str
+    """Its name, as its makers write it."""
+    origins: tuple[Origin, ...]
+    """At least one, in the order in which they are read."""
+    gaps: tuple[GapKind, ...] = ()
+
+    def get_origin(self, origin_id: str) -> Origin:
+        """Return the origin called ``origin_id``. Raises KeyError."""
+        return {origin.id: origin for origin in self.origins}[origin_id]
