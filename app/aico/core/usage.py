@@ -64,7 +64,8 @@ class RejectionCode(StrEnum):
     NOT_UTF8 = "not_utf8"
 
 
-class Rejection(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rejection:
     """An entry, or one field of an entry, that could not be used: its place and the reason, never its text."""
 
     index: int
