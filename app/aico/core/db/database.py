@@ -23,7 +23,6 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
 from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
 from aico.core.errors import StorageBusy, StorageError
-from aico.core.staging import OPEN_STAGE
 
 T = TypeVar("T")
 
@@ -35,7 +34,6 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
     # 16 MiB: a run of 10,000 entries touches more pages than the default holds, which then go to disk twice.
     "PRAGMA cache_size=-16384",
-    *OPEN_STAGE,
 )
 _READER_PRAGMAS = (
     "PRAGMA query_only=ON",

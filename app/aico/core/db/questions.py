@@ -1,0 +1,259 @@
+"""The statements that read the accounts. Parts in braces are filled in from constants; every value is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from aico.core.db.keys import json_of
+from aico.core.filters import UsageFilter
+from aico.core.money import NANO
+from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
+from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, RequestState
+
+Values: TypeAlias = tuple[str | int, ...]
+
+POSITION = "SELECT epoch, revision FROM database_state"
+SOURCES = """
+    SELECT name, exact_since, (SELECT COUNT(*) FROM session WHERE source = s.id),
+        (SELECT MAX(last_ts) FROM session WHERE source = s.id)
+    FROM source AS s ORDER BY id
+"""
+# Look-ups at the ends of the trees of each source.
+SPAN = """
+    SELECT (SELECT MIN(f) FROM (SELECT (SELECT MIN(slot) FROM usage_slot WHERE source = s.id) AS f FROM source AS s
+            WHERE {where})),
+        (SELECT MAX(l) FROM (SELECT (SELECT MAX(slot) FROM usage_slot WHERE source = s.id) AS l FROM source AS s
+            WHERE {where})),
+        (SELECT MAX(slot) FROM usage_slot WHERE source IN (SELECT id FROM source AS s WHERE {where}) AND slot <= ?)
+"""
+_SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
+_NAMED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
+_COLUMNS = ", ".join(SUM_COLUMNS)
+TOTALS = f"""
+    SELECT s.name, m.name, {_COLUMNS} FROM usage_total AS t JOIN source AS s ON s.id = t.source
+    JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
+"""
+FLOORS = TOTALS.replace("usage_total", "counter_floor")
+GAPS = f"""
+    SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
+    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
+"""
+ORIGINS = """
+    SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.origin JOIN source AS s ON s.id = o.source
+    WHERE s.name = ? GROUP BY o.id
+"""
+
+# One event as a row of sums: the same as aico.core.sums.measure.
+_SPENT = " + ".join(f"IFNULL({name}, 0)" for name in TOKENS[:5])
+_COSTS = {
+    "recorded": "IFNULL(recorded_nano, 0)",
+    "own": "IIF(recorded_nano IS NULL, IFNULL(own_nano, 0), 0)",
+    "listed": "IIF(recorded_nano IS NULL AND own_nano IS NULL, IFNULL(list_nano, 0), 0)",
+    "list": "IFNULL(list_nano, 0)",
+}
+_IS_USE = f"kind <> {PROMPT.code}"
+_OF_EVENT = {
+    **{name: f"IFNULL({name}, 0)" for name in TOKENS},
+    "requests": f"kind = {REQUEST.code}",
+    "prompts": f"kind = {PROMPT.code}",
+    "unpriced": f"{_IS_USE} AND COALESCE(recorded_nano, own_nano, list_nano) IS NULL AND {_SPENT} > 0",
+    "unmeasured": f"{_IS_USE} AND state = {RequestState.UNMEASURED.value}",
+    "interrupted": f"{_IS_USE} AND state = {RequestState.INTERRUPTED.value}",
+    "at_least": f"{_IS_USE} AND state = {RequestState.AT_LEAST.value}",
+    "lacking_cache": f"{_IS_USE} AND cache_read IS NULL",
+    "partial": f"{_IS_USE} AND unknown <> ''",
+    **{f"{money}_usd": f"{cost} / {NANO}" for money, cost in _COSTS.items()},
+    **{f"{money}_nano": f"{cost} % {NANO}" for money, cost in _COSTS.items()},
+}
+EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
+
+GROUP_COLUMNS = {
+    "source": ("source", "(SELECT name FROM source WHERE id = source_id)"),
+    "model": ("model", "(SELECT name FROM model WHERE id = model_id)"),
+    "session": ("session", "(SELECT key FROM session WHERE id = session_id)"),
+    "project": (
+        "(SELECT project FROM session WHERE id = session)",
+        "IFNULL(project_id, '')",
+    ),
+}
+"""By what sums are told apart: the column of the rows, and the name that stands for it."""
+
+_BY_SESSION = f"SELECT session, {_NAMED} FROM ({{rows}}) GROUP BY session"
+_COST = " + ".join(f"{money}_usd * {NANO}.0 + {money}_nano" for money in ("recorded", "own", "listed"))
+_IS_UNPRICED = f"({_COST}) = 0 AND input + cache_read + cache_write_5m + cache_write_1h + output > 0"
+COUNTS = f"SELECT COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0) FROM ({_BY_SESSION})"
+COUNTS_BY = f"""
+    SELECT {{name}}, COUNT(*), SUM({_IS_UNPRICED}) FROM (
+        SELECT {{by}} AS {{by}}_id, session, {_NAMED} FROM ({{rows}}) GROUP BY {{by}}, session
+    ) GROUP BY {{by}}_id
+"""
+_SESSION_COLUMNS = """
+    u.id, (SELECT name FROM source WHERE id = u.source) AS source_name, u.key, u.parent_key, u.label, u.project,
+    u.first_ts, u.last_ts, u.seen_at, (SELECT name FROM model WHERE id = u.model) AS model_name, u.state
+"""
+SESSION = f"""
+    SELECT {_SESSION_COLUMNS}, {", ".join(["0"] * len(SUM_COLUMNS))} FROM session AS u
+    WHERE u.source = (SELECT id FROM source WHERE name = ?) AND u.key = ?
+"""
+CHILDREN = """
+    SELECT key FROM session WHERE source = (SELECT id FROM source WHERE name = ?) AND parent_key = ? ORDER BY first_ts
+"""
+WHOLE = f"""
+    SELECT session, {_SUMMED} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
+"""
+_FALLEN = " OR ".join(f"last_{name} < high_{name}" for name in (*TOKENS, "nano"))
+_SILENT = f"COALESCE({', '.join(f'high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
+# The origin that was first read is the weakest; one that states nothing is weaker than any that does.
+STATED = f"""
+    SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
+    FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
+    ORDER BY {_SILENT} DESC, o.id
+"""
+EVENT_COUNT = f"SELECT COUNT(*) FROM usage_event WHERE session = ? AND {_IS_USE}"
+EVENTS = f"""
+    SELECT kind, ts, (SELECT name FROM model WHERE id = model), state, unknown, recorded_nano, own_nano, list_nano,
+        {", ".join(TOKENS)}
+    FROM usage_event WHERE session = ? AND {_IS_USE} ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?
+"""
+CLINE_ROWS = """
+    SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at FROM cline_task_usage
+    WHERE task_id IN (SELECT value FROM json_each(?))
+"""
+_SORTS = {
+    "last_at": "u.last_ts",
+    "started_at": "u.first_ts",
+    "session_id": "u.key",
+    "source": "source_name",
+    "model": "model_name",
+    "input_tokens": "spent.input",
+    "cache_read_tokens": "spent.cache_read",
+    "output_tokens": "spent.output",
+    "tokens": "spent.input + spent.cache_read + spent.cache_write_5m + spent.cache_write_1h + spent.output",
+    "requests": "spent.requests",
+    # Exact up to nine million dollars a session; beyond, equal to the dollar.
+    "cost_usd": " + ".join(
+        f"spent.{money}_usd * {NANO}.0 + spent.{money}_nano" for money in ("recorded", "own", "listed")
+    ),
+}
+
+
+def grouped(rows: str, by: Sequence[str]) -> str:
+    """Return the query for sums of ``rows`` told apart ``by`` some of :data:`GROUP_COLUMNS`."""
+    inner = "".join(f"{GROUP_COLUMNS[each][0]} AS {each}_id, " for each in by)
+    names = "".join(f"{GROUP_COLUMNS[each][1]}, " for each in by)
+    key = ", ".join(f"{each}_id" for each in by)
+    summed = f"SELECT {inner}{_NAMED} FROM ({rows}){f' GROUP BY {key}' if by else ''}"  # our own names
+    return f"SELECT {names}{_COLUMNS} FROM ({summed})"  # our own names
+
+
+def session_page(rows: str, sort: str, *, descending: bool) -> str:
+    """Return the query for a page of sessions: first counts and sums over all, then the page."""
+    direction = "DESC" if descending else "ASC"
+    padding = ", ".join(["NULL"] * 9)
+    spent = ", ".join(f"spent.{name}" for name in SUM_COLUMNS)
+    # A row of eleven columns and the sums: the first one holds the two counts and, from the third on, the sums.
+    first = f"COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0), {_SUMMED}, {padding}"
+    return f"""
+        WITH spent AS MATERIALIZED ({_BY_SESSION.format(rows=rows)})
+        SELECT {first} FROM spent
+        UNION ALL SELECT * FROM (
+            SELECT {_SESSION_COLUMNS}, {spent} FROM spent CROSS JOIN session AS u ON u.id = spent.session
+            ORDER BY {_SORTS[sort]} {direction}, u.id {direction} LIMIT ? OFFSET ?
+        )
+    """  # our own names
+
+
+def of_sources(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return the condition for rows of ``source AS s`` that ``wanted`` names, and its values."""
+    if not wanted.sources:
+        return "TRUE", ()
+    return "s.name IN (SELECT value FROM json_each(?))", (json_of(wanted.sources),)
+
+
+def slot_rows(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return a query for rows (source, model, sums) of ``wanted``, which names no session, and its values."""
+    where, values = _where(wanted, "slot", wanted.first_slot, wanted.end_slot)
+    return f"SELECT source, model, {_COLUMNS} FROM usage_slot WHERE {where}", values  # our own names
+
+
+def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return a query for rows (source, session, model, sums) that add up to ``wanted``, and its values.
+
+    Whole days come from the sums by day, and only the ends of the period from the events.
+    """
+    first = None if wanted.first_slot is None else -(-wanted.first_slot // DAY_SLOTS)
+    end = None if wanted.end_slot is None else wanted.end_slot // DAY_SLOTS
+    if first is not None and end is not None and first >= end:
+        parts = [_events(wanted, wanted.first_slot, wanted.end_slot)]
+    else:
+        where, values = _where(wanted, "day", first, end)
+        parts = [(f"SELECT source, session, model, {_COLUMNS} FROM usage_session_day WHERE {where}", values)]
+        if first is not None and wanted.first_slot != first * DAY_SLOTS:
+            parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS))
+        if end is not None and wanted.end_slot != end * DAY_SLOTS:
+            parts.append(_events(wanted, end * DAY_SLOTS, wanted.end_slot))
+    return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
+
+
+def buckets(wanted: UsageFilter, by: str | None) -> tuple[str, Values]:
+    """Return the query for the sums of stretches of slots, given as a JSON array of pairs, and its further values."""
+    key, name = ("0", "''") if by is None else GROUP_COLUMNS[by]
+    if wanted.names_sessions:
+        where, values = _where(wanted, "ts", None, None)
+        rows = f"SELECT source, model, ts / {SLOT_MS} AS slot, {EVENT_AS_SUMS} FROM usage_event WHERE {where}"
+    else:
+        where, values = _where(wanted, "slot", None, None)
+        rows = f"SELECT source, model, slot, {_COLUMNS} FROM usage_slot WHERE {where}"
+    inside = "slot >= json_extract(bucket.value, '$[0]') AND slot < json_extract(bucket.value, '$[1]')"
+    alias = f"{by}_id" if by else "all_id"
+    return (
+        f"""
+        SELECT place, {name}, {_COLUMNS} FROM (
+            SELECT bucket.key AS place, {key} AS {alias}, {_NAMED}
+            FROM json_each(?) AS bucket CROSS JOIN ({rows}) ON {inside} GROUP BY bucket.key, {alias}
+        )
+        """,  # our own names
+        values,
+    )
+
+
+def _events(wanted: UsageFilter, first: int | None, end: int | None) -> tuple[str, Values]:
+    low = None if first is None else first * SLOT_MS
+    high = None if end is None else end * SLOT_MS
+    where, values = _where(wanted, "ts", low, high)
+    return f"SELECT source, session, model, {EVENT_AS_SUMS} FROM usage_event WHERE {where}", values
+
+
+def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None) -> tuple[str, Values]:
+    """Return the condition for the rows inside ``wanted`` with ``first <= column < end``, and its values."""
+    conditions: list[str] = []
+    values: list[str | int] = []
+    if wanted.sources:
+        conditions.append("source IN (SELECT id FROM source WHERE name IN (SELECT value FROM json_each(?)))")
+        values.append(json_of(wanted.sources))
+    elif column != "ts":
+        # So that the tree, whose key begins with the source, is searched and not walked.
+        conditions.append("source IN (SELECT id FROM source)")
+    for text, value in ((f"{column} >= ?", first), (f"{column} < ?", end)):
+        if value is not None:
+            conditions.append(text)
+            values.append(value)
+    if wanted.models:
+        conditions.append("model IN (SELECT id FROM model WHERE name IN (SELECT value FROM json_each(?)))")
+        values.append(json_of(wanted.models))
+    if wanted.projects:
+        conditions.append("session IN (SELECT id FROM session WHERE project IN (SELECT value FROM json_each(?)))")
+        values.append(json_of(wanted.projects))
+    if wanted.text is not None:
+        conditions.append(
+            "(session IN (SELECT id FROM session WHERE instr(lower(key), lower(?)) OR instr(lower(IFNULL(label, '')), "
+            "lower(?))) OR model IN (SELECT id FROM model WHERE instr(lower(name), lower(?))))"
+        )
+        values += [wanted.text] * 3
+    if wanted.origin is not None:
+        of_origin = "SELECT session FROM meter WHERE origin IN (SELECT id FROM origin WHERE name"
+        conditions.append(f"session IN ({of_origin} = ?))")
+        conditions.append(f"session NOT IN ({of_origin} IN (SELECT value FROM json_each(?))) AND NOT {_SILENT})")
+        values += [wanted.origin, json_of(wanted.stronger)]
+    return " AND ".join(conditions) or "TRUE", tuple(values)
