@@ -7,12 +7,12 @@ growth above its high water only; what a sum says follows from the events alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from aico.core.metering import Amounts, Meter, advance
-from aico.core.sums import GROWTH, PROMPT, REQUEST, WIDTH, Costs, EventKind, Vector, add, measure
+from aico.core.sums import GROWTH, PROMPT, REQUEST, Costs, EventKind, Vector, add, measure
 from aico.core.usage import (
     DAY_SLOTS,
     SLOT_MS,
@@ -99,9 +99,11 @@ class Tally:
     def post(self, more: Vector, ts: int, session: int, model: int) -> None:
         """Add ``more``, which may hold negative numbers where an event moves or gets better."""
         slot = ts // SLOT_MS
-        _post(self.slots, (slot, model), more)
-        _post(self.days, (slot // DAY_SLOTS, session, model), more)
-        _post(self.totals, model, more)
+        # Most of the numbers are 0.
+        spent = [(place, number) for place, number in enumerate(more) if number]
+        _post(self.slots, (slot, model), more, spent)
+        _post(self.days, (slot // DAY_SLOTS, session, model), more, spent)
+        _post(self.totals, model, more, spent)
 
 
 class Growth(NamedTuple):
@@ -379,8 +381,9 @@ class Books:
         self.tally.post(more, event.ts, event.session, event.model)
         session.is_touched = True
         if session.spent is None:
-            session.spent = [0] * WIDTH
-        add(session.spent, more)
+            session.spent = list(more)
+        else:
+            add(session.spent, more)
 
 
 def slot_of(ts: int) -> int:
@@ -388,12 +391,14 @@ def slot_of(ts: int) -> int:
     return ts // SLOT_MS
 
 
-def _post(sums: dict[K, Vector], key: K, more: Vector) -> None:
+def _post(sums: dict[K, Vector], key: K, more: Vector, spent: Sequence[tuple[int, int]]) -> None:
+    """Add ``more``, whose numbers but 0 are ``spent``."""
     known = sums.get(key)
     if known is None:
         sums[key] = list(more)
-    else:
-        add(known, more)
+        return
+    for place, number in spent:
+        known[place] += number
 
 
 def _plus(one: int | None, other: int | None) -> int | None:

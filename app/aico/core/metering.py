@@ -64,9 +64,10 @@ def advance(
     """
     now = amounts_of(reading)
     if known is None:
-        before = booked or (0,) * len(now)
+        if booked is None:
+            return Meter(now, now, reading.unknown, is_joint), now
         growth = tuple(
-            None if number is None else max(0, number - had) for number, had in zip(now, before, strict=True)
+            None if number is None else max(0, number - had) for number, had in zip(now, booked, strict=True)
         )
         return Meter(now, now, reading.unknown, is_joint), growth
     is_joint = is_joint or known.is_joint

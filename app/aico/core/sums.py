@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -113,9 +114,7 @@ def vector_of(row: Sequence[int | None]) -> Vector:
 
 def add(into: Vector, more: Iterable[int]) -> None:
     """Add ``more`` to ``into``."""
-    for place, number in enumerate(more):
-        if number:
-            into[place] += number
+    into[:] = map(operator.add, into, more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core.booking import Books
 from aico.core.db import schema
-from aico.core.db.driver import run_many
 from aico.core.db.statements import put
 from aico.core.money import nano_usd, usd
 from aico.core.usage import MeterReading
@@ -22,8 +20,8 @@ _UPSERT = (
 )
 
 
-async def upsert(
-    connection: AsyncConnection,
+def upsert(
+    connection: sqlite3.Connection,
     books: Books,
     readings: Mapping[str, MeterReading],
     model_name: Callable[[int], str],
@@ -46,4 +44,4 @@ async def upsert(
         model = model_name(session.model) or None
         rows.append((session.key, session.last_ts, model, tokens_in, tokens_out, stated, session.seen_at, now_ms))
     if rows:
-        await run_many(connection, _UPSERT, rows)
+        connection.executemany(_UPSERT, rows)

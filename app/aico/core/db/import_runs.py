@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from aico.core.db.driver import fetch
 from aico.core.db.schema import ImportRun
 from aico.core.db.statements import table_of
 from aico.core.receipts import ImportReceipt
@@ -20,8 +21,8 @@ _ADD = f"INSERT INTO import_run ({', '.join(_NAMES)}) VALUES ({', '.join('?' * l
 _FORGET = "DELETE FROM import_run WHERE id <= ?"
 
 
-async def add_run(
-    connection: AsyncConnection, receipt: ImportReceipt, revision: int | None, error_code: str | None
+def add_run(
+    connection: sqlite3.Connection, receipt: ImportReceipt, revision: int | None, error_code: str | None
 ) -> None:
     """Note a run, and forget what is older than the last ``RUNS_KEPT``: part of a transaction."""
     values = {
@@ -39,9 +40,9 @@ async def add_run(
         "revision": revision,
         "error_code": error_code,
     }
-    [(number,)] = await fetch(connection, _ADD, [values[name] for name in _NAMES])
+    [(number,)] = connection.execute(_ADD, [values[name] for name in _NAMES]).fetchall()
     if number > RUNS_KEPT:
-        await fetch(connection, _FORGET, (number - RUNS_KEPT,))
+        connection.execute(_FORGET, (number - RUNS_KEPT,))
 
 
 async def list_last_runs(connection: AsyncConnection, source: str) -> list[ImportRun]:

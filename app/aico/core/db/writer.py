@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, import_runs, schema
 from aico.core.db.database import Database
-from aico.core.db.driver import Value, fetch, run_many
+from aico.core.db.driver import Value, fetch
 from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import StorageError
@@ -145,12 +143,13 @@ class UsageWriter:
     async def get_position(self) -> tuple[str, int]:
         """Return epoch and revision. Raises StorageBusy, StorageError."""
         async with self._database.read() as connection:
-            return await _read_position(connection)
+            [(epoch, revision)] = await fetch(connection, _POSITION)
+            return epoch, revision
 
     async def find_checkpoint(self, source: str, place: str) -> str | None:
         """Return the position at which ``place`` was left, or None. Raises StorageBusy, StorageError."""
         async with self._database.read() as connection:
-            epoch, _revision = await _read_position(connection)
+            [(epoch, _revision)] = await fetch(connection, _POSITION)
             ids = await fetch(connection, "SELECT id FROM source WHERE name = ?", (source,))
             rows = [row for (number,) in ids for row in await fetch(connection, _CHECKPOINT, (number, place, epoch))]
         return next((str(position) for (position,) in rows), None)
@@ -168,38 +167,39 @@ class UsageWriter:
         names, self._names = self._names, None
         known: _Names | None = None
 
-        async def write(connection: AsyncConnection) -> tuple[ImportReceipt, UsageCommitted | None]:
+        def write(connection: sqlite3.Connection) -> tuple[ImportReceipt, UsageCommitted | None]:
             nonlocal known
-            known = await self._know(connection, names)
-            return await _Transaction(connection, known, batch, self._now_ms).run()
+            known = _know(connection, names)
+            return _Transaction(connection, known, batch, self._now_ms).run()
 
         result = await self._database.write(write)
         self._names = known
         return result
 
-    async def _know(self, connection: AsyncConnection, names: _Names | None) -> _Names:
-        epoch, _revision = await _read_position(connection)
-        if names is not None and names.epoch == epoch:
-            return names
-        sources = await fetch(connection, "SELECT name, id, exact_since FROM source")
-        origins = await fetch(connection, "SELECT source, name, id FROM origin")
-        models = await fetch(connection, "SELECT name, id FROM model")
-        [(last_session,)] = await fetch(connection, "SELECT IFNULL(MAX(id), 0) FROM session")
-        return _Names(
-            epoch,
-            {name: number for name, number, _since in sources},
-            {(source, name): number for source, name, number in origins},
-            {name: number for name, number in models},  # noqa: C416  # rows are no pairs to mypy
-            {number: name for name, number in models},
-            last_session + 1,
-            {number: since for _name, number, since in sources},
-        )
+
+def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
+    epoch, _revision = _read_position(connection)
+    if names is not None and names.epoch == epoch:
+        return names
+    sources = _ask(connection, "SELECT name, id, exact_since FROM source")
+    origins = _ask(connection, "SELECT source, name, id FROM origin")
+    models = _ask(connection, "SELECT name, id FROM model")
+    [(last_session,)] = _ask(connection, "SELECT IFNULL(MAX(id), 0) FROM session")
+    return _Names(
+        epoch,
+        {name: number for name, number, _since in sources},
+        {(source, name): number for source, name, number in origins},
+        {name: number for name, number in models},  # noqa: C416  # rows are no pairs to mypy
+        {number: name for name, number in models},
+        last_session + 1,
+        {number: since for _name, number, since in sources},
+    )
 
 
 class _Transaction:
     """One batch on its way into the database."""
 
-    def __init__(self, connection: AsyncConnection, names: _Names, batch: Batch, now_ms: Callable[[], int]) -> None:
+    def __init__(self, connection: sqlite3.Connection, names: _Names, batch: Batch, now_ms: Callable[[], int]) -> None:
         self._connection = connection
         self._names = names
         self._batch = batch
@@ -207,15 +207,15 @@ class _Transaction:
         self._now_ms = now_ms()
         self._new_models: list[tuple[Value, ...]] = []
 
-    async def run(self) -> tuple[ImportReceipt, UsageCommitted | None]:
+    def run(self) -> tuple[ImportReceipt, UsageCommitted | None]:
         """Load, book and store; see :meth:`UsageWriter.apply`."""
         batch, names = self._batch, self._names
-        source = await self._source(batch.source)
-        origin = await self._origin(source, batch.origin)
-        meter = await self._origin(source, batch.meter)
+        source = self._source(batch.source)
+        origin = self._origin(source, batch.origin)
+        meter = self._origin(source, batch.meter)
         stronger = {names.origins[source, name] for name in batch.stronger if (source, name) in names.origins}
-        records = await self._remembered(source, batch.records)
-        by_key = await self._load_sessions(source, {record.session for record in records})
+        records = self._remembered(source, batch.records)
+        by_key = self._load_sessions(source, {record.session for record in records})
         books = Books(
             origin=origin,
             now_ms=self._now_ms,
@@ -225,30 +225,28 @@ class _Transaction:
         )
         readings = [record for record in records if isinstance(record, MeterReading)]
         if readings:
-            await self._take_readings(books, source, meter, stronger, readings)
-        await self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
-        await self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
+            self._take_readings(books, source, meter, stronger, readings)
+        self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
+        self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         fresh = [session for session in books.sessions.values() if session.is_touched]
         forgotten_count = len(batch.records) - len(records)
         receipt = self._receipt(books, forgotten_count)
-        await self._open(source)
-        await self._checkpoint(source, origin)
+        self._open(source)
+        self._checkpoint(source, origin)
         if not (fresh or gaps):
-            count, latest = await self._count(source)
-            _epoch, revision = await _read_position(self._connection)
+            count, latest = self._count(source)
+            _epoch, revision = _read_position(self._connection)
             return self._ended(replace(receipt, latest_ts=latest, revision=revision)), None
-        await self._store(books, source, meter, gaps)
+        self._store(books, source, meter, gaps)
         if batch.is_cline:
-            await cline_rows.upsert(
-                self._connection, books, self._readings_of(readings), self._model_name, self._now_ms
-            )
-        count, latest = await self._recount(source, fresh)
-        revision = await self._advance()
+            cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
+        count, latest = self._recount(source, fresh)
+        revision = self._advance()
         receipt = replace(receipt, latest_ts=latest, revision=revision)
-        await import_runs.add_run(self._connection, self._ended(receipt), revision, None)
+        import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += sum(session.is_new for session in fresh)
-        rows = await self._fresh_rows(books, source, meter, fresh)
+        rows = self._fresh_rows(books, source, meter, fresh)
         committed = UsageCommitted(
             self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
         )
@@ -256,21 +254,21 @@ class _Transaction:
 
     # Names
 
-    async def _source(self, name: str) -> int:
+    def _source(self, name: str) -> int:
         known = self._names.sources
         if name not in known:
-            known[name] = await self._name(f"{insert(schema.Source, ('name',))} RETURNING id", (name,))
+            known[name] = self._name(f"{insert(schema.Source, ('name',))} RETURNING id", (name,))
         return known[name]
 
-    async def _origin(self, source: int, name: str) -> int:
+    def _origin(self, source: int, name: str) -> int:
         known = self._names.origins
         if (source, name) not in known:
             statement = f"{insert(schema.Origin, ('source', 'name'))} RETURNING id"
-            known[source, name] = await self._name(statement, (source, name))
+            known[source, name] = self._name(statement, (source, name))
         return known[source, name]
 
-    async def _name(self, statement: str, values: tuple[Value, ...]) -> int:
-        [(number,)] = await fetch(self._connection, statement, values)
+    def _name(self, statement: str, values: tuple[Value, ...]) -> int:
+        [(number,)] = _ask(self._connection, statement, values)
         return int(number)
 
     def _model(self, name: str) -> int:
@@ -288,13 +286,13 @@ class _Transaction:
 
     # Loading
 
-    async def _remembered(self, source: int, records: Sequence[Record]) -> Sequence[Record]:
+    def _remembered(self, source: int, records: Sequence[Record]) -> Sequence[Record]:
         """Return ``records`` without those of sessions and requests that were forgotten on request."""
         names = self._names
         if source not in names.forgotten:
-            keys = await fetch(self._connection, _FORGOTTEN, (source,))
+            keys = _ask(self._connection, _FORGOTTEN, (source,))
             names.forgotten[source] = frozenset(key for (key,) in keys)
-            rows = await fetch(self._connection, _FORGOTTEN_KEYS, (source,))
+            rows = _ask(self._connection, _FORGOTTEN_KEYS, (source,))
             names.forgotten_keys[source] = frozenset((kind, high, low) for kind, high, low in rows)
         sessions, events = names.forgotten[source], names.forgotten_keys[source]
         if not (sessions or events):
@@ -305,38 +303,38 @@ class _Transaction:
             if record.session not in sessions and (not events or _event_key(record) not in events)
         ]
 
-    async def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
-        rows = await fetch(self._connection, _SESSIONS, (source, json_of(keys)))
+    def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
+        rows = _ask(self._connection, _SESSIONS, (source, json_of(keys)))
         return {row[1]: SessionEntry(*row) for row in rows}
 
-    async def _load_meters(self, sessions: Iterable[int]) -> dict[int, dict[int, Meter]]:
+    def _load_meters(self, sessions: Iterable[int]) -> dict[int, dict[int, Meter]]:
         """Return the meters by session and origin."""
         found: dict[int, dict[int, Meter]] = {}
-        for session, origin, *columns in await fetch(self._connection, _METERS, (json_of(sessions),)):
+        for session, origin, *columns in _ask(self._connection, _METERS, (json_of(sessions),)):
             last, high, (unknown, is_joint) = tuple(columns[:7]), tuple(columns[7:14]), columns[14:]
             found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint))
         return found
 
-    async def _load_sums(self, source: int, sessions: Iterable[int]) -> dict[int, Sums]:
+    def _load_sums(self, source: int, sessions: Iterable[int]) -> dict[int, Sums]:
         """Return what sessions have spent altogether."""
-        rows = await fetch(self._connection, _BOOKED, (source, json_of(sessions)))
+        rows = _ask(self._connection, _BOOKED, (source, json_of(sessions)))
         return {session: Sums.of(columns) for session, *columns in rows}
 
-    async def _load_events(self, books: Books, source: int, kind: EventKind, keys: Sequence[tuple[int, int]]) -> None:
+    def _load_events(self, books: Books, source: int, kind: EventKind, keys: Sequence[tuple[int, int]]) -> None:
         """Put the stored events called ``keys`` into ``books``."""
         if keys:
-            for row in await fetch(self._connection, _EVENTS, (json_of(keys), source, kind.code)):
+            for row in _ask(self._connection, _EVENTS, (json_of(keys), source, kind.code)):
                 event = _event_of(row)
                 books.events[event.kind.code, *event.key] = event
 
     # Taking
 
-    async def _take_readings(
+    def _take_readings(
         self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
     ) -> None:
-        known = await self._load_meters(session.id for session in books.sessions.values())
+        known = self._load_meters(session.id for session in books.sessions.values())
         first = [session for session, meters in known.items() if meter not in meters]
-        booked = await self._load_sums(source, first) if first else {}
+        booked = self._load_sums(source, first) if first else {}
         growths: list[Growth] = []
         for reading in readings:
             session = books.sessions.get(reading.session)
@@ -362,12 +360,12 @@ class _Transaction:
             if growth.books
         ]
         old = [key for growth, key in posted if not growth.session.is_new]
-        await self._load_events(books, source, GROWTH, old)
+        self._load_events(books, source, GROWTH, old)
         for growth, key in posted:
             books.book(growth, key)
-        await self._restate(books, growths)
+        self._restate(books, growths)
 
-    async def _restate(self, books: Books, growths: Sequence[Growth]) -> None:
+    def _restate(self, books: Books, growths: Sequence[Growth]) -> None:
         """Say of earlier events of a session that it is priced or measured, when that becomes known."""
         changed = {
             growth.session.id: growth
@@ -377,23 +375,23 @@ class _Transaction:
         }
         if not changed:
             return
-        stored = [_event_of(row) for row in await fetch(self._connection, _GROWTH_OF, (json_of(changed),))]
+        stored = [_event_of(row) for row in _ask(self._connection, _GROWTH_OF, (json_of(changed),))]
         for event in stored:
             growth = changed[event.session]
             event = books.events.setdefault((event.kind.code, *event.key), event)  # noqa: PLW2901  # the one that counts
             books.restate(growth.session, growth.meter, [event])
 
-    async def _take_events(self, books: Books, source: int, records: Sequence[UsageEvent]) -> None:
+    def _take_events(self, books: Books, source: int, records: Sequence[UsageEvent]) -> None:
         keys = [split_key(record.key) for record in records]
         former = [split_key(record.former_key) for record in records if record.former_key is not None]
-        await self._load_events(books, source, REQUEST, [*keys, *former])
+        self._load_events(books, source, REQUEST, [*keys, *former])
         for record, key in zip(records, keys, strict=True):
             old = None if record.former_key is None else books.events.get((REQUEST.code, *split_key(record.former_key)))
             books.take_event(record, key, old)
 
-    async def _take_prompts(self, books: Books, source: int, records: Sequence[PromptSeen]) -> None:
+    def _take_prompts(self, books: Books, source: int, records: Sequence[PromptSeen]) -> None:
         keys = [split_key(record.key) for record in records]
-        await self._load_events(books, source, PROMPT, keys)
+        self._load_events(books, source, PROMPT, keys)
         for record, key in zip(records, keys, strict=True):
             books.take_prompt(record, key)
 
@@ -414,12 +412,12 @@ class _Transaction:
 
     # Storing
 
-    async def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
+    def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
         connection, sessions = self._connection, books.sessions.values()
         if self._new_models:
-            await run_many(connection, insert(schema.Model, ("id", "name")), self._new_models)
-        await _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
-        await _many(
+            _many(connection, insert(schema.Model, ("id", "name")), self._new_models)
+        _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
+        _many(
             connection,
             _SET_SESSION,
             [
@@ -428,7 +426,7 @@ class _Transaction:
                 if each.is_changed and not each.is_new
             ],
         )
-        await _many(
+        _many(
             connection,
             _PUT_METER,
             [
@@ -437,32 +435,32 @@ class _Transaction:
                 if session in books.changed_meters
             ],
         )
-        await _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
+        _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
         changed = [each for each in books.events.values() if each.is_changed and each.id is not None]
-        await _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
+        _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
         tally = books.tally
-        await _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
-        await _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
-        await _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
-        await _many(connection, _PUT_GAP, gaps)
+        _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
+        _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
+        _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
+        _many(connection, _PUT_GAP, gaps)
 
-    async def _open(self, source: int) -> None:
+    def _open(self, source: int) -> None:
         """Note the end of the first reading: from then on usage is seen as it happens."""
         since = self._names.exact_since
         if since.get(source) is None and not self._batch.remaining_count:
             since[source] = self._now_ms
-            await fetch(self._connection, _OPEN, (self._now_ms, source))
+            _ask(self._connection, _OPEN, (self._now_ms, source))
 
-    async def _checkpoint(self, source: int, origin: int) -> None:
+    def _checkpoint(self, source: int, origin: int) -> None:
         rows: list[tuple[Value, ...]] = [
             (source, place, origin, self._names.epoch, position, self._now_ms)
             for place, position in self._batch.checkpoints
         ]
-        await _many(self._connection, _PUT_CHECKPOINT, rows)
+        _many(self._connection, _PUT_CHECKPOINT, rows)
 
-    async def _advance(self) -> int:
-        _epoch, revision = await _read_position(self._connection)
-        found = await fetch(self._connection, _ADVANCE, (revision,))
+    def _advance(self) -> int:
+        _epoch, revision = _read_position(self._connection)
+        found = _ask(self._connection, _ADVANCE, (revision,))
         if not found:
             raise StorageError("another writer changed it")
         return int(found[0][0])
@@ -489,32 +487,30 @@ class _Transaction:
         duration_ms = round((time.perf_counter() - self._batch.started) * 1000, 3)
         return replace(receipt, finished_at_ms=self._clock(), duration_ms=duration_ms)
 
-    async def _count(self, source: int) -> tuple[int, int | None]:
+    def _count(self, source: int) -> tuple[int, int | None]:
         known = self._names.session_counts.get(source)
         if known is None:
-            [(count, latest)] = await fetch(self._connection, _STATE, (source,))
+            [(count, latest)] = _ask(self._connection, _STATE, (source,))
             known = self._names.session_counts[source] = (count, latest)
         return known
 
-    async def _recount(self, source: int, fresh: Sequence[SessionEntry]) -> tuple[int, int | None]:
+    def _recount(self, source: int, fresh: Sequence[SessionEntry]) -> tuple[int, int | None]:
         """Return how many sessions there are now, and the greatest moment of them."""
         known = self._names.session_counts.get(source)
         if known is None:
-            return await self._count(source)
+            return self._count(source)
         count = known[0] + sum(session.is_new for session in fresh)
         # A moment may also go back: then it is asked for, at the end of an index.
-        [(latest,)] = await fetch(self._connection, _LATEST, (source,))
+        [(latest,)] = _ask(self._connection, _LATEST, (source,))
         self._names.session_counts[source] = (count, latest)
         return count, latest
 
-    async def _fresh_rows(
-        self, books: Books, source: int, meter: int, fresh: list[SessionEntry]
-    ) -> tuple[FreshSession, ...]:
+    def _fresh_rows(self, books: Books, source: int, meter: int, fresh: list[SessionEntry]) -> tuple[FreshSession, ...]:
         fresh.sort(key=_last_ts, reverse=True)
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
-        totals = await self._load_sums(source, old) if old else {}
-        meters = await self._load_meters(old) if old else {}
+        totals = self._load_sums(source, old) if old else {}
+        meters = self._load_meters(old) if old else {}
         rows = []
         for session in shown:
             spent = Sums() if session.spent is None else Sums(tuple(session.spent))
@@ -543,14 +539,18 @@ class _Transaction:
         return tuple(rows)
 
 
-async def _read_position(connection: AsyncConnection) -> tuple[str, int]:
-    [(epoch, revision)] = await fetch(connection, _POSITION)
+def _read_position(connection: sqlite3.Connection) -> tuple[str, int]:
+    [(epoch, revision)] = _ask(connection, _POSITION)
     return epoch, revision
 
 
-async def _many(connection: AsyncConnection, statement: str, rows: Sequence[tuple[Value, ...]]) -> None:
+def _ask(connection: sqlite3.Connection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
+    return connection.execute(statement, values).fetchall()
+
+
+def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Value, ...]]) -> None:
     if rows:
-        await run_many(connection, statement, rows)
+        connection.executemany(statement, rows)
 
 
 def _event_key(record: Record) -> EventKey | None:
