@@ -34,7 +34,7 @@ OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the home of a user who has a ledger, a database, and nothing but stand-ins on the PATH."""
     for name in list(os.environ):
-        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_", "WSL_")):
+        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_")):
             monkeypatch.delenv(name)
     home = tmp_path.resolve() / "home"
     LedgerFile(home / ".cline/data/state/taskHistory.json").write(entry("1"))

@@ -103,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
-    service_words = "have the system start it by itself: systemd, launchd, Windows around WSL"
+    service_words = "have the system start it by itself: systemd, launchd"
     _add_service_actions(commands.add_parser("service", help=service_words), settings)
     return parser
 

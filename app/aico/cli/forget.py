@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from datetime import UTC, datetime
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
 from aico.core.clock import now_ms
@@ -53,9 +54,12 @@ def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
         if going.task_ids:
             asyncio.run(asyncio.to_thread(forget, path, going.task_ids, now_ms()))
             asyncio.run(asyncio.to_thread(BackupFolder(path).clear))
+        say(*_lines(going, "Forgot"))
+        if going.task_ids:
+            # A recovery from this one, too, knows what was forgotten.
+            asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
     finally:
         lock.release()
-    say(*_lines(going, "Forgot"))
     if going.task_ids and (kept := list_aside(path)):
         say("These files may hold it still; remove them yourself:", *(f"  {file}" for file in kept))
     return going

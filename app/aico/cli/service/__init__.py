@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pwd
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,7 +18,6 @@ from aico.cli.service.program import Program, make_program
 from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
-from aico.cli.service.wsl import WindowsTask
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
@@ -70,12 +68,10 @@ def control(options: argparse.Namespace) -> int:
 
 
 def find_supervisor(environment: Mapping[str, str]) -> Supervisor:
-    """Return what starts services here: launchd on macOS, the Windows around a WSL, else systemd."""
+    """Return what starts services here: launchd on macOS, else systemd."""
     home = Path("~").expanduser()
     if sys.platform == "darwin":
         return Launchd(home / "Library", os.getuid())
-    if distribution := environment.get("WSL_DISTRO_NAME"):
-        return WindowsTask(home, distribution, pwd.getpwuid(os.getuid()).pw_name)
     return Systemd(Path(environment.get("XDG_CONFIG_HOME") or home / ".config"))
 
 

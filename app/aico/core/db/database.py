@@ -68,7 +68,7 @@ class Database:
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
 
-        A damaged file is set aside and the best that can be had takes its place; :attr:`recovery` tells of it. Raises
+        A damaged file is set aside and the newest backup takes its place; :attr:`recovery` tells of it. Raises
         StorageNewer for a database of a newer version and StorageForeign for another program's (both untouched),
         StorageBusy, StorageError.
         """

@@ -77,10 +77,13 @@ class OutputFailed(ObserverError):
 
 
 class SupervisorRefused(ObserverError):
-    """What starts services on this system (systemd, launchd, the Task Scheduler) is not there or did not obey."""
+    """What starts services on this system (systemd, launchd) is not there or did not obey."""
 
     code = "supervisor_refused"
-    hint = "Log in as the user whose service it is, not by su or sudo. `aico serve` runs without any of that."
+    hint = (
+        "Log in as the user whose service it is, not by su or sudo; WSL starts systemd only with systemd=true in "
+        "/etc/wsl.conf. `aico serve` runs without any of that."
+    )
 
     def __init__(self, supervisor: str, reason: str) -> None:
         # Another program speaks: nothing of it may steer the terminal.
