@@ -16,12 +16,12 @@ from aico.core.domain import TaskUsage
 from aico.core.money import nano_usd
 from aico.features.demo.growing import StepKind
 from aico.features.demo.texts import CANARY_PREFIX
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.listener import Listener, listening
-from tests.e2e.server import ServerProcess, prepare_database
-from tests.emulator.client import ClineProcess
-from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.emulator.ways import ALL_WAYS
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.fake_page_socket import Listener, listening
+from tests.e2e.server_process import ServerProcess, prepare_database
+from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.emulator.fake_cline_process import ClineProcess
+from tests.emulator.ways_of_writing import ALL_WAYS
 
 UPDATES = 200
 USAGE_PAGE = 1_000

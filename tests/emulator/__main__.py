@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from aico.features.demo.growing import DEMO_WEIGHTS, HARSH_WEIGHTS, GrowingLedger
-from tests.emulator.commands import CommandReader, StepCommand
-from tests.emulator.neighbours import lay_out_neighbours
-from tests.emulator.protocol import Update
-from tests.emulator.scribe import Scribe
-from tests.emulator.ways import ALL_WAYS, Way
+from tests.emulator.command_reader import CommandReader, StepCommand
+from tests.emulator.fake_cline_writer import Scribe
+from tests.emulator.forbidden_neighbours import lay_out_neighbours
+from tests.emulator.update_lines import Update
+from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
 
 class Options(argparse.Namespace):

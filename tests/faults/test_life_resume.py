@@ -18,10 +18,10 @@ from aico.core.domain import TaskUsage, Trigger
 from aico.features.demo.growing import HARSH_WEIGHTS, GrowingLedger, StepKind
 from aico.features.demo.writer import write_by_rename
 from aico.services import hub as hub_module
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, now_ms
-from tests.faults.audit import audit
-from tests.faults.counts import SEED, count_of, rng_of
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
+from tests.faults.database_audit import audit
+from tests.faults.fault_counts import SEED, count_of, rng_of
 
 HANG_S = 60.0
 PAGES = 8

@@ -8,9 +8,9 @@ from random import Random
 
 from aico.features.demo.growing import DELETIONS, GrowingLedger, StepKind
 from aico.features.demo.js_json import stringify, stringify_pretty
-from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.emulator.protocol import Update
-from tests.emulator.ways import Way, write_ledger
+from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.emulator.update_lines import Update
+from tests.emulator.ways_of_writing import Way, write_ledger
 
 
 class Scribe:

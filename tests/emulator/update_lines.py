@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aico.core.domain import TaskUsage
 from aico.features.demo.growing import StepKind
-from tests.emulator.ways import Way
+from tests.emulator.ways_of_writing import Way
 
 
 @dataclass(frozen=True, slots=True)

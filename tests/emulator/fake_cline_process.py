@@ -14,9 +14,9 @@ from typing import Self
 
 from aico.core.domain import TaskUsage
 from aico.features.demo.growing import StepKind
-from tests.emulator.commands import STOP, StepCommand
-from tests.emulator.protocol import Update
-from tests.emulator.ways import ALL_WAYS, Way
+from tests.emulator.command_reader import STOP, StepCommand
+from tests.emulator.update_lines import Update
+from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
 _ROOT = Path(__file__).resolve().parents[2]
 _END_DEADLINE_S = 60.0
