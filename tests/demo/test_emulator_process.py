@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from aico.features.demo.entry import true_usage
-from aico.features.demo.growing import StepKind
 from aico.features.demo.texts import CANARY_PREFIX
+from aico.features.demo.work import StepKind
 from tests.emulator.broken_entries import BROKEN_ENTRIES
 from tests.emulator.fake_cline_process import ClineProcess, EmulatorError
 from tests.emulator.forbidden_neighbours import NEIGHBOURS
+from tests.emulator.ledger_truth import true_usage
 from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
 NOW_MS = 1_772_000_000_000

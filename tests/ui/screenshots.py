@@ -113,7 +113,7 @@ class Camera:
 
 def _take_data(camera: Camera, services: Services, proxy: str) -> None:
     service = services.make(budget_daily_usd="25", budget_monthly_usd="150", kimi_proxy_url=proxy)
-    generated = LedgerGenerator(7, moment_ms(), days=75, utc_offset_minutes=60).entries(900)
+    generated = LedgerGenerator(7, moment_ms(), days=75).entries(900)
     service.ledger.write(*({**one} for one in generated))
     service.start()
     watched = watch_since(moment_ms(45))
