@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from aico.api.forwarded import is_from_elsewhere, is_loopback
 from aico.api.login import equal, is_proof, list_cookies
 from aico.core.clock import now_ms
 from aico.core.errors import HostRefused, OriginRefused, TokenRequired
@@ -61,7 +62,7 @@ class AccessRules:
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
             self._check_origin(headers)
         if self.token is None:
-            _check_local(scope)
+            _check_local(scope, headers)
         elif not self._is_open(scope):
             self._check_token(self.token, headers)
 
@@ -99,8 +100,13 @@ def route_of(scope: Scope) -> str:
     return path if inside and not inside.startswith("/") else inside or "/"
 
 
-def _check_local(scope: Scope) -> None:
-    """Raise TokenRequired for a caller on another machine: it came through an application that listens further."""
+def _check_local(scope: Scope, headers: Headers) -> None:
+    """Raise TokenRequired for a caller on another machine.
+
+    It came through a proxy or tunnel that calls us from this machine, or through an application that listens further.
+    """
+    if is_from_elsewhere(headers):
+        raise TokenRequired(is_set=False)
     client: tuple[str, int] | None = scope.get("client")
     if client is None:
         return  # a socket of this machine's file system
@@ -108,9 +114,8 @@ def _check_local(scope: Scope) -> None:
         address = ip_address(client[0])
     except ValueError:
         return  # a name that the server gave, no address
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_loopback:
-        raise TokenRequired
+    if not is_loopback(address):
+        raise TokenRequired(is_set=False)
 
 
 def _is_bearer(token: str, headers: Headers) -> bool:

@@ -41,13 +41,18 @@ class RequestInvalid(RequestRefused):
 
 
 class TokenRequired(RequestRefused):
-    """A token is set and the caller did not show it."""
+    """A token is set and the caller did not show it; or none is set and the caller is on another machine."""
 
     code = "token_required"
-    hint = "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed."
+    hint = (
+        "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed. "
+        "Where no token is set yet, set AICO_TOKEN."
+    )
 
-    def __init__(self) -> None:
-        super().__init__("This service asks for its token.")
+    def __init__(self, *, is_set: bool = True) -> None:
+        elsewhere = "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
+        super().__init__("This service asks for its token." if is_set else elsewhere)
+        self.is_set = is_set
 
 
 class OriginRefused(RequestRefused):
