@@ -90,7 +90,7 @@ SENTENCES: dict[ObserverError, str] = {
         "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
     ),
     errors.OriginRefused(): "Web pages of this origin may not call this service.",
-    errors.HostRefused(): "This service does not answer to that host name.",
+    errors.HostRefused("is missing"): "The Host header is missing.",
     errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
     errors.TooManyConnections(3): "All 3 connections are in use.",
     errors.RouteNotFound(): "There is nothing at this address.",

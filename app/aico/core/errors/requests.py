@@ -69,10 +69,13 @@ class HostRefused(RequestRefused):
     """The Host header names neither this machine nor a listed name (DNS rebinding)."""
 
     code = "host_refused"
-    hint = "Open the service by 127.0.0.1 or localhost, or add the name to AICO_ALLOWED_HOSTS."
+    hint = (
+        "Open the service by 127.0.0.1, localhost or [::1], at any port, "
+        "or add the name, with its port if that is another one than ours, to AICO_ALLOWED_HOSTS."
+    )
 
-    def __init__(self) -> None:
-        super().__init__("This service does not answer to that host name.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The Host header {reason}.")
 
 
 class HeadTooLarge(RequestRefused):
