@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aico.cli.service import launchd, systemd
 from aico.cli.service.plan import MARK
 from aico.cli.service.program import Program, is_plain
-from tests.ledger.ledgers import ANEW
+from tests.ledger.handmade_ledgers import ANEW
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"

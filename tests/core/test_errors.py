@@ -86,8 +86,11 @@ SENTENCES: dict[ObserverError, str] = {
     errors.HeadTooLarge(32_768): "The address and headers of the request exceed 32768 bytes.",
     errors.RequestInvalid("tz", "is unknown"): "tz: is unknown.",
     errors.TokenRequired(): "This service asks for its token.",
+    errors.TokenRequired(is_set=False): (
+        "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
+    ),
     errors.OriginRefused(): "Web pages of this origin may not call this service.",
-    errors.HostRefused(): "This service does not answer to that host name.",
+    errors.HostRefused("is missing"): "The Host header is missing.",
     errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
     errors.TooManyConnections(3): "All 3 connections are in use.",
     errors.RouteNotFound(): "There is nothing at this address.",

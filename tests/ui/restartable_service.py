@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,7 +21,8 @@ from types import TracebackType
 from typing import Self
 
 from aico.features.demo.writer import replace_file
-from tests.faults.nursery import Child, Nursery
+from bench.ports import free_ports
+from tests.e2e.server_forker import ForkedServer, ServerForker
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 60.0
@@ -38,17 +38,7 @@ def now_ms() -> int:
 
 # Below the range from which the system gives ports by itself, and apart from those of other processes that run tests: a
 # service is started on its port later, and again after it was killed.
-_PORTS = iter(range(20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 32_000))
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, and that nobody else will be given."""
-    for port in _PORTS:
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is left")
+_PORTS = free_ports(20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 32_000)
 
 
 def entry(
@@ -120,15 +110,15 @@ class Ledger:
 class Service:
     """``aico serve`` as a process. It can be killed and started again on the same port and database.
 
-    Where there is a nursery, it starts the process: as before, but for the second that the imports take.
+    Where there is a forker, it starts the process: as before, but for the second that the imports take.
     """
 
     def __init__(
-        self, folder: Path, environment: dict[str, str] | None = None, *, nursery: Nursery | None = None
+        self, folder: Path, environment: dict[str, str] | None = None, *, forker: ServerForker | None = None
     ) -> None:
         self.database = folder / "data" / "observer.db"
         self.ledger = Ledger(folder / "cline" / "taskHistory.json")
-        self.port = free_port()
+        self.port = next(_PORTS)
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_"))},
@@ -138,8 +128,8 @@ class Service:
             "HOME": str(folder),
             **(environment or {}),
         }
-        self._nursery = nursery
-        self._process: subprocess.Popen[bytes] | Child | None = None
+        self._forker = forker
+        self._process: subprocess.Popen[bytes] | ForkedServer | None = None
         self._said = folder / "said.out"
 
     def __enter__(self) -> Self:
@@ -181,9 +171,9 @@ class Service:
         files = (self._said, self._said.with_suffix(".err"))
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
 
-    def _begin(self, command: str) -> subprocess.Popen[bytes] | Child:
-        if self._nursery is not None:
-            return self._nursery.begin(self._environment, self._said, command)
+    def _begin(self, command: str) -> subprocess.Popen[bytes] | ForkedServer:
+        if self._forker is not None:
+            return self._forker.begin(self._environment, self._said, command)
         with self._said.open("ab") as said:
             return subprocess.Popen(
                 [sys.executable, "-m", "aico", command],
@@ -208,7 +198,7 @@ class Service:
 
     def _has_ended_within(self, seconds: float) -> bool:
         assert self._process is not None
-        if isinstance(self._process, Child):
+        if isinstance(self._process, ForkedServer):
             return self._process.wait_for(seconds) is not None
         try:
             self._process.wait(seconds)
