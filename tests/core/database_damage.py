@@ -9,13 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-<<<<<<< HEAD:tests/core/database_damage.py
 from aico.core.db.upkeep.verification import Check, verify
 from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, usage
-=======
-from aico.core.db.upkeep.verification import Check, verify
-from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, usage
->>>>>>> main:tests/core/database_damage.py
 
 PAGE_BYTES = 4096
 HOUR_MS = 3_600_000
