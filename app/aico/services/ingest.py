@@ -59,7 +59,7 @@ class Ingest:
     def __init__(
         self,
         writer: UsageWriter,
-        publish: Callable[[UsageCommitted, Intake], None],
+        publish: Callable[[UsageCommitted, Intake, Reading], None],
         now_ms: Callable[[], int],
         max_entries_per_run: int,
     ) -> None:
@@ -239,7 +239,7 @@ class Ingest:
             with collector_paused():
                 reading = await intake.feed.read(trigger)
                 batches = deque(intake.batches(reading, self._limit, started))
-                receipt = await self._apply(intake, batches.popleft())
+                receipt = await self._apply(intake, reading, batches.popleft())
         except (SourceError, StorageError) as error:
             # Its trace holds the frames of a reading, and they the file's bytes, for as long as anybody keeps it.
             failure = error.with_traceback(None)
@@ -264,7 +264,7 @@ class Ingest:
         started = time.perf_counter()
         try:
             with collector_paused():
-                receipt = await self._apply(rest.intake, rest.batches.popleft())
+                receipt = await self._apply(rest.intake, rest.reading, rest.batches.popleft())
         except StorageError as error:
             # What is stored stays; the rest comes with the next reading, which nothing was remembered of.
             self._rests.remove(rest)
@@ -277,10 +277,10 @@ class Ingest:
                 await self._complete(rest.intake, rest.reading, rest.total)
         await self._settle(rest.intake.key)
 
-    async def _apply(self, intake: Intake, batch: Batch) -> ImportReceipt:
+    async def _apply(self, intake: Intake, reading: Reading, batch: Batch) -> ImportReceipt:
         receipt, committed = await self._writer.apply(batch)
         if committed is not None:
-            self._publish(committed, intake)
+            self._publish(committed, intake, reading)
             # Whoever listens is told before anything else is done.
             await asyncio.sleep(0)
             _log.info("%s", describe(receipt))

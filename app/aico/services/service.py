@@ -18,6 +18,7 @@ from aico.core.events import WatcherStateChanged
 from aico.core.receipts import UsageCommitted
 from aico.core.settings import Settings
 from aico.core.source_settings import CLINE
+from aico.features.files.feed import Reading
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source, Surroundings
 from aico.services import messages
@@ -114,9 +115,9 @@ class ObserverService:
         for message in messages.of_commit(event):
             self.hub.publish_change(event.receipt.revision, message)
 
-    def _publish_import(self, event: UsageCommitted, intake: Intake) -> None:
+    def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
         self.publish_commit(event)
-        self.latency.note(event.receipt, intake.feed)
+        self.latency.note(event.receipt, intake.feed.place, reading.written_ns)
 
     def _publish_state(self, intake: Intake, event: WatcherStateChanged) -> None:
         for message in messages.of_state(intake.source.id, intake.origin.id, event):

@@ -80,9 +80,23 @@ class SourcesService:
 
     async def start(self) -> None:
         """Open what settings and switches say, and begin to watch it. Raises StorageBusy, StorageError."""
-        self._switches = await list_switches(self._database, self._machine)
+        await self.load()
         async with self._turn:
             await self._follow()
+
+    async def load(self) -> None:
+        """Read the switches. Raises StorageBusy, StorageError."""
+        self._switches = await list_switches(self._database, self._machine)
+
+    def list_enabled(self) -> list[Intake]:
+        """Return every place that settings and switches say is read, in the order of the sources; opens nothing."""
+        return [
+            Intake(source, origin, origin.open(place.path, self._limits))
+            for source in self._sources.values()
+            for origin, is_on in self._list_origins(source)
+            if is_on
+            for place in self._places(source.id, origin)
+        ]
 
     async def stop(self) -> None:
         """Watch nothing any more."""
@@ -234,17 +248,11 @@ class SourcesService:
 
     async def _follow(self) -> None:
         """Open what is to be read and close what is not."""
-        wanted = {
-            IntakeKey(source.id, origin.id, place.path): (source, origin)
-            for source in self._sources.values()
-            for origin, is_on in self._list_enabled(source)
-            if is_on
-            for place in self._places(source.id, origin)
-        }
+        wanted = {intake.key: intake for intake in self.list_enabled()}
         await self._close([key for key in self._open if key not in wanted])
-        for key, (source, origin) in wanted.items():
+        for key, intake in wanted.items():
             if key not in self._open:
-                await self._begin(Intake(source, origin, origin.open(key.path, self._limits)))
+                await self._begin(intake)
 
     async def _begin(self, intake: Intake) -> None:
         try:
@@ -271,7 +279,7 @@ class SourcesService:
         for each in closed:
             await self._ingest.remove(each.intake.key)
 
-    def _list_enabled(self, source: Source) -> list[tuple[Origin, bool]]:
+    def _list_origins(self, source: Source) -> list[tuple[Origin, bool]]:
         decisions = self._decide(source)
         return [(origin, self._is_on(source, origin, decisions[origin.id])) for origin in source.origins]
 

@@ -37,6 +37,8 @@ class Reading:
     counts: ReadingCounts
     checkpoints: tuple[Checkpoint, ...] = field(default=())
     """Written with the last of the records."""
+    written_ns: int | None = None
+    """When what was read was written, nanoseconds since 1970; None where that is not known."""
     repeats: bool = False
     """True when the bytes were those of the last completed reading."""
 
@@ -70,10 +72,6 @@ class Feed(Protocol):
     @property
     def identity(self) -> Hashable:
         """What ``stat`` said of the last reading that was committed to its end; None before, or when it may be old."""
-
-    @property
-    def last_write_ns(self) -> int | None:
-        """When what was read last was written, nanoseconds since 1970; None where that is not known."""
 
     def look(self) -> Look:
         """Return the metadata of what is there. Raises SourceError. Blocks for a few system calls."""
