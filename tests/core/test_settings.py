@@ -451,6 +451,15 @@ def test_origin_that_is_none_is_refused(origin: str) -> None:
         load_settings({}, {"AICO_LEDGER_PATH": "/a/taskHistory.json", "AICO_ALLOWED_ORIGINS": origin})
 
 
+@pytest.mark.parametrize("hosts", ["*", "a.example, *", "*.example", "*:8611"])
+def test_hosts_are_named_one_by_one(environment: Environment, hosts: str) -> None:
+    """A star is refused with its reason: it would let any page in under its own name."""
+    error = refuse(environment | {"AICO_ALLOWED_HOSTS": hosts})
+    assert error.setting.startswith("allowed_hosts")
+    assert "any web page" in str(error)
+    assert "AICO_ALLOWED_HOSTS" in str(error)
+
+
 SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
 
 

@@ -51,7 +51,13 @@ def _split_list(value: object) -> object:
     return value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
+def _refuse_star(host: str) -> str:
+    if "*" in host:
+        raise ValueError("must name each host: with '*' any web page could pass for this service under its own name")
+    return host
+
+
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_refuse_star)], ...], BeforeValidator(_split_list)]
 _Origin = Annotated[str, StringConstraints(pattern=_HTTP_ADDRESS)]
 Origins = Annotated[tuple[_Origin, ...], BeforeValidator(_split_list)]
 """Never ``null`` or ``*``: a sandboxed page of anybody has the origin ``null``."""
@@ -133,7 +139,7 @@ class Settings(BaseModel):
     """WebSocket connections at once; never above the descriptor limit less 100."""
     allowed_origins: Origins = ()
     """Web pages that may call besides our own, as ``scheme://host:port``."""
-    allowed_hosts: Names = ()
+    allowed_hosts: Hosts = ()
     """Host names that are answered besides the loopback ones, with or without a port."""
     debounce_ms: float = Field(default=50, ge=0, le=5_000, allow_inf_nan=False)
     """Quiet time after the last write before reading."""
