@@ -290,17 +290,35 @@ def _default_ledger(environment: Mapping[str, str]) -> tuple[str, str]:
 
 def default_sessions(environment: Mapping[str, str]) -> tuple[str, str]:
     """Return where Cline keeps its session store, and what says so. Source: ``resolveDbDataDir`` in Cline."""
-    if folder := environment.get("CLINE_DB_DATA_DIR", "").strip().rstrip("/"):
+    if folder := find_cline_folder(environment, "CLINE_DB_DATA_DIR"):
         return f"{folder}/{SESSIONS_NAME}", "CLINE_DB_DATA_DIR"
     folder, origin = _data_folder(environment)
     return f"{folder}/db/{SESSIONS_NAME}", origin
 
 
 def _data_folder(environment: Mapping[str, str]) -> tuple[str, str]:
-    if folder := environment.get("CLINE_DATA_DIR", "").strip().rstrip("/"):
+    if folder := find_cline_folder(environment, "CLINE_DATA_DIR"):
         return folder, "CLINE_DATA_DIR"
-    if folder := environment.get("CLINE_DIR", "").strip().rstrip("/"):
-        return f"{folder}/data", "CLINE_DIR"
+    if folder := find_cline_folder(environment, "CLINE_DIR", "data"):
+        return folder, "CLINE_DIR"
+    return f"{_home()}/.cline/data", "default"
+
+
+def find_cline_folder(environment: Mapping[str, str], variable: str, below: str = "") -> str | None:
+    """Return the folder that one of Cline's variables names, None where it names none.
+
+    Blanks around it do not count, ``.``, ``..`` and ``//`` are taken out, and a relative one begins at the working
+    directory, all of it as Cline does. Only ``~`` Cline leaves as it is, because its shell has replaced it already; in
+    a unit or an .env file nobody has. Source: ``resolveClineDataDir`` in Cline (``join`` of Node's path module).
+    """
+    text = environment.get(variable, "").strip()
+    if not text:
+        return None
+    if text == "~" or text.startswith("~/"):
+        text = _home() + text[1:]
+    return os.path.normpath(os.path.join(os.getcwd(), text, below))  # noqa: PTH109, PTH118  # as text: NUL and all
+
+
+def _home() -> str:
     # The home directory may itself lie behind a link (macOS, network homes); below it, none is followed.
-    home = os.path.realpath(Path("~").expanduser())
-    return f"{home}/.cline/data", "default"
+    return os.path.realpath(Path("~").expanduser())
