@@ -55,6 +55,8 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
     loaded = load_settings({}, environment)
     values = loaded.settings.model_dump(exclude={"ledger_path", "sessions_path"})
     assert values == {
+        "enabled_sources": "choose",
+        "sources": {},
         "cline_sessions": False,
         "database_path": platformdirs.user_data_path(APP_NAME) / "observer.db",
         "host": "127.0.0.1",

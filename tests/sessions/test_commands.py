@@ -261,7 +261,7 @@ def test_service_shares_temporary_files_with_a_store_that_lies_there(
         loaded = load_settings({**paths, "sessions_path": "/tmp/sessions.db", **flags})  # noqa: S108  # never opened
         return program.make_program(loaded, {"AICO_CONFIG": "/x/config.toml"}).needs_shared_tmp
 
-    assert (needs(), needs(cline_sessions=True)) == (False, True)
+    assert (needs(), needs(cline_sessions=True), needs(enabled_sources="all")) == (False, True, True)
 
 
 def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:

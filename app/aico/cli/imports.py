@@ -7,7 +7,8 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterable
 
-from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_OK, say
+from aico.cli.settings import load
 from aico.core.clock import now_ms
 from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger
@@ -15,7 +16,7 @@ from aico.core.errors import InstanceRunning, StoreError
 from aico.core.instance_lock import InstanceLock
 from aico.core.known_usage import KnownUsage
 from aico.core.repository import UsageRepository
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 from aico.features.ledger.importer import LedgerImporter
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.sessions.guard import SessionsGuard
@@ -26,7 +27,7 @@ from aico.proxy.running_service import RunningService
 
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     if options.dry_run:
         fields = _fields(asyncio.run(_preview(settings)))
     else:
