@@ -7,7 +7,8 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, say
+from aico.cli.settings import load
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.forgetting import Forgetting, forget, preview_forgetting
@@ -15,7 +16,7 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 _SHOWN = 10
 """Tasks that are named; the others are counted."""
@@ -26,7 +27,7 @@ def remove_tasks(options: argparse.Namespace) -> int:
     if bool(options.tasks) == (options.before is not None):
         sys.stderr.write("aico forget: name tasks, or give --before DATE\n")
         return EXIT_USAGE
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     existing_database(settings.database_path)
     if options.yes:
         going = _forget(settings, options)

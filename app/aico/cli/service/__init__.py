@@ -11,16 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, say
 from aico.cli.service.launchd import Launchd
 from aico.cli.service.plan import Step
 from aico.cli.service.program import Program, make_program
 from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
+from aico.cli.settings import load
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 
 class Supervisor(Protocol):
@@ -80,7 +81,7 @@ def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
 
     Raises SupervisorRefused, InstanceRunning when the service already runs without the supervisor, SettingsError.
     """
-    loaded = load_settings(flags_of(options))
+    loaded = load(options)
     program = make_program(loaded, os.environ)
     if options.dry_run:
         return _preview(supervisor.plan_install(program))
@@ -96,7 +97,7 @@ def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
 
     Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     steps = supervisor.plan_uninstall()
     removal = plan_purge(settings.database_path) if options.purge else []
     if options.dry_run:

@@ -1,0 +1,16 @@
+"""The settings of one call of the command: its flags, the environment, the configuration file."""
+
+from __future__ import annotations
+
+import argparse
+
+from aico.cli import flags_of
+from aico.core.settings import KnownSources, LoadedSettings, load_settings
+
+KNOWN_SOURCES: KnownSources = {"cline": ("ledger", "sessions", "hub")}
+"""The sources that settings may name, with their origins."""
+
+
+def load(options: argparse.Namespace) -> LoadedSettings:
+    """Return the settings that hold for ``options``. Raises SettingsError."""
+    return load_settings(flags_of(options), known=KNOWN_SOURCES)
