@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aico import __version__
-from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_OK, say
+from aico.cli.settings import load
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
 from aico.core.errors import InstanceRunning, SourceOff, StorageError
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 from aico.core.usage import Trigger
-from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
 from aico.services.ingest import sum_of
 from aico.services.service import ObserverService
@@ -27,7 +27,7 @@ from aico.services.shapes import receipt_fields
 
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
-    settings = load_settings(flags_of(options), known=KNOWN).settings
+    settings = load(options).settings
     source: str | None = options.source
     if options.dry_run:
         receipts = [receipt_fields(each) for each in asyncio.run(_preview(settings, source))]

@@ -106,7 +106,15 @@ class SourcesService:
     async def switch(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
     ) -> None:
-        """Switch all origins of a source, or some. Raises SourceUnknown, SourceFixed, StorageBusy, StorageError."""
+        """Switch all origins of a source, or some, and follow. Raises like :meth:`choose`."""
+        await self.choose(source_id, enabled, origins)
+        async with self._turn:
+            await self._follow()
+
+    async def choose(
+        self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
+    ) -> None:
+        """Store switches of a source. Raises SourceUnknown, SourceFixed, StorageBusy, StorageError."""
         source = self.get_source(source_id)
         wanted = dict(origins or {})
         known = [origin.id for origin in source.origins]
@@ -120,13 +128,11 @@ class SourcesService:
             decision = decisions[name]
             if decision.fixed_by is not None and (decision.choice is Choice.ON) != is_on:
                 raise SourceFixed(f"{source_id}.{name}", decision.fixed_by)
-        async with self._turn:
-            for name, is_on in wanted.items():
-                if decisions[name].fixed_by is None:
-                    key, switch = self._switch_key(source, source.get_origin(name)), Switch(is_on, self._now_ms())
-                    await set_switch(self._database, self._machine, key, switch)
-                    self._switches[key] = switch
-            await self._follow()
+        for name, is_on in wanted.items():
+            if decisions[name].fixed_by is None:
+                key, switch = self._switch_key(source, source.get_origin(name)), Switch(is_on, self._now_ms())
+                await set_switch(self._database, self._machine, key, switch)
+                self._switches[key] = switch
 
     def get_source(self, source_id: str) -> Source:
         """Return a source of the registry. Raises SourceUnknown."""
