@@ -239,7 +239,7 @@ class SourcesService:
         return OriginState(
             id=origin.id,
             title=origin.title,
-            enabled=bool(opened),
+            enabled=self._is_on(source, origin, decision),
             found=found is not None,
             state=state,
             reason=reason,
