@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from pydantic import (
 )
 
 from aico.core.errors import SettingsError
+from aico.core.plain_path import check_plain_path
 
 APP_NAME = "ai-cost-observer"
 ENV_PREFIX = "AICO_"
@@ -63,26 +63,12 @@ def check_ledger_path(text: str) -> str:
     Absolute, already in its only spelling (no ``.``, ``..``, ``//`` or trailing slash), named ``taskHistory.json``.
     Nothing is opened or looked up.
     """
-    return _check_plain_path(text, LEDGER_NAME)
+    return check_plain_path(text, {LEDGER_NAME})
 
 
 def check_sessions_path(text: str) -> str:
     """Return ``text`` when it can be the path of the session store, by the same rules; its name is ``sessions.db``."""
-    return _check_plain_path(text, SESSIONS_NAME)
-
-
-def _check_plain_path(text: str, name: str) -> str:
-    if not text.startswith("/"):
-        reason = "must be an absolute path"
-    elif not all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text):
-        reason = "must not hold control characters"
-    elif any(part in {"", ".", ".."} for part in text[1:].split("/")):
-        reason = "must be written without '.', '..', '//' and without a trailing slash"
-    elif text.rpartition("/")[2] != name:
-        reason = f"must name a file called exactly {name}"
-    else:
-        return text
-    raise ValueError(reason)
+    return check_plain_path(text, {SESSIONS_NAME})
 
 
 def _absolute_path(value: object) -> Path:
