@@ -87,7 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
     once.add_argument("--source", metavar="NAME", help="only this tool")
     once.add_argument("--dry-run", action="store_true", help="say what would be imported, write nothing")
     once.add_argument("--json", action="store_true", help="print the receipt as JSON")
-    sources = commands.add_parser("sources", parents=[settings], help="the tools that can be read; switch them on or off")
+    sources = commands.add_parser(
+        "sources", parents=[settings], help="the tools that can be read; switch them on or off"
+    )
     sources.add_argument("switch", nargs="?", choices=["on", "off"], help="default: only list them")
     sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or one origin of it: cline.sessions")
     sources.add_argument("--json", action="store_true", help="print as JSON")

@@ -14,7 +14,7 @@ from aico.cli import EXIT_DEGRADED, EXIT_OK, say
 from aico.cli.settings import load
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
-from aico.core.errors import InstanceRunning, SourceOff, StorageError
+from aico.core.errors import InstanceRunning, SourceOff
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings

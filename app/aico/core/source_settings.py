@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
+
+from aico.core.plain_path import check_plain_path
 
 KnownSources: TypeAlias = Mapping[str, tuple[str, ...]]
 """The ids of all sources, each with the ids of its origins."""
@@ -24,22 +25,9 @@ def split_list(value: object) -> object:
     return value
 
 
-def check_plain_path(text: str) -> str:
-    """Return ``text`` when it is an absolute path in its only spelling; raise ValueError with the reason otherwise."""
-    if not text.startswith("/"):
-        raise ValueError("must be an absolute path")
-    if not all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text):
-        raise ValueError("must not hold control characters")
-    if any(part in {"", ".", ".."} for part in text[1:].split("/")):
-        raise ValueError("must be written without '.', '..', '//' and without a trailing slash")
-    return text
-
-
 def check_named_path(text: str, name: str) -> str:
     """Return ``text`` when it is such a path of a file called ``name``; raise ValueError otherwise."""
-    if check_plain_path(text).rpartition("/")[2] != name:
-        raise ValueError(f"must name a file called exactly {name}")
-    return text
+    return check_plain_path(text, {name})
 
 
 def check_ledger_path(text: str) -> str:

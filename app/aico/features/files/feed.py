@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -26,6 +26,15 @@ class Checkpoint(NamedTuple):
     """16 bytes that name the place: a digest of its path. The path itself is never stored."""
     position: str
     """JSON of the reader's own; opaque to everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """Bounds that the operator sets for every reader."""
+
+    max_bytes: int
+    read_attempts: int
+    now_ms: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
