@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 
 from aico.cli import flags_of
-from aico.core.settings import KnownSources, LoadedSettings, load_settings
-
-KNOWN_SOURCES: KnownSources = {"cline": ("ledger", "sessions", "hub")}
-"""The sources that settings may name, with their origins."""
+from aico.core.settings import LoadedSettings, load_settings
+from aico.features.sources.registry import KNOWN
 
 
 def load(options: argparse.Namespace) -> LoadedSettings:
     """Return the settings that hold for ``options``. Raises SettingsError."""
-    return load_settings(flags_of(options), known=KNOWN_SOURCES)
+    return load_settings(flags_of(options), known=KNOWN)

@@ -162,7 +162,14 @@ class WholeFileFeed:
             completed.partial_count,
         )
         checkpoint = Checkpoint(self.place, completed.fingerprint.identity.text)
-        return _WholeReading(outcome.records, counts, (checkpoint,), outcome.repeats, outcome=outcome)
+        return _WholeReading(
+            outcome.records,
+            counts,
+            (checkpoint,),
+            completed.fingerprint.identity.mtime_ns,
+            outcome.repeats,
+            outcome=outcome,
+        )
 
     def complete(self, reading: Reading) -> None:
         """Remember ``reading``, which is the last one of this feed: all of it is committed."""

@@ -42,4 +42,4 @@ LEDGER = Origin(
     privacy="every first prompt and the paths of folders",
 )
 
-SOURCE = Source(id="cline", title="Cline", origins=(LEDGER,))
+SOURCE = Source(id="cline", title="Cline", origins=(LEDGER,), has_task_rows=True)
