@@ -7,14 +7,13 @@ turns, and vanish. What was spent was spent: a fall books nothing, and the way b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from aico.core.money import nano_usd
 from aico.core.usage import MeterReading
 
-Amounts = tuple[int | None, ...]
+Amounts: TypeAlias = tuple[int | None, ...]
 """Tokens by kind, then nano-dollars: seven numbers, None where a number is unknown."""
-_TOKENS = slice(3, 9)
 
 
 class Meter(NamedTuple):
@@ -50,7 +49,7 @@ class Meter(NamedTuple):
 def amounts_of(reading: MeterReading) -> Amounts:
     """Return the numbers of ``reading``, its cost in nano-dollars."""
     cost = reading.cost_usd
-    return (*reading[_TOKENS], None if cost is None else nano_usd(cost))
+    return (*reading.tokens, None if cost is None else nano_usd(cost))
 
 
 def advance(

@@ -199,8 +199,8 @@ class Ingest:
         order = {key: number for number, key in enumerate(self._intakes)}
         for key in sorted(now.receipts, key=lambda key: order.get(key, len(order))):
             future = now.receipts[key]
-            intake = self._intakes.get(key)
-            if intake is None:
+            asked = self._intakes.get(key)
+            if asked is None:
                 future.set_exception(StorageBusy("this place is read no more"))
                 continue
             if self._is_closing:
@@ -209,7 +209,7 @@ class Ingest:
             while any(rest.intake.key == key for rest in self._rests) and not self._is_closing:
                 await self._go_on(key)
             # A task of its own: a bug in a reader ends that task, and is raised where somebody waits for it.
-            task = asyncio.create_task(self._read(intake, now.trigger))
+            task = asyncio.create_task(self._read(asked, now.trigger))
             await asyncio.wait({task})
             error = task.exception()
             if error is not None:

@@ -16,8 +16,7 @@ from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.writer import UsageWriter
 from aico.core.events import WatcherStateChanged
 from aico.core.receipts import UsageCommitted
-from aico.core.settings import Settings
-from aico.core.source_settings import CLINE
+from aico.core.settings import CLINE, Settings
 from aico.features.files.feed import Reading
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source, Surroundings

@@ -1,4 +1,4 @@
-"""The user's switches of origins: what is read beyond Cline's ledger. They hold for one machine and one set of places."""
+"""The user's switches of origins. They hold for one machine and one set of places."""
 
 from __future__ import annotations
 
