@@ -8,7 +8,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from aico.cli import EXIT_FAILED, EXIT_OK, existing_database, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, existing_database, flags_of
+from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from aico.cli import EXIT_OK, existing_database, flags_of
+from aico.cli.streams import write_utf8
 from aico.core.clock import now_ms
 from aico.core.database import Database
 from aico.core.domain import CLINE, UNKNOWN_MODEL, Store
@@ -36,8 +36,7 @@ def export(options: argparse.Namespace) -> int:
     target = None if options.output is None else check_target(Path(options.output), settings)
     pieces = asyncio.run(_read(settings, options))
     if target is None:
-        sys.stdout.writelines(pieces)
-        sys.stdout.flush()
+        write_utf8(pieces)
     else:
         replace_file(target, pieces)
     return EXIT_OK

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of
+from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
@@ -23,7 +23,7 @@ _SHOWN = 10
 def remove_tasks(options: argparse.Namespace) -> int:
     """Print what would go; with ``--yes`` remove it. A service that runs has to be stopped first: InstanceRunning."""
     if bool(options.tasks) == (options.before is not None):
-        sys.stderr.write("aico forget: name tasks, or give --before DATE\n")
+        complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
     settings = load_settings(flags_of(options)).settings
     existing_database(settings.database_path)

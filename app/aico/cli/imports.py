@@ -7,7 +7,8 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterable
 
-from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of
+from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger

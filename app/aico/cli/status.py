@@ -7,8 +7,9 @@ import asyncio
 import json
 import time
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of
 from aico.cli.box import describe_age
+from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import load_settings
 from aico.proxy.running_service import RunningService

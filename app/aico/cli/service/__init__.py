@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of
 from aico.cli.service.launchd import Launchd
 from aico.cli.service.plan import Step
 from aico.cli.service.program import Program, make_program
@@ -20,6 +20,7 @@ from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
 from aico.cli.service.wsl import WindowsTask
+from aico.cli.streams import say
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
