@@ -16,7 +16,7 @@ from aico.cli.moments import parse_moment
 from aico.cli.streams import ReaderGone, complain, prepare_streams, say, settle_streams
 from aico.cli.words import parse_text
 from aico.core.collector import collector_paused
-from aico.core.errors import InstanceRunning, ObserverError, SettingsError, StorageAbsent
+from aico.core.errors import InstanceRunning, ObserverError, SettingsError
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -200,13 +200,6 @@ def command_name() -> str:
     if program.name != "aico":
         return "python -m aico"
     return "aico" if shutil.which("aico") == str(program.absolute()) else str(program)
-
-
-def existing_database(path: Path) -> Path:
-    """Return ``path``. Raises StorageAbsent when the service has not made its database yet."""
-    if not path.exists():
-        raise StorageAbsent(str(path))
-    return path
 
 
 def already_running(error: InstanceRunning) -> int:
