@@ -177,7 +177,8 @@ def test_import_exits_with_3_when_entries_were_refused(tmp_path: Path, ledger: L
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "There is no ledger at "), (b"{}", "Not a ledger: "), (b"", "Not a ledger: ")]
+    ("content", "sentence"),
+    [(None, "There is no ledger at "), (b"{}", "Not a known ledger: "), (b"", "Not a known ledger: ")],
 )
 def test_import_says_why_it_failed(tmp_path: Path, ledger: LedgerFile, content: bytes | None, sentence: str) -> None:
     """A failure is a sentence and a hint on standard error, and exit 1."""

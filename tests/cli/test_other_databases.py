@@ -17,9 +17,9 @@ import pytest
 from alembic import command
 
 from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
+from aico.core.db.migrations import alembic_config, list_revisions
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock
-from aico.core.db.migrations import alembic_config, list_revisions
 from aico.core.usage_reader import UsageReader
 from tests.cli.supervisors import FakePrograms
 from tests.core.damage import break_page, close_log

@@ -147,7 +147,7 @@ def test_box_of_serve_says_what_is_wrong_with_the_ledger(tmp_path: Path) -> None
     path.mkdir()
     settings = Settings(ledger_path=str(path), database_path=tmp_path / "observer.db")
     rows = dict(serve._rows(settings, "http://127.0.0.1:1", demo=False))
-    assert rows[""].startswith("Refused: ")
+    assert rows[""].startswith("The ledger is refused: ")
 
 
 @pytest.mark.parametrize("reads_sessions", [False, True])

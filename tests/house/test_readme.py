@@ -5,21 +5,20 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 import aico
-from aico.api.errors import STATUSES
+from aico.api.errors import STATUSES, status_of_kind
 from aico.core.domain import RejectionCode
-from aico.core.errors import ObserverError
+from aico.core.errors import LedgerError, ObserverError, SessionsError
 from aico.core.settings import ENV_PREFIX, Settings, setting_names
 from aico.main import create_app
 from tests.house.readme_tables import read_table
 
 NOT_IN_THE_SCHEMA = {"GET /", "GET /embed", "GET /login", "POST /login", "GET /openapi.json", "GET /ws"}
-ABSTRACT = {"StoreError", "LedgerError", "SessionsError", "RequestRefused"}
+ABSTRACT = {"SourceError", "LedgerError", "SessionsError", "RequestRefused"}
 
 
 @pytest.fixture
@@ -69,9 +68,10 @@ def test_readme_lists_every_error() -> None:
     assert set(read_table("Errors")) == {kind.code for kind in kinds_of_error()}
 
 
-@pytest.mark.parametrize(("kind", "status"), STATUSES.items())
-def test_readme_states_the_status_of_each_error(kind: type[ObserverError], status: HTTPStatus) -> None:
+@pytest.mark.parametrize("kind", [*STATUSES, *LedgerError.__subclasses__(), *SessionsError.__subclasses__()])
+def test_readme_states_the_status_of_each_error(kind: type[ObserverError]) -> None:
     """An error's row names the status that it is really answered with, and what to do."""
+    status = status_of_kind(kind)
     _, stated, meaning, remedy = read_table("Errors")[kind.code]
     assert stated == str(status.value)
     assert meaning

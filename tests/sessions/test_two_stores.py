@@ -11,7 +11,7 @@ import pytest
 
 from aico.core.db.database import Database
 from aico.core.domain import ImportReceipt, Store, Trigger
-from aico.core.errors import LedgerNotFound, LedgerUnreadable, SessionsBusy, SessionsNotFound, StoreError
+from aico.core.errors import LedgerNotFound, LedgerUnreadable, SessionsBusy, SessionsNotFound, SourceError
 from aico.features.stores.steps import ImportStep
 from aico.services.import_service import ImportService
 from tests.e2e.fake_cline_ledger import now_ms
@@ -31,7 +31,7 @@ class FakeImporter:
     """One store: what its import comes to, and what it was asked."""
 
     store: Store
-    error: StoreError | None = None
+    error: SourceError | None = None
     added_count: int = 1
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)

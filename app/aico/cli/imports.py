@@ -13,7 +13,7 @@ from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger
-from aico.core.errors import InstanceRunning, StorageAbsent, StoreError
+from aico.core.errors import InstanceRunning, SourceError, StorageAbsent
 from aico.core.instance_lock import InstanceLock
 from aico.core.known_usage import KnownUsage
 from aico.core.repository import UsageRepository
@@ -92,11 +92,11 @@ async def _run(importer: StoreImporter) -> ImportReceipt:
 async def _sum(imports: Iterable[Coroutine[None, None, ImportReceipt]]) -> ImportReceipt:
     """Return the sum of ``imports``, run one after the other. That one store is not there (yet) is no error."""
     total: ImportReceipt | None = None
-    absent: StoreError | None = None
+    absent: SourceError | None = None
     for each in imports:
         try:
             receipt = await each
-        except StoreError as error:
+        except SourceError as error:
             if not error.is_absent:
                 raise
             absent = absent or error

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from aico.core.collector import collector_paused
 from aico.core.domain import ImportReceipt, Store, Trigger
-from aico.core.errors import StorageBusy, StorageError, StoreError
+from aico.core.errors import SourceError, StorageBusy, StorageError
 from aico.core.events import UsageImported
 from aico.core.repository import UsageRepository
 from aico.features.stores.identity import text_of
@@ -60,7 +60,7 @@ class ImportService:
         """The first receipt of the last completed reading that was news or was asked for, changes or not."""
         self.last_receipts: dict[Store, ImportReceipt] = {}
         """The same by store."""
-        self.failures: dict[Store, StoreError | StorageError] = {}
+        self.failures: dict[Store, SourceError | StorageError] = {}
         """Why the last import of a store failed; stores without an entry did not."""
         self.run_count = 0
         self.failure_counts: dict[str, int] = {}
@@ -90,7 +90,7 @@ class ImportService:
     async def run(self, trigger: Trigger, store: Store | None = None) -> ImportReceipt:
         """Return the first receipt of an import that opens ``store``, or every store, after this call.
 
-        Of several stores it is the sum of their first receipts. Raises the StoreError or StorageError that the import
+        Of several stores it is the sum of their first receipts. Raises the SourceError or StorageError that the import
         ended with; that one of several stores is not there (yet) is none. Cancelling the caller cancels no import.
         """
         if self._waiting is None:
@@ -106,7 +106,7 @@ class ImportService:
         ticket.stores |= set(self._importers) if store is None else {store}
         return await asyncio.shield(ticket.receipt if store is None else ticket.part(store))
 
-    async def finish(self, store: Store) -> StoreError | StorageError | None:
+    async def finish(self, store: Store) -> SourceError | StorageError | None:
         """Wait until what was asked for so far has ended, follow-up runs included; return why ``store`` failed.
 
         Any other exception of those runs is raised: it is a bug, and nobody waits for it elsewhere.
@@ -115,11 +115,11 @@ class ImportService:
         if newest is not None:
             await asyncio.wait({newest})
             error = None if newest.cancelled() else newest.exception()
-            if error is not None and not isinstance(error, StoreError | StorageError):
+            if error is not None and not isinstance(error, SourceError | StorageError):
                 raise error
         return self.failures.get(store)
 
-    async def refuse(self, trigger: Trigger, store: Store, error: StoreError) -> None:
+    async def refuse(self, trigger: Trigger, store: Store, error: SourceError) -> None:
         """Note that ``store`` was refused by its metadata, before anything was opened: a failure like any other."""
         known = self.failures.get(store)
         if known is None or known.code != error.code:
@@ -164,7 +164,7 @@ class ImportService:
             importer.take_time()
         if self._is_closing:
             raise StorageBusy("the service is stopping")
-        errors: list[StoreError | StorageError] = []
+        errors: list[SourceError | StorageError] = []
         for importer in self._importers.values():
             if importer.store in ticket.stores and not self._may_leave(ticket):
                 async with self._turn:
@@ -175,13 +175,13 @@ class ImportService:
             raise errors[0]
         ticket.succeed()
 
-    async def _serve_store(self, ticket: Ticket, importer: StoreImporter) -> list[StoreError | StorageError]:
+    async def _serve_store(self, ticket: Ticket, importer: StoreImporter) -> list[SourceError | StorageError]:
         """Import one store; return what it failed with, if it did."""
         started = time.perf_counter()
         try:
             with collector_paused():
                 await self._import(ticket, importer)
-        except (StoreError, StorageError) as error:
+        except (SourceError, StorageError) as error:
             # Its trace holds the frames of a reading, and they the ledger's bytes, for as long as anybody keeps it.
             failure = error.with_traceback(None)
         else:
@@ -219,7 +219,7 @@ class ImportService:
     def _keep(self, store: Store, receipt: ImportReceipt) -> None:
         self.last_receipt = self.last_receipts[store] = receipt
 
-    async def _note_failure(self, trigger: Trigger, store: Store, error: StoreError | StorageError) -> None:
+    async def _note_failure(self, trigger: Trigger, store: Store, error: SourceError | StorageError) -> None:
         """Log and record a failure when it begins or becomes another one, not each time it is met again."""
         self.failure_counts[error.code] = self.failure_counts.get(error.code, 0) + 1
         self.failures[store] = error
@@ -240,7 +240,7 @@ class ImportService:
             latest_ts=None,
             revision=0,
         )
-        await self._record(nothing, error.code, at_once=isinstance(error, StoreError))
+        await self._record(nothing, error.code, at_once=isinstance(error, SourceError))
 
     async def _note_success(self, store: Store, total: ImportReceipt | None) -> None:
         error = self.failures.pop(store, None)
@@ -266,8 +266,8 @@ class ImportService:
                 return
 
 
-def _is_absence(error: StoreError | StorageError) -> bool:
-    return isinstance(error, StoreError) and error.is_absent
+def _is_absence(error: SourceError | StorageError) -> bool:
+    return isinstance(error, SourceError) and error.is_absent
 
 
 def describe(receipt: ImportReceipt) -> str:

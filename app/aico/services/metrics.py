@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from aico.core.accounting import ZERO, Amount
 from aico.core.domain import CLINE, ImportReceipt, Store
-from aico.core.errors import ObserverError, StorageError, StoreError
+from aico.core.errors import ObserverError, SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.money import usd
 from aico.core.usage_reader import Totals
@@ -118,7 +118,7 @@ def _import_families(service: ObserverService, status: ServiceStatus) -> Iterato
     )
     # All of them from the start on: a rate begins at a known 0.
     counts = (
-        dict.fromkeys(_failure_codes(StoreError) | _failure_codes(StorageError), 0) | service.imports.failure_counts
+        dict.fromkeys(_failure_codes(SourceError) | _failure_codes(StorageError), 0) | service.imports.failure_counts
     )
     for code, count in sorted(counts.items()):
         failures.add_metric([CLINE, code], count)

@@ -8,9 +8,9 @@ from functools import reduce
 
 from aico.core.db.schema import ImportRun
 from aico.core.domain import ImportReceipt, Store, Trigger
-from aico.core.errors import LedgerError, SessionsFormat, StoreError
+from aico.core.errors import LedgerError, SessionsFormat, SourceError
 from aico.core.events import WatcherStateChanged
-from aico.features.ledger.places import FROZEN_DAYS
+from aico.features.sources.cline.places import FROZEN_DAYS
 from aico.features.stores.identity import Look
 from aico.services.service import ObserverService
 
@@ -86,7 +86,7 @@ async def _find_sessions(service: ObserverService) -> SessionsStatus | None:
     problem = watcher.problem
     try:
         look = await asyncio.to_thread(guard.look)
-    except StoreError:
+    except SourceError:
         look = None
     async with service.reader.snapshot() as snapshot:
         counts = await snapshot.count_stores()

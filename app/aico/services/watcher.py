@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from aico.core.domain import Store, Trigger
-from aico.core.errors import StorageError, StoreError
+from aico.core.errors import SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.features.stores.identity import Look
 from aico.services.import_service import ImportService
@@ -59,7 +59,7 @@ class WatchedStore(Protocol):
         """The directory that holds the store."""
 
     def look(self) -> Look:
-        """Return the metadata of what is there. Raises StoreError."""
+        """Return the metadata of what is there. Raises SourceError."""
 
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the directory; None when it cannot be reached."""
@@ -70,7 +70,7 @@ class _Glance(NamedTuple):
 
     directory: tuple[int, int] | None
     """Its device and inode; None when it cannot be reached."""
-    found: Look | StoreError
+    found: Look | SourceError
 
 
 class StoreWatcher:
@@ -104,7 +104,7 @@ class StoreWatcher:
         self._rescan_delay_s = times.rescan_interval_s
         self._rescan_at = 0.0
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
-        self.problem: StoreError | StorageError | None = None
+        self.problem: SourceError | StorageError | None = None
         """What the last sweep met with; its sentence says more than the state's reason."""
 
     async def run(self) -> None:
@@ -142,8 +142,8 @@ class StoreWatcher:
     def _glance(self) -> _Glance:
         """Look at the directory and the store in it. Blocks for a few system calls: in one thread, not in two."""
         try:
-            found: Look | StoreError = self._guard.look()
-        except StoreError as error:
+            found: Look | SourceError = self._guard.look()
+        except SourceError as error:
             # Its trace would keep the frames of whoever looked.
             found = error.with_traceback(None)
         return _Glance(self._guard.find_directory_identity(), found)
@@ -178,9 +178,9 @@ class StoreWatcher:
             if self._hint.is_set():
                 noticed = time.monotonic()
 
-    def _quiet_at(self, found: Look | StoreError, noticed: float) -> float:
+    def _quiet_at(self, found: Look | SourceError, noticed: float) -> float:
         """Return when the file will have rested, as monotonic time: its mtime knows better when that is recent."""
-        if isinstance(found, StoreError):
+        if isinstance(found, SourceError):
             return noticed + self._times.debounce_s
         age_s = time.time() - found.written_ns / 1e9
         written = time.monotonic() - age_s if 0 <= age_s < _RECENT_S else noticed
@@ -198,8 +198,8 @@ class StoreWatcher:
         self._watched = identity
         return False
 
-    async def _sweep(self, trigger: Trigger, found: Look | StoreError, *, forced: bool) -> None:
-        if isinstance(found, StoreError):
+    async def _sweep(self, trigger: Trigger, found: Look | SourceError, *, forced: bool) -> None:
+        if isinstance(found, SourceError):
             self._plan_rescan(succeeded=True)
             self._refused = None
             if not found.is_absent:
@@ -221,7 +221,7 @@ class StoreWatcher:
         await self._import(trigger, identity)
 
     async def _import(self, trigger: Trigger, identity: Hashable) -> None:
-        failure: StoreError | StorageError | None = None
+        failure: SourceError | StorageError | None = None
         had_failed = self._store in self._imports.failures
         try:
             await self._imports.run(trigger, self._store)
@@ -229,10 +229,10 @@ class StoreWatcher:
                 # Follow-up runs of a large file take their time, and what it said first is there.
                 self._report(None)
             failure = await self._imports.finish(self._store)
-        except (StoreError, StorageError) as error:
+        except (SourceError, StorageError) as error:
             failure = error
         # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.
-        self._refused = identity if isinstance(failure, StoreError) and failure.is_final else None
+        self._refused = identity if isinstance(failure, SourceError) and failure.is_final else None
         self._plan_rescan(succeeded=failure is None)
         self._report(failure, logged=had_failed or failure is not None)
 
@@ -244,10 +244,10 @@ class StoreWatcher:
         )
         self._rescan_at = time.monotonic() + self._rescan_delay_s if interval else 0.0
 
-    def _report(self, error: StoreError | StorageError | None, *, logged: bool = False) -> None:
+    def _report(self, error: SourceError | StorageError | None, *, logged: bool = False) -> None:
         """Take over the state that follows from a sweep; ``logged`` says that the import has spoken of it."""
         self.problem = error
-        if isinstance(error, StoreError) and error.is_absent:
+        if isinstance(error, SourceError) and error.is_absent:
             reason = error.code if self._watched is not None else "directory_missing"
             self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._guard.title} {self._guard.path}")
         elif error is not None:

@@ -18,8 +18,8 @@ from aico.core.errors import LedgerError, LedgerFormat, LedgerNotFound
 from aico.core.settings import Settings
 from aico.features.ledger.parser import parse_ledger
 from aico.features.ledger.path_guard import LedgerGuard
-from aico.features.ledger.places import FROZEN_DAYS, find_ledgers, list_known_places, list_session_places
 from aico.features.ledger.reader import Snapshot, read_snapshot
+from aico.features.sources.cline.places import FROZEN_DAYS, find_ledgers, list_known_places, list_session_places
 
 _AHEAD_MS = 86_400_000
 """Further ahead than this, an entry is not shown in the periods that end now."""

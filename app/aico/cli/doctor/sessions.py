@@ -16,10 +16,10 @@ from aico.cli.box import describe_age, describe_size
 from aico.cli.doctor.finding import Finding, Verdict, fail, ok, warn
 from aico.core.errors import SessionsBusy, SessionsError
 from aico.core.settings import Settings
-from aico.features.ledger.places import FoundStore, find_ledgers, find_session_stores
 from aico.features.sessions.guard import SessionsGuard
 from aico.features.sessions.importer import EVERYTHING
 from aico.features.sessions.reading import read_sessions
+from aico.features.sources.cline.places import FoundStore, find_ledgers, find_session_stores
 
 
 def examine_sessions(settings: Settings) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from aico.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused, LedgerTooLarge, LedgerUnreadable
 from aico.core.settings import LEDGER_NAME, check_ledger_path
+from aico.features.files.walk import open_directory
 from aico.features.stores.identity import Look, identity_of
-from aico.features.stores.walk import open_directory
 
 # NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -129,4 +129,4 @@ class LedgerGuard:
         if status.st_nlink > 1:
             raise LedgerPathRefused("it has a second name (hard link)")
         if status.st_size > self._max_bytes:
-            raise LedgerTooLarge(status.st_size, self._max_bytes)
+            raise LedgerTooLarge(self._max_bytes, status.st_size)

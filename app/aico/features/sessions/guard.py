@@ -16,9 +16,9 @@ from aico.core.errors import (
     SessionsUnreadable,
 )
 from aico.core.settings import SESSIONS_NAME, check_sessions_path
+from aico.features.files.walk import open_directory
 from aico.features.sessions.opening import WAL, Refused, StoreDirectory
 from aico.features.stores.identity import Look, identity_of
-from aico.features.stores.walk import open_directory
 
 
 class SessionsGuard:

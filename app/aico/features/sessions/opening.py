@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from aico.features.stores.walk import open_directory
+from aico.features.files.walk import open_directory
 
 WAL, SHM, JOURNAL = "-wal", "-shm", "-journal"
 """What SQLite keeps beside a database: the newest pages, an index of them that is not needed here, a rollback."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from aico.core.settings import LEDGER_NAME, SESSIONS_NAME
+from aico.features.sources.source import Place, Surroundings
 
 FROZEN_DAYS = 7
 """A ledger that was not written for so long is said to be frozen: newer Cline leaves it as it is."""
@@ -42,6 +43,22 @@ class FoundStore:
     size_bytes: int
     written_at_s: float
     """Epoch seconds."""
+
+
+def choose_ledgers(surroundings: Surroundings) -> tuple[Place, ...]:
+    """Return the ledgers that may be read: those that the operator names, or the one where Cline would write it.
+
+    Source: Kimi Proxy's variable, then Cline's own (``resolveClineDataDir``).
+    """
+    if named := surroundings.configured.get("ledger"):
+        return tuple(Place(path, "[sources.cline] ledgers") for path in dict.fromkeys(named))
+    environment = surroundings.environment
+    if path := environment.get("KIMI_PROXY_CLINE_LEDGER_PATH"):
+        return (Place(path, "KIMI_PROXY_CLINE_LEDGER_PATH"),)
+    for name, below in (("CLINE_DATA_DIR", "state"), ("CLINE_DIR", "data/state")):
+        if folder := environment.get(name, "").strip().rstrip("/"):
+            return (Place(f"{folder}/{below}/{LEDGER_NAME}", name),)
+    return (Place(f"{surroundings.home}/.cline/data/state/{LEDGER_NAME}", "default"),)
 
 
 def list_known_places(home: Path, environment: Mapping[str, str] = _NOTHING) -> list[Path]:
