@@ -20,6 +20,10 @@
     │   ├── HeadTooLarge
     │   ├── BodyTooLarge
     │   ├── TooManyConnections
+    │   ├── SourceUnknown
+    │   ├── SourceFixed           the configuration decides, not the switch
+    │   ├── SourceOff             what is not read cannot be imported
+    │   ├── SessionUnknown
     │   ├── RouteNotFound
     │   └── MethodNotAllowed
     ├── SourceError               a place of a tool that is read
@@ -77,6 +81,10 @@ from aico.core.errors.requests import (
     RequestRefused,
     RequestTimeout,
     RouteNotFound,
+    SessionUnknown,
+    SourceFixed,
+    SourceOff,
+    SourceUnknown,
     TokenRequired,
     TooManyConnections,
 )
@@ -144,6 +152,7 @@ __all__ = [
     "RouteNotFound",
     "ServiceRefusal",
     "ServiceUnreachable",
+    "SessionUnknown",
     "SessionsBusy",
     "SessionsError",
     "SessionsFormat",
@@ -154,10 +163,13 @@ __all__ = [
     "SettingsError",
     "SourceError",
     "SourceErrors",
+    "SourceFixed",
     "SourceFormat",
     "SourceNotFound",
+    "SourceOff",
     "SourcePathRefused",
     "SourceTooLarge",
+    "SourceUnknown",
     "SourceUnreadable",
     "SourceUnstable",
     "StorageAbsent",
