@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from aico.cli import EXIT_OK, say
+from aico.cli import EXIT_OK
 from aico.cli.settings import load
+from aico.cli.streams import say
 
 
 def show(options: argparse.Namespace) -> int:

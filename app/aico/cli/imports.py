@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aico import __version__
-from aico.cli import EXIT_DEGRADED, EXIT_OK, say
+from aico.cli import EXIT_DEGRADED, EXIT_OK
 from aico.cli.settings import load
+from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
 from aico.core.errors import InstanceRunning, SourceOff

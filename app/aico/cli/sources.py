@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from aico import __version__
-from aico.cli import EXIT_OK, say
+from aico.cli import EXIT_OK
 from aico.cli.box import describe_age, describe_size
 from aico.cli.settings import load
+from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock

@@ -95,6 +95,8 @@ class Tally:
     """By day, session and model."""
     totals: dict[int, Vector] = field(default_factory=dict)
     """By model."""
+    vacated: set[tuple[int, int, int]] = field(default_factory=set)
+    """Moment, session and model of events that moved away: a sum there may be a sum over nothing now."""
 
     def post(self, more: Vector, ts: int, session: int, model: int) -> None:
         """Add ``more``, which may hold negative numbers where an event moves or gets better."""
@@ -355,6 +357,7 @@ class Books:
             self._change(known, was, session)
         else:
             self.tally.post([-number for number in was], *place)
+            self.tally.vacated.add(place)
             self._post(known.vector(), known, session)
         return True
 

@@ -26,11 +26,13 @@ class UsageFilter:
     """The origin that states the sessions' numbers; None is every one."""
     stronger: tuple[str, ...] = ()
     """Origins whose word counts more than that of ``origin``."""
+    session: int | None = None
+    """The number of one stored session."""
 
     @property
     def names_sessions(self) -> bool:
         """Return whether it depends on the session, which sums over sessions do not know."""
-        return self.text is not None or self.origin is not None or bool(self.projects)
+        return self.text is not None or self.origin is not None or self.session is not None or bool(self.projects)
 
     @property
     def is_open(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
@@ -13,12 +13,14 @@ from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
 from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
-from aico.core.errors import StorageError
+from aico.core.errors import SessionUnknown, StorageError
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
 from aico.core.usage import (
+    DAY_SLOTS,
     REJECTIONS_SHOWN,
+    SLOT_MS,
     TOKENS,
     UNKNOWN_MODEL,
     GapReading,
@@ -29,6 +31,7 @@ from aico.core.usage import (
     RequestState,
     SessionState,
     Tokens,
+    Trigger,
     UsageEvent,
 )
 
@@ -87,6 +90,17 @@ _PUT_GAP = put(schema.Gap, ("session", "model", "kind"), ("requests", *TOKENS))
 _ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
 _ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
 _ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
+_DROP_SLOT = f"""
+    DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?4 AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE source = ?1 AND ts >= ?2 * {SLOT_MS} AND ts < (?2 + 1) * {SLOT_MS}
+        AND model = ?4)
+"""  # noqa: S608  # our own names
+_DROP_DAY = f"""
+    DELETE FROM usage_session_day WHERE source = ?1 AND day = ?2 / {DAY_SLOTS} AND session = ?3 AND model = ?4
+    AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
+"""  # noqa: S608  # our own names
+_SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
 _CHECKPOINT = "SELECT position FROM checkpoint WHERE source = ? AND place = ? AND epoch = ?"
 
 
@@ -176,6 +190,24 @@ class UsageWriter:
         self._names = known
         return result
 
+    async def set_label(self, source: str, session: str, label: str | None) -> UsageCommitted | None:
+        """Give a session the user's own name, or take it away; return the fact to publish, None if nothing changed.
+
+        Raises SessionUnknown, StorageBusy or StorageError with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> UsageCommitted | None:
+            nonlocal known
+            known = _know(connection, names)
+            batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
+            return _Transaction(connection, known, batch, self._now_ms).set_label(session, label)
+
+        committed = await self._database.write(write)
+        self._names = known
+        return committed
+
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     epoch, _revision = _read_position(connection)
@@ -246,11 +278,27 @@ class _Transaction:
         receipt = replace(receipt, latest_ts=latest, revision=revision)
         import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += sum(session.is_new for session in fresh)
-        rows = self._fresh_rows(books, source, meter, fresh)
+        rows = self._fresh_rows(source, fresh, books.meters, self._readings_of(readings))
         committed = UsageCommitted(
             self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
         )
         return committed.receipt, committed
+
+    def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
+        """See :meth:`UsageWriter.set_label`."""
+        source = self._names.sources.get(self._batch.source)
+        session = None if source is None else self._load_sessions(source, [key]).get(key)
+        if source is None or session is None:
+            raise SessionUnknown
+        if session.label == label:
+            return None
+        _ask(self._connection, _SET_LABEL, (label, session.id))
+        session.label = label
+        count, latest = self._count(source)
+        revision = self._advance()
+        receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
+        rows = self._fresh_rows(source, [session], {}, {})
+        return UsageCommitted(self._ended(receipt), self._names.epoch, count, rows, rows_truncated=False)
 
     # Names
 
@@ -443,6 +491,10 @@ class _Transaction:
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
+        # A sum over no event at all would count a session where it spent nothing.
+        vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
+        _many(connection, _DROP_SLOT, vacated)
+        _many(connection, _DROP_DAY, vacated)
 
     def _open(self, source: int) -> None:
         """Note the end of the first reading: from then on usage is seen as it happens."""
@@ -505,17 +557,27 @@ class _Transaction:
         self._names.session_counts[source] = (count, latest)
         return count, latest
 
-    def _fresh_rows(self, books: Books, source: int, meter: int, fresh: list[SessionEntry]) -> tuple[FreshSession, ...]:
+    def _fresh_rows(
+        self,
+        source: int,
+        fresh: list[SessionEntry],
+        meters: Mapping[int, Meter],
+        readings: Mapping[str, MeterReading],
+    ) -> tuple[FreshSession, ...]:
+        """Return the newest of ``fresh``; ``meters`` are those of this batch, as are ``readings``."""
         fresh.sort(key=_last_ts, reverse=True)
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
         totals = self._load_sums(source, old) if old else {}
-        meters = self._load_meters(old) if old else {}
+        stored = self._load_meters(old) if old else {}
+        origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []
         for session in shown:
             spent = Sums() if session.spent is None else Sums(tuple(session.spent))
-            own = books.meters.get(session.id)
-            stated = own if own is not None else meters.get(session.id, {}).get(meter)
+            # The last one counts, as everywhere: the weakest was read first, and one that says nothing is weaker still.
+            known = sorted(stored.get(session.id, {}).items(), key=lambda item: (not item[1].is_silent, item[0]))
+            origin, stated = (origins[known[-1][0]], known[-1][1]) if known else ("", meters.get(session.id))
+            reading = readings.get(session.key)
             rows.append(
                 FreshSession(
                     source=self._batch.source,
@@ -527,9 +589,10 @@ class _Transaction:
                     state=SessionState(session.state),
                     label=session.label,
                     seen_at=session.seen_at,
-                    origin=self._batch.origin,
+                    origin=origin or self._batch.meter,
                     stated=None if stated is None else Tokens(*stated.last[:6]),
                     stated_nano=None if stated is None else stated.last[6],
+                    stated_usd=None if stated is None else cline_rows.stated_usd(stated, reading),
                     has_fallen=stated is not None and stated.has_fallen,
                     unknown=() if stated is None else stated.unknown,
                     spent=spent,
