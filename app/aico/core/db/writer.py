@@ -111,8 +111,8 @@ class Batch:
     """Records of the reading that are still to follow."""
     started: float = field(default_factory=time.perf_counter)
     """``time.perf_counter`` when the reading began."""
-    is_cline: bool = False
-    """Whether the sessions are tasks of Cline's, which have a table of their own."""
+    has_task_rows: bool = False
+    """Whether the sessions are tasks with rows of their own, in the table that is Cline's."""
 
 
 @dataclass(slots=True)
@@ -239,7 +239,7 @@ class _Transaction:
             _epoch, revision = _read_position(self._connection)
             return self._ended(replace(receipt, latest_ts=latest, revision=revision)), None
         self._store(books, source, meter, gaps)
-        if batch.is_cline:
+        if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         count, latest = self._recount(source, fresh)
         revision = self._advance()

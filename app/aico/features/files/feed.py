@@ -71,6 +71,10 @@ class Feed(Protocol):
     def identity(self) -> Hashable:
         """What ``stat`` said of the last reading that was committed to its end; None before, or when it may be old."""
 
+    @property
+    def last_write_ns(self) -> int | None:
+        """When what was read last was written, nanoseconds since 1970; None where that is not known."""
+
     def look(self) -> Look:
         """Return the metadata of what is there. Raises SourceError. Blocks for a few system calls."""
 

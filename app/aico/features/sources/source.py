@@ -85,6 +85,8 @@ class Source:
     origins: tuple[Origin, ...]
     """At least one, in the order in which they are read."""
     gaps: tuple[GapKind, ...] = ()
+    has_task_rows: bool = False
+    """Whether its sessions also stand in ``cline_task_usage``: Cline's alone, whose table is fixed."""
 
     def get_origin(self, origin_id: str) -> Origin:
         """Return the origin called ``origin_id``. Raises KeyError."""
