@@ -14,7 +14,6 @@ from aico.core.usage import MeterReading
 
 Amounts = tuple[int | None, ...]
 """Tokens by kind, then nano-dollars: seven numbers, None where a number is unknown."""
-_TOKENS = slice(3, 9)
 
 
 class Meter(NamedTuple):
@@ -50,7 +49,7 @@ class Meter(NamedTuple):
 def amounts_of(reading: MeterReading) -> Amounts:
     """Return the numbers of ``reading``, its cost in nano-dollars."""
     cost = reading.cost_usd
-    return (*reading[_TOKENS], None if cost is None else nano_usd(cost))
+    return (*reading[3:9], None if cost is None else nano_usd(cost))
 
 
 def advance(

@@ -210,9 +210,7 @@ class SourcesService:
             gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
         )
 
-    def _origin_state(
-        self, source: Source, origin: Origin, decision: Decision, found: Found | None
-    ) -> OriginState:
+    def _origin_state(self, source: Source, origin: Origin, decision: Decision, found: Found | None) -> OriginState:
         opened = self._opened(source.id, origin.id)
         states = [each.watcher.state for each in opened]
         state, reason = _worst((each.state.value, each.reason) for each in states)

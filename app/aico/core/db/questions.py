@@ -34,7 +34,6 @@ TOTALS = f"""
     SELECT s.name, m.name, {_COLUMNS} FROM usage_total AS t JOIN source AS s ON s.id = t.source
     JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
 """
-FLOORS = TOTALS.replace("usage_total", "counter_floor")
 GAPS = f"""
     SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
     JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
