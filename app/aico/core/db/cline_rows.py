@@ -36,7 +36,9 @@ def upsert(
         reading = readings.get(session.key)
         if reading is None or not session.is_touched or session.is_outranked:
             continue
-        meter = books.meters[session.id]
+        meter = books.meters.get(session.id)
+        if meter is None:
+            continue  # an origin that states no number told of its state
         tokens_in, tokens_out, nano = meter.last[0] or 0, meter.last[4] or 0, meter.last[6] or 0
         cost = reading.cost_usd
         # As Cline wrote it, noise of floating point included, where that is the number that counts.

@@ -103,7 +103,7 @@ WHOLE = f"""
 """
 _FALLEN = " OR ".join(f"last_{name} < high_{name}" for name in (*TOKENS, "nano"))
 _SILENT = f"COALESCE({', '.join(f'high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
-# The origin that was first read is the weakest; one that states nothing is weaker than any that does.
+# Meters are numbered from the weakest on; one that states nothing is weaker than any that does.
 STATED = f"""
     SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
     FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
