@@ -1,4 +1,4 @@
-"""The real pipeline on a real database: every place of some sources is read, stored and told, as the service does it."""
+"""The real pipeline on a real database: places of sources are read, stored and told, as the service does it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ async def pipeline(
     environment: Mapping[str, str] | None = None,
     max_entries_per_run: int = 10_000,
 ) -> AsyncIterator[Pipeline]:
-    """Yield the pipeline of ``sources`` with their places below ``home``, all origins read; the database is in ``folder``.
+    """Yield the pipeline of ``sources`` with their places below ``home``, as if the process began anew.
 
-    ``paths`` names places by origin, in the stead of the known ones. It is as if the process began anew.
+    All origins are read; the database lies in ``folder``. ``paths`` names places by origin, in the
+    stead of the known ones.
     """
     database = Database(folder / "observer.db")
     await database.open()
