@@ -244,7 +244,8 @@ class Books:
         """Book ``growth`` as the event called ``key``; its stored state, if there is one, is in :attr:`events`."""
         meter, session = growth.meter, growth.session
         tokens, nano = Tokens(*growth.amounts[:6]), growth.amounts[6]
-        cost = None if meter.is_unpriced or nano is None else nano
+        # Of nothing at all the price is not known either: what follows in this slot may turn out to be unpriced.
+        cost = None if meter.is_unpriced or nano is None or not any(growth.amounts) else nano
         state = RequestState.UNMEASURED if meter.is_silent else RequestState.FINAL
         unknown = " ".join(meter.unknown)
         known = self.events.get((GROWTH.code, *key))
