@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from aico.features.files.opening import DatabaseFiles, Refused
 from aico.features.sessions.image import lay_over, read_image
-from aico.features.sessions.opening import Refused, StoreDirectory
 from tests.emulator.session_writer import SessionProcess
 from tests.sessions.stores import MAX_BYTES
 
@@ -33,7 +33,7 @@ def writing(path: Path, page_size: int = 4096) -> Iterator[sqlite3.Connection]:
 
 def image_of(path: Path) -> bytearray:
     """Return the image of the files at ``path``."""
-    directory = StoreDirectory(str(path), MAX_BYTES)
+    directory = DatabaseFiles(str(path), MAX_BYTES)
     try:
         return read_image(directory)
     finally:

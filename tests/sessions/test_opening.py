@@ -16,9 +16,9 @@ from aico.core.errors import (
     SessionsTooLarge,
     SessionsUnreadable,
 )
-from aico.features.sessions import opening
+from aico.features.files import opening
+from aico.features.files.opening import DatabaseFiles, Refused
 from aico.features.sessions.guard import SessionsGuard
-from aico.features.sessions.opening import Refused, StoreDirectory
 from tests.emulator.sessions import SessionStore
 from tests.sessions.stores import MAX_BYTES
 
@@ -55,7 +55,7 @@ def test_store_is_refused_unless_each_of_its_files_is_plain(
     spoil(path.with_name(path.name + end))
     with pytest.raises(SessionsPathRefused):
         SessionsGuard(str(path), MAX_BYTES).look()
-    directory = StoreDirectory(str(path), MAX_BYTES)
+    directory = DatabaseFiles(str(path), MAX_BYTES)
     with pytest.raises(Refused) as refused, directory.open(end):
         pass
     directory.close()

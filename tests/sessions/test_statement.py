@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from aico.features.sessions.opening import Refused
+from aico.features.files.opening import Refused
 from aico.features.sessions.statement import (
     COLUMNS,
     NOT_FINITE,

@@ -15,8 +15,8 @@ import resource
 import sys
 from collections.abc import Sequence
 
+from aico.features.files.opening import DatabaseFiles, Refused
 from aico.features.sessions.image import read_image
-from aico.features.sessions.opening import Refused, StoreDirectory
 from aico.features.sessions.statement import ask
 
 CPU_LIMIT_S = 20
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _read(path: str, max_bytes: int, since: str) -> list[Sequence[object]]:
-    directory = StoreDirectory(path, max_bytes)
+    directory = DatabaseFiles(path, max_bytes)
     try:
         image = read_image(directory)
     finally:

@@ -16,8 +16,8 @@ from aico.core.errors import (
     SessionsUnreadable,
 )
 from aico.core.settings import SESSIONS_NAME, check_sessions_path
+from aico.features.files.opening import WAL, DatabaseFiles, Refused
 from aico.features.files.walk import open_directory
-from aico.features.sessions.opening import WAL, Refused, StoreDirectory
 from aico.features.stores.identity import Look, identity_of
 
 
@@ -40,7 +40,7 @@ class SessionsGuard:
     def look(self) -> Look:
         """Return what is there without opening it. Raises SessionsError."""
         with self.translated():
-            directory = StoreDirectory(self.path, self.max_bytes)
+            directory = DatabaseFiles(self.path, self.max_bytes)
             try:
                 database, log = directory.check(), directory.find(WAL)
             finally:

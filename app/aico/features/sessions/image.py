@@ -12,7 +12,7 @@ import os
 import struct
 import time
 
-from aico.features.sessions.opening import WAL, Refused, StoreDirectory, translated
+from aico.features.files.opening import WAL, DatabaseFiles, Refused, translated
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_S = 0.02
@@ -26,7 +26,7 @@ _DATABASE_HEADER = 100
 _FORMAT_VERSIONS = slice(18, 20)
 
 
-def read_image(directory: StoreDirectory) -> bytearray:
+def read_image(directory: DatabaseFiles) -> bytearray:
     """Return a whole, committed state of the database, as a file without a log. Raises Refused."""
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -40,7 +40,7 @@ def read_image(directory: StoreDirectory) -> bytearray:
     raise Refused("busy", "")
 
 
-def _attempt(directory: StoreDirectory) -> bytearray | None:
+def _attempt(directory: DatabaseFiles) -> bytearray | None:
     """Return an image, or None when the files did something meanwhile that could have mixed two moments.
 
     The database is read before its log. What a checkpoint copies into it meanwhile is in the log too, and is laid
@@ -127,7 +127,7 @@ def _checksum(data: bytes, order: str, sum1: int, sum2: int) -> tuple[int, int]:
     return sum1, sum2
 
 
-def _is_same(directory: StoreDirectory, suffix: str, descriptor: int | None) -> bool:
+def _is_same(directory: DatabaseFiles, suffix: str, descriptor: int | None) -> bool:
     """Return whether the name still leads to what was opened, or still to nothing."""
     named = directory.find(suffix)
     if named is None or descriptor is None:

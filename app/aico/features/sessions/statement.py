@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from math import isinf
 from typing import TypeAlias
 
-from aico.features.sessions.opening import Refused
+from aico.features.files.opening import Refused
 
 TABLE = "sessions"
 COLUMNS = ("session_id", "model", "updated_at", "is_subagent", "metadata_json")
