@@ -22,7 +22,7 @@ from aico.core.settings import Settings, load_settings
 from aico.features.sources.cline.places import find_session_stores, list_known_places, list_session_places
 from tests.e2e.ledger import LedgerFile, entry
 from tests.emulator.sessions import SessionStore, editor_metadata
-from tests.sessions.inotify import witnessing
+from tests.files.inotify import witnessing
 from tests.sessions.stores import opened
 
 

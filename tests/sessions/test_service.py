@@ -21,7 +21,7 @@ from aico.services.status import get_status
 from tests.e2e.ledger import LedgerFile, entry, now_ms
 from tests.emulator.session_writer import SessionProcess
 from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
-from tests.sessions.inotify import READING, Deed, witnessing
+from tests.files.inotify import READING, Deed, witnessing
 from tests.sessions.stores import opened
 
 HANG_S = 60.0

@@ -10,7 +10,7 @@ from tests.e2e.ledger import entry, ledger_bytes
 from tests.emulator.neighbours import lay_out_neighbours
 from tests.emulator.session_writer import SessionProcess
 from tests.emulator.sessions import editor_metadata
-from tests.sessions.stores import traits_of
+from tests.files.traits import traits_of
 from tests.system.test_opened_files import LOOKS, WATCHES, TracedServer, lines, run_traced
 from tests.system.tracing import read_calls
 
