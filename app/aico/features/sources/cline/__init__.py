@@ -1,0 +1,1 @@
+"""Cline: its ledger, its session store and the events of its hub."""
