@@ -14,8 +14,8 @@ from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.proxy.running_service import RunningService
 from tests.api.conftest import Serve
-from tests.core.damage import set_contents
-from tests.e2e.ledger import LedgerFile, entry
+from tests.core.database_damage import set_contents
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_status_says_what_was_lost(status: dict[str, object]) -> None:
     recovery = status["recovery"]
     assert isinstance(recovery, dict)
     assert str(recovery["set_aside"]).startswith("observer.db.corrupt-")
-    assert (recovery["backup"], recovery["salvaged_count"], recovery["is_whole"]) == (None, 0, False)
-    assert "may be missing" in str(recovery["text"])
+    assert (recovery["backup"], recovery["backup_at"]) == (None, None)
+    assert "is missing unless" in str(recovery["text"])
     assert status["task_count"] == 1
 
 

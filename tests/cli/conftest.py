@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.supervisors import FakePrograms
+from tests.cli.fake_supervisors import FakePrograms
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the home directory of a user without any setting, and with nothing on the PATH."""
     for name in list(os.environ):
-        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_", "WSL_")):
+        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_")):
             monkeypatch.delenv(name)
     home = tmp_path.resolve() / "home"
     home.mkdir(mode=0o700)

@@ -16,9 +16,9 @@ from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
 from aico.core.db.migrations import alembic_config
 from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.instance_lock import InstanceLock
-from tests.core.damage import break_page, close_log, contents, failed_checks
-from tests.core.stores import list_names, read_rows
-from tests.e2e.ledger import LedgerFile, entry
+from tests.core.database_damage import break_page, close_log, contents, failed_checks, set_contents
+from tests.core.repository_on_file import list_names, read_rows
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 DAY_MS = 86_400_000
 FIRST_MS = 1_772_323_200_000
@@ -210,7 +210,7 @@ def test_db_restore_goes_back_from_a_newer_version(
     origin = home / "copy.db"
     main(["db", "backup", str(origin)])
     change(database, "UPDATE alembic_version SET version_num = '9999'")
-    main(["db", "backup", str(home / "newer.db")])
+    shutil.copyfile(database, home / "newer.db")
     assert main(["db", "restore", str(home / "newer.db")]) == EXIT_FAILED
     assert "newer version" in capsys.readouterr().err
     assert main(["db", "restore", str(origin)]) == EXIT_OK
@@ -303,7 +303,7 @@ def test_forget_removes_for_good(database: Path, ledger: LedgerFile, capsys: pyt
     """The next imports skip the task, however it grows; no backup holds it any more; counters stay."""
     BackupFolder(database).make_daily(date(2026, 3, 1))
     assert main(["forget", "a", "--yes"]) == EXIT_OK
-    assert BackupFolder(database).list_all() == []
+    assert [stored(backup) for backup in BackupFolder(database).list_all()] == [["b"]]
     counters = read_rows(database, "SELECT * FROM usage_counter")
     ledger.write(entry("a", ts=FIRST_MS + 5, cost=900), entry("b", ts=FIRST_MS + DAY_MS, cost=1))
     capsys.readouterr()
@@ -312,6 +312,16 @@ def test_forget_removes_for_good(database: Path, ledger: LedgerFile, capsys: pyt
     assert (receipt["imported_count"], receipt["skipped_count"]) == (0, 2)
     assert stored(database) == ["b"]
     assert read_rows(database, "SELECT * FROM usage_counter") == counters
+    assert failed_checks(database) == []
+
+
+def test_forgotten_task_stays_forgotten_when_the_database_is_lost(database: Path) -> None:
+    """The backup that forgetting leaves knows what was forgotten: the ledger does not bring it back."""
+    assert main(["forget", "a", "--yes"]) == EXIT_OK
+    set_contents(database, b"my diary")
+    assert main(["import"]) == EXIT_OK
+    assert stored(database) == ["b"]
+    assert read_rows(database, "SELECT task_id FROM forgotten_task") == [("a",)]
     assert failed_checks(database) == []
 
 

@@ -23,9 +23,9 @@ from aico.cli.service import find_supervisor
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
 from aico.services import notifier
-from tests.cli.supervisors import FakePrograms
-from tests.core.stores import copy_of_template
-from tests.e2e.ledger import LedgerFile, entry
+from tests.cli.fake_supervisors import FakePrograms
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
@@ -360,19 +360,13 @@ def test_start_in_each_state(programs: FakePrograms, enabled: int, active: int, 
     assert (found.verdict, "Failed to connect to bus" in found.text) == (WARN, True)
 
 
-@pytest.mark.parametrize("system", ["linux", "darwin", "wsl"])
+@pytest.mark.parametrize("system", ["linux", "darwin"])
 def test_start_names_a_service_that_an_older_version_installed(
     programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
     """A file of any supervisor that calls the package by its old name starts nothing: the sentence says what to do."""
-    if system == "wsl":
-        monkeypatch.setenv("WSL_DISTRO_NAME", "Debian")
-        programs.install("whoami.exe", {"": (0, "DESK\\ada", "")})
-        programs.install("wslpath", {"": (0, "C:", "")})
-        programs.install("schtasks.exe")
-    else:
-        monkeypatch.setattr(sys, "platform", system)
-        programs.install({"linux": "systemctl", "darwin": "launchctl"}[system])
+    monkeypatch.setattr(sys, "platform", system)
+    programs.install({"linux": "systemctl", "darwin": "launchctl"}[system])
     assert main(["service", "install"]) == EXIT_OK
     path = find_supervisor(os.environ).path
     (fresh,) = instance.examine_start(settings_of())

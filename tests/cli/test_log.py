@@ -21,9 +21,9 @@ import pytest
 from aico.cli.log import make_handler
 from aico.core.domain import Trigger
 from aico.core.settings import Settings
-from tests.api.live import Live, live
-from tests.e2e.ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.server import HANG_S, ROOT, environment, ledger_path
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
+from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
 
 BOX_END = "╰"
 
@@ -53,6 +53,17 @@ def settings_with(log_format: Literal["auto", "text", "json"]) -> Settings:
 def record() -> logging.LogRecord:
     """Return something to write."""
     return logging.LogRecord("aico.test", logging.INFO, __file__, 1, "%s imported", (3,), None)
+
+
+def test_json_stays_json_where_a_terminal_shows_little() -> None:
+    """What standard error cannot show is escaped by the rules of JSON, not by those of the stream."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="latin-1", errors="backslashreplace", write_through=True)
+    text = "é-日本 \\udcff"
+    make_handler(settings_with("json"), stream).emit(
+        logging.LogRecord("aico.test", logging.INFO, __file__, 1, "%s", (text,), None)
+    )
+    assert json.loads(raw.getvalue())["message"] == text
 
 
 @pytest.mark.parametrize(("log_format", "is_json"), [("auto", True), ("json", True), ("text", False)])

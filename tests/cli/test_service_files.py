@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import plistlib
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aico.cli.service import launchd, systemd, wsl
+from aico.cli.service import launchd, systemd
 from aico.cli.service.plan import MARK
 from aico.cli.service.program import Program, is_plain
-from tests.cli.supervisors import FakePrograms
-from tests.ledger.ledgers import ANEW
+from tests.ledger.handmade_ledgers import ANEW
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
@@ -62,8 +58,6 @@ def texts() -> dict[str, str]:
     return {
         "ai-cost-observer.service": systemd.unit_text(USUAL),
         "ai-cost-observer.plist": launchd.agent_text(USUAL, Path("/Users/ada/Library/Logs/ai-cost-observer.log")),
-        "task.xml": wsl.task_text("Ubuntu-24.04", "ada", "DESK\\Ada Lovelace"),
-        "serve.sh": wsl.script_text(USUAL),
     }
 
 
@@ -138,64 +132,3 @@ def test_agent_starts_again_only_after_a_failure() -> None:
     read = plistlib.loads(texts()["ai-cost-observer.plist"].encode())
     assert (read["RunAtLoad"], read["KeepAlive"], read["ThrottleInterval"]) == (True, {"SuccessfulExit": False}, 60)
     assert (read["Label"], read["Umask"]) == ("ai-cost-observer", 0o077)
-
-
-@pytest.mark.parametrize("part", AWKWARD)
-def test_script_hands_on_every_word_as_it_is(tmp_path: Path, part: str) -> None:
-    """A real shell starts a real program with exactly these arguments and variables."""
-    programs = FakePrograms(tmp_path / part)
-    programs.install("python")
-    log = programs.log
-    spy = tmp_path / part / "python"
-    spy.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@" "$AICO_LEDGER_PATH" "$(umask)"\n', encoding="utf-8")
-    program = Program((str(spy), f"--{part}"), {"AICO_LEDGER_PATH": f"/{part}/x"}, tmp_path, needs_shared_tmp=True)
-    script = tmp_path / "serve.sh"
-    script.write_text(wsl.script_text(program), encoding="utf-8")
-    answer = subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True, env={"HOME": "/nowhere"})
-    assert os.fsdecode(answer.stdout).splitlines() == [str(spy), f"--{part}", f"/{part}/x", "0077"]
-    assert not log.exists()
-
-
-@pytest.fixture(scope="module")
-def schema() -> xmlschema.XMLSchema:
-    """Return the schema of the tasks."""
-    return xmlschema.XMLSchema(str(HERE / "task.xsd"))
-
-
-@pytest.mark.parametrize("user", ["DESK\\ada", "AzureAD\\Zoë O'Brien & <Söhne>"])
-def test_task_is_valid(schema: xmlschema.XMLSchema, user: str) -> None:
-    """The task holds to the schema of the Task Scheduler, and names its user as he is called."""
-    task = wsl.task_text("Ubuntu", "ada", user)
-    body = task.partition("\n")[2]
-    schema.validate(body)
-    assert (
-        xmlschema.XMLResource(body).root.findtext(f".//{{{wsl.NAMESPACE}}}Principal/{{{wsl.NAMESPACE}}}UserId") == user
-    )
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
-        ("<Interval>PT1M</Interval>", "<Interval>PT1S</Interval>"),
-        ("LeastPrivilege", "Least"),
-        ("IgnoreNew", "Ignore"),
-        ("<Count>5</Count>", "<Count>0</Count>"),
-        ("<StartWhenAvailable>true", "<StartWhenAvailable>yes"),
-        ("<Settings>", "<Settings><Surprise/>"),
-        ('Context="Author"', 'Context="Nobody"'),
-    ],
-)
-def test_wrong_task_is_found(schema: xmlschema.XMLSchema, right: str, wrong: str) -> None:
-    """The control: the schema notices what would be refused."""
-    body = texts()["task.xml"].partition("\n")[2]
-    assert right in body
-    assert not schema.is_valid(body.replace(right, wrong, 1))
-
-
-def test_task_holds_no_path_of_the_user() -> None:
-    """Three programs quote the task's arguments in three ways: they are plain words, one of them a fixed path."""
-    task = texts()["task.xml"]
-    (arguments,) = re.findall("<Arguments>(.*)</Arguments>", task)
-    assert arguments == (
-        "--distribution Ubuntu-24.04 --user ada --cd ~ --exec /bin/sh .config/ai-cost-observer/serve.sh"
-    )

@@ -22,7 +22,7 @@ from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.db.upkeep.recovery import Recovery, find_recovery
 from aico.core.db.upkeep.sqlite_files import remove
 from aico.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
-from tests.core.damage import (
+from tests.core.database_damage import (
     break_page,
     close_log,
     contents,
@@ -34,7 +34,7 @@ from tests.core.damage import (
     find_pages,
     set_contents,
 )
-from tests.core.stores import copy_of_template, list_names, open_store, read_rows, usage
+from tests.core.repository_on_file import copy_of_template, list_names, open_store, read_rows, usage
 
 ROWS = "SELECT * FROM cline_task_usage ORDER BY task_id"
 DELTAS = "SELECT * FROM usage_delta ORDER BY task_id, quarter, model"
@@ -120,77 +120,60 @@ async def test_recovery_takes_the_backup_of_a_lost_database(filled: Path, damage
 
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_recovery_begins_anew_without_a_backup(filled: Path, damage: Callable[[Path], None]) -> None:
-    """Without a backup there is still a database that agrees with itself, and what could be read is in it."""
-    rows = set(read_rows(filled, ROWS))
+    """Without a backup there is an empty database that agrees with itself, and the sentence says what is missing."""
     damage(filled)
+    lost = contents(filled)
     recovery = await reopen(filled)
     assert recovery is not None
-    assert recovery.backup is None
-    assert not recovery.is_whole
-    assert "may be missing" in recovery.describe()
-    kept = set(read_rows(filled, ROWS))
-    assert kept <= rows
-    assert len(kept) == recovery.task_count == recovery.salvaged_count
+    assert (recovery.backup, recovery.backup_at_ms) == (None, None)
+    assert "Usage stored before is missing" in recovery.describe()
+    assert filled.with_name(recovery.set_aside).read_bytes() == lost
+    assert read_rows(filled, ROWS) == []
     assert failed_checks(filled) == []
 
 
-async def test_recovery_salvages_every_task_but_those_of_the_broken_page(filled: Path) -> None:
-    """One broken page of 2,000 tasks costs that page's tasks; those around it keep their rows, deltas and times."""
-    rows, deltas = read_rows(filled, ROWS), set(read_rows(filled, DELTAS))
+async def test_recovery_holds_what_the_backup_held(filled: Path) -> None:
+    """Growth and new tasks since the backup are not in it, and the sentence says since when they may be missing."""
+    rows, deltas = read_rows(filled, ROWS), read_rows(filled, DELTAS)
+    backup = BackupFolder(filled).make_daily(date(2026, 3, 1))
+    os.utime(backup, (1_772_356_860, 1_772_356_860))
+    await fill(filled, count=2_100, growth=2)
+    close_log(filled)
     break_a_leaf(filled)
     recovery = await reopen(filled)
     assert recovery is not None
-    kept = read_rows(filled, ROWS)
-    assert 1_900 < len(kept) < 2_000
-    assert set(kept) < set(rows)
-    assert set(read_rows(filled, DELTAS)) < deltas
+    assert recovery.backup_at_ms == 1_772_356_860_000
+    assert "observer-2026-03-01.db of 2026-03-01 09:21 UTC" in recovery.describe()
+    assert "Usage stored after that backup is missing" in recovery.describe()
+    assert (read_rows(filled, ROWS), read_rows(filled, DELTAS)) == (rows, deltas)
     assert failed_checks(filled) == []
 
 
-async def test_recovery_finds_tasks_between_two_broken_pages(filled: Path) -> None:
-    """What lies between two damages is looked up one by one."""
-    pages = find_pages(filled, "cline_task_usage")
-    break_page(filled, pages[1])
-    break_page(filled, pages[-2])
-    recovery = await reopen(filled)
-    assert recovery is not None
-    assert recovery.salvaged_count > 2_000 * (len(pages) - 3) / len(pages)
-    assert failed_checks(filled) == []
-
-
-async def test_recovery_keeps_all_tasks_when_only_deltas_are_broken(filled: Path) -> None:
-    """Deltas that cannot be read are posted anew as differences: each task's deltas add up to its row."""
-    rows = read_rows(filled, ROWS)
-    pages = find_pages(filled, "usage_delta")
-    break_page(filled, pages[len(pages) // 2])
-    recovery = await reopen(filled)
-    assert recovery is not None
-    assert recovery.is_whole
-    assert "may be missing" not in recovery.describe()
-    assert read_rows(filled, ROWS) == rows
-    assert failed_checks(filled) == []
-
-
-async def test_recovery_adds_to_the_backup_what_came_after_it(filled: Path) -> None:
-    """Growth and new tasks since the backup are taken from the damaged file; the rest is the backup's."""
+async def test_recovery_counts_anew_what_the_ledger_still_holds(filled: Path) -> None:
+    """What came after the backup is imported again as growth, once; what only the backup knows stays."""
+    async with open_store(filled) as store:
+        await store.take_in([usage("a", total_cost=1.0)])
     BackupFolder(filled).make_daily(date(2026, 3, 1))
-    await fill(filled, count=2_100, growth=2)
+    later = [usage("a", total_cost=3.5), usage("b", total_cost=2.0)]
+    async with open_store(filled) as store:
+        await store.take_in(later)
     close_log(filled)
-    rows = read_rows(filled, ROWS)
-    pages = find_pages(filled, "cline_task_usage")
-    break_page(filled, pages[-1])
-    recovery = await reopen(filled)
-    assert recovery is not None
-    assert 2_000 < recovery.salvaged_count < 2_100
-    assert recovery.task_count == 2_100
-    kept = read_rows(filled, ROWS)
-    assert [row[0] for row in kept] == [row[0] for row in rows]
-    assert sum(row in rows for row in kept) == recovery.salvaged_count
+    break_a_leaf(filled)
+    assert await reopen(filled) is not None
+    for _ in range(2):
+        async with open_store(filled) as store:
+            await store.take_in(later)
+        spent = read_rows(
+            filled,
+            "SELECT task_id, SUM(cost_nano_usd) FROM usage_delta WHERE task_id IN ('a', 'b') GROUP BY task_id",
+        )
+        assert spent == [("a", 3_500_000_000), ("b", 2_000_000_000)]
+    assert len(read_rows(filled, ROWS)) == 2_002
     assert failed_checks(filled) == []
 
 
-async def test_recovery_reads_what_is_only_in_the_log(filled: Path) -> None:
-    """A commit that was not written back yet lies in the log; it is read, and the log set aside with its file."""
+async def test_recovery_sets_the_log_aside_with_its_file(filled: Path) -> None:
+    """A log that was not written back yet goes with its file: it belongs to no other."""
     with closing(sqlite3.connect(filled)) as holder:
         holder.execute("SELECT COUNT(*) FROM cline_task_usage").fetchone()
         async with open_store(filled) as store:
@@ -202,8 +185,7 @@ async def test_recovery_reads_what_is_only_in_the_log(filled: Path) -> None:
     break_page(filled, find_pages_of(kept[filled], filled)[0])
     recovery = await reopen(filled)
     assert recovery is not None
-    assert filled.with_name(recovery.set_aside + "-wal").exists()
-    assert read_rows(filled, "SELECT task_id FROM cline_task_usage WHERE task_id = 'in-the-log'") == [("in-the-log",)]
+    assert filled.with_name(recovery.set_aside + "-wal").read_bytes() == kept[log]
     assert failed_checks(filled) == []
 
 
@@ -215,30 +197,27 @@ def find_pages_of(data: bytes, beside: Path) -> list[int]:
         return find_pages(copy, "cline_task_usage")
 
 
-async def test_recovery_never_lets_a_counter_fall(filled: Path) -> None:
-    """What a counter has shown stays the least that it shows, though the backup knew less."""
-    BackupFolder(filled).make_daily(date(2026, 3, 1))
-    await fill(filled, growth=4)
-    close_log(filled)
-    shown = read_rows(filled, "SELECT model, tokens_in FROM usage_counter ORDER BY model")
-    for page in find_pages(filled, "cline_task_usage"):
-        break_page(filled, page)
-    assert await reopen(filled) is not None
-    assert read_rows(filled, "SELECT model, tokens_in FROM usage_counter ORDER BY model") == shown
-    assert failed_checks(filled) == []
+async def test_recovery_of_an_older_version_is_told_too(filled: Path) -> None:
+    """The note of a version that salvaged tasks holds more; the loss is told all the same."""
+    put_garbage(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    note = filled.with_name(recovery.set_aside + ".json")
+    text = note.read_text(encoding="utf-8")
+    note.write_text(
+        text.replace("{", '{"salvaged_count": 7, "task_count": 9, "is_whole": false, ', 1), encoding="utf-8"
+    )
+    assert find_recovery(filled) == recovery
 
 
-async def test_recovery_does_not_bring_back_what_was_forgotten(filled: Path) -> None:
-    """A task that was forgotten after the backup stays forgotten when the backup returns."""
-    BackupFolder(filled).make_daily(date(2026, 3, 1))
-    with closing(sqlite3.connect(filled)) as connection, connection:
-        connection.execute("INSERT INTO forgotten_task VALUES ('cline', 'task-00007', 1)")
-    close_log(filled)
-    break_a_leaf(filled)
-    assert await reopen(filled) is not None
-    assert read_rows(filled, "SELECT task_id FROM cline_task_usage WHERE task_id = 'task-00007'") == []
-    assert read_rows(filled, "SELECT task_id FROM forgotten_task") == [("task-00007",)]
-    assert failed_checks(filled) == []
+@pytest.mark.parametrize("text", ["[]", "{}", "7", "no JSON"])
+async def test_recovery_with_an_unreadable_note_is_passed_over(filled: Path, text: str) -> None:
+    """A note that somebody wrote over says nothing, and stops no start."""
+    put_garbage(filled)
+    recovery = await reopen(filled)
+    assert recovery is not None
+    filled.with_name(recovery.set_aside + ".json").write_text(text, encoding="utf-8")
+    assert await reopen(filled) is None
 
 
 async def test_recovery_passes_over_a_backup_that_is_damaged_itself(filled: Path) -> None:

@@ -1,1 +1,1 @@
-"""Tests of the readers of foreign files."""
+"""The rooms that open foreign files."""

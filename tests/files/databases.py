@@ -13,9 +13,9 @@ from aico.features.files.sqlite_child import read_database
 from aico.features.files.sqlite_process import Row
 from aico.features.files.sqlite_question import Cell, Question
 from aico.features.sources.source import ReadLimits
-from tests.e2e.ledger import now_ms
-from tests.emulator.sqlite_writer import SqliteWriter
-from tests.faults.canaries import MARK
+from tests.e2e.fake_cline_ledger import now_ms
+from tests.emulator.fake_sqlite_writer import SqliteWriter
+from tests.faults.canary_ledger import MARK
 
 NAME = "usage.db"
 MAX_BYTES = 1 << 26

@@ -13,8 +13,8 @@ import pytest
 from aico.features.files import sqlite_child
 from aico.features.files.opening import Refused
 from aico.features.files.sqlite_question import NOT_FINITE, NOT_UTF8, Question
-from tests.emulator.sqlite_writer import PAIRS, Cell, SqliteWriter
-from tests.faults.canaries import MARK
+from tests.emulator.fake_sqlite_writer import PAIRS, Cell, SqliteWriter
+from tests.faults.canary_ledger import MARK
 from tests.files.databases import NAME, STATEMENT, make_table, put, rows_of
 
 PAGE_SIZES = (512, 4096, 65536)

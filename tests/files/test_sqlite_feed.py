@@ -28,7 +28,7 @@ from aico.features.files.opening import DatabaseFiles, Refused
 from aico.features.files.sqlite import Judged, SqliteFeed, SqliteQuery
 from aico.features.files.sqlite_process import Row, ask_database
 from aico.features.files.sqlite_question import Question
-from tests.emulator.sqlite_writer import SqliteWriter
+from tests.emulator.fake_sqlite_writer import SqliteWriter
 from tests.files.databases import LIMITS, NAME, make_query, make_table, open_feed, put
 
 HANG_S = 60

@@ -14,11 +14,11 @@ import pytest
 from aico.features.files import sqlite_process
 from aico.features.files.opening import Refused
 from aico.features.files.sqlite_process import ask_database, find_packages
-from tests.emulator.sqlite_writer import SqliteWriter
-from tests.faults.canaries import MARK
+from tests.emulator.fake_sqlite_writer import SqliteWriter
+from tests.faults.canary_ledger import MARK
 from tests.files.databases import NAME, make_table, put, question
-from tests.files.inotify import READING, Deed, witnessing
-from tests.files.traits import traits_of
+from tests.files.folder_traits import traits_of
+from tests.files.folder_witness import READING, Deed, witnessing
 
 IMPORTING = "import sys; sys.path += sys.argv[1:]; from aico.features.files import sqlite_child;"
 

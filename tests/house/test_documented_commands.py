@@ -19,10 +19,10 @@ import pytest
 
 from aico.cli import EXIT_OK, build_parser, main
 from aico.core.db.migrations import migrate
-from tests.cli.supervisors import FakePrograms
-from tests.core.stores import copy_of_template
-from tests.e2e.ledger import LedgerFile, entry
-from tests.house.documents import ROOT, Block, list_blocks, list_documents, list_spans
+from tests.cli.fake_supervisors import FakePrograms
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.house.documented_commands import ROOT, Block, list_blocks, list_documents, list_spans
 
 UNTIL_TOLD = {None, "serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
@@ -34,7 +34,7 @@ OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the home of a user who has a ledger, a database, and nothing but stand-ins on the PATH."""
     for name in list(os.environ):
-        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_", "WSL_")):
+        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_")):
             monkeypatch.delenv(name)
     home = tmp_path.resolve() / "home"
     LedgerFile(home / ".cline/data/state/taskHistory.json").write(entry("1"))

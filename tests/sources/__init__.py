@@ -1,1 +1,1 @@
-"""Tests of the sources."""
+"""The sources, each by itself and all by one contract."""

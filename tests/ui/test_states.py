@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_MS = 86_400_000
 
@@ -79,6 +79,20 @@ def test_frozen_ledger_is_named_with_its_reasons(service: Service, open_page: Op
     expect(notice).to_contain_text("Cline last wrote this file 42 days ago.")
     notice.locator("summary").click()
     expect(notice.locator("li").nth(1)).to_contain_text("no longer writes it")
+
+
+def test_lost_database_is_told_with_what_may_be_missing(service: Service, open_page: Opener) -> None:
+    """After a loss the page says what took the place and which file to look at, and tasks of the ledger are there."""
+    service.ledger.write(entry("1001", cost=2))
+    service.database.parent.mkdir(mode=0o700, exist_ok=True)
+    service.database.write_bytes(b"my diary")
+    service.start()
+    page = open_page(service).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$2.00")
+    notice = page.locator("[data-notice=recovery]")
+    expect(notice).to_contain_text("There was no backup")
+    expect(notice.locator("code")).to_contain_text("observer.db.corrupt-")
 
 
 def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: Opener) -> None:

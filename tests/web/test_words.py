@@ -10,7 +10,7 @@ import pytest
 
 from aico.core.domain import RejectionCode, Trigger
 from aico.core.errors import ObserverError
-from tests.web.source import LANGUAGES, SCRIPTS, WEB
+from tests.web.page_files import LANGUAGES, SCRIPTS, WEB
 
 _LITERAL = re.compile(r"""\bt(n?)\(\s*"([^"]+)\"""")
 _DYNAMIC = re.compile(r"""\bt\(`([^`$]+)\$\{""")
@@ -27,6 +27,7 @@ _NEVER_ON_A_PAGE = {
     "storage_absent",
     "storage_foreign",
     "storage_newer",
+    "storage_older",
     "supervisor_refused",
     "backup_unusable",
 }

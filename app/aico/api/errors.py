@@ -32,6 +32,10 @@ STATUSES: dict[type[ObserverError], HTTPStatus] = {
     errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SourceUnknown: HTTPStatus.NOT_FOUND,
+    errors.SourceFixed: HTTPStatus.CONFLICT,
+    errors.SourceOff: HTTPStatus.CONFLICT,
+    errors.SessionUnknown: HTTPStatus.NOT_FOUND,
     errors.RouteNotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
 }

@@ -110,9 +110,8 @@ class RecoveryOut(Schema):
     at: int = Field(description="Epoch milliseconds.")
     set_aside: str = Field(description="Name of the lost file.")
     backup: str | None = Field(description="Name of the backup that took its place.")
-    salvaged_count: int
-    is_whole: bool = Field(description="Whether every task of the lost file could be read.")
-    text: str
+    backup_at: int | None = Field(description="When that backup was made, epoch milliseconds.")
+    text: str = Field(description="What happened and what may be missing.")
 
     @classmethod
     def of(cls, recovery: Recovery) -> Self:
@@ -121,8 +120,7 @@ class RecoveryOut(Schema):
             at=recovery.at_ms,
             set_aside=recovery.set_aside,
             backup=recovery.backup,
-            salvaged_count=recovery.salvaged_count,
-            is_whole=recovery.is_whole,
+            backup_at=recovery.backup_at_ms,
             text=recovery.describe(),
         )
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from aico.cli import EXIT_OK, existing_database, flags_of
+from aico.cli import EXIT_OK
+from aico.cli.database import only_reading
+from aico.cli.settings import load
+from aico.cli.streams import write_utf8
 from aico.core.clock import now_ms
 from aico.core.db.database import Database
 from aico.core.domain import CLINE, UNKNOWN_MODEL, Store
 from aico.core.errors import OutputFailed
 from aico.core.filters import UsageFilter, quarter_ceiling, quarter_floor
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 from aico.core.usage_reader import Sort, UsageReader
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.services.queries import UsageQueries
@@ -31,13 +33,12 @@ def export(options: argparse.Namespace) -> int:
     A file that is there already is replaced as a whole once everything has been read and written; until then, and
     whatever fails, it stays as it is. Raises StorageError and OutputFailed.
     """
-    settings = load_settings(flags_of(options)).settings
-    existing_database(settings.database_path)
+    settings = load(options).settings
     target = None if options.output is None else check_target(Path(options.output), settings)
-    pieces = asyncio.run(_read(settings, options))
+    with only_reading(settings.database_path):
+        pieces = asyncio.run(_read(settings, options))
     if target is None:
-        sys.stdout.writelines(pieces)
-        sys.stdout.flush()
+        write_utf8(pieces)
     else:
         replace_file(target, pieces)
     return EXIT_OK

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
+from datetime import UTC, datetime
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name
+from aico.cli.database import only_reading
+from aico.cli.settings import load
+from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.forgetting import Forgetting, forget, preview_forgetting
+from aico.core.db.upkeep.inspection import check_file
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 _SHOWN = 10
 """Tasks that are named; the others are counted."""
@@ -23,14 +27,15 @@ _SHOWN = 10
 def remove_tasks(options: argparse.Namespace) -> int:
     """Print what would go; with ``--yes`` remove it. A service that runs has to be stopped first: InstanceRunning."""
     if bool(options.tasks) == (options.before is not None):
-        sys.stderr.write("aico forget: name tasks, or give --before DATE\n")
+        complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
-    settings = load_settings(flags_of(options)).settings
-    existing_database(settings.database_path)
+    settings = load(options).settings
     if options.yes:
+        check_file(settings.database_path)
         going = _forget(settings, options)
     else:
-        going = _preview(settings, options)
+        with only_reading(settings.database_path):
+            going = _preview(settings, options)
         say(*_lines(going, "Would forget"))
         if going.task_ids:
             say(f"Nothing was changed. To do it, stop the service and add --yes to `{command_name()} forget`.")
@@ -53,9 +58,12 @@ def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
         if going.task_ids:
             asyncio.run(asyncio.to_thread(forget, path, going.task_ids, now_ms()))
             asyncio.run(asyncio.to_thread(BackupFolder(path).clear))
+        say(*_lines(going, "Forgot"))
+        if going.task_ids:
+            # A recovery from this one, too, knows what was forgotten.
+            asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
     finally:
         lock.release()
-    say(*_lines(going, "Forgot"))
     if going.task_ids and (kept := list_aside(path)):
         say("These files may hold it still; remove them yourself:", *(f"  {file}" for file in kept))
     return going

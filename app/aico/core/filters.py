@@ -1,61 +1,72 @@
-"""What part of the accounts is asked for: one filter for cards, chart, models, table and export. Pure."""
+"""What part of the accounts is asked for: one filter for sums, chart, tables and export. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aico.core.domain import DAY_QUARTERS, QUARTER_MS, Store
+from aico.core.usage import DAY_SLOTS, SLOT_MS
 
 
 @dataclass(frozen=True, slots=True)
 class UsageFilter:
-    """A part of the deltas: a half-open stretch of quarters of an hour, a model, a text."""
+    """A part of the events: a half-open stretch of slots, and what they belong to."""
 
-    first_quarter: int | None = None
-    """None: from the first delta on."""
-    end_quarter: int | None = None
+    first_slot: int | None = None
+    """None: from the first event on."""
+    end_slot: int | None = None
     """Exclusive; None: to the automatic end."""
-    model: str | None = None
-    """Exact model; ``''`` is the unknown one; None is every model."""
+    sources: tuple[str, ...] = ()
+    """Empty is every source; so it is below."""
+    models: tuple[str, ...] = ()
+    """Exact names; ``''`` is the unknown model."""
+    projects: tuple[str, ...] = ()
     text: str | None = None
-    """Contained in the model or in the task's id, whatever the case of ASCII letters."""
-    store: Store | None = None
-    """Where the tasks' rows were read; None is everywhere."""
+    """Contained in the model, the session's key or its label, whatever the case of ASCII letters."""
+    origin: str | None = None
+    """The origin that states the sessions' numbers; None is every one."""
+    stronger: tuple[str, ...] = ()
+    """Origins whose word counts more than that of ``origin``."""
+    session: int | None = None
+    """The number of one stored session."""
 
     @property
-    def names_tasks(self) -> bool:
-        """Return whether it depends on the task, which sums over tasks do not know."""
-        return self.text is not None or self.store is not None
+    def names_sessions(self) -> bool:
+        """Return whether it depends on the session, which sums over sessions do not know."""
+        return self.text is not None or self.origin is not None or self.session is not None or bool(self.projects)
 
-    def covers(self, first_quarter: int, last_quarter: int) -> bool:
-        """Return whether every delta between the two quarters, both included, is inside."""
-        is_open = self.model is None and not self.names_tasks
-        starts = self.first_quarter is None or self.first_quarter <= first_quarter
-        return is_open and starts and (self.end_quarter is None or self.end_quarter > last_quarter)
+    @property
+    def is_open(self) -> bool:
+        """Return whether nothing but time and source limits it."""
+        return not (self.models or self.names_sessions)
 
-    def between(self, first_quarter: int, end_quarter: int) -> UsageFilter:
+    def covers(self, first_slot: int, last_slot: int) -> bool:
+        """Return whether every event of its sources between the two slots, both included, is inside."""
+        starts = self.first_slot is None or self.first_slot <= first_slot
+        return self.is_open and starts and (self.end_slot is None or self.end_slot > last_slot)
+
+    def between(self, first_slot: int, end_slot: int) -> UsageFilter:
         """Return the same filter for another stretch of time."""
-        return replace(self, first_quarter=first_quarter, end_quarter=end_quarter)
+        return replace(self, first_slot=first_slot, end_slot=end_slot)
 
 
-def quarter_floor(moment_ms: int) -> int:
-    """Return the quarter of an hour that ``moment_ms`` lies in."""
-    return moment_ms // QUARTER_MS
+def slot_floor(moment_ms: int) -> int:
+    """Return the slot that ``moment_ms`` lies in."""
+    return moment_ms // SLOT_MS
 
 
-def quarter_ceiling(moment_ms: int) -> int:
-    """Return the first quarter of an hour that begins at ``moment_ms`` or later."""
-    return -(-moment_ms // QUARTER_MS)
+def slot_ceiling(moment_ms: int) -> int:
+    """Return the first slot that begins at ``moment_ms`` or later."""
+    return -(-moment_ms // SLOT_MS)
 
 
 def latest_credible(now_ms: int) -> int:
-    """Return the last quarter that may still belong to "now": clocks differ by a day at most.
+    """Return the last slot that may still belong to "now": clocks differ by a day at most.
 
-    An entry dated further ahead is stored and can be asked for, but it would stretch every chart.
+    What is dated further ahead is stored and can be asked for, but it would stretch every chart.
     """
-    return quarter_floor(now_ms) + DAY_QUARTERS
+    return slot_floor(now_ms) + DAY_SLOTS
 
 
-def automatic_end(now_ms: int, latest_quarter: int | None) -> int:
-    """Return where a period without an end stops, exclusively: behind now and behind the latest credible delta."""
-    return max(quarter_floor(now_ms), latest_quarter or 0) + 1
+def automatic_end(now_ms: int, latest_slot: int | None) -> int:
+    """Return where a period without an end stops, exclusively: behind now and behind the latest credible event."""
+    return max(slot_floor(now_ms), latest_slot or 0) + 1

@@ -1,1 +1,1 @@
-"""Tests of Cline as a source."""
+"""Cline as a source."""

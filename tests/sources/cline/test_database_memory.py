@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from aico.features.sources.cline import hub, sessions
-from tests.emulator.hub_events import HubEventsStore, usage_payload
-from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, usage
-from tests.faults.memory import search_memory
+from bench.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, usage
+from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
+from tests.faults.memory_search import search_memory
 
 HELD_ID = "a-session-that-was-read"
 ROOT = Path(__file__).resolve().parents[3]

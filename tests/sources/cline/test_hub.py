@@ -14,8 +14,8 @@ from aico.features.files.feed import Reading
 from aico.features.files.sqlite_process import Row, ask_database
 from aico.features.sources.cline.hub import COLUMNS, HUB, NAME, QUERY, judge_rows
 from aico.features.sources.source import Surroundings
-from tests.emulator.hub_events import HubEventsStore, usage_payload
-from tests.emulator.sessions import FIRST_MS, SECRET, Json, usage
+from bench.fake_session_store import FIRST_MS, SECRET, Json, usage
+from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.files.databases import LIMITS, MAX_BYTES
 
 

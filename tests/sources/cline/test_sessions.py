@@ -17,7 +17,7 @@ from aico.features.files.sqlite_question import NOT_FINITE, TEXT_MAX, Cell
 from aico.features.sources.cline import sessions
 from aico.features.sources.cline.sessions import NUMBERS, QUERY, RECONCILER, Totals, cursor_after, judge_rows
 from aico.features.sources.source import Surroundings
-from tests.emulator.sessions import FIRST_MS, SECRET, Json, SessionStore, core_metadata, editor_metadata, iso, usage
+from bench.fake_session_store import FIRST_MS, SECRET, Json, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.files.databases import LIMITS, MAX_BYTES
 
 HOUR_MS = 3_600_000
@@ -397,5 +397,5 @@ def test_place_is_where_cline_keeps_its_databases(environment: dict[str, str], p
     found = sessions.SESSIONS.places(Surroundings(Path("/home/u"), environment))
     assert found == ((path, chosen_by),)
     named = Surroundings(Path("/home/u"), environment, {"sessions": ("/x/sessions.db",)})
-    assert sessions.SESSIONS.places(named) == (("/x/sessions.db", "sources.cline.sessions"),)
+    assert sessions.SESSIONS.places(named) == (("/x/sessions.db", "sessions_path"),)
     assert not sessions.SESSIONS.is_on_by_default

@@ -5,24 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pwd
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK
+from aico.cli.database import refuse_unusable
 from aico.cli.service.launchd import Launchd
 from aico.cli.service.plan import Step
 from aico.cli.service.program import Program, make_program
 from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
-from aico.cli.service.wsl import WindowsTask
+from aico.cli.settings import load
+from aico.cli.streams import say
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 
 class Supervisor(Protocol):
@@ -70,12 +71,10 @@ def control(options: argparse.Namespace) -> int:
 
 
 def find_supervisor(environment: Mapping[str, str]) -> Supervisor:
-    """Return what starts services here: launchd on macOS, the Windows around a WSL, else systemd."""
+    """Return what starts services here: launchd on macOS, else systemd."""
     home = Path("~").expanduser()
     if sys.platform == "darwin":
         return Launchd(home / "Library", os.getuid())
-    if distribution := environment.get("WSL_DISTRO_NAME"):
-        return WindowsTask(home, distribution, pwd.getpwuid(os.getuid()).pw_name)
     return Systemd(Path(environment.get("XDG_CONFIG_HOME") or home / ".config"))
 
 
@@ -84,7 +83,7 @@ def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
 
     Raises SupervisorRefused, InstanceRunning when the service already runs without the supervisor, SettingsError.
     """
-    loaded = load_settings(flags_of(options))
+    loaded = load(options)
     program = make_program(loaded, os.environ)
     if options.dry_run:
         return _preview(supervisor.plan_install(program))
@@ -98,9 +97,12 @@ def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
 def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
     """Stop the service and remove what :func:`install` wrote; with ``--purge`` the database and its backups, too.
 
-    Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them.
+    Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them; before
+    anything is done, StorageForeign and StorageNewer for data that are not this version's to remove.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
+    if options.purge:
+        refuse_unusable(settings.database_path)
     steps = supervisor.plan_uninstall()
     removal = plan_purge(settings.database_path) if options.purge else []
     if options.dry_run:

@@ -156,6 +156,6 @@ def check_ours(path: Path) -> bool:
         return False
     except OSError as error:
         raise SupervisorRefused("File", f"cannot read {path}: {error.strerror}") from error
-    if not any(MARK.encode(encoding) in content for encoding in ("utf-8", "utf-16-le")):
+    if MARK.encode() not in content:
         raise SupervisorRefused("File", f"{path} was not written by this program and is left as it is")
     return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +24,6 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
 from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
 from aico.core.errors import StorageBusy, StorageError
-from aico.core.staging import OPEN_STAGE
 
 T = TypeVar("T")
 
@@ -35,7 +35,6 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
     # 16 MiB: a run of 10,000 entries touches more pages than the default holds, which then go to disk twice.
     "PRAGMA cache_size=-16384",
-    *OPEN_STAGE,
 )
 _READER_PRAGMAS = (
     "PRAGMA query_only=ON",
@@ -63,13 +62,13 @@ class Database:
         self.recovery: Recovery | None = None
         """The last recovery whose lost file still lies beside the database."""
         self._writes: set[asyncio.Task[object]] = set()
-        self._writer = _engine(f"file:{uri_path(path)}?mode=rw", 1, "BEGIN IMMEDIATE", _WRITER_PRAGMAS)
+        self._writer = _Writer(path)
         self._reader = _engine(f"file:{uri_path(path)}?mode=ro", _READERS, "BEGIN", _READER_PRAGMAS)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
 
-        A damaged file is set aside and the best that can be had takes its place; :attr:`recovery` tells of it. Raises
+        A damaged file is set aside and the newest backup takes its place; :attr:`recovery` tells of it. Raises
         StorageNewer for a database of a newer version and StorageForeign for another program's (both untouched),
         StorageBusy, StorageError.
         """
@@ -95,31 +94,31 @@ class Database:
         """Let running writes end, then close every connection."""
         await self.settle()
         await self._reader.dispose()
-        await self._writer.dispose()
+        await asyncio.to_thread(self._writer.close)
 
     async def settle(self) -> None:
         """Wait until every write that was begun has ended, however it ends."""
         if self._writes:
             await asyncio.wait(self._writes)
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one transaction and commit it; raise StorageBusy or StorageError with nothing written.
 
-        Writes come one after the other. A caller that is cancelled leaves the write running to its end: a transaction
-        broken off half-way would hold the database's lock until the garbage collector comes by.
+        ``work`` runs in the writer's own thread and may block: one change of thread for a whole transaction, instead
+        of one for each statement. Writes come one after the other. A caller that is cancelled leaves the write running
+        to its end: a transaction broken off half-way would hold the database's lock.
         """
         task = asyncio.ensure_future(self._write(work))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
         return await asyncio.shield(task)
 
-    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._turn:
             await self.check()
             try:
-                async with self._writer.begin() as connection:
-                    return await work(connection)
-            except (DBAPIError, sqlite3.Error) as error:
+                return await self._writer.run(work)
+            except sqlite3.Error as error:
                 raise _translate(error) from error
 
     @asynccontextmanager
@@ -132,6 +131,50 @@ class Database:
             raise StorageBusy("all of its readers are in use") from error
         except (DBAPIError, sqlite3.Error) as error:
             raise _translate(error) from error
+
+
+class _Writer:
+    """The one connection that writes, and its thread. SQLite's driver blocks; nothing else does for its sake."""
+
+    def __init__(self, path: Path) -> None:
+        self._target = f"file:{uri_path(path)}?mode=rw"
+        self._thread = ThreadPoolExecutor(1, "writer")
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in a transaction of its own. Raises sqlite3.Error and what ``work`` raises, all taken back."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def close(self) -> None:
+        """Close the connection after everything that was begun."""
+        self._thread.submit(self._close).result()
+        self._thread.shutdown()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection = self._connection or self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.executescript(";".join(_WRITER_PRAGMAS))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:

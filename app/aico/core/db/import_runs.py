@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from aico.core.db.driver import fetch
 from aico.core.db.schema import ImportRun
-from aico.core.domain import ImportReceipt
-from aico.core.statements import table_of
+from aico.core.db.statements import table_of
+from aico.core.receipts import ImportReceipt
 
 RUNS_KEPT = 10_000
 """Import runs that are kept."""
@@ -20,12 +21,13 @@ _ADD = f"INSERT INTO import_run ({', '.join(_NAMES)}) VALUES ({', '.join('?' * l
 _FORGET = "DELETE FROM import_run WHERE id <= ?"
 
 
-async def add_run(
-    connection: AsyncConnection, source: str, receipt: ImportReceipt, revision: int | None, error_code: str | None
+def add_run(
+    connection: sqlite3.Connection, receipt: ImportReceipt, revision: int | None, error_code: str | None
 ) -> None:
     """Note a run, and forget what is older than the last ``RUNS_KEPT``: part of a transaction."""
     values = {
-        "source": source,
+        "source": receipt.source,
+        "origin": receipt.origin,
         "trigger": receipt.trigger.value,
         "finished_at": receipt.finished_at_ms,
         "duration_ms": receipt.duration_ms,
@@ -33,13 +35,14 @@ async def add_run(
         "updated_count": receipt.updated_count,
         "skipped_count": receipt.skipped_count,
         "error_count": receipt.error_count,
+        "partial_count": receipt.partial_count,
         "remaining_count": receipt.remaining_count,
         "revision": revision,
         "error_code": error_code,
     }
-    [(number,)] = await fetch(connection, _ADD, [values[name] for name in _NAMES])
+    [(number,)] = connection.execute(_ADD, [values[name] for name in _NAMES]).fetchall()
     if number > RUNS_KEPT:
-        await fetch(connection, _FORGET, (number - RUNS_KEPT,))
+        connection.execute(_FORGET, (number - RUNS_KEPT,))
 
 
 async def list_last_runs(connection: AsyncConnection, source: str) -> list[ImportRun]:

@@ -2,18 +2,295 @@
 
 from __future__ import annotations
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
 _CLUSTERED = {"sqlite_with_rowid": False}
-"""Tables whose primary key is all that they are looked up by are stored inside that key: one tree less to write.
+"""Tables that are looked up by their primary key are stored inside that key: one tree less to write."""
 
-In the largest ones the newest comes first in the key (migration 0005): imports write it first, and a tree grows
-soonest at its end. SQLModel cannot say that.
-"""
+
+class _Sums(SQLModel):
+    """The columns of every table of sums: :data:`aico.core.sums.SUM_COLUMNS`."""
+
+    input: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    output: int
+    reasoning: int
+    requests: int
+    prompts: int
+    unpriced: int
+    unmeasured: int
+    interrupted: int
+    at_least: int
+    lacking_cache: int
+    partial: int
+    recorded_usd: int
+    """Whole dollars; with ``recorded_nano`` the exact sum."""
+    recorded_nano: int
+    """Nano-dollars besides the whole dollars; not normalised."""
+    own_usd: int
+    own_nano: int
+    listed_usd: int
+    listed_nano: int
+    list_usd: int
+    list_nano: int
+
+
+class _Tokens(SQLModel):
+    """Tokens by kind as a tool tells them: NULL is unknown."""
+
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+
+# Keys of clustered tables are classes of their own, so that their columns come first: SQLite before 3.41 takes the
+# other columns of such a table for NULL when it checks a database. Columns of the last base come first.
+
+
+class _ModelKey(SQLModel):
+    source: int = Field(primary_key=True)
+    model: int = Field(primary_key=True)
+
+
+class _SlotKey(SQLModel):
+    source: int = Field(primary_key=True)
+    slot: int = Field(primary_key=True)
+    """``ts // 900_000``."""
+    model: int = Field(primary_key=True)
+
+
+class _SessionDayKey(SQLModel):
+    source: int = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    """Days of UTC since the epoch: ``slot // 96``."""
+    session: int = Field(primary_key=True)
+    model: int = Field(primary_key=True)
+
+
+class _GapKey(SQLModel):
+    session: int = Field(primary_key=True)
+    model: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+
+
+class Source(SQLModel, table=True):
+    """A tool whose usage is stored. Its number stands in every larger key."""
+
+    __tablename__ = "source"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    exact_since: int | None = None
+    """The end of its first reading, epoch milliseconds: from then on usage is seen as it happens."""
+
+
+class Origin(SQLModel, table=True):
+    """A kind of place in which a tool writes usage."""
+
+    __tablename__ = "origin"
+    __table_args__ = (UniqueConstraint("source", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: int
+    name: str
+
+
+class Model(SQLModel, table=True):
+    """A model, in the order in which the models were first seen. ``''`` is the unknown model."""
+
+    __tablename__ = "model"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+
+
+class Session(SQLModel, table=True):
+    """A session of a tool: a task of Cline's, a thread, a conversation. Never deleted by an import."""
+
+    __tablename__ = "session"
+    __table_args__ = (UniqueConstraint("source", "key"), Index("ix_session_last", "source", "last_ts"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: int
+    key: str
+    """The tool's own id."""
+    parent_key: str | None = None
+    """The session that started this one."""
+    first_ts: int
+    """Epoch milliseconds, as are all moments."""
+    last_ts: int
+    model: int
+    """The model that was used last."""
+    state: int
+    """See :class:`aico.core.usage.SessionState`."""
+    seen_at: int
+    """When it was first stored."""
+    label: str | None = None
+    """The user's own name for it."""
+    project: str | None = None
+    """The last name of its working folder, only if the user asks for that."""
+
+
+class UsageEvent(_Tokens, table=True):
+    """What was spent when: a request, or the growth of a running total within a slot. Never deleted by an import."""
+
+    __tablename__ = "usage_event"
+    __table_args__ = (
+        UniqueConstraint("source", "kind", "key_high", "key_low"),
+        Index("ix_usage_event_session", "session", "ts"),
+        Index("ix_usage_event_ts", "ts"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: int
+    kind: int
+    """See :data:`aico.core.sums.REQUEST` and its neighbours."""
+    key_high: int
+    key_low: int
+    """The key, 16 bytes as two signed integers."""
+    origin: int
+    session: int
+    ts: int
+    model: int
+    recorded_nano: int | None = None
+    """The tool's own cost. NULL in all three costs is unpriced."""
+    own_nano: int | None = None
+    list_nano: int | None = None
+    price_ref: str | None = None
+    """What the list price was taken from."""
+    context: str = ""
+    state: int
+    """See :class:`aico.core.usage.RequestState`."""
+    unknown: str = ""
+    """Names of fields that could not be used, divided by blanks."""
+
+
+class Meter(SQLModel, table=True):
+    """The running total of a session as its tool states it, and its high water."""
+
+    __tablename__ = "meter"
+    __table_args__ = (_CLUSTERED,)
+
+    session: int = Field(primary_key=True)
+    origin: int = Field(primary_key=True)
+    last_input: int | None = None
+    last_cache_read: int | None = None
+    last_cache_write_5m: int | None = None
+    last_cache_write_1h: int | None = None
+    last_output: int | None = None
+    last_reasoning: int | None = None
+    last_nano: int | None = None
+    high_input: int | None = None
+    high_cache_read: int | None = None
+    high_cache_write_5m: int | None = None
+    high_cache_write_1h: int | None = None
+    high_output: int | None = None
+    high_reasoning: int | None = None
+    high_nano: int | None = None
+    unknown: str = ""
+    is_joint: bool = False
+
+
+class UsageSlot(_Sums, _SlotKey, table=True):
+    """The events summed over sessions, by slot of 15 minutes and model."""
+
+    __tablename__ = "usage_slot"
+    __table_args__ = (_CLUSTERED,)
+
+
+class UsageSessionDay(_Sums, _SessionDayKey, table=True):
+    """The events summed by session, day and model: what sessions and periods are counted from."""
+
+    __tablename__ = "usage_session_day"
+    __table_args__ = (Index("ix_usage_session_day_session", "session"), _CLUSTERED)
+
+
+class UsageTotal(_Sums, _ModelKey, table=True):
+    """The events summed over all time. It falls only when something is forgotten or an older backup restored."""
+
+    __tablename__ = "usage_total"
+    __table_args__ = (_CLUSTERED,)
+
+
+class CounterFloor(_Sums, _ModelKey, table=True):
+    """What counters had shown when something was forgotten or restored: they never show less."""
+
+    __tablename__ = "counter_floor"
+    __table_args__ = (_CLUSTERED,)
+
+
+class Gap(_Tokens, _GapKey, table=True):
+    """Calls that a tool bills and does not record, as far as it lets us know."""
+
+    __tablename__ = "gap"
+    __table_args__ = (_CLUSTERED,)
+
+    requests: int | None = None
+
+
+class Checkpoint(SQLModel, table=True):
+    """How far a place was read."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (_CLUSTERED,)
+
+    source: int = Field(primary_key=True)
+    place: str = Field(primary_key=True)
+    """A digest of its path, in hexadecimal digits; the path itself is never stored."""
+    origin: int
+    epoch: str
+    """The database that took it; one that was restored or from which sessions were removed is another."""
+    position: str
+    """The reader's own."""
+    read_at: int
+
+
+class Forgotten(SQLModel, table=True):
+    """A session that was removed on request: no import shall bring it back."""
+
+    __tablename__ = "forgotten"
+    __table_args__ = (_CLUSTERED,)
+
+    source: int = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    forgotten_at: int
+
+
+class ForgottenKey(SQLModel, table=True):
+    """An event of a forgotten session: no copy of it in another session shall bring it back."""
+
+    __tablename__ = "forgotten_key"
+    __table_args__ = (_CLUSTERED,)
+
+    source: int = Field(primary_key=True)
+    kind: int = Field(primary_key=True)
+    key_high: int = Field(primary_key=True)
+    key_low: int = Field(primary_key=True)
+
+
+class SourceChoice(SQLModel, table=True):
+    """The user's switch of an origin: it holds for one machine and one set of places."""
+
+    __tablename__ = "source_choice"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    origin: str = Field(primary_key=True)
+    machine: str = Field(primary_key=True)
+    """A digest of the machine's identity and of the home directory."""
+    root: str = Field(primary_key=True)
+    """A digest of the places."""
+    is_on: bool
+    changed_at: int
 
 
 class ClineTaskUsage(SQLModel, table=True):
-    """The last known totals of each task of Cline's, as the ledger states them. Never deleted by an import."""
+    """The last known totals of each task of Cline's, as Cline states them. Never deleted by an import."""
 
     __tablename__ = "cline_task_usage"
     __table_args__ = (_CLUSTERED,)
@@ -23,6 +300,7 @@ class ClineTaskUsage(SQLModel, table=True):
     """Last activity, epoch milliseconds."""
     model_id: str | None = None
     tokens_in: int
+    """0, or the last good number, where the tool's is unknown; so are the two below."""
     tokens_out: int
     total_cost: float
     """US dollars, the ledger's own number."""
@@ -32,155 +310,6 @@ class ClineTaskUsage(SQLModel, table=True):
     """Last written, epoch milliseconds."""
 
 
-class UsageDelta(SQLModel, table=True):
-    """What was spent when: one row per task, model and quarter of an hour, differences added up."""
-
-    __tablename__ = "usage_delta"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    quarter: int = Field(primary_key=True)
-    """Quarters of an hour since the epoch: ``ts // 900_000``. Early in the key: a period is one stretch of the tree."""
-    task_id: str = Field(primary_key=True)
-    model: str = Field(primary_key=True)
-    """``''`` is the unknown model."""
-    tokens_in: int
-    tokens_out: int
-    cost_nano_usd: int
-
-
-class UsageRollup(SQLModel, table=True):
-    """The deltas summed over tasks: serves sums over long periods. Current for a :class:`SummedSource`."""
-
-    __tablename__ = "usage_rollup"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    quarter: int = Field(primary_key=True)
-    model: str = Field(primary_key=True)
-    tokens_in: int
-    tokens_out: int
-    cost_usd: int
-    """Whole dollars; with ``cost_nano`` the exact sum. One column of nano-dollars would overflow at nine billion."""
-    cost_nano: int
-    """Nano-dollars besides the whole dollars; not normalised."""
-
-
-class UsageTotal(SQLModel, table=True):
-    """The deltas summed over all time, kept in the same transaction: serves the sums of everything."""
-
-    __tablename__ = "usage_total"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    model: str = Field(primary_key=True)
-    tokens_in: int
-    tokens_out: int
-    cost_usd: int
-    """Whole dollars, as in the rollup."""
-    cost_nano: int
-    """Nano-dollars besides the whole dollars; not normalised."""
-
-
-class UsageTaskDay(SQLModel, table=True):
-    """The deltas summed by task, model and day: what periods are counted from. Current for a :class:`SummedSource`."""
-
-    __tablename__ = "usage_task_day"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    day: int = Field(primary_key=True)
-    """Days of UTC since the epoch: ``quarter // 96``."""
-    model: str = Field(primary_key=True)
-    """Before the task: a day's models are added up as they come."""
-    task_id: str = Field(primary_key=True)
-    tokens_in: int
-    tokens_out: int
-    cost_nano_usd: int
-
-
-class UsageTaskModel(SQLModel, table=True):
-    """The deltas summed by model and task: what models are counted from. Current for a :class:`SummedSource`."""
-
-    __tablename__ = "usage_task_model"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    model: str = Field(primary_key=True)
-    task_id: str = Field(primary_key=True)
-    tokens_in: int
-    tokens_out: int
-    cost_nano_usd: int
-
-
-class UsageCounter(SQLModel, table=True):
-    """Growth above the highest totals that each task ever had: what a counter that never falls may show.
-
-    The order of the rows is the order in which the models were first seen.
-    """
-
-    __tablename__ = "usage_counter"
-
-    source: str = Field(primary_key=True)
-    model: str = Field(primary_key=True)
-    tokens_in: int
-    tokens_out: int
-    cost_usd: int
-    """Whole dollars; with ``cost_nano`` the exact sum. One column of nano-dollars would overflow at nine billion."""
-    cost_nano: int
-    """Nano-dollars besides the whole dollars; not normalised."""
-
-
-class TaskPeak(SQLModel, table=True):
-    """The highest totals of a task whose row is below them now, or not there since a backup was restored."""
-
-    __tablename__ = "task_peak"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    task_id: str = Field(primary_key=True)
-    tokens_in: int
-    tokens_out: int
-    cost_nano_usd: int
-
-
-class TaskStore(SQLModel, table=True):
-    """Where a task's row was read from, for tasks of any store but the source's first; the others have no row here."""
-
-    __tablename__ = "task_store"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    task_id: str = Field(primary_key=True)
-    store: str
-
-
-class StoreReading(SQLModel, table=True):
-    """The last reading of a store whose end was committed."""
-
-    __tablename__ = "store_reading"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    store: str = Field(primary_key=True)
-    epoch: str
-    """The database that took it; one that was restored or from which tasks were removed is another."""
-    identity: str
-    """What ``stat`` said of the store, as text; compared by inequality only."""
-
-
-class ForgottenTask(SQLModel, table=True):
-    """A task whose usage was removed on request: the next import shall not bring it back."""
-
-    __tablename__ = "forgotten_task"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)
-    task_id: str = Field(primary_key=True)
-    forgotten_at: int
-    """Epoch milliseconds."""
-
-
 class ImportRun(SQLModel, table=True):
     """A reading that changed something, or a failure when it began or ended. The last 10,000 are kept."""
 
@@ -188,6 +317,8 @@ class ImportRun(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     source: str
+    origin: str = ""
+    """Empty in rows that an older version wrote."""
     trigger: str
     finished_at: int
     """Epoch milliseconds."""
@@ -196,6 +327,7 @@ class ImportRun(SQLModel, table=True):
     updated_count: int = 0
     skipped_count: int = 0
     error_count: int = 0
+    partial_count: int = 0
     remaining_count: int = 0
     revision: int | None = None
     """None when the run committed no change."""
@@ -213,22 +345,3 @@ class DatabaseState(SQLModel, table=True):
     """Random identity of this database; a restored or new one has another."""
     revision: int
     """Gapless number of committed changes."""
-
-
-class SourceState(SQLModel, table=True):
-    """One row per source: since when its usage is observed as it happens."""
-
-    __tablename__ = "source_state"
-
-    source: str = Field(primary_key=True)
-    exact_since: int
-    """End of the first import, epoch milliseconds."""
-
-
-class SummedSource(SQLModel, table=True):
-    """A source whose derived sums are current: rollup, sums by task. A large import takes the row away for a while."""
-
-    __tablename__ = "summed_source"
-    __table_args__ = (_CLUSTERED,)
-
-    source: str = Field(primary_key=True)

@@ -20,6 +20,10 @@
     │   ├── HeadTooLarge
     │   ├── BodyTooLarge
     │   ├── TooManyConnections
+    │   ├── SourceUnknown
+    │   ├── SourceFixed           the configuration decides, not the switch
+    │   ├── SourceOff             what is not read cannot be imported
+    │   ├── SessionUnknown
     │   ├── RouteNotFound
     │   └── MethodNotAllowed
     ├── SourceError               a place of a tool that is read
@@ -48,6 +52,7 @@
         ├── StorageAbsent         a command wants to read it before the first start
         ├── StorageForeign        another program's database
         ├── StorageNewer          written by a newer version of this program
+        ├── StorageOlder          written by an older one, where a command only reads
         └── BackupUnusable        what is to be restored is no backup
 
 Each error takes typed facts, builds its own sentence and carries a stable ``code`` and a ``hint`` that says what to
@@ -76,6 +81,10 @@ from aico.core.errors.requests import (
     RequestRefused,
     RequestTimeout,
     RouteNotFound,
+    SessionUnknown,
+    SourceFixed,
+    SourceOff,
+    SourceUnknown,
     TokenRequired,
     TooManyConnections,
 )
@@ -114,6 +123,7 @@ from aico.core.errors.storage import (
     StorageError,
     StorageForeign,
     StorageNewer,
+    StorageOlder,
 )
 
 __all__ = [
@@ -142,6 +152,7 @@ __all__ = [
     "RouteNotFound",
     "ServiceRefusal",
     "ServiceUnreachable",
+    "SessionUnknown",
     "SessionsBusy",
     "SessionsError",
     "SessionsFormat",
@@ -152,10 +163,13 @@ __all__ = [
     "SettingsError",
     "SourceError",
     "SourceErrors",
+    "SourceFixed",
     "SourceFormat",
     "SourceNotFound",
+    "SourceOff",
     "SourcePathRefused",
     "SourceTooLarge",
+    "SourceUnknown",
     "SourceUnreadable",
     "SourceUnstable",
     "StorageAbsent",
@@ -163,6 +177,7 @@ __all__ = [
     "StorageError",
     "StorageForeign",
     "StorageNewer",
+    "StorageOlder",
     "SupervisorRefused",
     "TokenRequired",
     "TooManyConnections",

@@ -67,20 +67,23 @@ class PortTaken(ObserverError):
 
 
 class OutputFailed(ObserverError):
-    """The file of an export or a backup cannot be written, or must not be."""
+    """Standard output, or the file of an export or a backup, cannot be written; or that file must not be."""
 
     code = "output_failed"
-    hint = "Name another file. What was there before is as it was."
+    hint = "Make room, or name another file. A file that was named and there before is as it was."
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path} cannot be written: {reason}.")
 
 
 class SupervisorRefused(ObserverError):
-    """What starts services on this system (systemd, launchd, the Task Scheduler) is not there or did not obey."""
+    """What starts services on this system (systemd, launchd) is not there or did not obey."""
 
     code = "supervisor_refused"
-    hint = "Log in as the user whose service it is, not by su or sudo. `aico serve` runs without any of that."
+    hint = (
+        "Log in as the user whose service it is, not by su or sudo; WSL starts systemd only with systemd=true in "
+        "/etc/wsl.conf. `aico serve` runs without any of that."
+    )
 
     def __init__(self, supervisor: str, reason: str) -> None:
         # Another program speaks: nothing of it may steer the terminal.

@@ -41,13 +41,18 @@ class RequestInvalid(RequestRefused):
 
 
 class TokenRequired(RequestRefused):
-    """A token is set and the caller did not show it."""
+    """A token is set and the caller did not show it; or none is set and the caller is on another machine."""
 
     code = "token_required"
-    hint = "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed."
+    hint = (
+        "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed. "
+        "Where no token is set yet, set AICO_TOKEN."
+    )
 
-    def __init__(self) -> None:
-        super().__init__("This service asks for its token.")
+    def __init__(self, *, is_set: bool = True) -> None:
+        elsewhere = "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
+        super().__init__("This service asks for its token." if is_set else elsewhere)
+        self.is_set = is_set
 
 
 class OriginRefused(RequestRefused):
@@ -64,10 +69,13 @@ class HostRefused(RequestRefused):
     """The Host header names neither this machine nor a listed name (DNS rebinding)."""
 
     code = "host_refused"
-    hint = "Open the service by 127.0.0.1 or localhost, or add the name to AICO_ALLOWED_HOSTS."
+    hint = (
+        "Open the service by 127.0.0.1, localhost or [::1], at any port, "
+        "or add the name, with its port if that is another one than ours, to AICO_ALLOWED_HOSTS."
+    )
 
-    def __init__(self) -> None:
-        super().__init__("This service does not answer to that host name.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The Host header {reason}.")
 
 
 class HeadTooLarge(RequestRefused):
@@ -98,6 +106,50 @@ class TooManyConnections(RequestRefused):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"All {limit} connections are in use.")
+
+
+class SourceUnknown(RequestRefused):
+    """No source, or no origin of a source, has this id."""
+
+    code = "source_unknown"
+    hint = "`GET /api/sources` and `aico sources` list the sources and their origins."
+
+    def __init__(self, name: str) -> None:
+        super().__init__("There is no source or origin of this name.")
+        self.name = name
+
+
+class SourceFixed(RequestRefused):
+    """The configuration decides whether this origin is read, so the switch has no say."""
+
+    code = "source_fixed"
+    hint = "Change or remove the setting that decides it, and start the service anew."
+
+    def __init__(self, name: str, fixed_by: str) -> None:
+        super().__init__(f"Whether {name} is read is decided by {fixed_by}.")
+        self.name = name
+        self.fixed_by = fixed_by
+
+
+class SourceOff(RequestRefused):
+    """Nothing of this source is read, so nothing of it can be imported."""
+
+    code = "source_off"
+    hint = "Switch it on first: on the page, or with `aico sources on NAME`."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not read.")
+        self.name = name
+
+
+class SessionUnknown(RequestRefused):
+    """No session of this id is stored for this source."""
+
+    code = "session_unknown"
+    hint = "`GET /api/sessions` lists the stored sessions."
+
+    def __init__(self) -> None:
+        super().__init__("There is no session of this id.")
 
 
 class RouteNotFound(RequestRefused):

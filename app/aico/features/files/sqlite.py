@@ -13,21 +13,18 @@ import unicodedata
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from aico.core.aside import work_aside
 from aico.core.errors import SourceError, SourceErrors
 from aico.core.usage import MeterReading, ReadingCounts, Record, Rejection, SessionState, Trigger, digest
-from aico.features.files.feed import Checkpoint, Look, Reading
+from aico.features.files.feed import Checkpoint, Look, Reading, ReadLimits
 from aico.features.files.opening import WAL, DatabaseFiles, Refused
 from aico.features.files.sqlite_process import Row, ask_database
 from aico.features.files.sqlite_question import FUNCTIONS, Cell, Question
 from aico.features.files.walk import open_directory
-
-if TYPE_CHECKING:
-    from aico.features.sources.source import ReadLimits
 
 _FIRST_RETRY_S = 0.05
 _YOUNG_NS = 20_000_000
@@ -248,7 +245,9 @@ class SqliteFeed:
         checkpoints: tuple[Checkpoint, ...] = ()
         if self._query.is_append_only:
             checkpoints = (Checkpoint(self.place, msgspec.json.encode(position).decode()),)
-        reading = Reading(records, counts, checkpoints, repeats=look.identity == self._identity)
+        reading = Reading(
+            records, counts, checkpoints, written_ns=look.written_ns, repeats=look.identity == self._identity
+        )
         is_young = time.time_ns() - look.written_ns < _YOUNG_NS
         self._pending = _Pending(reading, known, position, None if is_young else look.identity)
         return reading

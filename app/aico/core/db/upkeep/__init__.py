@@ -4,8 +4,7 @@
 
     preparation       before each use: finishes what was interrupted, looks, mends, migrates
     ├── inspection    what lies there: ours, damaged, somebody else's
-    ├── recovery      a lost database: the newest backup, and what can still be read; a restore
-    │   └── salvage   what can still be read
+    ├── recovery      a lost database: the newest backup takes its place; a restore
     └── backups       copies of each day, and before each migration
     forgetting        tasks that are removed on request
     verification      everything that must be true of a database

@@ -1,4 +1,4 @@
-"""Sums made anew from the deltas, and tasks taken out of all tables: for recovery, restore and forgetting.
+"""Sums made anew from the deltas, and tasks taken out of all tables: for restore and forgetting.
 
 Every function is part of a transaction of its caller.
 """

@@ -130,7 +130,7 @@ QUERY = SqliteQuery(
 
 def list_places(surroundings: Surroundings) -> tuple[Place, ...]:
     """Return where the events are looked for: one exact name, unless the operator gives another."""
-    return list_database_places(surroundings, "hub", NAME)
+    return list_database_places(surroundings, "hub", NAME, "[sources.cline]")
 
 
 HUB = Origin(

@@ -277,7 +277,7 @@ QUERY = SqliteQuery(
 
 def list_places(surroundings: Surroundings) -> tuple[Place, ...]:
     """Return where the session store is looked for."""
-    return list_database_places(surroundings, "sessions", NAME)
+    return list_database_places(surroundings, "sessions", NAME, "sessions_path")
 
 
 SESSIONS = Origin(

@@ -32,6 +32,15 @@ function Sessions() {
 		${missing.length > 0 && html`${t("sessions.missing")} ${missing.map((name) => html`<code>${name}</code> `)}`}<//>`;
 }
 
+/** A database that was lost: what took its place, and what may be missing since. */
+function Recovery() {
+	const { recovery } = status.value;
+	if (!recovery) return null;
+	const { backup, backup_at: at, set_aside: file } = recovery;
+	return html`<${Notice} kind="warn" name="recovery"><b>${t("recovery.title")}</b>${" "}
+		${backup ? t("recovery.backup", { at: when(at, "full") }) : t("recovery.empty")} ${t("recovery.file")} <code>${file}</code><//>`;
+}
+
 function Frozen() {
 	const { ledger: { frozen_since: written }, sessions } = status.value;
 	if (!written) return null;
@@ -45,7 +54,7 @@ function Frozen() {
 }
 
 export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} />`}
-	<${Sessions} /><${Frozen} />`;
+	<${Sessions} /><${Frozen} /><${Recovery} />`;
 
 /** Nothing can be shown at all: no answer yet, or none for us. */
 export function Blocked() {

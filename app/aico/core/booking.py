@@ -1,0 +1,412 @@
+"""What one transaction does to the accounts, worked out on plain values. Pure: no I/O, no clock, no logging.
+
+The writer loads what is stored of the records' sessions, meters and events, lets a :class:`Books` take the records, and
+stores what came of them. Rules: a known request never loses a number and never counts twice; a running total books its
+growth above its high water only; what a sum says follows from the events alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from aico.core.metering import Amounts, Meter, advance
+from aico.core.sums import GROWTH, PROMPT, REQUEST, Costs, EventKind, Vector, add, measure
+from aico.core.usage import (
+    DAY_SLOTS,
+    SLOT_MS,
+    UNKNOWN_MODEL,
+    MeterReading,
+    PromptSeen,
+    RequestState,
+    SessionState,
+    Tokens,
+    UsageEvent,
+)
+
+K = TypeVar("K")
+EventKey = tuple[int, int, int]
+"""The code of its kind, and the key as two integers."""
+_TRUST = {
+    RequestState.FINAL: 4,
+    RequestState.AT_LEAST: 3,
+    RequestState.INTERRUPTED: 2,
+    RequestState.OPEN: 1,
+    RequestState.UNMEASURED: 0,
+}
+"""What is known of a request is replaced only by what is known better."""
+
+
+@dataclass(slots=True)
+class SessionEntry:
+    """A session as it is stored, or will be."""
+
+    id: int
+    key: str
+    parent: str | None
+    first_ts: int
+    last_ts: int
+    model: int
+    state: int
+    seen_at: int
+    label: str | None = None
+    is_new: bool = False
+    is_changed: bool = False
+    """Whether its row must be written."""
+    is_touched: bool = False
+    """Whether anything of it changed, so that it is told."""
+    is_outranked: bool = False
+    """Whether another origin states its numbers with more authority than the one that is read."""
+    spent: Vector | None = None
+    """What this transaction adds to it."""
+
+
+@dataclass(slots=True)
+class EventEntry:
+    """An event as it is stored, or will be."""
+
+    id: int | None
+    kind: EventKind
+    key: tuple[int, int]
+    origin: int
+    session: int
+    ts: int
+    model: int
+    tokens: Tokens
+    costs: Costs
+    state: RequestState
+    unknown: str = ""
+    context: str = ""
+    is_changed: bool = False
+
+    def vector(self) -> Vector:
+        """Return what it adds to the sums."""
+        return measure(self.kind, self.tokens, self.costs, self.state, is_partial=bool(self.unknown))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a transaction adds to each table of sums."""
+
+    slots: dict[tuple[int, int], Vector] = field(default_factory=dict)
+    """By slot and model."""
+    days: dict[tuple[int, int, int], Vector] = field(default_factory=dict)
+    """By day, session and model."""
+    totals: dict[int, Vector] = field(default_factory=dict)
+    """By model."""
+    vacated: set[tuple[int, int, int]] = field(default_factory=set)
+    """Moment, session and model of events that moved away: a sum there may be a sum over nothing now."""
+
+    def post(self, more: Vector, ts: int, session: int, model: int) -> None:
+        """Add ``more``, which may hold negative numbers where an event moves or gets better."""
+        slot = ts // SLOT_MS
+        # Most of the numbers are 0.
+        spent = [(place, number) for place, number in enumerate(more) if number]
+        _post(self.slots, (slot, model), more, spent)
+        _post(self.days, (slot // DAY_SLOTS, session, model), more, spent)
+        _post(self.totals, model, more, spent)
+
+
+class Growth(NamedTuple):
+    """What one reading will book, as soon as the event that it belongs to is known."""
+
+    session: SessionEntry
+    meter: Meter
+    amounts: Amounts
+    ts: int
+    model: int
+    books: bool
+    """Whether an event is to be written: at first sight, and for growth."""
+    was_unpriced: bool
+    was_silent: bool
+
+
+class Books:
+    """The accounts of one source during one transaction."""
+
+    def __init__(
+        self,
+        *,
+        origin: int,
+        now_ms: int,
+        model_id: Callable[[str], int],
+        sessions: dict[str, SessionEntry],
+        next_session_id: int,
+    ) -> None:
+        self.sessions = sessions
+        self.tally = Tally()
+        self.meters: dict[int, Meter] = {}
+        """Meters of the origin that is read, as they are after its readings, by session."""
+        self.changed_meters: set[int] = set()
+        """Sessions whose meter must be written."""
+        self.events: dict[EventKey, EventEntry] = {}
+        """Everything that was loaded or made."""
+        self.made: list[EventEntry] = []
+        """Events that are new."""
+        self.added_count = self.updated_count = self.skipped_count = 0
+        self._origin = origin
+        self._now_ms = now_ms
+        self._model_id = model_id
+        self._next_session_id = next_session_id
+
+    def find_session(self, key: str, parent: str | None, ts: int, model: str | None) -> SessionEntry:
+        """Return the session called ``key``, made if it is not stored."""
+        entry = self.sessions.get(key)
+        if entry is None:
+            entry = SessionEntry(
+                self._next_session_id,
+                key,
+                parent,
+                ts,
+                ts,
+                self._model_id(model or UNKNOWN_MODEL),
+                0,
+                self._now_ms,
+                is_new=True,
+                is_changed=True,
+                is_touched=True,
+            )
+            self._next_session_id += 1
+            self.sessions[key] = entry
+        elif parent is not None and entry.parent is None:
+            entry.parent, entry.is_changed = parent, True
+        return entry
+
+    # Running totals
+
+    def read_meter(
+        self,
+        reading: MeterReading,
+        known: Meter | None,
+        booked: Iterable[int] | None,
+        *,
+        is_joint: bool,
+        is_outranked: bool,
+    ) -> Growth | None:
+        """Take one reading; return what it is to book, or None when it changes nothing.
+
+        ``known`` is its stored meter, ``booked`` what the session has booked through others. A session whose numbers
+        another origin states with more authority (``is_outranked``) keeps its time, model and state.
+        """
+        key = reading.session
+        stored = self.sessions.get(key)
+        ts = reading.ts
+        if ts is None:
+            ts = self._now_ms if stored is None else stored.last_ts
+        session = self.find_session(key, reading.parent, ts, reading.model)
+        meter, amounts = advance(known, reading, None if booked is None else tuple(booked), is_joint=is_joint)
+        model = session.model if reading.model is None else self._model_id(reading.model)
+        session.is_outranked = is_outranked
+        if not is_outranked:
+            self._follow(session, ts, model, reading.state)
+        self.meters[session.id] = meter
+        if meter == known and not session.is_changed:
+            self.skipped_count += 1
+            return None
+        if session.is_new:
+            self.added_count += 1
+        else:
+            self.updated_count += 1
+        session.is_touched = True
+        if meter != known:
+            self.changed_meters.add(session.id)
+        books = session.is_new if known is None and not any(amounts) else any(amounts)
+        return Growth(
+            session,
+            meter,
+            amounts,
+            ts,
+            model,
+            books,
+            was_unpriced=known is not None and known.is_unpriced,
+            was_silent=known is not None and known.is_silent,
+        )
+
+    def note_state(self, session: SessionEntry, reading: MeterReading) -> None:
+        """Take over the state of a session whose origin states no number yet, and whose numbers come from another."""
+        if reading.state in {SessionState.UNKNOWN, session.state}:
+            self.skipped_count += 1
+            return
+        session.state = int(reading.state)
+        session.is_changed = session.is_touched = session.is_outranked = True
+        self.updated_count += 1
+
+    def _follow(self, session: SessionEntry, ts: int, model: int, state: SessionState) -> None:
+        """Let the session's row say what the tool says now; a known state is not forgotten."""
+        state_now = int(state) or session.state
+        if (session.last_ts, session.model, session.state) != (ts, model, state_now):
+            session.last_ts, session.model, session.state = ts, model, state_now
+            session.first_ts = min(session.first_ts, ts)
+            session.is_changed = True
+
+    def book(self, growth: Growth, key: tuple[int, int]) -> None:
+        """Book ``growth`` as the event called ``key``; its stored state, if there is one, is in :attr:`events`."""
+        meter, session = growth.meter, growth.session
+        tokens, nano = Tokens(*growth.amounts[:6]), growth.amounts[6]
+        cost = None if meter.is_unpriced or nano is None else nano
+        state = RequestState.UNMEASURED if meter.is_silent else RequestState.FINAL
+        unknown = " ".join(meter.unknown)
+        known = self.events.get((GROWTH.code, *key))
+        if known is None:
+            self._make(
+                EventEntry(
+                    None,
+                    GROWTH,
+                    key,
+                    self._origin,
+                    session.id,
+                    growth.ts,
+                    growth.model,
+                    tokens,
+                    Costs(cost),
+                    state,
+                    unknown,
+                ),
+                session,
+            )
+            return
+        before = known.vector()
+        known.tokens = Tokens(*(_plus(had, more) for had, more in zip(known.tokens, tokens, strict=True)))
+        known.costs = known.costs._replace(recorded=_plus(known.costs.recorded, cost))
+        # The last moment of the slot in which something was spent.
+        known.ts = max(known.ts, growth.ts)
+        known.state, known.unknown = state, unknown
+        self._change(known, before, session)
+
+    def restate(self, session: SessionEntry, meter: Meter, events: Iterable[EventEntry]) -> None:
+        """Say of the stored growth ``events`` of a session what became known of it: that it is priced, or measured."""
+        for event in events:
+            before = event.vector()
+            if not meter.is_silent and event.state is RequestState.UNMEASURED:
+                event.state = RequestState.FINAL
+            if not meter.is_unpriced and event.costs.recorded is None and any(event.tokens[:5]):
+                event.costs = event.costs._replace(recorded=0)
+            self._change(event, before, session)
+
+    # Single requests
+
+    def take_event(self, record: UsageEvent, key: tuple[int, int], former: EventEntry | None = None) -> None:
+        """Take one request. Its stored state, if there is one, is in :attr:`events`, or is ``former``."""
+        known = self.events.get((REQUEST.code, *key))
+        session = self.find_session(record.session, record.parent, record.ts, record.model)
+        model = self._model_id(record.model or UNKNOWN_MODEL)
+        if known is None and former is not None:
+            self.events.pop((REQUEST.code, *former.key), None)
+            former.key, former.is_changed = key, True
+            self.events[REQUEST.code, *key] = known = former
+        if known is None:
+            unknown = " ".join(record.unknown)
+            self._make(
+                EventEntry(
+                    None,
+                    REQUEST,
+                    key,
+                    self._origin,
+                    session.id,
+                    record.ts,
+                    model,
+                    record.tokens,
+                    Costs(record.recorded_nano),
+                    record.state,
+                    unknown,
+                    record.context,
+                ),
+                session,
+            )
+            self._cover(session, record.ts, model)
+            self.added_count += 1
+        elif self._improve(known, record, session, model):
+            self._cover(session, record.ts, model)
+            self.updated_count += 1
+        else:
+            self.skipped_count += 1
+
+    def take_prompt(self, record: PromptSeen, key: tuple[int, int]) -> None:
+        """Take one prompt of the user; a known one changes nothing."""
+        if (PROMPT.code, *key) in self.events:
+            self.skipped_count += 1
+            return
+        session = self.find_session(record.session, record.parent, record.ts, record.model)
+        model = session.model if record.model is None else self._model_id(record.model)
+        entry = EventEntry(
+            None, PROMPT, key, self._origin, session.id, record.ts, model, Tokens(), Costs(), RequestState.FINAL
+        )
+        self._make(entry, session)
+        self.added_count += 1
+
+    def _improve(self, known: EventEntry, record: UsageEvent, session: SessionEntry, model: int) -> bool:
+        """Let ``known`` say what ``record`` says better; return whether anything did."""
+        was = known.vector()
+        before = (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown)
+        place = (known.ts, known.session, known.model)
+        is_first_measure = _TRUST[known.state] < _TRUST[RequestState.INTERRUPTED]
+        if is_first_measure and _TRUST[record.state] > _TRUST[known.state]:
+            # Nothing was measured before: time, session and model may change, too.
+            known.tokens, known.state = record.tokens, record.state
+            known.ts, known.model, known.session = record.ts, model, session.id
+            known.unknown = " ".join(record.unknown)
+        else:
+            known.tokens = Tokens(*(_most(had, now) for had, now in zip(known.tokens, record.tokens, strict=True)))
+            known.state = max(known.state, record.state, key=_TRUST.__getitem__)
+        known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
+        if before == (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown):
+            return known.is_changed
+        known.is_changed = True
+        if place == (known.ts, known.session, known.model):
+            self._change(known, was, session)
+        else:
+            self.tally.post([-number for number in was], *place)
+            self.tally.vacated.add(place)
+            self._post(known.vector(), known, session)
+        return True
+
+    def _cover(self, session: SessionEntry, ts: int, model: int) -> None:
+        """Let the session's row reach from its first to its last request."""
+        if ts < session.first_ts:
+            session.first_ts, session.is_changed = ts, True
+        if ts >= session.last_ts:
+            session.is_changed |= (session.last_ts, session.model) != (ts, model)
+            session.last_ts, session.model = ts, model
+
+    # Sums
+
+    def _make(self, event: EventEntry, session: SessionEntry) -> None:
+        self.events[event.kind.code, *event.key] = event
+        self.made.append(event)
+        self._post(event.vector(), event, session)
+
+    def _change(self, event: EventEntry, before: Vector, session: SessionEntry) -> None:
+        event.is_changed = True
+        self._post([now - was for now, was in zip(event.vector(), before, strict=True)], event, session)
+
+    def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
+        self.tally.post(more, event.ts, event.session, event.model)
+        session.is_touched = True
+        if session.spent is None:
+            session.spent = list(more)
+        else:
+            add(session.spent, more)
+
+
+def slot_of(ts: int) -> int:
+    """Return the slot that ``ts``, epoch milliseconds, lies in."""
+    return ts // SLOT_MS
+
+
+def _post(sums: dict[K, Vector], key: K, more: Vector, spent: Sequence[tuple[int, int]]) -> None:
+    """Add ``more``, whose numbers but 0 are ``spent``."""
+    known = sums.get(key)
+    if known is None:
+        sums[key] = list(more)
+        return
+    for place, number in spent:
+        known[place] += number
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else one + other
+
+
+def _most(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else max(one, other)

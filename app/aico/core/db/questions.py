@@ -1,0 +1,320 @@
+"""The statements that read the accounts. Parts in braces are filled in from constants; every value is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from aico.core.db.keys import json_of
+from aico.core.filters import UsageFilter
+from aico.core.money import NANO
+from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
+from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, RequestState
+
+Values: TypeAlias = tuple[str | int, ...]
+
+POSITION = "SELECT epoch, revision FROM database_state"
+SOURCES = """
+    SELECT name, exact_since, (SELECT COUNT(*) FROM session WHERE source = s.id),
+        (SELECT MAX(last_ts) FROM session WHERE source = s.id)
+    FROM source AS s ORDER BY id
+"""
+EXACT_SINCE = "SELECT name, exact_since FROM source ORDER BY id"
+# Look-ups at the ends of the trees of each source.
+SPAN = """
+    SELECT (SELECT MIN(f) FROM (SELECT (SELECT MIN(slot) FROM usage_slot WHERE source = s.id) AS f FROM source AS s
+            WHERE {where})),
+        (SELECT MAX(l) FROM (SELECT (SELECT MAX(slot) FROM usage_slot WHERE source = s.id) AS l FROM source AS s
+            WHERE {where})),
+        (SELECT MAX(slot) FROM usage_slot WHERE source IN (SELECT id FROM source AS s WHERE {where}) AND slot <= ?)
+"""
+_SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
+_NAMED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
+_COLUMNS = ", ".join(SUM_COLUMNS)
+TOTALS = f"""
+    SELECT s.name, m.name, {_COLUMNS} FROM usage_total AS t JOIN source AS s ON s.id = t.source
+    JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
+"""
+FLOORS = TOTALS.replace("usage_total", "counter_floor")
+GAPS = f"""
+    SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
+    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
+"""
+ORIGINS = """
+    SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.origin JOIN source AS s ON s.id = o.source
+    WHERE s.name = ? GROUP BY o.id
+"""
+
+# One event as a row of sums: the same as aico.core.sums.measure.
+_SPENT = " + ".join(f"IFNULL({name}, 0)" for name in TOKENS[:5])
+_COSTS = {
+    "recorded": "IFNULL(recorded_nano, 0)",
+    "own": "IIF(recorded_nano IS NULL, IFNULL(own_nano, 0), 0)",
+    "listed": "IIF(recorded_nano IS NULL AND own_nano IS NULL, IFNULL(list_nano, 0), 0)",
+    "list": "IFNULL(list_nano, 0)",
+}
+_IS_USE = f"kind <> {PROMPT.code}"
+_OF_EVENT = {
+    **{name: f"IFNULL({name}, 0)" for name in TOKENS},
+    "requests": f"kind = {REQUEST.code}",
+    "prompts": f"kind = {PROMPT.code}",
+    "unpriced": f"{_IS_USE} AND COALESCE(recorded_nano, own_nano, list_nano) IS NULL AND {_SPENT} > 0",
+    "unmeasured": f"{_IS_USE} AND state = {RequestState.UNMEASURED.value}",
+    "interrupted": f"{_IS_USE} AND state = {RequestState.INTERRUPTED.value}",
+    "at_least": f"{_IS_USE} AND state = {RequestState.AT_LEAST.value}",
+    "lacking_cache": f"{_IS_USE} AND cache_read IS NULL",
+    "partial": f"{_IS_USE} AND unknown <> ''",
+    **{f"{money}_usd": f"{cost} / {NANO}" for money, cost in _COSTS.items()},
+    **{f"{money}_nano": f"{cost} % {NANO}" for money, cost in _COSTS.items()},
+}
+EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
+
+GROUP_COLUMNS = {
+    "source": ("source", "(SELECT name FROM source WHERE id = source_id)"),
+    "model": ("model", "(SELECT name FROM model WHERE id = model_id)"),
+    "session": ("session", "(SELECT key FROM session WHERE id = session_id)"),
+    "project": ("(SELECT IFNULL(project, '') FROM session WHERE id = session)", "project_id"),
+}
+"""By what sums are told apart: the column of the rows, and the name that stands for it."""
+_OF_SESSIONS = {"session", "project"}
+"""Groups that sums over sessions do not know."""
+
+_BY_SESSION = f"SELECT session, {_NAMED} FROM ({{rows}}) GROUP BY session"
+_COST = " + ".join(f"{money}_usd * {NANO}.0 + {money}_nano" for money in ("recorded", "own", "listed"))
+_IS_UNPRICED = f"({_COST}) = 0 AND input + cache_read + cache_write_5m + cache_write_1h + output > 0"
+_PRICED = (*TOKENS[:5], *(f"{money}_{unit}" for money in ("recorded", "own", "listed") for unit in ("usd", "nano")))
+_NAMED_PRICED = ", ".join(f"SUM({name}) AS {name}" for name in _PRICED)
+_SESSION_COLUMNS = """
+    u.id, (SELECT name FROM source WHERE id = u.source) AS source_name, u.key, u.parent_key, u.label, u.project,
+    u.first_ts, u.last_ts, u.seen_at, (SELECT name FROM model WHERE id = u.model) AS model_name, u.state
+"""
+SESSION = f"""
+    SELECT {_SESSION_COLUMNS}, {", ".join(["0"] * len(SUM_COLUMNS))} FROM session AS u
+    WHERE u.source = (SELECT id FROM source WHERE name = ?) AND u.key = ?
+"""
+CHILDREN = """
+    SELECT key FROM session WHERE source = (SELECT id FROM source WHERE name = ?) AND parent_key = ? ORDER BY first_ts
+"""
+WHOLE = f"""
+    SELECT session, {_SUMMED} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
+"""
+_FALLEN = " OR ".join(f"last_{name} < high_{name}" for name in (*TOKENS, "nano"))
+
+
+def _is_silent(table: str) -> str:
+    return f"COALESCE({', '.join(f'{table}.high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
+
+
+# A session belongs to the strongest of the origins that state a number of it; if none does, to the strongest of all.
+_OF_ORIGIN = f"""
+    session IN (SELECT m.session FROM meter AS m WHERE m.origin IN (SELECT id FROM origin WHERE name = ?)
+        AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND n.origin <> m.origin AND (
+            ({_is_silent("m")} AND NOT {_is_silent("n")}) OR (n.origin IN (
+                SELECT id FROM origin WHERE name IN (SELECT value FROM json_each(?))
+            ) AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
+"""
+# The origin that was first read is the weakest; one that states nothing is weaker than any that does.
+STATED = f"""
+    SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
+    FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
+    ORDER BY {_is_silent("m")} DESC, o.id
+"""
+EVENT_COUNT = f"SELECT COUNT(*) FROM usage_event WHERE session = ? AND {_IS_USE}"
+EVENTS = f"""
+    SELECT kind, ts, (SELECT name FROM model WHERE id = model), state, unknown, recorded_nano, own_nano, list_nano,
+        {", ".join(TOKENS)}
+    FROM usage_event WHERE session = ? AND {_IS_USE} ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?
+"""
+CLINE_ROWS = """
+    SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at FROM cline_task_usage
+    WHERE task_id IN (SELECT value FROM json_each(?))
+"""
+_SORTS = {
+    "last_at": "u.last_ts",
+    "started_at": "u.first_ts",
+    "session_id": "u.key",
+    "source": "source_name",
+    "model": "model_name",
+    "input_tokens": "spent.input",
+    "cache_read_tokens": "spent.cache_read",
+    "output_tokens": "spent.output",
+    "tokens": "spent.input + spent.cache_read + spent.cache_write_5m + spent.cache_write_1h + spent.output",
+    "requests": "spent.requests",
+    # Exact up to nine million dollars a session; beyond, equal to the dollar.
+    "cost_usd": " + ".join(
+        f"spent.{money}_usd * {NANO}.0 + spent.{money}_nano" for money in ("recorded", "own", "listed")
+    ),
+}
+
+
+class _Keys(NamedTuple):
+    """What sums are told apart by: as columns of the rows, as numbers that are grouped by, and as names."""
+
+    columns: tuple[str, ...]
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def _keys(by: Sequence[str], *, with_place: bool) -> _Keys:
+    place = ("place",) if with_place else ()
+    return _Keys(
+        (*(["bucket.key AS place"] if with_place else []), *(f"{GROUP_COLUMNS[each][0]} AS {each}_id" for each in by)),
+        (*place, *(f"{each}_id" for each in by)),
+        (*place, *(GROUP_COLUMNS[each][1] for each in by)),
+    )
+
+
+def _sums(rows: str, keys: _Keys) -> str:
+    """Return the query for names and sums."""
+    summed = f"SELECT {', '.join([*keys.columns, _NAMED])} FROM {rows}{_group_by(keys.ids)}"
+    return f"SELECT {', '.join([*keys.names, _COLUMNS])} FROM ({summed})"
+
+
+def _counts(rows: str, keys: _Keys) -> str:
+    """Return the query for names, the number of sessions, and that of the unpriced ones."""
+    columns = ", ".join([*keys.columns, "session AS of_session", _NAMED_PRICED])
+    by_session = f"SELECT {columns} FROM {rows}{_group_by((*keys.ids, 'of_session'))}"
+    counts = ", ".join([*keys.ids, "COUNT(*) AS sessions", f"IFNULL(SUM({_IS_UNPRICED}), 0) AS unpriced"])
+    counted = f"SELECT {counts} FROM ({by_session}){_group_by(keys.ids)}"
+    return f"SELECT {', '.join([*keys.names, 'sessions', 'unpriced'])} FROM ({counted})"
+
+
+def _group_by(ids: Sequence[str]) -> str:
+    return f" GROUP BY {', '.join(ids)}" if ids else ""
+
+
+def grouped(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for names and sums of ``wanted`` told apart ``by`` some of :data:`GROUP_COLUMNS`."""
+    rows, values = session_rows(wanted) if _knows_sessions(wanted, by) else slot_rows(wanted)
+    return _sums(f"({rows})", _keys(by, with_place=False)), values
+
+
+def counted(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for names and numbers of sessions, told apart likewise."""
+    rows, values = session_rows(wanted)
+    return _counts(f"({rows})", _keys(by, with_place=False)), values
+
+
+def _knows_sessions(wanted: UsageFilter, by: Sequence[str]) -> bool:
+    return wanted.names_sessions or not _OF_SESSIONS.isdisjoint(by)
+
+
+def session_page(rows: str, sort: str, *, descending: bool) -> str:
+    """Return the query for a page of sessions: first counts and sums over all, then the page."""
+    direction = "DESC" if descending else "ASC"
+    padding = ", ".join(["NULL"] * 9)
+    spent = ", ".join(f"spent.{name}" for name in SUM_COLUMNS)
+    # A row of eleven columns and the sums: the first one holds the two counts and, from the third on, the sums.
+    first = f"COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0), {_SUMMED}, {padding}"
+    return f"""
+        WITH spent AS MATERIALIZED ({_BY_SESSION.format(rows=rows)})
+        SELECT {first} FROM spent
+        UNION ALL SELECT * FROM (
+            SELECT {_SESSION_COLUMNS}, {spent} FROM spent CROSS JOIN session AS u ON u.id = spent.session
+            ORDER BY {_SORTS[sort]} {direction}, u.key {direction}, u.id {direction} LIMIT ? OFFSET ?
+        )
+    """  # our own names
+
+
+def of_sources(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return the condition for rows of ``source AS s`` that ``wanted`` names, and its values."""
+    if not wanted.sources:
+        return "TRUE", ()
+    return "s.name IN (SELECT value FROM json_each(?))", (json_of(wanted.sources),)
+
+
+def slot_rows(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return a query for rows (source, model, sums) of ``wanted``, which names no session, and its values."""
+    where, values = _where(wanted, "slot", wanted.first_slot, wanted.end_slot)
+    return f"SELECT source, model, {_COLUMNS} FROM usage_slot WHERE {where}", values  # our own names
+
+
+def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return a query for rows (source, session, model, sums) that add up to ``wanted``, and its values.
+
+    Whole days come from the sums by day, and only the ends of the period from the events.
+    """
+    first = None if wanted.first_slot is None else -(-wanted.first_slot // DAY_SLOTS)
+    end = None if wanted.end_slot is None else wanted.end_slot // DAY_SLOTS
+    if first is not None and end is not None and first >= end:
+        parts = [_events(wanted, wanted.first_slot, wanted.end_slot)]
+    else:
+        where, values = _where(wanted, "day", first, end)
+        parts = [(f"SELECT source, session, model, {_COLUMNS} FROM usage_session_day WHERE {where}", values)]
+        if first is not None and wanted.first_slot != first * DAY_SLOTS:
+            parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS))
+        if end is not None and wanted.end_slot != end * DAY_SLOTS:
+            parts.append(_events(wanted, end * DAY_SLOTS, wanted.end_slot))
+    return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
+
+
+_IN_BUCKET = "slot >= json_extract(bucket.value, '$[0]') AND slot < json_extract(bucket.value, '$[1]')"
+
+
+def buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for place, names and sums of stretches of slots, and its values after the first.
+
+    The first value is a JSON array of pairs: first slot and end.
+    """
+    if _knows_sessions(wanted, by):
+        rows, values = _timed_events(wanted)
+    else:
+        where, values = _where(wanted, "slot", None, None)
+        rows = f"SELECT source, model, slot, {_COLUMNS} FROM usage_slot WHERE {where}"
+    return _sums(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_IN_BUCKET}", _keys(by, with_place=True)), values
+
+
+def counted_buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for place, names and numbers of sessions likewise: days of a zone are no days of the sums."""
+    rows, values = _timed_events(wanted)
+    return _counts(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_IN_BUCKET}", _keys(by, with_place=True)), values
+
+
+def _timed_events(wanted: UsageFilter) -> tuple[str, Values]:
+    where, values = _where(wanted, "ts", None, None)
+    return (
+        f"SELECT source, session, model, ts / {SLOT_MS} AS slot, {EVENT_AS_SUMS} FROM usage_event WHERE {where}",
+        values,
+    )
+
+
+def _events(wanted: UsageFilter, first: int | None, end: int | None) -> tuple[str, Values]:
+    low = None if first is None else first * SLOT_MS
+    high = None if end is None else end * SLOT_MS
+    where, values = _where(wanted, "ts", low, high)
+    return f"SELECT source, session, model, {EVENT_AS_SUMS} FROM usage_event WHERE {where}", values
+
+
+def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None) -> tuple[str, Values]:
+    """Return the condition for the rows inside ``wanted`` with ``first <= column < end``, and its values."""
+    conditions: list[str] = []
+    values: list[str | int] = []
+    if wanted.sources:
+        conditions.append("source IN (SELECT id FROM source WHERE name IN (SELECT value FROM json_each(?)))")
+        values.append(json_of(wanted.sources))
+    elif column != "ts":
+        # So that the tree, whose key begins with the source, is searched and not walked.
+        conditions.append("source IN (SELECT id FROM source)")
+    for text, value in ((f"{column} >= ?", first), (f"{column} < ?", end)):
+        if value is not None:
+            conditions.append(text)
+            values.append(value)
+    if wanted.models:
+        conditions.append("model IN (SELECT id FROM model WHERE name IN (SELECT value FROM json_each(?)))")
+        values.append(json_of(wanted.models))
+    if wanted.projects:
+        conditions.append("session IN (SELECT id FROM session WHERE project IN (SELECT value FROM json_each(?)))")
+        values.append(json_of(wanted.projects))
+    if wanted.text is not None:
+        conditions.append(
+            "(session IN (SELECT id FROM session WHERE instr(lower(key), lower(?)) OR instr(lower(IFNULL(label, '')), "
+            "lower(?))) OR model IN (SELECT id FROM model WHERE instr(lower(name), lower(?))))"
+        )
+        values += [wanted.text] * 3
+    if wanted.session is not None:
+        conditions.append("session = ?")
+        values.append(wanted.session)
+    if wanted.origin is not None:
+        conditions.append(_OF_ORIGIN)
+        values += [wanted.origin, json_of(wanted.stronger)]
+    return " AND ".join(conditions) or "TRUE", tuple(values)

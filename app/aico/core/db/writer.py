@@ -1,0 +1,684 @@
+"""The one writer: what sources say becomes rows, in one transaction for each batch."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
+from aico.core.db import cline_rows, import_runs, schema
+from aico.core.db.database import Database
+from aico.core.db.driver import Value, fetch
+from aico.core.db.keys import growth_key, json_of, split_key
+from aico.core.db.statements import add, insert, put, update
+from aico.core.errors import SessionUnknown, StorageError
+from aico.core.metering import Meter
+from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
+from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
+from aico.core.usage import (
+    DAY_SLOTS,
+    REJECTIONS_SHOWN,
+    SLOT_MS,
+    TOKENS,
+    UNKNOWN_MODEL,
+    GapReading,
+    MeterReading,
+    PromptSeen,
+    ReadingCounts,
+    Record,
+    RequestState,
+    SessionState,
+    Tokens,
+    Trigger,
+    UsageEvent,
+)
+
+FRESH_ROWS_MAX = 500
+"""Sessions that one message carries at most."""
+_KINDS = {kind.code: kind for kind in (REQUEST, GROWTH, PROMPT)}
+_NUMBERS = (*TOKENS, "nano")
+_METER = (
+    *(f"last_{name}" for name in _NUMBERS),
+    *(f"high_{name}" for name in _NUMBERS),
+    "unknown",
+    "is_joint",
+)
+_EVENT = (
+    *("kind", "key_high", "key_low", "origin", "session", "ts", "model"),
+    *TOKENS,
+    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context"),
+)
+_SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
+
+_POSITION = "SELECT epoch, revision FROM database_state"
+_ADVANCE = "UPDATE database_state SET revision = revision + 1 WHERE revision = ? RETURNING revision"
+_STATE = """
+    SELECT (SELECT COUNT(*) FROM session WHERE source = ?1), (SELECT MAX(last_ts) FROM session WHERE source = ?1)
+"""
+_LATEST = "SELECT MAX(last_ts) FROM session WHERE source = ?"
+_SESSIONS = f"""
+    SELECT id, {", ".join(_SESSION)} FROM session WHERE source = ? AND key IN (SELECT value FROM json_each(?))
+"""  # noqa: S608  # our own names
+_METERS = f"""
+    SELECT session, origin, {", ".join(_METER)} FROM meter WHERE session IN (SELECT value FROM json_each(?))
+"""  # noqa: S608  # our own names
+_BOOKED = f"""
+    SELECT session, {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM usage_session_day
+    WHERE source = ? AND session IN (SELECT value FROM json_each(?)) GROUP BY session
+"""  # noqa: S608  # our own names
+_EVENTS = f"""
+    SELECT e.id, {", ".join(f"e.{name}" for name in _EVENT)} FROM json_each(?) AS wanted CROSS JOIN usage_event AS e
+    ON e.source = ? AND e.kind = ? AND e.key_high = json_extract(wanted.value, '$[0]')
+        AND e.key_low = json_extract(wanted.value, '$[1]')
+"""  # noqa: S608  # our own names
+_GROWTH_OF = f"""
+    SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE session IN (SELECT value FROM json_each(?))
+    AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR state = {RequestState.UNMEASURED.value})
+"""  # noqa: S608  # our own names
+_FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
+_FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
+_OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
+_ADD_EVENT = insert(schema.UsageEvent, ("source", *_EVENT))
+_SET_EVENT = update(schema.UsageEvent, _EVENT)
+_ADD_SESSION = insert(schema.Session, ("id", "source", *_SESSION))
+_SET_SESSION = update(schema.Session, ("parent_key", "first_ts", "last_ts", "model", "state"))
+_PUT_METER = put(schema.Meter, ("session", "origin"), _METER)
+_PUT_CHECKPOINT = put(schema.Checkpoint, ("source", "place"), ("origin", "epoch", "position", "read_at"))
+_PUT_GAP = put(schema.Gap, ("session", "model", "kind"), ("requests", *TOKENS))
+_ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
+_ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
+_ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
+_DROP_SLOT = f"""
+    DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?4 AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE source = ?1 AND ts >= ?2 * {SLOT_MS} AND ts < (?2 + 1) * {SLOT_MS}
+        AND model = ?4)
+"""  # noqa: S608  # our own names
+_DROP_DAY = f"""
+    DELETE FROM usage_session_day WHERE source = ?1 AND day = ?2 / {DAY_SLOTS} AND session = ?3 AND model = ?4
+    AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
+"""  # noqa: S608  # our own names
+_SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
+_CHECKPOINT = "SELECT position FROM checkpoint WHERE source = ? AND place = ? AND epoch = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A part of a reading that one transaction stores."""
+
+    source: str
+    origin: str
+    meter: str
+    """The name under which running totals are kept."""
+    records: Sequence[Record]
+    counts: ReadingCounts
+    """Of the whole reading; in later parts of it only the trigger."""
+    is_joint: bool = False
+    """Whether this origin is not the first that reads its meter."""
+    stronger: tuple[str, ...] = ()
+    """Meters of the source whose word on a session counts more than this one's."""
+    checkpoints: tuple[tuple[str, str], ...] = ()
+    """Place and position of what is read to its end with this batch."""
+    remaining_count: int = 0
+    """Records of the reading that are still to follow."""
+    started: float = field(default_factory=time.perf_counter)
+    """``time.perf_counter`` when the reading began."""
+    has_task_rows: bool = False
+    """Whether the sessions are tasks with rows of their own, in the table that is Cline's."""
+
+
+@dataclass(slots=True)
+class _Names:
+    """What the writer knows of the database: true as long as the epoch is the same and no transaction fails."""
+
+    epoch: str
+    sources: dict[str, int]
+    origins: dict[tuple[int, str], int]
+    models: dict[str, int]
+    model_names: dict[int, str]
+    next_session_id: int
+    exact_since: dict[int, int | None]
+    forgotten: dict[int, frozenset[str]] = field(default_factory=dict)
+    forgotten_keys: dict[int, frozenset[EventKey]] = field(default_factory=dict)
+    session_counts: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    """Number of sessions and greatest moment, by source."""
+
+
+class UsageWriter:
+    """Writes usage. The exclusive lock of the instance makes this object the only one that does."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._names: _Names | None = None
+
+    async def get_position(self) -> tuple[str, int]:
+        """Return epoch and revision. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            [(epoch, revision)] = await fetch(connection, _POSITION)
+            return epoch, revision
+
+    async def find_checkpoint(self, source: str, place: str) -> str | None:
+        """Return the position at which ``place`` was left, or None. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            [(epoch, _revision)] = await fetch(connection, _POSITION)
+            ids = await fetch(connection, "SELECT id FROM source WHERE name = ?", (source,))
+            rows = [row for (number,) in ids for row in await fetch(connection, _CHECKPOINT, (number, place, epoch))]
+        return next((str(position) for (position,) in rows), None)
+
+    async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
+        """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
+        await self._database.write(lambda connection: import_runs.add_run(connection, receipt, None, error_code))
+
+    async def apply(self, batch: Batch) -> tuple[ImportReceipt, UsageCommitted | None]:
+        """Store ``batch`` in one transaction; return its receipt and, if it changed something, the fact to publish.
+
+        What equals what is stored is counted as skipped. Raises StorageBusy or StorageError with nothing written.
+        """
+        # Known again only after the commit; if that never comes, the next call reads the database.
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> tuple[ImportReceipt, UsageCommitted | None]:
+            nonlocal known
+            known = _know(connection, names)
+            return _Transaction(connection, known, batch, self._now_ms).run()
+
+        result = await self._database.write(write)
+        self._names = known
+        return result
+
+    async def set_label(self, source: str, session: str, label: str | None) -> UsageCommitted | None:
+        """Give a session the user's own name, or take it away; return the fact to publish, None if nothing changed.
+
+        Raises SessionUnknown, StorageBusy or StorageError with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> UsageCommitted | None:
+            nonlocal known
+            known = _know(connection, names)
+            batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
+            return _Transaction(connection, known, batch, self._now_ms).set_label(session, label)
+
+        committed = await self._database.write(write)
+        self._names = known
+        return committed
+
+
+def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
+    epoch, _revision = _read_position(connection)
+    if names is not None and names.epoch == epoch:
+        return names
+    sources = _ask(connection, "SELECT name, id, exact_since FROM source")
+    origins = _ask(connection, "SELECT source, name, id FROM origin")
+    models = _ask(connection, "SELECT name, id FROM model")
+    [(last_session,)] = _ask(connection, "SELECT IFNULL(MAX(id), 0) FROM session")
+    return _Names(
+        epoch,
+        {name: number for name, number, _since in sources},
+        {(source, name): number for source, name, number in origins},
+        {name: number for name, number in models},  # noqa: C416  # rows are no pairs to mypy
+        {number: name for name, number in models},
+        last_session + 1,
+        {number: since for _name, number, since in sources},
+    )
+
+
+class _Transaction:
+    """One batch on its way into the database."""
+
+    def __init__(self, connection: sqlite3.Connection, names: _Names, batch: Batch, now_ms: Callable[[], int]) -> None:
+        self._connection = connection
+        self._names = names
+        self._batch = batch
+        self._clock = now_ms
+        self._now_ms = now_ms()
+        self._new_models: list[tuple[Value, ...]] = []
+
+    def run(self) -> tuple[ImportReceipt, UsageCommitted | None]:
+        """Load, book and store; see :meth:`UsageWriter.apply`."""
+        batch, names = self._batch, self._names
+        source = self._source(batch.source)
+        origin = self._origin(source, batch.origin)
+        meter = self._origin(source, batch.meter)
+        stronger = {names.origins[source, name] for name in batch.stronger if (source, name) in names.origins}
+        records = self._remembered(source, batch.records)
+        by_key = self._load_sessions(source, {record.session for record in records})
+        books = Books(
+            origin=origin,
+            now_ms=self._now_ms,
+            model_id=self._model,
+            sessions=by_key,
+            next_session_id=names.next_session_id,
+        )
+        readings = [record for record in records if isinstance(record, MeterReading)]
+        if readings:
+            self._take_readings(books, source, meter, stronger, readings)
+        self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
+        self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
+        gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
+        fresh = [session for session in books.sessions.values() if session.is_touched]
+        forgotten_count = len(batch.records) - len(records)
+        receipt = self._receipt(books, forgotten_count)
+        self._open(source)
+        self._checkpoint(source, origin)
+        if not (fresh or gaps):
+            count, latest = self._count(source)
+            _epoch, revision = _read_position(self._connection)
+            return self._ended(replace(receipt, latest_ts=latest, revision=revision)), None
+        self._store(books, source, meter, gaps)
+        if batch.has_task_rows:
+            cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
+        count, latest = self._recount(source, fresh)
+        revision = self._advance()
+        receipt = replace(receipt, latest_ts=latest, revision=revision)
+        import_runs.add_run(self._connection, self._ended(receipt), revision, None)
+        names.next_session_id += sum(session.is_new for session in fresh)
+        rows = self._fresh_rows(source, fresh, books.meters, self._readings_of(readings))
+        committed = UsageCommitted(
+            self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
+        )
+        return committed.receipt, committed
+
+    def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
+        """See :meth:`UsageWriter.set_label`."""
+        source = self._names.sources.get(self._batch.source)
+        session = None if source is None else self._load_sessions(source, [key]).get(key)
+        if source is None or session is None:
+            raise SessionUnknown
+        if session.label == label:
+            return None
+        _ask(self._connection, _SET_LABEL, (label, session.id))
+        session.label = label
+        count, latest = self._count(source)
+        revision = self._advance()
+        receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
+        rows = self._fresh_rows(source, [session], {}, {})
+        return UsageCommitted(self._ended(receipt), self._names.epoch, count, rows, rows_truncated=False)
+
+    # Names
+
+    def _source(self, name: str) -> int:
+        known = self._names.sources
+        if name not in known:
+            known[name] = self._name(f"{insert(schema.Source, ('name',))} RETURNING id", (name,))
+        return known[name]
+
+    def _origin(self, source: int, name: str) -> int:
+        known = self._names.origins
+        if (source, name) not in known:
+            statement = f"{insert(schema.Origin, ('source', 'name'))} RETURNING id"
+            known[source, name] = self._name(statement, (source, name))
+        return known[source, name]
+
+    def _name(self, statement: str, values: tuple[Value, ...]) -> int:
+        [(number,)] = _ask(self._connection, statement, values)
+        return int(number)
+
+    def _model(self, name: str) -> int:
+        """Return the number of a model; a new one is written with everything else."""
+        models = self._names.models
+        number = models.get(name)
+        if number is None:
+            number = models[name] = max(self._names.model_names, default=0) + 1
+            self._names.model_names[number] = name
+            self._new_models.append((number, name))
+        return number
+
+    def _model_name(self, number: int) -> str:
+        return self._names.model_names[number]
+
+    # Loading
+
+    def _remembered(self, source: int, records: Sequence[Record]) -> Sequence[Record]:
+        """Return ``records`` without those of sessions and requests that were forgotten on request."""
+        names = self._names
+        if source not in names.forgotten:
+            keys = _ask(self._connection, _FORGOTTEN, (source,))
+            names.forgotten[source] = frozenset(key for (key,) in keys)
+            rows = _ask(self._connection, _FORGOTTEN_KEYS, (source,))
+            names.forgotten_keys[source] = frozenset((kind, high, low) for kind, high, low in rows)
+        sessions, events = names.forgotten[source], names.forgotten_keys[source]
+        if not (sessions or events):
+            return records
+        return [
+            record
+            for record in records
+            if record.session not in sessions and (not events or _event_key(record) not in events)
+        ]
+
+    def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
+        rows = _ask(self._connection, _SESSIONS, (source, json_of(keys)))
+        return {row[1]: SessionEntry(*row) for row in rows}
+
+    def _load_meters(self, sessions: Iterable[int]) -> dict[int, dict[int, Meter]]:
+        """Return the meters by session and origin."""
+        found: dict[int, dict[int, Meter]] = {}
+        for session, origin, *columns in _ask(self._connection, _METERS, (json_of(sessions),)):
+            last, high, (unknown, is_joint) = tuple(columns[:7]), tuple(columns[7:14]), columns[14:]
+            found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint))
+        return found
+
+    def _load_sums(self, source: int, sessions: Iterable[int]) -> dict[int, Sums]:
+        """Return what sessions have spent altogether."""
+        rows = _ask(self._connection, _BOOKED, (source, json_of(sessions)))
+        return {session: Sums.of(columns) for session, *columns in rows}
+
+    def _load_events(self, books: Books, source: int, kind: EventKind, keys: Sequence[tuple[int, int]]) -> None:
+        """Put the stored events called ``keys`` into ``books``."""
+        if keys:
+            for row in _ask(self._connection, _EVENTS, (json_of(keys), source, kind.code)):
+                event = _event_of(row)
+                books.events[event.kind.code, *event.key] = event
+
+    # Taking
+
+    def _take_readings(
+        self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
+    ) -> None:
+        known = self._load_meters(session.id for session in books.sessions.values())
+        first = [session for session, meters in known.items() if meter not in meters]
+        booked = self._load_sums(source, first) if first else {}
+        growths: list[Growth] = []
+        for reading in readings:
+            session = books.sessions.get(reading.session)
+            meters = {} if session is None else known.setdefault(session.id, {})
+            if reading.is_silent and session is not None and meters and meter not in meters:
+                books.note_state(session, reading)
+                continue
+            louder = {origin for origin, each in meters.items() if not each.is_silent}
+            growth = books.read_meter(
+                reading,
+                meters.get(meter),
+                None if session is None or session.id not in booked else _amounts(booked[session.id]),
+                is_joint=self._batch.is_joint,
+                is_outranked=not stronger.isdisjoint(louder),
+            )
+            if growth is not None:
+                # An entry that comes twice in one batch starts from what the first one left.
+                known.setdefault(growth.session.id, {})[meter] = growth.meter
+                growths.append(growth)
+        posted = [
+            (growth, growth_key(growth.session.key, slot_of(growth.ts), self._model_name(growth.model)))
+            for growth in growths
+            if growth.books
+        ]
+        old = [key for growth, key in posted if not growth.session.is_new]
+        self._load_events(books, source, GROWTH, old)
+        for growth, key in posted:
+            books.book(growth, key)
+        self._restate(books, growths)
+
+    def _restate(self, books: Books, growths: Sequence[Growth]) -> None:
+        """Say of earlier events of a session that it is priced or measured, when that becomes known."""
+        changed = {
+            growth.session.id: growth
+            for growth in growths
+            if (growth.was_unpriced and not growth.meter.is_unpriced)
+            or (growth.was_silent and not growth.meter.is_silent)
+        }
+        if not changed:
+            return
+        stored = [_event_of(row) for row in _ask(self._connection, _GROWTH_OF, (json_of(changed),))]
+        for event in stored:
+            growth = changed[event.session]
+            event = books.events.setdefault((event.kind.code, *event.key), event)  # noqa: PLW2901  # the one that counts
+            books.restate(growth.session, growth.meter, [event])
+
+    def _take_events(self, books: Books, source: int, records: Sequence[UsageEvent]) -> None:
+        keys = [split_key(record.key) for record in records]
+        former = [split_key(record.former_key) for record in records if record.former_key is not None]
+        self._load_events(books, source, REQUEST, [*keys, *former])
+        for record, key in zip(records, keys, strict=True):
+            old = None if record.former_key is None else books.events.get((REQUEST.code, *split_key(record.former_key)))
+            books.take_event(record, key, old)
+
+    def _take_prompts(self, books: Books, source: int, records: Sequence[PromptSeen]) -> None:
+        keys = [split_key(record.key) for record in records]
+        self._load_events(books, source, PROMPT, keys)
+        for record, key in zip(records, keys, strict=True):
+            books.take_prompt(record, key)
+
+    def _readings_of(self, readings: Sequence[MeterReading]) -> dict[str, MeterReading]:
+        return {reading.session: reading for reading in readings}
+
+    def _gap_rows(self, books: Books, gaps: Sequence[GapReading]) -> list[tuple[Value, ...]]:
+        return [
+            (
+                books.find_session(gap.session, None, self._now_ms, gap.model).id,
+                self._model(gap.model or UNKNOWN_MODEL),
+                gap.kind,
+                gap.requests,
+                *gap.tokens,
+            )
+            for gap in gaps
+        ]
+
+    # Storing
+
+    def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
+        connection, sessions = self._connection, books.sessions.values()
+        if self._new_models:
+            _many(connection, insert(schema.Model, ("id", "name")), self._new_models)
+        _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
+        _many(
+            connection,
+            _SET_SESSION,
+            [
+                (each.parent, each.first_ts, each.last_ts, each.model, each.state, each.id)
+                for each in sessions
+                if each.is_changed and not each.is_new
+            ],
+        )
+        _many(
+            connection,
+            _PUT_METER,
+            [
+                (session, meter, *each.last, *each.high, " ".join(each.unknown), each.is_joint)
+                for session, each in sorted(books.meters.items())
+                if session in books.changed_meters
+            ],
+        )
+        _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
+        changed = [each for each in books.events.values() if each.is_changed and each.id is not None]
+        _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
+        tally = books.tally
+        _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
+        _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
+        _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
+        _many(connection, _PUT_GAP, gaps)
+        # A sum over no event at all would count a session where it spent nothing.
+        vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
+        _many(connection, _DROP_SLOT, vacated)
+        _many(connection, _DROP_DAY, vacated)
+
+    def _open(self, source: int) -> None:
+        """Note the end of the first reading: from then on usage is seen as it happens."""
+        since = self._names.exact_since
+        if since.get(source) is None and not self._batch.remaining_count:
+            since[source] = self._now_ms
+            _ask(self._connection, _OPEN, (self._now_ms, source))
+
+    def _checkpoint(self, source: int, origin: int) -> None:
+        rows: list[tuple[Value, ...]] = [
+            (source, place, origin, self._names.epoch, position, self._now_ms)
+            for place, position in self._batch.checkpoints
+        ]
+        _many(self._connection, _PUT_CHECKPOINT, rows)
+
+    def _advance(self) -> int:
+        _epoch, revision = _read_position(self._connection)
+        found = _ask(self._connection, _ADVANCE, (revision,))
+        if not found:
+            raise StorageError("another writer changed it")
+        return int(found[0][0])
+
+    # Telling
+
+    def _receipt(self, books: Books, forgotten_count: int) -> ImportReceipt:
+        batch, counts = self._batch, self._batch.counts
+        return ImportReceipt(
+            source=batch.source,
+            origin=batch.origin,
+            trigger=counts.trigger,
+            added_count=books.added_count,
+            updated_count=books.updated_count,
+            skipped_count=counts.skipped_count + books.skipped_count + forgotten_count,
+            error_count=len(counts.rejections),
+            partial_count=counts.partial_count,
+            remaining_count=batch.remaining_count,
+            rejections=counts.rejections[:REJECTIONS_SHOWN],
+            partials=counts.partials[:REJECTIONS_SHOWN],
+        )
+
+    def _ended(self, receipt: ImportReceipt) -> ImportReceipt:
+        duration_ms = round((time.perf_counter() - self._batch.started) * 1000, 3)
+        return replace(receipt, finished_at_ms=self._clock(), duration_ms=duration_ms)
+
+    def _count(self, source: int) -> tuple[int, int | None]:
+        known = self._names.session_counts.get(source)
+        if known is None:
+            [(count, latest)] = _ask(self._connection, _STATE, (source,))
+            known = self._names.session_counts[source] = (count, latest)
+        return known
+
+    def _recount(self, source: int, fresh: Sequence[SessionEntry]) -> tuple[int, int | None]:
+        """Return how many sessions there are now, and the greatest moment of them."""
+        known = self._names.session_counts.get(source)
+        if known is None:
+            return self._count(source)
+        count = known[0] + sum(session.is_new for session in fresh)
+        # A moment may also go back: then it is asked for, at the end of an index.
+        [(latest,)] = _ask(self._connection, _LATEST, (source,))
+        self._names.session_counts[source] = (count, latest)
+        return count, latest
+
+    def _fresh_rows(
+        self,
+        source: int,
+        fresh: list[SessionEntry],
+        meters: Mapping[int, Meter],
+        readings: Mapping[str, MeterReading],
+    ) -> tuple[FreshSession, ...]:
+        """Return the newest of ``fresh``; ``meters`` are those of this batch, as are ``readings``."""
+        fresh.sort(key=_last_ts, reverse=True)
+        shown = fresh[:FRESH_ROWS_MAX]
+        old = [session.id for session in shown if not session.is_new]
+        totals = self._load_sums(source, old) if old else {}
+        stored = self._load_meters(old) if old else {}
+        origins = {number: name for (_source, name), number in self._names.origins.items()}
+        rows = []
+        for session in shown:
+            spent = Sums() if session.spent is None else Sums(tuple(session.spent))
+            # The last one counts, as everywhere: the weakest was read first, and one that says nothing is weaker still.
+            known = sorted(stored.get(session.id, {}).items(), key=lambda item: (not item[1].is_silent, item[0]))
+            origin, stated = (origins[known[-1][0]], known[-1][1]) if known else ("", meters.get(session.id))
+            reading = readings.get(session.key)
+            rows.append(
+                FreshSession(
+                    source=self._batch.source,
+                    session=session.key,
+                    parent=session.parent,
+                    model=self._model_name(session.model),
+                    first_ts=session.first_ts,
+                    last_ts=session.last_ts,
+                    state=SessionState(session.state),
+                    label=session.label,
+                    seen_at=session.seen_at,
+                    origin=origin or self._batch.meter,
+                    stated=None if stated is None else Tokens(*stated.last[:6]),
+                    stated_nano=None if stated is None else stated.last[6],
+                    stated_usd=None if stated is None else cline_rows.stated_usd(stated, reading),
+                    has_fallen=stated is not None and stated.has_fallen,
+                    unknown=() if stated is None else stated.unknown,
+                    spent=spent,
+                    total=totals.get(session.id, spent),
+                )
+            )
+        return tuple(rows)
+
+
+def _read_position(connection: sqlite3.Connection) -> tuple[str, int]:
+    [(epoch, revision)] = _ask(connection, _POSITION)
+    return epoch, revision
+
+
+def _ask(connection: sqlite3.Connection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
+    return connection.execute(statement, values).fetchall()
+
+
+def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Value, ...]]) -> None:
+    if rows:
+        connection.executemany(statement, rows)
+
+
+def _event_key(record: Record) -> EventKey | None:
+    if isinstance(record, UsageEvent):
+        return (REQUEST.code, *split_key(record.key))
+    if isinstance(record, PromptSeen):
+        return (PROMPT.code, *split_key(record.key))
+    return None
+
+
+def _event_of(row: sqlite3.Row) -> EventEntry:
+    number, kind, high, low, origin, session, ts, model, *rest = row
+    recorded, own, listed, state, unknown, context = rest[len(TOKENS) :]
+    return EventEntry(
+        number,
+        _KINDS[kind],
+        (high, low),
+        origin,
+        session,
+        ts,
+        model,
+        Tokens(*rest[: len(TOKENS)]),
+        Costs(recorded, own, listed),
+        RequestState(state),
+        unknown,
+        context,
+    )
+
+
+def _columns_of(event: EventEntry) -> tuple[Value, ...]:
+    """Return an event as the columns of ``_EVENT``."""
+    return (
+        event.kind.code,
+        *event.key,
+        event.origin,
+        event.session,
+        event.ts,
+        event.model,
+        *event.tokens,
+        *event.costs,
+        event.state.value,
+        event.unknown,
+        event.context,
+    )
+
+
+def _new_session(source: int, session: SessionEntry) -> tuple[Value, ...]:
+    return (
+        session.id,
+        source,
+        session.key,
+        session.parent,
+        session.first_ts,
+        session.last_ts,
+        session.model,
+        session.state,
+        session.seen_at,
+        session.label,
+    )
+
+
+def _amounts(sums: Sums) -> tuple[int, ...]:
+    """Return ``sums`` as the numbers of a meter."""
+    return (*sums.vector[: len(TOKENS)], sums.get("recorded"))
+
+
+def _last_ts(session: SessionEntry) -> int:
+    return session.last_ts

@@ -1,0 +1,88 @@
+"""From running totals to what was spent: growth above the highest totals that a meter ever had. Pure.
+
+Source: totals of Cline's sessions rise, fall when a checkpoint is restored or a file rebuilt, come from two windows by
+turns, and vanish. What was spent was spent: a fall books nothing, and the way back up to the mark books nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from aico.core.money import nano_usd
+from aico.core.usage import MeterReading
+
+Amounts: TypeAlias = tuple[int | None, ...]
+"""Tokens by kind, then nano-dollars: seven numbers, None where a number is unknown."""
+
+
+class Meter(NamedTuple):
+    """What is kept of a session's running total in one origin."""
+
+    last: Amounts
+    """The tool's present numbers, each the last good one."""
+    high: Amounts
+    """The highest that each number ever was."""
+    unknown: tuple[str, ...] = ()
+    """Names of fields that the last reading could not use."""
+    is_joint: bool = False
+    """Whether several origins read this meter: then a lower number of one of them is no fall."""
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether the tool shows less now than it once did."""
+        return any(
+            now is not None and high is not None and now < high for now, high in zip(self.last, self.high, strict=True)
+        )
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no number was ever stated."""
+        return all(number is None for number in self.high)
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether the session has tokens, and no cost above 0 was ever stated."""
+        return not self.high[6] and any(self.high[:5])
+
+
+def amounts_of(reading: MeterReading) -> Amounts:
+    """Return the numbers of ``reading``, its cost in nano-dollars."""
+    cost = reading.cost_usd
+    return (*reading.tokens, None if cost is None else nano_usd(cost))
+
+
+def advance(
+    known: Meter | None, reading: MeterReading, booked: Sequence[int] | None = None, *, is_joint: bool = False
+) -> tuple[Meter, Amounts]:
+    """Return the meter after ``reading``, and the growth that is to be booked.
+
+    ``known`` is None for the first reading of this meter. ``booked`` is then what the session has booked through other
+    meters, in the order of :data:`Amounts`: the first reading books what exceeds it. A number of the growth is None
+    where the meter never had one. ``is_joint`` says that another origin reads this meter, too. Any exception is a bug.
+    """
+    now = amounts_of(reading)
+    if known is None:
+        if booked is None:
+            return Meter(now, now, reading.unknown, is_joint), now
+        growth = tuple(
+            None if number is None else max(0, number - had) for number, had in zip(now, booked, strict=True)
+        )
+        return Meter(now, now, reading.unknown, is_joint), growth
+    is_joint = is_joint or known.is_joint
+    high = tuple(map(_higher, known.high, now))
+    growth = tuple(
+        None if number is None else number - (had or 0) for number, had in zip(high, known.high, strict=True)
+    )
+    last = (
+        high
+        if is_joint
+        else tuple(had if number is None else number for had, number in zip(known.last, now, strict=True))
+    )
+    return Meter(last, high, reading.unknown, is_joint), growth
+
+
+def _higher(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)

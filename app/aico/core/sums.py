@@ -1,0 +1,164 @@
+"""Sums over usage as plain integers, in one order for tables, writer and reader. No I/O, no clock, no logging."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from aico.core.money import NANO
+from aico.core.usage import TOKENS, RequestState, Tokens
+
+COUNTS = (
+    "requests",
+    "prompts",
+    "unpriced",
+    "unmeasured",
+    "interrupted",
+    "at_least",
+    "lacking_cache",
+    "partial",
+)
+"""Numbers of events of a kind.
+
+``requests`` are single requests; the growth of a running total is none. ``unpriced`` events have tokens and nobody who
+says what they cost. ``lacking_cache`` ones are of a tool that does not tell its cache. The others see RequestState.
+"""
+MONEY = ("recorded", "own", "listed", "list")
+"""Nano-dollars: what the tool states; where it states nothing, the user's own price; else a list price.
+
+``list`` is the value of everything at list prices, whoever else says what it cost.
+"""
+WIDTH = len(TOKENS) + len(COUNTS) + len(MONEY)
+SUM_COLUMNS = (*TOKENS, *COUNTS, *(f"{money}_{unit}" for money in MONEY for unit in ("usd", "nano")))
+"""The columns of a table of sums. One column of nano-dollars would overflow 64 bits at nine billion dollars."""
+
+Vector: TypeAlias = list[int]
+"""One number for each of :data:`TOKENS`, :data:`COUNTS` and :data:`MONEY`, in their order."""
+
+_COUNTS_AT = len(TOKENS)
+_MONEY_AT = _COUNTS_AT + len(COUNTS)
+_AT = {name: place for place, name in enumerate((*TOKENS, *COUNTS, *MONEY))}
+REQUESTS, PROMPTS, UNPRICED = _AT["requests"], _AT["prompts"], _AT["unpriced"]
+UNMEASURED, LACKING_CACHE, PARTIAL = _AT["unmeasured"], _AT["lacking_cache"], _AT["partial"]
+RECORDED, OWN, LISTED, LIST = (_AT[name] for name in MONEY)
+_STATE_AT = {
+    RequestState.UNMEASURED: UNMEASURED,
+    RequestState.INTERRUPTED: _AT["interrupted"],
+    RequestState.AT_LEAST: _AT["at_least"],
+}
+
+
+class EventKind(NamedTuple):
+    """A kind of events, as it is stored."""
+
+    code: int
+    requests: int
+    prompts: int
+
+
+REQUEST, GROWTH, PROMPT = EventKind(0, 1, 0), EventKind(1, 0, 0), EventKind(2, 0, 1)
+
+
+class Costs(NamedTuple):
+    """What an event cost, in nano-dollars, by who says so; None is unknown, never 0."""
+
+    recorded: int | None = None
+    own: int | None = None
+    list: int | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody says what it cost."""
+        return self.recorded is None and self.own is None and self.list is None
+
+
+def measure(kind: EventKind, tokens: Tokens, costs: Costs, state: RequestState, *, is_partial: bool = False) -> Vector:
+    """Return what one event adds to the sums."""
+    vector = [number or 0 for number in tokens]
+    spent = vector[0] + vector[1] + vector[2] + vector[3] + vector[4]
+    vector += (kind.requests, kind.prompts, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    if kind is PROMPT:
+        return vector
+    if costs.recorded is not None:
+        vector[RECORDED] = costs.recorded
+    elif costs.own is not None:
+        vector[OWN] = costs.own
+    elif costs.list is not None:
+        vector[LISTED] = costs.list
+    elif spent:
+        vector[UNPRICED] = 1
+    vector[LIST] = costs.list or 0
+    if state in _STATE_AT:
+        vector[_STATE_AT[state]] = 1
+    if tokens.cache_read is None:
+        vector[LACKING_CACHE] = 1
+    if is_partial:
+        vector[PARTIAL] = 1
+    return vector
+
+
+def row_of(vector: Sequence[int]) -> tuple[int, ...]:
+    """Return ``vector`` as the columns of a table of sums."""
+    *numbers, recorded, own, listed, list_value = vector
+    return (*numbers, *divmod(recorded, NANO), *divmod(own, NANO), *divmod(listed, NANO), *divmod(list_value, NANO))
+
+
+def vector_of(row: Sequence[int | None]) -> Vector:
+    """Return the columns of a table of sums, or of sums over it, as a vector; None, a sum over nothing, is 0."""
+    numbers = [number or 0 for number in row]
+    split = numbers[_MONEY_AT:]
+    return numbers[:_MONEY_AT] + [usd * NANO + nano for usd, nano in zip(split[::2], split[1::2], strict=True)]
+
+
+def add(into: Vector, more: Iterable[int]) -> None:
+    """Add ``more`` to ``into``."""
+    into[:] = map(operator.add, into, more)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A vector by name."""
+
+    vector: tuple[int, ...] = (0,) * WIDTH
+
+    @classmethod
+    def of(cls, row: Sequence[int | None]) -> Sums:
+        """Return the sums of the columns of a table."""
+        return cls(tuple(vector_of(row)))
+
+    @classmethod
+    def total(cls, many: Iterable[Sums]) -> Sums:
+        """Return the sum of ``many``."""
+        total = [0] * WIDTH
+        for each in many:
+            add(total, each.vector)
+        return cls(tuple(total))
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens by kind; here every number is known."""
+        return Tokens(*self.vector[:_COUNTS_AT])
+
+    def get(self, name: str) -> int:
+        """Return one number by its name in TOKENS, COUNTS or MONEY."""
+        return self.vector[_AT[name]]
+
+    @property
+    def cost_nano(self) -> int:
+        """What all of it cost: as recorded, else at the user's own price, else at a list price."""
+        return self.vector[RECORDED] + self.vector[OWN] + self.vector[LISTED]
+
+    @property
+    def token_count(self) -> int:
+        """All tokens; reasoning is a part of output."""
+        return sum(self.vector[: _COUNTS_AT - 1])
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether every number is 0."""
+        return not any(self.vector)
+
+
+NOTHING = Sums()

@@ -1,0 +1,68 @@
+"""How the sources are, as the interface, the commands and the page tell it. No I/O here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aico.core.usage import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies in the known places of a source, by metadata only."""
+
+    files: int
+    bytes: int
+    last_written_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OriginState:
+    """How one origin is."""
+
+    id: str
+    title: str
+    enabled: bool
+    found: bool
+    """Whether one of its places is there."""
+    state: str
+    """``off``, or a state of the watcher: of several places the worst."""
+    reason: str | None
+    """An error code; None when all is well."""
+    fixed_by: str | None
+    """The setting that decides whether it is read; None where the switch does."""
+    problem: str | None = None
+    """What is wrong, in a sentence."""
+    off_since_ms: int | None = None
+    """Since when the user's switch is off, if it was ever set."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapState:
+    """A kind of calls that a tool bills and does not record."""
+
+    kind: str
+    title: str
+    known_requests: int | None
+    known_tokens: Tokens | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How one source is."""
+
+    id: str
+    title: str
+    enabled: bool
+    """Whether any of its origins is read."""
+    origins: tuple[OriginState, ...]
+    fixed_by: str | None
+    """The setting that decides it for all of its origins; None where a switch has a say."""
+    found: Found | None
+    state: str
+    """``off``, or the worst state of its origins that are read."""
+    reason: str | None
+    reading: tuple[int, int] | None
+    """Of a large first reading: how many records are stored, and how many there are."""
+    last_read_at_ms: int | None
+    gaps: tuple[GapState, ...] = ()

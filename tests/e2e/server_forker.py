@@ -1,0 +1,176 @@
+"""``python -m tests.e2e.server_forker``: starts ``aico serve`` by forking, many at once and each in a moment.
+
+It has imported what a service imports; a child begins where the command line is read. It answers each line of JSON with
+one: ``{"start": variables, "out": path, "command": word}`` with ``{"pid": n}``, and ``{"wait": pid, "seconds": n}``,
+once that child has ended, with ``{"code": n}``. When its standard input closes, it ends whatever still runs.
+
+A program of its own: forking is safe only in a process without threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from aico.core.collector import collector_paused
+from tests.e2e.server_process import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+HANG_S = 60.0
+"""Whatever takes longer hangs."""
+_LOOK_S = 0.01
+_BOX_END = "╰"
+
+
+class ForkedServer:
+    """One ``aico serve``: talked to by signals, listened to by what it prints."""
+
+    def __init__(self, forker: ServerForker, pid: int, out: Path) -> None:
+        self._forker = forker
+        self._out = out
+        self._code: int | None = None
+        self.pid = pid
+
+    @property
+    def url(self) -> str:
+        """Where it serves. It must have shown its box."""
+        return next(word for word in self.output().split() if word.startswith("http://"))
+
+    def output(self) -> str:
+        """Return what it printed so far."""
+        return self._out.read_text(encoding="utf-8") if self._out.exists() else ""
+
+    def log(self) -> str:
+        """Return what it printed to standard error so far."""
+        errors = self._out.with_suffix(".err")
+        return errors.read_text(encoding="utf-8") if errors.exists() else ""
+
+    def wait_for_box(self) -> None:
+        """Return when it says where it serves."""
+        deadline = time.monotonic() + HANG_S
+        while _BOX_END not in self.output():
+            assert time.monotonic() < deadline, f"no box; {self.output()}{self.log()}"
+            time.sleep(_LOOK_S)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal. Until it was waited for, its number is nobody else's."""
+        assert self._code is None
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit code."""
+        code = self.wait_for(HANG_S)
+        assert code is not None, f"process {self.pid} does not end"
+        return code
+
+    def wait_for(self, seconds: float) -> int | None:
+        """Return the exit code, or None when it has not ended after so many seconds."""
+        if self._code is None:
+            self._code = self._forker.ask({"wait": self.pid, "seconds": seconds}).get("code")
+        return self._code
+
+
+class ServerForker:
+    """The test's end of the program."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def start(self, folder: Path, settings: Mapping[str, str] | None = None) -> ForkedServer:
+        """Start ``aico serve`` with everything in ``folder``, as ``ServerProcess`` beside this does."""
+        number = len(list(folder.glob("said-*.out")))
+        out = folder / f"said-{number:04}.out"
+        out.touch()
+        return self.begin(environment(folder, settings), out)
+
+    def begin(self, variables: Mapping[str, str], out: Path, command: str = "serve") -> ForkedServer:
+        """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to ``out``."""
+        return ForkedServer(self, self.ask({"start": variables, "out": str(out), "command": command})["pid"], out)
+
+    def ask(self, order: Mapping[str, object]) -> dict[str, int]:
+        """Hand over ``order`` and return the answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return dict(json.loads(self._process.stdout.readline() or "{}"))
+
+
+@contextmanager
+def server_forker() -> Iterator[ServerForker]:
+    """Start services until the block ends; none of them outlives it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    command = [sys.executable, "-m", "tests.e2e.server_forker"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield ServerForker(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(HANG_S)
+
+
+def _begin(variables: Mapping[str, str], out: Path, command: str) -> None:
+    """Become ``aico`` with this command, and end as it ends."""
+    from aico.cli import main as command_line
+
+    for number, path in ((1, out), (2, out.with_suffix(".err"))):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = ["aico", command]
+    sys.exit(command_line([command]))
+
+
+def _wait(child: int, seconds: float) -> dict[str, int]:
+    deadline = time.monotonic() + seconds
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return {"code": os.waitstatus_to_exitcode(status)}
+        if time.monotonic() >= deadline:
+            return {}
+        time.sleep(_LOOK_S)
+
+
+def main() -> None:
+    """Do what is asked until nobody asks any more."""
+    with collector_paused():  # as the command line does it: otherwise each child goes through all of it at its end
+        import aico.cli.serve  # noqa: F401  # every child has it, then
+
+    children: set[int] = set()
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "start" in order:
+            child = os.fork()
+            if child == 0:
+                _begin(order["start"], Path(order["out"]), order["command"])
+            children.add(child)
+            answer = {"pid": child}
+        else:
+            answer = _wait(order["wait"], order["seconds"])
+            if "code" in answer:
+                children.discard(order["wait"])
+        print(json.dumps(answer), flush=True)  # noqa: T201 - the answer
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,371 @@
+"""A small world, driven step by step: ledger, database, watcher, hub and pages are real, time is not.
+
+Nothing runs by itself here: a tick is a call. So a history of steps can be drawn, shrunk and repeated, and the model
+that it is held against is exact after every step, not only in the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from unittest.mock import patch
+
+import sqlalchemy
+from sqlalchemy import event
+
+from aico.core.db import database as database_module
+from aico.core.db.database import Database
+from aico.core.domain import CLINE, Store, TaskUsage, Trigger
+from aico.core.errors import SourceError, StorageError
+from aico.core.events import UsageImported, WatcherState
+from aico.core.filters import UsageFilter
+from aico.core.repository import UsageRepository
+from aico.core.usage_reader import Sort, UsageReader
+from aico.features.demo.writer import replace_file
+from aico.features.ledger.importer import LedgerImporter
+from aico.features.ledger.path_guard import LedgerGuard
+from aico.services import hub as hub_module
+from aico.services import messages
+from aico.services.hub import Hub, Subscription
+from aico.services.import_service import ImportService
+from aico.services.queries import UsageQueries
+from aico.services.watcher import StoreWatcher, WatchTimes
+from tests.core.reference_accounts import Books
+from tests.core.repository_on_file import copy_of_template, read_rows
+from tests.faults.database_audit import audit
+
+RUN_LIMIT = 2
+REPLAY_COUNT = 6
+QUEUE_SIZE = 8
+NEVER = WatchTimes(debounce_s=0, tick_s=3_600, rescan_interval_s=3_600, backoff_max_s=3_600)
+_SHORT_S = 0.02
+_FIRST_WRITE_NS = 1_772_000_000_000_000_000
+
+
+class SilentNotifier:
+    """Stands in for notifications on a machine that loses every one."""
+
+    error = None
+    is_watching = True
+
+    async def start(self, _directory: str, *_names: str) -> None:
+        """Watch nothing."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+
+class Page:
+    """A dashboard: holds rows, goes on where it was, and reads everything again when it is told to."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, TaskUsage] = {}
+        self.epoch: str | None = None
+        self.revision: int | None = None
+        self._stack = ExitStack()
+        self._subscription: Subscription | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it listens."""
+        return self._subscription is not None
+
+    @property
+    def waiting_count(self) -> int:
+        """How many messages it has not taken yet."""
+        return 0 if self._subscription is None else self._subscription._queue.qsize()
+
+    def connect(self, hub: Hub) -> None:
+        """Listen, from where it was."""
+        self._subscription = self._stack.enter_context(hub.subscribe(self.epoch, self.revision))
+
+    def disconnect(self) -> None:
+        """Break off. What it has not taken by now is lost with the connection."""
+        self._subscription = None
+        self._stack.close()
+
+    async def take(self, count: int | None, queries: UsageQueries) -> None:
+        """Take so many messages, or all that there are."""
+        while self._subscription is not None and self.waiting_count and count != 0:
+            text = await self._subscription.get()
+            count = None if count is None else count - 1
+            if text is None:
+                assert self._subscription.lagged.is_set()
+                self.disconnect()
+            else:
+                await self._hear(json.loads(text), queries)
+
+    async def _hear(self, message: Mapping[str, object], queries: UsageQueries) -> None:
+        if message["type"] == "resync" or (message["type"] == "hello" and self.revision is None):
+            self.epoch, self.revision = str(message["epoch"]), _int(message["revision"])
+            page = await queries.list_usage(UsageFilter(), Sort.TS, descending=True, limit=1_000, offset=0)
+            self.tasks = {item.usage.task_id: item.usage for item in page.items}
+        elif message["type"] == "cline_usage_updated":
+            assert (message["epoch"], message["revision"]) == (self.epoch, _int(self.revision) + 1), "gap or repetition"
+            self.revision = _int(message["revision"])
+            rows = message["rows"]
+            assert isinstance(rows, list)
+            for row in rows:
+                usage = TaskUsage(*(row[name] for name in TaskUsage._fields))
+                self.tasks[usage.task_id] = usage
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+class World:
+    """The file, the service of the moment, the pages, and the model of what must be stored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "cline" / "taskHistory.json"
+        self.path.parent.mkdir()
+        self.now_ms = 1_780_000_000_000
+        self.on_disk: list[TaskUsage] | None = None
+        """Valid entries of the file; None while it is none."""
+        self.books = Books()
+        self.revision = 0
+        self.pages = [Page() for _ in range(3)]
+        self._lives = self._written = 0
+        self.open(copy_of_template(self._new_folder()))
+
+    # -- the service
+
+    def open(self, database_path: Path) -> None:
+        """Begin a life of the service on ``database_path``."""
+        self.database = Database(database_path)
+        self.repository = UsageRepository(self.database, CLINE, lambda: self.now_ms)
+        importer = LedgerImporter(
+            LedgerGuard(str(self.path), 1 << 20),
+            self.repository,
+            read_attempts=1,
+            max_entries_per_run=RUN_LIMIT,
+            # An hour later than the file system's clock: no file is so young that it must be read twice.
+            now_ms=lambda: 1 << 42,
+        )
+        self.hub = Hub(messages.encode, "1", 16)
+        self.imports = ImportService(importer, self.repository, self._publish, lambda: self.now_ms)
+        guard = LedgerGuard(str(self.path), 1 << 20)
+        self.watcher = StoreWatcher(guard, self.imports, NEVER, lambda _state: None, lambda: self.now_ms)
+        self.watcher._notifier = SilentNotifier()  # type: ignore[assignment]  # has what the watcher calls
+        self.queries = UsageQueries(UsageReader(self.database, CLINE), lambda: self.now_ms)
+        self._trigger = Trigger.STARTUP
+
+    async def start(self) -> None:
+        """Open the database as a start does."""
+        await self.database.open()
+        state = await self.repository.get_state()
+        self.hub.open(state.epoch, state.revision)
+
+    async def end(self) -> None:
+        """End the life of the service well."""
+        for page in self.pages:
+            page.disconnect()
+        await self.imports.finish(Store.LEDGER)
+        await self.imports.close()
+        await self.database.close()
+
+    async def restart(self) -> None:
+        """End, and begin anew on the same file."""
+        await self.end()
+        self.open(self.database.path)
+        await self.start()
+
+    async def die(self, statement: int) -> None:
+        """Tick, and die before the ``statement``-th statement or commit of it; go on with what that leaves behind.
+
+        What a killed process leaves is what stands in its files at that moment: they are copied then.
+        """
+        folder = self._new_folder()
+        heard: list[int] = []
+
+        def copy() -> None:
+            _copy(self.database.path, folder)
+            heard.extend(page.waiting_count for page in self.pages)
+
+        await self.let_pages_hear()
+        with _before_statement(statement, copy):
+            await self.tick(forced=True)
+        if not heard:
+            copy()
+        for page, count in zip(self.pages, heard, strict=True):
+            await page.take(count, self.queries)
+        await self.end()
+        self.open(folder / "observer.db")
+        await self.start()
+
+    def _new_folder(self) -> Path:
+        self._lives += 1
+        folder = self.folder / f"life-{self._lives}"
+        folder.mkdir()
+        return folder
+
+    def _publish(self, imported: UsageImported) -> None:
+        self.hub.publish_change(imported.receipt.revision, messages.usage_updated(imported))
+
+    # -- what happens
+
+    async def tick(self, *, forced: bool = False) -> None:
+        """Sweep as the watcher does on a tick, or on a rescan."""
+        trigger, self._trigger = self._trigger, Trigger.RESCAN if forced else Trigger.WATCH
+        glance = await asyncio.to_thread(self.watcher._glance)
+        await self.watcher._visit(trigger, glance, forced=forced or trigger is Trigger.STARTUP)
+        await self.imports.finish(Store.LEDGER)
+
+    async def request(self) -> None:
+        """Import as somebody does who presses the button."""
+        with suppress(SourceError, StorageError):
+            await self.imports.run(Trigger.REQUEST)
+        await self.imports.finish(Store.LEDGER)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let another program hold the database's lock."""
+        with closing(sqlite3.connect(self.database.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    def write(self, entries: list[TaskUsage], form: str, broken: int) -> None:
+        """Write the ledger in one of Cline's ways, with some broken entries among the good ones."""
+        listed: list[object] = [_entry(usage) for usage in entries]
+        listed += [{"id": f"broken-{number}", "ts": -1} for number in range(broken)]
+        data = json.dumps(listed, indent=2 if form == "pretty" else None).encode()
+        self._make_place()
+        if form == "rename":
+            replace_file(self.path, data)
+        elif form == "in place" and self.path.exists():
+            with self.path.open("r+b") as file:
+                file.write(data)
+                file.truncate()
+        else:
+            self.path.write_bytes(data)
+        self._written += 1
+        # The system's clock stands still for milliseconds: what `stat` cannot see is the rescan's, not the tick's.
+        moment = _FIRST_WRITE_NS + self._written
+        os.utime(self.path, ns=(moment, moment))
+        self.on_disk = entries
+
+    def spoil(self, how: str) -> None:
+        """Make it no ledger."""
+        self._make_place()
+        self.on_disk = None
+        if how == "folder":
+            shutil.rmtree(self.path.parent)
+        elif how == "file":
+            self.path.unlink(missing_ok=True)
+        elif how == "link":
+            self.path.unlink(missing_ok=True)
+            self.path.symlink_to(self.folder / "elsewhere")
+        else:
+            self.path.write_bytes({"torn": b'[{"id":"1","ts":', "empty": b"", "object": b"{}"}[how])
+
+    def _make_place(self) -> None:
+        self.path.parent.mkdir(exist_ok=True)
+        if self.path.is_symlink():
+            self.path.unlink()
+
+    # -- what must be true
+
+    def stored_runs(self) -> int:
+        """Return how many runs were committed since the last look."""
+        ((now,),) = read_rows(self.database.path, "SELECT revision FROM database_state")
+        before, self.revision = self.revision, _int(now)
+        assert self.revision >= before
+        return self.revision - before
+
+    def post(self, runs: int) -> int:
+        """Enter ``runs`` runs of a reading of the file into the model; return how many are left to be stored."""
+        pending = [usage for usage in self.on_disk or () if self._differs(usage)]
+        pending.sort(key=lambda usage: usage.ts, reverse=True)
+        assert -(-len(pending) // RUN_LIMIT) >= runs, "something was stored that does not stand in the file"
+        done = pending[: runs * RUN_LIMIT]
+        self.books.take_in(done, self.now_ms)
+        return len(pending) - len(done)
+
+    def _differs(self, usage: TaskUsage) -> bool:
+        row = self.books.rows.get(usage.task_id)
+        if row is None:
+            return True
+        return row.usage != usage._replace(model_id=usage.model_id or row.usage.model_id)
+
+    def check(self) -> None:
+        """Fail unless the database is exactly what the model says, in rows, deltas and counters."""
+        found = audit(self.database.path)
+        assert found.revision == self.revision
+        assert found.tasks == {task_id: row.usage for task_id, row in self.books.rows.items()}
+        rows = read_rows(
+            self.database.path,
+            "SELECT quarter, task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_delta",
+        )
+        assert {row[:3]: row[3:] for row in rows} == self.books.deltas
+
+    def check_quiet(self) -> None:
+        """Fail unless a good file is stored wholly, and the watcher's state says what the file is."""
+        is_watching = self.watcher.state.state is WatcherState.WATCHING
+        assert is_watching == (self.on_disk is not None), self.watcher.state
+        if self.on_disk is not None:
+            assert self.post(0) == 0, "a good entry that was on the disk is not stored"
+
+    async def let_pages_hear(self) -> None:
+        """Let every page take everything that waits for it."""
+        for page in self.pages:
+            await page.take(None, self.queries)
+
+    def check_pages(self) -> None:
+        """Fail unless every page that listens and has heard everything holds what is stored."""
+        stored = {task_id: row.usage for task_id, row in self.books.rows.items()}
+        for page in self.pages:
+            if page.is_connected:
+                assert page.revision == self.hub.revision == self.revision
+                assert page.tasks == stored
+
+
+def _entry(usage: TaskUsage) -> dict[str, object]:
+    fields = {"id": usage.task_id, "ts": usage.ts, "tokensIn": usage.tokens_in, "tokensOut": usage.tokens_out}
+    return {**fields, "totalCost": usage.total_cost, **({} if usage.model_id is None else {"modelId": usage.model_id})}
+
+
+def _copy(database: Path, folder: Path) -> None:
+    for suffix in ("", "-wal"):
+        file = database.with_name(database.name + suffix)
+        if file.exists():
+            shutil.copy(file, folder / f"observer.db{suffix}")
+
+
+@contextmanager
+def _before_statement(statement: int, happening: Callable[[], None]) -> Iterator[None]:
+    left = statement
+
+    def look(*_arguments: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            happening()
+
+    event.listen(sqlalchemy.Engine, "before_cursor_execute", look)
+    event.listen(sqlalchemy.Engine, "commit", look)
+    try:
+        yield
+    finally:
+        event.remove(sqlalchemy.Engine, "before_cursor_execute", look)
+        event.remove(sqlalchemy.Engine, "commit", look)
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Wait for locks, and keep messages, only as long as a small world needs."""
+    with (
+        patch.object(database_module, "BUSY_TIMEOUT_S", _SHORT_S),
+        patch.object(hub_module, "REPLAY_COUNT", REPLAY_COUNT),
+        patch.object(hub_module, "QUEUE_SIZE", QUEUE_SIZE),
+    ):
+        yield

@@ -1,0 +1,81 @@
+"""What a test does to the world around a page: its clock, its visibility, its luck, and what the service answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import Page, Route
+
+from bench.observed_sockets import SOCKETS
+
+PARIS = ZoneInfo("Europe/Paris")
+NOON = dt.datetime(2025, 11, 11, 12, 0, tzinfo=PARIS)
+"""A Tuesday, in the middle of a day, a week and a month without a change of clocks."""
+
+_VISIBILITY = """(() => {
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  Object.defineProperty(document, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
+  window.hide = (value) => { hidden = value; document.dispatchEvent(new Event("visibilitychange")); };
+})()"""
+
+
+def moment_ms(days_ago: float = 0, now: dt.datetime = NOON) -> int:
+    """Return a moment so many days before ``now``, as the ledger counts it."""
+    return int((now - dt.timedelta(days=days_ago)).timestamp() * 1000)
+
+
+def stop_clock(page: Page, at: dt.datetime = NOON) -> None:
+    """Let the page's clock stand at ``at``; timers run."""
+    page.clock.set_fixed_time(at)
+
+
+def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) -> Callable[[Page], None]:
+    """Return a preparation by which the service has been watching since ``moment`` and imported just now, at noon.
+
+    ``clock`` makes it noon.
+    """
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=json.dumps({**response.json(), "exact_since": moment}))
+
+    def answer_status(route: Route) -> None:
+        response = route.fetch()
+        status = response.json()
+        status["watcher"]["since"] = moment_ms() - 90_000
+        if status["last_import"]:
+            status["last_import"]["at"] = moment_ms() - 12_000
+        if status["sessions"] and status["sessions"]["last_import"]:
+            status["sessions"]["last_import"]["at"] = moment_ms() - 12_000
+        route.fulfill(response=response, body=json.dumps(status))
+
+    def prepare(page: Page) -> None:
+        clock(page)
+        page.route("**/api/cline/summary?*", answer)
+        page.route("**/api/cline/status", answer_status)
+
+    return prepare
+
+
+def make_hideable(page: Page) -> None:
+    """Let :func:`hide` say that nobody sees the page, which a browser without a screen never says."""
+    page.add_init_script(_VISIBILITY)
+
+
+def hide(page: Page, *, hidden: bool = True) -> None:
+    """Put the page into the background, or bring it back."""
+    page.evaluate("(hidden) => hide(hidden)", hidden)
+
+
+def observe_sockets(page: Page) -> None:
+    """Note when the page opens sockets; ``sockets.last`` is the newest one."""
+    page.add_init_script(SOCKETS)
+
+
+def fix_luck(page: Page, luck: float) -> None:
+    """Let every random number be ``luck``."""
+    page.add_init_script(f"Math.random = () => {luck}")
