@@ -46,13 +46,18 @@ def _restore(settings: Settings, origin: Path) -> int:
     path = settings.database_path
     lock = InstanceLock(path).acquire()
     try:
-        aside = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms()))
+        restored = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms()))
         asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
     finally:
         lock.release()
     say(f"Restored {origin}.")
-    if aside is not None:
-        say(f"The database before it is kept as {aside}.")
+    if restored.set_aside is not None:
+        say(f"The database before it is kept as {restored.set_aside}.")
+    if restored.switched_off:
+        say(
+            f"Not read until you switch it on again, because it was not on before: {', '.join(restored.switched_off)}.",
+            "See `aico sources`.",
+        )
     return EXIT_OK
 
 

@@ -50,7 +50,7 @@ def show_sources(options: argparse.Namespace) -> int:
 
 
 def changes_of(names: Sequence[str], *, is_on: bool) -> dict[str, dict[str, object]]:
-    """Return, by source, the body of ``PUT /api/sources/{id}`` that switches ``names``: sources or ``source.origin``."""
+    """Return, by source, the body of ``PUT /api/sources/{id}`` that switches ``names``, such as ``cline.sessions``."""
     changes: dict[str, dict[str, object]] = {}
     for name in names:
         source, _, origin = name.partition(".")

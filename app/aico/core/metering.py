@@ -6,7 +6,7 @@ turns, and vanish. What was spent was spent: a fall books nothing, and the way b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aico.core.money import nano_usd
@@ -40,10 +40,20 @@ class Meter(NamedTuple):
         """Whether no number was ever stated."""
         return all(number is None for number in self.high)
 
-    @property
-    def is_unpriced(self) -> bool:
-        """Whether the session has tokens, and no cost above 0 was ever stated."""
-        return not self.high[6] and any(self.high[:5])
+
+def is_unpriced(meters: Iterable[Meter]) -> bool:
+    """Return whether a session with these ``meters`` has tokens, and no cost above 0 was ever stated for it."""
+    has_tokens = False
+    for meter in meters:
+        if meter.high[6]:
+            return False
+        has_tokens = has_tokens or any(meter.high[:5])
+    return has_tokens
+
+
+def is_silent(meters: Iterable[Meter]) -> bool:
+    """Return whether no number was ever stated for a session with these ``meters``."""
+    return all(meter.is_silent for meter in meters)
 
 
 def amounts_of(reading: MeterReading) -> Amounts:

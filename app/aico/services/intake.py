@@ -45,7 +45,7 @@ class Intake:
         parts: Sequence[Sequence[Record]] = [
             records[start : start + limit] for start in range(0, len(records), limit)
         ] or [()]
-        meters = list(dict.fromkeys(origin.meter_id for origin in origins))
+        meters = tuple(dict.fromkeys(origin.meter_id for origin in origins))
         later = replace(reading.counts, skipped_count=0, rejections=(), partials=(), partial_count=0)
         left = len(records)
         batches = []
@@ -59,7 +59,7 @@ class Intake:
                     records=part,
                     counts=later if number else reading.counts,
                     is_joint=self.origin.meter_id != self.origin.id,
-                    stronger=tuple(meters[meters.index(self.origin.meter_id) + 1 :]),
+                    meters=meters,
                     checkpoints=()
                     if left
                     else tuple((checkpoint.place.hex(), checkpoint.position) for checkpoint in reading.checkpoints),
