@@ -59,6 +59,12 @@ def cline_usage_updated(event: UsageCommitted) -> dict[str, object]:
     }
 
 
+def of_state(source: str, origin: str, event: WatcherStateChanged) -> list[dict[str, object]]:
+    """Return the messages of a new state of one origin, the old ones of Cline's first two among them."""
+    old = {(CLINE, "ledger"): watcher_state, (CLINE, "sessions"): sessions_state}.get((source, origin))
+    return [source_state(source, origin, event), *([] if old is None else [old(event)])]
+
+
 def source_state(source: str, origin: str, event: WatcherStateChanged) -> dict[str, object]:
     """Return the message of a new state of one origin of a source."""
     return {

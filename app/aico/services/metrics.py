@@ -210,13 +210,13 @@ def _state_families(service: ObserverService, states: Sequence[SourceState]) -> 
             for state in WatcherState:
                 sources.add_metric([each.id, state.value], state.value == each.state)
     yield sources
-    for name, origin, words in (
+    for name, origin, documentation in (
         ("aico_watcher_state", LEDGER, "1 for the state that the watcher is in."),
         ("aico_sessions_watcher_state", SESSIONS, "1 for the state that the watcher of the session store is in."),
     ):
         watcher = service.sources.find_watcher(CLINE, origin)
         if watcher is not None:
-            yield _watcher_family(name, words, watcher.state)
+            yield _watcher_family(name, documentation, watcher.state)
     if service.kimi_monitor is not None:
         proxy = service.kimi_monitor.state
         holds = "secret_refused" if proxy.reason == "secret_refused" else proxy.state
