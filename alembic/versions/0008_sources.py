@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
-from typing import cast
+from typing import TypeAlias, cast
 
 import sqlalchemy as sa
 from alembic import op
+
+from aico.core.errors import StorageError
 
 revision = "0008"
 down_revision = "0007"
@@ -25,10 +27,20 @@ branch_labels = None
 depends_on = None
 
 _log = logging.getLogger("aico.migrations")
+_Amounts: TypeAlias = tuple[int, ...]
+"""Tokens in, tokens out, nano-dollars."""
+_Delta: TypeAlias = tuple[int, str, _Amounts]
+"""Slot, model, and what was spent then."""
+_Task: TypeAlias = tuple[int, str, _Amounts, int]
+"""Time of the last activity, model, totals, time of the first sight."""
 _SLOT_MS, _DAY_SLOTS, _NANO = 900_000, 96, 1_000_000_000
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _CHUNK = 5_000
 _GROWTH, _FINAL = 1, 0
+_DELTAS = """
+    SELECT task_id, quarter, model, tokens_in, tokens_out, cost_nano_usd FROM usage_delta
+    WHERE source = 'cline' ORDER BY task_id, quarter, model
+"""
 _KNOWN_MODELS = """
     SELECT model FROM usage_counter WHERE source = 'cline' ORDER BY rowid
 """
@@ -95,6 +107,7 @@ _SUMS = {
     "usage_slot": ("source", "slot", "model"),
     "usage_session_day": ("source", "day", "session", "model"),
     "sums_total": ("source", "model"),
+    "forgotten_total": ("source", "model"),
     "counter_floor": ("source", "model"),
 }
 _INDEXES = (
@@ -134,6 +147,12 @@ _FILL = (
     ("sums_total", "source, model"),
 )
 _EVERYTHING = "SELECT {numbers} FROM {table}"
+_COUNTERS = """
+    SELECT s.id, m.id, c.tokens_in, c.tokens_out, c.cost_usd, c.cost_nano FROM usage_counter AS c
+    JOIN source AS s ON s.name = c.source JOIN model AS m ON m.name = c.model
+"""
+_TOTALS = "SELECT source, model, input, output, recorded_usd, recorded_nano FROM sums_total"
+_RETURNING = "SELECT EXISTS (SELECT 1 FROM task_peak WHERE task_id NOT IN (SELECT task_id FROM cline_task_usage))"
 
 
 def upgrade() -> None:
@@ -237,24 +256,22 @@ def _convert(connection: sa.Connection) -> tuple[int, list[int]]:
             "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at FROM cline_task_usage",
         )
     }
-    deltas = connection.exec_driver_sql(
-        "SELECT task_id, quarter, model, tokens_in, tokens_out, cost_nano_usd FROM usage_delta "
-        "WHERE source = 'cline' ORDER BY task_id, quarter, model"
-    )
+    deltas = cast("Iterable[sqlite3.Row]", connection.exec_driver_sql(_DELTAS))
     writer = _Writer(connection)
     rewritten, difference = 0, [0, 0, 0]
-    for number, (task, group) in enumerate(groupby(deltas, key=itemgetter(0)), 1):
-        posted: list[tuple[int, str, tuple[int, ...]]] = [
-            (quarter, model, (i, o, nano)) for _task, quarter, model, i, o, nano in group
-        ]
+    for number, (task, known) in enumerate(_posted(deltas, tasks), 1):
+        posted = known
         booked = tuple(map(sum, zip(*(amount for *_, amount in posted), strict=True)))
         first = posted[0][0] * _SLOT_MS
-        ts, model, row, seen_at = tasks.get(task, (posted[-1][0] * _SLOT_MS, posted[-1][1], booked, first))
+        # A task without a row is no state that a version of ours left: its deltas are all that is known of it.
+        unlisted = (posted[-1][0] * _SLOT_MS, posted[-1][1], tuple(max(0, each) for each in booked), first)
+        ts, model, row, seen_at = tasks.get(task, unlisted)
+        if task not in tasks:
+            writer.rows.append((task, ts, model or None, row[0], row[1], row[2] / _NANO, seen_at, seen_at))
         high = tuple(map(max, row, peaks.get(task, row)))
         if booked != high or any(number < 0 for *_, amount in posted for number in amount):
             posted = _growth_of(posted, high)
             rewritten += 1
-            high = tuple(map(sum, zip(*(amount for *_, amount in posted), strict=True)))
             difference = [total + after - before for total, after, before in zip(difference, high, booked, strict=True)]
         origin = origins[stores.get(task, "ledger")]
         writer.sessions.append((number, cline, task, None, min(first, ts), ts, models[model], 0, seen_at))
@@ -274,20 +291,30 @@ def _convert(connection: sa.Connection) -> tuple[int, list[int]]:
     return rewritten, difference
 
 
-def _growth_of(
-    posted: Sequence[tuple[int, str, tuple[int, ...]]], high: tuple[int, ...]
-) -> list[tuple[int, str, tuple[int, ...]]]:
-    """Return what each delta adds above the highest totals before it; all together, ``high`` at least."""
+def _posted(deltas: Iterable[sqlite3.Row], tasks: Mapping[str, _Task]) -> Iterator[tuple[str, list[_Delta]]]:
+    """Yield each task with its deltas by slot, at least one: what nobody dated was spent last."""
+    without = dict.fromkeys(tasks)
+    for task, group in groupby(deltas, key=itemgetter(0)):
+        without.pop(task, None)
+        yield task, [(quarter, model, (i, o, nano)) for _task, quarter, model, i, o, nano in group]
+    for task in without:
+        ts, model, row, _seen_at = tasks[task]
+        yield task, [(ts // _SLOT_MS, model, row)]
+
+
+def _growth_of(posted: Sequence[_Delta], high: tuple[int, ...]) -> list[_Delta]:
+    """Return what each delta adds above the highest totals before it; all together, ``high``."""
     grown = []
     total: tuple[int, ...] = (0, 0, 0)
     mark = total
     for quarter, model, amount in posted:
         total = tuple(a + b for a, b in zip(total, amount, strict=True))
-        above = tuple(max(mark, number) for mark, number in zip(mark, total, strict=True))
+        # Slots need not follow each other as the readings did: then the way leads above the highest totals.
+        above = tuple(min(max(mark, number), most) for mark, number, most in zip(mark, total, high, strict=True))
         grown.append((quarter, model, tuple(a - b for a, b in zip(above, mark, strict=True))))
         mark = above
     # What rose and fell within one slot is no delta of its own: it goes to the last slot in which something is known.
-    left = tuple(max(0, a - b) for a, b in zip(high, mark, strict=True))
+    left = tuple(a - b for a, b in zip(high, mark, strict=True))
     quarter, model, last = grown[-1]
     grown[-1] = (quarter, model, tuple(a + b for a, b in zip(last, left, strict=True)))
     return [each for place, each in enumerate(grown) if any(each[2]) or place == 0 or place == len(grown) - 1]
@@ -301,6 +328,7 @@ class _Writer:
         self.sessions: list[tuple[object, ...]] = []
         self.meters: list[tuple[object, ...]] = []
         self.events: list[tuple[object, ...]] = []
+        self.rows: list[tuple[object, ...]] = []
 
     def write(self, *, at_least: int) -> None:
         if len(self.events) < at_least:
@@ -312,21 +340,40 @@ class _Writer:
         _insert(self._connection, "meter", ("session", "origin", *numbers, "unknown", "is_joint"), self.meters)
         columns = (*event, *_TOKENS, "recorded_nano", "context", "state", "unknown")
         _insert(self._connection, "usage_event", columns, self.events)
-        self.sessions, self.meters, self.events = [], [], []
+        row = ("task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost", "imported_at", "updated_at")
+        _insert(self._connection, "cline_task_usage", row, self.rows)
+        self.sessions, self.meters, self.events, self.rows = [], [], [], []
 
 
 def _keep_counters(connection: sa.Connection) -> None:
-    """Let no counter show less than it did."""
-    zeros = dict.fromkeys(_SUM_COLUMNS, "0") | {
-        "input": "c.tokens_in",
-        "output": "c.tokens_out",
-        "recorded_usd": "c.cost_usd",
-        "recorded_nano": "c.cost_nano",
-    }
-    connection.exec_driver_sql(
-        f"INSERT INTO counter_floor (source, model, {', '.join(zeros)}) SELECT s.id, m.id, {', '.join(zeros.values())} "  # noqa: S608  # our own names
-        "FROM usage_counter AS c JOIN source AS s ON s.name = c.source JOIN model AS m ON m.name = c.model"
-    )
+    """Let every counter show what it did, and go on from there.
+
+    What it shows beyond the totals was forgotten, or belongs to tasks that a restored backup lacks. Peaks tell of them.
+    They may come back: then nothing is growth that the counter has shown.
+    """
+    shown: dict[tuple[int, int], list[int]] = {}
+    for source, model, *numbers in _rows(connection, _COUNTERS):
+        shown[source, model] = [*numbers[:2], numbers[2] * _NANO + numbers[3]]
+    _insert_sums(connection, "counter_floor", shown)
+    if _one(connection, _RETURNING):
+        return
+    for source, model, *numbers in _rows(connection, _TOTALS):
+        total = [*numbers[:2], numbers[2] * _NANO + numbers[3]]
+        if (source, model) in shown:
+            shown[source, model] = [a - b for a, b in zip(shown[source, model], total, strict=True)]
+    beyond = {key: [max(0, number) for number in numbers] for key, numbers in shown.items()}
+    _insert_sums(connection, "forgotten_total", {key: numbers for key, numbers in beyond.items() if any(numbers)})
+
+
+def _insert_sums(connection: sa.Connection, table: str, sums: Mapping[tuple[int, int], Sequence[int]]) -> None:
+    """Write ``sums``, tokens in, tokens out and nano-dollars by source and model."""
+    columns = ("input", "output", "recorded_usd", "recorded_nano")
+    others = [column for column in _SUM_COLUMNS if column not in columns]
+    rows = [
+        (*key, tokens_in, tokens_out, *divmod(nano, _NANO), *[0] * len(others))
+        for key, (tokens_in, tokens_out, nano) in sums.items()
+    ]
+    _insert(connection, table, ("source", "model", *columns, *others), rows)
 
 
 def _compare(connection: sa.Connection) -> None:
@@ -343,7 +390,7 @@ def _compare(connection: sa.Connection) -> None:
         )
     }
     if len(set(said.values())) != 1:
-        raise RuntimeError(f"the accounts differ after the migration: {said}")
+        raise StorageError(f"its accounts would differ after the migration: {said}")
 
 
 def _wide(amount: Sequence[int]) -> tuple[int | None, ...]:

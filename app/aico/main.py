@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -24,18 +24,25 @@ from aico.core.address import url_of
 from aico.core.clock import now_ms
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source
 from aico.services.service import ObserverService
 
 
 def create_app(
-    settings: Settings, *, lock: InstanceLock | None = None, links: LoginLinks | None = None, demo: bool = False
+    settings: Settings,
+    *,
+    lock: InstanceLock | None = None,
+    links: LoginLinks | None = None,
+    demo: bool = False,
+    sources: Sequence[Source] = SOURCES,
 ) -> FastAPI:
     """Return the application for ``settings``, whose port is the one it will really be served on.
 
     ``lock`` is the database's lock if the caller holds it already; otherwise the application takes it at start and
     gives it back at the end, and its start raises InstanceRunning when another process has it.
     """
-    service = ObserverService(settings, __version__, now_ms, demo=demo)
+    service = ObserverService(settings, __version__, now_ms, sources=sources, demo=demo)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -102,7 +109,10 @@ class MountableService:
         return f"{LOGIN_PATH}?key={self.links.issue()}"
 
 
-def create_service(settings: Settings) -> MountableService:
-    """Return the service for an application that serves on the host and port of ``settings``. Nothing is opened."""
+def create_service(settings: Settings, sources: Sequence[Source] = SOURCES) -> MountableService:
+    """Return the service for an application that serves on the host and port of ``settings``. Nothing is opened.
+
+    ``sources`` are the tools that can be read.
+    """
     lock, links = InstanceLock(settings.database_path), LoginLinks()
-    return MountableService(create_app(settings, lock=lock, links=links), settings, lock, links)
+    return MountableService(create_app(settings, lock=lock, links=links, sources=sources), settings, lock, links)

@@ -336,6 +336,29 @@ def test_config_show_names_every_setting_with_its_origin(tmp_path: Path) -> None
     assert not database_path(tmp_path).exists()
 
 
+def test_config_show_names_what_is_set_for_a_source(tmp_path: Path) -> None:
+    """Settings of a source have a line each where they are set, with the file or the variable that sets them."""
+    config = tmp_path / "config.toml"
+    config.write_text('enabled_sources = ["cline"]\n[sources.cline]\nenabled = true\norigins = ["hub"]\n')
+    settings = {"AICO_CONFIG": str(config), "AICO_SOURCES_CLINE_ORIGINS": "ledger,hub"}
+    ended = run_aico(tmp_path, "config", "show", settings=settings)
+    rows = {line.split()[0]: re.split(r"\s{2,}", line)[1:] for line in ended.stdout.splitlines()}
+    assert set(rows) == {*setting_names(), "sources.cline.enabled", "sources.cline.origins"}
+    assert rows["enabled_sources"] == ["cline", str(config)]
+    assert rows["sources.cline.enabled"] == ["true", str(config)]
+    assert rows["sources.cline.origins"] == ["ledger, hub", "AICO_SOURCES_CLINE_ORIGINS"]
+
+
+@pytest.mark.parametrize("setting", [{"AICO_SOURCES": "clina"}, {"AICO_SOURCES_CLINE_ORIGINS": "hubs"}])
+def test_unknown_source_ends_a_command_with_the_known_ones(tmp_path: Path, setting: dict[str, str]) -> None:
+    """Every command refuses a name that no source has, and says which it was and which there are."""
+    ended = run_aico(tmp_path, "config", "show", settings=setting)
+    assert ended.returncode == 2
+    assert "known are" in ended.stderr
+    assert "did you mean" in ended.stderr
+    assert next(iter(setting)) in ended.stderr
+
+
 def test_flag_wins_over_the_environment(tmp_path: Path) -> None:
     """What is said on the command line stands above everything."""
     ended = run_aico(tmp_path, "config", "show", "--port", "9000")

@@ -1,4 +1,4 @@
-"""A repository on a real file, and what a second program reads in that file."""
+"""A writer and a reader on a real file, and what a second program reads in that file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import lru_cache
-from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, Unpack
 
 from aico.core.db.database import Database
 from aico.core.db.migrations import migrate
-from aico.core.domain import CLINE, ImportReceipt, TaskUsage, Trigger
-from aico.core.events import UsageImported
-from aico.core.repository import UsageRepository
-from aico.core.usage_reader import UsageReader
-from aico.features.stores.diff import diff_usage
+from aico.core.db.reader import UsageReader
+from aico.core.db.writer import Batch, UsageWriter
+from aico.core.receipts import ImportReceipt, UsageCommitted
+from aico.core.sums import Sums
+from aico.core.usage import (
+    MeterReading,
+    ReadingCounts,
+    Record,
+    RequestState,
+    Tokens,
+    Trigger,
+    UsageEvent,
+    digest,
+)
 
 NOW_MS = 1_772_000_100_000
-"""The moment of the first import, in the middle of a quarter of an hour."""
+"""The moment of the first import, in the middle of a slot."""
 Row: TypeAlias = tuple[str | int | float | None, ...]
 
 
@@ -46,6 +54,17 @@ def copy_of_template(folder: Path) -> Path:
     return Path(shutil.copy(template()[1], folder / "observer.db"))
 
 
+class RequestNumbers(TypedDict, total=False):
+    """What else can be said of a request."""
+
+    input: int | None
+    cache_read: int | None
+    output: int | None
+    nano: int | None
+    state: RequestState
+    unknown: tuple[str, ...]
+
+
 class Store:
     """One program's view of one database, with a clock that only tests move."""
 
@@ -53,41 +72,71 @@ class Store:
         self.path = path
         self.now_ms = now_ms
         self.database = Database(path)
-        self.repository = self._new_repository()
-        self.reader = UsageReader(self.database, CLINE)
+        self.writer = self._new_writer()
+        self.reader = UsageReader(self.database)
 
-    def _new_repository(self) -> UsageRepository:
-        return UsageRepository(self.database, CLINE, lambda: self.now_ms)
+    def _new_writer(self) -> UsageWriter:
+        return UsageWriter(self.database, lambda: self.now_ms)
 
     def forget_what_is_known(self) -> None:
         """Go on as after a restart: with nothing but what the file says."""
-        self.repository = self._new_repository()
+        self.writer = self._new_writer()
 
-    async def take_in(self, entries: Sequence[TaskUsage], run_limit: int = 10_000) -> list[UsageImported]:
-        """Import ``entries`` as the importer does: compare with what is known, write in runs of ``run_limit``."""
-        known = await self.repository.get_known()
-        changes = diff_usage(known.tasks, entries).changes
-        parts = [changes[start : start + run_limit] for start in range(0, len(changes), run_limit)]
-        done: list[UsageImported] = []
-        for part, following in zip_longest(parts, parts[1:], fillvalue=()):
-            added_count = sum(change.before is None for change in part)
-            receipt = self.receipt(added_count, len(part) - added_count)
-            done.append(await self.repository.apply(part, receipt, following=following))
+    def batch(
+        self,
+        records: Sequence[Record],
+        origin: str = "ledger",
+        source: str = "cline",
+        remaining_count: int = 0,
+        checkpoints: tuple[tuple[str, str], ...] = (),
+    ) -> Batch:
+        """Return a part of a reading, by default a whole one of Cline's ledger."""
+        meter = "sessions" if origin == "hub" else origin
+        return Batch(
+            source=source,
+            origin=origin,
+            meter=meter,
+            meters=("ledger", "sessions") if source == "cline" else (meter,),
+            records=records,
+            counts=ReadingCounts(Trigger.WATCH),
+            is_joint=meter != origin,
+            checkpoints=checkpoints,
+            remaining_count=remaining_count,
+            has_task_rows=source == "cline",
+        )
+
+    async def take_in(
+        self, records: Sequence[Record], origin: str = "ledger", run_limit: int = 10_000
+    ) -> list[UsageCommitted]:
+        """Store what one of Cline's origins says, in runs of ``run_limit``; return what each has changed."""
+        done: list[UsageCommitted] = []
+        for start in range(0, len(records), run_limit):
+            left = max(0, len(records) - start - run_limit)
+            part = self.batch(records[start : start + run_limit], origin, remaining_count=left)
+            _receipt, committed = await self.writer.apply(part)
+            done += [] if committed is None else [committed]
         return done
+
+    async def take_in_of(self, source: str, records: Sequence[Record], origin: str = "files") -> UsageCommitted | None:
+        """Store what another source says; return what changed."""
+        _receipt, committed = await self.writer.apply(self.batch(records, origin, source=source))
+        return committed
+
+    async def list_counters(self) -> dict[tuple[str, str], Sums]:
+        """Return what counters show."""
+        async with self.reader.snapshot() as snapshot:
+            return await snapshot.list_counters()
 
     def receipt(self, added_count: int = 0, updated_count: int = 0) -> ImportReceipt:
         """Return the receipt of a run that ends now."""
         return ImportReceipt(
+            source="cline",
+            origin="ledger",
             trigger=Trigger.WATCH,
             finished_at_ms=self.now_ms,
             duration_ms=1.5,
             added_count=added_count,
             updated_count=updated_count,
-            skipped_count=0,
-            error_count=0,
-            remaining_count=0,
-            latest_ts=None,
-            revision=0,
         )
 
 
@@ -114,11 +163,30 @@ def list_names(folder: Path) -> set[str]:
 
 def usage(
     task_id: str = "a",
-    ts: int = NOW_MS,
+    ts: int | None = NOW_MS,
     model_id: str | None = "m",
-    tokens_in: int = 100,
-    tokens_out: int = 10,
-    total_cost: float = 0.25,
-) -> TaskUsage:
-    """Return an entry in which only what matters needs to be said."""
-    return TaskUsage(task_id, ts, model_id, tokens_in, tokens_out, total_cost)
+    tokens_in: int | None = 100,
+    tokens_out: int | None = 10,
+    total_cost: float | None = 0.25,
+) -> MeterReading:
+    """Return the totals of a task in which only what matters needs to be said."""
+    return MeterReading(task_id, ts, model_id, tokens_in, None, None, None, tokens_out, None, total_cost)
+
+
+def request(
+    name: str = "r", session: str = "s", ts: int = NOW_MS, model: str | None = "m", **numbers: Unpack[RequestNumbers]
+) -> UsageEvent:
+    """Return a request, by default one of 100 tokens in and 10 out without a cost."""
+    tokens = Tokens(
+        input=numbers.get("input", 100), cache_read=numbers.get("cache_read"), output=numbers.get("output", 10)
+    )
+    return UsageEvent(
+        digest(name),
+        session,
+        ts,
+        model,
+        tokens,
+        numbers.get("nano"),
+        numbers.get("state", RequestState.FINAL),
+        unknown=numbers.get("unknown", ()),
+    )

@@ -13,7 +13,7 @@ import aico
 from aico.api.errors import STATUSES, status_of_kind
 from aico.core.domain import RejectionCode
 from aico.core.errors import LedgerError, ObserverError, SessionsError
-from aico.core.settings import ENV_PREFIX, Settings, setting_names
+from aico.core.settings import Settings, SourceSettings, setting_names, variable_of
 from aico.main import create_app
 from tests.house.readme_tables import read_table
 
@@ -46,10 +46,19 @@ def test_readme_states_variable_and_default_of_each_setting(name: str) -> None:
     """A setting's row names its environment variable and its real default."""
     _, variable, default, meaning = read_table("Settings")[name]
     real = Settings.model_fields[name]
-    assert variable == ENV_PREFIX + name.upper()
+    assert variable == variable_of(name)
     assert meaning
     if not real.is_required() and real.default_factory is None:
         assert default == ("none" if real.default in {None, ()} else str(real.default).lower())
+
+
+def test_readme_lists_every_setting_of_a_source() -> None:
+    """The second table holds exactly the settings of a source, each with its variable, and none has a default."""
+    table = read_table("Settings", 1)
+    assert list(table) == list(SourceSettings.model_fields)
+    for name, (_, variable, default, meaning) in table.items():
+        assert (variable, default) == (variable_of(f"sources.name.{name}"), "none")
+        assert meaning
 
 
 def test_readme_lists_every_endpoint(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from aico.core.settings import Settings, load_settings
 from aico.features.sources.cline.places import find_session_stores, list_known_places, list_session_places
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.sessions.folder_witness import witnessing
+from tests.files.folder_witness import witnessing
 from tests.sessions.store_imports import opened
 
 
@@ -97,9 +97,10 @@ def test_path_is_judged_when_the_store_is_asked_for(home: Path, path: str) -> No
 
 
 def test_known_places_follow_clines_variables(home: Path) -> None:
-    """A data directory that was moved is looked at too, and only when its path is absolute."""
+    """A data directory that was moved is looked at too; a relative one begins at the working directory."""
     environment = {"CLINE_DATA_DIR": "/d", "CLINE_DIR": "/c", "CLINE_DB_DATA_DIR": "relative"}
     assert [str(path) for path in list_session_places(home, environment)] == [
+        f"{Path.cwd()}/relative/sessions.db",
         "/d/db/sessions.db",
         "/c/data/db/sessions.db",
         f"{home}/.cline/data/db/sessions.db",
@@ -260,7 +261,7 @@ def test_service_shares_temporary_files_with_a_store_that_lies_there(
         loaded = load_settings({**paths, "sessions_path": "/tmp/sessions.db", **flags})  # noqa: S108  # never opened
         return program.make_program(loaded, {"AICO_CONFIG": "/x/config.toml"}).needs_shared_tmp
 
-    assert (needs(), needs(cline_sessions=True)) == (False, True)
+    assert (needs(), needs(cline_sessions=True), needs(enabled_sources="all")) == (False, True, True)
 
 
 def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:

@@ -9,15 +9,16 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from aico.cli import EXIT_OK, flags_of
+from aico.cli import EXIT_OK
 from aico.cli.database import only_reading
+from aico.cli.settings import load
 from aico.cli.streams import write_utf8
 from aico.core.clock import now_ms
 from aico.core.db.database import Database
 from aico.core.db.reader import UsageReader
 from aico.core.errors import OutputFailed
 from aico.core.filters import UsageFilter
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.services.queries import UsageQueries
 from aico.services.task_queries import Store, TaskSort, task_filter
@@ -31,7 +32,7 @@ def export(options: argparse.Namespace) -> int:
     A file that is there already is replaced as a whole once everything has been read and written; until then, and
     whatever fails, it stays as it is. Raises StorageError and OutputFailed.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     target = None if options.output is None else check_target(Path(options.output), settings)
     with only_reading(settings.database_path):
         pieces = asyncio.run(_read(settings, options))

@@ -1,4 +1,4 @@
-"""``aico forget``: removes the usage of tasks for good. Says what would go, and does it only when told twice."""
+"""``aico forget``: removes the usage of tasks or sessions for good. Says what would go, and does it when told twice."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import asyncio
 from datetime import UTC, datetime
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, flags_of
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name
 from aico.cli.database import only_reading
+from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.backups import BackupFolder
@@ -17,10 +18,12 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
+CLINE = "cline"
+"""The source whose tasks are meant where none is named."""
 _SHOWN = 10
-"""Tasks that are named; the others are counted."""
+"""Sessions that are named; the others are counted."""
 
 
 def remove_tasks(options: argparse.Namespace) -> int:
@@ -28,22 +31,24 @@ def remove_tasks(options: argparse.Namespace) -> int:
     if bool(options.tasks) == (options.before is not None):
         complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     if options.yes:
         check_file(settings.database_path)
         going = _forget(settings, options)
     else:
         with only_reading(settings.database_path):
             going = _preview(settings, options)
-        say(*_lines(going, "Would forget"))
-        if going.task_ids:
+        say(*_lines(going, "Would forget", options.source))
+        if going.sessions:
             say(f"Nothing was changed. To do it, stop the service and add --yes to `{command_name()} forget`.")
-    return EXIT_OK if going.task_ids else EXIT_FAILED
+    return EXIT_OK if going.sessions else EXIT_FAILED
 
 
 def _preview(settings: Settings, options: argparse.Namespace) -> Forgetting:
     return asyncio.run(
-        asyncio.to_thread(preview_forgetting, settings.database_path, list(options.tasks), options.before)
+        asyncio.to_thread(
+            preview_forgetting, settings.database_path, options.source, list(options.tasks), options.before
+        )
     )
 
 
@@ -54,28 +59,30 @@ def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
     try:
         asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
         going = _preview(settings, options)
-        if going.task_ids:
-            asyncio.run(asyncio.to_thread(forget, path, going.task_ids, now_ms()))
+        if going.sessions:
+            asyncio.run(asyncio.to_thread(forget, path, options.source, going.sessions, now_ms()))
             asyncio.run(asyncio.to_thread(BackupFolder(path).clear))
-        say(*_lines(going, "Forgot"))
-        if going.task_ids:
+        say(*_lines(going, "Forgot", options.source))
+        if going.sessions:
             # A recovery from this one, too, knows what was forgotten.
             asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
     finally:
         lock.release()
-    if going.task_ids and (kept := list_aside(path)):
+    if going.sessions and (kept := list_aside(path)):
         say("These files may hold it still; remove them yourself:", *(f"  {file}" for file in kept))
     return going
 
 
-def _lines(going: Forgetting, verb: str) -> list[str]:
-    count, spent = len(going.task_ids), going.spent
-    lines = [f"Not stored: {task_id}" for task_id in going.unknown_ids]
+def _lines(going: Forgetting, verb: str, source: str) -> list[str]:
+    count, spent = len(going.sessions), going.spent
+    tokens_in = spent.token_count - spent.get("output")
+    what = "tasks" if source == CLINE else f"sessions of {source}"
+    lines = [f"Not stored: {session}" for session in going.unknown]
     lines.append(
-        f"{verb} {count} tasks with {going.delta_count} amounts: "
-        f"{spent.tokens_in} tokens in, {spent.tokens_out} out, {usd(spent.cost_nano_usd):.6f} USD."
+        f"{verb} {count} {what} with {going.event_count} amounts: "
+        f"{tokens_in} tokens in, {spent.get('output')} out, {usd(spent.cost_nano):.6f} USD."
     )
-    lines += [f"  {task_id}" for task_id in going.task_ids[:_SHOWN]]
+    lines += [f"  {session}" for session in going.sessions[:_SHOWN]]
     if count > _SHOWN:
         lines.append(f"  and {count - _SHOWN} more")
     return lines

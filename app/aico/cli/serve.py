@@ -21,13 +21,14 @@ import uvicorn
 
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
-from aico.cli import EXIT_OK, NEWER_CLINE, already_running, command_name, flags_of
+from aico.cli import EXIT_OK, NEWER_CLINE, already_running, command_name
 from aico.cli.bounded_http import BoundedHttp
 from aico.cli.bounded_socket import BoundedSocket
 from aico.cli.box import PLAIN, ROUND, describe_age, describe_size, draw_box
 from aico.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
 from aico.cli.hardening import prepare_process
 from aico.cli.log import configure_logging
+from aico.cli.settings import load
 from aico.cli.streams import can_show, say
 from aico.core.address import url_of
 from aico.core.errors import (
@@ -40,7 +41,7 @@ from aico.core.errors import (
     SettingsError,
 )
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.sessions.guard import SessionsGuard
 from aico.main import create_app
@@ -90,7 +91,7 @@ class _Server(uvicorn.Server):
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM. A second instance says where the first one is and leaves."""
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     configure_logging(settings)
     lock = InstanceLock(settings.database_path)
     try:

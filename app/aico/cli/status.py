@@ -7,11 +7,11 @@ import asyncio
 import json
 import time
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE
 from aico.cli.box import describe_age
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import load_settings
 from aico.proxy.running_service import RunningService
 
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
@@ -24,7 +24,7 @@ def show_status(options: argparse.Namespace) -> int:
 
     Where none runs, raises StorageForeign and StorageNewer: `aico serve` would only say the same.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     holder = InstanceLock(settings.database_path).find_holder()
     if holder is None or holder.url is None:
         if holder is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from aico.core.metering import Amounts, Meter, advance
+from aico.core.metering import Amounts, Meter, advance, is_silent, is_unpriced
 from aico.core.sums import GROWTH, PROMPT, REQUEST, Costs, EventKind, Vector, add, measure
 from aico.core.usage import (
     DAY_SLOTS,
@@ -60,6 +60,14 @@ class SessionEntry:
     """Whether another origin states its numbers with more authority than the one that is read."""
     spent: Vector | None = None
     """What this transaction adds to it."""
+
+    def spend(self, more: Vector) -> None:
+        """Note that this transaction adds ``more``."""
+        self.is_touched = True
+        if self.spent is None:
+            self.spent = list(more)
+        else:
+            add(self.spent, more)
 
 
 @dataclass(slots=True)
@@ -118,8 +126,17 @@ class Growth(NamedTuple):
     model: int
     books: bool
     """Whether an event is to be written: at first sight, and for growth."""
+    is_unpriced: bool
+    """Whether the session has tokens, and no meter of it a cost."""
+    is_silent: bool
+    """Whether no meter of the session ever stated a number."""
     was_unpriced: bool
     was_silent: bool
+
+    @property
+    def tells_more(self) -> bool:
+        """Whether it is only now known that the session is priced, or measured."""
+        return (self.was_unpriced and not self.is_unpriced) or (self.was_silent and not self.is_silent)
 
 
 class Books:
@@ -135,6 +152,7 @@ class Books:
         next_session_id: int,
     ) -> None:
         self.sessions = sessions
+        """By key: those of the records, and those that own a request that is known."""
         self.tally = Tally()
         self.meters: dict[int, Meter] = {}
         """Meters of the origin that is read, as they are after its readings, by session."""
@@ -149,6 +167,16 @@ class Books:
         self._now_ms = now_ms
         self._model_id = model_id
         self._next_session_id = next_session_id
+        self._by_id = {session.id: session for session in sessions.values()}
+
+    def add_sessions(self, sessions: Iterable[SessionEntry]) -> None:
+        """Take stored sessions that own a known request which a record of another session repeats."""
+        for session in sessions:
+            self._by_id[session.id] = self.sessions.setdefault(session.key, session)
+
+    def lacking_sessions(self) -> set[int]:
+        """Return the numbers of sessions that own a known event and are not here yet."""
+        return {event.session for event in self.events.values()} - self._by_id.keys()
 
     def find_session(self, key: str, parent: str | None, ts: int, model: str | None) -> SessionEntry:
         """Return the session called ``key``, made if it is not stored."""
@@ -168,10 +196,17 @@ class Books:
                 is_touched=True,
             )
             self._next_session_id += 1
-            self.sessions[key] = entry
-        elif parent is not None and entry.parent is None:
-            entry.parent, entry.is_changed = parent, True
+            self.sessions[key] = self._by_id[entry.id] = entry
+        else:
+            self._note_parent(entry, parent)
         return entry
+
+    def _note_parent(self, session: SessionEntry | None, parent: str | None) -> bool:
+        """Note the session that started ``session``, as soon as it is known; return whether that is news."""
+        if session is None or parent is None or session.parent is not None:
+            return False
+        session.parent, session.is_changed, session.is_touched = parent, True, True
+        return True
 
     # Running totals
 
@@ -180,14 +215,16 @@ class Books:
         reading: MeterReading,
         known: Meter | None,
         booked: Iterable[int] | None,
+        others: Sequence[Meter] = (),
         *,
-        is_joint: bool,
-        is_outranked: bool,
+        is_joint: bool = False,
+        is_outranked: bool = False,
     ) -> Growth | None:
         """Take one reading; return what it is to book, or None when it changes nothing.
 
-        ``known`` is its stored meter, ``booked`` what the session has booked through others. A session whose numbers
-        another origin states with more authority (``is_outranked``) keeps its time, model and state.
+        ``known`` is its stored meter, ``booked`` what the session has booked otherwise, ``others`` are its meters in
+        other origins. A session whose numbers another origin states with more authority (``is_outranked``) keeps its
+        time, model and state.
         """
         key = reading.session
         stored = self.sessions.get(key)
@@ -212,6 +249,7 @@ class Books:
         if meter != known:
             self.changed_meters.add(session.id)
         books = session.is_new if known is None and not any(amounts) else any(amounts)
+        before = others if known is None else (*others, known)
         return Growth(
             session,
             meter,
@@ -219,8 +257,10 @@ class Books:
             ts,
             model,
             books,
-            was_unpriced=known is not None and known.is_unpriced,
-            was_silent=known is not None and known.is_silent,
+            is_unpriced=is_unpriced((*others, meter)),
+            is_silent=is_silent((*others, meter)),
+            was_unpriced=is_unpriced(before),
+            was_silent=bool(before) and is_silent(before),
         )
 
     def note_state(self, session: SessionEntry, reading: MeterReading) -> None:
@@ -245,8 +285,9 @@ class Books:
         meter, session = growth.meter, growth.session
         tokens, nano = Tokens(*growth.amounts[:6]), growth.amounts[6]
         # Of nothing at all the price is not known either: what follows in this slot may turn out to be unpriced.
-        cost = None if meter.is_unpriced or nano is None or not any(growth.amounts) else nano
-        state = RequestState.UNMEASURED if meter.is_silent else RequestState.FINAL
+        has_price = not (growth.is_unpriced or growth.is_silent) and any(growth.amounts)
+        cost = (nano or 0) if has_price else None
+        state = RequestState.UNMEASURED if growth.is_silent else RequestState.FINAL
         unknown = " ".join(meter.unknown)
         known = self.events.get((GROWTH.code, *key))
         if known is None:
@@ -275,28 +316,28 @@ class Books:
         known.state, known.unknown = state, unknown
         self._change(known, before, session)
 
-    def restate(self, session: SessionEntry, meter: Meter, events: Iterable[EventEntry]) -> None:
-        """Say of the stored growth ``events`` of a session what became known of it: that it is priced, or measured."""
-        for event in events:
-            before = event.vector()
-            if not meter.is_silent and event.state is RequestState.UNMEASURED:
-                event.state = RequestState.FINAL
-            if not meter.is_unpriced and event.costs.recorded is None and any(event.tokens[:5]):
-                event.costs = event.costs._replace(recorded=0)
-            self._change(event, before, session)
+    def restate(self, growth: Growth, event: EventEntry) -> None:
+        """Say of an earlier growth of the session what became known with ``growth``: that it is priced, or measured."""
+        before = event.vector()
+        if not growth.is_silent and event.state is RequestState.UNMEASURED:
+            event.state = RequestState.FINAL
+        if not growth.is_unpriced and event.costs.recorded is None and any(event.tokens[:5]):
+            event.costs = event.costs._replace(recorded=0)
+        if event.vector() != before:
+            self._change(event, before, growth.session)
 
     # Single requests
 
     def take_event(self, record: UsageEvent, key: tuple[int, int], former: EventEntry | None = None) -> None:
         """Take one request. Its stored state, if there is one, is in :attr:`events`, or is ``former``."""
         known = self.events.get((REQUEST.code, *key))
-        session = self.find_session(record.session, record.parent, record.ts, record.model)
         model = self._model_id(record.model or UNKNOWN_MODEL)
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
             former.key, former.is_changed = key, True
             self.events[REQUEST.code, *key] = known = former
         if known is None:
+            session = self.find_session(record.session, record.parent, record.ts, record.model)
             unknown = " ".join(record.unknown)
             self._make(
                 EventEntry(
@@ -317,8 +358,10 @@ class Books:
             )
             self._cover(session, record.ts, model)
             self.added_count += 1
-        elif self._improve(known, record, session, model):
-            self._cover(session, record.ts, model)
+        elif self._improve(known, record, model):
+            self._cover(self._by_id[known.session], known.ts, known.model)
+            self.updated_count += 1
+        elif self._note_parent(self.sessions.get(record.session), record.parent):
             self.updated_count += 1
         else:
             self.skipped_count += 1
@@ -336,29 +379,38 @@ class Books:
         self._make(entry, session)
         self.added_count += 1
 
-    def _improve(self, known: EventEntry, record: UsageEvent, session: SessionEntry, model: int) -> bool:
-        """Let ``known`` say what ``record`` says better; return whether anything did."""
+    def _improve(self, known: EventEntry, record: UsageEvent, model: int) -> bool:
+        """Let ``known`` say what ``record`` says better; return whether anything did.
+
+        Whichever of two records comes first, the same numbers come of them.
+        """
         was = known.vector()
         before = (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown)
         place = (known.ts, known.session, known.model)
-        is_first_measure = _TRUST[known.state] < _TRUST[RequestState.INTERRUPTED]
-        if is_first_measure and _TRUST[record.state] > _TRUST[known.state]:
+        weaker = min(known.state, record.state, key=_TRUST.__getitem__)
+        if known.state is record.state or _TRUST[weaker] >= _TRUST[RequestState.INTERRUPTED]:
+            known.tokens = Tokens(*(_most(had, now) for had, now in zip(known.tokens, record.tokens, strict=True)))
+            known.state = max(known.state, record.state, key=_TRUST.__getitem__)
+            # Only what no record could say.
+            known.unknown = " ".join(name for name in known.unknown.split() if name in record.unknown)
+        elif weaker is known.state:
             # Nothing was measured before: time, session and model may change, too.
+            session = self.find_session(record.session, record.parent, record.ts, record.model)
             known.tokens, known.state = record.tokens, record.state
             known.ts, known.model, known.session = record.ts, model, session.id
             known.unknown = " ".join(record.unknown)
-        else:
-            known.tokens = Tokens(*(_most(had, now) for had, now in zip(known.tokens, record.tokens, strict=True)))
-            known.state = max(known.state, record.state, key=_TRUST.__getitem__)
         known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
         if before == (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown):
             return known.is_changed
         known.is_changed = True
+        session = self._by_id[known.session]
         if place == (known.ts, known.session, known.model):
             self._change(known, was, session)
         else:
-            self.tally.post([-number for number in was], *place)
+            gone = [-number for number in was]
+            self.tally.post(gone, *place)
             self.tally.vacated.add(place)
+            self._by_id[place[1]].spend(gone)
             self._post(known.vector(), known, session)
         return True
 
@@ -383,11 +435,7 @@ class Books:
 
     def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
         self.tally.post(more, event.ts, event.session, event.model)
-        session.is_touched = True
-        if session.spent is None:
-            session.spent = list(more)
-        else:
-            add(session.spent, more)
+        session.spend(more)
 
 
 def slot_of(ts: int) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aico.core.domain import ImportReceipt, Store, TaskUsage
-
 
 class WatcherState(StrEnum):
     """What the watcher is doing."""
@@ -21,30 +19,6 @@ class WatcherState(StrEnum):
     """Something is wrong, and ``reason`` says what; it is tried again and again."""
     FAILED = "failed"
     """A bug ended the loop; it is being restarted."""
-
-
-@dataclass(frozen=True, slots=True)
-class FreshRow:
-    """A row that an import has just written."""
-
-    usage: TaskUsage
-    imported_at: int
-    """First seen, epoch milliseconds."""
-    store: Store = Store.LEDGER
-    """Where it was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class UsageImported:
-    """An import was committed that changed something."""
-
-    receipt: ImportReceipt
-    epoch: str
-    task_count: int
-    """Tasks stored now."""
-    rows: tuple[FreshRow, ...]
-    """The newest of the written rows, at most 500."""
-    rows_truncated: bool
 
 
 @dataclass(frozen=True, slots=True)

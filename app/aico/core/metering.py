@@ -6,15 +6,14 @@ turns, and vanish. What was spent was spent: a fall books nothing, and the way b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from aico.core.money import nano_usd
 from aico.core.usage import MeterReading
 
-Amounts = tuple[int | None, ...]
+Amounts: TypeAlias = tuple[int | None, ...]
 """Tokens by kind, then nano-dollars: seven numbers, None where a number is unknown."""
-_TOKENS = slice(3, 9)
 
 
 class Meter(NamedTuple):
@@ -41,16 +40,26 @@ class Meter(NamedTuple):
         """Whether no number was ever stated."""
         return all(number is None for number in self.high)
 
-    @property
-    def is_unpriced(self) -> bool:
-        """Whether the session has tokens, and no cost above 0 was ever stated."""
-        return not self.high[6] and any(self.high[:5])
+
+def is_unpriced(meters: Iterable[Meter]) -> bool:
+    """Return whether a session with these ``meters`` has tokens, and no cost above 0 was ever stated for it."""
+    has_tokens = False
+    for meter in meters:
+        if meter.high[6]:
+            return False
+        has_tokens = has_tokens or any(meter.high[:5])
+    return has_tokens
+
+
+def is_silent(meters: Iterable[Meter]) -> bool:
+    """Return whether no number was ever stated for a session with these ``meters``."""
+    return all(meter.is_silent for meter in meters)
 
 
 def amounts_of(reading: MeterReading) -> Amounts:
     """Return the numbers of ``reading``, its cost in nano-dollars."""
     cost = reading.cost_usd
-    return (*reading[_TOKENS], None if cost is None else nano_usd(cost))
+    return (*reading.tokens, None if cost is None else nano_usd(cost))
 
 
 def advance(

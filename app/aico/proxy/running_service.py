@@ -16,9 +16,21 @@ class RunningService:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def import_ledger(self) -> dict[str, object]:
-        """Ask for an import and return its receipt. Raises ServiceRefusal, ServiceUnreachable."""
-        return await self._call("POST", "/api/cline/import")
+    async def import_all(self, source: str | None) -> list[dict[str, object]]:
+        """Ask for an import, of all sources or one; return a receipt by source. Raises like :meth:`get_status`."""
+        answer = await self._call("POST", "/api/import", {} if source is None else {"source": source})
+        receipts = answer.get("receipts")
+        return [each for each in receipts if isinstance(each, dict)] if isinstance(receipts, list) else []
+
+    async def list_sources(self) -> list[dict[str, object]]:
+        """Return how every source is. Raises like :meth:`get_status`."""
+        answer = await self._call("GET", "/api/sources")
+        sources = answer.get("sources")
+        return [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
+
+    async def switch_source(self, source: str, change: dict[str, object]) -> None:
+        """Switch a source or some of its origins. Raises like :meth:`get_status`."""
+        await self._call("PUT", f"/api/sources/{source}", change)
 
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
@@ -28,11 +40,11 @@ class RunningService:
         """Return a fresh one-time link for a browser. Raises ServiceRefusal, ServiceUnreachable."""
         return f"{self._url}{(await self._call('POST', '/login')).get('path', '')}"
 
-    async def _call(self, method: str, path: str) -> dict[str, object]:
+    async def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
         # No proxy of the environment: the service listens on this machine.
         async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=False) as client:
             try:
-                response = await client.request(method, path, headers=self._headers)
+                response = await client.request(method, path, headers=self._headers, json=body)
                 content: object = response.json()
             except (httpx.HTTPError, ValueError) as error:
                 raise ServiceUnreachable(self._url) from error

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
+from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder, Position
 from aico.core.errors import StorageError
-from aico.core.repository import UsageRepository
 
 TICK_S = 60.0
 """Distance of the looks at the calendar. A machine that slept, or whose clock was set, is a tick late at most."""
@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 class DailyBackups:
     """Keeps the last days' backups until cancelled. The day is UTC's: it is the file's name, whatever zone comes."""
 
-    def __init__(self, folder: BackupFolder, repository: UsageRepository, now_ms: Callable[[], int]) -> None:
+    def __init__(self, folder: BackupFolder, reader: UsageReader, now_ms: Callable[[], int]) -> None:
         self._folder = folder
-        self._repository = repository
+        self._reader = reader
         self._now_ms = now_ms
         self._made: Position | None = None
         """Where the database stood when it was backed up last."""
@@ -58,11 +58,12 @@ class DailyBackups:
     async def _back_up(self, today: date) -> None:
         if await asyncio.to_thread(self._folder.has_daily, today):
             return
-        state = await self._repository.get_state()
+        async with self._reader.snapshot() as snapshot:
+            is_empty = not any(source.session_count for source in await snapshot.list_sources())
         if self._made is None:
             self._made = await asyncio.to_thread(self._folder.find_last_position)
         # Of this moment or a later one: what comes in between is in the backup, and in the next one once more.
-        position = Position(state.epoch, state.revision)
-        if position != self._made and state.task_count:
+        position = Position(snapshot.epoch, snapshot.revision)
+        if position != self._made and not is_empty:
             await asyncio.to_thread(self._folder.make_daily, today)
             self._made = position

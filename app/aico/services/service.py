@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aico.core.db.database import Database
+from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder
-from aico.core.domain import CLINE, Store
-from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
-from aico.core.repository import UsageRepository
-from aico.core.settings import Settings
-from aico.core.usage_reader import UsageReader
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.features.sessions.guard import SessionsGuard
-from aico.features.sessions.importer import SessionsImporter
+from aico.core.db.writer import UsageWriter
+from aico.core.events import WatcherStateChanged
+from aico.core.receipts import UsageCommitted
+from aico.core.settings import CLINE, Settings
+from aico.features.files.feed import Reading
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source, Surroundings
 from aico.services import messages
 from aico.services.backups import DailyBackups
 from aico.services.hub import Hub
-from aico.services.import_service import ImportService
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from aico.services.latency import WriteLatency
 from aico.services.queries import UsageQueries
-from aico.services.watcher import StoreWatcher, WatchTimes
+from aico.services.sources import SourcesService
 
 if TYPE_CHECKING:
     from aico.proxy.kimi_proxy import KimiProxyClient
@@ -36,48 +38,41 @@ _DESCRIPTORS_KEPT = 100
 
 
 class ObserverService:
-    """One ledger, one database, one hub. Constructing it opens nothing; :meth:`run` does."""
+    """The sources, one database, one hub. Constructing it opens nothing; :meth:`run` does."""
 
-    def __init__(self, settings: Settings, version: str, now_ms: Callable[[], int], *, demo: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        version: str,
+        now_ms: Callable[[], int],
+        *,
+        sources: Sequence[Source] = SOURCES,
+        demo: bool = False,
+    ) -> None:
         self.settings = settings
         self.version = version
         self.demo = demo
         self.now_ms = now_ms
         self.database = Database(settings.database_path)
-        self.repository = UsageRepository(self.database, CLINE, now_ms)
-        self.reader = UsageReader(self.database, CLINE)
-        self.backups = DailyBackups(BackupFolder(settings.database_path), self.repository, now_ms)
+        self.writer = UsageWriter(self.database, now_ms)
+        self.reader = UsageReader(self.database)
+        self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
         self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
-        self.guard = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes)
-        importer = LedgerImporter(
-            self.guard,
-            self.repository,
-            read_attempts=settings.read_attempts,
-            max_entries_per_run=settings.max_entries_per_run,
-            now_ms=now_ms,
-        )
         self.latency = WriteLatency(now_ms)
-        # Not even looked at unless it is asked for.
-        self.sessions = (
-            SessionsGuard(settings.sessions_path, settings.max_ledger_bytes) if settings.cline_sessions else None
-        )
-        others = [] if self.sessions is None else [self._sessions_importer(self.sessions)]
-        self.imports = ImportService(importer, self.repository, self._publish_import, now_ms, others)
-        times = WatchTimes(
-            debounce_s=settings.debounce_ms / 1000,
-            tick_s=settings.tick_s,
-            rescan_interval_s=settings.rescan_interval_s,
-            backoff_max_s=settings.backoff_max_s,
+        self.ingest = Ingest(self.writer, self._publish_import, now_ms, settings.max_entries_per_run)
+        self.sources = SourcesService(
+            sources,
+            settings,
+            surroundings_of(sources, settings),
+            self.database,
+            self.writer,
+            self.ingest,
+            self._publish_state,
+            now_ms,
         )
         self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
-        self.watcher = StoreWatcher(self.guard, self.imports, times, self._publish_state, now_ms)
-        self.sessions_watcher = (
-            StoreWatcher(self.sessions, self.imports, times, self._publish_sessions_state, now_ms, Store.SESSIONS)
-            if self.sessions is not None
-            else None
-        )
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -87,52 +82,45 @@ class ObserverService:
         """
         await self.database.open()
         try:
-            self.hub.open(*await self.repository.get_position())
+            self.hub.open(*await self.writer.get_position())
+            await self.sources.start()
             tasks = [
-                asyncio.create_task(self.watcher.run(), name="watcher"),
                 asyncio.create_task(self._beat(), name="heartbeat"),
                 asyncio.create_task(self.backups.run(), name="backups"),
             ]
-            if self.sessions_watcher is not None:
-                tasks.append(asyncio.create_task(self.sessions_watcher.run(), name="sessions-watcher"))
             if self.kimi_monitor is not None:
                 tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
             try:
                 yield
             finally:
                 self.hub.close()
+                self.ingest.begin_close()
                 for task in tasks:
                     task.cancel()
+                await self.sources.stop()
                 await asyncio.wait(tasks)
-                await self.imports.close()
+                await self.ingest.close()
                 if self._kimi_proxy is not None:
                     await self._kimi_proxy.close()
         finally:
             await self.database.close()
 
     def list_problems(self) -> list[str]:
-        """Return the codes of what keeps the service from being ready; waiting for Cline is no problem."""
-        watchers = [self.watcher] if self.sessions_watcher is None else [self.watcher, self.sessions_watcher]
-        well = {WatcherState.WATCHING, WatcherState.WAITING}
-        states = [watcher.state for watcher in watchers if watcher.state.state not in well]
-        return [state.reason or state.state.value for state in states]
+        """Return the codes of what keeps the service from being ready; waiting for a tool is no problem."""
+        return self.sources.list_problems()
 
-    def _sessions_importer(self, guard: SessionsGuard) -> SessionsImporter:
-        return SessionsImporter(
-            guard, self.repository, max_entries_per_run=self.settings.max_entries_per_run, now_ms=self.now_ms
-        )
+    def publish_commit(self, event: UsageCommitted) -> None:
+        """Tell every socket what a commit changed: in the words for all sources, and in the old ones for Cline."""
+        for message in messages.of_commit(event):
+            self.hub.publish_change(event.receipt.revision, message)
 
-    def _publish_import(self, event: UsageImported) -> None:
-        self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
-        if all(row.store is Store.LEDGER for row in event.rows):
-            # A run of another store says nothing of when the ledger was written.
-            self.latency.note(event.receipt, self.imports.identity_of(Store.LEDGER))
+    def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
+        self.publish_commit(event)
+        self.latency.note(event.receipt, intake.feed.place, reading.written_ns)
 
-    def _publish_state(self, event: WatcherStateChanged) -> None:
-        self.hub.publish_notice(messages.watcher_state(event))
-
-    def _publish_sessions_state(self, event: WatcherStateChanged) -> None:
-        self.hub.publish_notice(messages.sessions_state(event))
+    def _publish_state(self, intake: Intake, event: WatcherStateChanged) -> None:
+        for message in messages.of_state(intake.source.id, intake.origin.id, event):
+            self.hub.publish_notice(message)
 
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))
@@ -141,6 +129,23 @@ class ObserverService:
         while True:
             await asyncio.sleep(messages.HEARTBEAT_S)
             self.hub.publish_notice(messages.heartbeat(self.hub.revision))
+
+
+def surroundings_of(sources: Sequence[Source], settings: Settings) -> dict[str, Surroundings]:
+    """Return where the places of each source are looked for."""
+    # The home directory may itself lie behind a link (macOS, network homes); below it, none is followed.
+    home = Path(os.path.realpath(Path("~").expanduser()))
+    return {source.id: Surroundings(home, os.environ, paths_of(source.id, settings)) for source in sources}
+
+
+def paths_of(source_id: str, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the paths that settings name for the origins of a source, by origin; ``roots`` are for all of them."""
+    named = settings.sources.get(source_id)
+    paths: dict[str, tuple[str, ...]] = {"": named.roots} if named is not None and named.roots else {}
+    if source_id == CLINE:
+        folder = settings.sessions_path.rpartition("/")[0]
+        paths |= {"ledger": settings.ledgers, "sessions": (settings.sessions_path,), "hub": (folder,)}
+    return paths
 
 
 def _kimi_proxy_of(settings: Settings) -> KimiProxyClient | None:

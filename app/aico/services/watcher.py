@@ -1,4 +1,4 @@
-"""The loop that keeps the database equal to a store: notifications, ticks, rescans, and what is wrong if it is."""
+"""The loop that keeps the database equal to a place: notifications, ticks, rescans, and what is wrong if it is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from aico.core.domain import Store, Trigger
 from aico.core.errors import SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
-from aico.features.stores.identity import Look
-from aico.services.import_service import ImportService
+from aico.core.usage import Trigger
+from aico.features.files.feed import Look
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake
 from aico.services.notifier import Notifier
 
 PATIENCE_S = 0.5
@@ -39,32 +40,6 @@ class WatchTimes:
     backoff_max_s: float
 
 
-class WatchedStore(Protocol):
-    """What a watcher needs to know of a store. All methods block for a few system calls and open nothing."""
-
-    @property
-    def path(self) -> str:
-        """The allowlisted path."""
-
-    @property
-    def title(self) -> str:
-        """What the store is called in a sentence."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The files in the directory whose change may be a change of the store."""
-
-    @property
-    def directory(self) -> str:
-        """The directory that holds the store."""
-
-    def look(self) -> Look:
-        """Return the metadata of what is there. Raises SourceError."""
-
-    def find_directory_identity(self) -> tuple[int, int] | None:
-        """Return device and inode of the directory; None when it cannot be reached."""
-
-
 class _Glance(NamedTuple):
     """What was there at one moment."""
 
@@ -73,7 +48,7 @@ class _Glance(NamedTuple):
     found: Look | SourceError
 
 
-class StoreWatcher:
+class PlaceWatcher:
     """Runs until cancelled. Every notification and every tick leads to the same idempotent sweep.
 
     A sweep compares the file's metadata, by inequality, with those of the last committed import, and imports when
@@ -82,16 +57,15 @@ class StoreWatcher:
 
     def __init__(
         self,
-        guard: WatchedStore,
-        imports: ImportService,
+        intake: Intake,
+        ingest: Ingest,
         times: WatchTimes,
         publish: Callable[[WatcherStateChanged], None],
         now_ms: Callable[[], int],
-        store: Store = Store.LEDGER,
     ) -> None:
-        self._store = store
-        self._guard = guard
-        self._imports = imports
+        self._intake = intake
+        self._feed = intake.feed
+        self._ingest = ingest
         self._times = times
         self._publish = publish
         self._now_ms = now_ms
@@ -133,20 +107,20 @@ class StoreWatcher:
             trigger, forced, glance = await self._wait()
 
     async def _visit(self, trigger: Trigger, glance: _Glance, *, forced: bool) -> None:
-        """Watch the directory that is there and sweep the store in it."""
+        """Watch the directory that is there and sweep the place in it."""
         if await self._arm(glance.directory):
             # What was written before it was watched is seen by this look; the rest is heard of.
             glance = await asyncio.to_thread(self._glance)
         await self._sweep(trigger, glance.found, forced=forced)
 
     def _glance(self) -> _Glance:
-        """Look at the directory and the store in it. Blocks for a few system calls: in one thread, not in two."""
+        """Look at the directory and the place in it. Blocks for a few system calls: in one thread, not in two."""
         try:
-            found: Look | SourceError = self._guard.look()
+            found: Look | SourceError = self._feed.look()
         except SourceError as error:
             # Its trace would keep the frames of whoever looked.
             found = error.with_traceback(None)
-        return _Glance(self._guard.find_directory_identity(), found)
+        return _Glance(self._feed.find_directory_identity(), found)
 
     async def _wait(self) -> tuple[Trigger, bool, _Glance]:
         """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there."""
@@ -165,7 +139,7 @@ class StoreWatcher:
     async def _settle(self) -> _Glance:
         """Return what is there when the last write is ``debounce`` ago, or too long after: a task may never pause."""
         noticed = time.monotonic()
-        deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._imports.last_duration_s)
+        deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._ingest.last_durations_s.get(self._intake.key, 0.0))
         while True:
             # Before the look: what is heard of from here on may be later than that.
             self._hint.clear()
@@ -192,7 +166,7 @@ class StoreWatcher:
         if identity is None:
             await self._notifier.stop()
         elif identity != self._watched or not self._notifier.is_watching:
-            await self._notifier.start(self._guard.directory, *self._guard.names)
+            await self._notifier.start(self._feed.directory, *self._feed.names)
             self._watched = identity
             return True
         self._watched = identity
@@ -203,32 +177,31 @@ class StoreWatcher:
             self._plan_rescan(succeeded=True)
             self._refused = None
             if not found.is_absent:
-                await self._imports.refuse(trigger, self._store, found)
+                await self._ingest.refuse(trigger, self._intake, found)
             self._report(found, logged=not found.is_absent)
             return
         identity = found.identity
         if not forced:
             # What was stored last is no answer while the failure that followed it lasts.
-            if self._imports.identity_of(self._store) == identity and self._store not in self._imports.failures:
+            if self._feed.identity == identity and self._intake.key not in self._ingest.failures:
                 self._report(None)
-                await self._imports.catch_up()
                 return
             if identity == self._refused:
                 return
-        if trigger is Trigger.STARTUP and await self._imports.has_read(self._store, identity):
+        if trigger is Trigger.STARTUP and self._feed.identity == identity:
             # It is read all the same, but nobody has to wait for that.
             self._report(None)
         await self._import(trigger, identity)
 
     async def _import(self, trigger: Trigger, identity: Hashable) -> None:
         failure: SourceError | StorageError | None = None
-        had_failed = self._store in self._imports.failures
+        had_failed = self._intake.key in self._ingest.failures
         try:
-            await self._imports.run(trigger, self._store)
+            await self._ingest.run(trigger, (self._intake.key,))
             if not had_failed:
                 # Follow-up runs of a large file take their time, and what it said first is there.
                 self._report(None)
-            failure = await self._imports.finish(self._store)
+            failure = await self._ingest.finish(self._intake.key)
         except (SourceError, StorageError) as error:
             failure = error
         # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.
@@ -249,14 +222,14 @@ class StoreWatcher:
         self.problem = error
         if isinstance(error, SourceError) and error.is_absent:
             reason = error.code if self._watched is not None else "directory_missing"
-            self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._guard.title} {self._guard.path}")
+            self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._feed.title} {self._feed.path}")
         elif error is not None:
             self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
         elif (problem := self._notifier.error or self._lost_watch) is not None:
             text = f"no notifications ({type(problem).__name__}); looking every {self._times.tick_s:g} s instead"
             self._set_state(WatcherState.DEGRADED, "watch_unavailable", text)
         else:
-            self._set_state(WatcherState.WATCHING, None, "" if logged else f"watching {self._guard.path}")
+            self._set_state(WatcherState.WATCHING, None, "" if logged else f"watching {self._feed.path}")
 
     def _set_state(self, state: WatcherState, reason: str | None, text: str = "") -> None:
         """Change the state, if it does change: tell the log and the subscribers once."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict
 
-from aico.cli import EXIT_FAILED, EXIT_OK, command_name, flags_of
+from aico.cli import EXIT_FAILED, EXIT_OK, command_name
 from aico.cli.doctor.clock import examine_clock
 from aico.cli.doctor.configuration import examine_configuration
 from aico.cli.doctor.database import examine_database
@@ -17,9 +17,10 @@ from aico.cli.doctor.instance import examine_instance, examine_kimi_proxy, exami
 from aico.cli.doctor.ledger import examine_ledger, examine_places
 from aico.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
 from aico.cli.doctor.watching import examine_notifications, examine_watching
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.errors import SettingsError
-from aico.core.settings import LoadedSettings, Settings, load_settings
+from aico.core.settings import LoadedSettings, Settings
 
 BLOCKING: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     examine_ledger,
@@ -45,7 +46,7 @@ WAITING: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
 def examine(options: argparse.Namespace) -> int:
     """Print the findings; exit with 1 when one of them is a FAIL, such as settings that cannot be."""
     try:
-        loaded = load_settings(flags_of(options))
+        loaded = load(options)
     except SettingsError as error:
         findings = [fail("settings", f"{error} Nothing else can be looked at before it is corrected")]
     else:

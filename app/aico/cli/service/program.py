@@ -17,7 +17,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from aico.core.errors import SettingsError
-from aico.core.settings import CONFIG_VARIABLE, ENV_PREFIX, LoadedSettings, config_path, setting_names
+from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, config_path, setting_names, variable_of
+from aico.core.source_choice import Choice, decide
 
 _FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """Variables that say where our own files lie; a supervisor's environment often lacks them."""
@@ -44,8 +45,8 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
     config = config_path(environment).absolute()
     variables = _variables(loaded, environment, config)
     _refuse_open_secrets(loaded, config)
-    stores = [Path(loaded.settings.ledger_path)]
-    if loaded.settings.cline_sessions:
+    stores = [Path(ledger) for ledger in loaded.settings.ledgers]
+    if decide("cline", ("sessions",), loaded.settings)["sessions"].choice is Choice.ON:
         stores.append(Path(loaded.settings.sessions_path))
     # -P: a folder called "aico" in the working directory is not this program.
     program = Program(
@@ -69,11 +70,13 @@ def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: P
     for name, origin in loaded.origins.items():
         if origin in {"default", str(config), str(config_path(environment))}:
             continue
-        value: object = getattr(loaded.settings, name)
+        value = loaded.get_value(name)
         if isinstance(value, SecretStr):
             reason = f"is secret and set in this shell only, where the service cannot see it. Write it into {config}"
             raise SettingsError(name, reason)
-        kept[ENV_PREFIX + name.upper()] = ",".join(value) if isinstance(value, tuple) else str(value)
+        if isinstance(value, tuple) and any("," in part for part in value):
+            raise SettingsError(name, f"holds a comma, which parts values in a variable. Write it into {config}")
+        kept[variable_of(name)] = ",".join(value) if isinstance(value, tuple) else str(value)
     return dict(sorted(kept.items()))
 
 

@@ -37,7 +37,9 @@ def upsert(
         reading = readings.get(session.key)
         if reading is None or not session.is_touched or session.is_outranked:
             continue
-        meter = books.meters[session.id]
+        meter = books.meters.get(session.id)
+        if meter is None:
+            continue  # an origin that states no number told of its state
         tokens_in, tokens_out, stated = meter.last[0] or 0, meter.last[4] or 0, stated_usd(meter, reading) or 0.0
         model = model_name(session.model) or None
         rows.append((session.key, session.last_ts, model, tokens_in, tokens_out, stated, session.seen_at, now_ms))

@@ -35,7 +35,6 @@ TOTALS = f"""
     SELECT s.name, m.name, {_COLUMNS} FROM usage_total AS t JOIN source AS s ON s.id = t.source
     JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
 """
-FLOORS = TOTALS.replace("usage_total", "counter_floor")
 GAPS = f"""
     SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
     JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
@@ -113,7 +112,7 @@ _OF_ORIGIN = f"""
                 SELECT id FROM origin WHERE name IN (SELECT value FROM json_each(?))
             ) AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
 """
-# The origin that was first read is the weakest; one that states nothing is weaker than any that does.
+# Meters are numbered from the weakest on; one that states nothing is weaker than any that does.
 STATED = f"""
     SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
     FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core.db import questions as sql
+from aico.core.db.counters import COUNTERS, counters_of
 from aico.core.db.database import Database
 from aico.core.db.driver import fetch
 from aico.core.db.import_runs import list_last_runs
@@ -272,13 +273,11 @@ class UsageSnapshot:
         return {(source, model): Sums.of(columns) for source, model, *columns in rows}
 
     async def list_counters(self) -> dict[tuple[str, str], Sums]:
-        """Return what counters show: the totals, but never less than what was shown before."""
-        floors = await fetch(self._connection, sql.FLOORS)
-        counters = {(source, model): Sums.of(columns) for source, model, *columns in floors}
-        for key, total in (await self.list_totals()).items():
-            floor = counters.get(key, NOTHING)
-            counters[key] = Sums(tuple(map(max, floor.vector, total.vector)))
-        return counters
+        """Return what counters show, in the same order: all that was ever spent, what was forgotten since included.
+
+        What had been shown when an older backup was restored is not shown again as growth.
+        """
+        return counters_of(await fetch(self._connection, COUNTERS))
 
     async def list_gaps(self, source: str) -> dict[str, tuple[int | None, Tokens]]:
         """Return, by kind, the calls that a tool billed and did not record, as far as they are known."""

@@ -217,8 +217,15 @@ class UsageTotal(_Sums, _ModelKey, table=True):
     __table_args__ = (_CLUSTERED,)
 
 
+class ForgottenTotal(_Sums, _ModelKey, table=True):
+    """The events of all that was forgotten, summed: counters go on from the totals and these."""
+
+    __tablename__ = "forgotten_total"
+    __table_args__ = (_CLUSTERED,)
+
+
 class CounterFloor(_Sums, _ModelKey, table=True):
-    """What counters had shown when something was forgotten or restored: they never show less."""
+    """What counters had shown when a backup was restored: they never show less."""
 
     __tablename__ = "counter_floor"
     __table_args__ = (_CLUSTERED,)

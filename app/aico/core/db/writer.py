@@ -61,6 +61,9 @@ _LATEST = "SELECT MAX(last_ts) FROM session WHERE source = ?"
 _SESSIONS = f"""
     SELECT id, {", ".join(_SESSION)} FROM session WHERE source = ? AND key IN (SELECT value FROM json_each(?))
 """  # noqa: S608  # our own names
+_SESSIONS_BY_ID = f"""
+    SELECT id, {", ".join(_SESSION)} FROM session WHERE id IN (SELECT value FROM json_each(?))
+"""  # noqa: S608  # our own names
 _METERS = f"""
     SELECT session, origin, {", ".join(_METER)} FROM meter WHERE session IN (SELECT value FROM json_each(?))
 """  # noqa: S608  # our own names
@@ -117,16 +120,16 @@ class Batch:
     """Of the whole reading; in later parts of it only the trigger."""
     is_joint: bool = False
     """Whether this origin is not the first that reads its meter."""
-    stronger: tuple[str, ...] = ()
-    """Meters of the source whose word on a session counts more than this one's."""
+    meters: tuple[str, ...] = ()
+    """Every meter of the source: the word of a later one counts more."""
     checkpoints: tuple[tuple[str, str], ...] = ()
     """Place and position of what is read to its end with this batch."""
     remaining_count: int = 0
     """Records of the reading that are still to follow."""
     started: float = field(default_factory=time.perf_counter)
     """``time.perf_counter`` when the reading began."""
-    is_cline: bool = False
-    """Whether the sessions are tasks of Cline's, which have a table of their own."""
+    has_task_rows: bool = False
+    """Whether the sessions are tasks with rows of their own, in the table that is Cline's."""
 
 
 @dataclass(slots=True)
@@ -243,11 +246,13 @@ class _Transaction:
         """Load, book and store; see :meth:`UsageWriter.apply`."""
         batch, names = self._batch, self._names
         source = self._source(batch.source)
-        origin = self._origin(source, batch.origin)
+        # All of them, in their order: the greater number is the stronger one.
+        meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        stronger = {names.origins[source, name] for name in batch.stronger if (source, name) in names.origins}
+        stronger = set(meters[meters.index(meter) + 1 :])
         records = self._remembered(source, batch.records)
         by_key = self._load_sessions(source, {record.session for record in records})
+        origin = self._origin(source, batch.origin)
         books = Books(
             origin=origin,
             now_ms=self._now_ms,
@@ -271,7 +276,7 @@ class _Transaction:
             _epoch, revision = _read_position(self._connection)
             return self._ended(replace(receipt, latest_ts=latest, revision=revision)), None
         self._store(books, source, meter, gaps)
-        if batch.is_cline:
+        if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         count, latest = self._recount(source, fresh)
         revision = self._advance()
@@ -381,7 +386,8 @@ class _Transaction:
         self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
     ) -> None:
         known = self._load_meters(session.id for session in books.sessions.values())
-        first = [session for session, meters in known.items() if meter not in meters]
+        # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
+        first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
         booked = self._load_sums(source, first) if first else {}
         growths: list[Growth] = []
         for reading in readings:
@@ -395,6 +401,7 @@ class _Transaction:
                 reading,
                 meters.get(meter),
                 None if session is None or session.id not in booked else _amounts(booked[session.id]),
+                [each for origin, each in meters.items() if origin != meter],
                 is_joint=self._batch.is_joint,
                 is_outranked=not stronger.isdisjoint(louder),
             )
@@ -415,24 +422,25 @@ class _Transaction:
 
     def _restate(self, books: Books, growths: Sequence[Growth]) -> None:
         """Say of earlier events of a session that it is priced or measured, when that becomes known."""
-        changed = {
-            growth.session.id: growth
-            for growth in growths
-            if (growth.was_unpriced and not growth.meter.is_unpriced)
-            or (growth.was_silent and not growth.meter.is_silent)
-        }
+        changed = {growth.session.id: growth for growth in growths if growth.tells_more}
         if not changed:
             return
-        stored = [_event_of(row) for row in _ask(self._connection, _GROWTH_OF, (json_of(changed),))]
-        for event in stored:
-            growth = changed[event.session]
-            event = books.events.setdefault((event.kind.code, *event.key), event)  # noqa: PLW2901  # the one that counts
-            books.restate(growth.session, growth.meter, [event])
+        earlier = [each for each in books.made if each.kind is GROWTH and each.session in changed]
+        for row in _ask(self._connection, _GROWTH_OF, (json_of(changed),)):
+            event = _event_of(row)
+            # One that this batch has changed already counts, not what was stored of it.
+            earlier.append(books.events.setdefault((event.kind.code, *event.key), event))
+        for event in earlier:
+            books.restate(changed[event.session], event)
 
     def _take_events(self, books: Books, source: int, records: Sequence[UsageEvent]) -> None:
         keys = [split_key(record.key) for record in records]
         former = [split_key(record.former_key) for record in records if record.former_key is not None]
         self._load_events(books, source, REQUEST, [*keys, *former])
+        owners = books.lacking_sessions()
+        if owners:
+            rows = _ask(self._connection, _SESSIONS_BY_ID, (json_of(owners),))
+            books.add_sessions(SessionEntry(*row) for row in rows)
         for record, key in zip(records, keys, strict=True):
             old = None if record.former_key is None else books.events.get((REQUEST.code, *split_key(record.former_key)))
             books.take_event(record, key, old)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aico.features.files.feed import Feed
+from aico.features.files.feed import ReadLimits as ReadLimits  # noqa: PLC0414 - a part of what a source is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,6 @@ class Place(NamedTuple):
     path: str
     chosen_by: str
     """``default``, or the name of the variable or setting."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
-    """Bounds that the operator sets for every reader."""
-
-    max_bytes: int
-    read_attempts: int
-    now_ms: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +77,8 @@ class Source:
     origins: tuple[Origin, ...]
     """At least one, in the order in which they are read."""
     gaps: tuple[GapKind, ...] = ()
+    has_task_rows: bool = False
+    """Whether its sessions also stand in ``cline_task_usage``: Cline's alone, whose table is fixed."""
 
     def get_origin(self, origin_id: str) -> Origin:
         """Return the origin called ``origin_id``. Raises KeyError."""

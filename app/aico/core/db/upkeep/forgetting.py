@@ -1,4 +1,4 @@
-"""Removing tasks on request: rows, deltas and sums go, and the next import does not bring them back.
+"""Removing sessions on request: what they spent goes, and no import brings it back.
 
 All functions block: call them in a thread.
 """
@@ -10,52 +10,57 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from aico.core.accounting import Amount
+from aico.core.db.questions import EVENT_AS_SUMS
 from aico.core.db.upkeep import rebuilding
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, transaction
-from aico.core.domain import CLINE
+from aico.core.sums import SUM_COLUMNS, Sums
 
-_MATCHING = "SELECT task_id FROM cline_task_usage WHERE ts < ?"
-_SPENT = """
-    SELECT COALESCE(SUM(d.tokens_in), 0), COALESCE(SUM(d.tokens_out), 0), COALESCE(SUM(d.cost_nano_usd), 0), COUNT(*)
-    FROM usage_delta AS d JOIN chosen USING (task_id) WHERE d.source = ?
+_MATCHING = """
+    SELECT s.key FROM session AS s JOIN source AS t ON t.id = s.source WHERE t.name = ? AND s.last_ts < ?
 """
+_STORED = "SELECT key FROM session JOIN chosen USING (id) ORDER BY key"
+_SPENT = f"""
+    SELECT COUNT(*), {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM (
+        SELECT {EVENT_AS_SUMS} FROM usage_event WHERE session IN (SELECT id FROM chosen)
+    )
+"""  # noqa: S608  # our own names
 _REMEMBER = """
-    INSERT OR REPLACE INTO forgotten_task (source, task_id, forgotten_at) SELECT ?, task_id, ? FROM chosen
+    INSERT OR REPLACE INTO forgotten (source, key, forgotten_at)
+    SELECT source, key, ? FROM session JOIN chosen USING (id)
 """
-_STORED = "SELECT task_id FROM chosen JOIN cline_task_usage USING (task_id) ORDER BY task_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
     """What goes, or would go."""
 
-    task_ids: tuple[str, ...]
-    """Stored tasks, in order."""
-    unknown_ids: tuple[str, ...]
-    """Tasks that were named and are not stored."""
-    spent: Amount
-    """What the tasks spent together."""
-    delta_count: int
+    sessions: tuple[str, ...]
+    """Stored sessions, in order."""
+    unknown: tuple[str, ...]
+    """Sessions that were named and are not stored."""
+    spent: Sums
+    """What the sessions spent together."""
+    event_count: int
 
 
-def preview_forgetting(path: Path, named: Sequence[str], before_ms: int | None) -> Forgetting:
+def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms: int | None) -> Forgetting:
     """Return what would go of the database at ``path``; write nothing. Raises StorageBusy, StorageError.
 
-    ``named`` are ids; ``before_ms`` means every task whose last activity lies before that moment (epoch milliseconds).
+    ``named`` are keys of sessions of ``source``; ``before_ms`` means every session of it whose last activity lies
+    before that moment (epoch milliseconds).
     """
     with in_our_words(), closing(connect(path, "ro")) as connection:
-        named = [*named, *_list_before(connection.execute(_MATCHING, (before_ms,)).fetchall())]
         connection.execute("BEGIN")
-        rebuilding.choose_tasks(connection, named)
-        stored = tuple(str(task_id) for (task_id,) in connection.execute(_STORED))
-        rebuilding.choose_tasks(connection, list(stored))
-        *spent, delta_count = connection.execute(_SPENT, (CLINE,)).fetchone()
-    return Forgetting(stored, tuple(sorted(set(named) - set(stored))), Amount(*spent), delta_count)
+        if before_ms is not None:
+            named = [*named, *(str(key) for (key,) in connection.execute(_MATCHING, (source, before_ms)))]
+        rebuilding.choose_sessions(connection, source, named)
+        stored = tuple(str(key) for (key,) in connection.execute(_STORED))
+        event_count, *columns = connection.execute(_SPENT).fetchone()
+    return Forgetting(stored, tuple(sorted(set(named) - set(stored))), Sums.of(columns), event_count)
 
 
-def forget(path: Path, task_ids: Sequence[str], now_ms: int) -> None:
-    """Remove the stored tasks ``task_ids`` in one transaction, and keep their ids as forgotten.
+def forget(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
+    """Remove the stored ``sessions`` of ``source`` in one transaction, and keep their keys as forgotten.
 
     The epoch is another one afterwards, so whoever showed them reads again; counters that only grow stay as they are.
     Nobody else may hold what is stored in memory: the caller has the instance's lock. Raises StorageBusy, StorageError.
@@ -64,14 +69,9 @@ def forget(path: Path, task_ids: Sequence[str], now_ms: int) -> None:
         connection.execute("PRAGMA synchronous=FULL")
         # What is removed is overwritten, too.
         connection.execute("PRAGMA secure_delete=ON")
-        rebuilding.choose_tasks(connection, list(task_ids))
         with transaction(connection):
-            connection.execute(_REMEMBER, (CLINE, now_ms))
-            rebuilding.remove_tasks(connection, CLINE)
-            rebuilding.rebuild_sums(connection)
+            rebuilding.choose_sessions(connection, source, sessions)
+            connection.execute(_REMEMBER, (now_ms,))
+            rebuilding.remove_chosen(connection)
             rebuilding.begin_epoch(connection, 0)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _list_before(rows: list[tuple[str]]) -> list[str]:
-    return [task_id for (task_id,) in rows]

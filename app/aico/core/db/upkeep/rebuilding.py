@@ -1,4 +1,4 @@
-"""Sums made anew from the deltas, and tasks taken out of all tables: for restore and forgetting.
+"""Sums made anew from the events, and sessions taken out of all tables: for restore and forgetting.
 
 Every function is part of a transaction of its caller.
 """
@@ -7,54 +7,99 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
-from aico.core.accounting import ZERO, Amount
-from aico.core.money import NANO
+from aico.core.db import schema
+from aico.core.db.counters import COUNTERS, counters_of
+from aico.core.db.questions import EVENT_AS_SUMS
+from aico.core.db.statements import add, put
+from aico.core.sums import GROWTH, SUM_COLUMNS, Sums, row_of
+from aico.core.usage import DAY_SLOTS, SLOT_MS
 
-_TOTAL = f"""
-    INSERT INTO usage_total (source, model, tokens_in, tokens_out, cost_usd, cost_nano)
-    SELECT source, model, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd / {NANO}), SUM(cost_nano_usd % {NANO})
-    FROM usage_delta GROUP BY source, model
-"""  # noqa: S608  # a constant of ours
-_COUNTER = """
-    INSERT INTO usage_counter (source, model, tokens_in, tokens_out, cost_usd, cost_nano) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (source, model) DO UPDATE SET tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
-    cost_usd = excluded.cost_usd, cost_nano = excluded.cost_nano
+_COLUMNS = ", ".join(SUM_COLUMNS)
+_ADDED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
+SUM_TABLES = {
+    "usage_slot": {"source": "source", "slot": f"ts / {SLOT_MS}", "model": "model"},
+    "usage_session_day": {
+        "source": "source",
+        "day": f"ts / {SLOT_MS * DAY_SLOTS}",
+        "session": "session",
+        "model": "model",
+    },
+    "usage_total": {"source": "source", "model": "model"},
+}
+"""The tables that sum up the events: the columns of each key, and what they are of an event."""
+
+CHOSEN_EVENTS = """
+    session IN (SELECT id FROM chosen) OR (source, kind, key_high, key_low) IN (SELECT * FROM forgotten_key)
 """
-_OF_TASKS = (
-    "usage_delta",
-    "usage_task_day",
-    "usage_task_model",
-    "task_peak",
-    "task_store",
+"""The condition for events that go: those of the chosen sessions, and copies of them in other sessions."""
+_CHOOSE = """
+    INSERT OR IGNORE INTO chosen SELECT s.id FROM session AS s JOIN source AS t ON t.id = s.source
+    WHERE t.name = ? AND s.key = ?
+"""
+_REMEMBER_KEYS = f"""
+    INSERT OR IGNORE INTO forgotten_key SELECT source, kind, key_high, key_low FROM usage_event
+    WHERE session IN (SELECT id FROM chosen) AND kind <> {GROWTH.code}
+"""  # noqa: S608  # our own names
+_KEEP_SUM = f"""
+    SELECT source, model, {_ADDED} FROM (SELECT source, model, {EVENT_AS_SUMS} FROM usage_event WHERE {CHOSEN_EVENTS})
+    GROUP BY source, model
+"""  # noqa: S608  # our own names
+_ADD_FORGOTTEN = add(schema.ForgottenTotal, ("source", "model"), SUM_COLUMNS)
+_PUT_FLOOR = put(schema.CounterFloor, ("source", "model"), SUM_COLUMNS)
+_FLOOR = f"SELECT {_COLUMNS} FROM counter_floor WHERE source = ? AND model = ?"  # noqa: S608  # our own names
+_ROWS_OF_TASKS = """
+    DELETE FROM cline_task_usage WHERE task_id IN (
+        SELECT s.key FROM session AS s JOIN chosen USING (id) JOIN source AS t ON t.id = s.source WHERE t.name = 'cline'
+    )
+"""
+_REMOVE = (
+    f"DELETE FROM usage_event WHERE {CHOSEN_EVENTS}",  # noqa: S608  # our own names
+    "DELETE FROM meter WHERE session IN (SELECT id FROM chosen)",
+    "DELETE FROM gap WHERE session IN (SELECT id FROM chosen)",
+    _ROWS_OF_TASKS,
+    "DELETE FROM session WHERE id IN (SELECT id FROM chosen)",
 )
-"""Tables with a source and a task."""
+
+Counters: TypeAlias = Mapping[tuple[str, str], Sums]
+"""What counters show, by source and model."""
 
 
-def choose_tasks(connection: sqlite3.Connection, task_ids: list[str]) -> None:
-    """Put ``task_ids`` into the temporary table ``chosen``, in the place of those before."""
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (task_id TEXT PRIMARY KEY) WITHOUT ROWID")
-    connection.execute("DELETE FROM chosen")
-    connection.executemany("INSERT OR IGNORE INTO chosen VALUES (?)", [(task_id,) for task_id in task_ids])
+def choose_sessions(connection: sqlite3.Connection, source: str, keys: Iterable[str]) -> None:
+    """Add the stored sessions of ``source`` that are called ``keys`` to the temporary table ``chosen``."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
+    connection.executemany(_CHOOSE, [(source, key) for key in keys])
 
 
-def remove_tasks(connection: sqlite3.Connection, source: str) -> None:
-    """Take the tasks in ``chosen`` out of every table but the counters; :func:`rebuild_sums` has to follow."""
-    for table in _OF_TASKS:
-        connection.execute(
-            f"DELETE FROM {table} WHERE source = ? AND task_id IN (SELECT task_id FROM chosen)",  # noqa: S608
-            (source,),
-        )
-    connection.execute("DELETE FROM cline_task_usage WHERE task_id IN (SELECT task_id FROM chosen)")
+def remove_chosen(connection: sqlite3.Connection) -> None:
+    """Take the chosen sessions out of every table; their events leave bare keys, and their sum stays in the counters.
+
+    So do copies of forgotten requests in other sessions.
+    """
+    connection.execute(_REMEMBER_KEYS)
+    gone = connection.execute(_KEEP_SUM).fetchall()
+    connection.executemany(_ADD_FORGOTTEN, gone)
+    for statement in _REMOVE:
+        connection.execute(statement)
+    rebuild_sums(connection)
 
 
 def rebuild_sums(connection: sqlite3.Connection) -> None:
-    """Make the totals anew from the deltas, and say that the derived sums are behind: the service makes those anew."""
-    connection.execute("DELETE FROM usage_total")
-    connection.execute(_TOTAL)
-    # It names no task, so none can be taken out of it; until it is made anew, it must not tell of those that are gone.
-    connection.execute("DELETE FROM usage_rollup")
-    connection.execute("DELETE FROM summed_source")
+    """Make every sum anew from the events."""
+    for table, key in SUM_TABLES.items():
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608  # our own names
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(key)}, {_COLUMNS}) {sums_of_events(key)}"  # our own names
+        )
+
+
+def sums_of_events(key: Mapping[str, str]) -> str:
+    """Return the query for the sums of the events by ``key``, one of :data:`SUM_TABLES`."""
+    names = ", ".join(f"{expression} AS {name}" for name, expression in key.items())
+    by = ", ".join(key)
+    return f"SELECT {by}, {_ADDED} FROM (SELECT {names}, {EVENT_AS_SUMS} FROM usage_event) GROUP BY {by}"  # noqa: S608
 
 
 def begin_epoch(connection: sqlite3.Connection, revision: int) -> None:
@@ -64,33 +109,24 @@ def begin_epoch(connection: sqlite3.Connection, revision: int) -> None:
     )
 
 
-def get_counters(connection: sqlite3.Connection, source: str) -> dict[str, Amount]:
-    """Return the counters by model, in the order in which the models were first seen."""
-    return _amounts(connection, "usage_counter", source, "ORDER BY rowid")
+def get_counters(connection: sqlite3.Connection) -> dict[tuple[str, str], Sums]:
+    """Return what the counters show, by source and model."""
+    return counters_of(connection.execute(COUNTERS))
 
 
-def raise_counters(connection: sqlite3.Connection, source: str, seen: dict[str, Amount]) -> None:
-    """Let no counter be below what was ``seen`` of it, nor all together below the totals: counters never fall."""
-    counters = get_counters(connection, source)
-    _raise(counters, seen)
-    totals = _amounts(connection, "usage_total", source)
-    if any(have < need for have, need in zip(_sum(counters), _sum(totals), strict=True)):
-        _raise(counters, totals)
-    rows = [(source, model, *amount[:2], *divmod(amount.cost_nano_usd, NANO)) for model, amount in counters.items()]
-    connection.executemany(_COUNTER, rows)
+def raise_counters(connection: sqlite3.Connection, seen: Counters) -> None:
+    """Let no counter show less than what was ``seen`` of it."""
+    rows = []
+    for (source, model), shown in seen.items():
+        key = (number_of(connection, "source", source), number_of(connection, "model", model))
+        known = connection.execute(_FLOOR, key).fetchone()
+        floor = shown if known is None else Sums(tuple(map(max, Sums.of(known).vector, shown.vector)))
+        rows.append((*key, *row_of(floor.vector)))
+    connection.executemany(_PUT_FLOOR, rows)
 
 
-def _amounts(connection: sqlite3.Connection, table: str, source: str, order: str = "") -> dict[str, Amount]:
-    columns = "model, tokens_in, tokens_out, cost_usd, cost_nano"
-    rows = connection.execute(f"SELECT {columns} FROM {table} WHERE source = ? {order}", (source,))  # noqa: S608
-    return {str(model): Amount(i, o, usd * NANO + nano) for model, i, o, usd, nano in rows}
-
-
-def _raise(counters: dict[str, Amount], seen: dict[str, Amount]) -> None:
-    for model, amount in seen.items():
-        known = counters.get(model, ZERO)
-        counters[model] = Amount(*map(max, known, amount))
-
-
-def _sum(amounts: dict[str, Amount]) -> Amount:
-    return Amount(*map(sum, zip(ZERO, *amounts.values(), strict=True)))
+def number_of(connection: sqlite3.Connection, table: str, name: str) -> int:
+    """Return the number of the source or model called ``name``, which gets one if it has none."""
+    connection.execute(f"INSERT INTO {table} (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))  # noqa: S608
+    [(number,)] = connection.execute(f"SELECT id FROM {table} WHERE name = ?", (name,))  # noqa: S608  # our own names
+    return int(number)

@@ -13,21 +13,29 @@ from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
 
-from aico.core.accounting import ZERO, Amount, amount_of
-from aico.core.db.migrations import list_revisions
+from aico.core.db.migrations import list_revisions, migrate
 from aico.core.db.upkeep import rebuilding
 from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.db.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
-from aico.core.db.upkeep.sqlite_files import LOGS, connect, in_our_words, sync
-from aico.core.domain import CLINE, TaskUsage
+from aico.core.db.upkeep.sqlite_files import LOGS, connect, copy_database, in_our_words, sync
 from aico.core.errors import BackupUnusable, StorageNewer
 from aico.core.private_file import copy_own
 
 _NOTE = ".json"
 _ADDITIONS = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view'))"
-_ROWS = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
-_PEAKS = "SELECT task_id, tokens_in, tokens_out, cost_nano_usd FROM task_peak WHERE source = ?"
+_FORGOTTEN = "SELECT s.name, f.key, f.forgotten_at FROM forgotten AS f JOIN source AS s ON s.id = f.source"
+_FORGOTTEN_KEYS = """
+    SELECT s.name, f.kind, f.key_high, f.key_low FROM forgotten_key AS f JOIN source AS s ON s.id = f.source
+"""
+_REMEMBER = "INSERT INTO forgotten (source, key, forgotten_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_REMEMBER_KEY = """
+    INSERT INTO forgotten_key (source, kind, key_high, key_low) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_SWITCHED_ON = "SELECT source, origin, machine, root FROM source_choice WHERE is_on ORDER BY source, origin"
+_SWITCH_OFF = """
+    UPDATE source_choice SET is_on = 0, changed_at = ? WHERE source = ? AND origin = ? AND machine = ? AND root = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,70 +138,97 @@ def _checked_copy(origin: Path) -> Iterator[Path]:
         yield copy
 
 
-def restore(path: Path, origin: Path, now_ms: int) -> Path | None:
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore has done beside taking the backup."""
+
+    set_aside: Path | None
+    """Where the database lies that was replaced; None when there was none."""
+    switched_off: tuple[str, ...]
+    """Sources, with their origins, that the backup would have switched on, and the database before it did not."""
+
+
+def restore(path: Path, origin: Path, now_ms: int) -> Restored:
     """Put a copy of the backup ``origin`` in the place of the database at ``path``, under a new epoch.
 
-    Returns where the old one was set aside, None when there was none. Counters keep what they have shown. Raises like
-    :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
+    Counters keep what they have shown, what was forgotten since stays forgotten, and nothing is read that was not read
+    before. Raises like :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
     had_old = path.exists()
-    before = _read_shown(path)
+    switched_off: list[str] = []
     with _checked_copy(origin) as copy, in_our_words():
+        before = _read_shown(path)
         aside = aside_path(path, REPLACED, now_ms)
 
         def change(connection: sqlite3.Connection) -> None:
-            rebuilding.raise_counters(connection, CLINE, before.counters)
-            _keep_peaks(connection, before)
+            rebuilding.raise_counters(connection, before.counters)
+            _forget_again(connection, before)
+            switched_off[:] = _switch_off(connection, before, now_ms)
             rebuilding.begin_epoch(connection, before.revision)
 
         put_in_place(path, build(aside, copy, change))
-    return aside if had_old else None
+    return Restored(aside if had_old else None, tuple(switched_off))
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What the database that is replaced has shown."""
+    """What of the database that is replaced holds for the one that takes its place."""
 
-    counters: dict[str, Amount] = field(default_factory=dict)
-    highest: dict[str, Amount] = field(default_factory=dict)
-    """By task."""
+    counters: rebuilding.Counters = field(default_factory=dict)
+    forgotten: list[tuple[str, str, int]] = field(default_factory=list)
+    """Source, key of the session, moment."""
+    forgotten_keys: list[tuple[str, int, int, int]] = field(default_factory=list)
+    """Source, kind and key of the event."""
+    switched_on: frozenset[tuple[str, ...]] = frozenset()
+    """Keys of the switches that are on."""
     revision: int = 0
 
 
 def _read_shown(path: Path) -> _Shown:
-    """Return what the database at ``path`` has shown; nothing of one that is absent, damaged or of another version.
+    """Return what the database at ``path`` has shown; nothing of one that is absent, damaged or of a newer version.
 
     Raises StorageForeign: another program's database is not ours to replace. Raises StorageBusy, StorageError.
     """
     with suppress(StorageNewer):
         found = inspect(path)
-        if found.condition is Condition.SOUND and found.revision == list_revisions()[-1]:
-            with in_our_words(), closing(connect(path, "ro")) as connection:
-                counters = rebuilding.get_counters(connection, CLINE)
-                return _Shown(counters, _get_highest(connection), get_position(path).revision)
+        if found.condition is Condition.SOUND:
+            if found.revision == list_revisions()[-1]:
+                return _read(path)
+            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:100]}.") as folder:
+                copy = Path(folder) / "replaced"
+                copy_database(path, copy)
+                migrate(copy)
+                return _read(copy)
     return _Shown()
 
 
-def _get_highest(connection: sqlite3.Connection) -> dict[str, Amount]:
-    """Return the highest totals that each task ever had."""
-    highest = {row[0]: amount_of(TaskUsage(*row)) for row in connection.execute(_ROWS)}
-    for task_id, *amount in connection.execute(_PEAKS, (CLINE,)):
-        highest[task_id] = Amount(*map(max, amount, highest.get(task_id, ZERO)))
-    return highest
+def _read(path: Path) -> _Shown:
+    with in_our_words(), closing(connect(path, "ro")) as connection:
+        connection.execute("BEGIN")
+        return _Shown(
+            rebuilding.get_counters(connection),
+            connection.execute(_FORGOTTEN).fetchall(),
+            connection.execute(_FORGOTTEN_KEYS).fetchall(),
+            frozenset(connection.execute(_SWITCHED_ON).fetchall()),
+            get_position(path).revision,
+        )
 
 
-def _keep_peaks(connection: sqlite3.Connection, before: _Shown) -> None:
-    """Remember the highest totals of every task of ``before``: what counters have shown is not growth once more.
+def _forget_again(connection: sqlite3.Connection, before: _Shown) -> None:
+    """Take away what was forgotten since the backup, and keep it away."""
+    numbers = {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten}
+    numbers |= {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten_keys}
+    connection.executemany(_REMEMBER, [(numbers[name], key, moment) for name, key, moment in before.forgotten])
+    connection.executemany(_REMEMBER_KEY, [(numbers[name], *key) for name, *key in before.forgotten_keys])
+    for name in numbers:
+        rebuilding.choose_sessions(connection, name, [key for source, key, _at in before.forgotten if source == name])
+    connection.execute("PRAGMA secure_delete=ON")
+    rebuilding.remove_chosen(connection)
 
-    That holds for tasks, too, that the backup does not know: the next import brings them back. Where the counters do
-    not include all of it, one of the two is of another history, or could not be read; then everything counts anew.
-    """
-    now = {row[0]: amount_of(TaskUsage(*row)) for row in connection.execute(_ROWS)}
-    highest = _get_highest(connection)
-    for task_id, amount in before.highest.items():
-        highest[task_id] = Amount(*map(max, amount, highest.get(task_id, ZERO)))
-    shown = rebuilding.get_counters(connection, CLINE).values()
-    sums = zip(zip(ZERO, *shown, strict=True), zip(ZERO, *highest.values(), strict=True), strict=True)
-    if all(sum(have) >= sum(need) for have, need in sums):
-        peaks = [(CLINE, task_id, *amount) for task_id, amount in highest.items() if amount != now.get(task_id)]
-        connection.executemany("INSERT OR REPLACE INTO task_peak VALUES (?, ?, ?, ?, ?)", peaks)
+
+def _switch_off(connection: sqlite3.Connection, before: _Shown, now_ms: int) -> list[str]:
+    """Switch off what was not on before; return the names of what that changed. A backup is nobody's consent."""
+    choices: list[tuple[str, ...]] = connection.execute(_SWITCHED_ON).fetchall()
+    wrong = [choice for choice in choices if choice not in before.switched_on]
+    connection.executemany(_SWITCH_OFF, [(now_ms, *choice) for choice in wrong])
+    return list(dict.fromkeys(f"{source} ({origin})" for source, origin, _machine, _root in wrong))

@@ -8,32 +8,92 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
-from aico.core.accounting import ZERO, Amount
 from aico.core.db.migrations import list_revisions
 from aico.core.db.upkeep.inspection import find_known_revision
+from aico.core.db.upkeep.rebuilding import SUM_TABLES, sums_of_events
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, says_damaged
 from aico.core.money import NANO, nano_usd
+from aico.core.sums import MONEY, REQUEST, SUM_COLUMNS
+from aico.core.usage import TOKENS
 
-Sums: TypeAlias = dict[tuple[object, ...], Amount]
+_COLUMNS = ", ".join(SUM_COLUMNS)
+_PLAIN = [name for name in SUM_COLUMNS if not name.endswith(("_usd", "_nano"))]
+_NUMBERS = (*TOKENS, "nano")
 
-_NANO_SPLIT = f"SUM(cost_nano_usd / {NANO}), SUM(cost_nano_usd % {NANO})"
+# Dollars and nano-dollars are two columns that need not be normalised, and one sum of both could overflow.
+_APART = " OR ".join(
+    [
+        *(f"SUM({name}) <> 0" for name in _PLAIN),
+        *(f"SUM({each}_nano) % {NANO} <> 0 OR SUM({each}_usd) + SUM({each}_nano) / {NANO} <> 0" for each in MONEY),
+    ]
+)
+_KEPT_APART = """
+    SELECT COUNT(*), COUNT(*) FILTER (WHERE is_apart) FROM (
+        SELECT {by}, {apart} AS is_apart FROM (
+            {events} UNION ALL SELECT {by}, {negative} FROM {table}
+        ) GROUP BY {by}
+    )
+"""
+_BELOW_ZERO = f"""
+    SELECT COUNT(*) FROM usage_event WHERE MIN({", ".join(f"IFNULL({name}, 0)" for name in TOKENS)},
+        IFNULL(recorded_nano, 0), IFNULL(own_nano, 0), IFNULL(list_nano, 0)) < 0
+"""  # noqa: S608  # our own names
+
+# A session's only meter is all that was booked for it; of several meters, or beside requests, none exceeds it.
+_METERED = f"""
+    WITH spent AS (
+        SELECT session, SUM(kind = {REQUEST.code}) AS requests, SUM(recorded_nano / {NANO}) AS usd,
+            SUM(recorded_nano % {NANO}) AS nano, {", ".join(f"SUM({name}) AS {name}" for name in TOKENS)}
+        FROM usage_event GROUP BY session
+    ), held AS (SELECT *, COUNT(*) OVER (PARTITION BY session) AS meters FROM meter)
+    SELECT COUNT(*), COUNT(*) FILTER (WHERE IIF(meters = 1 AND NOT IFNULL(requests, 0), {{unequal}}, {{below}}))
+    FROM held LEFT JOIN spent USING (session)
+"""  # noqa: S608  # our own names
+_SPENT_NANO = f"(IFNULL(usd, 0) * {NANO} + IFNULL(nano, 0))"
+_HELD = [
+    *((f"IFNULL(spent.{name}, 0)", f"IFNULL(high_{name}, 0)") for name in TOKENS),
+    (_SPENT_NANO, "IFNULL(high_nano, 0)"),
+]
+_METERS_APART = _METERED.format(
+    unequal=" OR ".join(f"{spent} <> {high}" for spent, high in _HELD),
+    below=" OR ".join(f"{spent} < {high}" for spent, high in _HELD),
+)
+_METERS_ODD = f"""
+    SELECT COUNT(*) FROM meter WHERE {" OR ".join(f"high_{name} < last_{name}" for name in _NUMBERS)}
+"""  # noqa: S608  # our own names
+
+# A row of Cline's says what one of its task's meters was last told.
 _ROWS_APART = """
-    SELECT COUNT(*) FROM cline_task_usage AS u LEFT JOIN (
-        SELECT task_id, SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(cost_nano_usd) AS nano
-        FROM usage_delta WHERE source = 'cline' GROUP BY task_id
-    ) AS d USING (task_id)
-    WHERE u.tokens_in IS NOT d.tokens_in OR u.tokens_out IS NOT d.tokens_out OR nano_usd(u.total_cost) IS NOT d.nano
+    SELECT COUNT(*) FROM cline_task_usage AS r LEFT JOIN (
+        SELECT s.key, s.id FROM session AS s JOIN source AS t ON t.id = s.source WHERE t.name = 'cline'
+    ) AS s ON s.key = r.task_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM meter AS m WHERE m.session = s.id AND IFNULL(m.last_input, 0) = r.tokens_in
+            AND IFNULL(m.last_output, 0) = r.tokens_out AND IFNULL(m.last_nano, 0) = nano_usd(r.total_cost)
+    )
 """
-_ORPHANS = """
-    SELECT COUNT(DISTINCT task_id) FROM usage_delta
-    WHERE source = 'cline' AND task_id NOT IN (SELECT task_id FROM cline_task_usage)
+_ROWS_MISSING = """
+    SELECT COUNT(*) FROM session AS s JOIN source AS t ON t.id = s.source WHERE t.name = 'cline'
+    AND EXISTS (SELECT 1 FROM meter AS m WHERE m.session = s.id)
+    AND s.key NOT IN (SELECT task_id FROM cline_task_usage)
 """
-_RETURNED = """
-    SELECT COUNT(*) FROM forgotten_task JOIN cline_task_usage USING (task_id) WHERE source = 'cline'
-"""
-_IS_SUMMED = "SELECT COUNT(*) FROM summed_source"
+_REFERENCES = {
+    "source": ("origin", "session", "usage_event", "usage_slot", "usage_session_day", "usage_total", "forgotten"),
+    "origin": ("usage_event", "meter", "checkpoint"),
+    "session": ("usage_event", "usage_session_day", "meter", "gap"),
+    "model": ("session", "usage_event", "usage_slot", "usage_session_day", "usage_total", "gap"),
+}
+"""Tables with numbers of sources, origins, sessions and models."""
+_FORGOTTEN = (
+    "SELECT COUNT(*) FROM forgotten JOIN session USING (source, key)",
+    "SELECT COUNT(*) FROM forgotten_key JOIN usage_event USING (source, kind, key_high, key_low)",
+)
+_COUNTERS_BELOW_ZERO = " + ".join(
+    f"(SELECT COUNT(*) FROM {table} WHERE MIN({_COLUMNS}) < 0 OR source NOT IN (SELECT id FROM source) "  # noqa: S608
+    "OR model NOT IN (SELECT id FROM model))"
+    for table in ("counter_floor", "forgotten_total")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,54 +134,59 @@ def _verify(connection: sqlite3.Connection) -> Iterator[Check]:
     yield Check("pages", pages == ["ok"], "every page is intact" if pages == ["ok"] else f"{len(pages)} damages found")
     if pages != ["ok"]:
         return
-    keys = len(connection.execute("PRAGMA foreign_key_check").fetchall())
-    yield Check("keys", not keys, f"{keys} keys lead nowhere")
     text = f"revision {revision or 'none'} of {newest}"
     if revision != newest:
         text += ": start the service, it brings it to the newest, then check again"
     yield Check("schema", revision == newest, text)
     if revision == newest:
+        yield _check_keys(connection)
         yield from _verify_accounts(connection)
 
 
+def _check_keys(connection: sqlite3.Connection) -> Check:
+    count = sum(
+        _count(connection, f"SELECT COUNT(*) FROM {table} WHERE {name} NOT IN (SELECT id FROM {name})")  # noqa: S608
+        for name, tables in _REFERENCES.items()
+        for table in tables
+    )
+    return Check("keys", not count, f"{count} rows name a source, origin, session or model that is not there")
+
+
 def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
-    for name, statement, text in (
-        ("tasks", _ROWS_APART, "tasks differ from the sum of their deltas"),
-        ("deltas", _ORPHANS, "tasks have deltas and no row"),
-        ("forgotten", _RETURNED, "forgotten tasks are stored"),
-    ):
-        count = connection.execute(statement).fetchone()[0]
-        yield Check(name, not count, f"{count} {text}")
-    totals = _sums(connection, "usage_total", "source, model", split=True)
-    yield _compare("totals", _sums(connection, "usage_delta", "source, model"), totals)
-    counters = _sums(connection, "usage_counter", "source, model", split=True)
-    fallen = any(have < need for have, need in zip(_all(counters), _all(totals), strict=True))
-    yield Check("counters", not fallen, "counters are below the totals" if fallen else "no counter ever fell")
-    if connection.execute(_IS_SUMMED).fetchone()[0]:
-        rollup = _sums(connection, "usage_rollup", "source, quarter, model", split=True)
-        yield _compare("rollup", _sums(connection, "usage_delta", "source, quarter, model"), rollup)
-        day = "source, quarter / 96, task_id, model"
-        days = _sums(connection, "usage_task_day", "source, day, task_id, model")
-        yield _compare("days", _sums(connection, "usage_delta", day), days)
-        models = _sums(connection, "usage_task_model", "source, model, task_id")
-        yield _compare("models", _sums(connection, "usage_delta", "source, model, task_id"), models)
+    count = _count(connection, _BELOW_ZERO)
+    yield Check("events", not count, f"{count} events hold a number below zero")
+    for name, (table, key) in zip(("slots", "days", "totals"), SUM_TABLES.items(), strict=True):
+        statement = _KEPT_APART.format(
+            by=", ".join(key),
+            apart=_APART,
+            events=sums_of_events(key),
+            negative=", ".join(f"-{column}" for column in SUM_COLUMNS),
+            table=table,
+        )
+        sums, apart = connection.execute(statement).fetchone()
+        yield Check(name, not apart, f"{apart} of {sums} sums by {_words(key)} differ from the events")
+    meters, apart = connection.execute(_METERS_APART).fetchone()
+    apart += _count(connection, _METERS_ODD)
+    yield Check("meters", not apart, f"{apart} of {meters} running totals differ from what was booked for them")
+    apart, missing = _count(connection, _ROWS_APART), _count(connection, _ROWS_MISSING)
+    yield Check(
+        "tasks", not apart + missing, f"{apart} rows of Cline's tasks differ from what was read, {missing} are missing"
+    )
+    sessions, keys = (_count(connection, statement) for statement in _FORGOTTEN)
+    yield Check(
+        "forgotten", not sessions + keys, f"{sessions} forgotten sessions and {keys} of their requests are stored"
+    )
+    below = _count(connection, f"SELECT {_COUNTERS_BELOW_ZERO}")
+    yield Check("counters", not below, f"{below} counters begin below zero, or at no model")
 
 
-def _sums(connection: sqlite3.Connection, table: str, key: str, *, split: bool = False) -> Sums:
-    """Return the sums of ``table`` by ``key``, those of nothing left out; of two columns of cost when ``split``."""
-    cost = "SUM(cost_usd), SUM(cost_nano)" if split else _NANO_SPLIT
-    statement = f"SELECT SUM(tokens_in), SUM(tokens_out), {cost}, {key} FROM {table} GROUP BY {key}"  # noqa: S608
-    sums = {tuple(rest): Amount(i, o, usd * NANO + nano) for i, o, usd, nano, *rest in connection.execute(statement)}
-    return {group: amount for group, amount in sums.items() if amount != ZERO}
+def _words(key: dict[str, str]) -> str:
+    *others, last = key
+    return f"{', '.join(others)} and {last}"
 
 
-def _compare(name: str, deltas: Sums, kept: Sums) -> Check:
-    apart = sum(deltas.get(key) != kept.get(key) for key in deltas.keys() | kept.keys())
-    return Check(name, not apart, f"{apart} of {len(deltas)} sums differ from the deltas")
-
-
-def _all(sums: Sums) -> Amount:
-    return Amount(*map(sum, zip(ZERO, *sums.values(), strict=True)))
+def _count(connection: sqlite3.Connection, statement: str) -> int:
+    return int(connection.execute(statement).fetchone()[0])
 
 
 def _check_permissions(path: Path) -> Check:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from aico.core.settings import LEDGER_NAME, SESSIONS_NAME
+from aico.core.settings import LEDGER_NAME, SESSIONS_NAME, find_cline_folder
 from aico.features.sources.source import Place, Surroundings
 
 FROZEN_DAYS = 7
@@ -71,9 +71,9 @@ def list_known_places(home: Path, environment: Mapping[str, str] = _NOTHING) -> 
 
 def list_session_places(home: Path, environment: Mapping[str, str] = _NOTHING) -> list[Path]:
     """Return every place where newer Cline writes its session store."""
-    named = environment.get("CLINE_DB_DATA_DIR", "").strip()
+    named = find_cline_folder(environment, "CLINE_DB_DATA_DIR")
     places = [folder / "db" / SESSIONS_NAME for folder in _list_data_folders(home, environment)]
-    return _without_repetition([*([Path(named) / SESSIONS_NAME] if named.startswith("/") else []), *places])
+    return _without_repetition([*([Path(named) / SESSIONS_NAME] if named else []), *places])
 
 
 def find_ledgers(home: Path, environment: Mapping[str, str] = _NOTHING) -> list[FoundStore]:
@@ -96,12 +96,8 @@ def find_session_stores(home: Path, environment: Mapping[str, str] = _NOTHING) -
 
 
 def _list_data_folders(home: Path, environment: Mapping[str, str]) -> list[Path]:
-    data, cline = (environment.get(name, "").strip() for name in ("CLINE_DATA_DIR", "CLINE_DIR"))
-    named = [
-        *([Path(data)] if data.startswith("/") else []),
-        *([Path(cline) / "data"] if cline.startswith("/") else []),
-    ]
-    return _without_repetition([*named, home / ".cline/data"])
+    named = (find_cline_folder(environment, "CLINE_DATA_DIR"), find_cline_folder(environment, "CLINE_DIR", "data"))
+    return _without_repetition([*(Path(folder) for folder in named if folder), home / ".cline/data"])
 
 
 def _without_repetition(paths: Iterable[Path]) -> list[Path]:

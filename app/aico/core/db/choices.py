@@ -1,0 +1,48 @@
+"""The user's switches of origins. They hold for one machine and one set of places."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from aico.core.db import schema
+from aico.core.db.database import Database
+from aico.core.db.driver import fetch
+from aico.core.db.statements import put
+
+_CHOICES = "SELECT source, origin, root, is_on, changed_at FROM source_choice WHERE machine = ?"
+_PUT = put(schema.SourceChoice, ("source", "origin", "machine", "root"), ("is_on", "changed_at"))
+
+
+class SwitchKey(NamedTuple):
+    """What a switch is for."""
+
+    source: str
+    origin: str
+    root: str
+    """A digest of the places, in hexadecimal digits."""
+
+
+class Switch(NamedTuple):
+    """How a switch stands, and since when."""
+
+    is_on: bool
+    changed_at: int
+    """Epoch milliseconds."""
+
+
+async def list_switches(database: Database, machine: str) -> dict[SwitchKey, Switch]:
+    """Return the switches that were set on ``machine``. Raises StorageBusy, StorageError."""
+    async with database.read() as connection:
+        rows = await fetch(connection, _CHOICES, (machine,))
+    return {SwitchKey(source, origin, root): Switch(bool(is_on), at) for source, origin, root, is_on, at in rows}
+
+
+async def set_switch(database: Database, machine: str, key: SwitchKey, switch: Switch) -> None:
+    """Store how a switch stands. Raises StorageBusy, StorageError."""
+    values = (key.source, key.origin, machine, key.root, switch.is_on, switch.changed_at)
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute(_PUT, values)
+
+    await database.write(write)

@@ -1,0 +1,71 @@
+"""One open place of one source, and what names it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from aico.core.db.writer import Batch
+from aico.core.usage import Record
+from aico.features.files.feed import Feed, Reading
+from aico.features.sources.source import Origin, Source
+
+
+class IntakeKey(NamedTuple):
+    """What names an intake inside the process."""
+
+    source: str
+    origin: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A feed, and what it is a part of."""
+
+    source: Source
+    origin: Origin
+    feed: Feed
+
+    @property
+    def key(self) -> IntakeKey:
+        """What names it."""
+        return IntakeKey(self.source.id, self.origin.id, self.feed.path)
+
+    @property
+    def place(self) -> str:
+        """The name under which its checkpoint is stored."""
+        return self.feed.place.hex()
+
+    def batches(self, reading: Reading, limit: int, started: float) -> list[Batch]:
+        """Return ``reading`` as transactions of at most ``limit`` records, at least one."""
+        records, origins = reading.records, self.source.origins
+        parts: Sequence[Sequence[Record]] = [
+            records[start : start + limit] for start in range(0, len(records), limit)
+        ] or [()]
+        meters = tuple(dict.fromkeys(origin.meter_id for origin in origins))
+        later = replace(reading.counts, skipped_count=0, rejections=(), partials=(), partial_count=0)
+        left = len(records)
+        batches = []
+        for number, part in enumerate(parts):
+            left -= len(part)
+            batches.append(
+                Batch(
+                    source=self.source.id,
+                    origin=self.origin.id,
+                    meter=self.origin.meter_id,
+                    records=part,
+                    counts=later if number else reading.counts,
+                    is_joint=self.origin.meter_id != self.origin.id,
+                    meters=meters,
+                    checkpoints=()
+                    if left
+                    else tuple((checkpoint.place.hex(), checkpoint.position) for checkpoint in reading.checkpoints),
+                    remaining_count=left,
+                    started=started if not number else time.perf_counter(),
+                    has_task_rows=self.source.has_task_rows,
+                )
+            )
+        return batches

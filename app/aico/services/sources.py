@@ -1,0 +1,364 @@
+"""Which sources are read: settings and switches become feeds, watchers, and the states that are told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aico.core.db.choices import Switch, SwitchKey, list_switches, set_switch
+from aico.core.db.database import Database
+from aico.core.db.writer import UsageWriter
+from aico.core.errors import SourceError, SourceFixed, SourceOff, SourceUnknown, StorageError
+from aico.core.events import WatcherState, WatcherStateChanged
+from aico.core.receipts import ImportReceipt
+from aico.core.settings import Settings
+from aico.core.source_choice import Choice, Decision, decide
+from aico.core.usage import Trigger, digest
+from aico.features.files.feed import Feed
+from aico.features.sources.source import Origin, Place, ReadLimits, Source, Surroundings
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake, IntakeKey
+from aico.services.source_states import Found, GapState, OriginState, SourceState
+from aico.services.watcher import PlaceWatcher, WatchTimes
+
+OFF = "off"
+_WORST_FIRST = (
+    WatcherState.FAILED,
+    WatcherState.DEGRADED,
+    WatcherState.STARTING,
+    WatcherState.WAITING,
+    WatcherState.WATCHING,
+)
+_MACHINE_ID = Path("/etc/machine-id")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A place that is read."""
+
+    intake: Intake
+    watcher: PlaceWatcher
+    task: asyncio.Task[None]
+
+
+class SourcesService:
+    """The sources of the registry on this machine."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        settings: Settings,
+        surroundings: Mapping[str, Surroundings],
+        database: Database,
+        writer: UsageWriter,
+        ingest: Ingest,
+        publish_state: Callable[[Intake, WatcherStateChanged], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._sources = {source.id: source for source in sources}
+        self._settings = settings
+        self._surroundings = surroundings
+        self._database = database
+        self._writer = writer
+        self._ingest = ingest
+        self._publish_state = publish_state
+        self._now_ms = now_ms
+        self._limits = ReadLimits(settings.max_ledger_bytes, settings.read_attempts, now_ms)
+        self._machine = machine_of(surroundings)
+        self._switches: dict[SwitchKey, Switch] = {}
+        self._open: dict[IntakeKey, _Open] = {}
+        self._turn = asyncio.Lock()
+        """Held by whoever opens and closes places."""
+
+    # Living
+
+    async def start(self) -> None:
+        """Open what settings and switches say, and begin to watch it. Raises StorageBusy, StorageError."""
+        await self.load()
+        async with self._turn:
+            await self._follow()
+
+    async def load(self) -> None:
+        """Read the switches. Raises StorageBusy, StorageError."""
+        self._switches = await list_switches(self._database, self._machine)
+
+    def list_enabled(self) -> list[Intake]:
+        """Return every place that settings and switches say is read, in the order of the sources; opens nothing."""
+        return [
+            Intake(source, origin, origin.open(place.path, self._limits))
+            for source in self._sources.values()
+            for origin, is_on in self._list_origins(source)
+            if is_on
+            for place in self._places(source.id, origin)
+        ]
+
+    async def stop(self) -> None:
+        """Watch nothing any more."""
+        async with self._turn:
+            await self._close(list(self._open))
+
+    async def switch(
+        self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
+    ) -> None:
+        """Switch all origins of a source, or some, and follow. Raises like :meth:`choose`."""
+        await self.choose(source_id, enabled, origins)
+        async with self._turn:
+            await self._follow()
+
+    async def choose(
+        self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
+    ) -> None:
+        """Store switches of a source. Raises SourceUnknown, SourceFixed, StorageBusy, StorageError."""
+        source = self.get_source(source_id)
+        wanted = dict(origins or {})
+        known = [origin.id for origin in source.origins]
+        for name in wanted:
+            if name not in known:
+                raise SourceUnknown(f"{source_id}.{name}")
+        if enabled is not None:
+            wanted = dict.fromkeys(known, enabled)
+        decisions = self._decide(source)
+        for name, is_on in wanted.items():
+            decision = decisions[name]
+            if decision.fixed_by is not None and (decision.choice is Choice.ON) != is_on:
+                raise SourceFixed(f"{source_id}.{name}", decision.fixed_by)
+        for name, is_on in wanted.items():
+            if decisions[name].fixed_by is None:
+                key, switch = self._switch_key(source, source.get_origin(name)), Switch(is_on, self._now_ms())
+                await set_switch(self._database, self._machine, key, switch)
+                self._switches[key] = switch
+
+    def get_source(self, source_id: str) -> Source:
+        """Return a source of the registry. Raises SourceUnknown."""
+        source = self._sources.get(source_id)
+        if source is None:
+            raise SourceUnknown(source_id)
+        return source
+
+    def list_ids(self) -> list[str]:
+        """Return the ids of all known sources."""
+        return list(self._sources)
+
+    def find_watcher(self, source_id: str, origin_id: str) -> PlaceWatcher | None:
+        """Return the watcher of the first place of an origin; None while it is not read."""
+        return next((each.watcher for each in self._opened(source_id, origin_id)), None)
+
+    def find_feed(self, source_id: str, origin_id: str) -> Feed:
+        """Return the feed of the first place of an origin, open or not: for looks at metadata."""
+        opened = next((each.intake.feed for each in self._opened(source_id, origin_id)), None)
+        if opened is not None:
+            return opened
+        origin = self.get_source(source_id).get_origin(origin_id)
+        return origin.open(self._places(source_id, origin)[0].path, self._limits)
+
+    async def read(
+        self,
+        trigger: Trigger,
+        source_id: str | None = None,
+        origin_id: str | None = None,
+        path: str | None = None,
+    ) -> list[ImportReceipt]:
+        """Read now what changed before this call: all places, or some; return their receipts.
+
+        Raises SourceUnknown, SourceOff where nothing of what is asked for is read, SourceError, StorageError.
+        """
+        if source_id is not None:
+            self.get_source(source_id)
+        keys = [
+            key
+            for key in self._open
+            if source_id in {None, key.source} and origin_id in {None, key.origin} and path in {None, key.path}
+        ]
+        if not keys and source_id is not None:
+            raise SourceOff(source_id if origin_id is None else f"{source_id}.{origin_id}")
+        return await self._ingest.run(trigger, keys)
+
+    def list_watched(self) -> list[tuple[Intake, WatcherStateChanged]]:
+        """Return every place that is read, and the state of its watcher."""
+        return [(each.intake, each.watcher.state) for each in self._open.values()]
+
+    def list_problems(self) -> list[str]:
+        """Return the codes of what keeps the service from being ready; waiting for a tool is no problem."""
+        well = {WatcherState.WATCHING, WatcherState.WAITING}
+        states = [each.watcher.state for each in self._open.values()]
+        return [state.reason or state.state.value for state in states if state.state not in well]
+
+    # States
+
+    async def list_states(self) -> list[SourceState]:
+        """Return how every known source is, found or not. Blocks nobody: places are looked at in a thread."""
+        found = await asyncio.to_thread(self._look)
+        return [self._state_of(source, found) for source in self._sources.values()]
+
+    def _look(self) -> dict[tuple[str, str], Found | None]:
+        """Look at the metadata of every known place; blocks for a few system calls each."""
+        return {
+            (source.id, origin.id): _find(self._feeds(source, origin))
+            for source in self._sources.values()
+            for origin in source.origins
+        }
+
+    def _state_of(self, source: Source, found: Mapping[tuple[str, str], Found | None]) -> SourceState:
+        decisions = self._decide(source)
+        origins = tuple(
+            self._origin_state(source, origin, decisions[origin.id], found[source.id, origin.id])
+            for origin in source.origins
+        )
+        enabled = [origin for origin in origins if origin.enabled]
+        worst = _worst((origin.state, origin.reason) for origin in enabled)
+        fixed = {decision.fixed_by for decision in decisions.values()}
+        keys = [key for key in self._open if key.source == source.id]
+        reading = [progress for progress in map(self._ingest.is_reading, keys) if progress is not None]
+        receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
+        return SourceState(
+            id=source.id,
+            title=source.title,
+            enabled=bool(enabled),
+            origins=origins,
+            fixed_by=None if None in fixed else ", ".join(sorted(str(name) for name in fixed)),
+            found=_sum_found(found[source.id, origin.id] for origin in source.origins),
+            state=worst[0],
+            reason=worst[1],
+            reading=(sum(done for done, _ in reading), sum(total for _, total in reading)) if reading else None,
+            last_read_at_ms=max((receipt.finished_at_ms for receipt in receipts), default=None),
+            gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
+        )
+
+    def _origin_state(self, source: Source, origin: Origin, decision: Decision, found: Found | None) -> OriginState:
+        opened = self._opened(source.id, origin.id)
+        states = [each.watcher.state for each in opened]
+        state, reason = _worst((each.state.value, each.reason) for each in states)
+        problems = [each.watcher.problem for each in opened if each.watcher.problem is not None]
+        switch = self._switches.get(self._switch_key(source, origin))
+        return OriginState(
+            id=origin.id,
+            title=origin.title,
+            enabled=self._is_on(source, origin, decision),
+            found=found is not None,
+            state=state,
+            reason=reason,
+            fixed_by=decision.fixed_by,
+            problem=str(problems[0]) if problems else None,
+            off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
+        )
+
+    # Opening and closing
+
+    async def _follow(self) -> None:
+        """Open what is to be read and close what is not."""
+        wanted = {intake.key: intake for intake in self.list_enabled()}
+        await self._close([key for key in self._open if key not in wanted])
+        for key, intake in wanted.items():
+            if key not in self._open:
+                await self._begin(intake)
+
+    async def _begin(self, intake: Intake) -> None:
+        try:
+            intake.feed.resume(await self._writer.find_checkpoint(intake.source.id, intake.place))
+        except StorageError as error:
+            # It costs a reading from the beginning; the import that follows meets with the failure and tells of it.
+            _log.debug("no checkpoint could be read: %s", error)
+            intake.feed.resume(None)
+
+        def publish(state: WatcherStateChanged) -> None:
+            self._publish_state(intake, state)
+
+        self._ingest.add(intake)
+        watcher = PlaceWatcher(intake, self._ingest, _times_of(self._settings), publish, self._now_ms)
+        task = asyncio.create_task(watcher.run(), name=f"watcher-{intake.source.id}-{intake.origin.id}")
+        self._open[intake.key] = _Open(intake, watcher, task)
+
+    async def _close(self, keys: Iterable[IntakeKey]) -> None:
+        closed = [self._open.pop(key) for key in keys]
+        for each in closed:
+            each.task.cancel()
+        if closed:
+            await asyncio.wait({each.task for each in closed})
+        for each in closed:
+            await self._ingest.remove(each.intake.key)
+
+    def _list_origins(self, source: Source) -> list[tuple[Origin, bool]]:
+        decisions = self._decide(source)
+        return [(origin, self._is_on(source, origin, decisions[origin.id])) for origin in source.origins]
+
+    def _is_on(self, source: Source, origin: Origin, decision: Decision) -> bool:
+        if decision.choice is not Choice.CHOOSE:
+            return decision.choice is Choice.ON
+        switch = self._switches.get(self._switch_key(source, origin))
+        return origin.is_on_by_default if switch is None else switch.is_on
+
+    def _decide(self, source: Source) -> dict[str, Decision]:
+        return decide(source.id, [origin.id for origin in source.origins], self._settings)
+
+    def _switch_key(self, source: Source, origin: Origin) -> SwitchKey:
+        places = [place.path for place in self._places(source.id, origin)]
+        return SwitchKey(source.id, origin.id, digest(*places).hex())
+
+    def _places(self, source_id: str, origin: Origin) -> tuple[Place, ...]:
+        return origin.places(self._surroundings[source_id])
+
+    def _opened(self, source_id: str, origin_id: str) -> list[_Open]:
+        return [each for key, each in self._open.items() if key[:2] == (source_id, origin_id)]
+
+    def _feeds(self, source: Source, origin: Origin) -> list[Feed]:
+        opened = self._opened(source.id, origin.id)
+        if opened:
+            return [each.intake.feed for each in opened]
+        return [origin.open(place.path, self._limits) for place in self._places(source.id, origin)]
+
+
+def machine_of(surroundings: Mapping[str, Surroundings]) -> str:
+    """Return a digest of this machine and its user's home: a copied database switches nothing on elsewhere."""
+    try:
+        identity = _MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        identity = f"{uuid.getnode():x}-{platform.node()}"
+    homes = sorted({str(each.home) for each in surroundings.values()})
+    return digest(identity, *homes).hex()
+
+
+def _times_of(settings: Settings) -> WatchTimes:
+    return WatchTimes(
+        debounce_s=settings.debounce_ms / 1000,
+        tick_s=settings.tick_s,
+        rescan_interval_s=settings.rescan_interval_s,
+        backoff_max_s=settings.backoff_max_s,
+    )
+
+
+def _find(feeds: Iterable[Feed]) -> Found | None:
+    looks = []
+    for feed in feeds:
+        try:
+            looks.append(feed.look())
+        except SourceError:
+            # Why it cannot be read is told when it is read; here it only is not there.
+            continue
+    if not looks:
+        return None
+    return Found(
+        len(looks), sum(look.size_bytes for look in looks), max(look.written_ns for look in looks) // 1_000_000
+    )
+
+
+def _sum_found(many: Iterable[Found | None]) -> Found | None:
+    found = [each for each in many if each is not None]
+    if not found:
+        return None
+    return Found(
+        sum(each.files for each in found),
+        sum(each.bytes for each in found),
+        max(each.last_written_at_ms for each in found),
+    )
+
+
+def _worst(states: Iterable[tuple[str, str | None]]) -> tuple[str, str | None]:
+    """Return the worst of ``states``, each with its reason; ``off`` of none."""
+    order = {state.value: number for number, state in enumerate(_WORST_FIRST)}
+    return min(states, key=lambda state: order.get(state[0], len(order)), default=(OFF, None))
