@@ -350,6 +350,11 @@ class SourceReceiptOut(Schema):
         )
 
 
+def receipt_fields(receipt: ImportReceipt) -> Fields:
+    """Return the fields of a receipt, for a command."""
+    return SourceReceiptOut.of(receipt).model_dump(mode="json")
+
+
 def list_rejections(receipt: ImportReceipt) -> list[RejectionOut]:
     """Return the first refused entries of ``receipt``."""
     return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in receipt.rejections]

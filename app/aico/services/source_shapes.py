@@ -7,9 +7,8 @@ from typing import Self
 from pydantic import Field
 
 from aico.core.usage import Tokens
-from aico.services.shapes import Schema
-from aico.services.source_states import Found, GapState, OriginState
-from aico.services.status import SourceUsage
+from aico.services.shapes import Fields, Schema
+from aico.services.source_states import Found, GapState, OriginState, SourceUsage
 
 
 class FoundOut(Schema):
@@ -116,3 +115,8 @@ class SourceOut(Schema):
             unmeasured_requests=usage.sums.get("unmeasured"),
             gaps=[GapOut.of(gap, usage.gaps.get(gap.kind)) for gap in state.gaps],
         )
+
+
+def source_fields(usage: SourceUsage) -> Fields:
+    """Return the fields of a source, for a command."""
+    return SourceOut.of(usage).model_dump(mode="json")

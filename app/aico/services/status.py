@@ -11,27 +11,15 @@ from aico.core.errors import SourceError, SourceFormat
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import Sums
-from aico.core.usage import Tokens
 from aico.features.files.feed import Feed, Look
 from aico.features.sources.cline.places import FROZEN_DAYS
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
-from aico.services.source_states import SourceState
+from aico.services.source_states import SourceState, SourceUsage
 from aico.services.watcher import PlaceWatcher
 
 LEDGER, SESSIONS = "ledger", "sessions"
 """Cline's origins that the old answers know."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceUsage:
-    """What is stored of a source, beside how it is."""
-
-    state: SourceState
-    session_count: int
-    sums: Sums
-    gaps: dict[str, tuple[int | None, Tokens]]
-    """By kind: the calls that it billed and did not record, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
