@@ -22,7 +22,7 @@ from aico.core.settings import Settings, load_settings
 from aico.features.sources.cline.places import find_session_stores, list_known_places, list_session_places
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.sessions.folder_witness import witnessing
+from tests.files.folder_witness import witnessing
 from tests.sessions.store_imports import opened
 
 

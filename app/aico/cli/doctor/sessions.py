@@ -14,12 +14,12 @@ from pathlib import Path
 
 from aico.cli.box import describe_age, describe_size
 from aico.cli.doctor.finding import Finding, Verdict, fail, ok, warn
-from aico.core.errors import SessionsBusy, SessionsError
+from aico.core.errors import SessionsBusy, SourceError
 from aico.core.settings import Settings
-from aico.features.sessions.guard import SessionsGuard
-from aico.features.sessions.importer import EVERYTHING
-from aico.features.sessions.reading import read_sessions
+from aico.core.usage import Trigger
+from aico.features.files.feed import Feed, ReadLimits
 from aico.features.sources.cline.places import FoundStore, find_ledgers, find_session_stores
+from aico.features.sources.cline.sessions import SESSIONS
 
 
 def examine_sessions(settings: Settings) -> Iterator[Finding]:
@@ -29,10 +29,9 @@ def examine_sessions(settings: Settings) -> Iterator[Finding]:
             yield ok("session store", f"{_describe(store)}. It is not read")
     if not settings.cline_sessions:
         return
-    guard = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes)
     try:
-        look = guard.look()
-    except SessionsError as error:
+        look = _open(settings).look()
+    except SourceError as error:
         yield (warn if error.is_absent else fail)("session store", f"{error} {error.hint}")
         return
     store = FoundStore(Path(settings.sessions_path), look.size_bytes, look.written_ns / 1e9)
@@ -43,19 +42,20 @@ async def examine_reading(settings: Settings) -> AsyncIterator[Finding]:
     """Read the session store once, as the service does, if it is asked for: its look alone tells no other version."""
     if not settings.cline_sessions:
         return
-    guard = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes)
+    feed = _open(settings)
     try:
-        await asyncio.to_thread(guard.look)
-    except SessionsError:
+        await asyncio.to_thread(feed.look)
+    except SourceError:
         return  # told by examine_sessions
     try:
-        rows = await read_sessions(guard, EVERYTHING)
+        reading = await feed.read(Trigger.CLI)
     except SessionsBusy:
         yield ok("session read", "Cline is writing the session store just now")
-    except SessionsError as error:
+    except SourceError as error:
         yield warn("session read", f"{error} {error.hint}")
     else:
-        yield ok("session read", f"{len(rows)} sessions can be read")
+        count = len(reading.records) + len(reading.counts.rejections)
+        yield ok("session read", f"{count} sessions can be read")
 
 
 def is_sessions_well(settings: Settings) -> bool:
@@ -89,6 +89,11 @@ def examine_live(settings: Settings) -> Iterator[Finding]:
             setting += f" AICO_SESSIONS_PATH={shlex.quote(path)}"
     text = f"{path} was written last of all known stores, and it is not read. To read it: {setting}"
     yield warn("live", text)
+
+
+def _open(settings: Settings) -> Feed:
+    limits = ReadLimits(settings.max_ledger_bytes, settings.read_attempts, lambda: time.time_ns() // 1_000_000)
+    return SESSIONS.open(settings.sessions_path, limits)
 
 
 def _describe(store: FoundStore) -> str:

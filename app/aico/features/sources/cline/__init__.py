@@ -1,4 +1,4 @@
-"""Cline: the ledger of its older editions."""
+"""Cline: the ledger of its older editions, the session store of newer ones, and the events of its hub."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from aico.core.errors import (
 )
 from aico.core.settings import LEDGER_NAME
 from aico.features.files.whole_file import WholeFile
+from aico.features.sources.cline.hub import HUB
 from aico.features.sources.cline.ledger import LedgerParser
 from aico.features.sources.cline.places import choose_ledgers
+from aico.features.sources.cline.sessions import SESSIONS
 from aico.features.sources.source import Origin, Source
 
 _PARSER = LedgerParser()
@@ -42,4 +44,4 @@ LEDGER = Origin(
     privacy="every first prompt and the paths of folders",
 )
 
-SOURCE = Source(id="cline", title="Cline", origins=(LEDGER,), has_task_rows=True)
+SOURCE = Source(id="cline", title="Cline", origins=(LEDGER, SESSIONS, HUB), has_task_rows=True)

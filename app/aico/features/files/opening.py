@@ -1,4 +1,4 @@
-"""The only place that opens the session store: plain files of one owner beside each other, no link anywhere.
+"""The only place that opens a foreign database: plain files of one owner beside each other, no link anywhere.
 
 Runs in the reading child and, for looks that open nothing, in the service. Standard library only.
 """
@@ -15,6 +15,7 @@ from aico.features.files.walk import open_directory
 
 WAL, SHM, JOURNAL = "-wal", "-shm", "-journal"
 """What SQLite keeps beside a database: the newest pages, an index of them that is not needed here, a rollback."""
+ANY_SIZE = 1 << 62
 _O_NOATIME: int = getattr(os, "O_NOATIME", 0)
 # NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -22,9 +23,9 @@ _LINK_ERRORS = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
 
 
 class Refused(Exception):
-    """The store cannot be read; ``code`` is the end of the error code that is told, ``reason`` is in our words.
+    """The database cannot be read; ``code`` is the end of the error code that is told, ``reason`` is in our words.
 
-    ``missing`` names tables and columns that we know and that the store has not.
+    ``missing`` names tables and columns that we know and that the database has not.
     """
 
     def __init__(self, code: str, reason: str, missing: tuple[str, ...] = ()) -> None:
@@ -52,13 +53,14 @@ def translated() -> Iterator[None]:
     raise Refused("unreadable", errno.errorcode.get(number, "unknown error"))
 
 
-class StoreDirectory:
-    """The directory of the store, held by a descriptor: everything else is named relative to it."""
+class DatabaseFiles:
+    """A database and the files beside it, named relative to their directory, which is held by a descriptor."""
 
-    def __init__(self, path: str, max_bytes: int) -> None:
+    def __init__(self, path: str, max_bytes: int = ANY_SIZE) -> None:
         """Open the directory. Raises Refused."""
         folder, _, self.name = path.rpartition("/")
         self.max_bytes = max_bytes
+        """A longer file is refused: for a reader that copies it."""
         with translated():
             self._descriptor = open_directory(folder)
             self._owner = os.fstat(self._descriptor).st_uid
