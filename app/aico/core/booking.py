@@ -284,7 +284,9 @@ class Books:
         """Book ``growth`` as the event called ``key``; its stored state, if there is one, is in :attr:`events`."""
         meter, session = growth.meter, growth.session
         tokens, nano = Tokens(*growth.amounts[:6]), growth.amounts[6]
-        cost = None if growth.is_unpriced or growth.is_silent else nano or 0
+        # Of nothing at all the price is not known either: what follows in this slot may turn out to be unpriced.
+        has_price = not (growth.is_unpriced or growth.is_silent) and any(growth.amounts)
+        cost = (nano or 0) if has_price else None
         state = RequestState.UNMEASURED if growth.is_silent else RequestState.FINAL
         unknown = " ".join(meter.unknown)
         known = self.events.get((GROWTH.code, *key))

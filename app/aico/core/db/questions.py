@@ -118,6 +118,7 @@ STATED = f"""
     FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
     ORDER BY {_is_silent("m")} DESC, o.id
 """
+EVENT_SPAN = "SELECT MIN(ts), MAX(ts) FROM usage_event WHERE session = ?"
 EVENT_COUNT = f"SELECT COUNT(*) FROM usage_event WHERE session = ? AND {_IS_USE}"
 EVENTS = f"""
     SELECT kind, ts, (SELECT name FROM model WHERE id = model), state, unknown, recorded_nano, own_nano, list_nano,

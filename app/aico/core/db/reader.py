@@ -231,10 +231,12 @@ class UsageSnapshot:
         counts = SessionCounts(first[0], first[1])
         return await self._complete(page), counts, Sums.of(first[2 : 2 + len(SUM_COLUMNS)])
 
-    async def iterate_sessions(self, wanted: UsageFilter, size: int) -> AsyncIterator[list[StoredSession]]:
-        """Yield the sessions inside ``wanted`` in pages of ``size``, newest first, from one query."""
+    async def iterate_sessions(
+        self, wanted: UsageFilter, size: int, sort: Sort = Sort.LAST, *, descending: bool = True
+    ) -> AsyncIterator[list[StoredSession]]:
+        """Yield the sessions inside ``wanted`` in pages of ``size``, from one query."""
         rows, values = sql.session_rows(wanted)
-        statement = sql.session_page(rows, Sort.LAST.value, descending=True)
+        statement = sql.session_page(rows, sort.value, descending=descending)
         found = (await fetch(self._connection, statement, (*values, -1, 0)))[1:]
         for start in range(0, len(found), size):
             yield await self._complete([_session_of(row) for row in found[start : start + size]])
@@ -248,6 +250,11 @@ class UsageSnapshot:
     async def list_children(self, source: str, key: str) -> list[str]:
         """Return the keys of the sessions that ``key`` started."""
         return [str(child) for (child,) in await fetch(self._connection, sql.CHILDREN, (source, key))]
+
+    async def find_event_span(self, session: int) -> tuple[int, int] | None:
+        """Return the moments of the first and the last event of a session; None if it has none."""
+        [(first, last)] = await fetch(self._connection, sql.EVENT_SPAN, (session,))
+        return None if first is None else (first, last)
 
     async def list_events(self, session: int, *, limit: int, offset: int) -> tuple[list[StoredEvent], int]:
         """Return a page of a session's events, newest first, and how many there are."""
