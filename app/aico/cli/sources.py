@@ -18,7 +18,9 @@ from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.proxy.running_service import RunningService
 from aico.services.service import ObserverService
-from aico.services.shapes import source_fields
+from aico.services.source_shapes import source_fields
+from aico.services.source_states import SourceUsage
+from aico.services.status import list_sources
 
 
 def show_sources(options: argparse.Namespace) -> int:
@@ -90,7 +92,9 @@ async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) ->
                 enabled if isinstance(enabled, bool) else None,
                 {str(name): bool(is_on) for name, is_on in origins.items()} if isinstance(origins, dict) else None,
             )
-        return [source_fields(state, None) for state in await service.sources.list_states()]
+        if not (changes or is_there):
+            return [source_fields(SourceUsage(state)) for state in await service.sources.list_states()]
+        return [source_fields(each) for each in await list_sources(service)]
     finally:
         await service.database.close()
 
