@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE
-from aico.cli.box import describe_age
+from aico.cli.box import describe_age, describe_count
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
@@ -85,7 +85,7 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
     for source in sources:
         if not source.get("enabled"):
             continue
-        read = f"{source.get('sessions')} sessions, last read {_age(source.get('last_read_at'))}"
+        read = f"{describe_count(source.get('sessions'), 'session')}, last read {_age(source.get('last_read_at'))}"
         text = f"{_describe_state(source)}, {read}"
         if reading := _part(source, "reading"):
             text += f", {reading.get('bytes_done')} of {reading.get('bytes_total')} of the first reading done"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from aico.cli.box import describe_age, describe_size
+from aico.cli.box import describe_age, describe_count, describe_size
 from aico.cli.doctor.cline import setting_of_place
 from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
 from aico.cli.doctor.places import PlaceReport, SourcesReport, Tally, find_link
@@ -136,7 +136,7 @@ def _name_of(user_id: int) -> str:
 
 def _entries(name: str, tally: Tally) -> Iterator[Finding]:
     counts = (
-        f"{tally.read_count} entries can be read, {tally.skipped_count} say nothing more, "
+        f"{describe_count(tally.read_count, 'entry')} can be read, {tally.skipped_count} skipped, "
         f"{tally.refused_count} refused, {tally.partial_count} in part"
     )
     if tally.refused_count:
@@ -145,7 +145,8 @@ def _entries(name: str, tally: Tally) -> Iterator[Finding]:
     else:
         yield ok(name, counts, "entries")
     if tally.ahead_count:
-        text = f"{tally.ahead_count} entries are dated in the future: was the clock wrong when they were written?"
+        ahead = describe_count(tally.ahead_count, "entry")
+        text = f"{ahead} dated in the future: was the clock wrong when the tool wrote that?"
         yield warn(name, text, "dates")
     else:
         yield ok(name, "no entry is dated in the future", "dates")
