@@ -74,6 +74,7 @@ SENTENCES: dict[ObserverError, str] = {
     errors.StorageForeign(): "The database belongs to another program.",
     errors.BackupUnusable("/x", "it is damaged"): "/x cannot be restored: it is damaged.",
     errors.StorageNewer(): "The database was written by a newer version of this program.",
+    errors.StorageOlder(): "The database was written by an older version of this program.",
     errors.InstanceRunning(7, "http://h"): "AI Cost Observer already runs at http://h (process 7).",
     errors.InstanceRunning(None, None): "AI Cost Observer already runs.",
     errors.ServiceUnreachable("http://h"): "The running service at http://h does not answer.",
