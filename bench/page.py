@@ -12,9 +12,9 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 
 from bench.figure import Figure, Measurement, Setup, Unmeasurable
 from bench.intervals import median_interval
-from tests.ui.browser import FLAGS, BrowserMissing, find_browser
-from tests.ui.emulation import SOCKETS
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.fake_surroundings import SOCKETS
+from tests.ui.installed_browser import FLAGS, BrowserMissing, find_browser
+from tests.ui.restartable_service import Service, entry, now_ms
 
 _TASKS = 100_000
 _EVENTS = 100

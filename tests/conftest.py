@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.faults import counts
+from tests.faults import fault_counts
 
 # A busy machine is no fault of the code: no time counts. Nothing is kept on disk; a failure prints how to repeat it.
 settings.register_profile(
@@ -20,11 +20,11 @@ _PREFIX = "fault: "
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Let the test's report carry what the test has asked for, also from another process."""
-    counts.asked.clear()
+    fault_counts.asked.clear()
     try:
         yield
     finally:
-        item.user_properties += [(_PREFIX + fault, count) for fault, count in counts.asked.items()]
+        item.user_properties += [(_PREFIX + fault, count) for fault, count in fault_counts.asked.items()]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -37,4 +37,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 found.update((name.removeprefix(_PREFIX), count) for name, count in own.items())
     if found:
         terminalreporter.section("faults")
-        terminalreporter.write_line(counts.describe(found))
+        terminalreporter.write_line(fault_counts.describe(found))

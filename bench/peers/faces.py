@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.ui.service import free_port
+from tests.ui.restartable_service import free_port
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ANSWER_S = 60.0

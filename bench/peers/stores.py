@@ -13,7 +13,7 @@ from typing import TypeAlias
 from aico.features.demo.js_json import stringify
 from aico.features.demo.writer import replace_file
 from bench.peers.homes import Home, Kind, Request, Sums, Task
-from tests.emulator.sessions import SessionStore, core_metadata, editor_metadata, iso
+from tests.emulator.fake_session_store import SessionStore, core_metadata, editor_metadata, iso
 
 Json: TypeAlias = "dict[str, object]"
 

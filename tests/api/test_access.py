@@ -13,10 +13,10 @@ from starlette.types import Receive, Scope, Send
 from aico.api.login import LoginLinks
 from aico.api.security import SecurityMiddleware
 from aico.core.errors import TokenRequired
-from tests.api.answers import SECURITY_HEADERS
-from tests.api.asgi import Headers, handshake, request
+from tests.api.answer_checks import SECURITY_HEADERS
 from tests.api.conftest import AUTHORITY, Serve
-from tests.api.guarded import PAGE, TOKEN, call, caller, guarded, make_rules
+from tests.api.guarded_stand_in import PAGE, TOKEN, call, caller, guarded, make_rules
+from tests.api.raw_asgi_client import Headers, handshake, request
 
 BEARER = ("authorization", f"Bearer {TOKEN}")
 HOSTS = {

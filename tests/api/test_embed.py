@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.answers import SECURITY_HEADERS
+from tests.api.answer_checks import SECURITY_HEADERS
 from tests.api.conftest import Serve
 
 KIMI = "http://kimi.example:8000"

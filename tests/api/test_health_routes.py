@@ -13,9 +13,9 @@ from fastapi.openapi.models import OpenAPI
 from aico.api.page_routes import WEB
 from aico.core import errors
 from aico.core.events import WatcherState, WatcherStateChanged
-from tests.api.answers import check_problem, check_security_headers
+from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
-from tests.e2e.ledger import PRIVATE, entry
+from tests.e2e.fake_cline_ledger import PRIVATE, entry
 
 
 async def test_healthz_answers_while_the_process_is_up(api: Api) -> None:

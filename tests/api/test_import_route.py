@@ -16,9 +16,9 @@ from aico.core import errors
 from aico.features.ledger import importer
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.ledger.reader import Snapshot, read_snapshot
-from tests.api.answers import check_problem, check_security_headers
+from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
-from tests.e2e.ledger import PRIVATE, LedgerFile, entry, ledger_bytes
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry, ledger_bytes
 
 ROUTE = "/api/cline/import"
 RECEIPT = {

@@ -13,11 +13,11 @@ from aico.core.domain import Trigger
 from aico.core.settings import Settings
 from aico.services import kimi_monitor
 from aico.services.kimi_monitor import KimiMonitor
+from tests.api.application_on_port import live
 from tests.api.conftest import Api, Serve
-from tests.api.live import live
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.listener import Listener, listening
-from tests.services.proxies import Answer, kimi_proxy, never, saying
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.fake_page_socket import Listener, listening
+from tests.services.fake_kimi_proxies import Answer, kimi_proxy, never, saying
 
 HANG_S = 60
 SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test

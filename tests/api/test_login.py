@@ -10,10 +10,10 @@ import pytest
 
 from aico.api.login import COOKIE, COOKIE_LIFE_S, LINK_LIFE_S, LoginLinks, cookie_value
 from aico.core import errors
-from tests.api.answers import check_problem
-from tests.api.asgi import Headers, request
+from tests.api.answer_checks import check_problem
 from tests.api.conftest import AUTHORITY, Api, Serve
-from tests.api.guarded import TOKEN, call, caller, guarded
+from tests.api.guarded_stand_in import TOKEN, call, caller, guarded
+from tests.api.raw_asgi_client import Headers, request
 
 LATER_S = int(time.time()) + 86_400
 PROOF = cookie_value(TOKEN, LATER_S)

@@ -12,11 +12,11 @@ from aico.proxy.kimi_answer import KimiProxyAnswer
 from aico.proxy.kimi_proxy import KimiProxyClient
 from aico.services import metrics
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
-from tests.api.answers import check_security_headers
+from tests.api.answer_checks import check_security_headers
+from tests.api.application_on_port import live
 from tests.api.conftest import Api, Serve
-from tests.api.live import live
-from tests.e2e.ledger import PRIVATE, LedgerFile, entry, now_ms
-from tests.e2e.listener import listening
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry, now_ms
+from tests.e2e.fake_page_socket import listening
 
 LABELS = ("source", "model", "direction", "code", "state", "period", "le")
 

@@ -21,10 +21,10 @@ from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.main import create_service
-from tests.api.answers import SECURITY_HEADERS, check_security_headers
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.listener import listening
-from tests.house.readme import documented_python
+from tests.api.answer_checks import SECURITY_HEADERS, check_security_headers
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.fake_page_socket import listening
+from tests.house.readme_tables import documented_python
 
 PREFIX = "/observer"
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test

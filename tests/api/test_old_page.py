@@ -16,8 +16,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, entry
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 HANG_S = 60
 PAGE = "http://localhost:8000"

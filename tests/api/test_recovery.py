@@ -14,8 +14,8 @@ from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.proxy.running_service import RunningService
 from tests.api.conftest import Serve
-from tests.core.damage import set_contents
-from tests.e2e.ledger import LedgerFile, entry
+from tests.core.database_damage import set_contents
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from aico.api.login import LoginLinks
 from aico.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES, SecurityMiddleware
 from aico.core import errors
 from aico.core.errors import ObserverError
-from tests.api.answers import check_problem, check_security_headers
-from tests.api.asgi import handshake, request
+from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import AUTHORITY, Api, Serve
-from tests.api.guarded import TOKEN, guarded, make_rules
+from tests.api.guarded_stand_in import TOKEN, guarded, make_rules
+from tests.api.raw_asgi_client import handshake, request
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT", "DELETE"])

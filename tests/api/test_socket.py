@@ -18,10 +18,10 @@ from aico.api.schemas import UsageItem
 from aico.core import errors
 from aico.core.domain import Trigger
 from aico.services import messages
-from tests.api.answers import SECURITY_HEADERS
-from tests.api.live import Live, live
-from tests.e2e.ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.listener import Listener, listening
+from tests.api.answer_checks import SECURITY_HEADERS
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
+from tests.e2e.fake_page_socket import Listener, listening
 
 HANG_S = 60
 PAD = "x" * 256 * 1024

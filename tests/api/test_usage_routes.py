@@ -13,9 +13,9 @@ from aico.api.schemas import SummaryOut, UsageOut
 from aico.api.status_schemas import StatusOut
 from aico.core import errors
 from aico.core.domain import QUARTER_MS
-from tests.api.answers import check_problem, check_security_headers
+from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
-from tests.e2e.ledger import PRIVATE, entry, now_ms
+from tests.e2e.fake_cline_ledger import PRIVATE, entry, now_ms
 
 DAY_MS = 86_400_000
 START = 1_772_000_100_000 // DAY_MS * DAY_MS

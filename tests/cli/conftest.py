@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.supervisors import FakePrograms
+from tests.cli.fake_supervisors import FakePrograms
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ import pytest
 
 from aico import __version__
 from aico.core.settings import setting_names
-from tests.e2e.ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.server import (
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
+from tests.e2e.server_process import (
     HANG_S,
     ROOT,
     ServerProcess,

@@ -16,9 +16,9 @@ from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
 from aico.core.instance_lock import InstanceLock
 from aico.core.migrations import alembic_config
 from aico.core.upkeep.backups import BackupFolder, get_position
-from tests.core.damage import break_page, close_log, contents, failed_checks
-from tests.core.stores import list_names, read_rows
-from tests.e2e.ledger import LedgerFile, entry
+from tests.core.database_damage import break_page, close_log, contents, failed_checks
+from tests.core.repository_on_file import list_names, read_rows
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 DAY_MS = 86_400_000
 FIRST_MS = 1_772_323_200_000

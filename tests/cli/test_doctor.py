@@ -23,9 +23,9 @@ from aico.cli.service import find_supervisor
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
 from aico.services import notifier
-from tests.cli.supervisors import FakePrograms
-from tests.core.stores import copy_of_template
-from tests.e2e.ledger import LedgerFile, entry
+from tests.cli.fake_supervisors import FakePrograms
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL

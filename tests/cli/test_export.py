@@ -17,7 +17,7 @@ from aico.cli.moments import parse_moment
 from aico.core.errors import OutputFailed
 from aico.core.settings import Settings
 from aico.main import create_app
-from tests.e2e.ledger import LedgerFile, entry
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 DAY_MS = 86_400_000
 FIRST_MS = 1_772_323_200_000

@@ -21,9 +21,9 @@ import pytest
 from aico.cli.log import make_handler
 from aico.core.domain import Trigger
 from aico.core.settings import Settings
-from tests.api.live import Live, live
-from tests.e2e.ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.server import HANG_S, ROOT, environment, ledger_path
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
+from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
 
 BOX_END = "╰"
 

@@ -24,7 +24,7 @@ from aico.core.address import url_of
 from aico.core.errors import PortTaken, ServiceRefusal, SettingsError
 from aico.core.settings import Settings
 from aico.proxy.running_service import RunningService
-from tests.e2e.server import environment
+from tests.e2e.server_process import environment
 
 
 @pytest.fixture

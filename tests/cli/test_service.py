@@ -15,7 +15,7 @@ from aico.cli.service import purge
 from aico.cli.service.plan import MakeFolder, Write
 from aico.core.errors import SupervisorRefused
 from aico.core.instance_lock import InstanceLock
-from tests.cli.supervisors import FakePrograms
+from tests.cli.fake_supervisors import FakePrograms
 
 UNIT = "ai-cost-observer.service"
 USER = ["systemctl", "--user"]

@@ -12,7 +12,7 @@ import pytest
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, main
 from aico.cli.service import plan
-from tests.cli.supervisors import FakePrograms
+from tests.cli.fake_supervisors import FakePrograms
 
 DOMAIN = f"gui/{os.getuid()}"
 TARGET = f"{DOMAIN}/ai-cost-observer"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from aico.cli.service import launchd, systemd, wsl
 from aico.cli.service.plan import MARK
 from aico.cli.service.program import Program, is_plain
-from tests.cli.supervisors import FakePrograms
-from tests.ledger.ledgers import ANEW
+from tests.cli.fake_supervisors import FakePrograms
+from tests.ledger.handmade_ledgers import ANEW
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"

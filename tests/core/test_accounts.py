@@ -16,9 +16,9 @@ from aico.core.accounting import Amount, UsageChange, post_changes
 from aico.core.domain import TaskUsage
 from aico.core.filters import UsageFilter
 from aico.features.ledger.parser import parse_ledger
-from tests.core.books import Books, Sums, plus, sums_of
-from tests.core.ledgers import as_ledger, entries, winners
-from tests.core.stores import Store, open_store, read_rows, temporary_database, usage
+from tests.core.random_entries import as_ledger, entries, winners
+from tests.core.reference_accounts import Books, Sums, plus, sums_of
+from tests.core.repository_on_file import Store, open_store, read_rows, temporary_database, usage
 
 DOLLAR = 10**9
 

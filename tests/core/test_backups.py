@@ -15,8 +15,8 @@ import pytest
 from aico.core.errors import OutputFailed, StorageError
 from aico.core.upkeep.backups import DAILY_KEPT, BackupFolder, get_position, write_backup
 from aico.core.upkeep.inspection import Condition, inspect
-from tests.core.damage import break_page, copy_of_filled, failed_checks, find_pages
-from tests.core.stores import Store, list_names, open_store, read_rows, usage
+from tests.core.database_damage import break_page, copy_of_filled, failed_checks, find_pages
+from tests.core.repository_on_file import Store, list_names, open_store, read_rows, usage
 
 DAY = date(2026, 3, 1)
 

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aico.core.database import Database
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.migrations import alembic_config
-from tests.core.processes import second_process
-from tests.core.stores import copy_of_template, list_names, read_rows
+from tests.core.repository_on_file import copy_of_template, list_names, read_rows
+from tests.core.second_process import second_process
 
 HANG_S = 60
 """Ten times what a caller may have to wait: beyond it something hangs."""

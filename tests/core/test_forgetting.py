@@ -13,8 +13,8 @@ from aico.core.repository import UsageRepository
 from aico.core.upkeep.backups import get_position
 from aico.core.upkeep.forgetting import forget, preview_forgetting
 from aico.features.stores.diff import diff_usage
-from tests.core.damage import failed_checks
-from tests.core.stores import NOW_MS, Store, read_rows, usage
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import NOW_MS, Store, read_rows, usage
 
 TABLES = ("cline_task_usage", "usage_delta", "usage_task_day", "usage_task_model", "task_peak", "task_store")
 

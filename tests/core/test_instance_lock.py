@@ -11,7 +11,7 @@ import pytest
 
 from aico.core.errors import InstanceRunning, StorageError
 from aico.core.instance_lock import InstanceLock, LockHolder
-from tests.core.processes import second_process
+from tests.core.second_process import second_process
 
 URL = "http://127.0.0.1:8611"
 ACQUIRE = """

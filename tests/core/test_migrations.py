@@ -24,8 +24,8 @@ from aico.core.errors import StorageError, StorageNewer
 from aico.core.filters import UsageFilter
 from aico.core.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
 from aico.core.usage_statements import signed_models
-from tests.core.damage import failed_checks
-from tests.core.stores import NOW_MS, Row, copy_of_template, list_names, open_store, read_rows, usage
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import NOW_MS, Row, copy_of_template, list_names, open_store, read_rows, usage
 
 ROOT = Path(__file__).resolve().parents[2]
 REVISIONS = [step.revision for step in ScriptDirectory(str(migrations_path())).walk_revisions()][::-1]

@@ -22,7 +22,7 @@ from aico.core.upkeep.backups import BackupFolder, get_position
 from aico.core.upkeep.inspection import Condition, inspect
 from aico.core.upkeep.recovery import Recovery, find_recovery
 from aico.core.upkeep.sqlite_files import remove
-from tests.core.damage import (
+from tests.core.database_damage import (
     break_page,
     close_log,
     contents,
@@ -34,7 +34,7 @@ from tests.core.damage import (
     find_pages,
     set_contents,
 )
-from tests.core.stores import copy_of_template, list_names, open_store, read_rows, usage
+from tests.core.repository_on_file import copy_of_template, list_names, open_store, read_rows, usage
 
 ROWS = "SELECT * FROM cline_task_usage ORDER BY task_id"
 DELTAS = "SELECT * FROM usage_delta ORDER BY task_id, quarter, model"

@@ -20,8 +20,8 @@ from aico.core.repository import StoredState
 from aico.core.run_plan import FRESH_ROWS_MAX
 from aico.core.upkeep.forgetting import forget
 from aico.features.stores.diff import diff_usage
-from tests.core.damage import failed_checks
-from tests.core.stores import NOW_MS, Store, read_rows, usage
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import NOW_MS, Store, read_rows, usage
 
 
 def change_behind_its_back(store: Store, statement: str) -> None:

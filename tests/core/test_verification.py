@@ -11,8 +11,8 @@ import pytest
 from aico.core.database import Database
 from aico.core.repository import UsageRepository
 from aico.core.upkeep.verification import verify
-from tests.core.damage import break_page, copy_of_filled, failed_checks, find_pages
-from tests.core.stores import NOW_MS, Store, read_rows, usage
+from tests.core.database_damage import break_page, copy_of_filled, failed_checks, find_pages
+from tests.core.repository_on_file import NOW_MS, Store, read_rows, usage
 
 UPSETS = {
     "UPDATE cline_task_usage SET tokens_in = tokens_in + 1 WHERE task_id = 'task-00005'": {"tasks"},

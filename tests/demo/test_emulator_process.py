@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from aico.features.demo.entry import true_usage
-from aico.features.demo.growing import StepKind
 from aico.features.demo.texts import CANARY_PREFIX
-from tests.emulator.client import ClineProcess, EmulatorError
-from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.emulator.neighbours import NEIGHBOURS
-from tests.emulator.ways import ALL_WAYS, Way
+from aico.features.demo.work import StepKind
+from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.emulator.fake_cline_process import ClineProcess, EmulatorError
+from tests.emulator.forbidden_neighbours import NEIGHBOURS
+from tests.emulator.ledger_truth import true_usage
+from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
 NOW_MS = 1_772_000_000_000
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from aico.features.demo.js_json import number_text, stringify, stringify_pretty
+from aico.features.demo.js_json import number_text, stringify
+from tests.emulator.pretty_json import stringify_pretty
 
 
 @pytest.mark.parametrize(

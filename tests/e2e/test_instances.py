@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from aico.core.instance_lock import InstanceLock
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import ServerProcess, database_path, ledger_path, run_aico
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import ServerProcess, database_path, ledger_path, run_aico
 
 
 @pytest.fixture

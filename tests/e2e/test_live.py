@@ -14,14 +14,15 @@ import pytest
 
 from aico.core.domain import TaskUsage
 from aico.core.money import nano_usd
-from aico.features.demo.growing import StepKind
 from aico.features.demo.texts import CANARY_PREFIX
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.listener import Listener, listening
-from tests.e2e.server import ServerProcess, prepare_database
-from tests.emulator.client import ClineProcess
-from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.emulator.ways import ALL_WAYS
+from aico.features.demo.work import StepKind
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.fake_page_socket import Listener, listening
+from tests.e2e.server_process import ServerProcess, prepare_database
+from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.emulator.fake_cline_process import ClineProcess
+from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ways_of_writing import ALL_WAYS
 
 UPDATES = 200
 USAGE_PAGE = 1_000
@@ -67,7 +68,7 @@ def stored_bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
-async def follow(cline: ClineProcess, listener: Listener, kind: StepKind | None = None) -> None:
+async def follow(cline: ClineProcess, listener: Listener, kind: AnyStep | None = None) -> None:
     """Let Cline write one update, and return when the page holds what it changed."""
     await asyncio.to_thread(cline.step, 1, kind)
     await listener.until(lambda page: page.tasks == cline.expected)
@@ -96,7 +97,7 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ServerProc
                 for _ in range(UPDATES):
                     await follow(cline, page)
                 assert {update.way for update in cline.updates} == set(ALL_WAYS)
-                await follow(cline, page, StepKind.SETTLE)
+                await follow(cline, page, HarshStep.SETTLE)
                 truth = cline.expected
             receipts = [client.post("/api/cline/import").json() for _ in range(2)]
             usage = stored_usage(client)

@@ -7,12 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from aico.features.demo.growing import DEMO_WEIGHTS, HARSH_WEIGHTS, GrowingLedger
-from tests.emulator.commands import CommandReader, StepCommand
-from tests.emulator.neighbours import lay_out_neighbours
-from tests.emulator.protocol import Update
-from tests.emulator.scribe import Scribe
-from tests.emulator.ways import ALL_WAYS, Way
+from aico.features.demo.growing import DEMO_WEIGHTS
+from tests.emulator.command_reader import CommandReader, StepCommand
+from tests.emulator.fake_cline_writer import Scribe
+from tests.emulator.forbidden_neighbours import lay_out_neighbours
+from tests.emulator.harsh_ledger import HARSH_WEIGHTS, HarshLedger
+from tests.emulator.update_lines import Update
+from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
 
 class Options(argparse.Namespace):
@@ -72,7 +73,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _scribe(options: Options) -> Scribe:
-    ledger = GrowingLedger(
+    ledger = HarshLedger(
         options.seed,
         options.now_ms,
         task_count=options.tasks,

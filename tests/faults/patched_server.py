@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.e2e.server import ServerProcess
+from tests.e2e.server_process import ServerProcess
 
 VISIBLE = """
 from aico.cli import hardening

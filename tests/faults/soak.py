@@ -23,11 +23,11 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from tests.e2e.listener import listening
-from tests.e2e.server import ROOT, ServerProcess
-from tests.emulator.client import ClineProcess
-from tests.faults.audit import audit
-from tests.faults.counts import SEED_VARIABLE, SOAK_VARIABLE
+from tests.e2e.fake_page_socket import listening
+from tests.e2e.server_process import ROOT, ServerProcess
+from tests.emulator.fake_cline_process import ClineProcess
+from tests.faults.database_audit import audit
+from tests.faults.fault_counts import SEED_VARIABLE, SOAK_VARIABLE
 
 PAUSE_MAX_S = 1.5
 """Between two faults: with the time that they take, far more than thirty writes a minute."""

@@ -7,9 +7,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.core.damage import failed_checks
-from tests.core.stores import Store, copy_of_template, open_store, usage
-from tests.faults.counts import count_of, rng_of
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import Store, copy_of_template, open_store, usage
+from tests.faults.fault_counts import count_of, rng_of
 
 HANG_S = 60
 LONGEST = 1_500

@@ -17,13 +17,13 @@ from aico.core.database import Database
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.events import WatcherState
 from aico.core.migrations import alembic_config, migrate
-from tests.core.damage import close_log, contents, failed_checks, file_size_limit, fill, set_contents
-from tests.core.processes import second_process
-from tests.core.stores import Store, copy_of_template, list_names, read_rows
-from tests.e2e.ledger import LedgerFile, entry
-from tests.faults.counts import count_of
+from tests.core.database_damage import close_log, contents, failed_checks, file_size_limit, fill, set_contents
+from tests.core.repository_on_file import Store, copy_of_template, list_names, read_rows
+from tests.core.second_process import second_process
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.faults.fault_counts import count_of
 from tests.ledger.test_path_guard import as_ordinary_user
-from tests.services.watched import HANG_S, Watched, watching
+from tests.services.recorded_watcher import HANG_S, Watched, watching
 
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
 HOLD = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN EXCLUSIVE')"

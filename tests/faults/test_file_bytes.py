@@ -16,9 +16,9 @@ from aico.features.ledger import parser
 from aico.features.ledger.parser import ParsedLedger, parse_ledger
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.ledger.reader import read_snapshot
-from tests.faults.counts import IS_SOAK, count_of, rng_of
+from tests.faults.fault_counts import IS_SOAK, count_of, rng_of
 from tests.faults.fuzz_parser import check, generate
-from tests.ledger.ledgers import GOOD, entry, entry_of, ledger, ledger_of, length_of, parse, tasks
+from tests.ledger.handmade_ledgers import GOOD, entry, entry_of, ledger, ledger_of, length_of, parse, tasks
 
 
 def test_generated_ledgers_are_counted_or_refused() -> None:

@@ -17,14 +17,14 @@ from aico.core.errors import LedgerError
 from aico.core.repository import UsageRepository
 from aico.features.ledger.importer import LedgerImporter
 from aico.features.ledger.path_guard import LedgerGuard
-from tests.e2e.ledger import PRIVATE, LedgerFile, now_ms
-from tests.emulator.ways import ALL_WAYS, Way, write_ledger
-from tests.faults.accidents import ACCIDENTS, DECOY_ID, Accident, Scene
-from tests.faults.counts import SEED, count_of, rng_of
-from tests.faults.generations import Generations
-from tests.faults.restless_writer import HANG_S, writing
-from tests.ledger.store import Store
-from tests.services.watched import Watched, watching
+from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, now_ms
+from tests.emulator.ways_of_writing import ALL_WAYS, Way, write_ledger
+from tests.faults.fault_counts import SEED, count_of, rng_of
+from tests.faults.generation_ledgers import Generations
+from tests.faults.ledger_accidents import ACCIDENTS, DECOY_ID, Accident, Scene
+from tests.faults.nonstop_ledger_writer import HANG_S, writing
+from tests.ledger.stored_rows import Store
+from tests.services.recorded_watcher import Watched, watching
 
 TASKS = 12
 STORM_TASKS = 50

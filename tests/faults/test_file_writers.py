@@ -13,10 +13,10 @@ from aico.core.errors import LedgerFormat, LedgerNotFound, LedgerTooLarge
 from aico.features.ledger.parser import parse_ledger
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.ledger.reader import read_snapshot
-from tests.emulator.ways import Way
-from tests.faults.counts import SEED, count_of
-from tests.faults.generations import Generations
-from tests.faults.restless_writer import APPEND, writing
+from tests.emulator.ways_of_writing import Way
+from tests.faults.fault_counts import SEED, count_of
+from tests.faults.generation_ledgers import Generations
+from tests.faults.nonstop_ledger_writer import APPEND, writing
 
 MAX_BYTES = 64 << 20
 

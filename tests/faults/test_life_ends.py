@@ -17,12 +17,12 @@ import httpx
 import pytest
 
 from aico.core.instance_lock import InstanceLock
-from tests.e2e.listener import Listener, listening
-from tests.e2e.server import ROOT, database_path, ledger_path
-from tests.emulator.client import ClineProcess
-from tests.faults.audit import audit
-from tests.faults.counts import IS_SOAK, SEED, count_of, rng_of
-from tests.faults.nursery import HANG_S, Child, Nursery, nursery
+from tests.e2e.fake_page_socket import Listener, listening
+from tests.e2e.server_forker import HANG_S, ForkedServer, ServerForker, server_forker
+from tests.e2e.server_process import ROOT, database_path, ledger_path
+from tests.emulator.fake_cline_process import ClineProcess
+from tests.faults.database_audit import audit
+from tests.faults.fault_counts import IS_SOAK, SEED, count_of, rng_of
 
 UPDATES = 25
 """How much Cline writes while one service lives."""
@@ -31,16 +31,16 @@ DELAY_MAX_S = 0.02
 
 
 @pytest.fixture(scope="module")
-def services() -> Iterator[Nursery]:
+def services() -> Iterator[ServerForker]:
     """Start services in a moment."""
-    with nursery() as started:
+    with server_forker() as started:
         yield started
 
 
 def test_importer_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     """Before each statement and between them: what was committed is whole, and the next importer goes on there."""
     rounds = count_of("kills of an importer", quick=30, soak=2_000)
-    command = [sys.executable, "-m", "tests.faults.mortal_importer", str(rounds), str(SEED), str(tmp_path)]
+    command = [sys.executable, "-m", "tests.faults.importer_killer", str(rounds), str(SEED), str(tmp_path)]
     # It is no part of what is measured.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     limit_s = 3_600 if IS_SOAK else 600
@@ -54,17 +54,17 @@ def test_importer_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
 class Life:
     """A Cline that writes, and services that begin and end beside it."""
 
-    def __init__(self, services: Nursery, folder: Path, cline: ClineProcess, rng: Random) -> None:
+    def __init__(self, services: ServerForker, folder: Path, cline: ClineProcess, rng: Random) -> None:
         self.services, self.folder, self.cline, self.rng = services, folder, cline, rng
         self.database = database_path(folder)
 
-    async def start(self) -> Child:
+    async def start(self) -> ForkedServer:
         """Start a service and return when it serves."""
         child = await asyncio.to_thread(self.services.start, self.folder)
         await asyncio.to_thread(child.wait_for_box)
         return child
 
-    async def end_under_load(self, number: signal.Signals) -> tuple[int, Child]:
+    async def end_under_load(self, number: signal.Signals) -> tuple[int, ForkedServer]:
         """Let a service import and tell pages of it; end it at a random moment; return the code that it ended with.
 
         Fails unless the database is whole then and holds everything that the pages were told.
@@ -119,7 +119,7 @@ class Life:
             await told
 
 
-async def test_service_killed_under_load_loses_nothing_that_it_told(services: Nursery, tmp_path: Path) -> None:
+async def test_service_killed_under_load_loses_nothing_that_it_told(services: ServerForker, tmp_path: Path) -> None:
     """A kill leaves a whole database with everything that pages were told; the next service is ready at once."""
     rounds = count_of("kills of a service", quick=6, soak=200)
     with ClineProcess(ledger_path(tmp_path), seed=SEED, task_count=30) as cline:
@@ -130,7 +130,7 @@ async def test_service_killed_under_load_loses_nothing_that_it_told(services: Nu
         await life.settle()
 
 
-async def test_service_told_to_end_under_load_ends_well(services: Nursery, tmp_path: Path) -> None:
+async def test_service_told_to_end_under_load_ends_well(services: ServerForker, tmp_path: Path) -> None:
     """SIGTERM and SIGINT with open sockets and imports under way: exit code 0, last change kept, lock given back."""
     rounds = count_of("ends under load", quick=10, soak=100)
     with ClineProcess(ledger_path(tmp_path), seed=SEED + 1, task_count=30) as cline:

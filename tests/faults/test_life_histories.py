@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from aico.core.domain import TaskUsage
-from tests.core.stores import NOW_MS
-from tests.faults.counts import IS_SOAK, SEED, count_of
-from tests.faults.life_model import World, impatient
+from tests.core.repository_on_file import NOW_MS
+from tests.faults.fault_counts import IS_SOAK, SEED, count_of
+from tests.faults.stepped_service import World, impatient
 
 T = TypeVar("T")
 QUARTER_MS = 900_000

@@ -20,11 +20,11 @@ from aico.core.events import WatcherState
 from aico.features.ledger import path_guard
 from aico.features.ledger import reader as reader_module
 from aico.features.stores.identity import FileIdentity
-from tests.core.stores import read_rows, usage
-from tests.e2e.ledger import LedgerFile
-from tests.faults.counts import IS_SOAK, count_of
-from tests.faults.life_model import RUN_LIMIT, World, impatient
-from tests.faults.long_life import WARM_UP
+from tests.core.repository_on_file import read_rows, usage
+from tests.e2e.fake_cline_ledger import LedgerFile
+from tests.faults.fault_counts import IS_SOAK, count_of
+from tests.faults.leak_measurement import WARM_UP
+from tests.faults.stepped_service import RUN_LIMIT, World, impatient
 
 ROOT = Path(__file__).resolve().parents[2]
 GROWTH_MAX_BYTES = 150
@@ -57,7 +57,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 def test_nothing_grows_over_many_updates(tmp_path: Path) -> None:
     """After a while an update leaves nothing behind: no memory, no descriptor, no task, no thread."""
     updates = count_of("updates of one life", quick=300, soak=20_000)
-    command = [sys.executable, "-m", "tests.faults.long_life", str(tmp_path.resolve()), str(updates)]
+    command = [sys.executable, "-m", "tests.faults.leak_measurement", str(tmp_path.resolve()), str(updates)]
     # It is no part of what is measured.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     limit_s = 3_600 if IS_SOAK else 600

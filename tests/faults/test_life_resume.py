@@ -15,13 +15,14 @@ from websockets.exceptions import ConnectionClosed
 
 from aico.api.schemas import UsageItem
 from aico.core.domain import TaskUsage, Trigger
-from aico.features.demo.growing import HARSH_WEIGHTS, GrowingLedger, StepKind
+from aico.features.demo.work import StepKind
 from aico.features.demo.writer import write_by_rename
 from aico.services import hub as hub_module
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, now_ms
-from tests.faults.audit import audit
-from tests.faults.counts import SEED, count_of, rng_of
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
+from tests.emulator.harsh_ledger import AnyStep, HarshLedger
+from tests.faults.database_audit import audit
+from tests.faults.fault_counts import SEED, count_of, rng_of
 
 HANG_S = 60.0
 PAGES = 8
@@ -125,7 +126,7 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
     """Over random disconnects, with and without a goodbye, no page misses a change, hears one twice, or is wrong."""
     disconnects = count_of("disconnects", quick=200, soak=1_000)
     rng = rng_of("disconnects")
-    cline = GrowingLedger(SEED, now_ms(), task_count=20, weights=HARSH_WEIGHTS)
+    cline = HarshLedger(SEED, now_ms(), task_count=20)
     async with live(ledger) as served:
         pages = [WanderingPage(served, Random(rng.random())) for _ in range(PAGES)]  # noqa: S311 - reproducible
         wandering = asyncio.gather(*(page.wander(disconnects // PAGES) for page in pages))
@@ -149,7 +150,7 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
     assert audit(served.service.database.path).tasks == stored
 
 
-async def save_and_import(served: Live, cline: GrowingLedger, kind: StepKind | None = None) -> None:
+async def save_and_import(served: Live, cline: HarshLedger, kind: AnyStep | None = None) -> None:
     """Let Cline do one thing and save, and import it.
 
     The tasks bear the time of this machine: by its own clock a ledger that is saved thousands of times is a day ahead,

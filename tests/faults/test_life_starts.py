@@ -14,11 +14,11 @@ import pytest
 from aico.cli import serve as serve_module
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import database_path, ledger_path
-from tests.faults.audit import audit
-from tests.faults.counts import count_of
-from tests.faults.nursery import Child, nursery
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_forker import ForkedServer, server_forker
+from tests.e2e.server_process import database_path, ledger_path
+from tests.faults.database_audit import audit
+from tests.faults.fault_counts import count_of
 
 AT_ONCE = 10
 URL = "http://127.0.0.1:1"
@@ -28,7 +28,7 @@ def test_of_many_starts_at_once_one_serves_and_the_others_say_where(tmp_path: Pa
     """Ten starts of one moment, again and again, also after a kill: one address, and success for all."""
     rounds = count_of("starts of one moment, ten each", quick=2, soak=50)
     LedgerFile(ledger_path(tmp_path)).write(entry("1"))
-    with nursery() as services:
+    with server_forker() as services:
         for number in range(rounds):
             children = [services.start(tmp_path) for _ in range(AT_ONCE)]
             serving = [child for child in children if is_serving(child, children)]
@@ -45,7 +45,7 @@ def test_of_many_starts_at_once_one_serves_and_the_others_say_where(tmp_path: Pa
     assert set(audit(database_path(tmp_path)).tasks) <= {"1"}
 
 
-def is_serving(child: Child, children: list[Child]) -> bool:
+def is_serving(child: ForkedServer, children: list[ForkedServer]) -> bool:
     """Return whether ``child`` is the one that serves, when it has said something."""
     deadline = time.monotonic() + 40
     while not child.output():

@@ -15,11 +15,11 @@ from websockets.exceptions import ConnectionClosed
 
 from aico.cli.connection_limits import BACKLOG, ConnectionLimits
 from aico.core.domain import Trigger
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.listener import listening
-from tests.faults.counts import count_of, rng_of
-from tests.faults.wire import Wire, ask_for_socket, frame, get, open_wire, until, wire
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.fake_page_socket import listening
+from tests.faults.fault_counts import count_of, rng_of
+from tests.faults.raw_tcp_client import Wire, ask_for_socket, frame, get, open_wire, until, wire
 
 PLACES = 40
 HEALTHY, STALLED = 200, 100

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from aico.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, entry
-from tests.faults.wire import ask_for_socket, frame, get, until, wire
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.faults.raw_tcp_client import ask_for_socket, frame, get, until, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

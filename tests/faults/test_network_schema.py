@@ -10,8 +10,8 @@ from pathlib import Path
 from aico.api.openapi import PROBLEM_TYPE
 from aico.core.settings import Settings
 from aico.main import create_app
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import ServerProcess, environment, ledger_path
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import ServerProcess, environment, ledger_path
 
 RULES = Path(__file__).with_name("schemathesis.toml")
 HANG_S = 600

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from aico.cli.connection_limits import ConnectionLimits
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, entry
-from tests.faults.wire import HANG_S, ask_for_socket, frame, get, open_wire, until, wire
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.faults.raw_tcp_client import HANG_S, ask_for_socket, frame, get, open_wire, until, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

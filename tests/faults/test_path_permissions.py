@@ -12,9 +12,9 @@ import pytest
 from aico.core.database import Database
 from aico.core.domain import TaskUsage
 from aico.core.events import WatcherState
-from tests.e2e.ledger import LedgerFile, entry
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.ledger.test_path_guard import as_ordinary_user
-from tests.services.watched import Watched, watching
+from tests.services.recorded_watcher import Watched, watching
 
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
 

@@ -11,7 +11,7 @@ import pytest
 
 from aico.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused
 from aico.features.ledger.path_guard import LedgerGuard
-from tests.faults.counts import count_of
+from tests.faults.fault_counts import count_of
 from tests.ledger.test_swap_race import OURS, SECRET, read_once, swapping
 
 TRIES_MAX = 20_000_000

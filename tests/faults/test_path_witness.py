@@ -11,11 +11,20 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.ledger import entry, ledger_bytes
-from tests.e2e.server import HANG_S, ServerProcess, run_aico
-from tests.emulator.neighbours import lay_out_neighbours
-from tests.faults.counts import SEED, count_of
-from tests.faults.inotify import ACCESS, CREATE, DELETE, IS_DIRECTORY, MOVED, OPEN, Inotify, watching_folders
+from tests.e2e.fake_cline_ledger import entry, ledger_bytes
+from tests.e2e.server_process import HANG_S, ServerProcess, run_aico
+from tests.emulator.forbidden_neighbours import lay_out_neighbours
+from tests.faults.fault_counts import SEED, count_of
+from tests.faults.opened_files_witness import (
+    ACCESS,
+    CREATE,
+    DELETE,
+    IS_DIRECTORY,
+    MOVED,
+    OPEN,
+    Inotify,
+    watching_folders,
+)
 
 
 class Cline:

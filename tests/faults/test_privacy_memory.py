@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import HANG_S
-from tests.faults.canaries import DAMAGES, HELD_MODEL, MARK, STRANGE, ledger
-from tests.faults.memory import search_memory
+from tests.e2e.server_process import HANG_S
+from tests.faults.canary_ledger import DAMAGES, HELD_MODEL, MARK, STRANGE, ledger
+from tests.faults.memory_search import search_memory
 from tests.faults.patched_server import BUG_IN_THE_PARSER, VISIBLE, PatchedServer
 
 AT_REST = {"AICO_RESCAN_INTERVAL_S": "0", "AICO_LOG_LEVEL": "debug", "AICO_READ_ATTEMPTS": "3"}

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.listener import listening
-from tests.e2e.server import ServerProcess, run_aico
-from tests.emulator.neighbours import NEIGHBOURS
-from tests.faults.canaries import DAMAGES, FIELD_MARK, HELD_MODEL, MARK, STRANGE, good_entry, ledger
-from tests.faults.memory import encodings_of
+from tests.e2e.fake_page_socket import listening
+from tests.e2e.server_process import ServerProcess, run_aico
+from tests.emulator.forbidden_neighbours import NEIGHBOURS
+from tests.faults.canary_ledger import DAMAGES, FIELD_MARK, HELD_MODEL, MARK, STRANGE, good_entry, ledger
+from tests.faults.memory_search import encodings_of
 from tests.faults.patched_server import BUG_IN_THE_PARSER, PatchedServer
 
 DEBUG = {"AICO_LOG_LEVEL": "debug", "AICO_READ_ATTEMPTS": "2"}

@@ -19,10 +19,10 @@ import pytest
 
 from aico.cli import EXIT_OK, build_parser, main
 from aico.core.migrations import migrate
-from tests.cli.supervisors import FakePrograms
-from tests.core.stores import copy_of_template
-from tests.e2e.ledger import LedgerFile, entry
-from tests.house.documents import ROOT, Block, list_blocks, list_documents, list_spans
+from tests.cli.fake_supervisors import FakePrograms
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.house.documented_commands import ROOT, Block, list_blocks, list_documents, list_spans
 
 UNTIL_TOLD = {None, "serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")

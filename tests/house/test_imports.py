@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import aico
-from tests.core.stores import copy_of_template
+from tests.core.repository_on_file import copy_of_template
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("fastapi", "starlette", "uvicorn")

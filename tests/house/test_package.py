@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from aico import __version__
-from tests.e2e.server import HANG_S, ServerProcess
-from tests.house.readme import documented_python
+from tests.e2e.server_process import HANG_S, ServerProcess
+from tests.house.readme_tables import documented_python
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = """

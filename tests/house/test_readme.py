@@ -16,7 +16,7 @@ from aico.core.domain import RejectionCode
 from aico.core.errors import ObserverError
 from aico.core.settings import ENV_PREFIX, Settings, setting_names
 from aico.main import create_app
-from tests.house.readme import read_table
+from tests.house.readme_tables import read_table
 
 NOT_IN_THE_SCHEMA = {"GET /", "GET /embed", "GET /login", "POST /login", "GET /openapi.json", "GET /ws"}
 ABSTRACT = {"StoreError", "LedgerError", "SessionsError", "RequestRefused"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.documents import ROOT, list_blocks, list_documents, words_of_line
+from tests.house.documented_commands import ROOT, list_blocks, list_documents, words_of_line
 
 ENGLISH, FRENCH = ROOT / "README.md", ROOT / "README.fr.md"
 SAME_CELLS = {

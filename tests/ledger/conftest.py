@@ -10,8 +10,8 @@ import pytest
 from aico.core.database import Database
 from aico.core.domain import CLINE
 from aico.core.repository import UsageRepository
-from tests.core.stores import copy_of_template
-from tests.ledger.store import NOW_MS, Store
+from tests.core.repository_on_file import copy_of_template
+from tests.ledger.stored_rows import NOW_MS, Store
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from aico.core.accounting import UsageChange
 from aico.core.domain import TaskUsage
 from aico.features.stores.diff import UsageDiff, diff_usage
-from tests.ledger.ledgers import ANEW, GOOD, tasks
+from tests.ledger.handmade_ledgers import ANEW, GOOD, tasks
 
 STORED = {GOOD.task_id: GOOD}
 

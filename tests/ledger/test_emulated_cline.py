@@ -15,11 +15,11 @@ from aico.core.repository import UsageRepository
 from aico.features.demo.texts import CANARY_PREFIX
 from aico.features.ledger.importer import LedgerImporter
 from aico.features.ledger.path_guard import LedgerGuard
-from tests.emulator.client import ClineProcess
-from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.emulator.protocol import Update
-from tests.emulator.ways import ALL_WAYS
-from tests.ledger.store import Store
+from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.emulator.fake_cline_process import ClineProcess
+from tests.emulator.update_lines import Update
+from tests.emulator.ways_of_writing import ALL_WAYS
+from tests.ledger.stored_rows import Store
 
 UPDATES = 150
 BROKEN = sorted(

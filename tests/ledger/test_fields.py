@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aico.core.domain import Rejection, RejectionCode, TaskUsage
 from aico.features.ledger.fields import judge_entry
-from tests.ledger.ledgers import ANEW, CANARY, GOOD, entry, judged, ledger, parse
+from tests.ledger.handmade_ledgers import ANEW, CANARY, GOOD, entry, judged, ledger, parse
 
 CODE = RejectionCode
 COUNT_FIELDS = ("tokensIn", "tokensOut")

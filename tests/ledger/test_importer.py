@@ -27,9 +27,9 @@ from aico.features.ledger.pieces import cut
 from aico.features.ledger.reader import Snapshot, read_snapshot
 from aico.features.stores.identity import FileIdentity, identity_of, text_of
 from aico.features.stores.steps import ImportStep
-from tests.ledger.interference import DisturbedGuard, disturb_reading
-from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, rejections, tasks
-from tests.ledger.store import NOW_MS, Store
+from tests.ledger.disturbed_reading import DisturbedGuard, disturb_reading
+from tests.ledger.handmade_ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, rejections, tasks
+from tests.ledger.stored_rows import NOW_MS, Store
 
 MAX_BYTES = 2 << 20
 RETRIES_S = [0.05, 0.1, 0.2, 0.4, 0.8]

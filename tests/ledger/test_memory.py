@@ -10,7 +10,7 @@ import pytest
 from aico.features.ledger.memory import OWN_PAGES_BYTES, LedgerBytes, allocate, give_back, is_used_up, wipe
 from aico.features.ledger.parser import parse_ledger
 from aico.features.ledger.pieces import cut, parse_pieces, spans_of
-from tests.ledger.ledgers import entry
+from tests.ledger.handmade_ledgers import entry
 
 _FLAWS = {
     "whole": b"",

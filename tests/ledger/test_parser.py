@@ -10,8 +10,19 @@ import pytest
 from aico.core.domain import RejectionCode
 from aico.core.errors import LedgerFormat
 from aico.features.ledger.parser import ParsedLedger, parse_ledger
-from tests.emulator.hazards import BROKEN_ENTRIES
-from tests.ledger.ledgers import CANARY, GOOD, entry, entry_of, ledger, ledger_of, length_of, parse, rejections, tasks
+from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.ledger.handmade_ledgers import (
+    CANARY,
+    GOOD,
+    entry,
+    entry_of,
+    ledger,
+    ledger_of,
+    length_of,
+    parse,
+    rejections,
+    tasks,
+)
 
 BOM = b"\xef\xbb\xbf"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.core.errors import LedgerFormat
-from tests.ledger.ledgers import ANEW, CANARY, entry, entry_of, ledger, length_of, parse, tasks
+from tests.ledger.handmade_ledgers import ANEW, CANARY, entry, entry_of, ledger, length_of, parse, tasks
 
 FIELDS = ("id", "ts", "tokensIn", "tokensOut", "totalCost", "modelId", "task", "size")
 HAZARDS = (

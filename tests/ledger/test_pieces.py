@@ -14,7 +14,7 @@ from aico.core.errors import LedgerFormat
 from aico.features.ledger.parser import ParsedLedger
 from aico.features.ledger.pieces import Piece, PiecewiseLedger, cut, parse_pieces, spans_of
 from aico.features.stores.diff import diff_usage
-from tests.ledger.ledgers import ANEW, GOOD, entry, entry_of, ledger, ledger_of, parse, tasks
+from tests.ledger.handmade_ledgers import ANEW, GOOD, entry, entry_of, ledger, ledger_of, parse, tasks
 from tests.ledger.test_parser_properties import BAD_ELEMENTS
 
 SMALL = 500

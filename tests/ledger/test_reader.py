@@ -15,8 +15,8 @@ from aico.core.errors import LedgerNotFound, LedgerPathRefused, LedgerTooLarge, 
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.ledger.reader import AHEAD_MS, YOUNG_MS, Fingerprint, Snapshot, read_snapshot
 from aico.features.stores.identity import identity_of
-from tests.ledger.interference import DisturbedGuard, disturb_reading
-from tests.ledger.ledgers import CANARY, entry, ledger
+from tests.ledger.disturbed_reading import DisturbedGuard, disturb_reading
+from tests.ledger.handmade_ledgers import CANARY, entry, ledger
 
 MAX_BYTES = 1 << 20
 LONG_AGO_MS = 1_772_000_000_000

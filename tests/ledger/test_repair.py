@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.features.ledger.repair import DEPTH_MAX, mend_surrogates, repair
-from tests.ledger.ledgers import ANEW
+from tests.ledger.handmade_ledgers import ANEW
 
 PIECES = (
     *("\\ud83d", "\\uD83D", "\\uDBFF", "\\ude80", "\\uDe80", "\\udfff", "\\ud83d\\ude80"),

@@ -26,7 +26,7 @@ READS_MAX = 300_000
 @contextmanager
 def swapping(one: Path, other: Path) -> Iterator[None]:
     """Exchange two names in a second process for the time of the block."""
-    command = [sys.executable, "-m", "tests.ledger.swapper", str(one), str(other)]
+    command = [sys.executable, "-m", "tests.ledger.name_swapper", str(one), str(other)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
         try:
             yield

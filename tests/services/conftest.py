@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aico.core.database import Database
-from tests.core.stores import copy_of_template
-from tests.e2e.ledger import LedgerFile
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.fake_cline_ledger import LedgerFile
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from aico.core.errors import StorageError
 from aico.core.upkeep.backups import BackupFolder
 from aico.services.backups import DailyBackups
-from tests.core.damage import failed_checks
-from tests.core.stores import Store, copy_of_template, open_store, usage
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import Store, copy_of_template, open_store, usage
 
 DAY_MS = 86_400_000
 

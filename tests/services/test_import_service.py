@@ -23,7 +23,7 @@ from aico.features.stores.identity import FileIdentity
 from aico.features.stores.steps import ImportStep
 from aico.services.import_service import ImportService, describe
 from aico.services.import_ticket import Ticket
-from tests.e2e.ledger import LedgerFile, entry, now_ms
+from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
 
 HANG_S = 60
 

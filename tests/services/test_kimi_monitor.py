@@ -13,7 +13,7 @@ from aico.proxy.kimi_answer import KimiProxyAnswer
 from aico.proxy.kimi_proxy import BODY_MAX_BYTES, KimiProxyClient
 from aico.services import kimi_monitor
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
-from tests.services.proxies import Answer, babbling, dripping, endless, hanging_up, kimi_proxy, never, saying
+from tests.services.fake_kimi_proxies import Answer, babbling, dripping, endless, hanging_up, kimi_proxy, never, saying
 
 HANG_S = 60
 SHORT_S = 0.3

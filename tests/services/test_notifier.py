@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aico.services.notifier import Notifier
-from tests.e2e.ledger import LedgerFile, entry
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 HANG_S = 60
 

@@ -19,7 +19,7 @@ from aico.core.settings import Settings
 from aico.services import messages
 from aico.services.service import ObserverService, socket_limit
 from aico.services.status import get_status
-from tests.e2e.ledger import LedgerFile, entry, now_ms
+from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
 
 HANG_S = 60
 

@@ -24,8 +24,8 @@ from aico.features.stores.identity import FileIdentity, Look
 from aico.services import notifier as notifier_module
 from aico.services import watcher as watcher_module
 from aico.services.watcher import WatchTimes
-from tests.e2e.ledger import LedgerFile, entry, ledger_bytes
-from tests.services.watched import FAST, HANG_S, Outcome, Watched, watching
+from tests.e2e.fake_cline_ledger import LedgerFile, entry, ledger_bytes
+from tests.services.recorded_watcher import FAST, HANG_S, Outcome, Watched, watching
 
 WATCHING, WAITING = WatcherState.WATCHING, WatcherState.WAITING
 DEGRADED, FAILED = WatcherState.DEGRADED, WatcherState.FAILED

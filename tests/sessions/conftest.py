@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from aico.core.database import Database
-from tests.core.stores import copy_of_template
-from tests.emulator.sessions import SessionStore
-from tests.sessions.stores import opened, store_path
+from tests.core.repository_on_file import copy_of_template
+from tests.emulator.fake_session_store import SessionStore
+from tests.sessions.store_imports import opened, store_path
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from aico.cli.status import _is_well, _lines
 from aico.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
 from aico.core.settings import Settings, load_settings
 from aico.features.ledger.places import find_session_stores, list_known_places, list_session_places
-from tests.e2e.ledger import LedgerFile, entry
-from tests.emulator.sessions import SessionStore, editor_metadata
-from tests.sessions.inotify import witnessing
-from tests.sessions.stores import opened
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.emulator.fake_session_store import SessionStore, editor_metadata
+from tests.sessions.folder_witness import witnessing
+from tests.sessions.store_imports import opened
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 
 from aico.features.sessions.image import lay_over, read_image
 from aico.features.sessions.opening import Refused, StoreDirectory
-from tests.emulator.session_writer import SessionProcess
-from tests.sessions.stores import MAX_BYTES
+from tests.emulator.fake_session_process import SessionProcess
+from tests.sessions.store_imports import MAX_BYTES
 
 PAGE_SIZES = (512, 4096, 65536)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.emulator.session_writer import SessionProcess
-from tests.emulator.sessions import editor_metadata
-from tests.faults.canaries import MARK
-from tests.faults.memory import search_memory
+from tests.emulator.fake_session_process import SessionProcess
+from tests.emulator.fake_session_store import editor_metadata
+from tests.faults.canary_ledger import MARK
+from tests.faults.memory_search import search_memory
 from tests.faults.patched_server import VISIBLE, PatchedServer
-from tests.sessions.stores import store_path
+from tests.sessions.store_imports import store_path
 
 HELD_ID = "a-session-that-was-read"
 

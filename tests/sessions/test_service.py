@@ -18,11 +18,11 @@ from aico.core.settings import Settings
 from aico.services.metrics import render_metrics
 from aico.services.service import ObserverService
 from aico.services.status import get_status
-from tests.e2e.ledger import LedgerFile, entry, now_ms
-from tests.emulator.session_writer import SessionProcess
-from tests.emulator.sessions import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
-from tests.sessions.inotify import READING, Deed, witnessing
-from tests.sessions.stores import opened
+from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
+from tests.emulator.fake_session_process import SessionProcess
+from tests.emulator.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
+from tests.sessions.folder_witness import READING, Deed, witnessing
+from tests.sessions.store_imports import opened
 
 HANG_S = 60.0
 DAY_MS = 86_400_000

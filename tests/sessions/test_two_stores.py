@@ -14,8 +14,8 @@ from aico.core.domain import ImportReceipt, Store, Trigger
 from aico.core.errors import LedgerNotFound, LedgerUnreadable, SessionsBusy, SessionsNotFound, StoreError
 from aico.features.stores.steps import ImportStep
 from aico.services.import_service import ImportService
-from tests.e2e.ledger import now_ms
-from tests.sessions.stores import new_repository
+from tests.e2e.fake_cline_ledger import now_ms
+from tests.sessions.store_imports import new_repository
 
 Outcome: TypeAlias = "ImportReceipt | BaseException"
 HANG_S = 60

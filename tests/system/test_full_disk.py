@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.core.damage import failed_checks
-from tests.core.stores import read_rows
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import ServerProcess
-from tests.faults.counts import count_of
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import read_rows
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import ServerProcess
+from tests.faults.fault_counts import count_of
 
 _BLOCK = bytes(4096)
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.server import ROOT
-from tests.faults.counts import SEED, count_of, rng_of
+from tests.e2e.server_process import ROOT
+from tests.faults.fault_counts import SEED, count_of, rng_of
 from tests.faults.fuzz_parser import write_corpus
 
 HANG_S = 4 * 3600

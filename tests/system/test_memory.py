@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import ServerProcess
-from tests.faults.canaries import HELD_MODEL, MARK, STRANGE, ledger
-from tests.faults.memory import search_memory
+from tests.e2e.server_process import ServerProcess
+from tests.faults.canary_ledger import HELD_MODEL, MARK, STRANGE, ledger
+from tests.faults.memory_search import search_memory
 
 CAP_SYS_PTRACE = 1 << 19  # Source: capabilities(7)
 AT_REST = {"AICO_RESCAN_INTERVAL_S": "0"}

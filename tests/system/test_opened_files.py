@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.ledger import entry, ledger_bytes
-from tests.e2e.server import HANG_S, ROOT, ServerProcess, environment
-from tests.emulator.neighbours import lay_out_neighbours
-from tests.emulator.ways import ALL_WAYS, write_ledger
-from tests.faults.counts import rng_of
-from tests.system.tracing import Call, read_calls, strace_command
+from tests.e2e.fake_cline_ledger import entry, ledger_bytes
+from tests.e2e.server_process import HANG_S, ROOT, ServerProcess, environment
+from tests.emulator.forbidden_neighbours import lay_out_neighbours
+from tests.emulator.ways_of_writing import ALL_WAYS, write_ledger
+from tests.faults.fault_counts import rng_of
+from tests.system.system_call_trace import Call, read_calls, strace_command
 
 LOOKS = {"stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2"}
 """Calls that tell of a file what its directory knows, and nothing of its contents."""

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import ServerProcess
-from tests.system.prometheus import ROOT, Prometheus, prometheus, promtool
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import ServerProcess
+from tests.system.real_prometheus import ROOT, Prometheus, prometheus, promtool
 
 JOB = 'job="ai-cost-observer"'
 SETTINGS = {

@@ -12,10 +12,10 @@ import pytest
 
 from aico.cli.service.program import Program
 from aico.cli.service.systemd import UNIT, unit_text
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import HANG_S, ServerProcess, ledger_path
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import HANG_S, ServerProcess, ledger_path
 
-CONFINED = [sys.executable, "-m", "tests.system.confined"]
+CONFINED = [sys.executable, "-m", "tests.system.run_confined"]
 AWKWARD = ("plain", "a b", "100% %h", "$HOME ${X}", 'say "x"', "it's", "back\\slash", "Ünïcödé 観測", "a=b;c")
 WRONG = {
     "ProtectSystem=strict": "ProtectSystem=strictly",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.ledger import entry, ledger_bytes
-from tests.emulator.neighbours import lay_out_neighbours
-from tests.emulator.session_writer import SessionProcess
-from tests.emulator.sessions import editor_metadata
-from tests.sessions.stores import traits_of
+from tests.e2e.fake_cline_ledger import entry, ledger_bytes
+from tests.emulator.fake_session_process import SessionProcess
+from tests.emulator.fake_session_store import editor_metadata
+from tests.emulator.forbidden_neighbours import lay_out_neighbours
+from tests.sessions.folder_traits import traits_of
+from tests.system.system_call_trace import read_calls
 from tests.system.test_opened_files import LOOKS, WATCHES, TracedServer, lines, run_traced
-from tests.system.tracing import read_calls
 
 STORE = "sessions.db"
 

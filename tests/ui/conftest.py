@@ -11,11 +11,11 @@ from typing import Literal, Protocol
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.core.stores import copy_of_template
-from tests.faults.nursery import Nursery, nursery
-from tests.ui.browser import launch
-from tests.ui.service import Service
-from tests.ui.watch import Observed
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.server_forker import ServerForker, server_forker
+from tests.ui.installed_browser import launch
+from tests.ui.observed_page import Observed
+from tests.ui.restartable_service import Service
 
 HANG_MS = 60_000
 """Whatever takes longer hangs; a machine with much else to do is slower than the library thinks."""
@@ -56,28 +56,28 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def service_nursery() -> Iterator[Nursery]:
+def service_forker() -> Iterator[ServerForker]:
     """Start what starts every service: importing the same for each of them took longer than most tests."""
-    with nursery() as started:
+    with server_forker() as started:
         yield started
 
 
 @pytest.fixture
-def make_service(tmp_path: Path, service_nursery: Nursery) -> Iterator[ServiceMaker]:
+def make_service(tmp_path: Path, service_forker: ServerForker) -> Iterator[ServiceMaker]:
     """Make services (not started) whose settings come as keyword arguments; end them all after the test."""
-    with _maker(tmp_path, service_nursery) as make:
+    with _maker(tmp_path, service_forker) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
-def make_shared(tmp_path_factory: pytest.TempPathFactory, service_nursery: Nursery) -> Iterator[ServiceMaker]:
+def make_shared(tmp_path_factory: pytest.TempPathFactory, service_forker: ServerForker) -> Iterator[ServiceMaker]:
     """Make services that serve every test of a module: tests that only look share one."""
-    with _maker(tmp_path_factory.mktemp("shared"), service_nursery) as make:
+    with _maker(tmp_path_factory.mktemp("shared"), service_forker) as make:
         yield make
 
 
 @contextmanager
-def _maker(parent: Path, service_nursery: Nursery) -> Iterator[ServiceMaker]:
+def _maker(parent: Path, service_forker: ServerForker) -> Iterator[ServiceMaker]:
     with ExitStack() as made:
         numbers = count()
 
@@ -85,7 +85,7 @@ def _maker(parent: Path, service_nursery: Nursery) -> Iterator[ServiceMaker]:
             folder = (parent / str(next(numbers))).resolve()
             folder.mkdir()
             variables = {f"AICO_{name.upper()}": value for name, value in settings.items()}
-            service = made.enter_context(Service(folder, variables, nursery=service_nursery))
+            service = made.enter_context(Service(folder, variables, forker=service_forker))
             # What the first start makes of nothing is looked at elsewhere: here it is only waited for.
             service.database.parent.mkdir(mode=0o700)
             copy_of_template(service.database.parent).chmod(0o600)

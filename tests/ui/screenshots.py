@@ -17,10 +17,10 @@ from typing import Literal, TypeAlias
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aico.features.demo.generator import LedgerGenerator
-from tests.emulator.sessions import SessionStore, editor_metadata
-from tests.ui.browser import launch
-from tests.ui.emulation import NOON, moment_ms, stop_clock, watch_since
-from tests.ui.service import Service, entry, kimi_proxy
+from tests.emulator.fake_session_store import SessionStore, editor_metadata
+from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, watch_since
+from tests.ui.installed_browser import launch
+from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / ".make" / "screenshots"
 DESKTOP = (1280, 800)
@@ -113,7 +113,7 @@ class Camera:
 
 def _take_data(camera: Camera, services: Services, proxy: str) -> None:
     service = services.make(budget_daily_usd="25", budget_monthly_usd="150", kimi_proxy_url=proxy)
-    generated = LedgerGenerator(7, moment_ms(), days=75, utc_offset_minutes=60).entries(900)
+    generated = LedgerGenerator(7, moment_ms(), days=75).entries(900)
     service.ledger.write(*({**one} for one in generated))
     service.start()
     watched = watch_since(moment_ms(45))

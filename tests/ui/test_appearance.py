@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.emulation import moment_ms, stop_clock
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.fake_surroundings import moment_ms, stop_clock
+from tests.ui.restartable_service import Service, entry, now_ms
 
 LIGHT = "rgb(247, 247, 245)"
 DARK = "rgb(15, 16, 19)"

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.emulation import moment_ms, watch_since
-from tests.ui.service import Service, entry
+from tests.ui.fake_surroundings import moment_ms, watch_since
+from tests.ui.restartable_service import Service, entry
 
 # The library's own wrapper would do no more than this, without types.
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")

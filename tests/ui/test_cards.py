@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.emulation import NOON, moment_ms, stop_clock, watch_since
-from tests.ui.service import Service, entry
+from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, watch_since
+from tests.ui.restartable_service import Service, entry
 
 LONG_AGO = moment_ms(60)
 MIDWAY = moment_ms(3)

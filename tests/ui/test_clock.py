@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.emulation import hide, make_hideable
-from tests.ui.service import Service, entry
-from tests.ui.watch import GONE
+from tests.ui.fake_surroundings import hide, make_hideable
+from tests.ui.observed_page import GONE
+from tests.ui.restartable_service import Service, entry
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
 from tests.ui.conftest import Opener
-from tests.ui.emulation import fix_luck, hide, make_hideable, observe_sockets
-from tests.ui.service import Service, entry
-from tests.ui.watch import GONE
+from tests.ui.fake_surroundings import fix_luck, hide, make_hideable, observe_sockets
+from tests.ui.observed_page import GONE
+from tests.ui.restartable_service import Service, entry
 
 PROVOKED = f"{GONE}|503|500"
 CEILINGS_MS = (500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000)

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.emulation import NOON, moment_ms, stop_clock
-from tests.ui.service import Service, entry, kimi_proxy
+from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock
+from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 TOKEN = "a token of more than sixteen characters"  # noqa: S105 - of a test
 

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.hosts import HostPage, host_page
-from tests.ui.service import Service, entry
-from tests.ui.watch import Observed
+from tests.ui.fake_host_pages import HostPage, host_page
+from tests.ui.observed_page import Observed
+from tests.ui.restartable_service import Service, entry
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 SHOWN = "tr[data-task='1001']"

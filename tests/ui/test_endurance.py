@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import CDPSession, Route, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.emulation import observe_sockets
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.fake_surroundings import observe_sockets
+from tests.ui.restartable_service import Service, entry, now_ms
 
 TASKS = 100_000
 UPDATES = 2_000

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.restartable_service import Service, entry, now_ms
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
-from tests.ui.service import Service, entry
+from tests.ui.restartable_service import Service, entry
 
 
 def test_import_button_reports_its_result_in_french(service: Service, open_page: Opener) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
-from tests.ui.service import Service, entry
+from tests.ui.restartable_service import Service, entry
 
 
 def test_keys_choose_period_filter_rows_and_copy(service: Service, open_page: Opener) -> None:

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
-from tests.ui.service import Service, entry
-from tests.ui.watch import GONE
+from tests.ui.observed_page import GONE
+from tests.ui.restartable_service import Service, entry
 
 
 def test_page_shows_new_task_and_moves_totals_without_a_reload(service: Service, open_page: Opener) -> None:

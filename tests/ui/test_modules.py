@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.ui.conftest import ServiceMaker
-from tests.ui.service import entry
+from tests.ui.restartable_service import entry
 
 Case = tuple[str, list[object], object]
 

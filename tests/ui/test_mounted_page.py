@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, expect
 from aico.cli.serve import listen
 from aico.core.settings import Settings
 from aico.main import create_service
-from tests.ui.service import Ledger, entry
-from tests.ui.watch import Observed
+from tests.ui.observed_page import Observed
+from tests.ui.restartable_service import Ledger, entry
 
 PREFIX = "/observer"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.emulator.sessions import SessionStore, editor_metadata
+from tests.emulator.fake_session_store import SessionStore, editor_metadata
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_S = 86_400
 

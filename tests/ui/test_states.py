@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.service import Service, entry, now_ms
+from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_MS = 86_400_000
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
-from tests.ui.service import Service, entry
+from tests.ui.restartable_service import Service, entry
 
 KEY_LIKE = re.compile(r"\b(?:card|chart|code|col|filter|import|live|metric|models|period|table|welcome)\.[a-z_]+")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.stores import Store, copy_of_template, open_store
+from tests.core.repository_on_file import Store, copy_of_template, open_store
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from aico.core.accounting import Amount
 from aico.core.domain import Store
 from aico.core.usage_reader import SpentTask
 from aico.features.usage.export import COLUMNS, Dialect, ExportFormat, ExportWriter
-from tests.core.ledgers import entries
-from tests.core.stores import NOW_MS, usage
+from tests.core.random_entries import entries
+from tests.core.repository_on_file import NOW_MS, usage
 
 NAMES = ("plain", "=1+1", 'say "hi", twice', "a;b", "\u00e9\U0001f642", "it's")
 STORES = {"plain": Store.SESSIONS, "a;b": Store.SESSIONS}

@@ -21,8 +21,8 @@ from aico.core.usage_reader import Sort, SpentTask, Totals
 from aico.features.usage.export import ExportFormat, ExportWriter
 from aico.features.usage.periods import Bucket
 from aico.services.queries import UsageQueries, UsageSummary
-from tests.core.ledgers import MODELS, MOMENTS, TASK_IDS, entries, winners
-from tests.core.stores import NOW_MS, Store, open_store, read_rows, temporary_database, usage
+from tests.core.random_entries import MODELS, MOMENTS, TASK_IDS, entries, winners
+from tests.core.repository_on_file import NOW_MS, Store, open_store, read_rows, temporary_database, usage
 
 UTC = ZoneInfo("UTC")
 NOW_QUARTER = NOW_MS // QUARTER_MS

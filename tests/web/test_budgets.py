@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.source import LANGUAGES, SCRIPTS, page_files, size_of
+from tests.web.page_files import LANGUAGES, SCRIPTS, page_files, size_of
 
 FIRST_PARTY_SENT_BYTES = 60_000
 PAGE_SENT_BYTES = 150_000

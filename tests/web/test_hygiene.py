@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.web.source import SCRIPTS, WEB
+from tests.web.page_files import SCRIPTS, WEB
 
 FORBIDDEN_IN_SCRIPTS = {
     "markup from text": r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySetInnerHTML",

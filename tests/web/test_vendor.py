@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TypedDict, cast
 
-from tests.web.source import VENDOR
+from tests.web.page_files import VENDOR
 
 
 class VendoredFile(TypedDict):

@@ -10,7 +10,7 @@ import pytest
 
 from aico.core.domain import RejectionCode, Trigger
 from aico.core.errors import ObserverError
-from tests.web.source import LANGUAGES, SCRIPTS, WEB
+from tests.web.page_files import LANGUAGES, SCRIPTS, WEB
 
 _LITERAL = re.compile(r"""\bt(n?)\(\s*"([^"]+)\"""")
 _DYNAMIC = re.compile(r"""\bt\(`([^`$]+)\$\{""")

@@ -21,28 +21,12 @@ _SECONDS_PER_TURN = 25
 
 
 class LedgerGenerator:
-    """Draws entries of tasks that were worked on in the ``days`` before ``now_ms``.
+    """Draws entries of tasks that were worked on in the ``days`` before ``now_ms``."""
 
-    ``prompt_scale`` multiplies the length of the prompts. With ``lone_surrogates`` one prompt in fifty is cut inside
-    an emoji, as JavaScript's ``slice`` does it.
-    """
-
-    def __init__(
-        self,
-        seed: int,
-        now_ms: int,
-        *,
-        days: int = 90,
-        utc_offset_minutes: int = 0,
-        prompt_scale: float = 1.0,
-        lone_surrogates: bool = False,
-    ) -> None:
+    def __init__(self, seed: int, now_ms: int, *, days: int = 90) -> None:
         self.rng = Random(seed)  # noqa: S311 - reproducible, and nothing depends on its being unpredictable
         self._now_ms = now_ms
         self._days = days
-        self._utc_offset_minutes = utc_offset_minutes
-        self._prompt_scale = prompt_scale
-        self._cut_share = 0.02 if lone_surrogates else 0.0
         self._used_ids: set[int] = set()
 
     def entries(self, count: int) -> list[LedgerEntry]:
@@ -59,8 +43,7 @@ class LedgerGenerator:
         return self.rng.choices(MODELS, _SHARES)[0]
 
     def _draw_start(self) -> int:
-        offset = self._utc_offset_minutes
-        return self._reserve(draw_start_ms(self.rng, self._now_ms, days=self._days, utc_offset_minutes=offset))
+        return self._reserve(draw_start_ms(self.rng, self._now_ms, days=self._days))
 
     def _reserve(self, start_ms: int) -> int:
         """Return the first free id from ``start_ms`` on: two tasks never begin in the same millisecond."""
@@ -88,7 +71,7 @@ class LedgerGenerator:
         if era >= _ERA_ULID:
             entry["ulid"] = _draw_ulid(rng, start_ms)
         entry["ts"] = ts
-        entry["task"] = self._prompt()
+        entry["task"] = write_prompt(rng)
         entry["tokensIn"] = spending.tokens_in
         entry["tokensOut"] = spending.tokens_out
         if era >= _ERA_ULID:
@@ -99,10 +82,6 @@ class LedgerGenerator:
             entry["size"] = spending.size_bytes
         _add_circumstances(rng, entry, era)
         return entry
-
-    def _prompt(self) -> str:
-        prompt = write_prompt(self.rng, scale=self._prompt_scale)
-        return f"{prompt}\ud83d" if self.rng.random() < self._cut_share else prompt
 
 
 def _add_circumstances(rng: Random, entry: LedgerEntry, era: float) -> None:

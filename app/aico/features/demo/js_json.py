@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 _quote = json.JSONEncoder(ensure_ascii=False).encode
@@ -24,12 +24,7 @@ def stringify(value: object) -> bytes:
     ``value`` consists of mappings with text keys, sequences, text, numbers, booleans and None; anything else raises
     ``TypeError``. Any other exception is a bug.
     """
-    return _text(value, indent=None).encode()
-
-
-def stringify_pretty(value: object) -> bytes:
-    """Return ``JSON.stringify(value, null, 2)`` in UTF-8, for the same values as ``stringify``."""
-    return _text(value, indent="\n").encode()
+    return _text(value).encode()
 
 
 def number_text(number: float) -> str:
@@ -54,27 +49,16 @@ def quote(text: str) -> str:
     return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
-def _text(value: object, *, indent: str | None) -> str:
-    """Return the JSON text of any value; ``indent`` is the line break with the indentation of this level, or None."""
+def _text(value: object) -> str:
+    """Return the JSON text of any value."""
     if isinstance(value, str):
         return quote(value)
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, int | float):
         return number_text(value)
-    deeper = None if indent is None else indent + "  "
     if isinstance(value, Mapping):
-        colon = ":" if indent is None else ": "
-        members = [f"{quote(key)}{colon}{_text(item, indent=deeper)}" for key, item in value.items()]
-        return _bracketed("{", members, "}", indent=indent)
+        return "{" + ",".join(f"{quote(key)}:{_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence):
-        return _bracketed("[", (_text(item, indent=deeper) for item in value), "]", indent=indent)
+        return "[" + ",".join(map(_text, value)) + "]"
     raise TypeError(type(value).__name__)
-
-
-def _bracketed(opening: str, members: Iterable[str], closing: str, *, indent: str | None) -> str:
-    """Join the members of an object or array; an empty one stays on one line."""
-    if indent is None:
-        return opening + ",".join(members) + closing
-    inner = f",{indent}  ".join(members)
-    return f"{opening}{indent}  {inner}{indent}{closing}" if inner else opening + closing

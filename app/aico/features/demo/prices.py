@@ -35,8 +35,3 @@ MODELS = (
     DemoModel("deepseek-v4-flash", "ollama", 0.06, 0.0, 0.0, 0.0, 0.0, caches=False),
 )
 """Unpriced ones at the end: subscriptions and local models, whose entries say ``"totalCost":0``."""
-
-
-def is_priced(model: DemoModel) -> bool:
-    """Return whether Cline knows what ``model`` costs."""
-    return model.price_out > 0

@@ -22,12 +22,12 @@ def draw_canary(rng: Random) -> str:
     return f"{texts.CANARY_PREFIX}{rng.getrandbits(48):012x}"
 
 
-def write_prompt(rng: Random, *, scale: float = 1.0) -> str:
+def write_prompt(rng: Random) -> str:
     """Return a task's first prompt: an opening, then code, logs and secrets up to a heavy-tailed length.
 
-    ``scale`` multiplies the length. The canary stands at the beginning, in the middle or at the end.
+    The canary stands at the beginning, in the middle or at the end.
     """
-    length = min(_MEDIAN_PROMPT_CHARS * math.exp(rng.gauss(0, _PROMPT_SPREAD)), _LONGEST_PROMPT_CHARS) * scale
+    length = min(_MEDIAN_PROMPT_CHARS * math.exp(rng.gauss(0, _PROMPT_SPREAD)), _LONGEST_PROMPT_CHARS)
     canary = draw_canary(rng)
     pieces = [rng.choice(texts.OPENINGS)]
     if rng.random() < 0.2:

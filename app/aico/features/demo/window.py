@@ -17,10 +17,6 @@ class Window:
         self.entries = list(entries)
         self._running_id: str | None = None
 
-    def is_running(self) -> bool:
-        """Return whether a task runs here."""
-        return any(entry["id"] == self._running_id for entry in self.entries)
-
     def pick(self, rng: Random) -> LedgerEntry:
         """Return the running task's entry; now and then a recent other task is resumed and runs from now on.
 
@@ -42,11 +38,3 @@ class Window:
         """Put ``entry`` in the place of the first one with its id, as Cline does; the others stay."""
         index = next(index for index, known in enumerate(self.entries) if known["id"] == entry["id"])
         self.entries[index] = entry
-
-    def delete(self, task_id: str) -> None:
-        """Remove every entry with this id."""
-        self.entries = [entry for entry in self.entries if entry["id"] != task_id]
-
-    def keep_favourites(self) -> None:
-        """Remove every entry without a star."""
-        self.entries = [entry for entry in self.entries if entry.get("isFavorited")]

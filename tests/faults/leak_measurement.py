@@ -20,8 +20,8 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 
 from aico.core.domain import Trigger
-from tests.api.live import Live, live
-from tests.e2e.ledger import LedgerFile, entry
+from tests.api.application_on_port import Live, live
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 WARM_UP = 300
 """More than the hub keeps for pages that come back."""

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from aico.core.domain import TaskUsage
-from aico.features.demo.growing import StepKind
-from tests.emulator.ways import Way
+from tests.emulator.harsh_ledger import AnyStep, step_of
+from tests.emulator.ways_of_writing import Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Update:
 
     number: int
     """From 0, the ledger as it was at the start."""
-    kind: StepKind | None
+    kind: AnyStep | None
     """None for the ledger at the start."""
     way: Way
     changed: tuple[TaskUsage, ...]
@@ -44,7 +44,7 @@ class Update:
         fields = json.loads(line)
         return cls(
             number=int(fields["update"]),
-            kind=StepKind(fields["kind"]) if fields["kind"] else None,
+            kind=step_of(fields["kind"]) if fields["kind"] else None,
             way=Way(fields["way"]),
             changed=tuple(TaskUsage(*row) for row in fields["changed"]),
             gone=tuple(fields["gone"]),

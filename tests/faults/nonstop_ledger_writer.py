@@ -1,4 +1,4 @@
-"""``python -m tests.faults.restless_writer WAY ENTRIES SEED LEDGER``: writes one generation after the other.
+"""``python -m tests.faults.nonstop_ledger_writer WAY ENTRIES SEED LEDGER``: writes one generation after the other.
 
 As fast as it can and in one way, from the first line of its standard input until that closes; then it completes the
 last one and prints its number. ``append`` makes no ledgers: the file grows, and begins anew where it would fill the
@@ -18,8 +18,8 @@ from random import Random
 from subprocess import PIPE, Popen
 
 from aico.features.demo.writer import replace_file
-from tests.emulator.ways import Way, write_ledger
-from tests.faults.generations import Generations
+from tests.emulator.ways_of_writing import Way, write_ledger
+from tests.faults.generation_ledgers import Generations
 
 ROOT = Path(__file__).resolve().parents[2]
 APPEND = "append"
@@ -46,7 +46,7 @@ class RestlessWriter:
 @contextmanager
 def writing(path: Path, way: str, *, entry_count: int, seed: int) -> Iterator[RestlessWriter]:
     """Let a second process write ``path`` until the block ends or it is stopped; the first file stands there before."""
-    command = [sys.executable, "-m", "tests.faults.restless_writer", way, str(entry_count), str(seed), str(path)]
+    command = [sys.executable, "-m", "tests.faults.nonstop_ledger_writer", way, str(entry_count), str(seed), str(path)]
     with Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as process:
         writer = RestlessWriter(process)
         try:

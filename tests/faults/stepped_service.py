@@ -36,9 +36,9 @@ from aico.services.hub import Hub, Subscription
 from aico.services.import_service import ImportService
 from aico.services.queries import UsageQueries
 from aico.services.watcher import StoreWatcher, WatchTimes
-from tests.core.books import Books
-from tests.core.stores import copy_of_template, read_rows
-from tests.faults.audit import audit
+from tests.core.reference_accounts import Books
+from tests.core.repository_on_file import copy_of_template, read_rows
+from tests.faults.database_audit import audit
 
 RUN_LIMIT = 2
 REPLAY_COUNT = 6

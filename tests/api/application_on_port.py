@@ -11,8 +11,8 @@ from aico.cli.serve import _Server, listen, make_config
 from aico.core.settings import Settings
 from aico.main import create_app
 from aico.services.service import ObserverService
-from tests.core.stores import copy_of_template
-from tests.e2e.ledger import LedgerFile
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.fake_cline_ledger import LedgerFile
 
 
 class Live:

@@ -12,7 +12,7 @@ from aico.api.login import LoginLinks
 from aico.api.security import SecurityMiddleware
 from aico.core.clock import now_ms
 from aico.core.settings import Settings
-from tests.api.asgi import Answer, Headers, handshake, request
+from tests.api.raw_asgi_client import Answer, Headers, handshake, request
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 PAGE = "http://kimi.example:8000"

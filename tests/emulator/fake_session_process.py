@@ -1,4 +1,4 @@
-"""``python -m tests.emulator.session_writer PATH``: a second process that holds the store open and obeys its parent."""
+"""``python -m tests.emulator.fake_session_process PATH``: holds the session store open and obeys its parent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.emulator.sessions import FIRST_MS, Json, SessionStore
+from tests.emulator.fake_session_store import FIRST_MS, Json, SessionStore
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,7 @@ class SessionProcess:
     """A test's handle on that process: each call returns when it is done. The calls block for milliseconds."""
 
     def __init__(self, path: Path) -> None:
-        self._command = [sys.executable, "-m", "tests.emulator.session_writer", str(path)]
+        self._command = [sys.executable, "-m", "tests.emulator.fake_session_process", str(path)]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""``python -m tests.faults.nursery``: starts ``aico serve`` by forking, many at once and each in a moment.
+"""``python -m tests.e2e.server_forker``: starts ``aico serve`` by forking, many at once and each in a moment.
 
 It has imported what a service imports; a child begins where the command line is read. It answers each line of JSON with
 one: ``{"start": variables, "out": path, "command": word}`` with ``{"pid": n}``, and ``{"wait": pid, "seconds": n}``,
@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aico.core.collector import collector_paused
-from tests.e2e.server import environment
+from tests.e2e.server_process import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG_S = 60.0
@@ -29,11 +29,11 @@ _LOOK_S = 0.01
 _BOX_END = "╰"
 
 
-class Child:
+class ForkedServer:
     """One ``aico serve``: talked to by signals, listened to by what it prints."""
 
-    def __init__(self, nursery: Nursery, pid: int, out: Path) -> None:
-        self._nursery = nursery
+    def __init__(self, forker: ServerForker, pid: int, out: Path) -> None:
+        self._forker = forker
         self._out = out
         self._code: int | None = None
         self.pid = pid
@@ -73,26 +73,26 @@ class Child:
     def wait_for(self, seconds: float) -> int | None:
         """Return the exit code, or None when it has not ended after so many seconds."""
         if self._code is None:
-            self._code = self._nursery.ask({"wait": self.pid, "seconds": seconds}).get("code")
+            self._code = self._forker.ask({"wait": self.pid, "seconds": seconds}).get("code")
         return self._code
 
 
-class Nursery:
+class ServerForker:
     """The test's end of the program."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def start(self, folder: Path, settings: Mapping[str, str] | None = None) -> Child:
-        """Start ``aico serve`` with everything in ``folder``, as :class:`tests.e2e.server.ServerProcess` does."""
+    def start(self, folder: Path, settings: Mapping[str, str] | None = None) -> ForkedServer:
+        """Start ``aico serve`` with everything in ``folder``, as ``ServerProcess`` beside this does."""
         number = len(list(folder.glob("said-*.out")))
         out = folder / f"said-{number:04}.out"
         out.touch()
         return self.begin(environment(folder, settings), out)
 
-    def begin(self, variables: Mapping[str, str], out: Path, command: str = "serve") -> Child:
+    def begin(self, variables: Mapping[str, str], out: Path, command: str = "serve") -> ForkedServer:
         """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to ``out``."""
-        return Child(self, self.ask({"start": variables, "out": str(out), "command": command})["pid"], out)
+        return ForkedServer(self, self.ask({"start": variables, "out": str(out), "command": command})["pid"], out)
 
     def ask(self, order: Mapping[str, object]) -> dict[str, int]:
         """Hand over ``order`` and return the answer."""
@@ -104,15 +104,15 @@ class Nursery:
 
 
 @contextmanager
-def nursery() -> Iterator[Nursery]:
+def server_forker() -> Iterator[ServerForker]:
     """Start services until the block ends; none of them outlives it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    command = [sys.executable, "-m", "tests.faults.nursery"]
+    command = [sys.executable, "-m", "tests.e2e.server_forker"]
     with subprocess.Popen(
         command, cwd=ROOT, env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Nursery(process)
+            yield ServerForker(process)
         finally:
             assert process.stdin is not None
             process.stdin.close()

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from aico.features.demo.writer import replace_file
-from tests.faults.nursery import Child, Nursery
+from tests.e2e.server_forker import ForkedServer, ServerForker
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 60.0
@@ -120,11 +120,11 @@ class Ledger:
 class Service:
     """``aico serve`` as a process. It can be killed and started again on the same port and database.
 
-    Where there is a nursery, it starts the process: as before, but for the second that the imports take.
+    Where there is a forker, it starts the process: as before, but for the second that the imports take.
     """
 
     def __init__(
-        self, folder: Path, environment: dict[str, str] | None = None, *, nursery: Nursery | None = None
+        self, folder: Path, environment: dict[str, str] | None = None, *, forker: ServerForker | None = None
     ) -> None:
         self.database = folder / "data" / "observer.db"
         self.ledger = Ledger(folder / "cline" / "taskHistory.json")
@@ -138,8 +138,8 @@ class Service:
             "HOME": str(folder),
             **(environment or {}),
         }
-        self._nursery = nursery
-        self._process: subprocess.Popen[bytes] | Child | None = None
+        self._forker = forker
+        self._process: subprocess.Popen[bytes] | ForkedServer | None = None
         self._said = folder / "said.out"
 
     def __enter__(self) -> Self:
@@ -181,9 +181,9 @@ class Service:
         files = (self._said, self._said.with_suffix(".err"))
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
 
-    def _begin(self, command: str) -> subprocess.Popen[bytes] | Child:
-        if self._nursery is not None:
-            return self._nursery.begin(self._environment, self._said, command)
+    def _begin(self, command: str) -> subprocess.Popen[bytes] | ForkedServer:
+        if self._forker is not None:
+            return self._forker.begin(self._environment, self._said, command)
         with self._said.open("ab") as said:
             return subprocess.Popen(
                 [sys.executable, "-m", "aico", command],
@@ -208,7 +208,7 @@ class Service:
 
     def _has_ended_within(self, seconds: float) -> bool:
         assert self._process is not None
-        if isinstance(self._process, Child):
+        if isinstance(self._process, ForkedServer):
             return self._process.wait_for(seconds) is not None
         try:
             self._process.wait(seconds)

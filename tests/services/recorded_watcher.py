@@ -14,7 +14,7 @@ from aico.features.ledger.importer import LedgerImporter
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.services.import_service import ImportService
 from aico.services.watcher import StoreWatcher, WatchTimes
-from tests.e2e.ledger import LedgerFile, now_ms
+from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
 
 HANG_S = 60.0
 FAST = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=1.0, backoff_max_s=8.0)

@@ -1,12 +1,10 @@
-"""What the tests here share: a store in a folder, the folder's every trait, and what an importer makes of it."""
+"""Opens a store in a folder, and imports it to the end."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from aico.core.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger
@@ -16,8 +14,8 @@ from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.sessions.guard import SessionsGuard
 from aico.features.sessions.importer import SessionsImporter
 from aico.features.stores.steps import StoreImporter
-from tests.e2e.ledger import now_ms
-from tests.emulator.sessions import SessionStore
+from tests.e2e.fake_cline_ledger import now_ms
+from tests.emulator.fake_session_store import SessionStore
 
 MAX_BYTES = 1 << 26
 
@@ -35,38 +33,6 @@ def opened(path: Path) -> Iterator[SessionStore]:
         yield store
     finally:
         store.close()
-
-
-class Traits(NamedTuple):
-    """Everything of a file that a reader could leave a trace in."""
-
-    inode: int
-    size: int
-    mode: int
-    owner: int
-    links: int
-    mtime_ns: int
-    ctime_ns: int
-    atime_ns: int
-    digest: str
-
-
-def traits_of(folder: Path) -> dict[str, Traits]:
-    """Return the traits of everything below ``folder``. Looking at the contents comes last: it may move the atime."""
-    found: dict[str, Traits] = {}
-    for path in [folder, *sorted(folder.rglob("*"))]:
-        status = path.lstat()
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[str(path.relative_to(folder))] = Traits(
-            status.st_ino,
-            status.st_size,
-            status.st_mode,
-            status.st_uid,
-            status.st_nlink,
-            *(status.st_mtime_ns, status.st_ctime_ns, path.lstat().st_atime_ns),
-            digest,
-        )
-    return found
 
 
 def sessions_importer(path: Path, repository: UsageRepository, clock: Callable[[], int] = now_ms) -> SessionsImporter:

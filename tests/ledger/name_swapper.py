@@ -1,4 +1,4 @@
-"""``python -m tests.ledger.swapper A B``: exchanges two names in a tight loop until its standard input closes."""
+"""``python -m tests.ledger.name_swapper A B``: exchanges two names in a tight loop until its standard input closes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from aico.core.domain import TaskUsage
-from tests.core.stores import NOW_MS
+from tests.core.repository_on_file import NOW_MS
 
 QUARTER_MS = 900_000
 TASK_IDS = ("1", "2", "a%b", "A_b", "it's")

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from aico.features.demo.growing import StepKind
+from tests.emulator.harsh_ledger import AnyStep, step_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class StepCommand:
     """``step [COUNT [KIND]]``: so many updates; without a kind each is drawn."""
 
     count: int = 1
-    kind: StepKind | None = None
+    kind: AnyStep | None = None
 
     @classmethod
     def from_line(cls, line: str) -> StepCommand:
@@ -23,7 +23,7 @@ class StepCommand:
         if word != "step":
             raise ValueError(word)
         count = int(operands[0]) if operands else 1
-        return cls(count, StepKind(operands[1]) if len(operands) > 1 else None)
+        return cls(count, step_of(operands[1]) if len(operands) > 1 else None)
 
     def to_line(self) -> str:
         """Return the command as one line, with its line break."""

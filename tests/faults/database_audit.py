@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from aico.core.domain import TaskUsage
-from tests.core.books import Sums, plus, sums_of
+from tests.core.reference_accounts import Sums, plus, sums_of
 
 DOLLAR = 10**9
 Key = TypeVar("Key", bound=Hashable)

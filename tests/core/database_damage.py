@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from aico.core.upkeep.verification import Check, verify
-from tests.core.stores import NOW_MS, copy_of_template, open_store, usage
+from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, usage
 
 PAGE_BYTES = 4096
 HOUR_MS = 3_600_000

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from tests.api.answers import SECURITY_HEADERS
+from tests.api.answer_checks import SECURITY_HEADERS
 
 HANG_S = 60.0
 """Whatever takes longer hangs."""

@@ -1,4 +1,4 @@
-"""``python -m tests.faults.mortal_importer ROUNDS SEED FOLDER``: kills imports, and looks at what they leave.
+"""``python -m tests.faults.importer_killer ROUNDS SEED FOLDER``: kills imports, and looks at what they leave.
 
 Each round forks a child that opens the database with the real importer and repository, imports what stands in the
 ledger, and then one generation after the other; every commit that was published is acknowledged on a pipe. The child is
@@ -33,7 +33,7 @@ from aico.features.demo.writer import replace_file
 from aico.features.ledger.importer import LedgerImporter
 from aico.features.ledger.path_guard import LedgerGuard
 from aico.services.import_service import ImportService
-from tests.faults.audit import Audit, audit
+from tests.faults.database_audit import Audit, audit
 
 ENTRIES = 60
 RUN_LIMIT = 25

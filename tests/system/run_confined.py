@@ -1,6 +1,6 @@
 """Becomes another program under the system call filters of our systemd unit, laid on as systemd does it.
 
-    python -m tests.system.confined PROGRAM ARGUMENT...
+    python -m tests.system.run_confined PROGRAM ARGUMENT...
 
 What a group such as ``@system-service`` holds is asked of systemd-analyze; the filters are libseccomp's, which systemd
 itself depends on. Source: systemd.exec(5), SystemCallFilter and MemoryDenyWriteExecute; seccomp_rule_add(3).

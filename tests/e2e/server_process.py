@@ -18,7 +18,7 @@ from typing import Self
 
 import httpx
 
-from tests.core.stores import copy_of_template
+from tests.core.repository_on_file import copy_of_template
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG_S = 60.0

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self
 
 from aico.core.domain import TaskUsage
-from aico.features.demo.growing import StepKind
-from tests.emulator.commands import STOP, StepCommand
-from tests.emulator.protocol import Update
-from tests.emulator.ways import ALL_WAYS, Way
+from tests.emulator.command_reader import STOP, StepCommand
+from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.update_lines import Update
+from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
 _ROOT = Path(__file__).resolve().parents[2]
 _END_DEADLINE_S = 60.0
@@ -90,12 +90,12 @@ class ClineProcess:
     ) -> None:
         self._close()
 
-    def step(self, count: int = 1, kind: StepKind | None = None) -> list[Update]:
+    def step(self, count: int = 1, kind: AnyStep | None = None) -> list[Update]:
         """Let Cline write ``count`` updates and return them when all are on the disk."""
         self.start(count, kind)
         return [self.next_update() for _ in range(count)]
 
-    def start(self, count: int, kind: StepKind | None = None) -> None:
+    def start(self, count: int, kind: AnyStep | None = None) -> None:
         """Let Cline write ``count`` updates and return at once; ``next_update`` follows them."""
         self._send(StepCommand(count, kind).to_line())
 
@@ -104,7 +104,7 @@ class ClineProcess:
 
         Whoever reads the file after this holds ``expected``, whatever it missed in between.
         """
-        return self.step(kind=StepKind.SETTLE)[0]
+        return self.step(kind=HarshStep.SETTLE)[0]
 
     def next_update(self) -> Update:
         """Return the next completed update."""
