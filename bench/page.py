@@ -11,10 +11,11 @@ from typing import TypedDict, cast
 from playwright.async_api import Browser, Error, Page, async_playwright
 
 from bench.figure import Figure, Measurement, Setup, Unmeasurable
+from bench.installed_browser import FLAGS, BrowserMissing, find_browser
 from bench.intervals import median_interval
-from tests.ui.fake_surroundings import SOCKETS
-from tests.ui.installed_browser import FLAGS, BrowserMissing, find_browser
-from tests.ui.restartable_service import Service, entry, now_ms
+from bench.observed_sockets import SOCKETS
+from bench.served import serve_anywhere
+from bench.sides import now_ms
 
 _TASKS = 100_000
 _EVENTS = 100
@@ -56,23 +57,33 @@ class _TraceEvent(TypedDict, total=False):
     args: dict[str, object]
 
 
+def _write_ledger(path: Path) -> None:
+    """Write a ledger of tasks a quarter of an hour apart, the last one now, of twelve models."""
+    now = now_ms()
+    entries = [
+        {
+            "id": str(_FIRST_ID + number),
+            "ts": now - number * _QUARTER_MS,
+            "task": "a made-up prompt",
+            "tokensIn": 1000,
+            "tokensOut": 100,
+            "totalCost": number % 977 / 1000,
+            "modelId": f"maker/model-{number % 12}",
+        }
+        for number in range(_TASKS)
+    ]
+    path.parent.mkdir()
+    path.write_text(json.dumps(entries))
+
+
 @asynccontextmanager
 async def _stage(folder: Path) -> AsyncIterator[tuple[Browser, str]]:
     """Yield a browser and the address of a service that has imported 100,000 tasks."""
-    with Service(folder, {"AICO_MAX_ENTRIES_PER_RUN": str(_TASKS), "AICO_RESCAN_INTERVAL_S": "0"}) as service:
-        now, models = now_ms(), [f"maker/model-{number}" for number in range(12)]
-        service.ledger.write(
-            *(
-                entry(
-                    str(_FIRST_ID + number),
-                    ts=now - number * _QUARTER_MS,
-                    model=models[number % 12],
-                    cost=number % 977 / 1000,
-                )
-                for number in range(_TASKS)
-            )
-        )
-        service.start()
+    ledger = folder / "cline" / "taskHistory.json"
+    _write_ledger(ledger)
+    settings = {"AICO_MAX_ENTRIES_PER_RUN": str(_TASKS), "AICO_RESCAN_INTERVAL_S": "0"}
+    with serve_anywhere(ledger, folder, settings) as service:
+        service.wait_until_ready()
         async with async_playwright() as playwright:
             try:
                 browser = await playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.ui.restartable_service import free_port
+from bench.ports import free_ports
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ANSWER_S = 60.0
+_PORTS = free_ports(20_000, 32_000)
 _STOP_S = 15.0
 _NOBODY = "http://127.0.0.1:9"
 """A proxy that nobody is: what asks for prices or reports usage over the network fails at once, for all alike."""
@@ -43,7 +44,7 @@ class Served:
     path: str
     cost_of: Callable[[object], float | None]
     settings: Callable[[Path], Mapping[str, str]]
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: next(_PORTS))
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self, home: Path) -> None:

@@ -1,7 +1,7 @@
 """Writes a home as Cline writes it: the ledger, a folder per task, the session store, a folder per session.
 
 Source: cline/cline, ``src/shared/ExtensionMessage.ts`` (``api_req_started``), ``src/core/storage/disk.ts``; the session
-store as in the tests' emulator. Every conversation is made up and holds a marker.
+store as in ``bench.fake_session_store``. Every conversation is made up and holds a marker.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from aico.features.demo.js_json import stringify
 from aico.features.demo.writer import replace_file
+from bench.fake_session_store import SessionStore, core_metadata, editor_metadata, iso
 from bench.peers.homes import Home, Kind, Request, Sums, Task
-from tests.emulator.fake_session_store import SessionStore, core_metadata, editor_metadata, iso
 
 Json: TypeAlias = "dict[str, object]"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.emulator.fake_session_store import FIRST_MS, Json, SessionStore
+from bench.fake_session_store import FIRST_MS, Json, SessionStore
 
 _ROOT = Path(__file__).resolve().parents[2]
 

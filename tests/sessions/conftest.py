@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aico.core.database import Database
+from bench.fake_session_store import SessionStore
 from tests.core.repository_on_file import copy_of_template
-from tests.emulator.fake_session_store import SessionStore
 from tests.sessions.store_imports import opened, store_path
 
 

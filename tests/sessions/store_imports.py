@@ -14,8 +14,8 @@ from aico.features.ledger.path_guard import LedgerGuard
 from aico.features.sessions.guard import SessionsGuard
 from aico.features.sessions.importer import SessionsImporter
 from aico.features.stores.steps import StoreImporter
+from bench.fake_session_store import SessionStore
 from tests.e2e.fake_cline_ledger import now_ms
-from tests.emulator.fake_session_store import SessionStore
 
 MAX_BYTES = 1 << 26
 

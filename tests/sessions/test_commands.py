@@ -20,8 +20,8 @@ from aico.cli.status import _is_well, _lines
 from aico.core.errors import LedgerNotFound, SessionsBusy, SessionsFormat, SettingsError
 from aico.core.settings import Settings, load_settings
 from aico.features.ledger.places import find_session_stores, list_known_places, list_session_places
+from bench.fake_session_store import SessionStore, editor_metadata
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.emulator.fake_session_store import SessionStore, editor_metadata
 from tests.sessions.folder_witness import witnessing
 from tests.sessions.store_imports import opened
 

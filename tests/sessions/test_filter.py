@@ -14,8 +14,8 @@ from aico.core.repository import UsageRepository
 from aico.core.usage_reader import Sort, UsageReader
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.services.queries import UsageQueries
+from bench.fake_session_store import FIRST_MS, SessionStore, core_metadata, usage
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
-from tests.emulator.fake_session_store import FIRST_MS, SessionStore, core_metadata, usage
 from tests.sessions.store_imports import ledger_importer, new_repository, run, sessions_importer
 
 DAY_MS = 86_400_000

@@ -20,9 +20,9 @@ from aico.features.sessions.importer import cursor_of
 from aico.features.sessions.shapes import Cell
 from aico.features.stores.identity import text_of
 from aico.features.stores.steps import StoreImporter
+from bench.fake_session_store import FIRST_MS, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.emulator.fake_session_store import FIRST_MS, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.sessions.store_imports import ledger_importer, new_repository, run, sessions_importer
 
 HOUR_MS = 3_600_000

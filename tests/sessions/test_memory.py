@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.fake_session_store import editor_metadata
 from tests.emulator.fake_session_process import SessionProcess
-from tests.emulator.fake_session_store import editor_metadata
 from tests.faults.canary_ledger import MARK
 from tests.faults.memory_search import search_memory
 from tests.faults.patched_server import VISIBLE, PatchedServer

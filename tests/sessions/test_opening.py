@@ -19,7 +19,7 @@ from aico.core.errors import (
 from aico.features.sessions import opening
 from aico.features.sessions.guard import SessionsGuard
 from aico.features.sessions.opening import Refused, StoreDirectory
-from tests.emulator.fake_session_store import SessionStore
+from bench.fake_session_store import SessionStore
 from tests.sessions.store_imports import MAX_BYTES
 
 

@@ -19,8 +19,8 @@ from aico.features.sessions import reading
 from aico.features.sessions.guard import SessionsGuard
 from aico.features.sessions.importer import judge_rows
 from aico.features.sessions.reading import read_sessions
+from bench.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.emulator.fake_session_process import SessionProcess
-from tests.emulator.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.sessions.folder_traits import traits_of
 from tests.sessions.folder_witness import READING, Deed, witnessing
 from tests.sessions.store_imports import MAX_BYTES, opened

@@ -11,7 +11,7 @@ import pytest
 from aico.core.domain import Rejection, RejectionCode, TaskUsage
 from aico.features.sessions.shapes import Totals, judge_session, read_totals
 from aico.features.sessions.statement import NOT_FINITE, NUMBERS, Cell
-from tests.emulator.fake_session_store import FIRST_MS, Json, core_metadata, editor_metadata, iso, usage
+from bench.fake_session_store import FIRST_MS, Json, core_metadata, editor_metadata, iso, usage
 
 
 def numbers(metadata: Json) -> list[Cell]:

@@ -21,8 +21,8 @@ from aico.features.sessions.statement import (
     ask,
     authorize,
 )
-from tests.emulator.fake_session_store import COLUMNS as ALL_COLUMNS
-from tests.emulator.fake_session_store import FIRST_MS, SECRET, core_metadata, iso, usage
+from bench.fake_session_store import COLUMNS as ALL_COLUMNS
+from bench.fake_session_store import FIRST_MS, SECRET, core_metadata, iso, usage
 
 PRIVATE = ("prompt", "title", "messages_path", "transcript_path", "hook_path", "cwd", "workspace_root")
 

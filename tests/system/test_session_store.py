@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.fake_session_store import editor_metadata
 from tests.e2e.fake_cline_ledger import entry, ledger_bytes
 from tests.emulator.fake_session_process import SessionProcess
-from tests.emulator.fake_session_store import editor_metadata
 from tests.emulator.forbidden_neighbours import lay_out_neighbours
 from tests.sessions.folder_traits import traits_of
 from tests.system.system_call_trace import read_calls

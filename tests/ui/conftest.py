@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bench.installed_browser import launch
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.server_forker import ServerForker, server_forker
-from tests.ui.installed_browser import launch
 from tests.ui.observed_page import Observed
 from tests.ui.restartable_service import Service
 

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, Route
 
+from bench.observed_sockets import SOCKETS
+
 PARIS = ZoneInfo("Europe/Paris")
 NOON = dt.datetime(2025, 11, 11, 12, 0, tzinfo=PARIS)
 """A Tuesday, in the middle of a day, a week and a month without a change of clocks."""
@@ -19,18 +21,6 @@ _VISIBILITY = """(() => {
   Object.defineProperty(document, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
   window.hide = (value) => { hidden = value; document.dispatchEvent(new Event("visibilitychange")); };
 })()"""
-SOCKETS = """(() => {
-  window.sockets = { opened: [], closed: 0, last: null };
-  window.WebSocket = class extends WebSocket {
-    constructor(...given) {
-      super(...given);
-      sockets.opened.push(Date.now());
-      sockets.last = this;
-      this.addEventListener("close", () => sockets.closed++);
-    }
-  };
-})()"""
-"""Notes when sockets are opened and closed; ``sockets.last`` is the newest one."""
 
 
 def moment_ms(days_ago: float = 0, now: dt.datetime = NOON) -> int:

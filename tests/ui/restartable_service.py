@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from aico.features.demo.writer import replace_file
+from bench.ports import free_ports
 from tests.e2e.server_forker import ForkedServer, ServerForker
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -38,17 +38,7 @@ def now_ms() -> int:
 
 # Below the range from which the system gives ports by itself, and apart from those of other processes that run tests: a
 # service is started on its port later, and again after it was killed.
-_PORTS = iter(range(20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 32_000))
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, and that nobody else will be given."""
-    for port in _PORTS:
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is left")
+_PORTS = free_ports(20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 32_000)
 
 
 def entry(
@@ -128,7 +118,7 @@ class Service:
     ) -> None:
         self.database = folder / "data" / "observer.db"
         self.ledger = Ledger(folder / "cline" / "taskHistory.json")
-        self.port = free_port()
+        self.port = next(_PORTS)
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_"))},

@@ -17,9 +17,9 @@ from typing import Literal, TypeAlias
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aico.features.demo.generator import LedgerGenerator
-from tests.emulator.fake_session_store import SessionStore, editor_metadata
+from bench.fake_session_store import SessionStore, editor_metadata
+from bench.installed_browser import launch
 from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, watch_since
-from tests.ui.installed_browser import launch
 from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / ".make" / "screenshots"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.emulator.fake_session_store import SessionStore, editor_metadata
+from bench.fake_session_store import SessionStore, editor_metadata
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.restartable_service import Service, entry, now_ms
 

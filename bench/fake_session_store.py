@@ -130,7 +130,7 @@ class SessionStore:
             "updated_at": iso(updated_ms),
         }
         names, marks = ", ".join(row), ", ".join("?" * len(row))
-        statement = f"INSERT OR REPLACE INTO sessions ({names}) VALUES ({marks})"  # noqa: S608 - names of our own
+        statement = f"INSERT OR REPLACE INTO sessions ({names}) VALUES ({marks})"
         self.connection.execute(statement, tuple(row.values()))
 
     def checkpoint(self, mode: str = "PASSIVE") -> None:
