@@ -1,1 +1,1 @@
-"""The tests, a package so that they can share the emulator."""
+"""The tests, a package so that they can share helpers: README.md lists them."""
