@@ -19,6 +19,7 @@ from aico.features.ledger.parser import parse_ledger
 from tests.core.random_entries import as_ledger, entries, winners
 from tests.core.reference_accounts import Books, Sums, plus, sums_of
 from tests.core.repository_on_file import Store, open_store, read_rows, temporary_database, usage
+from tests.hypothesis_profiles import examples
 
 DOLLAR = 10**9
 
@@ -167,7 +168,7 @@ async def live_through(path: Path, history: list[Reading]) -> None:
             assert_revisions_are_gapless(path, revision)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(0.4))
 @given(histories(), st.sampled_from([500, 2]))
 def test_accounts_equal_the_ledger_through_every_history(history: list[Reading], small_run: int) -> None:
     """Rows, deltas, sums, peaks, counters, times and revisions are what the contract says, after every import."""
