@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,17 @@ from tests.faults import fault_counts
 _home = users_things_guard.isolate()
 users_things_guard.watch()
 hypothesis_profiles.load()
+SLOW_FOLDERS = ("faults", "system")
+"""What their tests do takes its time: kill, fill disks, flood, search a memory, trace."""
 _PREFIX = "fault: "
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in the slow folders, so that each test is either quick or slow."""
+    folders = [Path(__file__).parent / name for name in SLOW_FOLDERS]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -243,6 +244,7 @@ def test_post_changes_forgets_a_peak_that_is_reached() -> None:
     assert post_changes([change], {"a": Amount(12, 10, 250_000_000)}).peaks == {"a": None}
 
 
+@pytest.mark.slow
 async def test_accounts_hold_a_hundred_thousand_maximal_tasks(store: Store) -> None:
     """No sum overflows 64 bits, in the tables or in the questions: 10**17 tokens and 10**20 nano-dollars."""
     count = 100_000

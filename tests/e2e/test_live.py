@@ -75,6 +75,7 @@ async def follow(cline: ClineProcess, listener: Listener, kind: AnyStep | None =
     await listener.until(lambda page: page.tasks == cline.expected)
 
 
+@pytest.mark.slow
 async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServerProcess) -> None:
     """Whatever Cline writes, in whatever way, arrives row by row, in gapless revisions, and is exact to the last digit.
 
@@ -211,6 +212,7 @@ async def test_restarted_server_goes_on_and_asks_pages_to_read_again(tmp_path: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 async def test_server_ends_with_open_sockets_and_a_writing_cline(
     server: ForkedServerProcess, number: signal.Signals
 ) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
 from tests.ui.observed_page import GONE
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 
@@ -60,7 +61,7 @@ def test_page_says_live_and_when_it_was_last_imported(service: Service, open_pag
     )
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", first_is_quick(signal.SIGKILL, signal.SIGTERM))
 def test_page_resumes_after_the_service_was_restarted(service: Service, open_page: Opener, end: signal.Signals) -> None:
     """An ended or killed service is named in words; when it is back, the page shows what happened since."""
     service.ledger.write(entry("1001", cost=1))
