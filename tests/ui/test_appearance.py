@@ -131,6 +131,7 @@ def test_long_model_name_loses_its_maker_first(service: Service, open_page: Open
 
 
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.slow
 def test_models_of_today_are_read_whole_on_a_small_desktop(
     make_service: ServiceMaker, open_page: Opener, language: str
 ) -> None:
@@ -274,6 +275,7 @@ def test_parts_of_the_page_are_landmarks(service: Service, open_page: Opener) ->
     expect(page.get_by_role("group", name="Cost", exact=True)).to_contain_text("$6,902.31")
 
 
+@pytest.mark.slow
 def test_top_models_are_listed_and_the_others_summed_up(service: Service, open_page: Opener) -> None:
     """Seven models and a row of the others, which opens."""
     page = open_page(service, "/?period=30d", prepare=stop_clock).page

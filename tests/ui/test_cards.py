@@ -66,6 +66,7 @@ def test_sparkline_follows_the_days(service: Service, open_page: Opener) -> None
     assert heights[0] < heights[1]
 
 
+@pytest.mark.slow
 def test_finished_month_has_a_pace_but_no_projection(service: Service, open_page: Opener) -> None:
     """A period that is over says what a day cost; nothing is projected from it."""
     first, end = (int(dt.datetime(2025, 10, day, tzinfo=NOON.tzinfo).timestamp() * 1000) for day in (28, 31))
@@ -155,6 +156,7 @@ def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page:
     expect(page.locator(".legend")).not_to_contain_text("previous period")
 
 
+@pytest.mark.slow
 def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> None:
     """A budget is for everything: beside the cost of one model it would mislead, in the card it stays."""
     page = open_page(service, "/?period=month&model=z-ai%2Fglm-5", prepare=stop_clock).page

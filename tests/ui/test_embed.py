@@ -105,6 +105,7 @@ def test_frame_of_a_listed_origin_is_live_and_imports(
     expect(frame.locator("[data-field=import-result]")).to_contain_text("Imported")
 
 
+@pytest.mark.slow
 def test_frame_leaves_out_what_makes_no_sense_in_one(
     service: Service, listed: HostPage, open_host: HostOpener, open_page: Opener
 ) -> None:
@@ -196,6 +197,7 @@ def test_token_reaches_a_frame_of_the_same_host_name_only(
     expect(frame.locator("body")).to_contain_text("asks for its token")
 
 
+@pytest.mark.slow
 def test_frame_works_where_the_browser_keeps_nothing_for_it(service: Service, open_page: Opener) -> None:
     """A browser that refuses storage to frames of other sites costs the memory of choices, and nothing else."""
     page = open_page(service, "/embed", prepare=lambda page: page.add_init_script(NO_STORAGE)).page

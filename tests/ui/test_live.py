@@ -49,6 +49,7 @@ def test_page_shows_growth_of_a_running_task(service: Service, open_page: Opener
     expect(page.locator("[data-field=tokens_out]")).to_have_text("900")
 
 
+@pytest.mark.slow
 def test_page_says_live_and_when_it_was_last_imported(service: Service, open_page: Opener) -> None:
     """The header says in words that it is live, and that the import (not the task) was moments ago."""
     service.ledger.write(entry("1001", ts=1_700_000_000_000))

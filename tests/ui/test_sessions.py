@@ -62,6 +62,7 @@ def test_sessions_are_marked_filtered_and_told(
     store.close()
 
 
+@pytest.mark.slow
 def test_first_screen_tells_of_a_frozen_ledger_and_a_store_that_is_not_read(
     make_service: ServiceMaker, open_page: Opener, store: SessionStore
 ) -> None:
@@ -103,6 +104,7 @@ def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
     store.close()
 
 
+@pytest.mark.slow
 def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
     make_service: ServiceMaker, open_page: Opener, store: SessionStore
 ) -> None:

@@ -58,6 +58,7 @@ def test_ledger_without_prices_turns_to_tokens(service: Service, open_page: Open
     expect(page.locator("main")).not_to_contain_text(re.compile(r"\$0\.00|0,00\s\$"))
 
 
+@pytest.mark.slow
 def test_unpriced_tasks_are_counted_beside_the_cost(service: Service, open_page: Opener) -> None:
     """Among priced tasks the unpriced ones are counted where the total stands."""
     service.ledger.write(entry("1001", cost=2), entry("1002", cost=0))
@@ -68,6 +69,7 @@ def test_unpriced_tasks_are_counted_beside_the_cost(service: Service, open_page:
     expect(page.locator("[data-card=cost] .tag")).to_have_text("1 unpriced")
 
 
+@pytest.mark.slow
 def test_frozen_ledger_is_named_with_its_reasons(service: Service, open_page: Opener) -> None:
     """A ledger that Cline stopped writing says since when, and why that may be."""
     service.ledger.write(entry("1001", ts=now_ms() - 42 * DAY_MS))
@@ -93,6 +95,7 @@ def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: O
     expect(page).to_have_title("⚠ $3.00 today · Cline (local)")
 
 
+@pytest.mark.slow
 def test_dust_is_never_shown_as_nothing(service: Service, open_page: Opener) -> None:
     """A cost of four thousandths of a cent stays visible, with its exact value on hover."""
     service.ledger.write(entry("1001", cost=0.00004))
