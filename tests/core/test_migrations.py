@@ -215,6 +215,7 @@ def test_migrate_refuses_the_database_of_another_program(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("is_empty", [True, False])
+@pytest.mark.slow
 def test_migration_killed_before_any_statement_heals(tmp_path: Path, is_empty: bool) -> None:
     """Killed at every statement and commit in turn, the next start comes to the same schema and the same data."""
     schema = read_schema(copy_of_template(tmp_path))

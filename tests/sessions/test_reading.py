@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -198,10 +198,18 @@ async def test_child_that_takes_too_long_is_killed(path: Path, monkeypatch: pyte
     """The limit is on the time that the service waits; nothing of the child outlives it."""
     monkeypatch.setattr(reading, "TIME_LIMIT_S", 0.2)
     monkeypatch.setattr(reading, "_CODE", "import signal; signal.pause()")
+    waited_for: list[asyncio.subprocess.Process] = []
+    wait = asyncio.subprocess.Process.wait
+
+    async def noted(process: asyncio.subprocess.Process) -> int:
+        waited_for.append(process)
+        return await wait(process)
+
+    monkeypatch.setattr(asyncio.subprocess.Process, "wait", noted)
     with pytest.raises(SessionsUnreadable, match="took too long"):
         await read_sessions(guard_of(path), "")
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
+    (child,) = waited_for
+    assert child.returncode == -signal.SIGKILL
 
 
 async def test_child_that_says_too_much_is_killed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core import usage_statements
@@ -160,7 +160,6 @@ def assert_summary_equals(summary: UsageSummary, wanted: UsageFilter, deltas: li
     assert summary.previous == (None if wanted.first_quarter is None else total(before))
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.lists(entries(), max_size=6), min_size=1, max_size=4),
     st.lists(st.tuples(filters(), st.sampled_from([Bucket.QUARTER, Bucket.HOUR, Bucket.DAY])), min_size=6, max_size=6),
