@@ -284,7 +284,7 @@ class _Transaction:
         receipt = replace(receipt, latest_ts=latest, revision=revision)
         import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += sum(session.is_new for session in fresh)
-        rows = self._fresh_rows(source, fresh, books.meters, self._readings_of(readings))
+        rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         committed = UsageCommitted(
             self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
         )
@@ -303,7 +303,7 @@ class _Transaction:
         count, latest = self._count(source)
         revision = self._advance()
         receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
-        rows = self._fresh_rows(source, [session], {}, {})
+        rows = self._fresh_rows([session], {}, {})
         return UsageCommitted(self._ended(receipt), self._names.epoch, count, rows, rows_truncated=False)
 
     # Names
@@ -568,7 +568,6 @@ class _Transaction:
 
     def _fresh_rows(
         self,
-        source: int,
         fresh: list[SessionEntry],
         meters: Mapping[int, Meter],
         readings: Mapping[str, MeterReading],
