@@ -46,12 +46,16 @@ class OneImporter:
         core = f"{package}.core"
         name = f"{core}.db.database" if _has(f"{core}.db") else f"{core}.database"
         domain, messages = import_module(f"{core}.domain"), import_module(f"{package}.services.messages")
-        settings = import_module(f"{core}.settings").Settings(ledger_path=str(ledger), database_path=folder / "observer.db")
+        settings = import_module(f"{core}.settings").Settings(
+            ledger_path=str(ledger), database_path=folder / "observer.db"
+        )
         database = import_module(name).Database(settings.database_path)
         await database.open()
         stack.push_async_callback(database.close)
         repository = import_module(f"{core}.repository").UsageRepository(database, domain.CLINE, now_ms)
-        guard = import_module(f"{package}.features.ledger.path_guard").LedgerGuard(str(ledger), settings.max_ledger_bytes)
+        guard = import_module(f"{package}.features.ledger.path_guard").LedgerGuard(
+            str(ledger), settings.max_ledger_bytes
+        )
         importer = import_module(f"{package}.features.ledger.importer").LedgerImporter(
             guard,
             repository,
@@ -87,7 +91,9 @@ class Sources:
         """Return it on a new database in ``folder``; the position was read before, as at a start of the service."""
         core, services = f"{package}.core", f"{package}.services"
         usage, messages = import_module(f"{core}.usage"), import_module(f"{services}.messages")
-        settings = import_module(f"{core}.settings").Settings(ledger_path=str(ledger), database_path=folder / "observer.db")
+        settings = import_module(f"{core}.settings").Settings(
+            ledger_path=str(ledger), database_path=folder / "observer.db"
+        )
         database = import_module(f"{core}.db.database").Database(settings.database_path)
         await database.open()
         stack.push_async_callback(database.close)
@@ -148,12 +154,22 @@ def _has(module: str) -> bool:
     return False
 
 
-def find_way() -> Callable[[Path, Path, AsyncExitStack], Awaitable[Importing]]:
-    """Return the way into the build that is installed here. Leaves with a sentence where there is none."""
+class Way(Protocol):
+    """A way into a build: see :class:`Sources`."""
+
+    async def __call__(self, package: str, ledger: Path, folder: Path, stack: AsyncExitStack) -> Importing:
+        """Return the build's own import of ``ledger`` into a new database in ``folder``; ``stack`` closes it."""
+
+
+_WAYS: tuple[tuple[str, Way], ...] = (("ingest", Sources.open), ("import_service", OneImporter.open))
+
+
+def find_way() -> tuple[str, Way]:
+    """Return the package that is installed here, and the way into it. Leaves with a sentence where there is none."""
     for package in ("aico", "app"):
-        for module, way in (("ingest", Sources), ("import_service", OneImporter)):
+        for module, way in _WAYS:
             if _has(f"{package}.services.{module}"):
-                return lambda ledger, folder, stack, way=way, package=package: way.open(package, ledger, folder, stack)
+                return package, way
     sys.exit("no build of the service that this benchmark knows the inside of")
 
 
@@ -173,7 +189,7 @@ async def _measure(importing: Importing, trigger: str) -> dict[str, float]:
 
 async def main(ledger: Path, folder: Path) -> None:
     """Answer until the input ends."""
-    way = find_way()
+    package, way = find_way()
     place = folder / "database"
     stack = AsyncExitStack()
     importing: Importing | None = None
@@ -182,7 +198,7 @@ async def main(ledger: Path, folder: Path) -> None:
         if line == "first":
             await stack.aclose()
             shutil.rmtree(place, ignore_errors=True)
-            importing = await way(ledger, place, stack)
+            importing = await way(package, ledger, place, stack)
         if importing is None:
             sys.exit("nothing was imported first")
         print(json.dumps(await _measure(importing, "startup" if line == "first" else "watch")), flush=True)
