@@ -283,11 +283,8 @@ class Books:
     def book(self, growth: Growth, key: tuple[int, int]) -> None:
         """Book ``growth`` as the event called ``key``; its stored state, if there is one, is in :attr:`events`."""
         meter, session = growth.meter, growth.session
-        tokens, nano = Tokens(*growth.amounts[:6]), growth.amounts[6]
-        # Of nothing at all the price is not known either: what follows in this slot may turn out to be unpriced.
-        has_price = not (growth.is_unpriced or growth.is_silent) and any(growth.amounts)
-        cost = (nano or 0) if has_price else None
-        state = RequestState.UNMEASURED if growth.is_silent else RequestState.FINAL
+        tokens = Tokens(*growth.amounts[:6])
+        cost, state = cost_of(growth.amounts, is_unpriced=growth.is_unpriced, is_silent=growth.is_silent)
         unknown = " ".join(meter.unknown)
         known = self.events.get((GROWTH.code, *key))
         if known is None:
@@ -438,11 +435,13 @@ class Books:
         session.spend(more)
 
 
-def cost_of(nano: int | None, *, is_unpriced: bool, is_silent: bool) -> tuple[int | None, RequestState]:
-    """Return what a growth by ``nano`` is booked as, and how much is known of it."""
-    if is_silent:
-        return None, RequestState.UNMEASURED
-    return None if is_unpriced else nano or 0, RequestState.FINAL
+def cost_of(amounts: Amounts, *, is_unpriced: bool, is_silent: bool) -> tuple[int | None, RequestState]:
+    """Return the cost of a growth by ``amounts`` of a session that is unpriced or silent, and how much is known of it.
+
+    Of nothing at all the price is not known either: what follows in its slot may turn out to be unpriced.
+    """
+    has_price = not (is_unpriced or is_silent) and any(amounts)
+    return (amounts[6] or 0) if has_price else None, RequestState.UNMEASURED if is_silent else RequestState.FINAL
 
 
 def slot_of(ts: int) -> int:

@@ -52,12 +52,12 @@ _ADD_METERS = f"""
 """
 _SPENT = " + ".join(f"IFNULL({name}, 0)" for name in TOKENS[:5])
 _IS_SILENT = f"COALESCE({', '.join(_NUMBERS)}) IS NULL"
-# As booking.cost_of says it: tokens without a cost above 0 are unpriced.
+# As booking.cost_of says it: tokens without a cost above 0 are unpriced, and of nothing no price is known.
 _ADD_EVENTS = f"""
     INSERT INTO usage_event (source, kind, key_high, key_low, origin, session, ts, model, {", ".join(TOKENS)},
         recorded_nano, state, unknown, context)
     SELECT ?, {GROWTH.code}, key_high, key_low, ?, id, ts, model, {", ".join(TOKENS)},
-        CASE WHEN nano > 0 THEN nano WHEN {_SPENT} > 0 OR {_IS_SILENT} THEN NULL ELSE 0 END,
+        CASE WHEN nano > 0 THEN nano WHEN {_SPENT} = 0 AND reasoning > 0 THEN 0 END,
         IIF({_IS_SILENT}, {RequestState.UNMEASURED.value}, {RequestState.FINAL.value}), unknown, ''
     FROM first_reading ORDER BY id
 """
@@ -155,7 +155,7 @@ class FirstReadings:
     def _fresh_row(self, reading: MeterReading, source: str, origin: str, is_joint: bool) -> FreshSession:
         meter, amounts = advance(None, reading, is_joint=is_joint)
         tokens, nano = Tokens(*amounts[:6]), amounts[6]
-        cost, state = cost_of(nano, is_unpriced=is_unpriced((meter,)), is_silent=meter.is_silent)
+        cost, state = cost_of(amounts, is_unpriced=is_unpriced((meter,)), is_silent=meter.is_silent)
         spent = Sums(tuple(measure(GROWTH, tokens, Costs(cost), state, is_partial=bool(reading.unknown))))
         ts = reading.ts or 0
         return FreshSession(
