@@ -13,7 +13,7 @@ from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
 from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
-from aico.core.errors import SessionUnknown, StorageError
+from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
@@ -53,7 +53,7 @@ _EVENT = (
 _SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
 
 _POSITION = "SELECT epoch, revision FROM database_state"
-_ADVANCE = "UPDATE database_state SET revision = revision + 1 WHERE revision = ? RETURNING revision"
+_ADVANCE = "UPDATE database_state SET revision = revision + 1 RETURNING revision"
 _STATE = """
     SELECT (SELECT COUNT(*) FROM session WHERE source = ?1), (SELECT MAX(last_ts) FROM session WHERE source = ?1)
 """
@@ -135,9 +135,10 @@ class Batch:
 
 @dataclass(slots=True)
 class _Names:
-    """What the writer knows of the database: true as long as the epoch is the same and no transaction fails."""
+    """What the writer knows of the database: true as long as it stands where the last transaction has left it."""
 
     epoch: str
+    revision: int
     sources: dict[str, int]
     origins: dict[tuple[int, str], int]
     models: dict[str, int]
@@ -214,8 +215,8 @@ class UsageWriter:
 
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
-    epoch, _revision = _read_position(connection)
-    if names is not None and names.epoch == epoch:
+    epoch, revision = _read_position(connection)
+    if names is not None and (names.epoch, names.revision) == (epoch, revision):
         return names
     sources = _ask(connection, "SELECT name, id, exact_since FROM source")
     origins = _ask(connection, "SELECT source, name, id FROM origin")
@@ -223,6 +224,7 @@ def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     [(last_session,)] = _ask(connection, "SELECT IFNULL(MAX(id), 0) FROM session")
     return _Names(
         epoch,
+        revision,
         {name: number for name, number, _since in sources},
         {(source, name): number for source, name, number in origins},
         {name: number for name, number in models},  # noqa: C416  # rows are no pairs to mypy
@@ -270,17 +272,18 @@ class _Transaction:
         fresh = [session for session in books.sessions.values() if session.is_touched]
         forgotten_count = len(batch.records) - len(records)
         receipt = self._receipt(books, forgotten_count)
+        # Also when nothing else is: what is known of the database outlives this transaction.
+        _many(self._connection, insert(schema.Model, ("id", "name")), self._new_models)
         self._open(source)
         self._checkpoint(source, origin)
         if not (fresh or gaps):
             count, latest = self._count(source)
-            _epoch, revision = _read_position(self._connection)
-            return self._ended(replace(receipt, latest_ts=latest, revision=revision)), None
+            return self._ended(replace(receipt, latest_ts=latest, revision=names.revision)), None
         self._store(books, source, meter, gaps)
         if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         count, latest = self._recount(source, fresh)
-        revision = self._advance()
+        revision = names.revision = self._advance()
         receipt = replace(receipt, latest_ts=latest, revision=revision)
         import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += sum(session.is_new for session in fresh)
@@ -471,8 +474,6 @@ class _Transaction:
 
     def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
         connection, sessions = self._connection, books.sessions.values()
-        if self._new_models:
-            _many(connection, insert(schema.Model, ("id", "name")), self._new_models)
         _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
         _many(
             connection,
@@ -520,11 +521,8 @@ class _Transaction:
         _many(self._connection, _PUT_CHECKPOINT, rows)
 
     def _advance(self) -> int:
-        _epoch, revision = _read_position(self._connection)
-        found = _ask(self._connection, _ADVANCE, (revision,))
-        if not found:
-            raise StorageError("another writer changed it")
-        return int(found[0][0])
+        [(revision,)] = _ask(self._connection, _ADVANCE)
+        return int(revision)
 
     # Telling
 
