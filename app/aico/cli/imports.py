@@ -18,7 +18,7 @@ from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
-from aico.core.errors import InstanceRunning, SourceOff
+from aico.core.errors import InstanceRunning, SourceError, SourceOff
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
@@ -131,7 +131,9 @@ async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]
             service.ingest.add(intake)
         await service.ingest.run(Trigger.CLI, [intake.key for intake in intakes])
         for intake in intakes:
-            await service.ingest.finish(intake.key)
+            failure = await service.ingest.finish(intake.key)
+            if failure is not None and not (isinstance(failure, SourceError) and failure.is_absent):
+                raise failure
         await service.ingest.close()
         receipts = service.ingest.last_receipts.values()
         return _by_source(list(receipts))
