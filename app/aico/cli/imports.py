@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _COUNTS = (
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
     settings = load(options).settings
+    logging.getLogger("aico").addHandler(logging.NullHandler())  # what fails is told once, by the command
     source: str | None = options.source
     if source is not None and not are_known((source,), KNOWN):
         return EXIT_USAGE
