@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.accounting import Amount
@@ -61,7 +61,6 @@ def without_moment(cells: dict[str, str | int | float | None]) -> list[str | int
     return [value for name, value in cells.items() if name != "last_activity"]
 
 
-@settings(deadline=None)
 @given(PAGES)
 def test_json_reads_back_as_it_was(pages: list[list[SpentTask]]) -> None:
     """One array, whatever the pages, empty ones in between too."""
@@ -69,7 +68,6 @@ def test_json_reads_back_as_it_was(pages: list[list[SpentTask]]) -> None:
     assert [without_moment(item) for item in found] == [expected_values(item) for page in pages for item in page]
 
 
-@settings(deadline=None)
 @given(PAGES)
 def test_ndjson_reads_back_as_it_was(pages: list[list[SpentTask]]) -> None:
     """One object a line, each line ended."""
@@ -79,7 +77,6 @@ def test_ndjson_reads_back_as_it_was(pages: list[list[SpentTask]]) -> None:
     assert text == "" or text.endswith("}\n")
 
 
-@settings(deadline=None)
 @given(PAGES, st.sampled_from(Dialect))
 def test_csv_reads_back_as_it_was(pages: list[list[SpentTask]], dialect: Dialect) -> None:
     """The same cells in both dialects: quotes, separators and lines in names part nothing."""
