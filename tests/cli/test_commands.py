@@ -20,16 +20,8 @@ import pytest
 from aico import __version__
 from aico.core.settings import setting_names
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.server_process import (
-    HANG_S,
-    ROOT,
-    ServerProcess,
-    database_path,
-    environment,
-    ledger_path,
-    prepare_database,
-    run_aico,
-)
+from tests.e2e.forked_aico import ForkedServerProcess, run_aico
+from tests.e2e.server_process import HANG_S, ROOT, database_path, environment, ledger_path, prepare_database
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 
@@ -43,10 +35,10 @@ def ledger(tmp_path: Path) -> LedgerFile:
 
 
 @pytest.fixture
-def server(tmp_path: Path, ledger: LedgerFile) -> Iterator[ServerProcess]:
+def server(tmp_path: Path, ledger: LedgerFile) -> Iterator[ForkedServerProcess]:
     """Serve the ledger."""
     prepare_database(tmp_path)
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         yield server
 
 
@@ -159,7 +151,7 @@ def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, 
     assert stored_count(tmp_path) == 2
 
 
-def test_dry_run_works_beside_a_running_service(server: ServerProcess, tmp_path: Path) -> None:
+def test_dry_run_works_beside_a_running_service(server: ForkedServerProcess, tmp_path: Path) -> None:
     """Looking needs no lock."""
     ended = run_aico(tmp_path, "import", "--dry-run")
     assert ended.returncode == 0
@@ -200,7 +192,7 @@ def test_status_tells_that_nothing_runs(tmp_path: Path) -> None:
     assert json.loads(as_json.stdout) == {"running": False, "ledger_path": str(ledger_path(tmp_path))}
 
 
-def test_status_tells_what_is_watched(server: ServerProcess, tmp_path: Path) -> None:
+def test_status_tells_what_is_watched(server: ForkedServerProcess, tmp_path: Path) -> None:
     """With a service it says where, what is watched, and what was imported last; exit 0."""
     server.wait_for_state("watching")
     plain, as_json = run_aico(tmp_path, "status"), run_aico(tmp_path, "status", "--json")
@@ -211,7 +203,7 @@ def test_status_tells_what_is_watched(server: ServerProcess, tmp_path: Path) -> 
     assert (fields["running"], fields["url"], fields["task_count"]) == (True, server.url, 2)
 
 
-def test_status_exits_with_3_when_the_watcher_is_degraded(server: ServerProcess, tmp_path: Path) -> None:
+def test_status_exits_with_3_when_the_watcher_is_degraded(server: ForkedServerProcess, tmp_path: Path) -> None:
     """A ledger that is none is seen from a script, with the reason."""
     LedgerFile(server.ledger).overwrite(b"{}")
     server.wait_for_state("degraded", "ledger_format")
@@ -225,7 +217,7 @@ def test_status_exits_with_3_when_the_watcher_is_degraded(server: ServerProcess,
     assert "not there (yet)" in ended.stdout
 
 
-def test_serve_shows_a_box_with_everything_a_user_needs(server: ServerProcess) -> None:
+def test_serve_shows_a_box_with_everything_a_user_needs(server: ForkedServerProcess) -> None:
     """Address, ledger and what chose it, its size and age, database, and how to stop."""
     box = server.output()
     for text in (server.url, str(server.ledger), "AICO_LEDGER_PATH", "found", str(server.database), "Ctrl-C", "demo"):
@@ -236,7 +228,7 @@ def test_serve_shows_a_box_with_everything_a_user_needs(server: ServerProcess) -
 
 def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
     """Without a word the service starts; without a ledger it waits, and says for which file."""
-    with ServerProcess(tmp_path, command=()) as server:
+    with ForkedServerProcess(tmp_path, command=()) as server:
         server.wait_for_state("waiting", "ledger_not_found" if server.ledger.parent.exists() else "directory_missing")
         assert "not there yet" in server.output()
         assert str(server.ledger) in server.output()
@@ -248,7 +240,7 @@ def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
 
 def test_serve_writes_its_log_as_json_where_no_terminal_is(tmp_path: Path, ledger: LedgerFile) -> None:
     """Every line of the log is one object, to the last one, and none holds text of the ledger."""
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         server.wait_for_state("watching")
         server.stop()
         lines = server.log().splitlines()
@@ -260,7 +252,7 @@ def test_serve_writes_its_log_as_json_where_no_terminal_is(tmp_path: Path, ledge
 
 def test_serve_prints_a_link_that_works_once(tmp_path: Path) -> None:
     """With a token the box holds a one-time link instead of the token."""
-    with ServerProcess(tmp_path, {"AICO_TOKEN": TOKEN}) as server, server.client() as client:
+    with ForkedServerProcess(tmp_path, {"AICO_TOKEN": TOKEN}) as server, server.client() as client:
         assert "/login?key=" in server.page
         assert TOKEN not in server.output() + server.log()
         assert client.get("/").status_code == 401
@@ -378,7 +370,7 @@ def findings(folder: Path) -> dict[str, tuple[str, str]]:
     return {one["subject"]: (one["verdict"], one["text"]) for one in found}
 
 
-def test_doctor_finds_everything_well(server: ServerProcess, tmp_path: Path) -> None:
+def test_doctor_finds_everything_well(server: ForkedServerProcess, tmp_path: Path) -> None:
     """Ledger, entries, database and service are told, each with what a user wants to know."""
     server.wait_for_state("watching")
     found = findings(tmp_path)
@@ -403,7 +395,10 @@ def test_demo_serves_a_growing_ledger_and_leaves_nothing(tmp_path: Path) -> None
     """The demonstration says that it is one, moves by itself, ends with 0 on Ctrl-C, and cleans up after itself."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    with ServerProcess(tmp_path, {"TMPDIR": str(temporary)}, command=("demo",)) as server, server.client() as client:
+    with (
+        ForkedServerProcess(tmp_path, {"TMPDIR": str(temporary)}, command=("demo",)) as server,
+        server.client() as client,
+    ):
         assert "DEMO" in server.output()
         server.wait_for_state("watching")
         status = client.get("/api/cline/status").json()

@@ -1,67 +1,69 @@
-"""Random entries out of small pools, so that the same task, quarter and model come up again and again."""
+"""Random readings out of small pools, so that the same session, slot and model come up again and again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from aico.core.domain import TaskUsage
+from aico.core.usage import SLOT_MS, MeterReading
 from tests.core.repository_on_file import NOW_MS
 
-QUARTER_MS = 900_000
 TASK_IDS = ("1", "2", "a%b", "A_b", "it's")
 MODELS = (None, "m", "vendor/m_2", "M%")
 MOMENTS = tuple(
-    NOW_MS + shift
-    for shift in (0, 1, -1, -QUARTER_MS, QUARTER_MS, -100_000, -100_001, 40 * QUARTER_MS, -500 * QUARTER_MS)
+    NOW_MS + shift for shift in (0, 1, -1, -SLOT_MS, SLOT_MS, -100_000, -100_001, 40 * SLOT_MS, -500 * SLOT_MS)
 )
 COUNTS = st.one_of(st.sampled_from([0, 1, 7, 10**12]), st.integers(0, 10**12))
 COSTS = st.one_of(
     st.sampled_from([0.0, 0.1, 0.30000000000000004, 5e-10, 1.5e-9, 1e-9, 12.345678901, 1e6, 999_999.9999999995]),
     st.floats(0, 1e6),
 )
+UNKNOWN: st.SearchStrategy[None] = st.none()
 
 
-def entries(
-    task_ids: Sequence[str] = TASK_IDS, models: Sequence[str | None] = MODELS, moments: Sequence[int] = MOMENTS
-) -> st.SearchStrategy[TaskUsage]:
-    """Return a strategy for one entry."""
+def readings(
+    sessions: Sequence[str] = TASK_IDS,
+    models: Sequence[str | None] = MODELS,
+    moments: Sequence[int] = MOMENTS,
+    *,
+    is_partial: bool = False,
+) -> st.SearchStrategy[MeterReading]:
+    """Return a strategy for one reading of a running total; ``is_partial``: any number of it may be unknown."""
+    counts, costs = (st.one_of(COUNTS, UNKNOWN), st.one_of(COSTS, UNKNOWN)) if is_partial else (COUNTS, COSTS)
     return st.builds(
-        TaskUsage,
-        task_id=st.sampled_from(task_ids),
+        MeterReading,
+        session=st.sampled_from(sessions),
         ts=st.sampled_from(moments),
-        model_id=st.sampled_from(models),
-        tokens_in=COUNTS,
-        tokens_out=COUNTS,
-        total_cost=COSTS,
+        model=st.sampled_from(models),
+        input=counts,
+        cache_read=counts if is_partial else UNKNOWN,
+        cache_write_5m=UNKNOWN,
+        cache_write_1h=UNKNOWN,
+        output=counts,
+        reasoning=UNKNOWN,
+        cost_usd=costs,
     )
 
 
-def as_ledger(listed: Sequence[TaskUsage]) -> bytearray:
-    """Return the bytes of a ledger with these entries, duplicates and all."""
-    return bytearray(
-        json.dumps(
-            [
-                {
-                    "id": entry.task_id,
-                    "ts": entry.ts,
-                    "tokensIn": entry.tokens_in,
-                    "tokensOut": entry.tokens_out,
-                    "totalCost": entry.total_cost,
-                }
-                | ({} if entry.model_id is None else {"modelId": entry.model_id})
-                for entry in listed
-            ]
-        ).encode()
-    )
+@st.composite
+def altered(draw: st.DrawFn, seen: Sequence[MeterReading], like: st.SearchStrategy[MeterReading]) -> MeterReading:
+    """Draw one of ``seen`` with up to two fields of another reading, never its session."""
+    entry, other = draw(st.sampled_from(seen)), draw(like)
+    places = draw(st.sets(st.sampled_from([1, 2, 3, 7, 9]), max_size=2))
+    pairs = enumerate(zip(entry, other, strict=True))
+    return MeterReading._make(new if place in places else old for place, (old, new) in pairs)
 
 
-def winners(listed: Sequence[TaskUsage]) -> list[TaskUsage]:
-    """Return the entries that count: of one id the greatest ``ts``, at equal ``ts`` the later."""
-    chosen: dict[str, TaskUsage] = {}
-    for entry in listed:
-        if entry.task_id not in chosen or entry.ts >= chosen[entry.task_id].ts:
-            chosen[entry.task_id] = entry
-    return list(chosen.values())
+@st.composite
+def histories(draw: st.DrawFn, like: st.SearchStrategy[MeterReading], *, longest: int = 7) -> list[list[MeterReading]]:
+    """Draw readings of a file that grows, shrinks, loses entries and gets them back; no session twice in one."""
+    found: list[list[MeterReading]] = []
+    seen: list[MeterReading] = []
+    for _ in range(draw(st.integers(2, longest))):
+        listed = draw(st.lists(like, max_size=4))
+        if seen:
+            listed += draw(st.lists(altered(seen, like), max_size=5))
+        found.append(list({entry.session: entry for entry in listed}.values()))
+        seen += found[-1]
+    return found

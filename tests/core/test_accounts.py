@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from aico.features.ledger.parser import parse_ledger
 from tests.core.random_entries import as_ledger, entries, winners
 from tests.core.reference_accounts import Books, Sums, plus, sums_of
 from tests.core.repository_on_file import Store, open_store, read_rows, temporary_database, usage
+from tests.hypothesis_profiles import examples
 
 DOLLAR = 10**9
 
@@ -167,7 +169,7 @@ async def live_through(path: Path, history: list[Reading]) -> None:
             assert_revisions_are_gapless(path, revision)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(0.4))
 @given(histories(), st.sampled_from([500, 2]))
 def test_accounts_equal_the_ledger_through_every_history(history: list[Reading], small_run: int) -> None:
     """Rows, deltas, sums, peaks, counters, times and revisions are what the contract says, after every import."""
@@ -242,6 +244,7 @@ def test_post_changes_forgets_a_peak_that_is_reached() -> None:
     assert post_changes([change], {"a": Amount(12, 10, 250_000_000)}).peaks == {"a": None}
 
 
+@pytest.mark.slow
 async def test_accounts_hold_a_hundred_thousand_maximal_tasks(store: Store) -> None:
     """No sum overflows 64 bits, in the tables or in the questions: 10**17 tokens and 10**20 nano-dollars."""
     count = 100_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,14 +18,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel, create_engine
 
-from aico.core.accounting import Amount
 from aico.core.db.database import Database
 from aico.core.db.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
 from aico.core.errors import StorageError, StorageNewer
-from aico.core.filters import UsageFilter
-from aico.core.usage_statements import signed_models
-from tests.core.database_damage import failed_checks
-from tests.core.repository_on_file import NOW_MS, Row, copy_of_template, list_names, open_store, read_rows, usage
+from tests.core.database_damage import close_log
+from tests.core.old_databases import open_old
+from tests.core.repository_on_file import Row, copy_of_template, list_names, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 REVISIONS = [step.revision for step in ScriptDirectory(str(migrations_path())).walk_revisions()][::-1]
@@ -38,7 +36,7 @@ KEPT = (
     "database_state",
     "source_state",
 )
-"""Tables whose rows no later migration may lose."""
+"""Tables whose rows no migration up to 0007 may lose."""
 
 
 def read_schema(path: Path) -> dict[str, str]:
@@ -58,59 +56,59 @@ def read_revision(path: Path) -> str:
     return str(read_rows(path, "SELECT version_num FROM alembic_version")[0][0])
 
 
-async def fill(path: Path) -> None:
-    """Give the database a history: growth, a fall, a switch of model, an unknown one."""
-    async with open_store(path) as store:
-        await store.take_in([usage("a", total_cost=3.25), usage("b", model_id=None), usage("c", tokens_in=10**12)])
-        store.now_ms += 5
-        await store.take_in([usage("a", total_cost=1.0, model_id="other", ts=NOW_MS + 900_000)])
-        await store.take_in([usage("b", model_id="m", tokens_in=300)])
-        await store.repository.catch_up()
-
-
 def test_revisions_are_told_by_the_names_of_their_files() -> None:
     """A start looks at names only; Alembic, which takes its time, knows the same ones in the same order."""
     assert list_revisions() == REVISIONS
 
 
-@pytest.mark.parametrize("below", REVISIONS[:-1])
-async def test_migration_goes_down_and_up_again_with_its_data(tmp_path: Path, below: str) -> None:
-    """Each step can be taken back and made again; rows, deltas, rollup, runs and position survive."""
-    path = copy_of_template(tmp_path)
-    await fill(path)
+@pytest.mark.parametrize("below", REVISIONS[: REVISIONS.index("0007")])
+def test_migration_goes_down_and_up_again_with_its_data(tmp_path: Path, below: str) -> None:
+    """Each step up to 0007 can be taken back and made again; rows, deltas, rollup, runs and position survive."""
+    path = open_old("0007-restored", tmp_path)
     before, schema = read_tables(path), read_schema(path)
     command.downgrade(alembic_config(path), below)
     assert (read_revision(path), read_tables(path)) == (below, before)
-    migrate(path)
-    assert (read_revision(path), read_tables(path), read_schema(path)) == (REVISIONS[-1], before, schema)
+    migrate(path, "0007")
+    assert (read_revision(path), read_tables(path), read_schema(path)) == ("0007", before, schema)
 
 
 def test_migration_goes_down_to_nothing(tmp_path: Path) -> None:
     """The first step can be taken back too: no table of ours stays."""
-    path = copy_of_template(tmp_path)
+    path = open_old("0007-restored", tmp_path)
     command.downgrade(alembic_config(path), "base")
     assert read_schema(path) == {}
-    migrate(path)
+    migrate(path, "0007")
     assert set(KEPT) < set(read_schema(path))
 
 
-async def test_migration_rebuilds_the_counters_from_the_accounts(tmp_path: Path) -> None:
-    """Counters made anew begin at what was spent by model, never below zero, and go on from there."""
+def test_migration_to_many_sources_is_not_taken_back(tmp_path: Path) -> None:
+    """What it dropped cannot be made again: the backup from before is the way back, and nothing is changed."""
     path = copy_of_template(tmp_path)
-    await fill(path)
-    command.downgrade(alembic_config(path), "0001")
-    migrate(path)
-    async with open_store(path) as store:
-        async with store.reader.snapshot() as snapshot:
-            counters = await snapshot.list_counters()
-        await store.take_in([usage("d", tokens_in=1, tokens_out=2, total_cost=0.5)])
-        async with store.reader.snapshot() as snapshot:
-            grown = await snapshot.list_counters()
-    assert counters["m"] == Amount(10**12 + 300, 20, 3_500_000_000)
-    assert counters[""] == Amount(100, 10, 250_000_000)
-    # 2.25 dollars were taken back while this model was in use.
-    assert counters["other"].cost_nano_usd >= 0
-    assert grown["m"] == Amount(10**12 + 301, 22, 4_000_000_000)
+    schema = read_schema(path)
+    with pytest.raises(NotImplementedError, match="backup"):
+        command.downgrade(alembic_config(path), "0007")
+    assert (read_revision(path), read_schema(path)) == (REVISIONS[-1], schema)
+
+
+def test_migration_rebuilds_the_counters_from_the_accounts(tmp_path: Path) -> None:
+    """Counters made anew begin at what was spent by model: not below it, and not below zero."""
+    path = open_old("0001", tmp_path)
+    spent = """
+        SELECT model, MAX(SUM(tokens_in), 0), MAX(SUM(tokens_out), 0), MAX(SUM(cost_nano_usd), 0) FROM usage_delta
+        GROUP BY model ORDER BY model
+    """
+    expected = read_rows(path, spent)
+    assert len(expected) > 3
+    migrate(path, "0007")
+    shown = read_rows(
+        path, "SELECT model, tokens_in, tokens_out, cost_usd, cost_nano FROM usage_counter ORDER BY model"
+    )
+    assert [row[:3] for row in shown] == [row[:3] for row in expected]
+    costs = [
+        (int(usd or 0) * 10**9 + int(nano or 0), int(row[3] or 0))
+        for (*_, usd, nano), row in zip(shown, expected, strict=True)
+    ]
+    assert all(counted >= spent >= 0 for counted, spent in costs)
 
 
 def test_migrations_make_what_the_classes_describe(tmp_path: Path) -> None:
@@ -132,48 +130,34 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
     assert {name: text.count("DESC") for name, text in schema.items() if text != forwards[name]} == {
         "cline_task_usage": 1,
         "ix_cline_task_usage_ts": 1,
-        "usage_delta": 2,
-        "usage_rollup": 1,
     }
     assert {name for name, text in schema.items() if text.endswith("WITHOUTROWID")} == {
+        "checkpoint",
         "cline_task_usage",
-        "usage_delta",
-        "usage_rollup",
+        "counter_floor",
+        "forgotten",
+        "forgotten_key",
+        "forgotten_total",
+        "gap",
+        "meter",
+        "source_choice",
+        "usage_session_day",
+        "usage_slot",
         "usage_total",
-        "task_peak",
-        "task_store",
-        "usage_task_day",
-        "usage_task_model",
-        "summed_source",
-        "store_reading",
-        "forgotten_task",
     }
 
 
-async def test_sums_stay_current_when_days_are_stored_anew(tmp_path: Path) -> None:
-    """Both ways: every sum is still what the deltas say, and the service need not make them anew."""
-    path = copy_of_template(tmp_path)
-    async with open_store(path) as store:
-        await store.take_in([usage("a", model_id="m"), usage("b", model_id="n")])
-        await store.repository.catch_up()
+def test_sums_stay_current_when_days_are_stored_anew(tmp_path: Path) -> None:
+    """Down to 0006 and up again every sum by day is what it was, and is said to be current."""
+    path = open_old("0007-restored", tmp_path)
+    days = "SELECT day, task_id, model, tokens_in, cost_nano_usd FROM usage_task_day ORDER BY 1, 2, 3"
+    before = read_rows(path, days)
     command.downgrade(alembic_config(path), "0006")
-    before = read_rows(path, "SELECT day, task_id, model, tokens_in, cost_nano_usd FROM usage_task_day ORDER BY 1, 2")
-    migrate(path)
-    after = read_rows(path, "SELECT day, task_id, model, tokens_in, cost_nano_usd FROM usage_task_day ORDER BY 1, 2")
-    assert len(before) == 2
-    assert before == after
+    assert read_rows(path, days) == before
+    migrate(path, "0007")
+    assert len(before) > 100
+    assert read_rows(path, days) == before
     assert read_rows(path, "SELECT source FROM summed_source") == [("cline",)]
-    assert failed_checks(path) == []
-
-
-def test_days_are_added_up_as_they_are_stored(tmp_path: Path) -> None:
-    """To sort the rows of a month by model would take longer than to read them; only those of the ends are sorted."""
-    wanted = UsageFilter(first_quarter=10, end_quarter=1_000)
-    for is_summed, sorted_parts in ((True, 2), (False, 1)):
-        statement, values = signed_models("cline", wanted, is_summed=is_summed)
-        with closing(sqlite3.connect(copy_of_template(tmp_path))) as connection:
-            plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
-        assert sum("TEMP B-TREE" in step for step in plan) == sorted_parts
 
 
 def test_migrations_make_a_chain(tmp_path: Path) -> None:
@@ -214,26 +198,30 @@ def test_migrate_refuses_the_database_of_another_program(tmp_path: Path) -> None
     assert set(read_schema(path)) == {"usage_delta"}
 
 
-@pytest.mark.parametrize("is_empty", [True, False])
-def test_migration_killed_before_any_statement_heals(tmp_path: Path, is_empty: bool) -> None:
+@pytest.mark.parametrize(("name", "revision"), [("", "0007"), ("0001", "0007"), ("0007-restored", REVISIONS[-1])])
+@pytest.mark.slow
+def test_migration_killed_before_any_statement_heals(tmp_path: Path, name: str, revision: str) -> None:
     """Killed at every statement and commit in turn, the next start comes to the same schema and the same data."""
-    schema = read_schema(copy_of_template(tmp_path))
-    begin, folder = tmp_path / "begin.db", tmp_path / "healed"
+    begin, whole, folder = tmp_path / "observer.db", tmp_path / "whole.db", tmp_path / "healed"
     folder.mkdir()
-    if is_empty:
+    if name:
+        close_log(open_old(name, tmp_path))
+    else:
         begin.touch()
-    else:
-        begin = copy_of_template(tmp_path)
-        asyncio.run(fill(begin))
-        command.downgrade(alembic_config(begin), REVISIONS[0])
-    subprocess.run([sys.executable, "-m", "tests.core.migration_killer", begin, folder], cwd=ROOT, check=True)
+    shutil.copy(begin, whole)
+    migrate(whole, revision)
+    schema = read_schema(whole)
+    tables = tuple(table for table in schema if not table.startswith("ix_"))
+    expected = read_tables(whole, tables)
+    subprocess.run([sys.executable, "-m", "tests.core.migration_killer", begin, revision, folder], cwd=ROOT, check=True)
     healed = sorted(folder.iterdir())
-    assert len(healed) > 5
+    # One of each table that a step makes, fills or drops, at least.
+    assert len(healed) > len(tables)
     assert [path.name for path in healed if read_schema(path) != schema] == []
-    if is_empty:
-        assert {len(read_tables(path)["database_state"]) for path in healed} == {1}
+    if name:
+        assert [path.name for path in healed if read_tables(path, tables) != expected] == []
     else:
-        assert [path.name for path in healed if read_tables(path) != read_tables(begin)] == []
+        assert {len(read_rows(path, "SELECT * FROM database_state")) for path in healed} == {1}
 
 
 def test_alembic_migrates_from_the_command_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.db.reader import ClineRow, StoredSession
@@ -115,7 +115,6 @@ def plain(pages: list[list[list[Cell]]]) -> list[list[list[Cell]]]:
     ]
 
 
-@settings(deadline=None)
 @given(PAGES)
 def test_json_reads_back_as_it_was(pages: list[list[list[Cell]]]) -> None:
     """One array, whatever the pages, empty ones in between too; money to the last digit."""
@@ -124,7 +123,6 @@ def test_json_reads_back_as_it_was(pages: list[list[list[Cell]]]) -> None:
     assert [as_read(each) for each in found] == [as_read(cells) for cells in flat(pages)]
 
 
-@settings(deadline=None)
 @given(PAGES)
 def test_ndjson_reads_back_as_it_was(pages: list[list[list[Cell]]]) -> None:
     """One object a line, each line ended."""
@@ -134,7 +132,6 @@ def test_ndjson_reads_back_as_it_was(pages: list[list[list[Cell]]]) -> None:
     assert text == "" or text.endswith("}\n")
 
 
-@settings(deadline=None)
 @given(PAGES, st.sampled_from(Dialect))
 def test_csv_reads_back_as_it_was(pages: list[list[list[Cell]]], dialect: Dialect) -> None:
     """The same cells in both dialects: quotes, separators and lines in names part nothing."""

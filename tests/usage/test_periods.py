@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aico.core.errors import RequestInvalid
 from aico.core.filters import automatic_end, latest_credible, slot_ceiling, slot_floor
 from aico.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, find_zone, list_bucket_starts
+from tests.hypothesis_profiles import examples
 
 SLOT_S = 900
 DAY = 96
@@ -111,7 +112,7 @@ def test_months_end_with_the_last_year() -> None:
     assert list_bucket_starts(end - DAY, end, Bucket.MONTH, ZoneInfo("Pacific/Kiritimati"))[0] == end - DAY
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(2))
 @given(SLOTS, st.integers(1, 900), st.sampled_from(ZONES), st.sampled_from(Bucket))
 def test_buckets_are_gapless_and_divide_only_where_the_clock_does(
     first: int, length: int, zone: str, bucket: Bucket
@@ -130,7 +131,6 @@ def test_buckets_are_gapless_and_divide_only_where_the_clock_does(
         )
 
 
-@settings(deadline=None)
 @given(SLOTS, st.integers(1, 900), st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu"]))
 def test_day_buckets_miss_no_midnight(first: int, length: int, zone: str) -> None:
     """Every slot in which the date changes is a start."""
@@ -160,7 +160,6 @@ def test_automatic_bucket_grows_with_the_stretch(days: float, bucket: Bucket) ->
     assert choose_bucket(0, round(days * DAY)) is bucket
 
 
-@settings(deadline=None)
 @given(SLOTS, st.integers(1, 80 * 365 * DAY), st.sampled_from(ZONES))
 def test_automatic_bucket_is_never_refused_within_a_lifetime(first: int, length: int, zone: str) -> None:
     """Up to eighty years, ``auto`` finds a size that gives at most the allowed number."""

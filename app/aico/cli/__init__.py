@@ -40,7 +40,7 @@ _COMMANDS = {
 }
 NEWER_CLINE = (
     "Cline from CLI 3.0 and VS Code 4.1 on writes elsewhere",
-    "cline_sessions = true (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
+    "`aico sources on cline.sessions` (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
 )
 """What whoever waits for a ledger has to know: with newer Cline it never comes."""
 _UNTIL_TOLD = {None, "serve", "demo"}

@@ -7,10 +7,13 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from aico import __version__
-from aico.cli import EXIT_DEGRADED, EXIT_OK
+from aico.cli import EXIT_DEGRADED, EXIT_OK, EXIT_USAGE, command_name
+from aico.cli.box import describe_count
+from aico.cli.names import are_known
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
@@ -19,19 +22,27 @@ from aico.core.errors import InstanceRunning, SourceOff
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
-from aico.core.usage import Trigger
+from aico.core.usage import REJECTIONS_SHOWN, Trigger
+from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
 from aico.services.ingest import sum_of
 from aico.services.service import ObserverService
 from aico.services.shapes import receipt_fields
+
+_COUNTS = (
+    *("imported_count", "added_count", "updated_count", "skipped_count", "partial_count", "error_count"),
+    "remaining_count",
+)
 
 
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
     settings = load(options).settings
     source: str | None = options.source
+    if source is not None and not are_known((source,), KNOWN):
+        return EXIT_USAGE
     if options.dry_run:
-        receipts = [receipt_fields(each) for each in asyncio.run(_preview(settings, source))]
+        told = _tell(asyncio.run(_preview(settings, source)))
     else:
         lock = InstanceLock(settings.database_path)
         try:
@@ -40,17 +51,69 @@ def import_once(options: argparse.Namespace) -> int:
             if running.url is None:
                 raise
             token = settings.token.get_secret_value() if settings.token else None
-            receipts = asyncio.run(RunningService(running.url, token).import_all(source))
+            told = asyncio.run(_ask(RunningService(running.url, token), source))
         else:
             try:
-                receipts = [receipt_fields(each) for each in asyncio.run(_import(settings, source))]
+                told = _tell(asyncio.run(_import(settings, source)))
             finally:
                 lock.release()
     if options.json:
-        say(json.dumps(receipts))
+        say(json.dumps(told.as_object()))
+    elif told.receipts:
+        say(*(_sentence(each, dry_run=bool(options.dry_run)) for each in told.receipts))
     else:
-        say(*(_sentence(each, dry_run=bool(options.dry_run)) for each in receipts))
-    return EXIT_DEGRADED if any(each["error_count"] for each in receipts) else EXIT_OK
+        say("Nothing is on: `aico sources on NAME` switches a tool on.".replace("`aico ", f"`{command_name()} "))
+    return EXIT_DEGRADED if told.sum_of("error_count") else EXIT_OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What came of an import: a receipt by source, and what all of them come to."""
+
+    receipts: list[dict[str, object]]
+    trigger: Trigger
+    commit_seq: object
+    """Number of the last committed change that is contained."""
+    latest_ts: object
+
+    def sum_of(self, name: str) -> int:
+        """Return the sum of a count of all receipts."""
+        counts = (receipt.get(name) for receipt in self.receipts)
+        return sum(count for count in counts if isinstance(count, int))
+
+    def as_object(self) -> dict[str, object]:
+        """Return the sums under the names of a single receipt, and the receipts."""
+        durations = [receipt.get("duration_ms") for receipt in self.receipts]
+        rejections = [
+            {"source": receipt.get("source"), **rejection}
+            for receipt in self.receipts
+            for rejection in _objects(receipt.get("rejections"))
+        ]
+        return {
+            **{name: self.sum_of(name) for name in _COUNTS},
+            "latest_ts": self.latest_ts,
+            "revision": self.commit_seq,
+            "commit_seq": self.commit_seq,
+            "duration_ms": round(sum(each for each in durations if isinstance(each, int | float)), 3),
+            "trigger": self.trigger.value,
+            "rejections": rejections[:REJECTIONS_SHOWN],
+            "receipts": self.receipts,
+        }
+
+
+async def _ask(service: RunningService, source: str | None) -> _Told:
+    receipts, commit_seq = await service.import_all(source)
+    return _Told(receipts, Trigger.REQUEST, commit_seq, (await service.get_status()).get("latest_ts"))
+
+
+def _tell(receipts: Sequence[ImportReceipt]) -> _Told:
+    total = sum_of(receipts)
+    fields = [receipt_fields(receipt) for receipt in receipts]
+    return _Told(fields, Trigger.CLI, total.revision if total else 0, total.latest_ts if total else None)
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]:
@@ -94,7 +157,8 @@ def _by_source(receipts: Sequence[ImportReceipt]) -> list[ImportReceipt]:
 def _sentence(fields: dict[str, object], *, dry_run: bool) -> str:
     lead = "Would import" if dry_run else "Imported"
     text = (
-        f"{lead} {fields['imported_count']} sessions of {fields['source']} ({fields['added_count']} new), "
+        f"{lead} {describe_count(fields['imported_count'], 'session')} of {fields['source']}"
+        f" ({fields['added_count']} new), "
         f"{fields['skipped_count']} unchanged"
     )
     if fields["error_count"]:

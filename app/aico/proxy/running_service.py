@@ -16,17 +16,21 @@ class RunningService:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def import_all(self, source: str | None) -> list[dict[str, object]]:
-        """Ask for an import, of all sources or one; return a receipt by source. Raises like :meth:`get_status`."""
-        answer = await self._call("POST", "/api/import", {} if source is None else {"source": source})
-        receipts = answer.get("receipts")
-        return [each for each in receipts if isinstance(each, dict)] if isinstance(receipts, list) else []
+    async def import_all(self, source: str | None) -> tuple[list[dict[str, object]], object]:
+        """Ask for an import, of all sources or one; return a receipt by source, and the number of the last commit.
+
+        Raises like :meth:`get_status`.
+        """
+        body: dict[str, object] = {} if source is None else {"source": source}
+        answer = await self._call("POST", "/api/import", body)
+        return _objects(answer.get("receipts")), answer.get("commit_seq")
 
     async def list_sources(self) -> list[dict[str, object]]:
         """Return how every source is. Raises like :meth:`get_status`."""
-        answer = await self._call("GET", "/api/sources")
-        sources = answer.get("sources")
-        return [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
+        content = await self._ask("GET", "/api/sources")
+        if not isinstance(content, list):
+            raise ServiceUnreachable(self._url)
+        return _objects(content)
 
     async def switch_source(self, source: str, change: dict[str, object]) -> None:
         """Switch a source or some of its origins. Raises like :meth:`get_status`."""
@@ -41,6 +45,12 @@ class RunningService:
         return f"{self._url}{(await self._call('POST', '/login')).get('path', '')}"
 
     async def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
+        content = await self._ask(method, path, body)
+        if not isinstance(content, dict):
+            raise ServiceUnreachable(self._url)
+        return content
+
+    async def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
         # No proxy of the environment: the service listens on this machine.
         async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=False) as client:
             try:
@@ -48,8 +58,13 @@ class RunningService:
                 content: object = response.json()
             except (httpx.HTTPError, ValueError) as error:
                 raise ServiceUnreachable(self._url) from error
-        if not isinstance(content, dict):
-            raise ServiceUnreachable(self._url)
         if response.is_error:
+            if not isinstance(content, dict):
+                raise ServiceUnreachable(self._url)
             raise ServiceRefusal(*(str(content.get(key, "")) for key in ("code", "detail", "hint")))
         return content
+
+
+def _objects(content: object) -> list[dict[str, object]]:
+    """Return the objects of a list, and nothing of anything else."""
+    return [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []

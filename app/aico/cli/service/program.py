@@ -7,6 +7,7 @@ in the caller's environment is refused, one in the configuration file stays ther
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -16,10 +17,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from aico.core.errors import SettingsError
-from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, config_path, setting_names, variable_of
-from aico.core.source_choice import Choice, decide
+from aico.core.db.choices import list_switches
+from aico.core.errors import SettingsError, StorageError
+from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, Settings, config_path, setting_names, variable_of
+from aico.features.sources.registry import SOURCES
+from aico.services.source_choices import SourceChoices
 
+_log = logging.getLogger(__name__)
 _FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """Variables that say where our own files lie; a supervisor's environment often lacks them."""
 
@@ -45,9 +49,6 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
     config = config_path(environment).absolute()
     variables = _variables(loaded, environment, config)
     _refuse_open_secrets(loaded, config)
-    stores = [Path(ledger) for ledger in loaded.settings.ledgers]
-    if decide("cline", ("sessions",), loaded.settings)["sessions"].choice is Choice.ON:
-        stores.append(Path(loaded.settings.sessions_path))
     # -P: a folder called "aico" in the working directory is not this program.
     program = Program(
         command=(sys.executable, "-P", "-m", "aico", "serve"),
@@ -55,12 +56,29 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
         data_folder=loaded.settings.database_path.parent,
         needs_shared_tmp=any(
             path.is_relative_to(folder)
-            for path in (*stores, loaded.settings.database_path, config, Path(sys.executable), Path(__file__))
+            for path in (
+                *_list_places(loaded.settings),
+                loaded.settings.database_path,
+                config,
+                Path(sys.executable),
+                Path(__file__),
+            )
             for folder in ("/tmp", "/var/tmp")  # noqa: S108  # looked for, not written to
         ),
     )
     _check_text(program)
     return program
+
+
+def _list_places(settings: Settings) -> list[Path]:
+    """Return every place that settings and switches say is read."""
+    choices = SourceChoices(SOURCES, settings)
+    try:
+        choices.switches = list_switches(settings.database_path, choices.machine)
+    except StorageError as error:
+        # The service starts on such a database, too, or says at its start why not.
+        _log.debug("no switches could be read: %s", error)
+    return [Path(place.path) for choice in choices.list_all() if choice.is_on for place in choice.places]
 
 
 def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: Path) -> dict[str, str]:

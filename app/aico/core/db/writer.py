@@ -67,9 +67,10 @@ _SESSIONS_BY_ID = f"""
 _METERS = f"""
     SELECT session, origin, {", ".join(_METER)} FROM meter WHERE session IN (SELECT value FROM json_each(?))
 """  # noqa: S608  # our own names
+# Not by source as well: then SQLite would go through all days of the source, by the primary key.
 _BOOKED = f"""
     SELECT session, {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM usage_session_day
-    WHERE source = ? AND session IN (SELECT value FROM json_each(?)) GROUP BY session
+    WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
 """  # noqa: S608  # our own names
 _EVENTS = f"""
     SELECT e.id, {", ".join(f"e.{name}" for name in _EVENT)} FROM json_each(?) AS wanted CROSS JOIN usage_event AS e
@@ -283,7 +284,7 @@ class _Transaction:
         receipt = replace(receipt, latest_ts=latest, revision=revision)
         import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += sum(session.is_new for session in fresh)
-        rows = self._fresh_rows(source, fresh, books.meters, self._readings_of(readings))
+        rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         committed = UsageCommitted(
             self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
         )
@@ -302,7 +303,7 @@ class _Transaction:
         count, latest = self._count(source)
         revision = self._advance()
         receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
-        rows = self._fresh_rows(source, [session], {}, {})
+        rows = self._fresh_rows([session], {}, {})
         return UsageCommitted(self._ended(receipt), self._names.epoch, count, rows, rows_truncated=False)
 
     # Names
@@ -368,9 +369,9 @@ class _Transaction:
             found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint))
         return found
 
-    def _load_sums(self, source: int, sessions: Iterable[int]) -> dict[int, Sums]:
+    def _load_sums(self, sessions: Iterable[int]) -> dict[int, Sums]:
         """Return what sessions have spent altogether."""
-        rows = _ask(self._connection, _BOOKED, (source, json_of(sessions)))
+        rows = _ask(self._connection, _BOOKED, (json_of(sessions),))
         return {session: Sums.of(columns) for session, *columns in rows}
 
     def _load_events(self, books: Books, source: int, kind: EventKind, keys: Sequence[tuple[int, int]]) -> None:
@@ -388,7 +389,7 @@ class _Transaction:
         known = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
-        booked = self._load_sums(source, first) if first else {}
+        booked = self._load_sums(first) if first else {}
         growths: list[Growth] = []
         for reading in readings:
             session = books.sessions.get(reading.session)
@@ -567,7 +568,6 @@ class _Transaction:
 
     def _fresh_rows(
         self,
-        source: int,
         fresh: list[SessionEntry],
         meters: Mapping[int, Meter],
         readings: Mapping[str, MeterReading],
@@ -576,7 +576,7 @@ class _Transaction:
         fresh.sort(key=_last_ts, reverse=True)
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
-        totals = self._load_sums(source, old) if old else {}
+        totals = self._load_sums(old) if old else {}
         stored = self._load_meters(old) if old else {}
         origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []

@@ -24,6 +24,8 @@ class Surroundings:
     environment: Mapping[str, str]
     configured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Paths that the operator names, by origin; they replace the known ones."""
+    chosen_by: Mapping[str, str] = field(default_factory=dict)
+    """What named them, by origin: a file, a variable, a flag. Where it is not said, a place names its setting."""
 
 
 class Place(NamedTuple):

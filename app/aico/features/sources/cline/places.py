@@ -51,7 +51,8 @@ def choose_ledgers(surroundings: Surroundings) -> tuple[Place, ...]:
     Source: Kimi Proxy's variable, then Cline's own (``resolveClineDataDir``).
     """
     if named := surroundings.configured.get("ledger"):
-        return tuple(Place(path, "[sources.cline] ledgers") for path in dict.fromkeys(named))
+        chosen_by = surroundings.chosen_by.get("ledger", "[sources.cline] ledgers")
+        return tuple(Place(path, chosen_by) for path in dict.fromkeys(named))
     environment = surroundings.environment
     if path := environment.get("KIMI_PROXY_CLINE_LEDGER_PATH"):
         return (Place(path, "KIMI_PROXY_CLINE_LEDGER_PATH"),)
