@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aico.core.domain import TaskUsage
 from aico.core.money import nano_usd
 from aico.features.demo.texts import CANARY_PREFIX
 from aico.features.demo.work import StepKind
@@ -23,6 +22,7 @@ from tests.e2e.server_process import prepare_database
 from tests.emulator.broken_entries import BROKEN_ENTRIES
 from tests.emulator.fake_cline_process import ClineProcess
 from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ledger_truth import TaskUsage
 from tests.emulator.ways_of_writing import ALL_WAYS
 
 UPDATES = 200
