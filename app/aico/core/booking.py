@@ -439,6 +439,13 @@ class Books:
         session.spend(more)
 
 
+def cost_of(nano: int | None, *, is_unpriced: bool, is_silent: bool) -> tuple[int | None, RequestState]:
+    """Return what a growth by ``nano`` is booked as, and how much is known of it."""
+    if is_silent:
+        return None, RequestState.UNMEASURED
+    return None if is_unpriced else nano or 0, RequestState.FINAL
+
+
 def slot_of(ts: int) -> int:
     """Return the slot that ``ts``, epoch milliseconds, lies in."""
     return ts // SLOT_MS
