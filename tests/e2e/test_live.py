@@ -52,14 +52,15 @@ def stored_usage(client: httpx.Client) -> dict[str, TaskUsage]:
 
 
 def read_database(path: Path) -> tuple[dict[str, TaskUsage], dict[str, tuple[int, int, int]]]:
-    """Return the rows, and the sums of their deltas in tokens and nano-dollars, of the SQLite file itself."""
+    """Return the rows, and the sums of their events in tokens and nano-dollars, of the SQLite file itself."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
         )
         usage = {row[0]: TaskUsage(*row) for row in rows}
         sums = connection.execute(
-            "SELECT task_id, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd) FROM usage_delta GROUP BY task_id"
+            "SELECT s.key, SUM(e.input), SUM(e.output), IFNULL(SUM(e.recorded_nano), 0) FROM usage_event AS e"
+            " JOIN session AS s ON s.id = e.session GROUP BY s.key"
         )
         return usage, {row[0]: (row[1], row[2], row[3]) for row in sums}
 
