@@ -22,7 +22,7 @@ from tests.core.repository_on_file import Store, copy_of_template, list_names, r
 from tests.core.second_process import second_process
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.faults.fault_counts import count_of
-from tests.ledger.test_path_guard import as_ordinary_user
+from tests.files.test_guard import as_ordinary_user
 from tests.services.recorded_watcher import HANG_S, Watched, watching
 
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
