@@ -7,12 +7,14 @@ from contextlib import nullcontext
 from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette import datastructures
 from starlette.types import Receive, Scope, Send
 
 from aico.api.login import LoginLinks
 from aico.api.security import SecurityMiddleware
-from aico.core.errors import TokenRequired
+from aico.core.errors import HostRefused, TokenRequired
 from tests.api.answer_checks import SECURITY_HEADERS
 from tests.api.conftest import AUTHORITY, Serve
 from tests.api.guarded_stand_in import PAGE, TOKEN, call, caller, guarded, make_rules
@@ -24,48 +26,102 @@ HOSTS = {
     "localhost:8611": True,
     "LocalHost:8611": True,
     "[::1]:8611": True,
+    "127.0.0.1": True,
+    "127.0.0.1:80": True,
+    "127.0.0.1:8612": True,
+    "localhost": True,
+    "localhost:1": True,
+    "localhost:9000": True,
+    "localhost:65535": True,
+    "[::1]": True,
+    "[::1]:9000": True,
     "listed.example": True,
     "listed.example:8611": True,
-    "127.0.0.1": False,
-    "127.0.0.1:80": False,
-    "127.0.0.1:8612": False,
+    "listed.example:9000": False,
     "127.0.0.1:8611:8611": False,
+    "127.0.0.1:": False,
+    "localhost:": False,
+    "localhost:0": False,
+    "localhost:08611": False,
+    "localhost:65536": False,
+    "localhost:99999": False,
+    "localhost:+8611": False,
+    "localhost:8_611": False,
+    "localhost:abc": False,
+    "localhost:\xb2": False,
+    "localhost: 8611": False,
+    " localhost": False,
+    "localhost ": False,
+    "localhost\n": False,
+    "localhost:8611\n": False,
+    "localhost.": False,
     "localhost.:8611": False,
-    "[::1]": False,
-    "[::ffff:127.0.0.1]:8611": False,
+    "localhost/": False,
+    "a@localhost": False,
+    "a:b@localhost:8611": False,
+    "localhost:8611@evil.example": False,
+    "localhost.evil.example:9000": False,
+    "evil.localhost:9000": False,
+    "127.1": False,
+    "127.0.0.2:8611": False,
+    "0177.0.0.1:8611": False,
     "2130706433:8611": False,
     "0.0.0.0:8611": False,
+    "::1": False,
+    "::1:8611": False,
+    "[::1": False,
+    "[::1]8611": False,
+    "[::1]::8611": False,
+    "[::1%lo]:8611": False,
+    "[0:0:0:0:0:0:0:1]:8611": False,
+    "[::ffff:127.0.0.1]:8611": False,
     "evil.example": False,
     "evil.example:8611": False,
     "127.0.0.1.evil.example:8611": False,
-    "localhost:8611@evil.example": False,
     "evil.example#localhost:8611": False,
     "127.0.0.1:8611, evil.example": False,
+    "localhost, localhost": False,
     "": False,
 }
-ORIGINS = {
-    None: None,
-    "http://127.0.0.1:8611": True,
-    "http://localhost:8611": True,
-    "HTTP://LOCALHOST:8611": True,
-    "http://[::1]:8611": True,
-    "http://listed.example": True,
-    PAGE: True,
-    "null": False,
-    "": False,
-    "http://evil.example": False,
-    "http://evil.example:8611": False,
-    "http://127.0.0.1": False,
-    "http://127.0.0.1:8612": False,
-    "http://127.0.0.1:8611.evil.example": False,
-    "http://127.0.0.1:8611/": False,
-    "http://127.0.0.1:8611 http://evil.example": False,
-    "ftp://127.0.0.1:8611": False,
-    "http://kimi.example": False,
-    "https://kimi.example:8000": False,
-    "file://": False,
+OWN = {
+    "http://127.0.0.1:8611": {"127.0.0.1:8611"},
+    "https://127.0.0.1:8611": {"127.0.0.1:8611"},
+    "http://localhost:8611": {"localhost:8611", "LocalHost:8611"},
+    "HTTP://LOCALHOST:8611": {"localhost:8611", "LocalHost:8611"},
+    "http://[::1]:8611": {"[::1]:8611"},
+    "http://127.0.0.1": {"127.0.0.1"},
+    "http://127.0.0.1:80": {"127.0.0.1:80"},
+    "http://127.0.0.1:8612": {"127.0.0.1:8612"},
+    "http://localhost:9000": {"localhost:9000"},
+    "https://localhost:9000": {"localhost:9000"},
+    "https://localhost": {"localhost"},
+    "http://listed.example": {"listed.example"},
+    "https://listed.example:8611": {"listed.example:8611"},
 }
+"""The hosts whose own page each origin is: no other name of ours, and no other port."""
+ORIGINS = (
+    None,
+    *OWN,
+    PAGE,
+    "null",
+    "",
+    "http://evil.example",
+    "http://evil.example:8611",
+    "http://localhost:3000",
+    "http://127.0.0.1:8611.evil.example",
+    "http://127.0.0.1:8611/",
+    "http://127.0.0.1:8611 http://evil.example",
+    "http://a@127.0.0.1:8611",
+    "127.0.0.1:8611",
+    "//127.0.0.1:8611",
+    "ftp://127.0.0.1:8611",
+    "ws://127.0.0.1:8611",
+    "http://kimi.example",
+    "https://kimi.example:8000",
+    "file://",
+)
 SITES = {None: True, "same-origin": True, "none": True, "same-site": False, "cross-site": False, "": False}
+PORTS = frozenset(map(str, range(1, 65_536)))
 TRANSPORTS = ("GET", "HEAD", "POST", "PUT", "DELETE", "socket")
 
 
@@ -73,9 +129,9 @@ def expect(transport: str, host: str, origin: str | None, site: str | None) -> i
     """Return the status that the contract asks for."""
     if not HOSTS[host]:
         return 421
-    allowed_origin = ORIGINS[origin]
     is_safe = transport in {"GET", "HEAD"}
-    if not is_safe and not (SITES[site] if allowed_origin is None else allowed_origin):
+    is_allowed = SITES[site] if origin is None else origin == PAGE or host in OWN.get(origin, ())
+    if not is_safe and not is_allowed:
         return 403
     return 101 if transport == "socket" else 200
 
@@ -83,7 +139,7 @@ def expect(transport: str, host: str, origin: str | None, site: str | None) -> i
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("host", HOSTS)
 async def test_middleware_decides_exactly_as_the_table_says(host: str, transport: str) -> None:
-    """Of 15,840 combinations each one is allowed or refused with the code that the contract gives it."""
+    """Of 66,960 combinations each one is allowed or refused with the code that the contract gives it."""
     app = guarded()
     wrong = []
     for origin, site in product(ORIGINS, SITES):
@@ -103,22 +159,67 @@ async def test_middleware_decides_exactly_as_the_table_says(host: str, transport
 
 def test_table_is_large_enough() -> None:
     """The table really holds the combinations that it speaks of."""
-    assert len(HOSTS) * len(ORIGINS) * len(SITES) * len(TRANSPORTS) == 15_840
+    assert len(HOSTS) * len(ORIGINS) * len(SITES) * len(TRANSPORTS) == 66_960
 
 
 @pytest.mark.parametrize("transport", ["GET", "POST", "socket"])
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("headers", "reason"),
     [
-        ([], 421),
-        ([("host", AUTHORITY), ("host", AUTHORITY)], 421),
-        ([("host", AUTHORITY), ("host", "evil.example")], 421),
-        ([("x-forwarded-host", AUTHORITY), ("host", "evil.example")], 421),
+        ([], "is missing"),
+        ([("host", AUTHORITY), ("host", AUTHORITY)], "is given more than once"),
+        ([("host", AUTHORITY), ("host", "evil.example")], "is given more than once"),
+        ([("host", "localhost"), ("host", "")], "is given more than once"),
+        ([("x-forwarded-host", AUTHORITY), ("host", "evil.example")], "names neither this machine nor a listed name"),
+        (
+            [("forwarded", f"host={AUTHORITY}"), ("host", "evil.example")],
+            "names neither this machine nor a listed name",
+        ),
+        ([("host", "listed.example:9000")], "names neither this machine nor a listed name"),
+        ([("host", "localhost:99999")], "has a port that is no number from 1 to 65535"),
+        ([("host", "localhost:<script>")], "has a port that is no number from 1 to 65535"),
     ],
 )
-async def test_middleware_refuses_a_doubtful_host(transport: str, headers: Headers, status: int) -> None:
-    """No Host, or two of them, is no name of ours, whatever a proxy header says."""
-    assert (await call(guarded(), transport, headers)).status == status
+async def test_refused_host_is_told_by_its_fault(transport: str, headers: Headers, reason: str) -> None:
+    """The answer says what is wrong and which setting helps, and never repeats the header."""
+    answer = await call(guarded(), transport, headers)
+    problem = json.loads(answer.body)
+    assert (answer.status, problem["detail"]) == (421, f"The Host header {reason}.")
+    assert "AICO_ALLOWED_HOSTS" in problem["hint"]
+    assert not any(word in answer.body for word in (b"evil", b"script", b"9000", b"99999"))
+
+
+@pytest.mark.parametrize("transport", ["POST", "socket"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8611", "localhost:8611", "[::1]:8611"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000", "http://localhost", "http://127.0.0.1:80"],
+)
+async def test_page_of_another_port_of_this_machine_is_refused(transport: str, host: str, origin: str) -> None:
+    """The browser puts our Host beside the origin of that page, so the two differ."""
+    assert (await call(guarded(), transport, caller(host, origin, "same-site"))).status == 403
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    st.one_of(
+        st.text(st.characters(max_codepoint=255), max_size=24),
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["127.0.0.1", "localhost", "LOCALHOST", "[::1]", "listed.example", "evil.example"]),
+            st.sampled_from(["", ":", ".", "@", " ", ":8611"]),
+            st.text(st.sampled_from("0123456789:.@ []\t\xa0\xb2x"), max_size=6),
+        ),
+    )
+)
+def test_host_passes_only_as_a_loopback_name_with_a_port(host: str) -> None:
+    """Every text either is one of our names, alone or with a port, or is refused; nothing else is ever raised."""
+    name, _, port = host.lower().rpartition(":")
+    is_plain = host.lower() in {"127.0.0.1", "localhost", "[::1]", "listed.example", "listed.example:8611"}
+    is_ours = is_plain or (name in {"127.0.0.1", "localhost", "[::1]"} and port in PORTS)
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "client": None}
+    with nullcontext() if is_ours else pytest.raises(HostRefused):
+        make_rules().check(scope, datastructures.Headers(raw=[(b"host", host.encode("latin-1"))]))
 
 
 @pytest.mark.parametrize("transport", ["POST", "socket"])
@@ -199,12 +300,34 @@ async def test_errors_reach_a_listed_page_with_their_code(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("port", "host", "is_answered"),
-    [(80, "127.0.0.1", True), (80, "localhost:80", True), (8611, "localhost", False), (80, "localhost:8611", False)],
+    [
+        (80, "192.0.2.7", True),
+        (80, "192.0.2.7:80", True),
+        (8611, "192.0.2.7", False),
+        (80, "192.0.2.7:8611", False),
+        (80, "listed.example:80", True),
+        (8611, "listed.example:80", False),
+    ],
 )
 async def test_default_port_may_be_left_out(port: int, host: str, *, is_answered: bool) -> None:
-    """On port 80 clients name no port; on every other one they do."""
-    answer = await call(guarded(port=port), "GET", [("host", host)])
+    """On port 80 clients name no port; on every other one a name in the network needs ours."""
+    answer = await call(guarded(port=port, host="192.0.2.7", token=TOKEN), "GET", [("host", host), BEARER])
     assert (answer.status == 200) is is_answered
+
+
+@pytest.mark.parametrize("host", ["localhost:9000", "localhost", "[::1]:443"])
+async def test_sign_in_works_through_a_tunnel(host: str) -> None:
+    """The link, the cookie and a page of the tunnel's own origin work at whatever port the tunnel has."""
+    links = LoginLinks()
+    app = guarded(links, token=TOKEN)
+    link = f"/login?key={links.issue()}"
+    answer = await request(app, "GET", link, [("host", host), ("x-forwarded-for", "203.0.113.7")])
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    cookie = ("cookie", answer.headers["set-cookie"].split(";")[0])
+    for transport, status in (("GET", 200), ("POST", 200), ("socket", 101)):
+        own = [*caller(host, f"https://{host}", "same-origin"), cookie]
+        assert (await call(app, transport, own)).status == status
+    assert (await call(app, "POST", [*caller(host, f"https://{AUTHORITY}", "same-site"), cookie])).status == 403
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,29 @@ async def test_rules_guard_the_prefix_and_nothing_else(monkeypatch: pytest.Monke
     assert healthy.status_code == 200
 
 
+@pytest.mark.parametrize("stranger", ["203.0.113.7", "127.0.0.1, 203.0.113.7", "unknown", ""])
+async def test_strangers_are_refused_below_the_prefix(
+    monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, stranger: str
+) -> None:
+    """Without a token, what a proxy says of the caller counts, also where the server takes its word for the client."""
+    async with running(monkeypatch, ledger) as host:
+        forwarded, local = {"x-forwarded-for": stranger}, {"x-forwarded-for": "127.0.0.1", "host": "localhost:9000"}
+        own = await host.client.get("/health", headers=forwarded)
+        refused = [await host.client.get(f"{PREFIX}{path}", headers=forwarded) for path in ("/", "/api/cline/usage")]
+        refused.append(await host.client.post(f"{PREFIX}/api/cline/import", headers=forwarded))
+        with pytest.raises(InvalidStatus) as handshake:
+            await connect(f"ws://{host.authority}{PREFIX}/ws", additional_headers=forwarded)
+        tunnelled = await host.client.post(
+            f"{PREFIX}/api/cline/import", headers={**local, "origin": "https://localhost:9000"}
+        )
+        foreign = await host.client.post(f"{PREFIX}/api/cline/import", headers={**local, "origin": "http://localhost"})
+    assert own.status_code == 200
+    assert [answer.status_code for answer in refused] == [401] * 3
+    assert {answer.json()["code"] for answer in refused} == {"token_required"}
+    assert handshake.value.response.status_code == 401
+    assert (tunnelled.json()["code"], foreign.json()["code"]) == ("ledger_not_found", "origin_refused")
+
+
 async def test_lifespans_are_nested_and_both_end(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile) -> None:
     """The service is there before the application begins and until it has ended; then the database is free."""
     async with running(monkeypatch, ledger) as host:

@@ -210,7 +210,7 @@ def test_db_restore_goes_back_from_a_newer_version(
     origin = home / "copy.db"
     main(["db", "backup", str(origin)])
     change(database, "UPDATE alembic_version SET version_num = '9999'")
-    main(["db", "backup", str(home / "newer.db")])
+    shutil.copyfile(database, home / "newer.db")
     assert main(["db", "restore", str(home / "newer.db")]) == EXIT_FAILED
     assert "newer version" in capsys.readouterr().err
     assert main(["db", "restore", str(origin)]) == EXIT_OK

@@ -55,6 +55,17 @@ def record() -> logging.LogRecord:
     return logging.LogRecord("aico.test", logging.INFO, __file__, 1, "%s imported", (3,), None)
 
 
+def test_json_stays_json_where_a_terminal_shows_little() -> None:
+    """What standard error cannot show is escaped by the rules of JSON, not by those of the stream."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="latin-1", errors="backslashreplace", write_through=True)
+    text = "é-日本 \\udcff"
+    make_handler(settings_with("json"), stream).emit(
+        logging.LogRecord("aico.test", logging.INFO, __file__, 1, "%s", (text,), None)
+    )
+    assert json.loads(raw.getvalue())["message"] == text
+
+
 @pytest.mark.parametrize(("log_format", "is_json"), [("auto", True), ("json", True), ("text", False)])
 def test_log_to_a_file_or_a_pipe(log_format: Literal["auto", "text", "json"], *, is_json: bool) -> None:
     """Without a terminal the log is JSON, unless text is asked for."""

@@ -74,6 +74,7 @@ SENTENCES: dict[ObserverError, str] = {
     errors.StorageForeign(): "The database belongs to another program.",
     errors.BackupUnusable("/x", "it is damaged"): "/x cannot be restored: it is damaged.",
     errors.StorageNewer(): "The database was written by a newer version of this program.",
+    errors.StorageOlder(): "The database was written by an older version of this program.",
     errors.InstanceRunning(7, "http://h"): "AI Cost Observer already runs at http://h (process 7).",
     errors.InstanceRunning(None, None): "AI Cost Observer already runs.",
     errors.ServiceUnreachable("http://h"): "The running service at http://h does not answer.",
@@ -86,8 +87,11 @@ SENTENCES: dict[ObserverError, str] = {
     errors.HeadTooLarge(32_768): "The address and headers of the request exceed 32768 bytes.",
     errors.RequestInvalid("tz", "is unknown"): "tz: is unknown.",
     errors.TokenRequired(): "This service asks for its token.",
+    errors.TokenRequired(is_set=False): (
+        "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
+    ),
     errors.OriginRefused(): "Web pages of this origin may not call this service.",
-    errors.HostRefused(): "This service does not answer to that host name.",
+    errors.HostRefused("is missing"): "The Host header is missing.",
     errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
     errors.TooManyConnections(3): "All 3 connections are in use.",
     errors.RouteNotFound(): "There is nothing at this address.",

@@ -20,7 +20,13 @@ SAME_CELLS = {
     "": (),
 }
 """By the title of a table's first column: the columns that no translation changes."""
-IN_FRENCH = {"none": "aucun", "start": "démarrage", "command": "commande", "see above": "voir plus haut"}
+IN_FRENCH = {
+    "none": "aucun",
+    "start": "démarrage",
+    "command": "commande",
+    "start, command": "démarrage, commande",
+    "see above": "voir plus haut",
+}
 PROSE = {"sessions_path", "database_path"}
 """Settings whose default is told in words."""
 _TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)

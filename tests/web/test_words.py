@@ -27,6 +27,7 @@ _NEVER_ON_A_PAGE = {
     "storage_absent",
     "storage_foreign",
     "storage_newer",
+    "storage_older",
     "supervisor_refused",
     "backup_unusable",
 }

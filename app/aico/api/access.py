@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -9,6 +10,7 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from aico.api.forwarded import is_from_elsewhere, is_loopback, is_port
 from aico.api.login import equal, is_proof, list_cookies
 from aico.core.clock import now_ms
 from aico.core.errors import HostRefused, OriginRefused, TokenRequired
@@ -19,15 +21,16 @@ _OPEN_PATHS = {"/healthz", LOGIN_PATH}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _SAME_SITE = {None, "same-origin", "none"}
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104  # no name of a machine
-_LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::(?P<port>.*))?")
+"""In small letters. No DNS server decides where these names lead, so no foreign page can take one."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """The names we answer to and the origins that may call, from the settings; never from a request."""
+    """The names we answer to besides the loopback ones, and the origins that may call, from the settings."""
 
     hosts: frozenset[str]
-    own_origins: frozenset[str]
+    """In small letters, with the port where one belongs to it."""
     listed_origins: frozenset[str]
     token: str | None
     now_ms: Callable[[], int] = now_ms
@@ -40,14 +43,13 @@ class AccessRules:
         """
         own = [] if settings.host in _EVERYWHERE else [f"[{settings.host}]" if ":" in settings.host else settings.host]
         listed = [_authority(host) for host in settings.allowed_hosts]
-        names = [*_LOOPBACK_HOSTS, *map(_authority, own), *listed]
+        names = [*map(_authority, own), *listed]
         hosts = {f"{name}:{settings.port}" for name in names} | set(listed)
         if settings.port == 80:
             hosts |= set(names)
         token = settings.token.get_secret_value() if settings.token else None
         return cls(
             hosts=frozenset(hosts),
-            own_origins=frozenset(f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts),
             listed_origins=frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins),
             token=token,
             now_ms=now_ms,
@@ -55,13 +57,11 @@ class AccessRules:
 
     def check(self, scope: Scope, headers: Headers) -> None:
         """Raise HostRefused, OriginRefused or TokenRequired if it applies to a request, in this order."""
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
-            raise HostRefused
+        host = self._check_host(headers)
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
-            self._check_origin(headers)
+            self._check_origin(headers, host)
         if self.token is None:
-            _check_local(scope)
+            _check_local(scope, headers)
         elif not self._is_open(scope):
             self._check_token(self.token, headers)
 
@@ -78,12 +78,32 @@ class AccessRules:
         is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
         return is_read and (scope["method"] == "OPTIONS" or route_of(scope) in _OPEN_PATHS)
 
-    def _check_origin(self, headers: Headers) -> None:
+    def _check_host(self, headers: Headers) -> str:
+        """Return the Host of a request in small letters. Raises HostRefused unless it is one name of ours."""
+        given = headers.getlist("host")
+        if len(given) != 1:
+            raise HostRefused("is given more than once" if given else "is missing")
+        host = given[0].lower()
+        if host in self.hosts:
+            return host
+        loopback = _LOOPBACK_HOST.fullmatch(host)
+        if loopback is None:
+            raise HostRefused("names neither this machine nor a listed name")
+        # Any port: a tunnel has one of its own, and browsers leave out 80 and 443.
+        if loopback["port"] is not None and not is_port(loopback["port"]):
+            raise HostRefused("has a port that is no number from 1 to 65535")
+        return host
+
+    def _check_origin(self, headers: Headers, host: str) -> None:
+        """Raise OriginRefused unless the calling page is of ``host`` itself or listed, or no page calls.
+
+        Pages of other ports of this machine are not ours: scheme aside, an origin is compared as a whole.
+        """
         origins = headers.getlist("origin")
         if not origins:
             if headers.get("sec-fetch-site") not in _SAME_SITE:
                 raise OriginRefused
-        elif len(origins) != 1 or origins[0].lower() not in self.own_origins | self.listed_origins:
+        elif len(origins) != 1 or origins[0].lower() not in {f"http://{host}", f"https://{host}", *self.listed_origins}:
             raise OriginRefused
 
     def _check_token(self, token: str, headers: Headers) -> None:
@@ -99,8 +119,13 @@ def route_of(scope: Scope) -> str:
     return path if inside and not inside.startswith("/") else inside or "/"
 
 
-def _check_local(scope: Scope) -> None:
-    """Raise TokenRequired for a caller on another machine: it came through an application that listens further."""
+def _check_local(scope: Scope, headers: Headers) -> None:
+    """Raise TokenRequired for a caller on another machine.
+
+    It came through a proxy or tunnel that calls us from this machine, or through an application that listens further.
+    """
+    if is_from_elsewhere(headers):
+        raise TokenRequired(is_set=False)
     client: tuple[str, int] | None = scope.get("client")
     if client is None:
         return  # a socket of this machine's file system
@@ -108,9 +133,8 @@ def _check_local(scope: Scope) -> None:
         address = ip_address(client[0])
     except ValueError:
         return  # a name that the server gave, no address
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_loopback:
-        raise TokenRequired
+    if not is_loopback(address):
+        raise TokenRequired(is_set=False)
 
 
 def _is_bearer(token: str, headers: Headers) -> bool:

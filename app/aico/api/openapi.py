@@ -16,14 +16,14 @@ _PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
 _EVERYWHERE: tuple[type[ObserverError], ...] = (
     errors.RequestMalformed,
     errors.RequestTimeout,
+    errors.TokenRequired,
     errors.HostRefused,
     errors.HeadTooLarge,
     errors.BodyTooLarge,
     errors.TooManyConnections,
     ObserverError,
 )
-"""What any request may meet, whatever it asks."""
-_WITHOUT_TOKEN = {"/healthz"}
+"""What any request may meet, whatever it asks: without a token, a caller on another machine also at /healthz."""
 
 
 class _Answer(TypedDict, total=False):
@@ -52,21 +52,19 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def _complete(document: _Document) -> None:
-    for path, operations in document["paths"].items():
+    for operations in document["paths"].values():
         for method, operation in operations.items():
             answers = operation["responses"]
             for answer in answers.values():
                 content = answer.get("content", {})
                 if content.get("application/json") == _PROBLEM:
                     answer["content"] = {PROBLEM_TYPE: _PROBLEM}
-            for kind in _shared(path, method):
+            for kind in _shared(method):
                 _add(answers, kind)
 
 
-def _shared(path: str, method: str) -> Iterator[type[ObserverError]]:
+def _shared(method: str) -> Iterator[type[ObserverError]]:
     yield from _EVERYWHERE
-    if path not in _WITHOUT_TOKEN:
-        yield errors.TokenRequired
     if method != "get":
         yield errors.OriginRefused
 

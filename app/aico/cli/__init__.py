@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from aico import __version__
 from aico.cli.hardening import forbid_dumps
 from aico.cli.moments import parse_moment
+from aico.cli.streams import ReaderGone, complain, prepare_streams, say, settle_streams
+from aico.cli.words import parse_text
 from aico.core.collector import collector_paused
-from aico.core.errors import InstanceRunning, ObserverError, SettingsError, StorageAbsent
+from aico.core.errors import InstanceRunning, ObserverError, SettingsError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED = 0, 1, 2, 3
 
@@ -43,33 +47,56 @@ _UNTIL_TOLD = {None, "serve", "demo"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 ok, 1 failed, 2 usage or configuration, 3 degraded."""
-    options = build_parser().parse_args(arguments)
-    if arguments is None:
-        # The process is ours alone, and some commands read the ledger themselves.
-        forbid_dumps()
-    module, function = _COMMANDS[options.command or "serve"]
-    # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
-    # tenth of a second each time, with all requests waiting.
-    with collector_paused():
-        command = cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), function))
+    if arguments is not None:
+        return _run(arguments)
+    # The process is ours alone, and some commands read the ledger themselves.
+    forbid_dumps()
+    prepare_streams()
     try:
-        return command(options)
+        return _run(sys.argv[1:])
+    finally:
+        settle_streams()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command: str | None = "none yet"
+    try:
+        options = build_parser().parse_args(arguments)
+        command = options.command
+        return _load(command)(options)
     except ObserverError as error:
         hint = error.hint.replace("`aico ", f"`{command_name()} ")
-        sys.stderr.write(f"aico: {error}\n      {hint}\n")
+        complain(f"aico: {error} [{error.code}]", f"      {hint}")
         return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
     except KeyboardInterrupt:
         # A service is ended that way; of anything else it means that it was not done.
-        return EXIT_OK if options.command in _UNTIL_TOLD else EXIT_FAILED
-    except BrokenPipeError:
-        # Whoever reads us has seen enough. Nothing may be written any more, also not by the interpreter at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK if command in _UNTIL_TOLD else EXIT_FAILED
+    except ReaderGone:
         return EXIT_FAILED
+
+
+def _load(command: str | None) -> Callable[[argparse.Namespace], int]:
+    """Return what ``command`` does; only now is it imported."""
+    module, function = _COMMANDS[command or "serve"]
+    # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
+    # tenth of a second each time, with all requests waiting.
+    with collector_paused():
+        return cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), function))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what cannot be written, as every command does; argparse would end with 0 after half a help."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            say(message.removesuffix("\n"))
+        else:
+            complain(message.removesuffix("\n"))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="aico",
         description="Shows what your AI coding tools cost, live, from their local ledgers. Keeps numbers only.",
         epilog="Settings come from the configuration file and from AICO_* variables: `aico config show`.",
@@ -108,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_service_actions(service: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+def _add_service_actions(service: argparse.ArgumentParser, settings: _Parser) -> None:
     actions = service.add_subparsers(dest="action", metavar="ACTION", required=True)
     install = actions.add_parser("install", parents=[settings], help="write what starts it, and start it; repeatable")
     uninstall = actions.add_parser("uninstall", parents=[settings], help="stop it and take back what install wrote")
@@ -127,9 +154,9 @@ def _add_export_options(export: argparse.ArgumentParser) -> None:
     group.add_argument("--from", dest="from_", type=parse_moment, metavar="MOMENT", help="2026-03-01: midnight here")
     group.add_argument("--to", type=parse_moment, metavar="MOMENT", help="exclusive")
     models = group.add_mutually_exclusive_group()
-    models.add_argument("--model", help="exact model")
+    models.add_argument("--model", type=parse_text, help="exact model")
     models.add_argument("--unknown-model", action="store_true", help="only usage whose model is unknown")
-    group.add_argument("--q", metavar="TEXT", help="text in the model or the task's id")
+    group.add_argument("--q", type=parse_text, metavar="TEXT", help="text in the model or the task's id")
     group.add_argument("--store", choices=["ledger", "sessions"], help="only tasks whose numbers were read there")
     columns = ["ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"]
     group.add_argument("--sort", choices=columns, default="ts", help="default: ts")
@@ -137,12 +164,12 @@ def _add_export_options(export: argparse.ArgumentParser) -> None:
 
 
 def _add_forget_options(forget: argparse.ArgumentParser) -> None:
-    forget.add_argument("tasks", nargs="*", metavar="TASK", help="a task's id")
+    forget.add_argument("tasks", nargs="*", type=parse_text, metavar="TASK", help="a task's id")
     forget.add_argument("--before", type=parse_moment, metavar="DATE", help="all tasks whose last activity is earlier")
     forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
 
 
-def _add_db_actions(db: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
+def _add_db_actions(db: argparse.ArgumentParser, settings: _Parser) -> None:
     actions = db.add_subparsers(dest="action", metavar="ACTION", required=True)
     backup = actions.add_parser("backup", parents=[settings], help="copy it to a new file, also while the service runs")
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
@@ -152,9 +179,9 @@ def _add_db_actions(db: argparse.ArgumentParser, settings: argparse.ArgumentPars
     check.add_argument("--json", action="store_true", help="print as JSON")
 
 
-def _settings_parser() -> argparse.ArgumentParser:
+def _settings_parser() -> _Parser:
     """Return the flags that stand above every other place a setting may come from."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Parser(add_help=False)
     group = parser.add_argument_group("settings", "these win over environment and configuration file")
     for name in FLAGS:
         group.add_argument(f"--{name.replace('_', '-')}", dest=f"set_{name}", metavar="VALUE", default=None)
@@ -173,19 +200,6 @@ def command_name() -> str:
     if program.name != "aico":
         return "python -m aico"
     return "aico" if shutil.which("aico") == str(program.absolute()) else str(program)
-
-
-def existing_database(path: Path) -> Path:
-    """Return ``path``. Raises StorageAbsent when the service has not made its database yet."""
-    if not path.exists():
-        raise StorageAbsent(str(path))
-    return path
-
-
-def say(*lines: str) -> None:
-    """Print ``lines`` for a person."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
 
 
 def already_running(error: InstanceRunning) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
@@ -22,13 +23,33 @@ def describe_size(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.1f} kB"
 
 
-def draw_box(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+class Frame(NamedTuple):
+    """What a box is drawn with."""
+
+    top_left: str
+    top_right: str
+    bottom_left: str
+    bottom_right: str
+    horizontal: str
+    vertical: str
+
+
+ROUND = Frame("╭", "╮", "╰", "╯", "─", "│")
+PLAIN = Frame("+", "+", "+", "+", "-", "|")
+"""For terminals that know ASCII only."""
+
+
+def draw_box(title: str, rows: Sequence[tuple[str, str]], frame: Frame = ROUND) -> list[str]:
     """Return a box around ``rows`` of a label and a text each."""
     label_width = max(_width(label) for label, _ in rows)
     lines = [f"{_padded(label, label_width)}  {text}" for label, text in rows]
     width = max(_width(title) + 2, *map(_width, lines))
-    top = f"╭─ {title} {'─' * (width - _width(title) - 1)}╮"
-    return [top, *(f"│ {_padded(line, width)} │" for line in lines), f"╰{'─' * (width + 2)}╯"]
+    rule = frame.horizontal * (width - _width(title) - 1)
+    return [
+        f"{frame.top_left}{frame.horizontal} {title} {rule}{frame.top_right}",
+        *(f"{frame.vertical} {_padded(line, width)} {frame.vertical}" for line in lines),
+        f"{frame.bottom_left}{frame.horizontal * (width + 2)}{frame.bottom_right}",
+    ]
 
 
 def _width(text: str) -> int:

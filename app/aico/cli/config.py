@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from aico.cli import EXIT_OK, flags_of, say
+from aico.cli import EXIT_OK, flags_of
+from aico.cli.streams import say
 from aico.core.settings import load_settings
 
 

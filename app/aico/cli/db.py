@@ -8,11 +8,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from aico.cli import EXIT_FAILED, EXIT_OK, existing_database, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, flags_of
+from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
 from aico.core.upkeep.backups import write_backup
+from aico.core.upkeep.inspection import check_file, get_revision
 from aico.core.upkeep.preparation import prepare_database
 from aico.core.upkeep.recovery import check_backup, restore
 from aico.core.upkeep.verification import verify
@@ -29,7 +31,9 @@ def tend(options: argparse.Namespace) -> int:
 
 
 def _back_up(settings: Settings, target: Path) -> int:
-    asyncio.run(asyncio.to_thread(write_backup, existing_database(settings.database_path), target))
+    """Copy the database, of this version's schema or an older one: only what `aico db restore` takes is a backup."""
+    get_revision(settings.database_path)
+    asyncio.run(asyncio.to_thread(write_backup, settings.database_path, target))
     say(f"Backed up to {target}.")
     return EXIT_OK
 
@@ -52,7 +56,8 @@ def _restore(settings: Settings, origin: Path) -> int:
 
 
 def _check(settings: Settings, *, as_json: bool) -> int:
-    checks = asyncio.run(asyncio.to_thread(verify, existing_database(settings.database_path)))
+    check_file(settings.database_path)
+    checks = asyncio.run(asyncio.to_thread(verify, settings.database_path))
     if as_json:
         say(json.dumps([asdict(check) for check in checks]))
     else:

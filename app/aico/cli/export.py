@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from aico.cli import EXIT_OK, existing_database, flags_of
+from aico.cli import EXIT_OK, flags_of
+from aico.cli.database import only_reading
+from aico.cli.streams import write_utf8
 from aico.core.clock import now_ms
 from aico.core.database import Database
 from aico.core.domain import CLINE, UNKNOWN_MODEL, Store
@@ -32,12 +33,11 @@ def export(options: argparse.Namespace) -> int:
     whatever fails, it stays as it is. Raises StorageError and OutputFailed.
     """
     settings = load_settings(flags_of(options)).settings
-    existing_database(settings.database_path)
     target = None if options.output is None else check_target(Path(options.output), settings)
-    pieces = asyncio.run(_read(settings, options))
+    with only_reading(settings.database_path):
+        pieces = asyncio.run(_read(settings, options))
     if target is None:
-        sys.stdout.writelines(pieces)
-        sys.stdout.flush()
+        write_utf8(pieces)
     else:
         replace_file(target, pieces)
     return EXIT_OK

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, existing_database, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, flags_of
+from aico.cli.database import only_reading
+from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
 from aico.core.settings import Settings, load_settings
 from aico.core.upkeep.backups import BackupFolder
 from aico.core.upkeep.forgetting import Forgetting, forget, preview_forgetting
+from aico.core.upkeep.inspection import check_file
 from aico.core.upkeep.preparation import prepare_database
 from aico.core.upkeep.replacement import list_aside
 
@@ -23,14 +25,15 @@ _SHOWN = 10
 def remove_tasks(options: argparse.Namespace) -> int:
     """Print what would go; with ``--yes`` remove it. A service that runs has to be stopped first: InstanceRunning."""
     if bool(options.tasks) == (options.before is not None):
-        sys.stderr.write("aico forget: name tasks, or give --before DATE\n")
+        complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
     settings = load_settings(flags_of(options)).settings
-    existing_database(settings.database_path)
     if options.yes:
+        check_file(settings.database_path)
         going = _forget(settings, options)
     else:
-        going = _preview(settings, options)
+        with only_reading(settings.database_path):
+            going = _preview(settings, options)
         say(*_lines(going, "Would forget"))
         if going.task_ids:
             say(f"Nothing was changed. To do it, stop the service and add --yes to `{command_name()} forget`.")

@@ -7,11 +7,13 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterable
 
-from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of
+from aico.cli.database import only_reading
+from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.database import Database
 from aico.core.domain import CLINE, ImportReceipt, Trigger
-from aico.core.errors import InstanceRunning, StoreError
+from aico.core.errors import InstanceRunning, StorageAbsent, StoreError
 from aico.core.instance_lock import InstanceLock
 from aico.core.known_usage import KnownUsage
 from aico.core.repository import UsageRepository
@@ -63,10 +65,19 @@ async def _preview(settings: Settings) -> ImportReceipt:
     database = Database(settings.database_path)
     repository = UsageRepository(database, CLINE, now_ms)
     try:
-        known = await repository.get_known() if settings.database_path.exists() else KnownUsage({}, {}, "", 0)
+        known = await _find_known(settings, repository)
         return await _sum(importer.preview(known) for importer in _importers(settings, repository))
     finally:
         await database.close()
+
+
+async def _find_known(settings: Settings, repository: UsageRepository) -> KnownUsage:
+    """Return what is stored: nothing before the first start."""
+    try:
+        with only_reading(settings.database_path):
+            return await repository.get_known()
+    except StorageAbsent:
+        return KnownUsage({}, {}, "", 0)
 
 
 async def _run(importer: StoreImporter) -> ImportReceipt:

@@ -42,7 +42,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["trace"] = self.formatException(record.exc_info)
-        return json.dumps(content, ensure_ascii=False)
+        # In ASCII: what standard error cannot show would be escaped by its rules, which are not JSON's.
+        return json.dumps(content)
 
 
 class BoundedNoise(logging.Filter):

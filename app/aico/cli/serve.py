@@ -21,13 +21,14 @@ import uvicorn
 
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
-from aico.cli import EXIT_OK, NEWER_CLINE, already_running, command_name, flags_of, say
+from aico.cli import EXIT_OK, NEWER_CLINE, already_running, command_name, flags_of
 from aico.cli.bounded_http import BoundedHttp
 from aico.cli.bounded_socket import BoundedSocket
-from aico.cli.box import describe_age, describe_size, draw_box
+from aico.cli.box import PLAIN, ROUND, describe_age, describe_size, draw_box
 from aico.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
 from aico.cli.hardening import prepare_process
 from aico.cli.log import configure_logging
+from aico.cli.streams import can_show, say
 from aico.core.address import url_of
 from aico.core.errors import (
     InstanceRunning,
@@ -178,7 +179,10 @@ def run_server(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
         async with app.router.lifespan_context(app), _beside(demo):
-            say(*draw_box("AI Cost Observer" + (" · DEMO" if demo else ""), _rows(settings, page, demo=bool(demo))))
+            title, frame = "AI Cost Observer" + (" · DEMO" if demo else ""), ROUND
+            if not can_show(title + "".join(ROUND)):
+                title, frame = title.replace("·", "-"), PLAIN
+            say(*draw_box(title, _rows(settings, page, demo=bool(demo)), frame))
             with _address_to_open(url, page) as address:
                 if open_browser:
                     await asyncio.to_thread(webbrowser.open, address)

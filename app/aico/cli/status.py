@@ -7,8 +7,9 @@ import asyncio
 import json
 import time
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of
 from aico.cli.box import describe_age
+from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import load_settings
 from aico.proxy.running_service import RunningService
@@ -19,10 +20,17 @@ _WELL = {"watching", "waiting"}
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """Print the status of the running service; exit with 1 when none runs and with 3 when it is degraded."""
+    """Print the status of the running service; exit with 1 when none runs and with 3 when it is degraded.
+
+    Where none runs, raises StorageForeign and StorageNewer: `aico serve` would only say the same.
+    """
     settings = load_settings(flags_of(options)).settings
     holder = InstanceLock(settings.database_path).find_holder()
     if holder is None or holder.url is None:
+        if holder is None:
+            from aico.cli.database import refuse_unusable  # with SQLAlchemy, which the status of a service does without
+
+            refuse_unusable(settings.database_path)
         fields: dict[str, object] = {"running": False, "ledger_path": settings.ledger_path}
         say(json.dumps(fields) if options.json else "AI Cost Observer is not running. Start it with `aico serve`.")
         return EXIT_FAILED

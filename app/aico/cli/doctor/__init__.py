@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict
 
-from aico.cli import EXIT_FAILED, EXIT_OK, command_name, flags_of, say
+from aico.cli import EXIT_FAILED, EXIT_OK, command_name, flags_of
 from aico.cli.doctor.clock import examine_clock
 from aico.cli.doctor.configuration import examine_configuration
 from aico.cli.doctor.database import examine_database
@@ -17,6 +17,7 @@ from aico.cli.doctor.instance import examine_instance, examine_kimi_proxy, exami
 from aico.cli.doctor.ledger import examine_ledger, examine_places
 from aico.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
 from aico.cli.doctor.watching import examine_notifications, examine_watching
+from aico.cli.streams import say
 from aico.core.errors import SettingsError
 from aico.core.settings import LoadedSettings, Settings, load_settings
 

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of, say
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of
+from aico.cli.database import refuse_unusable
 from aico.cli.service.launchd import Launchd
 from aico.cli.service.plan import Step
 from aico.cli.service.program import Program, make_program
@@ -20,6 +21,7 @@ from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
 from aico.cli.service.wsl import WindowsTask
+from aico.cli.streams import say
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
@@ -98,9 +100,12 @@ def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
 def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
     """Stop the service and remove what :func:`install` wrote; with ``--purge`` the database and its backups, too.
 
-    Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them.
+    Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them; before
+    anything is done, StorageForeign and StorageNewer for data that are not this version's to remove.
     """
     settings = load_settings(flags_of(options)).settings
+    if options.purge:
+        refuse_unusable(settings.database_path)
     steps = supervisor.plan_uninstall()
     removal = plan_purge(settings.database_path) if options.purge else []
     if options.dry_run:

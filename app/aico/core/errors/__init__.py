@@ -27,6 +27,7 @@
     │   ├── StorageAbsent         a command wants to read it before the first start
     │   ├── StorageForeign        another program's database
     │   ├── StorageNewer          written by a newer version of this program
+    │   ├── StorageOlder          written by an older one, where a command only reads
     │   └── BackupUnusable        what is to be restored is no backup
     └── StoreError                a store of Cline's that is read
         ├── LedgerError           the one file we read
@@ -83,6 +84,7 @@ from aico.core.errors.storage import (
     StorageError,
     StorageForeign,
     StorageNewer,
+    StorageOlder,
 )
 from aico.core.errors.stores import (
     LedgerError,
@@ -140,6 +142,7 @@ __all__ = [
     "StorageError",
     "StorageForeign",
     "StorageNewer",
+    "StorageOlder",
     "StoreError",
     "SupervisorRefused",
     "TokenRequired",

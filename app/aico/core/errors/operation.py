@@ -67,10 +67,10 @@ class PortTaken(ObserverError):
 
 
 class OutputFailed(ObserverError):
-    """The file of an export or a backup cannot be written, or must not be."""
+    """Standard output, or the file of an export or a backup, cannot be written; or that file must not be."""
 
     code = "output_failed"
-    hint = "Name another file. What was there before is as it was."
+    hint = "Make room, or name another file. A file that was named and there before is as it was."
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path} cannot be written: {reason}.")

@@ -41,13 +41,18 @@ class RequestInvalid(RequestRefused):
 
 
 class TokenRequired(RequestRefused):
-    """A token is set and the caller did not show it."""
+    """A token is set and the caller did not show it; or none is set and the caller is on another machine."""
 
     code = "token_required"
-    hint = "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed."
+    hint = (
+        "Send `Authorization: Bearer <token>`, or open the link that `aico serve` printed. "
+        "Where no token is set yet, set AICO_TOKEN."
+    )
 
-    def __init__(self) -> None:
-        super().__init__("This service asks for its token.")
+    def __init__(self, *, is_set: bool = True) -> None:
+        elsewhere = "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
+        super().__init__("This service asks for its token." if is_set else elsewhere)
+        self.is_set = is_set
 
 
 class OriginRefused(RequestRefused):
@@ -64,10 +69,13 @@ class HostRefused(RequestRefused):
     """The Host header names neither this machine nor a listed name (DNS rebinding)."""
 
     code = "host_refused"
-    hint = "Open the service by 127.0.0.1 or localhost, or add the name to AICO_ALLOWED_HOSTS."
+    hint = (
+        "Open the service by 127.0.0.1, localhost or [::1], at any port, "
+        "or add the name, with its port if that is another one than ours, to AICO_ALLOWED_HOSTS."
+    )
 
-    def __init__(self) -> None:
-        super().__init__("This service does not answer to that host name.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The Host header {reason}.")
 
 
 class HeadTooLarge(RequestRefused):

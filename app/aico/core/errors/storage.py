@@ -56,6 +56,17 @@ class StorageNewer(StorageError):
         self.reason = "it was written by a newer version of this program"
 
 
+class StorageOlder(StorageError):
+    """A command that only reads meets the database of an older version; nothing is migrated by the way."""
+
+    code = "storage_older"
+    hint = "Start the service with `aico serve`, or restart the one that runs: it brings the database to this version."
+
+    def __init__(self) -> None:
+        ObserverError.__init__(self, "The database was written by an older version of this program.")
+        self.reason = "it was written by an older version of this program"
+
+
 class BackupUnusable(StorageError):
     """The file that is to be restored is not there, damaged or no database."""
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from aico.core.errors import StorageForeign, StorageNewer
+from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.migrations import list_revisions
-from aico.core.upkeep.sqlite_files import connect, has_journal, says_damaged, translate
+from aico.core.upkeep.sqlite_files import connect, has_journal, in_our_words, says_damaged, translate
 
 _VERSIONS = "alembic_version"
 _OURS = "cline_task_usage"
@@ -67,14 +67,49 @@ def inspect(path: Path) -> Inspection:
 
 
 def _inspect(connection: sqlite3.Connection, path: Path) -> Inspection:
-    revision = find_revision(connection)
+    revision = find_known_revision(connection)
     if revision is None:
         return Inspection(Condition.EMPTY)
-    if revision not in list_revisions():
-        raise StorageNewer
     if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         return Inspection(Condition.DAMAGED)
     return Inspection(Condition.SOUND, revision, _read(path, _WAL_PLACE + 1)[_WAL_PLACE:] == _WAL)
+
+
+def get_revision(path: Path) -> str:
+    """Return the schema's revision of the database at ``path``: one that this version reads, or can migrate.
+
+    Only the schema is looked at, and nothing is left beside a database that nobody has open. Raises StorageAbsent for
+    a file that is not there or holds no table yet, StorageForeign, StorageNewer, StorageBusy, StorageError. Blocking.
+    """
+    check_file(path)
+    with in_our_words(), closing(connect(path, "ro")) as connection:
+        revision = find_known_revision(connection)
+    if revision is None:
+        raise StorageAbsent(str(path))
+    return revision
+
+
+def check_file(path: Path) -> None:
+    """Raise StorageAbsent where there is no file at ``path``, StorageError for what is no plain file. Opens nothing."""
+    with in_our_words():
+        if not path.exists():
+            raise StorageAbsent(str(path))
+        if not path.is_file():
+            raise StorageError(f"{path} is no plain file")
+
+
+def check_present(path: Path) -> None:
+    """Raise StorageOlder unless the schema of the database at ``path`` is this version's; else like get_revision."""
+    if get_revision(path) != list_revisions()[-1]:
+        raise StorageOlder
+
+
+def find_known_revision(connection: sqlite3.Connection) -> str | None:
+    """Return the same as :func:`find_revision`. Raises StorageNewer, too, for one that this version does not know."""
+    revision = find_revision(connection)
+    if revision is not None and revision not in list_revisions():
+        raise StorageNewer
+    return revision
 
 
 def find_revision(connection: sqlite3.Connection) -> str | None:
