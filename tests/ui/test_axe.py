@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple, TypeAlias
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, watch_since
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 # The library's own wrapper would do no more than this, without types.

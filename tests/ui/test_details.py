@@ -8,9 +8,9 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 TOKEN = "a token of more than sixteen characters"  # noqa: S105 - of a test
@@ -65,7 +65,7 @@ def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: 
 
 @pytest.mark.parametrize(
     ("column", "first"),
-    first_is_quick(
+    first_row_is_quick(
         *(("Cost", "1003"), ("Task", "1001"), ("Last activity", "1001"), ("Model", "1003"), ("Tokens out", "1003"))
     ),
 )
