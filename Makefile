@@ -2,7 +2,7 @@
 # root on Debian (CI), for whom the tests may install packages (chromium, strace); no service of the system is started.
 # Works with GNU make 3.81 (macOS) and later. ARGS is handed on: make serve ARGS="--port 9000".
 
-.PHONY: help install serve demo doctor test test-system coverage check lint bench bench-peers soak screenshots lock clean dev
+.PHONY: help install serve demo doctor test test-slow test-system coverage check lint bench bench-peers soak screenshots lock clean dev
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -31,21 +31,25 @@ demo: install ## see it live without Cline, on a generated ledger that keeps gro
 doctor: install ## say what is wrong and what to do
 	@exec .venv/bin/aico doctor $(ARGS)
 
-# The browser tests are a run of their own: synchronous Playwright disturbs asynchronous tests after it.
-core_tests = .venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/ui --ignore=tests/system
-test: dev ## run the tests, the real-browser ones last
-	@$(core_tests)
-	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m pytest \
-		--numprocesses=auto --maxprocesses=4 --dist=loadfile tests/ui
+marked = @browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python scripts/side_by_side.py
+test: dev ## run the quick tests, those in a real browser included: two minutes
+	$(marked) "not slow"
+
+test-slow: dev ## run the others: faults, kills, floods, every width and language of the page
+	$(marked) slow
 
 test-system: dev ## look at the service from outside, with tools of the system (Linux)
 	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest tests/system
 
 # Apart from the tests, which take twice as long when each line of every process is noted.
 coverage: dev ## say which lines no test of the core runs; fails under 95 %
-	@$(core_tests) --cov=aico --cov-report=term-missing:skip-covered --cov-fail-under=95
+	@.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/ui --ignore=tests/system \
+		--cov=aico --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-check: lint test ## lint, format, types, layers, then the tests
+# With more examples of everything that is drawn. The last suite needs Linux.
+check: export HYPOTHESIS_PROFILE ?= ci
+check: lint test test-slow ## everything: lint, format, types, layers, all tests
+	@case $$(uname) in Linux) $(MAKE) --no-print-directory test-system ;; esac
 
 lint: dev ## lint, format, types, layers
 	@.venv/bin/python -m ruff check

@@ -1,30 +1,47 @@
-"""What holds for every test: how examples are drawn, and what a run says at its end of the faults it has done."""
+"""What holds for every test: what is the user's stays untouched, examples are drawn, faults are counted."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+from tests import hypothesis_profiles, users_things_guard
 from tests.faults import fault_counts
 
-# A busy machine is no fault of the code: no time counts. Nothing is kept on disk; a failure prints how to repeat it.
-settings.register_profile(
-    "anew", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("anew")
+# Before anything else is imported that might look.
+_home = users_things_guard.isolate()
+users_things_guard.watch()
+hypothesis_profiles.load()
+SLOW_FOLDERS = ("faults", "system")
+"""What their tests do takes its time: kill, fill disks, flood, search a memory, trace."""
 _PREFIX = "fault: "
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in the slow folders, so that each test is either quick or slow."""
+    folders = [Path(__file__).parent / name for name in SLOW_FOLDERS]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Let the test's report carry what the test has asked for, also from another process."""
+    """Fail the test if it reached for something of the user's; let its report carry what faults it has asked for."""
     fault_counts.asked.clear()
+    users_things_guard.touched.clear()
     try:
         yield
+        assert users_things_guard.touched == [], "something of the user's was reached for"
     finally:
         item.user_properties += [(_PREFIX + fault, count) for fault, count in fault_counts.asked.items()]
+
+
+def pytest_unconfigure() -> None:
+    """Leave no home behind."""
+    users_things_guard.remove(_home)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from aico import __version__
-from aico.api import health_routes, ledger_routes, socket, usage_routes
 from aico.api.access import LOGIN_PATH, AccessRules
 from aico.api.bugs import BugsAsProblems
 from aico.api.errors import install_error_handlers
@@ -19,6 +18,7 @@ from aico.api.head import HeadAsGet
 from aico.api.login import LoginLinks
 from aico.api.openapi import install_openapi
 from aico.api.page_routes import install_page
+from aico.api.routes import ROUTERS
 from aico.api.security import SecurityMiddleware
 from aico.core.address import url_of
 from aico.core.clock import now_ms
@@ -64,7 +64,7 @@ def create_app(
     )
     app.state.service = service
     install_error_handlers(app)
-    for router in (ledger_routes.router, usage_routes.router, health_routes.router, socket.router):
+    for router in ROUTERS:
         app.include_router(router)
     install_page(app)
     install_openapi(app)

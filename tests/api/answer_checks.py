@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from aico.api.answer_headers import CONTENT_SECURITY_POLICY
-from aico.api.errors import STATUSES
+from aico.api.errors import status_of_kind
 from aico.core.errors import ObserverError
 
 SECURITY_HEADERS = {
@@ -27,7 +27,7 @@ def check_security_headers(headers: httpx.Headers) -> None:
 
 def check_problem(response: httpx.Response, kind: type[ObserverError], *, retry: bool = False) -> str:
     """Fail unless ``response`` is the problem document of ``kind``; return its detail."""
-    status = STATUSES.get(kind, 500)
+    status = status_of_kind(kind)
     problem = response.json()
     assert response.status_code == status, problem
     assert response.headers["content-type"] == "application/problem+json"

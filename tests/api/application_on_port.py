@@ -6,20 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import uvicorn
-
 from aico.cli.connection_limits import ConnectionLimits
 from aico.cli.serve import _Server, listen, make_config
 from aico.core.settings import Settings
 from aico.main import create_app
 from aico.services.service import ObserverService
+from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile
 
 
 class Live:
     """What is served, and where."""
 
-    def __init__(self, service: ObserverService, server: uvicorn.Server, port: int, ledger: LedgerFile) -> None:
+    def __init__(self, service: ObserverService, server: _Server, port: int, ledger: LedgerFile) -> None:
         self.service = service
         self.server = server
         self.port = port
@@ -49,6 +48,10 @@ async def live(ledger: LedgerFile, *, limits: ConnectionLimits | None = None, **
             **values,
         }
     )
+    if not settings.database_path.exists():
+        # What the first start makes, in a fraction of the time that the migrations take.
+        settings.database_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy_of_template(settings.database_path.parent).chmod(0o600)
     app = create_app(settings)
     server = _Server(make_config(app, limits or ConnectionLimits.of(settings.max_sockets)))
     async with app.router.lifespan_context(app):
@@ -56,5 +59,5 @@ async def live(ledger: LedgerFile, *, limits: ConnectionLimits | None = None, **
         try:
             yield Live(app.state.service, server, port, ledger)
         finally:
-            server.should_exit = True
+            server.end()
             await serving

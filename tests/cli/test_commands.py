@@ -20,16 +20,8 @@ import pytest
 from aico import __version__
 from aico.core.settings import setting_names
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
-from tests.e2e.server_process import (
-    HANG_S,
-    ROOT,
-    ServerProcess,
-    database_path,
-    environment,
-    ledger_path,
-    prepare_database,
-    run_aico,
-)
+from tests.e2e.forked_aico import ForkedServerProcess, run_aico
+from tests.e2e.server_process import HANG_S, ROOT, database_path, environment, ledger_path, prepare_database
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 
@@ -43,10 +35,10 @@ def ledger(tmp_path: Path) -> LedgerFile:
 
 
 @pytest.fixture
-def server(tmp_path: Path, ledger: LedgerFile) -> Iterator[ServerProcess]:
+def server(tmp_path: Path, ledger: LedgerFile) -> Iterator[ForkedServerProcess]:
     """Serve the ledger."""
     prepare_database(tmp_path)
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         yield server
 
 
@@ -126,7 +118,7 @@ def test_configuration_error_is_one_clear_line(tmp_path: Path, settings: dict[st
 def test_import_stores_the_ledger_and_prints_a_receipt(tmp_path: Path, ledger: LedgerFile) -> None:
     """Without a service the command imports by itself; a second time there is nothing to do."""
     first = run_aico(tmp_path, "import")
-    assert (first.returncode, first.stdout) == (0, "Imported 2 tasks (2 new), 0 unchanged.\n")
+    assert (first.returncode, first.stdout) == (0, "Imported 2 sessions of cline (2 new), 0 unchanged.\n")
     second = run_aico(tmp_path, "import", "--json")
     receipt = json.loads(second.stdout)
     assert (receipt["imported_count"], receipt["skipped_count"], receipt["revision"]) == (0, 2, 1)
@@ -150,7 +142,7 @@ def test_import_goes_on_to_the_end_and_prints_the_sum(tmp_path: Path, ledger: Le
 def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, ledger: LedgerFile) -> None:
     """Before the first import nothing is made; afterwards only what is new is counted."""
     first = run_aico(tmp_path, "import", "--dry-run")
-    assert (first.returncode, first.stdout) == (0, "Would import 2 tasks (2 new), 0 unchanged.\n")
+    assert (first.returncode, first.stdout) == (0, "Would import 2 sessions of cline (2 new), 0 unchanged.\n")
     assert not database_path(tmp_path).exists()
     run_aico(tmp_path, "import")
     ledger.write(entry("1", tokens_in=9), entry("2", model=None, cost=0), entry("3"))
@@ -159,7 +151,7 @@ def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, 
     assert stored_count(tmp_path) == 2
 
 
-def test_dry_run_works_beside_a_running_service(server: ServerProcess, tmp_path: Path) -> None:
+def test_dry_run_works_beside_a_running_service(server: ForkedServerProcess, tmp_path: Path) -> None:
     """Looking needs no lock."""
     ended = run_aico(tmp_path, "import", "--dry-run")
     assert ended.returncode == 0
@@ -177,7 +169,8 @@ def test_import_exits_with_3_when_entries_were_refused(tmp_path: Path, ledger: L
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "There is no ledger at "), (b"{}", "Not a ledger: "), (b"", "Not a ledger: ")]
+    ("content", "sentence"),
+    [(None, "There is no ledger at "), (b"{}", "Not a known ledger: "), (b"", "Not a known ledger: ")],
 )
 def test_import_says_why_it_failed(tmp_path: Path, ledger: LedgerFile, content: bytes | None, sentence: str) -> None:
     """A failure is a sentence and a hint on standard error, and exit 1."""
@@ -199,18 +192,21 @@ def test_status_tells_that_nothing_runs(tmp_path: Path) -> None:
     assert json.loads(as_json.stdout) == {"running": False, "ledger_path": str(ledger_path(tmp_path))}
 
 
-def test_status_tells_what_is_watched(server: ServerProcess, tmp_path: Path) -> None:
+def test_status_tells_what_is_watched(server: ForkedServerProcess, tmp_path: Path) -> None:
     """With a service it says where, what is watched, and what was imported last; exit 0."""
     server.wait_for_state("watching")
     plain, as_json = run_aico(tmp_path, "status"), run_aico(tmp_path, "status", "--json")
     assert (plain.returncode, as_json.returncode) == (0, 0)
-    for text in (server.url, "watching", str(server.ledger), "tasks        2", "last import"):
+    for text in (server.url, "cline        watching, 2 sessions", str(server.ledger), "tasks        2", "last import"):
         assert text in plain.stdout
+    assert "session store: off" in plain.stdout
     fields = json.loads(as_json.stdout)
+    (cline,) = (source for source in fields["sources"] if source["id"] == "cline")
+    assert [origin["enabled"] for origin in cline["origins"]] == [True, False, False]
     assert (fields["running"], fields["url"], fields["task_count"]) == (True, server.url, 2)
 
 
-def test_status_exits_with_3_when_the_watcher_is_degraded(server: ServerProcess, tmp_path: Path) -> None:
+def test_status_exits_with_3_when_the_watcher_is_degraded(server: ForkedServerProcess, tmp_path: Path) -> None:
     """A ledger that is none is seen from a script, with the reason."""
     LedgerFile(server.ledger).overwrite(b"{}")
     server.wait_for_state("degraded", "ledger_format")
@@ -224,7 +220,7 @@ def test_status_exits_with_3_when_the_watcher_is_degraded(server: ServerProcess,
     assert "not there (yet)" in ended.stdout
 
 
-def test_serve_shows_a_box_with_everything_a_user_needs(server: ServerProcess) -> None:
+def test_serve_shows_a_box_with_everything_a_user_needs(server: ForkedServerProcess) -> None:
     """Address, ledger and what chose it, its size and age, database, and how to stop."""
     box = server.output()
     for text in (server.url, str(server.ledger), "AICO_LEDGER_PATH", "found", str(server.database), "Ctrl-C", "demo"):
@@ -235,7 +231,7 @@ def test_serve_shows_a_box_with_everything_a_user_needs(server: ServerProcess) -
 
 def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
     """Without a word the service starts; without a ledger it waits, and says for which file."""
-    with ServerProcess(tmp_path, command=()) as server:
+    with ForkedServerProcess(tmp_path, command=()) as server:
         server.wait_for_state("waiting", "ledger_not_found" if server.ledger.parent.exists() else "directory_missing")
         assert "not there yet" in server.output()
         assert str(server.ledger) in server.output()
@@ -247,7 +243,7 @@ def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
 
 def test_serve_writes_its_log_as_json_where_no_terminal_is(tmp_path: Path, ledger: LedgerFile) -> None:
     """Every line of the log is one object, to the last one, and none holds text of the ledger."""
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         server.wait_for_state("watching")
         server.stop()
         lines = server.log().splitlines()
@@ -259,7 +255,7 @@ def test_serve_writes_its_log_as_json_where_no_terminal_is(tmp_path: Path, ledge
 
 def test_serve_prints_a_link_that_works_once(tmp_path: Path) -> None:
     """With a token the box holds a one-time link instead of the token."""
-    with ServerProcess(tmp_path, {"AICO_TOKEN": TOKEN}) as server, server.client() as client:
+    with ForkedServerProcess(tmp_path, {"AICO_TOKEN": TOKEN}) as server, server.client() as client:
         assert "/login?key=" in server.page
         assert TOKEN not in server.output() + server.log()
         assert client.get("/").status_code == 401
@@ -335,12 +331,36 @@ def test_config_show_names_every_setting_with_its_origin(tmp_path: Path) -> None
     assert not database_path(tmp_path).exists()
 
 
+def test_config_show_names_what_is_set_for_a_source(tmp_path: Path) -> None:
+    """Settings of a source have a line each where they are set, with the file or the variable that sets them."""
+    config = tmp_path / "config.toml"
+    config.write_text('enabled_sources = ["cline"]\n[sources.cline]\nenabled = true\norigins = ["hub"]\n')
+    settings = {"AICO_CONFIG": str(config), "AICO_SOURCES_CLINE_ORIGINS": "ledger,hub"}
+    ended = run_aico(tmp_path, "config", "show", settings=settings)
+    rows = {line.split()[0]: re.split(r"\s{2,}", line)[1:] for line in ended.stdout.splitlines()}
+    assert set(rows) == {*setting_names(), "sources.cline.enabled", "sources.cline.origins"}
+    assert rows["enabled_sources"] == ["cline", str(config)]
+    assert rows["sources.cline.enabled"] == ["true", str(config)]
+    assert rows["sources.cline.origins"] == ["ledger, hub", "AICO_SOURCES_CLINE_ORIGINS"]
+
+
+@pytest.mark.parametrize("setting", [{"AICO_SOURCES": "clina"}, {"AICO_SOURCES_CLINE_ORIGINS": "hubs"}])
+def test_unknown_source_ends_a_command_with_the_known_ones(tmp_path: Path, setting: dict[str, str]) -> None:
+    """Every command refuses a name that no source has, and says which it was and which there are."""
+    ended = run_aico(tmp_path, "config", "show", settings=setting)
+    assert ended.returncode == 2
+    assert "known are" in ended.stderr
+    assert "did you mean" in ended.stderr
+    assert next(iter(setting)) in ended.stderr
+
+
 def test_flag_wins_over_the_environment(tmp_path: Path) -> None:
     """What is said on the command line stands above everything."""
     ended = run_aico(tmp_path, "config", "show", "--port", "9000")
     assert re.search(r"^port +9000 +flag$", ended.stdout, re.MULTILINE)
 
 
+VERDICTS = ["OK", "WARN", "FAIL"]
 OF_THE_MACHINE = {"inotify", "file system", "database disk", "disk"}
 """What the doctor says of these depends on where the tests run."""
 
@@ -349,21 +369,22 @@ def findings(folder: Path) -> dict[str, tuple[str, str]]:
     """Return what the doctor found: verdict and text by subject."""
     ended = run_aico(folder, "doctor", "--json")
     found = json.loads(ended.stdout)
-    assert ended.returncode == (1 if any(one["verdict"] == "FAIL" for one in found) else 0)
+    worst = max((VERDICTS.index(one["verdict"]) for one in found), default=0)
+    assert ended.returncode == (0, 3, 1)[worst]
     assert PRIVATE not in ended.stdout + ended.stderr
-    return {one["subject"]: (one["verdict"], one["text"]) for one in found}
+    return {f"{one['subject']} {one['aspect']}".strip(): (one["verdict"], one["text"]) for one in found}
 
 
-def test_doctor_finds_everything_well(server: ServerProcess, tmp_path: Path) -> None:
+def test_doctor_finds_everything_well(server: ForkedServerProcess, tmp_path: Path) -> None:
     """Ledger, entries, database and service are told, each with what a user wants to know."""
     server.wait_for_state("watching")
     found = findings(tmp_path)
     assert {verdict for subject, (verdict, _) in found.items() if subject not in OF_THE_MACHINE} == {"OK"}
-    assert str(server.ledger) in found["ledger"][1]
-    assert "2 tasks" in found["entries"][1]
-    assert server.url in found["service"][1]
+    assert str(server.ledger) in found["cline.ledger place"][1]
+    assert found["cline.ledger entries"][1] == "2 entries can be read, 0 skipped, 0 refused, 0 in part"
+    assert f"{server.url} (process {server.process.pid}): cline watching" in found["service"][1]
     plain = run_aico(tmp_path, "doctor")
-    assert plain.returncode == 0
+    assert plain.returncode in {0, 3}
     assert sum(line.startswith("OK ") for line in plain.stdout.splitlines()) >= len(found) - len(OF_THE_MACHINE)
 
 
@@ -371,7 +392,7 @@ def test_doctor_exits_with_1_when_something_fails(tmp_path: Path, ledger: Ledger
     """A ledger that is none is a failure that a script can see, beside everything that is well."""
     ledger.overwrite(b"{}")
     found = findings(tmp_path)
-    assert found["entries"][0] == "FAIL"
+    assert found["cline.ledger entries"][0] == "FAIL"
     assert "first start" in found["database"][1]
 
 
@@ -379,7 +400,10 @@ def test_demo_serves_a_growing_ledger_and_leaves_nothing(tmp_path: Path) -> None
     """The demonstration says that it is one, moves by itself, ends with 0 on Ctrl-C, and cleans up after itself."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    with ServerProcess(tmp_path, {"TMPDIR": str(temporary)}, command=("demo",)) as server, server.client() as client:
+    with (
+        ForkedServerProcess(tmp_path, {"TMPDIR": str(temporary)}, command=("demo",)) as server,
+        server.client() as client,
+    ):
         assert "DEMO" in server.output()
         server.wait_for_state("watching")
         status = client.get("/api/cline/status").json()

@@ -17,15 +17,15 @@ import pytest
 from alembic import command
 
 from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
+from aico.core.db.migrations import alembic_config, list_revisions
+from aico.core.db.reader import UsageReader
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock
-from aico.core.db.migrations import alembic_config, list_revisions
-from aico.core.usage_reader import UsageReader
-from tests.cli.supervisors import FakePrograms
-from tests.core.damage import break_page, close_log
-from tests.core.stores import read_rows
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import HANG_S, ROOT
+from tests.cli.fake_supervisors import FakePrograms
+from tests.core.database_damage import break_page, close_log
+from tests.core.repository_on_file import read_rows
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import HANG_S, ROOT
 
 Words: TypeAlias = tuple[str, ...]
 

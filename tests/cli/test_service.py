@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
-from aico.cli.service import purge
+from aico.cli.service import program, purge
 from aico.cli.service.plan import MakeFolder, Write
-from aico.core.errors import SupervisorRefused
+from aico.core.errors import SettingsError, SupervisorRefused
 from aico.core.instance_lock import InstanceLock
+from aico.core.settings import load_settings
 from tests.cli.fake_supervisors import FakePrograms
 
 UNIT = "ai-cost-observer.service"
@@ -322,6 +324,36 @@ def test_choices_of_the_caller_are_written_down(
         'Environment="AICO_PORT=9000"',
     ]
     assert f'ReadWritePaths="-{home}/data"' in text
+
+
+def test_choices_of_sources_are_written_down(
+    home: Path, systemd: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sources that variables choose are chosen in the service, too, and it finds them as they were given."""
+    ledgers = f"{home}/a/taskHistory.json,{home}/b/taskHistory.json"
+    given = {
+        "AICO_SOURCES": "cline",
+        "AICO_SOURCES_CLINE_LEDGERS": ledgers,
+        "AICO_SOURCES_CLINE_ENABLED": "true",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert main(["service", "install"]) == EXIT_OK
+    lines = unit_path(home).read_text(encoding="utf-8").splitlines()
+    written = dict(re.findall(r'^Environment="(AICO_[A-Z_]+)=(.*)"$', "\n".join(lines), re.MULTILINE))
+    expected = load_settings().settings
+    assert load_settings(None, written | {"HOME": str(home)}).settings.sources == expected.sources
+    assert {name: written[name] for name in given} == given | {"AICO_SOURCES_CLINE_ENABLED": "True"}
+    assert written["AICO_LEDGER_PATH"] == expected.ledgers[0]
+
+
+def test_list_that_no_variable_can_hold_is_refused(
+    home: Path,
+) -> None:
+    """A comma inside a name would become two names in the service."""
+    loaded = load_settings({"allowed_hosts": ["a,b"]})
+    with pytest.raises(SettingsError, match="holds a comma"):
+        program.make_program(loaded, {})
 
 
 def test_temporary_folder_is_shared_only_when_something_needed_lies_in_it(home: Path, systemd: FakePrograms) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from aico.cli.service import launchd, systemd
 from aico.cli.service.plan import MARK
 from aico.cli.service.program import Program, is_plain
-from tests.ledger.handmade_ledgers import ANEW
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
@@ -88,7 +87,6 @@ def entry(unit: str, name: str) -> str:
     return str(value)
 
 
-@ANEW
 @given(st.one_of(st.sampled_from(AWKWARD), st.text(st.characters(exclude_characters="/\0"), min_size=1)))
 def test_unit_says_every_path_as_it_is(part: str) -> None:
     """Whatever stands in a path, systemd reads back exactly that, and no line is added."""
@@ -115,7 +113,6 @@ def test_unit_starts_a_program_whose_own_path_holds_quotes(part: str) -> None:
     assert command == ["/bin/sh", "-c", 'exec "$0" "$@"', f"/{part}/python", "-P", f"--{part}"]
 
 
-@ANEW
 @given(st.one_of(st.sampled_from(AWKWARD), st.text(st.characters(exclude_characters="/\0"), min_size=1)))
 def test_agent_says_every_path_as_it_is(part: str) -> None:
     """A property list is read back value by value."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.ledger import LedgerFile, entry
-from tests.e2e.server import HANG_S, ROOT, environment, ledger_path
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
 
 ODD = "é-日本"
 """No id that a Western or an old terminal can show."""

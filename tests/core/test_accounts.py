@@ -354,6 +354,7 @@ async def test_model_of_a_record_that_changes_nothing_gets_its_number(store: Sto
     ]
 
 
+@pytest.mark.slow
 async def test_accounts_hold_a_hundred_thousand_maximal_tasks(store: Store) -> None:
     """No sum overflows 64 bits, in the tables or in the questions: 10**17 tokens and 10**20 nano-dollars."""
     count = 100_000

@@ -8,20 +8,25 @@ from collections import Counter
 import pytest
 
 from aico.core import errors
-from aico.core.errors import LedgerError, ObserverError, RequestRefused, SessionsError, StoreError
+from aico.core.errors import LedgerError, ObserverError, RequestRefused, SessionsError, SourceError
 
-GROUPS = {ObserverError, StoreError, LedgerError, SessionsError, RequestRefused}
+GROUPS = {ObserverError, SourceError, LedgerError, SessionsError, RequestRefused}
 """Never raised themselves; they have no code of their own."""
+
+
+INVENTED = errors.OriginName("invented", "log", "Invented log")
+"""A place of a tool that nobody has classes of errors for."""
 
 
 def list_tree(root: type[ObserverError]) -> list[type[ObserverError]]:
     """Return ``root`` and everything below it."""
-    return [root, *(found for child in root.__subclasses__() for found in list_tree(child))]
+    below = (found for child in root.__subclasses__() for found in list_tree(child))
+    return list(dict.fromkeys([root, *below]))
 
 
 def draw_tree(root: type[ObserverError], lead: str = "") -> list[str]:
     """Return the lines of the tree as the module's docstring draws it."""
-    children = root.__subclasses__()
+    children = [child for child in root.__subclasses__() if child.__bases__[0] is root]
     lines: list[str] = []
     for position, child in enumerate(children, start=1):
         is_last = position == len(children)
@@ -56,10 +61,10 @@ def test_error_stands_in_the_tree_of_the_docstring() -> None:
 
 SENTENCES: dict[ObserverError, str] = {
     errors.SettingsError("port", "is odd"): "Setting port: is odd.",
-    errors.LedgerPathRefused("a link"): "Refused: a link.",
+    errors.LedgerPathRefused("a link"): "The ledger is refused: a link.",
     errors.LedgerNotFound("/x"): "There is no ledger at /x.",
-    errors.LedgerTooLarge(9, 8): "The ledger has 9 bytes; the limit is 8.",
-    errors.LedgerFormat("no array"): "Not a ledger: no array.",
+    errors.LedgerTooLarge(8, 9): "The ledger has 9 bytes; the limit is 8.",
+    errors.LedgerFormat("no array"): "Not a known ledger: no array.",
     errors.LedgerUnstable(6): "The ledger was still changing after 6 attempts.",
     errors.LedgerUnreadable("EACCES"): "The ledger cannot be read: EACCES.",
     errors.SessionsPathRefused("it is a link"): "The session store is refused: it is a link.",
@@ -68,6 +73,12 @@ SENTENCES: dict[ObserverError, str] = {
     errors.SessionsFormat("no table"): "Not a known session store: no table.",
     errors.SessionsBusy(): "The session store was being written during every attempt.",
     errors.SessionsUnreadable("EACCES"): "The session store cannot be read: EACCES.",
+    errors.SourcePathRefused("it is a link", of=INVENTED): "The Invented log is refused: it is a link.",
+    errors.SourceNotFound("/x", of=INVENTED): "There is no Invented log at /x.",
+    errors.SourceTooLarge(8, 9, of=INVENTED): "The Invented log has 9 bytes; the limit is 8.",
+    errors.SourceFormat("it is empty", of=INVENTED): "Not a known Invented log: it is empty.",
+    errors.SourceUnstable(6, of=INVENTED): "The Invented log was still changing after 6 attempts.",
+    errors.SourceUnreadable("EIO", of=INVENTED): "The Invented log cannot be read: EIO.",
     errors.StorageError("SQLITE_FULL"): "The database failed: SQLITE_FULL.",
     errors.StorageBusy("its lock is held"): "The database failed: its lock is held.",
     errors.StorageAbsent("/x"): "There is no database at /x yet.",
@@ -108,3 +119,24 @@ def test_error_builds_its_own_sentence(error: ObserverError) -> None:
 def test_error_is_never_forgotten_here() -> None:
     """Every error that can be raised has its sentence above."""
     assert {type(error) for error in SENTENCES} == set(list_tree(ObserverError)) - GROUPS
+
+
+@pytest.mark.parametrize("error", SENTENCES, ids=lambda error: type(error).__name__)
+def test_error_of_a_source_says_whose_it_is(error: ObserverError) -> None:
+    """Source and origin stand on the error: those that its raiser names, or those of its class."""
+    if isinstance(error, SourceError):
+        named = (error.source, error.origin)
+        own = {LedgerError: ("cline", "ledger"), SessionsError: ("cline", "sessions")}
+        assert named == next((name for kind, name in own.items() if isinstance(error, kind)), INVENTED[:2])
+
+
+def test_own_error_of_an_origin_is_the_general_one_with_another_code() -> None:
+    """Whoever asks for the general reason, or its properties, is answered by every origin's own class."""
+    error = errors.SessionsBusy()
+    assert isinstance(error, errors.SourceUnstable)
+    assert (errors.LedgerNotFound.is_absent, errors.LedgerFormat.is_final) == (True, True)
+    assert {errors.SourceUnstable.code, errors.LedgerUnstable.code, error.code} == {
+        "source_unstable",
+        "ledger_unstable",
+        "sessions_busy",
+    }

@@ -199,6 +199,7 @@ def test_migrate_refuses_the_database_of_another_program(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("name", "revision"), [("", "0007"), ("0001", "0007"), ("0007-restored", REVISIONS[-1])])
+@pytest.mark.slow
 def test_migration_killed_before_any_statement_heals(tmp_path: Path, name: str, revision: str) -> None:
     """Killed at every statement and commit in turn, the next start comes to the same schema and the same data."""
     begin, whole, folder = tmp_path / "observer.db", tmp_path / "whole.db", tmp_path / "healed"

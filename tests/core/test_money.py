@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.core.money import NANO, nano_usd, nanos_usd, usd
+from tests.hypothesis_profiles import examples
 
 _WIDE = Context(prec=1_200, rounding=ROUND_HALF_EVEN)
 
@@ -50,14 +51,14 @@ def test_nano_usd_rounds_the_decimal_text_half_to_even(cost_usd: float, nano: in
     assert nano_usd(cost_usd) == nano
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=examples(8))
 @given(st.floats(min_value=0, max_value=1e6))
 def test_nano_usd_agrees_with_wide_arithmetic_for_every_float(cost_usd: float) -> None:
     """The short way through floats never gives another integer than the long one."""
     assert nano_usd(cost_usd) == exact(cost_usd)
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=examples(8))
 @given(st.integers(0, 10**15), st.integers(-3, 3))
 def test_nano_usd_agrees_with_wide_arithmetic_at_ties(nano: int, neighbour: int) -> None:
     """The halves between two nano-dollars, and the floats next to them, round as their text says."""
@@ -66,14 +67,13 @@ def test_nano_usd_agrees_with_wide_arithmetic_at_ties(nano: int, neighbour: int)
     assert nano_usd(near) == exact(near)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(2))
 @given(st.lists(st.one_of(st.floats(min_value=0, max_value=1e6), st.sampled_from([5e-10, 1.5e-9, -0.0, 1e6]))))
 def test_nanos_usd_agrees_with_nano_usd_for_every_list(costs_usd: list[float]) -> None:
     """A column is rounded as each of its numbers is, whether or not a tie or a large one is among them."""
     assert nanos_usd(costs_usd) == [nano_usd(cost) for cost in costs_usd]
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**15), 10**15))
 def test_usd_returns_the_float_nearest_to_the_integer(nano: int) -> None:
     """Up to a million dollars, no nano-dollar is lost on the way out."""

@@ -55,6 +55,8 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
     loaded = load_settings({}, environment)
     values = loaded.settings.model_dump(exclude={"ledger_path", "sessions_path"})
     assert values == {
+        "enabled_sources": "choose",
+        "sources": {},
         "cline_sessions": False,
         "database_path": platformdirs.user_data_path(APP_NAME) / "observer.db",
         "host": "127.0.0.1",
@@ -353,10 +355,44 @@ def test_ledger_path_follows_the_variables_in_order(
     assert loaded.origins["ledger_path"] == origin
 
 
-@pytest.mark.parametrize("name", ["KIMI_PROXY_CLINE_LEDGER_PATH", "CLINE_DATA_DIR", "CLINE_DIR"])
-def test_ledger_path_refuses_a_relative_folder_in_a_variable(environment: Environment, name: str) -> None:
-    """What the other programs' variables say is held to the same rules."""
-    assert refuse(environment | {name: "cline"}).setting == "ledger_path"
+def test_ledger_path_refuses_a_relative_path_in_the_variable_of_the_proxy(environment: Environment) -> None:
+    """The ledger that another program's variable names is held to the same rules, and the variable is told."""
+    error = refuse(environment | {"KIMI_PROXY_CLINE_LEDGER_PATH": "cline"})
+    assert error.setting == "ledger_path"
+    assert "KIMI_PROXY_CLINE_LEDGER_PATH" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("variables", "data", "sessions"),
+    [
+        ({"CLINE_DIR": ".cline"}, "{here}/.cline/data", "{here}/.cline/data/db"),
+        ({"CLINE_DIR": "../cline/"}, "{above}/cline/data", "{above}/cline/data/db"),
+        ({"CLINE_DIR": " /a//b/./c/../d "}, "/a/b/d/data", "/a/b/d/data/db"),
+        ({"CLINE_DIR": "~/.cline"}, "{home}/.cline/data", "{home}/.cline/data/db"),
+        ({"CLINE_DIR": "~"}, "{home}/data", "{home}/data/db"),
+        ({"CLINE_DIR": "~ada"}, "{here}/~ada/data", "{here}/~ada/data/db"),
+        ({"CLINE_DATA_DIR": "x"}, "{here}/x", "{here}/x/db"),
+        ({"CLINE_DATA_DIR": "~/x", "CLINE_DB_DATA_DIR": "y"}, "{home}/x", "{here}/y"),
+        ({"CLINE_DIR": "  ", "CLINE_DB_DATA_DIR": " "}, "{home}/.cline/data", "{home}/.cline/data/db"),
+    ],
+)
+def test_folders_of_cline_are_found_as_cline_finds_them(
+    environment: Environment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: Environment,
+    data: str,
+    sessions: str,
+) -> None:
+    """A relative folder begins where the program was started, a tilde is the home directory, and spelling is mended."""
+    here = tmp_path.resolve() / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = load_settings(None, environment | variables).settings
+    places = {"here": here, "above": here.parent, "home": tmp_path.resolve()}
+    assert settings.ledger_path == f"{data.format(**places)}/state/taskHistory.json"
+    assert settings.sessions_path == f"{sessions.format(**places)}/sessions.db"
 
 
 def test_ledger_path_lies_under_the_real_home_where_home_is_a_link(
@@ -449,6 +485,15 @@ def test_origin_that_is_none_is_refused(origin: str) -> None:
     """A sandboxed page of anybody has the origin null, and a star would be everybody."""
     with pytest.raises(SettingsError, match="allowed_origins"):
         load_settings({}, {"AICO_LEDGER_PATH": "/a/taskHistory.json", "AICO_ALLOWED_ORIGINS": origin})
+
+
+@pytest.mark.parametrize("hosts", ["*", "a.example, *", "*.example", "*:8611"])
+def test_hosts_are_named_one_by_one(environment: Environment, hosts: str) -> None:
+    """A star is refused with its reason: it would let any page in under its own name."""
+    error = refuse(environment | {"AICO_ALLOWED_HOSTS": hosts})
+    assert error.setting.startswith("allowed_hosts")
+    assert "any web page" in str(error)
+    assert "AICO_ALLOWED_HOSTS" in str(error)
 
 
 SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from statistics import fmean, median
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.entry import LedgerEntry
 from aico.features.demo.generator import LedgerGenerator
 from aico.features.demo.hours import DAY_MS
@@ -13,7 +12,7 @@ from aico.features.demo.js_json import stringify
 from aico.features.demo.prices import MODELS
 from aico.features.demo.texts import CANARY_PREFIX
 from tests.emulator.harsh_ledger import cut_inside_emoji
-from tests.emulator.ledger_truth import PRIVATE_KEYS, true_usage, usage_of
+from tests.emulator.ledger_truth import PRIVATE_KEYS, TaskUsage, true_usage, usage_of
 
 NOW_MS = 1_772_000_000_000
 KEYS = list(LedgerEntry.__annotations__)

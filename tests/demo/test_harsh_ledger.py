@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.work import StepKind
 from tests.emulator.harsh_ledger import HarshLedger, HarshStep
-from tests.emulator.ledger_truth import true_usage
+from tests.emulator.ledger_truth import TaskUsage, true_usage
 
 NOW_MS = 1_772_000_000_000
 

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from aico.api.schemas import UsageItem
-from aico.core.domain import TaskUsage
+from tests.emulator.ledger_truth import TaskUsage
 
 HANG_S = 60.0
 

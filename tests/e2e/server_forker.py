@@ -1,8 +1,9 @@
-"""``python -m tests.e2e.server_forker``: starts ``aico serve`` by forking, many at once and each in a moment.
+"""``python -m tests.e2e.server_forker``: starts ``aico`` by forking, many at once and each in a moment.
 
 It has imported what a service imports; a child begins where the command line is read. It answers each line of JSON with
-one: ``{"start": variables, "out": path, "command": word}`` with ``{"pid": n}``, and ``{"wait": pid, "seconds": n}``,
-once that child has ended, with ``{"code": n}``. When its standard input closes, it ends whatever still runs.
+one: ``{"start": variables, "out": path, "err": path, "command": words}`` with ``{"pid": n}``, and ``{"wait": pid,
+"seconds": n}``, once that child has ended, with ``{"code": n}``. When its standard input closes, it ends whatever still
+runs.
 
 A program of its own: forking is safe only in a process without threads.
 """
@@ -14,6 +15,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -82,25 +85,29 @@ class ServerForker:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._turn = threading.Lock()
 
     def start(self, folder: Path, settings: Mapping[str, str] | None = None) -> ForkedServer:
         """Start ``aico serve`` with everything in ``folder``, as ``ServerProcess`` beside this does."""
         number = len(list(folder.glob("said-*.out")))
         out = folder / f"said-{number:04}.out"
         out.touch()
-        return self.begin(environment(folder, settings), out)
+        return self.begin(environment(folder, settings), out, "serve")
 
-    def begin(self, variables: Mapping[str, str], out: Path, command: str = "serve") -> ForkedServer:
-        """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to ``out``."""
-        return ForkedServer(self, self.ask({"start": variables, "out": str(out), "command": command})["pid"], out)
+    def begin(self, variables: Mapping[str, str], out: Path, *command: str, errors: Path | None = None) -> ForkedServer:
+        """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to the files."""
+        errors = errors or out.with_suffix(".err")
+        order = {"start": variables, "out": str(out), "err": str(errors), "command": command}
+        return ForkedServer(self, self.ask(order)["pid"], out)
 
     def ask(self, order: Mapping[str, object]) -> dict[str, int]:
         """Hand over ``order`` and return the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return dict(json.loads(self._process.stdout.readline() or "{}"))
+        with self._turn:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            return dict(json.loads(self._process.stdout.readline() or "{}"))
 
 
 @contextmanager
@@ -119,11 +126,11 @@ def server_forker() -> Iterator[ServerForker]:
             process.wait(HANG_S)
 
 
-def _begin(variables: Mapping[str, str], out: Path, command: str) -> None:
+def _begin(variables: Mapping[str, str], out: str, errors: str, command: list[str]) -> None:
     """Become ``aico`` with this command, and end as it ends."""
     from aico.cli import main as command_line
 
-    for number, path in ((1, out), (2, out.with_suffix(".err"))):
+    for number, path in ((1, out), (2, errors)):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -132,8 +139,9 @@ def _begin(variables: Mapping[str, str], out: Path, command: str) -> None:
     os.close(nothing)
     os.environ.clear()
     os.environ.update(variables)
-    sys.argv = ["aico", command]
-    sys.exit(command_line([command]))
+    tempfile.tempdir = None  # of these variables, not of those before
+    sys.argv = ["aico", *command]
+    sys.exit(command_line(command))
 
 
 def _wait(child: int, seconds: float) -> dict[str, int]:
@@ -158,7 +166,7 @@ def main() -> None:
         if "start" in order:
             child = os.fork()
             if child == 0:
-                _begin(order["start"], Path(order["out"]), order["command"])
+                _begin(order["start"], order["out"], order["err"], order["command"])
             children.add(child)
             answer = {"pid": child}
         else:

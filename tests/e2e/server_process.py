@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import IO, Protocol, Self
 
 import httpx
 
@@ -64,20 +64,31 @@ def prepare_database(folder: Path) -> Path:
     return path
 
 
-def run_aico(
-    folder: Path, *arguments: str, settings: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end and return what it said."""
-    return subprocess.run(
-        [sys.executable, "-m", "aico", *arguments],
-        cwd=ROOT,
-        env=environment(folder, settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        check=False,
-    )
+class RunningProcess(Protocol):
+    """What a server process needs of ``subprocess.Popen``."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """What it says."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal."""
+
+    def terminate(self) -> None:
+        """Tell it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code. Raises TimeoutExpired."""
 
 
 class ServerProcess:
@@ -92,22 +103,14 @@ class ServerProcess:
         self.page = ""
         """The link that the box shows: with a token, the one-time link."""
         self._environment = environment(folder, settings)
+        self._words = command
         self._command = [sys.executable, "-m", "aico", *command]
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._said: list[str] = []
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._errors = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self._command,
-            cwd=ROOT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            encoding="utf-8",
-        )
+        self.process = self._start()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -121,6 +124,18 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._close()
+
+    def _start(self) -> RunningProcess:
+        return subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            encoding="utf-8",
+        )
 
     @property
     def authority(self) -> str:

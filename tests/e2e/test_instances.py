@@ -14,18 +14,19 @@ import pytest
 
 from aico.core.instance_lock import InstanceLock
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.e2e.server_process import ServerProcess, database_path, ledger_path, run_aico
+from tests.e2e.forked_aico import ForkedServerProcess, run_aico
+from tests.e2e.server_process import database_path, ledger_path
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+def server(tmp_path: Path) -> Iterator[ForkedServerProcess]:
     """Serve a ledger of one task."""
     LedgerFile(ledger_path(tmp_path)).write(entry("1"))
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         yield server
 
 
-def test_second_server_says_where_the_first_is_and_leaves(server: ServerProcess, tmp_path: Path) -> None:
+def test_second_server_says_where_the_first_is_and_leaves(server: ForkedServerProcess, tmp_path: Path) -> None:
     """Whoever starts the service twice learns its address, and that is success."""
     for _ in range(2):
         second = run_aico(tmp_path, "serve")
@@ -40,7 +41,7 @@ def test_second_server_says_where_the_first_is_and_leaves(server: ServerProcess,
 def test_second_start_prints_a_fresh_link_to_sign_in(tmp_path: Path) -> None:
     """Whoever knows the token and missed the first link gets another one by the same command."""
     settings = {"AICO_TOKEN": "a-token-of-the-operator"}
-    with ServerProcess(tmp_path, settings) as server, server.client() as client:
+    with ForkedServerProcess(tmp_path, settings) as server, server.client() as client:
         second = run_aico(tmp_path, "serve", settings=settings)
         assert second.returncode == 0
         link = second.stdout.split()[-1]
@@ -54,9 +55,9 @@ def test_second_start_prints_a_fresh_link_to_sign_in(tmp_path: Path) -> None:
 
 def test_server_takes_the_place_of_one_that_was_killed(tmp_path: Path) -> None:
     """A lock dies with its process: after a kill the next start simply serves."""
-    with ServerProcess(tmp_path) as first:
+    with ForkedServerProcess(tmp_path) as first:
         assert first.stop(signal.SIGKILL) == -signal.SIGKILL
-    with ServerProcess(tmp_path) as second, second.client() as client:
+    with ForkedServerProcess(tmp_path) as second, second.client() as client:
         assert client.get("/healthz").json()["status"] == "ok"
         assert second.stop() == 0
     assert InstanceLock(database_path(tmp_path)).find_holder() is None
@@ -77,7 +78,7 @@ def test_server_says_that_another_program_has_its_port(tmp_path: Path) -> None:
     assert InstanceLock(database_path(tmp_path)).find_holder() is None
 
 
-def test_import_asks_the_running_service(server: ServerProcess, tmp_path: Path) -> None:
+def test_import_asks_the_running_service(server: ForkedServerProcess, tmp_path: Path) -> None:
     """While a service holds the database, the command's import is the service's, by request."""
     LedgerFile(server.ledger).write(entry("1"), entry("2"))
     ended = run_aico(tmp_path, "import", "--json")
@@ -89,7 +90,7 @@ def test_import_asks_the_running_service(server: ServerProcess, tmp_path: Path) 
         assert client.get("/api/cline/usage").json()["total"] == 2
 
 
-def test_import_hands_on_the_refusal_of_the_running_service(server: ServerProcess, tmp_path: Path) -> None:
+def test_import_hands_on_the_refusal_of_the_running_service(server: ForkedServerProcess, tmp_path: Path) -> None:
     """What the service answers is what the command says: sentence, hint, and exit 1."""
     LedgerFile(server.ledger).unlink()
     ended = run_aico(tmp_path, "import")
@@ -128,7 +129,7 @@ def test_import_shows_the_token_to_the_running_service(tmp_path: Path) -> None:
     """The command knows the operator's token; without it the service refuses the command, too."""
     settings = {"AICO_TOKEN": "a-token-of-the-operator"}
     LedgerFile(ledger_path(tmp_path)).write(entry("1"))
-    with ServerProcess(tmp_path, settings):
+    with ForkedServerProcess(tmp_path, settings):
         assert run_aico(tmp_path, "import", settings=settings).returncode == 0
         assert run_aico(tmp_path, "status", settings=settings).returncode == 0
         refused = run_aico(tmp_path, "import")
@@ -136,7 +137,7 @@ def test_import_shows_the_token_to_the_running_service(tmp_path: Path) -> None:
     assert "asks for its token" in refused.stderr
 
 
-def test_server_keeps_its_files_from_others(server: ServerProcess) -> None:
+def test_server_keeps_its_files_from_others(server: ForkedServerProcess) -> None:
     """Folder and files are for their owner only, while the service runs."""
     assert stat.S_IMODE(server.database.parent.stat().st_mode) == 0o700
     for path in server.database.parent.iterdir():
@@ -147,7 +148,7 @@ def test_server_can_be_reached_at_every_address_that_it_prints(tmp_path: Path) -
     """The box shows an address that answers, whichever the service listens on."""
     settings = {"AICO_TOKEN": "a-token-of-the-operator"}
     for host, extra in (("127.0.0.2", {}), ("localhost", {}), ("0.0.0.0", settings)):  # noqa: S104  # with a token
-        with ServerProcess(tmp_path, {"AICO_HOST": host, **extra}) as server:
+        with ForkedServerProcess(tmp_path, {"AICO_HOST": host, **extra}) as server:
             with server.client() as client:
                 assert client.get("/healthz").status_code == 200, host
             assert run_aico(tmp_path, "status", settings={"AICO_HOST": host, **extra}).returncode == 0

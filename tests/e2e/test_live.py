@@ -12,16 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aico.core.domain import TaskUsage
 from aico.core.money import nano_usd
 from aico.features.demo.texts import CANARY_PREFIX
 from aico.features.demo.work import StepKind
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.fake_page_socket import Listener, listening
-from tests.e2e.server_process import ServerProcess, prepare_database
+from tests.e2e.forked_aico import ForkedServerProcess
+from tests.e2e.server_process import prepare_database
 from tests.emulator.broken_entries import BROKEN_ENTRIES
 from tests.emulator.fake_cline_process import ClineProcess
 from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ledger_truth import TaskUsage
 from tests.emulator.ways_of_writing import ALL_WAYS
 
 UPDATES = 200
@@ -29,10 +30,10 @@ USAGE_PAGE = 1_000
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+def server(tmp_path: Path) -> Iterator[ForkedServerProcess]:
     """Serve a machine on which Cline has never run."""
     prepare_database(tmp_path)
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         yield server
 
 
@@ -74,7 +75,8 @@ async def follow(cline: ClineProcess, listener: Listener, kind: AnyStep | None =
     await listener.until(lambda page: page.tasks == cline.expected)
 
 
-async def test_page_receives_every_changed_row_of_200_updates(server: ServerProcess) -> None:
+@pytest.mark.slow
+async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServerProcess) -> None:
     """Whatever Cline writes, in whatever way, arrives row by row, in gapless revisions, and is exact to the last digit.
 
     The ledger also holds broken entries, duplicates, lone surrogates and private texts beside files nobody may open.
@@ -132,7 +134,7 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ServerProc
     assert CANARY_PREFIX not in server.log() + server.output()
 
 
-async def test_page_learns_of_growth_with_unchanged_ts_and_row_count(server: ServerProcess) -> None:
+async def test_page_learns_of_growth_with_unchanged_ts_and_row_count(server: ForkedServerProcess) -> None:
     """A running task that only spends more is announced, though neither the newest time nor the count moves."""
     with ClineProcess(server.ledger, seed=4, task_count=5) as cline:
         async with listening(server.socket_url) as page:
@@ -149,7 +151,7 @@ async def test_page_learns_of_growth_with_unchanged_ts_and_row_count(server: Ser
                 assert message["imported_count"] == 1
 
 
-async def test_page_is_whole_after_a_storm_of_writes(server: ServerProcess) -> None:
+async def test_page_is_whole_after_a_storm_of_writes(server: ForkedServerProcess) -> None:
     """Writes faster than anybody can read end in the same exact rows; only states on the way may be passed over."""
     with ClineProcess(server.ledger, seed=9, task_count=30) as cline:
         async with listening(server.socket_url) as page:
@@ -160,7 +162,7 @@ async def test_page_is_whole_after_a_storm_of_writes(server: ServerProcess) -> N
             assert page.revisions == list(range(1, len(page.revisions) + 1))
 
 
-async def test_page_resumes_with_exactly_what_it_missed(server: ServerProcess) -> None:
+async def test_page_resumes_with_exactly_what_it_missed(server: ForkedServerProcess) -> None:
     """After each disconnect the page continues at its revision, without a gap, a repetition or a resync."""
     held: dict[str, TaskUsage] = {}
     revisions: list[object] = []
@@ -192,7 +194,7 @@ async def test_page_resumes_with_exactly_what_it_missed(server: ServerProcess) -
 
 async def test_restarted_server_goes_on_and_asks_pages_to_read_again(tmp_path: Path) -> None:
     """What was written while no server ran is imported at the next start; a page of before is told to read again."""
-    with ServerProcess(tmp_path) as server:
+    with ForkedServerProcess(tmp_path) as server:
         ledger = LedgerFile(server.ledger)
         ledger.write(entry("1"))
         with server.client() as client:
@@ -200,7 +202,7 @@ async def test_restarted_server_goes_on_and_asks_pages_to_read_again(tmp_path: P
             epoch = client.get("/api/cline/status").json()["epoch"]
         assert server.stop() == 0
     ledger.write(entry("1"), entry("2"))
-    with ServerProcess(tmp_path) as server, server.client() as client:
+    with ForkedServerProcess(tmp_path) as server, server.client() as client:
         client.post("/api/cline/import").raise_for_status()
         async with listening(server.socket_url, f"?epoch={epoch}&since=0") as page:
             assert (await page.until_kind("resync"))["revision"] == 2
@@ -210,7 +212,10 @@ async def test_restarted_server_goes_on_and_asks_pages_to_read_again(tmp_path: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_server_ends_with_open_sockets_and_a_writing_cline(server: ServerProcess, number: signal.Signals) -> None:
+@pytest.mark.slow
+async def test_server_ends_with_open_sockets_and_a_writing_cline(
+    server: ForkedServerProcess, number: signal.Signals
+) -> None:
     """A signal under load ends the process with 0, the lock free, and the last announced change stored."""
     with ClineProcess(server.ledger, seed=5, interval_ms=1) as cline:
         async with listening(server.socket_url) as page, listening(server.socket_url) as other:

@@ -12,9 +12,9 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from aico.core.domain import TaskUsage
 from tests.emulator.command_reader import STOP, StepCommand
 from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ledger_truth import TaskUsage
 from tests.emulator.update_lines import Update
 from tests.emulator.ways_of_writing import ALL_WAYS, Way
 

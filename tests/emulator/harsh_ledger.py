@@ -8,14 +8,13 @@ from enum import StrEnum
 from random import Random
 from typing import TypeAlias
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.activity import restored
 from aico.features.demo.entry import LedgerEntry
 from aico.features.demo.generator import LedgerGenerator
 from aico.features.demo.js_json import stringify
 from aico.features.demo.window import Window
 from aico.features.demo.work import StepKind, work
-from tests.emulator.ledger_truth import true_usage
+from tests.emulator.ledger_truth import TaskUsage, true_usage
 from tests.emulator.pretty_json import stringify_pretty
 
 _CUT_SHARE = 0.02

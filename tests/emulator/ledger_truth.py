@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.entry import LedgerEntry
 
 PRIVATE_KEYS = ("task", "shadowGitConfigWorkTree", "cwdOnTaskInitialization", "checkpointManagerErrorMessage")
 """Keys whose text must never leave the ledger."""
+
+
+class TaskUsage(NamedTuple):
+    """The numbers of one task, in the order of the columns of ``cline_task_usage``."""
+
+    task_id: str
+    ts: int
+    model_id: str | None
+    tokens_in: int
+    tokens_out: int
+    total_cost: float
 
 
 def usage_of(entry: LedgerEntry) -> TaskUsage:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from aico.core.domain import TaskUsage
 from tests.emulator.harsh_ledger import AnyStep, step_of
+from tests.emulator.ledger_truth import TaskUsage
 from tests.emulator.ways_of_writing import Way
 
 

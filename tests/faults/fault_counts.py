@@ -1,6 +1,6 @@
 """How often each fault is done, and the seed of everything that is drawn.
 
-``make test`` does few (quick), ``make soak`` many: it sets ``AICO_SOAK=1``. ``AICO_SEED=n`` repeats a run. What was
+``make check`` does few (quick), ``make soak`` many: it sets ``AICO_SOAK=1``. ``AICO_SEED=n`` repeats a run. What was
 asked for is printed at the end of the run.
 """
 

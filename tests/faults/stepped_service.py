@@ -22,7 +22,7 @@ from sqlalchemy import event
 from aico.core.db import database as database_module
 from aico.core.db.database import Database
 from aico.core.domain import CLINE, Store, TaskUsage, Trigger
-from aico.core.errors import StorageError, StoreError
+from aico.core.errors import SourceError, StorageError
 from aico.core.events import UsageImported, WatcherState
 from aico.core.filters import UsageFilter
 from aico.core.repository import UsageRepository
@@ -222,7 +222,7 @@ class World:
 
     async def request(self) -> None:
         """Import as somebody does who presses the button."""
-        with suppress(StoreError, StorageError):
+        with suppress(SourceError, StorageError):
             await self.imports.run(Trigger.REQUEST)
         await self.imports.finish(Store.LEDGER)
 

@@ -151,8 +151,12 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
 
 
 async def save_and_import(served: Live, cline: HarshLedger, kind: AnyStep | None = None) -> None:
-    """Let Cline do one thing and save, and import it."""
-    cline.step(kind=kind)
+    """Let Cline do one thing and save, and import it.
+
+    The tasks bear the time of this machine: by its own clock a ledger that is saved thousands of times is a day ahead,
+    and no page lists a task of the day after tomorrow unless it is asked for.
+    """
+    cline.step(now_ms(), kind=kind)
     await write_by_rename(served.ledger.path, cline.to_json())
     await served.service.imports.run(Trigger.REQUEST)
     await asyncio.sleep(0)

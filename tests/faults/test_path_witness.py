@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from tests.e2e.fake_cline_ledger import entry, ledger_bytes
-from tests.e2e.server_process import HANG_S, ServerProcess, run_aico
+from tests.e2e.forked_aico import run_aico
+from tests.e2e.server_process import HANG_S, ServerProcess
 from tests.emulator.forbidden_neighbours import lay_out_neighbours
 from tests.faults.fault_counts import SEED, count_of
 from tests.faults.opened_files_witness import (

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.e2e.fake_page_socket import listening
-from tests.e2e.server_process import ServerProcess, run_aico
+from tests.e2e.forked_aico import run_aico
+from tests.e2e.server_process import ServerProcess
 from tests.emulator.forbidden_neighbours import NEIGHBOURS
 from tests.faults.canary_ledger import DAMAGES, FIELD_MARK, HELD_MODEL, MARK, STRANGE, good_entry, ledger
 from tests.faults.memory_search import encodings_of

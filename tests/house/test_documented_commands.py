@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,19 @@ from tests.cli.fake_supervisors import FakePrograms
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.house.documented_commands import ROOT, Block, list_blocks, list_documents, list_spans
+from tests.users_things_guard import default_port_taken
 
 UNTIL_TOLD = {None, "serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
 BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
 OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _service_of_the_user() -> Iterator[None]:
+    """Let the user's own service, as good as any other program, have the default port: the tests do without it."""
+    with default_port_taken():
+        yield
 
 
 @pytest.fixture
@@ -45,6 +54,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in STOOD_IN:
         programs.install(name)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AICO_PORT", "0")
     monkeypatch.setenv("PATH", str(programs.folder))
     monkeypatch.chdir(home)
     return home

@@ -5,21 +5,20 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 import aico
-from aico.api.errors import STATUSES
+from aico.api.errors import STATUSES, status_of_kind
 from aico.core.domain import RejectionCode
-from aico.core.errors import ObserverError
-from aico.core.settings import ENV_PREFIX, Settings, setting_names
+from aico.core.errors import LedgerError, ObserverError, SessionsError
+from aico.core.settings import Settings, SourceSettings, setting_names, variable_of
 from aico.main import create_app
 from tests.house.readme_tables import read_table
 
 NOT_IN_THE_SCHEMA = {"GET /", "GET /embed", "GET /login", "POST /login", "GET /openapi.json", "GET /ws"}
-ABSTRACT = {"StoreError", "LedgerError", "SessionsError", "RequestRefused"}
+ABSTRACT = {"SourceError", "LedgerError", "SessionsError", "RequestRefused"}
 
 
 @pytest.fixture
@@ -47,10 +46,19 @@ def test_readme_states_variable_and_default_of_each_setting(name: str) -> None:
     """A setting's row names its environment variable and its real default."""
     _, variable, default, meaning = read_table("Settings")[name]
     real = Settings.model_fields[name]
-    assert variable == ENV_PREFIX + name.upper()
+    assert variable == variable_of(name)
     assert meaning
     if not real.is_required() and real.default_factory is None:
         assert default == ("none" if real.default in {None, ()} else str(real.default).lower())
+
+
+def test_readme_lists_every_setting_of_a_source() -> None:
+    """The second table holds exactly the settings of a source, each with its variable, and none has a default."""
+    table = read_table("Settings", 1)
+    assert list(table) == list(SourceSettings.model_fields)
+    for name, (_, variable, default, meaning) in table.items():
+        assert (variable, default) == (variable_of(f"sources.name.{name}"), "none")
+        assert meaning
 
 
 def test_readme_lists_every_endpoint(tmp_path: Path) -> None:
@@ -69,9 +77,10 @@ def test_readme_lists_every_error() -> None:
     assert set(read_table("Errors")) == {kind.code for kind in kinds_of_error()}
 
 
-@pytest.mark.parametrize(("kind", "status"), STATUSES.items())
-def test_readme_states_the_status_of_each_error(kind: type[ObserverError], status: HTTPStatus) -> None:
+@pytest.mark.parametrize("kind", [*STATUSES, *LedgerError.__subclasses__(), *SessionsError.__subclasses__()])
+def test_readme_states_the_status_of_each_error(kind: type[ObserverError]) -> None:
     """An error's row names the status that it is really answered with, and what to do."""
+    status = status_of_kind(kind)
     _, stated, meaning, remedy = read_table("Errors")[kind.code]
     assert stated == str(status.value)
     assert meaning

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
-
 from aico.core.domain import Rejection, RejectionCode, TaskUsage
 from aico.features.ledger.parser import ParsedLedger, parse_ledger
 
 CANARY = "CANARY-prompt"
-ANEW = settings(database=None, deadline=None, print_blob=True)
-"""Examples are drawn anew each time and none is kept on the disk; a failure prints how to repeat it."""
 GOOD = TaskUsage("1772000000000", 1_772_000_100_000, "moonshotai/kimi-k2.5", 1200, 340, 0.125)
 """What :func:`entry` says when nothing is asked of it."""
 _FIELDS = {

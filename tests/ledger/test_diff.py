@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.accounting import UsageChange
 from aico.core.domain import TaskUsage
 from aico.features.stores.diff import UsageDiff, diff_usage
-from tests.ledger.handmade_ledgers import ANEW, GOOD, tasks
+from tests.ledger.handmade_ledgers import GOOD, tasks
 
 STORED = {GOOD.task_id: GOOD}
 
@@ -74,7 +74,6 @@ USAGES = st.builds(
 READINGS = st.lists(USAGES, unique_by=lambda usage: usage.task_id)
 
 
-@settings(ANEW, max_examples=300)
 @given(stored=READINGS, reading=READINGS)
 def test_diff_makes_the_stored_equal_to_the_reading(stored: list[TaskUsage], reading: list[TaskUsage]) -> None:
     """Applied to what is stored, the changes give all old tasks, the new values and every model once known."""

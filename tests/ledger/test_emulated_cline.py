@@ -65,6 +65,7 @@ class Observer:
 
 
 @pytest.mark.parametrize(("seed", "max_entries_per_run"), [(11, 10_000), (12, 10_000), (13, 7)])
+@pytest.mark.slow
 async def test_stored_tasks_are_what_cline_wrote_after_every_update(
     path: Path, repository: UsageRepository, store: Store, seed: int, max_entries_per_run: int
 ) -> None:

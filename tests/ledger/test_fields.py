@@ -6,12 +6,12 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.domain import Rejection, RejectionCode, TaskUsage
 from aico.features.ledger.fields import judge_entry
-from tests.ledger.handmade_ledgers import ANEW, CANARY, GOOD, entry, judged, ledger, parse
+from tests.ledger.handmade_ledgers import CANARY, GOOD, entry, judged, ledger, parse
 
 CODE = RejectionCode
 COUNT_FIELDS = ("tokensIn", "tokensOut")
@@ -385,7 +385,6 @@ VALUES = st.one_of(
 )
 
 
-@settings(ANEW, max_examples=400)
 @given(
     fields=st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "ts", "tokensIn", "totalCost", "modelId"], VALUES))
 )

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.core.errors import LedgerFormat
-from tests.ledger.handmade_ledgers import ANEW, CANARY, entry, entry_of, ledger, length_of, parse, tasks
+from tests.hypothesis_profiles import examples
+from tests.ledger.handmade_ledgers import CANARY, entry, entry_of, ledger, length_of, parse, tasks
 
 FIELDS = ("id", "ts", "tokensIn", "tokensOut", "totalCost", "modelId", "task", "size")
 HAZARDS = (
@@ -70,7 +71,7 @@ def damaged(data: bytes, kinds: list[str], rng: Random) -> bytes:
     return bytes(buffer)
 
 
-@settings(ANEW, max_examples=900)
+@settings(max_examples=examples(3))
 @given(
     elements=st.lists(BAD_ELEMENTS, max_size=4),
     count=st.integers(0, 3),
@@ -95,7 +96,7 @@ def test_damaged_ledger_is_parsed_or_refused_and_counted(
     assert CANARY not in repr(parsed.rejections)
 
 
-@settings(ANEW, max_examples=500)
+@settings(max_examples=examples(2))
 @given(elements=st.lists(BAD_ELEMENTS, max_size=8), count=st.integers(1, 6), rng=st.randoms(use_true_random=False))
 def test_good_entry_is_never_lost_beside_bad_ones(elements: list[bytes], count: int, rng: Random) -> None:
     """Whatever stands between them, all good entries come out, in their order, and the rest is counted."""
@@ -110,7 +111,6 @@ def test_good_entry_is_never_lost_beside_bad_ones(elements: list[bytes], count: 
     assert length_of(parsed) == len(mixed)
 
 
-@settings(ANEW, max_examples=300)
 @given(prompt=st.binary(max_size=60), others=st.lists(BAD_ELEMENTS, max_size=2))
 def test_bytes_of_a_prompt_never_cost_an_entry(prompt: bytes, others: list[bytes]) -> None:
     """Any bytes that leave the string a string, of whatever encoding, are skipped."""
@@ -120,7 +120,6 @@ def test_bytes_of_a_prompt_never_cost_an_entry(prompt: bytes, others: list[bytes
     assert usage in parse(ledger(element, *others)).entries
 
 
-@settings(ANEW, max_examples=300)
 @given(values=st.lists(JSON, max_size=6), is_ascii=st.booleans())
 def test_any_array_of_python_is_a_ledger(values: list[object], is_ascii: bool) -> None:
     """Whatever Python's encoder writes as an array is counted element by element, its NaN and surrogates included."""

@@ -352,7 +352,7 @@ def test_request_is_refused_for_any_other_spelling(requested: str) -> None:
     guard = LedgerGuard("/home/zoé/state/taskHistory.json", MAX_BYTES)
     with pytest.raises(LedgerPathRefused) as caught:
         guard.check_request(requested)
-    assert str(caught.value) == "Refused: this is not the path of the ledger."
+    assert str(caught.value) == "The ledger is refused: this is not the path of the ledger."
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from aico.core.errors import LedgerFormat
 from aico.features.ledger.parser import ParsedLedger
 from aico.features.ledger.pieces import Piece, PiecewiseLedger, cut, parse_pieces, spans_of
 from aico.features.stores.diff import diff_usage
-from tests.ledger.handmade_ledgers import ANEW, GOOD, entry, entry_of, ledger, ledger_of, parse, tasks
+from tests.ledger.handmade_ledgers import GOOD, entry, entry_of, ledger, ledger_of, parse, tasks
 from tests.ledger.test_parser_properties import BAD_ELEMENTS
 
 SMALL = 500
@@ -54,7 +54,6 @@ def listed(count: int) -> tuple[list[TaskUsage], PiecewiseLedger]:
     return usages, first
 
 
-@ANEW
 @given(LEDGERS)
 def test_pieces_say_what_the_whole_says(elements: list[bytes]) -> None:
     """Entries, lost duplicates and rejections are the same, in the same order and at the same places."""
@@ -65,7 +64,6 @@ def test_pieces_say_what_the_whole_says(elements: list[bytes]) -> None:
         assert outcome.repeated_count == 0
 
 
-@ANEW
 @given(LEDGERS, LEDGERS, st.integers(0, 14), st.integers(0, 14))
 def test_known_pieces_change_nothing(elements: list[bytes], others: list[bytes], start: int, end: int) -> None:
     """A ledger that goes on from a known one leads to the same changes, counts and rejections as when read whole."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.fake_session_store import editor_metadata
 from tests.emulator.fake_session_process import SessionProcess
 from tests.faults.canary_ledger import MARK
@@ -14,6 +16,7 @@ from tests.sessions.store_imports import store_path
 HELD_ID = "a-session-that-was-read"
 
 
+@pytest.mark.slow
 def test_memory_holds_no_conversation_after_the_session_store_was_read(tmp_path: Path) -> None:
     """Titles, prompts and folders of a thousand pages; the session's id is found by the same search."""
     path = store_path(tmp_path)

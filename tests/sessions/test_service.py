@@ -21,7 +21,7 @@ from aico.services.status import get_status
 from bench.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
 from tests.emulator.fake_session_process import SessionProcess
-from tests.sessions.folder_witness import READING, Deed, witnessing
+from tests.files.folder_witness import READING, Deed, witnessing
 from tests.sessions.store_imports import opened
 
 HANG_S = 60.0

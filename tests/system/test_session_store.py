@@ -10,7 +10,7 @@ from bench.fake_session_store import editor_metadata
 from tests.e2e.fake_cline_ledger import entry, ledger_bytes
 from tests.emulator.fake_session_process import SessionProcess
 from tests.emulator.forbidden_neighbours import lay_out_neighbours
-from tests.sessions.folder_traits import traits_of
+from tests.files.folder_traits import traits_of
 from tests.system.system_call_trace import read_calls
 from tests.system.test_opened_files import LOOKS, WATCHES, TracedServer, lines, run_traced
 

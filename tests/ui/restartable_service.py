@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,24 +22,19 @@ from types import TracebackType
 from typing import Self
 
 from aico.features.demo.writer import replace_file
-from bench.ports import free_ports
 from tests.e2e.server_forker import ForkedServer, ServerForker
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 60.0
 _STOP_DEADLINE_S = 60.0
 _PAUSE_S = 0.05
-_URL = re.compile(r"http://127\.0\.0\.1:\d+")
+_URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_BOX_END = "╰"
 
 
 def now_ms() -> int:
     """Return the present as the ledger counts it."""
     return time.time_ns() // 1_000_000
-
-
-# Below the range from which the system gives ports by itself, and apart from those of other processes that run tests: a
-# service is started on its port later, and again after it was killed.
-_PORTS = free_ports(20_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 32_000)
 
 
 def entry(
@@ -110,6 +106,8 @@ class Ledger:
 class Service:
     """``aico serve`` as a process. It can be killed and started again on the same port and database.
 
+    The system chooses the port at the first start. Between two starts the port is kept from others, without a listener.
+
     Where there is a forker, it starts the process: as before, but for the second that the imports take.
     """
 
@@ -118,19 +116,20 @@ class Service:
     ) -> None:
         self.database = folder / "data" / "observer.db"
         self.ledger = Ledger(folder / "cline" / "taskHistory.json")
-        self.port = next(_PORTS)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = ""
+        """Where it serves, from its first start on."""
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_"))},
             "AICO_LEDGER_PATH": str(self.ledger.path),
             "AICO_DATABASE_PATH": str(self.database),
-            "AICO_PORT": str(self.port),
+            "AICO_PORT": "0",
             "HOME": str(folder),
             **(environment or {}),
         }
         self._forker = forker
         self._process: subprocess.Popen[bytes] | ForkedServer | None = None
         self._said = folder / "said.out"
+        self._held: socket.socket | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -139,17 +138,14 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+        self._let_port_go()
 
     def start(self, *, probe: str = "/readyz", command: str = "serve") -> None:
-        """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late.
-
-        The command ``demo`` chooses its own port and says which.
-        """
+        """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late."""
+        self._let_port_go()
         self._process = self._begin(command)
         deadline = time.monotonic() + _START_DEADLINE_S
-        while not self._answers(probe):
-            if command == "demo" and (said := _URL.search(self.output())):
-                self.url = said[0]
+        while not (self._has_said_where() and self._answers(probe)):
             if self._has_ended_within(_PAUSE_S) or time.monotonic() > deadline:
                 raise AssertionError(f"the service did not start:\n{self.output()}")
 
@@ -165,6 +161,7 @@ class Service:
                 raise AssertionError(f"the service did not end:\n{self.output()}")
         finally:
             self._process = None
+            self._hold_port()
 
     def output(self) -> str:
         """Return everything that the process has said."""
@@ -183,6 +180,23 @@ class Service:
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
+
+    def _has_said_where(self) -> bool:
+        if not self.url and _BOX_END in (said := self.output()) and (found := _URL.search(said)):
+            self.url = found[0]
+            self._environment["AICO_PORT"] = found[1]
+        return bool(self.url)
+
+    def _hold_port(self) -> None:
+        if self.url:
+            self._held = socket.socket()
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._held.bind(("127.0.0.1", int(self._environment["AICO_PORT"])))
+
+    def _let_port_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def _answers(self, probe: str) -> bool:
         try:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, stop_clock
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 LIGHT = "rgb(247, 247, 245)"
@@ -83,8 +84,8 @@ def test_theme_follows_the_system_until_one_is_chosen(service: Service, open_pag
     expect(page.locator("body")).to_have_css("background-color", DARK)
 
 
-@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
-@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.parametrize("width", first_is_quick(320, 390, 768, 1024))
 def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opener, width: int, language: str) -> None:
     """Phones and tablets scroll in one direction only, and every part of the page is there."""
     page = open_page(service, "/?period=30d", language=language, size=(width, 800), prepare=stop_clock).page
@@ -107,8 +108,8 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1280, 1440])
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.parametrize("width", first_is_quick(1280, 320, 390, 768, 1024, 1440))
 def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width: int, language: str) -> None:
     """The lines have a row of their own, at every width, also beside the mark of what is unpriced."""
     page = open_page(service, "/?period=30d", language=language, size=(width, 900), prepare=stop_clock).page
@@ -118,7 +119,7 @@ def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width
     assert page.evaluate(_SPARKS_OVER_TEXT) == []
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", first_is_quick(1280, 390))
 def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
     """Where there is no room the maker goes, then the middle of the name; its end is always there to be read."""
     page = open_page(service, "/?period=30d", size=(width, 1800), prepare=stop_clock).page
@@ -129,7 +130,8 @@ def test_long_model_name_loses_its_maker_first(service: Service, open_page: Open
     assert page.evaluate(_NAMES_NOT_READABLE) == []
 
 
-@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.slow
 def test_models_of_today_are_read_whole_on_a_small_desktop(
     make_service: ServiceMaker, open_page: Opener, language: str
 ) -> None:
@@ -155,8 +157,8 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
         expect(page.locator(".models .model").filter(has_text=name)).to_have_attribute("title", name)
 
 
-@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1100, 1280])
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.parametrize("width", first_is_quick(1280, 320, 390, 768, 1024, 1100))
 def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Opener, width: int, language: str) -> None:
     """What is read stays where it is when a filter is chosen, also beside what marks a card."""
     path = "/?period=30d"
@@ -180,7 +182,7 @@ def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Open
         button.click(trial=True)
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("width", first_is_quick(320, 768, 1280))
 def test_zone_stands_with_the_axis_of_time(service: Service, open_page: Opener, width: int) -> None:
     """The zone of the days is told in the chart's heading, and has no row of its own."""
     page = open_page(service, "/?period=30d", size=(width, 900), prepare=stop_clock).page
@@ -196,8 +198,8 @@ def test_zone_stands_with_the_axis_of_time(service: Service, open_page: Opener, 
     expect(page.locator(".filters")).not_to_contain_text("Europe/Paris")
 
 
-@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
-@pytest.mark.parametrize("width", [320, 768])
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.parametrize("width", first_is_quick(320, 768))
 def test_head_of_a_small_screen_keeps_its_lines_and_buttons(
     service: Service, open_page: Opener, width: int, language: str
 ) -> None:
@@ -240,7 +242,7 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
     assert page.evaluate("document.documentElement.scrollHeight") < 3_000
 
 
-@pytest.mark.parametrize(("motion", "animation"), [("no-preference", "flash"), ("reduce", "none")])
+@pytest.mark.parametrize(("motion", "animation"), first_is_quick(("no-preference", "flash"), ("reduce", "none")))
 def test_fresh_row_flashes_only_for_those_who_like_motion(
     service: Service, open_page: Opener, motion: str, animation: str
 ) -> None:
@@ -273,6 +275,7 @@ def test_parts_of_the_page_are_landmarks(service: Service, open_page: Opener) ->
     expect(page.get_by_role("group", name="Cost", exact=True)).to_contain_text("$6,902.31")
 
 
+@pytest.mark.slow
 def test_top_models_are_listed_and_the_others_summed_up(service: Service, open_page: Opener) -> None:
     """Seven models and a row of the others, which opens."""
     page = open_page(service, "/?period=30d", prepare=stop_clock).page

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, watch_since
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 # The library's own wrapper would do no more than this, without types.
@@ -64,7 +65,7 @@ def _check(page: Page) -> None:
     assert page.evaluate(_RUN) == []
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", first_is_quick(*THEMES))
 def test_axe_finds_nothing_in_the_page_for_frames(services: Services, open_page: Opener, theme: Theme) -> None:
     """What stands in a frame of another page is as good as the whole one."""
     page = open_page(services.full, "/embed", theme=theme).page
@@ -83,6 +84,7 @@ def test_axe_would_find_something(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(("theme", "language", "size"), WAYS)
+@pytest.mark.slow
 def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, language: str, size: Size) -> None:
     """Data, popovers, chart as table, help, the service gone, empty filter, unpriced, and no ledger."""
 

@@ -53,6 +53,7 @@ def test_cards_show_change_average_pace_and_projection(service: Service, open_pa
     expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
 
 
+@pytest.mark.slow
 def test_sparkline_follows_the_days(service: Service, open_page: Opener) -> None:
     """Cost and both kinds of tokens have a line; that of the cost is highest on the most expensive day."""
     page = open_page(service, prepare=watch_since(LONG_AGO)).page
@@ -65,6 +66,7 @@ def test_sparkline_follows_the_days(service: Service, open_page: Opener) -> None
     assert heights[0] < heights[1]
 
 
+@pytest.mark.slow
 def test_finished_month_has_a_pace_but_no_projection(service: Service, open_page: Opener) -> None:
     """A period that is over says what a day cost; nothing is projected from it."""
     first, end = (int(dt.datetime(2025, 10, day, tzinfo=NOON.tzinfo).timestamp() * 1000) for day in (28, 31))
@@ -83,6 +85,7 @@ def test_what_leans_on_the_time_before_we_watched_is_marked(service: Service, op
     assert _shading(page) == [255, 0]
 
 
+@pytest.mark.slow
 def test_exact_period_is_not_shaded(service: Service, open_page: Opener) -> None:
     """What was observed as it happened carries no mark."""
     page = open_page(service, prepare=watch_since(LONG_AGO)).page
@@ -92,6 +95,7 @@ def test_exact_period_is_not_shaded(service: Service, open_page: Opener) -> None
     assert _shading(page) == [0, 0]
 
 
+@pytest.mark.slow
 def test_shading_is_explained_in_french(service: Service, open_page: Opener) -> None:
     """« daté à la dernière activité de la tâche » stands below the chart."""
     page = open_page(service, language="fr-FR", prepare=watch_since(MIDWAY)).page
@@ -127,6 +131,7 @@ def test_chart_as_table_has_the_period_before_and_no_legend_of_lines(service: Se
         ("fr-FR", ["Par heure", "Par jour", "Par jour", "Par mois", "Par 15\u202fmin"]),
     ],
 )
+@pytest.mark.slow
 def test_kind_of_chart_says_what_a_bar_stands_for(
     service: Service, open_page: Opener, language: str, words: list[str]
 ) -> None:
@@ -141,6 +146,7 @@ def test_kind_of_chart_says_what_a_bar_stands_for(
         expect(page.locator(".astable thead th").nth(1)).to_have_text(word)
 
 
+@pytest.mark.slow
 def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page: Opener) -> None:
     """Nothing was spent before: the card says so in these words, and the chart has no ghost."""
     page = open_page(service, "/?model=z-ai%2Fglm-5", prepare=stop_clock).page
@@ -150,6 +156,7 @@ def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page:
     expect(page.locator(".legend")).not_to_contain_text("previous period")
 
 
+@pytest.mark.slow
 def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> None:
     """A budget is for everything: beside the cost of one model it would mislead, in the card it stays."""
     page = open_page(service, "/?period=month&model=z-ai%2Fglm-5", prepare=stop_clock).page

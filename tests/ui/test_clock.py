@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
@@ -36,6 +37,7 @@ def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser)
     context.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: ServiceMaker, open_page: Opener) -> None:
     """When the service is gone and midnight passes, yesterday's cost is not today's, and today's is unknown, not 0."""
     service = make_service(budget_daily_usd="1", budget_monthly_usd="100")
@@ -82,6 +84,7 @@ def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> 
     expect(page).to_have_title("$0.00 today · Cline (local)")
 
 
+@pytest.mark.slow
 def test_week_keeps_every_task_across_the_change_of_clocks(service: Service, browser: Browser) -> None:
     """In the week in which the clocks go back, a task of each hour around the change is counted once."""
     change = dt.datetime(2025, 10, 26, 1, 0, tzinfo=dt.UTC)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
 from tests.ui.conftest import Opener
@@ -101,6 +102,7 @@ def test_offline_page_says_since_when_and_marks_what_is_old(service: Service, op
     expect(page.locator("[data-field=tasks]")).to_have_text("1")
 
 
+@pytest.mark.slow
 def test_burst_of_updates_costs_one_reading(service: Service, open_page: Opener) -> None:
     """Three writes within 250 ms are one question to the server."""
     service.ledger.write(entry("1001"))
@@ -203,6 +205,7 @@ def test_busy_database_is_named_and_tried_again(service: Service, open_page: Ope
     expect(notice).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_broken_database_is_named_from_the_first_moment(service: Service, open_page: Opener) -> None:
     """When nothing could be read at all, the page says why and begins as soon as it can."""
     service.ledger.write(entry("1001"))
@@ -225,6 +228,7 @@ def test_broken_database_is_named_from_the_first_moment(service: Service, open_p
     expect(page.locator("[data-field=tasks]")).to_have_text("1")
 
 
+@pytest.mark.slow
 def test_answers_of_two_moments_are_never_shown_together(service: Service, open_page: Opener) -> None:
     """When an import comes between two answers of one reading, the page asks again before it shows anything."""
     service.ledger.write(entry("1001", cost=1))

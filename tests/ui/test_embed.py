@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, FrameLocator, Page, expect
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_host_pages import HostPage, host_page
 from tests.ui.observed_page import Observed
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
@@ -104,6 +105,7 @@ def test_frame_of_a_listed_origin_is_live_and_imports(
     expect(frame.locator("[data-field=import-result]")).to_contain_text("Imported")
 
 
+@pytest.mark.slow
 def test_frame_leaves_out_what_makes_no_sense_in_one(
     service: Service, listed: HostPage, open_host: HostOpener, open_page: Opener
 ) -> None:
@@ -125,7 +127,7 @@ def test_frame_leaves_out_what_makes_no_sense_in_one(
 
 @pytest.mark.parametrize(
     ("attributes", "words"),
-    [("", "does not let this page copy"), ('allow="clipboard-write"', "Copied: 1001")],
+    first_is_quick(('allow="clipboard-write"', "Copied: 1001"), ("", "does not let this page copy")),
 )
 def test_frame_copies_if_the_page_around_it_allows(
     service: Service, listed: HostPage, open_host: HostOpener, attributes: str, words: str
@@ -147,7 +149,7 @@ def wait_for_refusal(page: Page, frame: FrameLocator) -> None:
     assert page.frames[1].url.startswith("chrome-error:")
 
 
-@pytest.mark.parametrize("path", ["/", "/?embed", "/api/cline/status"])
+@pytest.mark.parametrize("path", first_is_quick("/", "/?embed", "/api/cline/status"))
 def test_nothing_but_embed_is_framed(service: Service, listed: HostPage, open_host: HostOpener, path: str) -> None:
     """A listed page may not frame the rest of the service."""
     listed.frame(f"{service.url}{path}")
@@ -195,6 +197,7 @@ def test_token_reaches_a_frame_of_the_same_host_name_only(
     expect(frame.locator("body")).to_contain_text("asks for its token")
 
 
+@pytest.mark.slow
 def test_frame_works_where_the_browser_keeps_nothing_for_it(service: Service, open_page: Opener) -> None:
     """A browser that refuses storage to frames of other sites costs the memory of choices, and nothing else."""
     page = open_page(service, "/embed", prepare=lambda page: page.add_init_script(NO_STORAGE)).page

@@ -11,6 +11,8 @@ from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import observe_sockets
 from tests.ui.restartable_service import Service, entry, now_ms
 
+pytestmark = pytest.mark.slow
+
 TASKS = 100_000
 UPDATES = 2_000
 BURST = 40

@@ -71,6 +71,7 @@ def test_model_click_filters_everything_and_the_chip_takes_it_back(service: Serv
     expect(page.locator("tr[data-task]")).to_have_count(3)
 
 
+@pytest.mark.slow
 def test_focus_stays_near_when_a_chip_is_removed(service: Service, open_page: Opener) -> None:
     """From chip to chip by keyboard, and from the last one to the field in which a filter is typed."""
     page = open_page(service, "/?model=z-ai%2Fglm-5&q=glm", language="fr-FR").page
@@ -84,6 +85,7 @@ def test_focus_stays_near_when_a_chip_is_removed(service: Service, open_page: Op
     expect(page.locator("tr[data-task]")).to_have_count(3)
 
 
+@pytest.mark.slow
 def test_unknown_model_is_a_filter_of_its_own(service: Service, open_page: Opener) -> None:
     """Tasks whose model is unknown are one row, and can be chosen."""
     page = open_page(service).page
@@ -120,6 +122,7 @@ def test_address_holds_the_state_across_reload_and_back(service: Service, open_p
     expect(page.get_by_role("button", name="Cumulative")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.slow
 def test_empty_filter_says_so_and_offers_everything(service: Service, open_page: Opener) -> None:
     """A filter without tasks is not a broken page: it says so and offers the way out."""
     page = open_page(service, "/?q=nothing-like-this").page

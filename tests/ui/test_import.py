@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
@@ -38,6 +39,7 @@ def test_import_names_refused_entries_in_words(service: Service, open_page: Open
     expect(page.locator(".last li")).to_have_text("Entry 2: tokensIn is negative")
 
 
+@pytest.mark.slow
 def test_import_without_a_ledger_says_so_in_words(service: Service, open_page: Opener) -> None:
     """An import that fails is explained in the language of the page, never by a raw code."""
     service.ledger.write(entry("1001"))
@@ -56,6 +58,7 @@ def test_import_without_a_ledger_says_so_in_words(service: Service, open_page: O
     expect(page.locator("[data-field=tasks]")).to_have_text("1")
 
 
+@pytest.mark.slow
 def test_key_r_imports(service: Service, open_page: Opener) -> None:
     """The key r does what the button does."""
     service.ledger.write(entry("1001"))

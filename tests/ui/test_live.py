@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
 from tests.ui.observed_page import GONE
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 
@@ -48,6 +49,7 @@ def test_page_shows_growth_of_a_running_task(service: Service, open_page: Opener
     expect(page.locator("[data-field=tokens_out]")).to_have_text("900")
 
 
+@pytest.mark.slow
 def test_page_says_live_and_when_it_was_last_imported(service: Service, open_page: Opener) -> None:
     """The header says in words that it is live, and that the import (not the task) was moments ago."""
     service.ledger.write(entry("1001", ts=1_700_000_000_000))
@@ -60,7 +62,7 @@ def test_page_says_live_and_when_it_was_last_imported(service: Service, open_pag
     )
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", first_is_quick(signal.SIGKILL, signal.SIGTERM))
 def test_page_resumes_after_the_service_was_restarted(service: Service, open_page: Opener, end: signal.Signals) -> None:
     """An ended or killed service is named in words; when it is back, the page shows what happened since."""
     service.ledger.write(entry("1001", cost=1))

@@ -17,6 +17,7 @@ from aico.cli.serve import listen
 from aico.core.settings import Settings
 from aico.main import create_service
 from tests.ui.observed_page import Observed
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Ledger, entry
 
 PREFIX = "/observer"
@@ -42,7 +43,7 @@ def application(ledger: Ledger, folder: Path) -> Iterator[str]:
         listener.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/embed"])
+@pytest.mark.parametrize("path", first_is_quick("/", "/embed"))
 def test_page_below_a_prefix_is_live_and_whole(browser: Browser, tmp_path: Path, path: str) -> None:
     """It loads, reads, listens, imports and exports below its prefix, and asks the other application for nothing."""
     ledger = Ledger(tmp_path.resolve() / "cline" / "taskHistory.json")

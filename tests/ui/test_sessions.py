@@ -11,6 +11,7 @@ from playwright.sync_api import Route, expect
 
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_S = 86_400
@@ -61,6 +62,7 @@ def test_sessions_are_marked_filtered_and_told(
     store.close()
 
 
+@pytest.mark.slow
 def test_first_screen_tells_of_a_frozen_ledger_and_a_store_that_is_not_read(
     make_service: ServiceMaker, open_page: Opener, store: SessionStore
 ) -> None:
@@ -102,6 +104,7 @@ def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
     store.close()
 
 
+@pytest.mark.slow
 def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
     make_service: ServiceMaker, open_page: Opener, store: SessionStore
 ) -> None:
@@ -122,7 +125,9 @@ def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("default", "l\u2019emplacement par défaut"), ("flag", "une option de la commande"), ("A_NAME", "A_NAME")],
+    first_is_quick(
+        *(("default", "l\u2019emplacement par défaut"), ("flag", "une option de la commande"), ("A_NAME", "A_NAME"))
+    ),
 )
 def test_page_says_in_its_language_what_chose_the_ledger(
     service: Service, open_page: Opener, code: str, words: str

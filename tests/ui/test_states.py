@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_MS = 86_400_000
@@ -42,7 +43,7 @@ def test_empty_ledger_is_told_from_a_missing_one(service: Service, open_page: Op
     expect(page.locator(".welcome dl")).to_contain_text("il existe : 2 octets")
 
 
-@pytest.mark.parametrize(("language", "words"), [("en-US", "unpriced"), ("fr-FR", "non tarifé")])
+@pytest.mark.parametrize(("language", "words"), first_is_quick(("en-US", "unpriced"), ("fr-FR", "non tarifé")))
 def test_ledger_without_prices_turns_to_tokens(service: Service, open_page: Opener, language: str, words: str) -> None:
     """When every cost is 0 the page says unpriced, never free or $0.00, and shows tokens; the pace is hidden."""
     service.ledger.write(entry("1001", cost=0, tokens_in=9000), entry("1002", cost=0, tokens_in=1000))
@@ -57,6 +58,7 @@ def test_ledger_without_prices_turns_to_tokens(service: Service, open_page: Open
     expect(page.locator("main")).not_to_contain_text(re.compile(r"\$0\.00|0,00\s\$"))
 
 
+@pytest.mark.slow
 def test_unpriced_tasks_are_counted_beside_the_cost(service: Service, open_page: Opener) -> None:
     """Among priced tasks the unpriced ones are counted where the total stands."""
     service.ledger.write(entry("1001", cost=2), entry("1002", cost=0))
@@ -67,6 +69,7 @@ def test_unpriced_tasks_are_counted_beside_the_cost(service: Service, open_page:
     expect(page.locator("[data-card=cost] .tag")).to_have_text("1 unpriced")
 
 
+@pytest.mark.slow
 def test_frozen_ledger_is_named_with_its_reasons(service: Service, open_page: Opener) -> None:
     """A ledger that Cline stopped writing says since when, and why that may be."""
     service.ledger.write(entry("1001", ts=now_ms() - 42 * DAY_MS))
@@ -106,6 +109,7 @@ def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: O
     expect(page).to_have_title("⚠ $3.00 today · Cline (local)")
 
 
+@pytest.mark.slow
 def test_dust_is_never_shown_as_nothing(service: Service, open_page: Opener) -> None:
     """A cost of four thousandths of a cent stays visible, with its exact value on hover."""
     service.ledger.write(entry("1001", cost=0.00004))
@@ -118,8 +122,8 @@ def test_dust_is_never_shown_as_nothing(service: Service, open_page: Opener) -> 
     expect(cell).to_have_attribute("title", "$0.00004")
 
 
-@pytest.mark.parametrize("language", ["en-US", "fr-FR"])
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+@pytest.mark.parametrize("width", first_is_quick(320, 390, 1280))
 def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Opener, width: int, language: str) -> None:
     """Each thing to do and its words are a line of two columns; where that is too narrow, the words stand below."""
     service.ledger.path.parent.mkdir(parents=True)

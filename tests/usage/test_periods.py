@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.core.errors import RequestInvalid
-from aico.core.filters import automatic_end, latest_credible, quarter_ceiling, quarter_floor
+from aico.core.filters import automatic_end, latest_credible, slot_ceiling, slot_floor
 from aico.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, find_zone, list_bucket_starts
+from tests.hypothesis_profiles import examples
 
-QUARTER_S = 900
+SLOT_S = 900
 DAY = 96
 ZONES = (
     "UTC",
@@ -28,25 +29,25 @@ ZONES = (
     "Pacific/Chatham",
     "Antarctica/Troll",
 )
-QUARTERS = st.integers(0, 4_000_000)
+SLOTS = st.integers(0, 4_000_000)
 """From 1970 to 2084."""
 
 
-def quarter(local: str, zone: str) -> int:
-    """Return the quarter that begins at the ``local`` time."""
+def slot(local: str, zone: str) -> int:
+    """Return the slot that begins at the ``local`` time."""
     moment_s = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone)).timestamp()
-    assert moment_s % QUARTER_S == 0
-    return int(moment_s) // QUARTER_S
+    assert moment_s % SLOT_S == 0
+    return int(moment_s) // SLOT_S
 
 
 def clock(start: int, zone: str) -> datetime:
-    """Return what a clock in ``zone`` shows when the quarter begins."""
-    return datetime.fromtimestamp(start * QUARTER_S, UTC).astimezone(ZoneInfo(zone))
+    """Return what a clock in ``zone`` shows when the slot begins."""
+    return datetime.fromtimestamp(start * SLOT_S, UTC).astimezone(ZoneInfo(zone))
 
 
 def list_clocks(first: str, end: str, bucket: Bucket, zone: str, form: str = "%m-%d %H:%M") -> list[str]:
     """Return what the clock shows at the start of each bucket between two local times."""
-    starts = list_bucket_starts(quarter(first, zone), quarter(end, zone), bucket, ZoneInfo(zone))
+    starts = list_bucket_starts(slot(first, zone), slot(end, zone), bucket, ZoneInfo(zone))
     return [f"{clock(start, zone):{form}}" for start in starts]
 
 
@@ -65,9 +66,9 @@ def list_clocks(first: str, end: str, bucket: Bucket, zone: str, form: str = "%m
 )
 def test_days_begin_at_local_midnight(zone: str, first: str, end: str, clocks: list[str], lengths: list[int]) -> None:
     """Also where the clock changes: a day has 23, 24 or 25 hours, and one without midnight begins when it can."""
-    starts = list_bucket_starts(quarter(first, zone), quarter(end, zone), Bucket.DAY, ZoneInfo(zone))
+    starts = list_bucket_starts(slot(first, zone), slot(end, zone), Bucket.DAY, ZoneInfo(zone))
     assert [f"{clock(start, zone):%d %H:%M}" for start in starts] == clocks
-    assert [after - start for start, after in pairwise([*starts, quarter(end, zone)])] == lengths
+    assert [after - start for start, after in pairwise([*starts, slot(end, zone)])] == lengths
 
 
 @pytest.mark.parametrize(
@@ -107,16 +108,16 @@ def test_months_begin_on_the_first() -> None:
 
 def test_months_end_with_the_last_year() -> None:
     """The last moment that can be asked for has a bucket."""
-    end = quarter("9999-01-01", "UTC")
+    end = slot("9999-01-01", "UTC")
     assert list_bucket_starts(end - DAY, end, Bucket.MONTH, ZoneInfo("Pacific/Kiritimati"))[0] == end - DAY
 
 
-@settings(max_examples=400, deadline=None)
-@given(QUARTERS, st.integers(1, 900), st.sampled_from(ZONES), st.sampled_from(Bucket))
+@settings(max_examples=examples(2))
+@given(SLOTS, st.integers(1, 900), st.sampled_from(ZONES), st.sampled_from(Bucket))
 def test_buckets_are_gapless_and_divide_only_where_the_clock_does(
     first: int, length: int, zone: str, bucket: Bucket
 ) -> None:
-    """From the first quarter on, each start is later than the one before and lies on a natural boundary."""
+    """From the first slot on, each start is later than the one before and lies on a natural boundary."""
     starts = list_bucket_starts(first, first + length, bucket, ZoneInfo(zone))
     assert starts[0] == first
     assert all(before < after for before, after in pairwise(starts))
@@ -124,16 +125,15 @@ def test_buckets_are_gapless_and_divide_only_where_the_clock_does(
     for start in starts[1:]:
         now, before = clock(start, zone), clock(start - 1, zone)
         assert (
-            bucket is Bucket.QUARTER
+            bucket is Bucket.SLOT
             or (bucket is Bucket.HOUR and (now.minute == 0 or now.hour != before.hour))
             or (bucket is not Bucket.HOUR and now.date() != before.date())
         )
 
 
-@settings(deadline=None)
-@given(QUARTERS, st.integers(1, 900), st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu"]))
+@given(SLOTS, st.integers(1, 900), st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu"]))
 def test_day_buckets_miss_no_midnight(first: int, length: int, zone: str) -> None:
-    """Every quarter in which the date changes is a start."""
+    """Every slot in which the date changes is a start."""
     starts = list_bucket_starts(first, first + length, Bucket.DAY, ZoneInfo(zone))
     changes = [q for q in range(first + 1, first + length) if clock(q, zone).date() != clock(q - 1, zone).date()]
     assert starts == [first, *changes]
@@ -142,8 +142,8 @@ def test_day_buckets_miss_no_midnight(first: int, length: int, zone: str) -> Non
 @pytest.mark.parametrize(
     ("days", "bucket"),
     [
-        (1 / DAY, Bucket.QUARTER),
-        (1.25, Bucket.QUARTER),
+        (1 / DAY, Bucket.SLOT),
+        (1.25, Bucket.SLOT),
         (1.26, Bucket.HOUR),
         (5, Bucket.HOUR),
         (5.01, Bucket.DAY),
@@ -160,8 +160,7 @@ def test_automatic_bucket_grows_with_the_stretch(days: float, bucket: Bucket) ->
     assert choose_bucket(0, round(days * DAY)) is bucket
 
 
-@settings(deadline=None)
-@given(QUARTERS, st.integers(1, 80 * 365 * DAY), st.sampled_from(ZONES))
+@given(SLOTS, st.integers(1, 80 * 365 * DAY), st.sampled_from(ZONES))
 def test_automatic_bucket_is_never_refused_within_a_lifetime(first: int, length: int, zone: str) -> None:
     """Up to eighty years, ``auto`` finds a size that gives at most the allowed number."""
     bucket = choose_bucket(first, first + length)
@@ -169,14 +168,14 @@ def test_automatic_bucket_is_never_refused_within_a_lifetime(first: int, length:
 
 
 @pytest.mark.parametrize(
-    ("bucket", "quarters"), [(Bucket.QUARTER, 1), (Bucket.HOUR, 4), (Bucket.DAY, DAY), (Bucket.WEEK, 7 * DAY)]
+    ("bucket", "slots"), [(Bucket.SLOT, 1), (Bucket.HOUR, 4), (Bucket.DAY, DAY), (Bucket.WEEK, 7 * DAY)]
 )
-def test_explicit_bucket_beyond_the_limit_is_refused(bucket: Bucket, quarters: int) -> None:
+def test_explicit_bucket_beyond_the_limit_is_refused(bucket: Bucket, slots: int) -> None:
     """A thousand buckets pass, one more does not, and a million are refused without being counted."""
-    monday = quarter("2024-01-01", "UTC")
-    end = monday + BUCKETS_MAX * quarters
+    monday = slot("2024-01-01", "UTC")
+    end = monday + BUCKETS_MAX * slots
     assert len(list_bucket_starts(monday, end, bucket, ZoneInfo("UTC"))) == BUCKETS_MAX
-    for too_far in (end + 1, end + 10**6 * quarters):
+    for too_far in (end + 1, end + 10**6 * slots):
         with pytest.raises(RequestInvalid) as caught:
             list_bucket_starts(monday, too_far, bucket, ZoneInfo("UTC"))
         assert caught.value.field == "bucket"
@@ -202,9 +201,9 @@ def test_unknown_zone_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("moment_ms", "floor", "ceiling"), [(0, 0, 0), (1, 0, 1), (899_999, 0, 1), (900_000, 1, 1), (900_001, 1, 2)]
 )
-def test_moment_is_rounded_out_to_quarters(moment_ms: int, floor: int, ceiling: int) -> None:
-    """A stretch never loses a quarter that it touches."""
-    assert (quarter_floor(moment_ms), quarter_ceiling(moment_ms)) == (floor, ceiling)
+def test_moment_is_rounded_out_to_slots(moment_ms: int, floor: int, ceiling: int) -> None:
+    """A stretch never loses a slot that it touches."""
+    assert (slot_floor(moment_ms), slot_ceiling(moment_ms)) == (floor, ceiling)
 
 
 @pytest.mark.parametrize(("latest", "end"), [(None, 101), (5, 101), (100, 101), (101, 102), (196, 197)])

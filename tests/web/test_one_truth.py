@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from aico.core.settings import Settings
 from aico.features.demo.writer import replace_file
 from aico.main import create_app
+from tests.core.repository_on_file import copy_of_template
+from tests.hypothesis_profiles import examples
 
 QUARTER_MS = 900_000
 FIRST_MS = 1_761_350_400_000  # some hours before the clocks of Europe/Paris go back in 2025
@@ -85,7 +87,7 @@ def _sum(parts: Iterable[Spent]) -> tuple[int, int, Decimal]:
     return sum(part["tokens_in"] for part in listed), sum(part["tokens_out"] for part in listed), cost
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(0.2))
 @given(history=HISTORIES, question=QUESTIONS)
 def test_every_answer_to_one_filter_is_made_of_the_same_sums(
     history: list[list[Entry]], question: dict[str, str]
@@ -97,6 +99,8 @@ def test_every_answer_to_one_filter_is_made_of_the_same_sums(
 
 async def _compare(folder: Path, history: list[list[Entry]], question: dict[str, str]) -> None:
     ledger = folder / "taskHistory.json"
+    (folder / "data").mkdir(mode=0o700)
+    copy_of_template(folder / "data").chmod(0o600)
     app = create_app(
         Settings(ledger_path=str(ledger), database_path=folder / "data" / "observer.db", rescan_interval_s=0, tick_s=60)
     )

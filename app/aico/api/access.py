@@ -59,7 +59,9 @@ class AccessRules:
         """Raise HostRefused, OriginRefused or TokenRequired if it applies to a request, in this order."""
         host = self._check_host(headers)
         if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
-            self._check_origin(headers, host)
+            # A listed page may ask for a reading, as it always could; switches and names are ours and the user's.
+            is_shared = scope["type"] == "websocket" or scope["method"] == "POST"
+            self._check_origin(headers, host, self.listed_origins if is_shared else frozenset())
         if self.token is None:
             _check_local(scope, headers)
         elif not self._is_open(scope):
@@ -94,8 +96,8 @@ class AccessRules:
             raise HostRefused("has a port that is no number from 1 to 65535")
         return host
 
-    def _check_origin(self, headers: Headers, host: str) -> None:
-        """Raise OriginRefused unless the calling page is of ``host`` itself or listed, or no page calls.
+    def _check_origin(self, headers: Headers, host: str, others: frozenset[str]) -> None:
+        """Raise OriginRefused unless the calling page is of ``host`` itself or of ``others``, or no page calls.
 
         Pages of other ports of this machine are not ours: scheme aside, an origin is compared as a whole.
         """
@@ -103,7 +105,7 @@ class AccessRules:
         if not origins:
             if headers.get("sec-fetch-site") not in _SAME_SITE:
                 raise OriginRefused
-        elif len(origins) != 1 or origins[0].lower() not in {f"http://{host}", f"https://{host}", *self.listed_origins}:
+        elif len(origins) != 1 or origins[0].lower() not in {f"http://{host}", f"https://{host}", *others}:
             raise OriginRefused
 
     def _check_token(self, token: str, headers: Headers) -> None:

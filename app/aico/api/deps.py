@@ -8,15 +8,29 @@ from fastapi import Depends, Query
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
-from aico.core.domain import UNKNOWN_MODEL, Store
-from aico.core.errors import RequestInvalid
-from aico.core.filters import UsageFilter, quarter_ceiling, quarter_floor
+from aico.core.errors import RequestInvalid, SourceUnknown
+from aico.core.filters import UsageFilter
+from aico.core.usage import UNKNOWN_MODEL
+from aico.services.queries import filter_between
 from aico.services.service import ObserverService
+from aico.services.task_queries import Store, task_filter
 
 MOMENT_MAX_MS = 253_370_764_800_000
 """Year 9999: beyond it local calendars have no tomorrow."""
 Moment = Annotated[int, Field(ge=0, le=MOMENT_MAX_MS)]
+From = Annotated[Moment | Literal[""] | None, Query(alias="from", description="Epoch milliseconds.")]
+To = Annotated[Moment | Literal[""] | None, Query(description="Epoch milliseconds, exclusive.")]
 _TEXT_MAX = 200
+_NAMES_MAX = 100
+_CONTRADICTION = ("unknown_model", "contradicts `model`")
+_Name = Annotated[str, Field(max_length=_TEXT_MAX)]
+_Names = Annotated[list[_Name] | None, Field(max_length=_NAMES_MAX)]
+UnknownModel = Annotated[bool, Query(description="Only usage whose model is unknown.")]
+Zone = Annotated[str, Query(max_length=64, description="IANA time zone whose midnights divide the days.")]
+BucketName = Literal["auto", "15m", "hour", "day", "week", "month"]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+Order = Literal["asc", "desc"]
 
 
 # Coroutines, though they wait for nothing: FastAPI runs functions in a thread, which takes longer than all they do.
@@ -28,25 +42,72 @@ async def get_service(connection: HTTPConnection) -> ObserverService:
     return service
 
 
+Service = Annotated[ObserverService, Depends(get_service)]
+
+
 async def get_filter(
+    service: Service,
+    source: Annotated[_Names, Query(description="Id of a source; may be given several times.")] = None,
+    model: Annotated[_Names, Query(description="Exact model; may be given several times. Empty: every model.")] = None,
+    unknown_model: UnknownModel = False,
+    project: Annotated[_Names, Query(description="Exact name; may be given several times.")] = None,
+    from_: From = None,
+    to: To = None,
+    q: Annotated[
+        str | None, Query(max_length=_TEXT_MAX, description="Text in the model, the session's id or its label.")
+    ] = None,
+) -> UsageFilter:
+    """Return the filter that the query parameters describe; times are rounded out to quarters of an hour."""
+    sources = _named(source)
+    if sources:
+        await _check_sources(service, sources)
+    models = _named(model)
+    if models and unknown_model:
+        raise RequestInvalid(*_CONTRADICTION)
+    wanted = UsageFilter(
+        sources=sources,
+        models=(UNKNOWN_MODEL,) if unknown_model else models,
+        projects=_named(project),
+        text=q or None,
+    )
+    return filter_between(wanted, _moment(from_), _moment(to))
+
+
+async def get_task_filter(
     model: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Exact model. Empty: every model.")] = None,
-    unknown_model: Annotated[bool, Query(description="Only usage whose model is unknown.")] = False,
-    from_: Annotated[Moment | Literal[""] | None, Query(alias="from", description="Epoch milliseconds.")] = None,
-    to: Annotated[Moment | Literal[""] | None, Query(description="Epoch milliseconds, exclusive.")] = None,
+    unknown_model: UnknownModel = False,
+    from_: From = None,
+    to: To = None,
     q: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Text in the model or the task's id.")] = None,
     store: Annotated[Store | None, Query(description="Only tasks whose numbers were read there.")] = None,
 ) -> UsageFilter:
-    """Return the filter that the query parameters describe; times are rounded out to quarters of an hour."""
+    """Return the filter for Cline's tasks that the query parameters describe."""
     if model and unknown_model:
-        raise RequestInvalid("unknown_model", "contradicts `model`")
-    return UsageFilter(
-        first_quarter=None if from_ is None or from_ == "" else quarter_floor(from_),
-        end_quarter=None if to is None or to == "" else quarter_ceiling(to),
-        model=UNKNOWN_MODEL if unknown_model else model or None,
-        text=q or None,
-        store=store,
+        raise RequestInvalid(*_CONTRADICTION)
+    return task_filter(
+        model=model, is_model_unknown=unknown_model, text=q, store=store, from_ms=_moment(from_), to_ms=_moment(to)
     )
 
 
-Service = Annotated[ObserverService, Depends(get_service)]
+def _moment(given: int | Literal[""] | None) -> int | None:
+    return None if given is None or given == "" else given
+
+
+def _named(given: list[str] | None) -> tuple[str, ...]:
+    """Return what was really named: an empty field of a form is every one."""
+    return tuple(dict.fromkeys(name for name in given or () if name))
+
+
+async def _check_sources(service: ObserverService, sources: tuple[str, ...]) -> None:
+    """Raise SourceUnknown for a source that is neither known nor stored: sums of a slip of the pen would be 0."""
+    missing = set(sources) - set(service.sources.list_ids())
+    if missing:
+        # One that an older or newer version knew.
+        async with service.reader.snapshot() as snapshot:
+            missing -= set(await snapshot.list_exact_since())
+    if missing:
+        raise SourceUnknown(min(missing))
+
+
 Filter = Annotated[UsageFilter, Depends(get_filter)]
+TaskFilter = Annotated[UsageFilter, Depends(get_task_filter)]

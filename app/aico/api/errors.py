@@ -15,18 +15,12 @@ from aico.core import errors
 from aico.core.errors import ObserverError
 
 STATUSES: dict[type[ObserverError], HTTPStatus] = {
-    errors.LedgerPathRefused: HTTPStatus.BAD_REQUEST,
-    errors.LedgerNotFound: HTTPStatus.NOT_FOUND,
-    errors.LedgerTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.LedgerFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.LedgerUnstable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.LedgerUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.SessionsPathRefused: HTTPStatus.BAD_REQUEST,
-    errors.SessionsNotFound: HTTPStatus.NOT_FOUND,
-    errors.SessionsTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.SessionsFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.SessionsBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.SessionsUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SourcePathRefused: HTTPStatus.BAD_REQUEST,
+    errors.SourceNotFound: HTTPStatus.NOT_FOUND,
+    errors.SourceTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.SourceFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SourceUnstable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SourceUnreadable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RequestMalformed: HTTPStatus.BAD_REQUEST,
@@ -38,12 +32,15 @@ STATUSES: dict[type[ObserverError], HTTPStatus] = {
     errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SourceUnknown: HTTPStatus.NOT_FOUND,
+    errors.SourceFixed: HTTPStatus.CONFLICT,
+    errors.SourceOff: HTTPStatus.CONFLICT,
+    errors.SessionUnknown: HTTPStatus.NOT_FOUND,
     errors.RouteNotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
 }
 _RETRY_AFTER_S = {
-    errors.LedgerUnstable: "1",
-    errors.SessionsBusy: "1",
+    errors.SourceUnstable: "1",
     errors.StorageBusy: "2",
     errors.TooManyConnections: "5",
 }
@@ -78,7 +75,10 @@ def problem(error: ObserverError) -> Response:
         "code": error.code,
         "hint": error.hint,
     }
-    headers = {"Retry-After": _RETRY_AFTER_S[type(error)]} if type(error) in _RETRY_AFTER_S else {}
+    headers = {}
+    for kind, seconds in _RETRY_AFTER_S.items():
+        if isinstance(error, kind):
+            headers["Retry-After"] = seconds
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(json.dumps(content), status.value, headers, "application/problem+json")

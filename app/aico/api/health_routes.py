@@ -27,7 +27,7 @@ async def read_readiness(response: Response, service: Service) -> HealthOut:
     reasons = service.list_problems()
     try:
         await service.database.check()
-        await service.repository.get_state()
+        await service.writer.get_position()
     except StorageError as error:
         reasons.append(error.code)
     if not reasons:

@@ -6,11 +6,14 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from aico.api.schemas import ReceiptOut, RejectionOut, Schema
+from aico.api.schemas import ReceiptOut
 from aico.core.db.upkeep.recovery import Recovery
-from aico.core.domain import ImportReceipt, Trigger
 from aico.core.events import WatcherState
+from aico.core.receipts import ImportReceipt
+from aico.core.usage import Trigger
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
+from aico.services.shapes import RejectionOut, Schema
+from aico.services.source_shapes import SourceOut
 from aico.services.status import SessionsStatus
 
 
@@ -24,6 +27,7 @@ class LastImportOut(Schema):
     updated_count: int
     skipped_count: int
     error_count: int
+    partial_count: int
     remaining_count: int
     duration_ms: float
     rejections: list[RejectionOut]
@@ -33,6 +37,18 @@ class LastImportOut(Schema):
         """Return the answer for ``receipt``."""
         shared = ReceiptOut.of(receipt).model_dump(exclude={"latest_ts", "revision"})
         return cls(at=receipt.finished_at_ms, **shared)
+
+
+class SourceImportOut(LastImportOut):
+    """The last completed reading of any source."""
+
+    source: str
+    origin: str
+
+    @classmethod
+    def of(cls, receipt: ImportReceipt) -> Self:
+        """Return the answer for ``receipt``."""
+        return cls(source=receipt.source, origin=receipt.origin, **LastImportOut.of(receipt).model_dump())
 
 
 class WatcherOut(Schema):
@@ -126,14 +142,28 @@ class RecoveryOut(Schema):
 
 
 class StatusOut(Schema):
-    """How the service is."""
+    """How the service is, for all sources."""
+
+    latest_ts: int | None = Field(description="Greatest last activity of all sessions, epoch milliseconds.")
+    last_import: SourceImportOut | None = Field(description="The last completed reading of any source.")
+    sources: list[SourceOut]
+    database_id: str
+    commit_seq: int
+    recovery: RecoveryOut | None
+    kimi_proxy: KimiProxyOut | None
+    demo: bool
+    version: str
+
+
+class TaskStatusOut(Schema):
+    """How the service is, as far as Cline goes."""
 
     latest_ts: int | None
     task_count: int
     last_import: LastImportOut | None
     watcher: WatcherOut
     ledger: LedgerOut
-    sessions: SessionsOut | None = Field(description="Null unless `cline_sessions` is set.")
+    sessions: SessionsOut | None = Field(description="Null unless the session store is read.")
     revision: int
     epoch: str
     exact_since: int | None

@@ -28,6 +28,7 @@ FLAGS = ("ledger_path", "database_path", "host", "port", "log_format", "log_leve
 _COMMANDS = {
     "serve": ("aico.cli.serve", "serve"),
     "import": ("aico.cli.imports", "import_once"),
+    "sources": ("aico.cli.sources", "show_sources"),
     "status": ("aico.cli.status", "show_status"),
     "doctor": ("aico.cli.doctor", "examine"),
     "demo": ("aico.cli.demo", "demonstrate"),
@@ -39,7 +40,7 @@ _COMMANDS = {
 }
 NEWER_CLINE = (
     "Cline from CLI 3.0 and VS Code 4.1 on writes elsewhere",
-    "cline_sessions = true (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
+    "`aico sources on cline.sessions` (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
 )
 """What whoever waits for a ledger has to know: with newer Cline it never comes."""
 _UNTIL_TOLD = {None, "serve", "demo"}
@@ -109,9 +110,16 @@ def build_parser() -> argparse.ArgumentParser:
         "serve", parents=[settings], help="watch the ledger and serve the dashboard (the default)"
     )
     serve.add_argument("--open", action="store_true", help="open the dashboard in the browser")
-    once = commands.add_parser("import", parents=[settings], help="import the ledger once")
+    once = commands.add_parser("import", parents=[settings], help="read everything that is switched on, once")
+    once.add_argument("--source", metavar="NAME", help="only this tool")
     once.add_argument("--dry-run", action="store_true", help="say what would be imported, write nothing")
     once.add_argument("--json", action="store_true", help="print the receipt as JSON")
+    sources = commands.add_parser(
+        "sources", parents=[settings], help="the tools that can be read; switch them on or off"
+    )
+    sources.add_argument("switch", nargs="?", choices=["on", "off"], help="default: only list them")
+    sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or one origin of it: cline.sessions")
+    sources.add_argument("--json", action="store_true", help="print as JSON")
     status = commands.add_parser("status", parents=[settings], help="what is watched, since when, what is wrong")
     status.add_argument("--json", action="store_true", help="print as JSON")
     doctor = commands.add_parser(

@@ -23,6 +23,12 @@ def describe_size(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.1f} kB"
 
 
+def describe_count(count: object, noun: str) -> str:
+    """Return ``count`` of ``noun``, whose plural ends in ``s`` or ``ies``."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
 class Frame(NamedTuple):
     """What a box is drawn with."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from aico.cli import EXIT_OK, flags_of
+from aico.cli import EXIT_OK
+from aico.cli.settings import load
 from aico.cli.streams import say
-from aico.core.settings import load_settings
 
 
 def show(options: argparse.Namespace) -> int:
     """Print a line per setting. A token is told to be set, never told."""
-    loaded = load_settings(flags_of(options))
-    rows = [(name, _text(getattr(loaded.settings, name)), origin) for name, origin in loaded.origins.items()]
+    loaded = load(options)
+    rows = [(name, _text(loaded.get_value(name)), origin) for name, origin in loaded.origins.items()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     say(*(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}" for name, value, origin in rows))
     return EXIT_OK
@@ -21,4 +21,6 @@ def show(options: argparse.Namespace) -> int:
 def _text(value: object) -> str:
     if value is None or value == ():
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

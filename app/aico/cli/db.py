@@ -8,7 +8,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from aico.cli import EXIT_FAILED, EXIT_OK, flags_of
+from aico.cli import EXIT_FAILED, EXIT_OK
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.backups import write_backup
@@ -17,12 +18,12 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import check_backup, restore
 from aico.core.db.upkeep.verification import verify
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 
 def tend(options: argparse.Namespace) -> int:
     """Do what ``options.action`` says."""
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     if options.action == "backup":
         return _back_up(settings, Path(options.file).absolute())
     if options.action == "restore":

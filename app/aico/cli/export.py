@@ -9,20 +9,20 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from aico.cli import EXIT_OK, flags_of
+from aico.cli import EXIT_OK
 from aico.cli.database import only_reading
+from aico.cli.settings import load
 from aico.cli.streams import write_utf8
 from aico.core.clock import now_ms
 from aico.core.db.database import Database
-from aico.core.domain import CLINE, UNKNOWN_MODEL, Store
+from aico.core.db.reader import UsageReader
 from aico.core.errors import OutputFailed
-from aico.core.filters import UsageFilter, quarter_ceiling, quarter_floor
-from aico.core.settings import Settings, load_settings
-from aico.core.usage_reader import Sort, UsageReader
+from aico.core.filters import UsageFilter
+from aico.core.settings import Settings
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.services.queries import UsageQueries
+from aico.services.task_queries import Store, TaskSort, task_filter
 
-_EVERY_TASK = 1 << 40
 _DATABASE_ENDS = ("", "-wal", "-shm", "-journal", ".lock")
 
 
@@ -32,7 +32,7 @@ def export(options: argparse.Namespace) -> int:
     A file that is there already is replaced as a whole once everything has been read and written; until then, and
     whatever fails, it stays as it is. Raises StorageError and OutputFailed.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     target = None if options.output is None else check_target(Path(options.output), settings)
     with only_reading(settings.database_path):
         pieces = asyncio.run(_read(settings, options))
@@ -45,13 +45,13 @@ def export(options: argparse.Namespace) -> int:
 
 def filter_of(options: argparse.Namespace) -> UsageFilter:
     """Return the filter of the command line; times are rounded out to quarters of an hour, as everywhere."""
-    first_ms, end_ms = options.from_, options.to
-    return UsageFilter(
-        first_quarter=None if first_ms is None else quarter_floor(first_ms),
-        end_quarter=None if end_ms is None else quarter_ceiling(end_ms),
-        model=UNKNOWN_MODEL if options.unknown_model else options.model or None,
-        text=options.q or None,
+    return task_filter(
+        model=options.model,
+        is_model_unknown=options.unknown_model,
+        text=options.q,
         store=None if options.store is None else Store(options.store),
+        from_ms=options.from_,
+        to_ms=options.to,
     )
 
 
@@ -90,13 +90,10 @@ def replace_file(target: Path, pieces: Iterable[str]) -> None:
 
 async def _read(settings: Settings, options: argparse.Namespace) -> list[str]:
     writer = ExportWriter(ExportFormat(options.format), Dialect(options.dialect))
-    wanted, sort, descending = filter_of(options), Sort(options.sort), options.order == "desc"
+    sort, descending = TaskSort(options.sort).of_sessions, options.order == "desc"
     database = Database(settings.database_path)
     try:
-        queries = UsageQueries(UsageReader(database, CLINE), now_ms)
-        if sort is Sort.TS and descending:
-            return await queries.export(wanted, writer)
-        page = await queries.list_usage(wanted, sort, descending=descending, limit=_EVERY_TASK, offset=0)
-        return [writer.begin(), await asyncio.to_thread(writer.add, page.items, page.stores), writer.end()]
+        queries = UsageQueries(UsageReader(database), now_ms)
+        return await queries.export_tasks(filter_of(options), writer, sort, descending=descending)
     finally:
         await database.close()

@@ -6,8 +6,9 @@ import argparse
 import asyncio
 from datetime import UTC, datetime
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name, flags_of
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name
 from aico.cli.database import only_reading
+from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.backups import BackupFolder
@@ -17,7 +18,7 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 CLINE = "cline"
 """The source whose tasks are meant where none is named."""
@@ -30,7 +31,7 @@ def remove_tasks(options: argparse.Namespace) -> int:
     if bool(options.tasks) == (options.before is not None):
         complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     if options.yes:
         check_file(settings.database_path)
         going = _forget(settings, options)

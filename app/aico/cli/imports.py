@@ -5,32 +5,46 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Coroutine, Iterable
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of
-from aico.cli.database import only_reading
+from aico import __version__
+from aico.cli import EXIT_DEGRADED, EXIT_OK, EXIT_USAGE, command_name
+from aico.cli.box import describe_count
+from aico.cli.names import are_known
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
-from aico.core.db.database import Database
-from aico.core.domain import CLINE, ImportReceipt, Trigger
-from aico.core.errors import InstanceRunning, StorageAbsent, StoreError
+from aico.core.db.upkeep.sqlite_files import copy_database
+from aico.core.errors import InstanceRunning, SourceError, SourceOff
 from aico.core.instance_lock import InstanceLock
-from aico.core.known_usage import KnownUsage
-from aico.core.repository import UsageRepository
-from aico.core.settings import Settings, load_settings
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.features.sessions.guard import SessionsGuard
-from aico.features.sessions.importer import SessionsImporter
-from aico.features.stores.steps import StoreImporter
+from aico.core.receipts import ImportReceipt
+from aico.core.settings import Settings
+from aico.core.usage import REJECTIONS_SHOWN, Trigger
+from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
+from aico.services.ingest import sum_of
+from aico.services.service import ObserverService
+from aico.services.shapes import receipt_fields
+
+_COUNTS = (
+    *("imported_count", "added_count", "updated_count", "skipped_count", "partial_count", "error_count"),
+    "remaining_count",
+)
 
 
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
+    logging.getLogger("aico").addHandler(logging.NullHandler())  # what fails is told once, by the command
+    source: str | None = options.source
+    if source is not None and not are_known((source,), KNOWN):
+        return EXIT_USAGE
     if options.dry_run:
-        fields = _fields(asyncio.run(_preview(settings)))
+        told = _tell(asyncio.run(_preview(settings, source)))
     else:
         lock = InstanceLock(settings.database_path)
         try:
@@ -39,110 +53,122 @@ def import_once(options: argparse.Namespace) -> int:
             if running.url is None:
                 raise
             token = settings.token.get_secret_value() if settings.token else None
-            fields = asyncio.run(RunningService(running.url, token).import_ledger())
+            told = asyncio.run(_ask(RunningService(running.url, token), source))
         else:
             try:
-                fields = _fields(asyncio.run(_import(settings)))
+                told = _tell(asyncio.run(_import(settings, source)))
             finally:
                 lock.release()
-    say(json.dumps(fields) if options.json else _sentence(fields, dry_run=bool(options.dry_run)))
-    return EXIT_DEGRADED if fields["error_count"] else EXIT_OK
+    if options.json:
+        say(json.dumps(told.as_object()))
+    elif told.receipts:
+        say(*(_sentence(each, dry_run=bool(options.dry_run)) for each in told.receipts))
+    else:
+        say("Nothing is on: `aico sources on NAME` switches a tool on.".replace("`aico ", f"`{command_name()} "))
+    return EXIT_DEGRADED if told.sum_of("error_count") else EXIT_OK
 
 
-async def _import(settings: Settings) -> ImportReceipt:
-    """Import every store to the end and return the sum of all runs."""
-    database = Database(settings.database_path)
-    await database.open()
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What came of an import: a receipt by source, and what all of them come to."""
+
+    receipts: list[dict[str, object]]
+    trigger: Trigger
+    commit_seq: object
+    """Number of the last committed change that is contained."""
+    latest_ts: object
+
+    def sum_of(self, name: str) -> int:
+        """Return the sum of a count of all receipts."""
+        counts = (receipt.get(name) for receipt in self.receipts)
+        return sum(count for count in counts if isinstance(count, int))
+
+    def as_object(self) -> dict[str, object]:
+        """Return the sums under the names of a single receipt, and the receipts."""
+        durations = [receipt.get("duration_ms") for receipt in self.receipts]
+        rejections = [
+            {"source": receipt.get("source"), **rejection}
+            for receipt in self.receipts
+            for rejection in _objects(receipt.get("rejections"))
+        ]
+        return {
+            **{name: self.sum_of(name) for name in _COUNTS},
+            "latest_ts": self.latest_ts,
+            "revision": self.commit_seq,
+            "commit_seq": self.commit_seq,
+            "duration_ms": round(sum(each for each in durations if isinstance(each, int | float)), 3),
+            "trigger": self.trigger.value,
+            "rejections": rejections[:REJECTIONS_SHOWN],
+            "receipts": self.receipts,
+        }
+
+
+async def _ask(service: RunningService, source: str | None) -> _Told:
+    receipts, commit_seq = await service.import_all(source)
+    return _Told(receipts, Trigger.REQUEST, commit_seq, (await service.get_status()).get("latest_ts"))
+
+
+def _tell(receipts: Sequence[ImportReceipt]) -> _Told:
+    total = sum_of(receipts)
+    fields = [receipt_fields(receipt) for receipt in receipts]
+    return _Told(fields, Trigger.CLI, total.revision if total else 0, total.latest_ts if total else None)
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]:
+    """Import every place that is read to its end; return what came of each source. Raises SourceError, StorageError."""
+    service = ObserverService(settings, __version__, now_ms)
+    await service.database.open()
     try:
-        importers = _importers(settings, UsageRepository(database, CLINE, now_ms))
-        return await _sum(_run(importer) for importer in importers)
+        await service.sources.load()
+        if source is not None:
+            service.sources.get_source(source)
+        intakes = [intake for intake in service.sources.list_enabled() if source in {None, intake.source.id}]
+        if not intakes and source is not None:
+            raise SourceOff(source)
+        for intake in intakes:
+            service.ingest.add(intake)
+        await service.ingest.run(Trigger.CLI, [intake.key for intake in intakes])
+        for intake in intakes:
+            failure = await service.ingest.finish(intake.key)
+            if failure is not None and not (isinstance(failure, SourceError) and failure.is_absent):
+                raise failure
+        await service.ingest.close()
+        receipts = service.ingest.last_receipts.values()
+        return _by_source(list(receipts))
     finally:
-        await database.close()
+        await service.database.close()
 
 
-async def _preview(settings: Settings) -> ImportReceipt:
-    """Return what each store would bring on top of what is stored now."""
-    database = Database(settings.database_path)
-    repository = UsageRepository(database, CLINE, now_ms)
-    try:
-        known = await _find_known(settings, repository)
-        return await _sum(importer.preview(known) for importer in _importers(settings, repository))
-    finally:
-        await database.close()
+async def _preview(settings: Settings, source: str | None) -> list[ImportReceipt]:
+    """Return what an import would bring on top of what is stored now: a real one, into a copy of the database."""
+    with tempfile.TemporaryDirectory(prefix="aico-") as folder:
+        copy = Path(folder) / "observer.db"
+        if settings.database_path.exists():
+            await asyncio.to_thread(copy_database, settings.database_path, copy)
+        return await _import(settings.model_copy(update={"database_path": copy}), source)
 
 
-async def _find_known(settings: Settings, repository: UsageRepository) -> KnownUsage:
-    """Return what is stored: nothing before the first start."""
-    try:
-        with only_reading(settings.database_path):
-            return await repository.get_known()
-    except StorageAbsent:
-        return KnownUsage({}, {}, "", 0)
-
-
-async def _run(importer: StoreImporter) -> ImportReceipt:
-    total: ImportReceipt | None = None
-    async for step in importer.run(Trigger.CLI):
-        total = step.receipt if total is None else total.plus(step.receipt)
-    if total is None:
-        raise RuntimeError("an import yields at least one step")
-    return total
-
-
-async def _sum(imports: Iterable[Coroutine[None, None, ImportReceipt]]) -> ImportReceipt:
-    """Return the sum of ``imports``, run one after the other. That one store is not there (yet) is no error."""
-    total: ImportReceipt | None = None
-    absent: StoreError | None = None
-    for each in imports:
-        try:
-            receipt = await each
-        except StoreError as error:
-            if not error.is_absent:
-                raise
-            absent = absent or error
-        else:
-            total = receipt if total is None else total.beside(receipt)
-    if total is None:
-        raise absent or RuntimeError("there is always a ledger to look for")
-    return total
-
-
-def _importers(settings: Settings, repository: UsageRepository) -> list[LedgerImporter | SessionsImporter]:
-    ledger = LedgerImporter(
-        LedgerGuard(settings.ledger_path, settings.max_ledger_bytes),
-        repository,
-        read_attempts=settings.read_attempts,
-        max_entries_per_run=settings.max_entries_per_run,
-        now_ms=now_ms,
-    )
-    if not settings.cline_sessions:
-        return [ledger]
-    guard = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes)
-    sessions = SessionsImporter(guard, repository, max_entries_per_run=settings.max_entries_per_run, now_ms=now_ms)
-    return [ledger, sessions]
-
-
-def _fields(receipt: ImportReceipt) -> dict[str, object]:
-    return {
-        "imported_count": receipt.imported_count,
-        "skipped_count": receipt.skipped_count,
-        "error_count": receipt.error_count,
-        "latest_ts": receipt.latest_ts,
-        "added_count": receipt.added_count,
-        "updated_count": receipt.updated_count,
-        "remaining_count": receipt.remaining_count,
-        "revision": receipt.revision,
-        "duration_ms": receipt.duration_ms,
-        "rejections": [{"index": r.index, "code": r.code.value, "field": r.field} for r in receipt.rejections],
-        "trigger": receipt.trigger.value,
-    }
+def _by_source(receipts: Sequence[ImportReceipt]) -> list[ImportReceipt]:
+    sources = dict.fromkeys(receipt.source for receipt in receipts)
+    sums = [sum_of([receipt for receipt in receipts if receipt.source == source]) for source in sources]
+    return [total for total in sums if total is not None]
 
 
 def _sentence(fields: dict[str, object], *, dry_run: bool) -> str:
     lead = "Would import" if dry_run else "Imported"
-    text = f"{lead} {fields['imported_count']} tasks ({fields['added_count']} new), {fields['skipped_count']} unchanged"
+    text = (
+        f"{lead} {describe_count(fields['imported_count'], 'session')} of {fields['source']}"
+        f" ({fields['added_count']} new), "
+        f"{fields['skipped_count']} unchanged"
+    )
     if fields["error_count"]:
         text += f", {fields['error_count']} refused"
+    if fields["partial_count"]:
+        text += f", {fields['partial_count']} in part"
     if fields["remaining_count"]:
         text += f"; the service goes on with {fields['remaining_count']} more"
     return text + "."

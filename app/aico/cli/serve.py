@@ -21,29 +21,22 @@ import uvicorn
 
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
-from aico.cli import EXIT_OK, NEWER_CLINE, already_running, command_name, flags_of
+from aico.cli import EXIT_OK, already_running, command_name
 from aico.cli.bounded_http import BoundedHttp
 from aico.cli.bounded_socket import BoundedSocket
-from aico.cli.box import PLAIN, ROUND, describe_age, describe_size, draw_box
+from aico.cli.box import PLAIN, ROUND, draw_box
 from aico.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
 from aico.cli.hardening import prepare_process
 from aico.cli.log import configure_logging
+from aico.cli.places import describe_places
+from aico.cli.settings import load
 from aico.cli.streams import can_show, say
 from aico.core.address import url_of
-from aico.core.errors import (
-    InstanceRunning,
-    LedgerError,
-    PortTaken,
-    ServiceRefusal,
-    ServiceUnreachable,
-    SessionsError,
-    SettingsError,
-)
+from aico.core.errors import InstanceRunning, PortTaken, ServiceRefusal, ServiceUnreachable, SettingsError
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import Settings, load_settings
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.features.sessions.guard import SessionsGuard
+from aico.core.settings import Settings
 from aico.main import create_app
+from aico.services.source_choices import SourceChoices
 
 if TYPE_CHECKING:
     from fastapi import FastAPI  # its home is api and main; here it is a name only
@@ -90,7 +83,7 @@ class _Server(uvicorn.Server):
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM. A second instance says where the first one is and leaves."""
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     configure_logging(settings)
     lock = InstanceLock(settings.database_path)
     try:
@@ -173,7 +166,7 @@ def run_server(
 
         def stop() -> None:
             server.end()
-            app.state.service.imports.begin_close()
+            app.state.service.ingest.begin_close()
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -182,7 +175,8 @@ def run_server(
             title, frame = "AI Cost Observer" + (" · DEMO" if demo else ""), ROUND
             if not can_show(title + "".join(ROUND)):
                 title, frame = title.replace("·", "-"), PLAIN
-            say(*draw_box(title, _rows(settings, page, demo=bool(demo)), frame))
+            choices: SourceChoices = app.state.service.sources.choices
+            say(*draw_box(title, _rows(settings, page, choices, demo=bool(demo)), frame))
             with _address_to_open(url, page) as address:
                 if open_browser:
                     await asyncio.to_thread(webbrowser.open, address)
@@ -246,39 +240,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _rows(settings: Settings, page: str, *, demo: bool) -> list[tuple[str, str]]:
-    rows = [("Dashboard", page)]
-    if demo:
-        rows.append(("Ledger", "made up, and growing before your eyes"))
-    else:
-        rows.append(("Ledger", f"{settings.ledger_path} (chosen by {settings.ledger_chosen_by})"))
-        rows += [("", line) for line in _describe_ledger(settings)]
-        if settings.cline_sessions:
-            rows += [("Sessions", settings.sessions_path), ("", _describe_sessions(settings))]
-    rows += [("Database", str(settings.database_path)), ("Stop", "Ctrl-C")]
+def _rows(settings: Settings, page: str, choices: SourceChoices, *, demo: bool) -> list[tuple[str, str]]:
+    made_up = [("Ledger", "made up, and growing before your eyes")]
+    rows = [
+        ("Dashboard", page),
+        *(made_up if demo else describe_places(choices, settings)),
+        ("Database", str(settings.database_path)),
+        ("Stop", "Ctrl-C"),
+    ]
     return rows if demo else [*rows, ("No Cline?", f"{command_name()} demo")]
-
-
-def _describe_ledger(settings: Settings) -> list[str]:
-    try:
-        status = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes).stat()
-    except LedgerError as error:
-        if not error.is_absent:
-            return [f"{error}"]
-        waiting = "not there yet; the service waits for it and begins by itself"
-        newer = [line.replace("`aico ", f"`{command_name()} ") for line in NEWER_CLINE]
-        return [waiting] if settings.cline_sessions else [waiting, *newer]
-    return [_found(status.st_size, status.st_mtime)]
-
-
-def _describe_sessions(settings: Settings) -> str:
-    try:
-        look = SessionsGuard(settings.sessions_path, settings.max_ledger_bytes).look()
-    except SessionsError as error:
-        return "not there yet; the service waits for it and begins by itself" if error.is_absent else f"{error}"
-    return _found(look.size_bytes, look.written_ns / 1e9)
-
-
-def _found(size_bytes: int, written_at_s: float) -> str:
-    age = describe_age(max(0.0, time.time() - written_at_s))
-    return f"found, {describe_size(size_bytes)}, last written {age}"

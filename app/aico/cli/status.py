@@ -6,17 +6,21 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Sequence
+from typing import TypeAlias
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE, flags_of
-from aico.cli.box import describe_age
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE
+from aico.cli.box import describe_age, describe_count
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import load_settings
 from aico.proxy.running_service import RunningService
 
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
 _NOTHING_MISSING = "the session store is read too, nothing is missing"
 _WELL = {"watching", "waiting"}
+Fields: TypeAlias = dict[str, object]
+"""An object of an answer."""
 
 
 def show_status(options: argparse.Namespace) -> int:
@@ -24,44 +28,46 @@ def show_status(options: argparse.Namespace) -> int:
 
     Where none runs, raises StorageForeign and StorageNewer: `aico serve` would only say the same.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     holder = InstanceLock(settings.database_path).find_holder()
     if holder is None or holder.url is None:
         if holder is None:
             from aico.cli.database import refuse_unusable  # with SQLAlchemy, which the status of a service does without
 
             refuse_unusable(settings.database_path)
-        fields: dict[str, object] = {"running": False, "ledger_path": settings.ledger_path}
+        fields: Fields = {"running": False, "ledger_path": settings.ledger_path}
         say(json.dumps(fields) if options.json else "AI Cost Observer is not running. Start it with `aico serve`.")
         return EXIT_FAILED
     token = settings.token.get_secret_value() if settings.token else None
-    status = asyncio.run(RunningService(holder.url, token).get_status())
+    status, sources = asyncio.run(_ask(RunningService(holder.url, token)))
     if options.json:
-        say(json.dumps({"running": True, "url": holder.url, **status}))
+        say(json.dumps({"running": True, "url": holder.url, **status, "sources": sources}))
     else:
-        say(*_lines(holder.url, status))
-    return EXIT_OK if _is_well(status) else EXIT_DEGRADED
+        say(*_lines(holder.url, status, sources))
+    return EXIT_OK if _is_well(sources) else EXIT_DEGRADED
 
 
-def _is_well(status: dict[str, object]) -> bool:
-    """Return whether every store that is asked for is watched, or waited for."""
-    sessions = _part(status, "sessions")
-    watched = [status, sessions] if sessions else [status]
-    return all(_part(each, "watcher").get("state") in _WELL for each in watched)
+async def _ask(service: RunningService) -> tuple[Fields, list[Fields]]:
+    return await service.get_status(), await service.list_sources()
 
 
-def _lines(url: str, status: dict[str, object]) -> list[str]:
+def _is_well(sources: Sequence[Fields]) -> bool:
+    """Return whether every origin that is on is watched, or waited for."""
+    return all(origin.get("state") in _WELL for source in sources for origin in _origins(source) if origin["enabled"])
+
+
+def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str]:
     watcher, ledger, last = _part(status, "watcher"), _part(status, "ledger"), _part(status, "last_import")
     reason = f" ({watcher['reason']})" if watcher.get("reason") else ""
     sessions_state = _part(_part(status, "sessions"), "watcher").get("state")
-    lines = [
-        f"running      {url}",
-        f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
-        f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
-        *(f"             {line}" for line in _describe_ledger(ledger, sessions_state)),
-        *_describe_sessions(_part(status, "sessions")),
-        f"tasks        {status.get('task_count')}",
-    ]
+    lines = [f"running      {url}", *_describe_sources(sources)]
+    if _is_ledger_on(sources):
+        lines += [
+            f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
+            f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
+            *(f"             {line}" for line in _describe_ledger(ledger, sessions_state)),
+        ]
+    lines += [*_describe_sessions(_part(status, "sessions")), f"tasks        {status.get('task_count')}"]
     if last:
         counts = f"{last.get('imported_count')} imported, {last.get('error_count')} refused"
         lines.append(f"last import  {_age(last.get('at'))} [{last.get('trigger')}]: {counts}")
@@ -73,7 +79,47 @@ def _lines(url: str, status: dict[str, object]) -> list[str]:
     return lines
 
 
-def _describe_ledger(ledger: dict[str, object], sessions_state: object) -> list[str]:
+def _describe_sources(sources: Sequence[Fields]) -> list[str]:
+    """Say how every source is that is on, with its origins, and name the others."""
+    lines: list[str] = []
+    for source in sources:
+        if not source.get("enabled"):
+            continue
+        read = f"{describe_count(source.get('sessions'), 'session')}, last read {_age(source.get('last_read_at'))}"
+        text = f"{_describe_state(source)}, {read}"
+        if reading := _part(source, "reading"):
+            text += f", {reading.get('bytes_done')} of {reading.get('bytes_total')} of the first reading done"
+        lines.append(f"{source.get('id'):<12} {text}")
+        lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
+    off = [str(source.get("id")) for source in sources if not source.get("enabled")]
+    return [*lines, f"off          {', '.join(off)}"] if off else lines
+
+
+def _describe_origin(origin: Fields) -> str:
+    fixed = f", by the setting {origin['fixed_by']}" if origin.get("fixed_by") else ""
+    if not origin.get("enabled"):
+        return f"{origin.get('title')}: off{fixed}"
+    problem = f". {origin['problem']}" if origin.get("problem") else ""
+    return f"{origin.get('title')}: {_describe_state(origin)}{fixed}{problem}"
+
+
+def _describe_state(part: Fields) -> str:
+    reason = f" ({part['reason']})" if part.get("reason") else ""
+    return f"{part.get('state')}{reason}"
+
+
+def _is_ledger_on(sources: Sequence[Fields]) -> bool:
+    """Return whether Cline's ledger is read, as it is where the service tells of no sources."""
+    origins = [origin for source in sources if source.get("id") == "cline" for origin in _origins(source)]
+    return all(origin.get("enabled") for origin in origins if origin.get("id") == "ledger")
+
+
+def _origins(source: Fields) -> list[Fields]:
+    origins = source.get("origins")
+    return [origin for origin in origins if isinstance(origin, dict)] if isinstance(origins, list) else []
+
+
+def _describe_ledger(ledger: Fields, sessions_state: object) -> list[str]:
     """Say how the ledger is; ``sessions_state`` is None where the session store is not asked for."""
     if not ledger.get("exists"):
         absent = "not there (yet)"
@@ -87,7 +133,7 @@ def _describe_ledger(ledger: dict[str, object], sessions_state: object) -> list[
     return [f"{written}; {_NOTHING_MISSING}" if sessions_state == "watching" else f"{written}: {_FROZEN}"]
 
 
-def _describe_sessions(sessions: dict[str, object]) -> list[str]:
+def _describe_sessions(sessions: Fields) -> list[str]:
     """Say how the session store is, where it is asked for."""
     if not sessions:
         return []
@@ -97,7 +143,7 @@ def _describe_sessions(sessions: dict[str, object]) -> list[str]:
     return [f"sessions     {sessions.get('path')}", f"             {written}; {state}"]
 
 
-def _part(status: dict[str, object], name: str) -> dict[str, object]:
+def _part(status: Fields, name: str) -> Fields:
     part = status.get(name)
     return part if isinstance(part, dict) else {}
 

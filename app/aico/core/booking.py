@@ -103,6 +103,8 @@ class Tally:
     """By day, session and model."""
     totals: dict[int, Vector] = field(default_factory=dict)
     """By model."""
+    vacated: set[tuple[int, int, int]] = field(default_factory=set)
+    """Moment, session and model of events that moved away: a sum there may be a sum over nothing now."""
 
     def post(self, more: Vector, ts: int, session: int, model: int) -> None:
         """Add ``more``, which may hold negative numbers where an event moves or gets better."""
@@ -282,7 +284,9 @@ class Books:
         """Book ``growth`` as the event called ``key``; its stored state, if there is one, is in :attr:`events`."""
         meter, session = growth.meter, growth.session
         tokens, nano = Tokens(*growth.amounts[:6]), growth.amounts[6]
-        cost = None if growth.is_unpriced or growth.is_silent else nano or 0
+        # Of nothing at all the price is not known either: what follows in this slot may turn out to be unpriced.
+        has_price = not (growth.is_unpriced or growth.is_silent) and any(growth.amounts)
+        cost = (nano or 0) if has_price else None
         state = RequestState.UNMEASURED if growth.is_silent else RequestState.FINAL
         unknown = " ".join(meter.unknown)
         known = self.events.get((GROWTH.code, *key))
@@ -406,6 +410,7 @@ class Books:
         else:
             gone = [-number for number in was]
             self.tally.post(gone, *place)
+            self.tally.vacated.add(place)
             self._by_id[place[1]].spend(gone)
             self._post(known.vector(), known, session)
         return True
@@ -432,6 +437,13 @@ class Books:
     def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
         self.tally.post(more, event.ts, event.session, event.model)
         session.spend(more)
+
+
+def cost_of(nano: int | None, *, is_unpriced: bool, is_silent: bool) -> tuple[int | None, RequestState]:
+    """Return what a growth by ``nano`` is booked as, and how much is known of it."""
+    if is_silent:
+        return None, RequestState.UNMEASURED
+    return None if is_unpriced else nano or 0, RequestState.FINAL
 
 
 def slot_of(ts: int) -> int:

@@ -24,13 +24,13 @@ class UsageFilter:
     """Contained in the model, the session's key or its label, whatever the case of ASCII letters."""
     origin: str | None = None
     """The origin that states the sessions' numbers; None is every one."""
-    stronger: tuple[str, ...] = ()
-    """Origins whose word counts more than that of ``origin``."""
+    session: int | None = None
+    """The number of one stored session."""
 
     @property
     def names_sessions(self) -> bool:
         """Return whether it depends on the session, which sums over sessions do not know."""
-        return self.text is not None or self.origin is not None or bool(self.projects)
+        return self.text is not None or self.origin is not None or self.session is not None or bool(self.projects)
 
     @property
     def is_open(self) -> bool:

@@ -7,12 +7,12 @@ turns, and vanish. What was spent was spent: a fall books nothing, and the way b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from aico.core.money import nano_usd
 from aico.core.usage import MeterReading
 
-Amounts = tuple[int | None, ...]
+Amounts: TypeAlias = tuple[int | None, ...]
 """Tokens by kind, then nano-dollars: seven numbers, None where a number is unknown."""
 
 
@@ -59,7 +59,7 @@ def is_silent(meters: Iterable[Meter]) -> bool:
 def amounts_of(reading: MeterReading) -> Amounts:
     """Return the numbers of ``reading``, its cost in nano-dollars."""
     cost = reading.cost_usd
-    return (*reading[3:9], None if cost is None else nano_usd(cost))
+    return (*reading.tokens, None if cost is None else nano_usd(cost))
 
 
 def advance(

@@ -45,3 +45,9 @@ def nanos_usd(costs_usd: Sequence[float]) -> list[int]:
 def usd(nano: int) -> float:
     """Return the US dollars of ``nano`` nano-dollars, correctly rounded. Sums are made before, as integers."""
     return nano / NANO
+
+
+def exact_usd(nano: int) -> Decimal:
+    """Return the US dollars of ``nano`` nano-dollars without any rounding; ``f"{...:f}"`` is its shortest text."""
+    dollars = _EXACT.multiply(Decimal(nano), Decimal("1e-9"))
+    return dollars.quantize(Decimal(1)) if dollars == dollars.to_integral_value() else dollars.normalize(_EXACT)

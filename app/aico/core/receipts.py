@@ -82,11 +82,13 @@ class FreshSession:
     seen_at: int
     """First stored, epoch milliseconds."""
     origin: str
-    """The origin of its newest numbers."""
+    """The origin that states its running total; of a session of single requests, the one that was read."""
     stated: Tokens | None
     """The tool's own running total; None for a session of single requests."""
     stated_nano: int | None
     """The cost that the tool states for the whole session."""
+    stated_usd: float | None
+    """The same in US dollars, as the tool wrote it where this commit has read it."""
     has_fallen: bool
     unknown: tuple[str, ...]
     spent: Sums

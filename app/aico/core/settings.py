@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import tomllib
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,62 +25,68 @@ from pydantic import (
 )
 
 from aico.core.errors import SettingsError
+from aico.core.settings_layers import APP_NAME, CONFIG_VARIABLE, ENV_PREFIX, config_path, read_layers, variable_of
+from aico.core.source_choice import Choice, decide_by_new_names
+from aico.core.source_settings import (
+    LEDGER_NAME,
+    EnabledSources,
+    KnownSources,
+    SourceSettings,
+    check_ledger_path,
+    check_named_path,
+    split_list,
+    suggest,
+)
 
-APP_NAME = "ai-cost-observer"
-ENV_PREFIX = "AICO_"
-LEDGER_NAME = "taskHistory.json"
+__all__ = [
+    "APP_NAME",
+    "CONFIG_VARIABLE",
+    "ENV_PREFIX",
+    "LEDGER_NAME",
+    "SESSIONS_NAME",
+    "KnownSources",
+    "LoadedSettings",
+    "Settings",
+    "SourceSettings",
+    "check_ledger_path",
+    "check_sessions_path",
+    "config_path",
+    "default_sessions",
+    "find_cline_folder",
+    "is_loopback",
+    "load_settings",
+    "setting_names",
+    "variable_of",
+]
+
 SESSIONS_NAME = "sessions.db"
+CLINE = "cline"
 _KIMI_SECRET = "KIMI_PROXY_SECRET"  # noqa: S105  # the variable in which the proxy itself looks for it
-CONFIG_VARIABLE = "AICO_CONFIG"
-"""Names another configuration file; the only ``AICO_`` variable that is no setting."""
-
-
+_LEDGERS = f"sources.{CLINE}.ledgers"
 _HTTP_ADDRESS = r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?$"
-
-
 _SWITCHES = {"cline_sessions"}
 """The settings that are true or false; in every other one that is a mistake: ``true`` is not the port 1."""
+_FALSE = {"false", "f", "no", "n", "off", "0"}
+"""Words that pydantic takes for false."""
+_INTERNAL = {"ledger_chosen_by", "sources"}
+"""Fields that are no setting by their own name."""
 
 
-def _split_list(value: object) -> object:
-    """Take ``a, b`` from the environment for ``["a", "b"]``."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+def _refuse_star(host: str) -> str:
+    if "*" in host:
+        raise ValueError("must name each host: with '*' any web page could pass for this service under its own name")
+    return host
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_refuse_star)], ...], BeforeValidator(split_list)]
 _Origin = Annotated[str, StringConstraints(pattern=_HTTP_ADDRESS)]
-Origins = Annotated[tuple[_Origin, ...], BeforeValidator(_split_list)]
+Origins = Annotated[tuple[_Origin, ...], BeforeValidator(split_list)]
 """Never ``null`` or ``*``: a sandboxed page of anybody has the origin ``null``."""
 
 
-def check_ledger_path(text: str) -> str:
-    """Return ``text`` when it can be the allowlisted path; raise ValueError with the reason otherwise.
-
-    Absolute, already in its only spelling (no ``.``, ``..``, ``//`` or trailing slash), named ``taskHistory.json``.
-    Nothing is opened or looked up.
-    """
-    return _check_plain_path(text, LEDGER_NAME)
-
-
 def check_sessions_path(text: str) -> str:
-    """Return ``text`` when it can be the path of the session store, by the same rules; its name is ``sessions.db``."""
-    return _check_plain_path(text, SESSIONS_NAME)
-
-
-def _check_plain_path(text: str, name: str) -> str:
-    if not text.startswith("/"):
-        reason = "must be an absolute path"
-    elif not all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text):
-        reason = "must not hold control characters"
-    elif any(part in {"", ".", ".."} for part in text[1:].split("/")):
-        reason = "must be written without '.', '..', '//' and without a trailing slash"
-    elif text.rpartition("/")[2] != name:
-        reason = f"must name a file called exactly {name}"
-    else:
-        return text
-    raise ValueError(reason)
+    """Return ``text`` when it can be the path of the session store, by the ledger's rules; its name is its own."""
+    return check_named_path(text, SESSIONS_NAME)
 
 
 def _absolute_path(value: object) -> Path:
@@ -111,10 +115,14 @@ class Settings(BaseModel):
     """The single allowlisted file. Set by the operator at start, never by a request."""
     ledger_chosen_by: str = Field(default="flag", exclude=True)
     """What chose ``ledger_path``; not a setting of its own."""
+    enabled_sources: EnabledSources = "choose"
+    """Which tools are read: all, those in the list, or, with ``choose``, Cline's ledger and what is switched on."""
+    sources: Mapping[str, SourceSettings] = Field(default_factory=dict)
+    """What is set for one source, by its id."""
     cline_sessions: bool = False
     """Whether the session store of newer Cline is read too."""
     sessions_path: str = Field(default_factory=lambda: default_sessions(os.environ)[0])
-    """The session store: neither looked at nor judged unless ``cline_sessions`` is set."""
+    """The session store: neither looked at nor judged unless a setting says that it is read."""
     database_path: Annotated[Path, BeforeValidator(_absolute_path)] = Field(
         default_factory=lambda: platformdirs.user_data_path(APP_NAME) / "observer.db"
     )
@@ -133,7 +141,7 @@ class Settings(BaseModel):
     """WebSocket connections at once; never above the descriptor limit less 100."""
     allowed_origins: Origins = ()
     """Web pages that may call besides our own, as ``scheme://host:port``."""
-    allowed_hosts: Names = ()
+    allowed_hosts: Hosts = ()
     """Host names that are answered besides the loopback ones, with or without a port."""
     debounce_ms: float = Field(default=50, ge=0, le=5_000, allow_inf_nan=False)
     """Quiet time after the last write before reading."""
@@ -168,7 +176,32 @@ class Settings(BaseModel):
     @field_validator("sessions_path")
     @classmethod
     def _check_sessions(cls, value: str, info: ValidationInfo[None]) -> str:
-        return check_sessions_path(value) if info.data.get("cline_sessions") else value
+        enabled, sources = info.data.get("enabled_sources"), info.data.get("sources")
+        if enabled is None or sources is None:
+            return value  # one of the two is refused, and is told first
+        newer = decide_by_new_names(CLINE, "sessions", enabled, sources)
+        is_read = newer.choice is Choice.ON if newer.fixed_by else bool(info.data.get("cline_sessions"))
+        return check_sessions_path(value) if is_read else value
+
+    @field_validator("sources")
+    @classmethod
+    def _check_sources(cls, value: Mapping[str, SourceSettings]) -> Mapping[str, SourceSettings]:
+        for name, source in value.items():
+            if source.ledgers and name != CLINE:
+                raise ValueError(f"{name}.ledgers: only {CLINE} has ledgers")
+            if source.roots and name == CLINE:
+                raise ValueError(f"{name}.roots: its files are named by ledgers, ledger_path and sessions_path")
+            if source.enabled is False and source.origins:
+                raise ValueError(f"{name}.origins: contradicts enabled = false")
+            if source.enabled and source.origins == ():
+                raise ValueError(f"{name}.origins: is empty, which contradicts enabled = true")
+        return value
+
+    @model_validator(mode="after")
+    def _check_ledgers(self) -> Self:
+        if self.ledgers[0] != self.ledger_path:
+            raise ValueError(f"ledger_path contradicts {_LEDGERS}, whose first it has to be")
+        return self
 
     @model_validator(mode="after")
     def _check_exposure(self) -> Self:
@@ -177,6 +210,12 @@ class Settings(BaseModel):
         if self.token is None and not is_loopback(self.host):
             raise ValueError("a host that is not loopback needs a token")
         return self
+
+    @property
+    def ledgers(self) -> tuple[str, ...]:
+        """Cline's ledgers, at least one; the first is ``ledger_path``."""
+        named = self.sources.get(CLINE)
+        return (named.ledgers if named else ()) or (self.ledger_path,)
 
 
 def is_loopback(host: str) -> bool:
@@ -191,27 +230,42 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings and, for each, what chose it: ``default``, a file, a variable or ``flag``."""
+    """The settings and, for each, what chose it: ``default``, a file, a variable or ``flag``.
+
+    What is set for a source is named as in ``sources.cline.origins``, and only if it is set.
+    """
 
     settings: Settings
     origins: Mapping[str, str]
 
+    def get_value(self, name: str) -> object:
+        """Return the value of a setting that ``origins`` names. Raises KeyError, AttributeError for another name."""
+        if name.startswith("sources."):
+            _, source, field = name.split(".")
+            return getattr(self.settings.sources[source], field)
+        return getattr(self.settings, name)
+
 
 def load_settings(
-    flags: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    known: KnownSources | None = None,
 ) -> LoadedSettings:
     """Merge defaults, configuration file, environment and ``flags`` (setting name to value) into the settings.
 
-    Raises SettingsError for an unknown key, a value out of bounds or an unreadable file; nothing was opened but the
-    configuration file. Any other exception is a bug.
+    ``known`` are the sources and origins that may be named; None leaves their names unchecked. Raises SettingsError
+    for an unknown key or name, a value out of bounds, a contradiction or an unreadable file; nothing was opened but
+    the configuration file. Any other exception is a bug.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, object] = {}
     origins = dict.fromkeys(setting_names(), "default")
-    for layer, origin in _layers(environment, flags or {}):
-        for name, value in layer.items():
-            values[name] = value
-            origins[name] = origin if origin != "environment" else ENV_PREFIX + name.upper()
+    ranks: dict[str, int] = {}
+    for rank, layer in enumerate(read_layers(setting_names(), flags or {}, environment)):
+        values |= layer.values
+        origins |= layer.origins
+        ranks |= dict.fromkeys(layer.values, rank)
+    _let_the_stronger_decide(values, origins, ranks)
     if "ledger_path" not in values:
         values["ledger_path"], origins["ledger_path"] = _default_ledger(environment)
     if "sessions_path" not in values:
@@ -219,59 +273,95 @@ def load_settings(
     values["ledger_chosen_by"] = origins["ledger_path"]
     if "kimi_proxy_url" in values and "kimi_proxy_secret" not in values and environment.get(_KIMI_SECRET):
         values["kimi_proxy_secret"], origins["kimi_proxy_secret"] = environment[_KIMI_SECRET], _KIMI_SECRET
-    try:
-        return LoadedSettings(Settings.model_validate(values), origins)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name, message = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
-    origin = origins.get(name.partition(".")[0], "default")
-    raise SettingsError(name or "token", message if origin == "default" else f"{message} (from {origin})")
+    loaded = LoadedSettings(_validate(values, origins), origins)
+    _check_old_name(loaded, ranks)
+    if known is not None:
+        _check_names(loaded, known)
+    return loaded
 
 
 def setting_names() -> tuple[str, ...]:
-    """Return the names of all settings, in the order of the documentation."""
-    return tuple(name for name in Settings.model_fields if name != "ledger_chosen_by")
+    """Return the names of all settings that are no table, in the order of the documentation."""
+    return tuple(name for name in Settings.model_fields if name not in _INTERNAL)
 
 
-def config_path(environment: Mapping[str, str]) -> Path:
-    """Return where the configuration file is looked for."""
-    named = environment.get(CONFIG_VARIABLE)
-    return Path(named) if named else platformdirs.user_config_path(APP_NAME) / "config.toml"
+def _let_the_stronger_decide(values: dict[str, object], origins: dict[str, str], ranks: Mapping[str, int]) -> None:
+    """Where two settings speak of the same thing in two layers, drop that of the weaker one; one layer has to agree."""
+    for enabled in [name for name in values if name.startswith("sources.") and name.endswith(".enabled")]:
+        listed = enabled.removesuffix("enabled") + "origins"
+        is_off, names_some = str(values[enabled]).lower() in _FALSE, bool(split_list(values.get(listed)))
+        if is_off is names_some:  # off with some origins, or on with none; read with some, both hold
+            _drop_weaker(enabled, listed, values, origins, ranks)
+    _drop_weaker("ledger_path", _LEDGERS, values, origins, ranks)
+    ledgers = split_list(values.get(_LEDGERS))
+    if isinstance(ledgers, list | tuple) and ledgers:
+        if values.setdefault("ledger_path", ledgers[0]) != ledgers[0]:
+            reason = f"contradicts {_LEDGERS}, whose first it has to be; leave it out"
+            raise SettingsError("ledger_path", f"{reason} (from {origins['ledger_path']})")
+        origins["ledger_path"] = origins[_LEDGERS]
 
 
-def _layers(environment: Mapping[str, str], flags: Mapping[str, object]) -> list[tuple[Mapping[str, object], str]]:
-    path = config_path(environment)
-    layers = [
-        (_read_file(path, required=CONFIG_VARIABLE in environment), str(path)),
-        (_read_variables(environment), "environment"),
-        (flags, "flag"),
-    ]
-    for layer, origin in layers:
-        for name in layer:
-            if name not in setting_names():
-                source = ENV_PREFIX + name.upper() if origin == "environment" else origin
-                raise SettingsError(name, f"is no setting of this program (from {source})")
-    return layers
+def _drop_weaker(
+    one: str, other: str, values: dict[str, object], origins: dict[str, str], ranks: Mapping[str, int]
+) -> None:
+    if one in values and other in values and ranks[one] != ranks[other]:
+        weaker = min(one, other, key=lambda name: ranks[name])
+        del values[weaker]
+        if weaker in setting_names():
+            origins[weaker] = "default"
+        else:
+            del origins[weaker]
 
 
-def _read_file(path: Path, *, required: bool) -> Mapping[str, object]:
+def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
+    tree: dict[str, object] = {name: value for name, value in values.items() if not name.startswith("sources.")}
+    sources: dict[str, dict[str, object]] = {}
+    for name in values.keys() - tree.keys():
+        _, source, field = name.split(".")
+        sources.setdefault(source, {})[field] = values[name]
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        if required:
-            raise SettingsError(CONFIG_VARIABLE, f"there is no file {path}") from None
-        return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), f"cannot be read: {error}") from error
+        return Settings.model_validate(tree | {"sources": sources})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place, message = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
+    if place == ["sources"]:
+        field, _, message = message.partition(": ")
+        place += field.split(".")
+    name = ".".join(place)
+    origin = origins.get(".".join(place[:3])) or origins.get(name.partition(".")[0], "default")
+    raise SettingsError(name or "token", message if origin == "default" else f"{message} (from {origin})")
 
 
-def _read_variables(environment: Mapping[str, str]) -> Mapping[str, object]:
-    return {
-        name.removeprefix(ENV_PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE
-    }
+def _check_old_name(loaded: LoadedSettings, ranks: Mapping[str, int]) -> None:
+    """Raise SettingsError where one layer says both that the session store is read and that it is not."""
+    settings = loaded.settings
+    newer = decide_by_new_names(CLINE, "sessions", settings.enabled_sources, settings.sources)
+    differs = newer.fixed_by is not None and (newer.choice is Choice.ON) != settings.cline_sessions
+    if differs and ranks.get("cline_sessions") == ranks.get(newer.fixed_by or ""):
+        reason = f"contradicts {newer.fixed_by}; leave one of the two out (from {loaded.origins['cline_sessions']})"
+        raise SettingsError("cline_sessions", reason)
+
+
+def _check_names(loaded: LoadedSettings, known: KnownSources) -> None:
+    """Raise SettingsError for a source or an origin that is not ``known``."""
+    settings, origins = loaded.settings, loaded.origins
+    if isinstance(settings.enabled_sources, tuple):
+        _check_each("enabled_sources", settings.enabled_sources, "source", known, origins["enabled_sources"])
+    for source, values in settings.sources.items():
+        name = f"sources.{source}"
+        origin = next(origin for key, origin in origins.items() if key.startswith(f"{name}."))
+        _check_each(name, (source,), "source", known, origin)
+        if values.origins:
+            key = f"{name}.origins"
+            _check_each(key, values.origins, f"origin of {source}", known[source], origins[key])
+
+
+def _check_each(setting: str, names: tuple[str, ...], kind: str, known: Iterable[str], origin: str) -> None:
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known)
+            reason = f"{name} is no {kind}; known are {listed}{suggest(name, known)} (from {origin})"
+            raise SettingsError(setting, reason)
 
 
 def _default_ledger(environment: Mapping[str, str]) -> tuple[str, str]:
@@ -284,17 +374,35 @@ def _default_ledger(environment: Mapping[str, str]) -> tuple[str, str]:
 
 def default_sessions(environment: Mapping[str, str]) -> tuple[str, str]:
     """Return where Cline keeps its session store, and what says so. Source: ``resolveDbDataDir`` in Cline."""
-    if folder := environment.get("CLINE_DB_DATA_DIR", "").strip().rstrip("/"):
+    if folder := find_cline_folder(environment, "CLINE_DB_DATA_DIR"):
         return f"{folder}/{SESSIONS_NAME}", "CLINE_DB_DATA_DIR"
     folder, origin = _data_folder(environment)
     return f"{folder}/db/{SESSIONS_NAME}", origin
 
 
 def _data_folder(environment: Mapping[str, str]) -> tuple[str, str]:
-    if folder := environment.get("CLINE_DATA_DIR", "").strip().rstrip("/"):
+    if folder := find_cline_folder(environment, "CLINE_DATA_DIR"):
         return folder, "CLINE_DATA_DIR"
-    if folder := environment.get("CLINE_DIR", "").strip().rstrip("/"):
-        return f"{folder}/data", "CLINE_DIR"
+    if folder := find_cline_folder(environment, "CLINE_DIR", "data"):
+        return folder, "CLINE_DIR"
+    return f"{_home()}/.cline/data", "default"
+
+
+def find_cline_folder(environment: Mapping[str, str], variable: str, below: str = "") -> str | None:
+    """Return the folder that one of Cline's variables names, None where it names none.
+
+    Blanks around it do not count, ``.``, ``..`` and ``//`` are taken out, and a relative one begins at the working
+    directory, all of it as Cline does. Only ``~`` Cline leaves as it is, because its shell has replaced it already; in
+    a unit or an .env file nobody has. Source: ``resolveClineDataDir`` in Cline (``join`` of Node's path module).
+    """
+    text = environment.get(variable, "").strip()
+    if not text:
+        return None
+    if text == "~" or text.startswith("~/"):
+        text = _home() + text[1:]
+    return os.path.normpath(os.path.join(os.getcwd(), text, below))  # noqa: PTH109, PTH118  # as text: NUL and all
+
+
+def _home() -> str:
     # The home directory may itself lie behind a link (macOS, network homes); below it, none is followed.
-    home = os.path.realpath(Path("~").expanduser())
-    return f"{home}/.cline/data", "default"
+    return os.path.realpath(Path("~").expanduser())

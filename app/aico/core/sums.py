@@ -101,8 +101,8 @@ def measure(kind: EventKind, tokens: Tokens, costs: Costs, state: RequestState, 
 
 def row_of(vector: Sequence[int]) -> tuple[int, ...]:
     """Return ``vector`` as the columns of a table of sums."""
-    split = [part for money in vector[_MONEY_AT:] for part in divmod(money, NANO)]
-    return (*vector[:_MONEY_AT], *split)
+    *numbers, recorded, own, listed, list_value = vector
+    return (*numbers, *divmod(recorded, NANO), *divmod(own, NANO), *divmod(listed, NANO), *divmod(list_value, NANO))
 
 
 def vector_of(row: Sequence[int | None]) -> Vector:

@@ -141,6 +141,9 @@ class UsageEvent(NamedTuple):
     """Space-separated words for speed, tier and kind of processing; empty for the ordinary ones."""
 
 
+_NO_NUMBERS = (None,) * 7
+
+
 class MeterReading(NamedTuple):
     """The running total of one session, as its tool states it now.
 
@@ -174,7 +177,7 @@ class MeterReading(NamedTuple):
     @property
     def is_silent(self) -> bool:
         """Whether no number is stated at all."""
-        return not any(number is not None for number in self[3:10])
+        return self[3:10] == _NO_NUMBERS
 
 
 make_reading: Callable[[Iterable[object]], MeterReading] = partial(tuple.__new__, MeterReading)
@@ -207,14 +210,14 @@ Record: TypeAlias = UsageEvent | MeterReading | PromptSeen | GapReading
 
 def digest(*parts: str | int | bytes | None) -> bytes:
     """Return 16 bytes that name ``parts``, in their order; different parts give different bytes."""
-    state = blake2b(digest_size=16)
-    for part in parts:
-        data = (
-            part if isinstance(part, bytes) else b"\0" if part is None else str(part).encode("utf-8", "surrogatepass")
-        )
-        state.update(f"{len(data)}:{'n' if part is None else ''}".encode())
-        state.update(data)
-    return state.digest()
+    return blake2b(b"".join(map(_framed, parts)), digest_size=16).digest()
+
+
+def _framed(part: str | int | bytes | None) -> bytes:
+    if part is None:
+        return b"-"
+    data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+    return b"%d:%b" % (len(data), data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,25 @@ class RunningService:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def import_ledger(self) -> dict[str, object]:
-        """Ask for an import and return its receipt. Raises ServiceRefusal, ServiceUnreachable."""
-        return await self._call("POST", "/api/cline/import")
+    async def import_all(self, source: str | None) -> tuple[list[dict[str, object]], object]:
+        """Ask for an import, of all sources or one; return a receipt by source, and the number of the last commit.
+
+        Raises like :meth:`get_status`.
+        """
+        body: dict[str, object] = {} if source is None else {"source": source}
+        answer = await self._call("POST", "/api/import", body)
+        return _objects(answer.get("receipts")), answer.get("commit_seq")
+
+    async def list_sources(self) -> list[dict[str, object]]:
+        """Return how every source is. Raises like :meth:`get_status`."""
+        content = await self._ask("GET", "/api/sources")
+        if not isinstance(content, list):
+            raise ServiceUnreachable(self._url)
+        return _objects(content)
+
+    async def switch_source(self, source: str, change: dict[str, object]) -> None:
+        """Switch a source or some of its origins. Raises like :meth:`get_status`."""
+        await self._call("PUT", f"/api/sources/{source}", change)
 
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
@@ -28,16 +44,27 @@ class RunningService:
         """Return a fresh one-time link for a browser. Raises ServiceRefusal, ServiceUnreachable."""
         return f"{self._url}{(await self._call('POST', '/login')).get('path', '')}"
 
-    async def _call(self, method: str, path: str) -> dict[str, object]:
+    async def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
+        content = await self._ask(method, path, body)
+        if not isinstance(content, dict):
+            raise ServiceUnreachable(self._url)
+        return content
+
+    async def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
         # No proxy of the environment: the service listens on this machine.
         async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=False) as client:
             try:
-                response = await client.request(method, path, headers=self._headers)
+                response = await client.request(method, path, headers=self._headers, json=body)
                 content: object = response.json()
             except (httpx.HTTPError, ValueError) as error:
                 raise ServiceUnreachable(self._url) from error
-        if not isinstance(content, dict):
-            raise ServiceUnreachable(self._url)
         if response.is_error:
+            if not isinstance(content, dict):
+                raise ServiceUnreachable(self._url)
             raise ServiceRefusal(*(str(content.get(key, "")) for key in ("code", "detail", "hint")))
         return content
+
+
+def _objects(content: object) -> list[dict[str, object]]:
+    """Return the objects of a list, and nothing of anything else."""
+    return [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
+from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder, Position
 from aico.core.errors import StorageError
-from aico.core.db.reader import UsageReader
 
 TICK_S = 60.0
 """Distance of the looks at the calendar. A machine that slept, or whose clock was set, is a tick late at most."""

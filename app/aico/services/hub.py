@@ -19,10 +19,10 @@ REPLAY_BYTES = 8 * 1024 * 1024
 
 
 class Revisioned(NamedTuple):
-    """An encoded message of a committed change."""
+    """The encoded messages of a committed change."""
 
     revision: int
-    text: str
+    texts: tuple[str, ...]
     size_bytes: int
 
 
@@ -89,16 +89,17 @@ class Hub:
         """Take the database's position before the first message."""
         self.epoch, self.revision = epoch, revision
 
-    def publish_change(self, revision: int, message: dict[str, object]) -> None:
-        """Publish a committed change and keep it for those who come back."""
-        text = self._encode(message)
+    def publish_change(self, revision: int, *messages: dict[str, object]) -> None:
+        """Publish a committed change, in one message or in several, and keep it for those who come back."""
+        texts = tuple(map(self._encode, messages))
         self.revision = revision
-        kept = Revisioned(revision, text, len(text.encode()))
+        kept = Revisioned(revision, texts, sum(len(text.encode()) for text in texts))
         self._replay.append(kept)
         self._replay_bytes += kept.size_bytes
         while len(self._replay) > REPLAY_COUNT or self._replay_bytes > REPLAY_BYTES:
             self._replay_bytes -= self._replay.popleft().size_bytes
-        self._send(text)
+        for text in texts:
+            self._send(text)
 
     def publish_notice(self, message: dict[str, object]) -> None:
         """Publish what has no revision and is not replayed: a state, a heartbeat."""
@@ -133,8 +134,8 @@ class Hub:
             return []
         if epoch != self.epoch or since is None or since > self.revision:
             return None
-        missed = [kept.text for kept in self._replay if kept.revision > since]
-        return missed if len(missed) == self.revision - since else None
+        missed = [kept for kept in self._replay if kept.revision > since]
+        return [text for kept in missed for text in kept.texts] if len(missed) == self.revision - since else None
 
     def _send(self, text: str) -> None:
         for subscription in self._subscriptions:

@@ -59,7 +59,7 @@ class Ingest:
     def __init__(
         self,
         writer: UsageWriter,
-        publish: Callable[[UsageCommitted, Intake], None],
+        publish: Callable[[UsageCommitted, Intake, Reading], None],
         now_ms: Callable[[], int],
         max_entries_per_run: int,
     ) -> None:
@@ -199,8 +199,8 @@ class Ingest:
         order = {key: number for number, key in enumerate(self._intakes)}
         for key in sorted(now.receipts, key=lambda key: order.get(key, len(order))):
             future = now.receipts[key]
-            intake = self._intakes.get(key)
-            if intake is None:
+            asked = self._intakes.get(key)
+            if asked is None:
                 future.set_exception(StorageBusy("this place is read no more"))
                 continue
             if self._is_closing:
@@ -209,7 +209,7 @@ class Ingest:
             while any(rest.intake.key == key for rest in self._rests) and not self._is_closing:
                 await self._go_on(key)
             # A task of its own: a bug in a reader ends that task, and is raised where somebody waits for it.
-            task = asyncio.create_task(self._read(intake, now.trigger))
+            task = asyncio.create_task(self._read(asked, now.trigger))
             await asyncio.wait({task})
             error = task.exception()
             if error is not None:
@@ -239,7 +239,7 @@ class Ingest:
             with collector_paused():
                 reading = await intake.feed.read(trigger)
                 batches = deque(intake.batches(reading, self._limit, started))
-                receipt = await self._apply(intake, batches.popleft())
+                receipt = await self._apply(intake, reading, batches.popleft())
         except (SourceError, StorageError) as error:
             # Its trace holds the frames of a reading, and they the file's bytes, for as long as anybody keeps it.
             failure = error.with_traceback(None)
@@ -264,7 +264,7 @@ class Ingest:
         started = time.perf_counter()
         try:
             with collector_paused():
-                receipt = await self._apply(rest.intake, rest.batches.popleft())
+                receipt = await self._apply(rest.intake, rest.reading, rest.batches.popleft())
         except StorageError as error:
             # What is stored stays; the rest comes with the next reading, which nothing was remembered of.
             self._rests.remove(rest)
@@ -277,10 +277,10 @@ class Ingest:
                 await self._complete(rest.intake, rest.reading, rest.total)
         await self._settle(rest.intake.key)
 
-    async def _apply(self, intake: Intake, batch: Batch) -> ImportReceipt:
+    async def _apply(self, intake: Intake, reading: Reading, batch: Batch) -> ImportReceipt:
         receipt, committed = await self._writer.apply(batch)
         if committed is not None:
-            self._publish(committed, intake)
+            self._publish(committed, intake, reading)
             # Whoever listens is told before anything else is done.
             await asyncio.sleep(0)
             _log.info("%s", describe(receipt))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
-from aico.features.files.feed import Feed
 from aico.services.histogram import Histogram
 
 _BOUNDS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -23,15 +22,14 @@ class WriteLatency:
             "aico_write_to_publish_seconds", "From a tool's last write to the published rows.", _BOUNDS_S
         )
 
-    def note(self, receipt: ImportReceipt, feed: Feed) -> None:
-        """Take note of a publication of what ``feed`` has just read.
+    def note(self, receipt: ImportReceipt, place: bytes, written_ns: int | None) -> None:
+        """Take note of a publication of what was written to ``place`` at ``written_ns``, if that is known.
 
         Only writes that the watch noticed are counted: at a start the file may be years old, and a request or a rescan
         comes when it comes. The same write twice is no second one.
         """
-        written_ns = feed.last_write_ns
-        if written_ns is None or self._seen.get(feed.place) == written_ns:
+        if written_ns is None or self._seen.get(place) == written_ns:
             return
-        self._seen[feed.place] = written_ns
+        self._seen[place] = written_ns
         if receipt.trigger is Trigger.WATCH and not receipt.remaining_count:
             self.histogram.observe(self._now_ms() / 1000 - written_ns / 1e9)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from aico.core.accounting import Amount, amount_of
-from aico.core.domain import TaskUsage
-from aico.core.events import FreshRow, UsageImported, WatcherStateChanged
-from aico.core.money import usd
+from aico.core.events import WatcherStateChanged
+from aico.core.receipts import UsageCommitted
 from aico.services.kimi_monitor import KimiProxyState
+from aico.services.queries import CLINE
+from aico.services.shapes import session_fields, stored_session
+from aico.services.task_shapes import fresh_task_fields
 
 HEARTBEAT_S = 25.0
 """Distance of the heartbeats, by which a page knows a silent connection from a dead one."""
@@ -21,46 +22,80 @@ def encode(message: dict[str, object]) -> str:
     return msgspec.json.encode(message).decode()
 
 
-def spent_fields(amount: Amount) -> dict[str, object]:
-    """Return ``amount`` as interface fields; dollars are divided here, once, from the integer sum."""
+def of_commit(event: UsageCommitted) -> list[dict[str, object]]:
+    """Return the messages of one committed change, in the order in which they are sent."""
+    is_cline = event.receipt.source == CLINE
+    return [usage_updated(event), cline_usage_updated(event)] if is_cline else [usage_updated(event)]
+
+
+def usage_updated(event: UsageCommitted) -> dict[str, object]:
+    """Return the message of a committed change of any source. ``spent`` of a row is what this commit added."""
+    receipt = event.receipt
     return {
-        "tokens_in": amount.tokens_in,
-        "tokens_out": amount.tokens_out,
-        "total_cost": usd(amount.cost_nano_usd),
+        "type": "usage_updated",
+        "source": receipt.source,
+        "epoch": event.epoch,
+        "revision": receipt.revision,
+        "trigger": receipt.trigger.value,
+        "rows": [session_fields(stored_session(row)) for row in event.rows],
+        "rows_truncated": event.rows_truncated,
     }
 
 
-def usage_fields(row: FreshRow, spent: Amount) -> dict[str, object]:
-    """Return a task as it stands in pages and messages: its lifetime numbers, and what was spent inside a filter."""
-    fields: dict[str, object] = dict(zip(TaskUsage._fields, row.usage, strict=True))
-    fields |= {"imported_at": row.imported_at, "store": row.store.value, "spent": spent_fields(spent)}
-    return fields
-
-
-def usage_updated(event: UsageImported) -> dict[str, object]:
-    """Return the message of a committed import. ``spent`` of a row is unfiltered: the task's whole."""
+def cline_usage_updated(event: UsageCommitted) -> dict[str, object]:
+    """Return the old message of a committed change of Cline's. ``spent`` of a row is unfiltered: the task's whole."""
     receipt = event.receipt
     return {
         "type": "cline_usage_updated",
         "latest_ts": receipt.latest_ts,
-        "latest_count": event.task_count,
+        "latest_count": event.session_count,
         "imported_count": receipt.imported_count,
         "timestamp": datetime.fromtimestamp(receipt.finished_at_ms / 1000, UTC).isoformat(),
         "epoch": event.epoch,
         "revision": receipt.revision,
         "trigger": receipt.trigger.value,
-        "rows": [usage_fields(row, amount_of(row.usage)) for row in event.rows],
+        "rows": [fresh_task_fields(row) for row in event.rows],
         "rows_truncated": event.rows_truncated,
     }
 
 
+def of_state(source: str, origin: str, event: WatcherStateChanged) -> list[dict[str, object]]:
+    """Return the messages of a new state of one origin, the old ones of Cline's first two among them."""
+    old = {(CLINE, "ledger"): watcher_state, (CLINE, "sessions"): sessions_state}.get((source, origin))
+    return [source_state(source, origin, event), *([] if old is None else [old(event)])]
+
+
+def source_state(source: str, origin: str, event: WatcherStateChanged) -> dict[str, object]:
+    """Return the message of a new state of one origin of a source."""
+    return {
+        "type": "source_state",
+        "source": source,
+        "origin": origin,
+        "state": event.state.value,
+        "since": event.since_ms,
+        "reason": event.reason,
+    }
+
+
+def reading(source: str, done: int, total: int, *, epoch: str, revision: int) -> dict[str, object]:
+    """Return the message of the progress of a large reading; ``revision`` is the last one of its batches so far."""
+    return {
+        "type": "reading",
+        "source": source,
+        "bytes_done": done,
+        "bytes_total": total,
+        "epoch": epoch,
+        "revision": revision,
+    }
+
+
 def watcher_state(event: WatcherStateChanged) -> dict[str, object]:
-    """Return the message of a new watcher state."""
+    """Return the old message of a new state of the ledger's watcher."""
     return {"type": "watcher_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}
 
 
 def sessions_state(event: WatcherStateChanged) -> dict[str, object]:
-    """Return the message of a new state of the session store's watcher."""
+    """Return the old message of a new state of the session store's watcher."""
     return {"type": "sessions_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}
 
 

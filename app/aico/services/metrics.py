@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from aico.core.accounting import ZERO, Amount
-from aico.core.domain import CLINE, ImportReceipt, Store
-from aico.core.errors import ObserverError, StorageError, StoreError
+from aico.core.db.reader import Group, SessionCounts
+from aico.core.errors import LedgerError, ObserverError, SessionsError, SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
+from aico.core.filters import UsageFilter
 from aico.core.money import usd
-from aico.core.usage_reader import Totals
+from aico.core.receipts import ImportReceipt
+from aico.core.sums import NOTHING, Sums
+from aico.services.queries import CLINE
 from aico.services.service import ObserverService
-from aico.services.status import ServiceStatus, get_status
+from aico.services.source_states import SourceState
+from aico.services.status import LEDGER, SESSIONS, ClineStatus, get_cline_status
 
 MODELS_MAX = 100
-"""Models with a label of their own, the first that were seen; the others are counted together.
+"""Models of a source with a label of their own, the first that were seen; the others are counted together.
 
 The first, not the greatest: a model that lost its label to another one would make the counter of the others jump, and
 its own end."""
@@ -28,22 +31,30 @@ UNKNOWN_MODEL_LABEL = "(unknown)"
 KIMI_STATES = ("up", "secret_refused", "down", "unknown")
 _BY_MODEL = ["source", "model"]
 _BY_DIRECTION = [*_BY_MODEL, "direction"]
+_DIRECTIONS = {"in": "input", "out": "output"}
+_CACHE_DIRECTIONS = {name: name for name in ("cache_read", "cache_write_5m", "cache_write_1h")}
+"""Told only of models that have any: not every tool knows its cache."""
+_Label = tuple[str, str]
+"""Source and model."""
 
 
 async def render_metrics(service: ObserverService) -> bytes:
     """Return the text of all metrics of ``service``. Raises StorageBusy, StorageError."""
     async with service.reader.snapshot() as snapshot:
         counters = await snapshot.list_counters()
-        _, sums = await snapshot.list_all_model_sums()
-    status = await get_status(service)
-    named = set(list(counters)[:MODELS_MAX])
+        totals = await snapshot.list_totals()
+        sessions = await snapshot.count_by(UsageFilter(), (Group.SOURCE, Group.MODEL))
+        stored = {source.name: source.session_count for source in await snapshot.list_sources()}
+    states = await service.sources.list_states()
+    cline = await get_cline_status(service)
+    named = _first_models(counters)
     registry = CollectorRegistry()
     families = [
         *_growth_families(_bounded(counters, named)),
-        *_current_families(_bounded_totals(sums, named)),
-        *_import_families(service, status),
-        *_last_families(status, service.imports.last_receipts.get(Store.LEDGER)),
-        *_state_families(service),
+        *_current_families(_bounded(totals, named), _bounded_counts(sessions, named)),
+        *_import_families(service, states, stored),
+        *_last_families(service, cline),
+        *_state_families(service, states),
         *_budget_families(service),
     ]
     registry.register(_Fixed(families))
@@ -61,68 +72,92 @@ class _Fixed(Collector):
         return self._families
 
 
-def _label_of(model: str, named: set[str]) -> str:
-    return (model or UNKNOWN_MODEL_LABEL) if model in named else OTHER_MODELS
+def _first_models(counters: Iterable[_Label]) -> set[_Label]:
+    """Return the models of each source that have a label of their own."""
+    named: dict[str, list[str]] = {}
+    for source, model in counters:
+        named.setdefault(source, []).append(model)
+    return {(source, model) for source, models in named.items() for model in models[:MODELS_MAX]}
 
 
-def _bounded(amounts: Mapping[str, Amount], named: set[str]) -> dict[str, Amount]:
-    """Return ``amounts`` by label, with all models outside ``named`` added up."""
-    result: dict[str, Amount] = {}
-    for model, amount in amounts.items():
-        label = _label_of(model, named)
-        before = result.get(label, ZERO)
-        result[label] = Amount(*(a + b for a, b in zip(before, amount, strict=True)))
-    return result
+def _label_of(source: str, model: str, named: set[_Label]) -> _Label:
+    return source, (model or UNKNOWN_MODEL_LABEL) if (source, model) in named else OTHER_MODELS
 
 
-def _bounded_totals(sums: Mapping[str, Totals], named: set[str]) -> dict[str, tuple[Amount, int]]:
-    """Return amount and number of tasks by label, likewise."""
-    amounts = _bounded({model: totals.amount for model, totals in sums.items()}, named)
-    tasks = dict.fromkeys(amounts, 0)
-    for model, totals in sums.items():
-        tasks[_label_of(model, named)] += totals.task_count
-    return {label: (amount, tasks[label]) for label, amount in amounts.items()}
+def _bounded(amounts: Mapping[_Label, Sums], named: set[_Label]) -> dict[_Label, Sums]:
+    """Return ``amounts`` by label, with all models of a source outside ``named`` added up."""
+    found: dict[_Label, list[Sums]] = {}
+    for (source, model), sums in amounts.items():
+        found.setdefault(_label_of(source, model, named), []).append(sums)
+    return {label: Sums.total(many) for label, many in found.items()}
 
 
-def _growth_families(counters: Mapping[str, Amount]) -> list[Metric]:
+def _bounded_counts(counts: Mapping[tuple[str, ...], SessionCounts], named: set[_Label]) -> dict[_Label, int]:
+    found: dict[_Label, int] = {}
+    for (source, model), count in counts.items():
+        label = _label_of(source, model, named)
+        found[label] = found.get(label, 0) + count.sessions
+    return found
+
+
+def _add_tokens(family: Metric, label: _Label, sums: Sums) -> None:
+    if not isinstance(family, CounterMetricFamily | GaugeMetricFamily):
+        raise TypeError("no family of single numbers")
+    for direction, name in _DIRECTIONS.items():
+        family.add_metric([*label, direction], sums.get(name))
+    for direction, name in _CACHE_DIRECTIONS.items():
+        if sums.get(name):
+            family.add_metric([*label, direction], sums.get(name))
+
+
+def _growth_families(counters: Mapping[_Label, Sums]) -> list[Metric]:
     tokens = CounterMetricFamily("aico_tokens", "Tokens spent; growth only.", labels=_BY_DIRECTION)
     cost = CounterMetricFamily("aico_cost_usd", "US dollars spent; growth only.", labels=_BY_MODEL)
-    for model, amount in counters.items():
-        tokens.add_metric([CLINE, model, "in"], amount.tokens_in)
-        tokens.add_metric([CLINE, model, "out"], amount.tokens_out)
-        cost.add_metric([CLINE, model], usd(amount.cost_nano_usd))
+    for label, sums in counters.items():
+        _add_tokens(tokens, label, sums)
+        cost.add_metric([*label], usd(sums.cost_nano))
     return [tokens, cost]
 
 
-def _current_families(totals: Mapping[str, tuple[Amount, int]]) -> list[Metric]:
+def _current_families(totals: Mapping[_Label, Sums], sessions: Mapping[_Label, int]) -> list[Metric]:
     tokens = GaugeMetricFamily("aico_current_tokens", "Tokens of all stored tasks.", labels=_BY_DIRECTION)
     cost = GaugeMetricFamily("aico_current_cost_usd", "US dollars of all stored tasks.", labels=_BY_MODEL)
     tasks = GaugeMetricFamily("aico_current_tasks", "Stored tasks that used the model.", labels=_BY_MODEL)
-    for model, (amount, task_count) in totals.items():
-        tokens.add_metric([CLINE, model, "in"], amount.tokens_in)
-        tokens.add_metric([CLINE, model, "out"], amount.tokens_out)
-        cost.add_metric([CLINE, model], usd(amount.cost_nano_usd))
-        tasks.add_metric([CLINE, model], task_count)
+    for label, count in sessions.items():
+        sums = totals.get(label, NOTHING)
+        _add_tokens(tokens, label, sums)
+        cost.add_metric([*label], usd(sums.cost_nano))
+        tasks.add_metric([*label], count)
     return [tokens, cost, tasks]
 
 
-def _import_families(service: ObserverService, status: ServiceStatus) -> Iterator[Metric]:
-    """Yield what became of imports since the start."""
+def _import_families(
+    service: ObserverService, states: Sequence[SourceState], stored: Mapping[str, int]
+) -> Iterator[Metric]:
+    """Yield what became of imports since the start, of every source that is read or stored."""
     labels = ["source"]
     tasks = GaugeMetricFamily("aico_tasks", "Stored tasks.", labels=labels)
-    tasks.add_metric([CLINE], status.task_count)
     runs = CounterMetricFamily("aico_import_runs", "Import runs that ended well since the start.", labels=labels)
-    runs.add_metric([CLINE], service.imports.run_count)
     failures = CounterMetricFamily(
         "aico_import_failures", "Failed imports since the start, by error code.", labels=["source", "code"]
     )
-    # All of them from the start on: a rate begins at a known 0.
-    counts = (
-        dict.fromkeys(_failure_codes(StoreError) | _failure_codes(StorageError), 0) | service.imports.failure_counts
-    )
-    for code, count in sorted(counts.items()):
-        failures.add_metric([CLINE, code], count)
-    yield from (tasks, runs, failures, service.imports.durations.family(), service.latency.histogram.family())
+    sources = list(dict.fromkeys([*(state.id for state in states if state.enabled), *stored]))
+    for source in sources:
+        tasks.add_metric([source], stored.get(source, 0))
+        runs.add_metric([source], service.ingest.run_counts.get(source, 0))
+        # All of them from the start on: a rate begins at a known 0.
+        counts = dict.fromkeys(_codes_of(source), 0)
+        counts |= {code: count for (name, code), count in service.ingest.failure_counts.items() if name == source}
+        for code, count in sorted(counts.items()):
+            failures.add_metric([source, code], count)
+    yield from (tasks, runs, failures, service.ingest.durations.family(), service.latency.histogram.family())
+
+
+def _codes_of(source: str) -> set[str]:
+    """Return the codes of what may go wrong with a source: Cline's have codes of their own."""
+    own = _failure_codes(LedgerError) | _failure_codes(SessionsError)
+    codes = own if source == CLINE else _failure_codes(SourceError) - own
+    return codes | _failure_codes(StorageError)
 
 
 def _failure_codes(root: type[ObserverError]) -> set[str]:
@@ -131,23 +166,33 @@ def _failure_codes(root: type[ObserverError]) -> set[str]:
     return own.union(*map(_failure_codes, root.__subclasses__()))
 
 
-def _last_families(status: ServiceStatus, ledger: ImportReceipt | None) -> Iterator[Metric]:
-    """Yield the last import of any store, what the last one of the ledger refused, and that file as it is now.
+def _last_families(service: ObserverService, cline: ClineStatus) -> Iterator[Metric]:
+    """Yield when each source was read last, what the last reading of the ledger refused, and that file as it is now.
 
     What never was has no sample.
     """
-    receipt, written_at_ms = status.last_receipt, status.ledger_written_at_ms
-    if ledger is None and status.sessions is None:
-        # Before the first reading of this process. With two stores nobody knows whose the last one was.
-        ledger = receipt
-    at_s = None if receipt is None else receipt.finished_at_ms / 1000
-    rejected_count = None if ledger is None else ledger.error_count
-    written_at_s = None if written_at_ms is None else written_at_ms / 1000
+    last: dict[str, ImportReceipt] = {} if cline.last_receipt is None else {CLINE: cline.last_receipt}
+    for key, receipt in service.ingest.last_receipts.items():
+        if key.source not in last or receipt.finished_at_ms > last[key.source].finished_at_ms:
+            last[key.source] = receipt
+    family = GaugeMetricFamily("aico_last_import_timestamp_seconds", "When the last import ended.", labels=["source"])
+    for source, receipt in last.items():
+        family.add_metric([source], receipt.finished_at_ms / 1000)
+    yield family
+    ledgers = [receipt for key, receipt in service.ingest.last_receipts.items() if key[:2] == (CLINE, LEDGER)]
+    if not ledgers and cline.sessions is None and cline.last_receipt is not None:
+        # Before the first reading of this process. With two origins nobody knows whose the last one was.
+        ledgers = [cline.last_receipt]
+    rejected_count = sum(receipt.error_count for receipt in ledgers) if ledgers else None
+    written_at_ms = cline.ledger_written_at_ms
     for name, documentation, value in (
-        ("last_import_timestamp_seconds", "When the last import ended.", at_s),
         ("ledger_rejected_entries", "Entries that the last reading of the ledger refused.", rejected_count),
-        ("ledger_size_bytes", "Size of the ledger.", status.ledger_size_bytes),
-        ("ledger_written_timestamp_seconds", "When the ledger was written last.", written_at_s),
+        ("ledger_size_bytes", "Size of the ledger.", cline.ledger_size_bytes),
+        (
+            "ledger_written_timestamp_seconds",
+            "When the ledger was written last.",
+            None if written_at_ms is None else written_at_ms / 1000,
+        ),
     ):
         family = GaugeMetricFamily(f"aico_{name}", documentation, labels=["source"])
         if value is not None:
@@ -155,18 +200,29 @@ def _last_families(status: ServiceStatus, ledger: ImportReceipt | None) -> Itera
         yield family
 
 
-def _state_families(service: ObserverService) -> Iterator[Metric]:
+def _state_families(service: ObserverService, states: Sequence[SourceState]) -> Iterator[Metric]:
     """Yield how the parts of the service are: one series per state, 1 for the one that holds."""
-    yield _watcher_family("aico_watcher_state", "1 for the state that the watcher is in.", service.watcher.state)
-    if service.sessions_watcher is not None:
-        words = "1 for the state that the watcher of the session store is in."
-        yield _watcher_family("aico_sessions_watcher_state", words, service.sessions_watcher.state)
+    sources = GaugeMetricFamily(
+        "aico_source_state", "1 for the state that the source is in.", labels=["source", "state"]
+    )
+    for each in states:
+        if each.enabled:
+            for state in WatcherState:
+                sources.add_metric([each.id, state.value], state.value == each.state)
+    yield sources
+    for name, origin, documentation in (
+        ("aico_watcher_state", LEDGER, "1 for the state that the watcher is in."),
+        ("aico_sessions_watcher_state", SESSIONS, "1 for the state that the watcher of the session store is in."),
+    ):
+        watcher = service.sources.find_watcher(CLINE, origin)
+        if watcher is not None:
+            yield _watcher_family(name, documentation, watcher.state)
     if service.kimi_monitor is not None:
         proxy = service.kimi_monitor.state
         holds = "secret_refused" if proxy.reason == "secret_refused" else proxy.state
         kimi = GaugeMetricFamily("aico_kimi_proxy_state", "1 for the state of the Kimi Proxy.", labels=["state"])
-        for state in KIMI_STATES:
-            kimi.add_metric([state], state == holds)
+        for state_name in KIMI_STATES:
+            kimi.add_metric([state_name], state_name == holds)
         yield kimi
     hub = service.hub
     yield GaugeMetricFamily("aico_revision", "Number of the last committed change.", value=hub.revision)

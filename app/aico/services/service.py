@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aico.core.db.database import Database
@@ -17,9 +15,9 @@ from aico.core.db.writer import UsageWriter
 from aico.core.events import WatcherStateChanged
 from aico.core.receipts import UsageCommitted
 from aico.core.settings import Settings
-from aico.core.source_settings import CLINE
+from aico.features.files.feed import Reading
 from aico.features.sources.registry import SOURCES
-from aico.features.sources.source import Source, Surroundings
+from aico.features.sources.source import Source
 from aico.services import messages
 from aico.services.backups import DailyBackups
 from aico.services.hub import Hub
@@ -28,6 +26,7 @@ from aico.services.intake import Intake
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from aico.services.latency import WriteLatency
 from aico.services.queries import UsageQueries
+from aico.services.source_choices import SourceChoices
 from aico.services.sources import SourcesService
 
 if TYPE_CHECKING:
@@ -62,9 +61,8 @@ class ObserverService:
         self.latency = WriteLatency(now_ms)
         self.ingest = Ingest(self.writer, self._publish_import, now_ms, settings.max_entries_per_run)
         self.sources = SourcesService(
-            sources,
+            SourceChoices(sources, settings),
             settings,
-            surroundings_of(sources, settings),
             self.database,
             self.writer,
             self.ingest,
@@ -114,9 +112,9 @@ class ObserverService:
         for message in messages.of_commit(event):
             self.hub.publish_change(event.receipt.revision, message)
 
-    def _publish_import(self, event: UsageCommitted, intake: Intake) -> None:
+    def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
         self.publish_commit(event)
-        self.latency.note(event.receipt, intake.feed)
+        self.latency.note(event.receipt, intake.feed.place, reading.written_ns)
 
     def _publish_state(self, intake: Intake, event: WatcherStateChanged) -> None:
         for message in messages.of_state(intake.source.id, intake.origin.id, event):
@@ -129,23 +127,6 @@ class ObserverService:
         while True:
             await asyncio.sleep(messages.HEARTBEAT_S)
             self.hub.publish_notice(messages.heartbeat(self.hub.revision))
-
-
-def surroundings_of(sources: Sequence[Source], settings: Settings) -> dict[str, Surroundings]:
-    """Return where the places of each source are looked for."""
-    # The home directory may itself lie behind a link (macOS, network homes); below it, none is followed.
-    home = Path(os.path.realpath(Path("~").expanduser()))
-    return {source.id: Surroundings(home, os.environ, paths_of(source.id, settings)) for source in sources}
-
-
-def paths_of(source_id: str, settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Return the paths that settings name for the origins of a source, by origin; ``roots`` are for all of them."""
-    named = settings.sources.get(source_id)
-    paths: dict[str, tuple[str, ...]] = {"": named.roots} if named is not None and named.roots else {}
-    if source_id == CLINE:
-        folder = settings.sessions_path.rpartition("/")[0]
-        paths |= {"ledger": settings.ledgers, "sessions": (settings.sessions_path,), "hub": (folder,)}
-    return paths
 
 
 def _kimi_proxy_of(settings: Settings) -> KimiProxyClient | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from aico.core.sums import NOTHING, Sums
 from aico.core.usage import Tokens
 
 
@@ -66,3 +68,14 @@ class SourceState:
     """Of a large first reading: how many records are stored, and how many there are."""
     last_read_at_ms: int | None
     gaps: tuple[GapState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUsage:
+    """What is stored of a source, beside how it is."""
+
+    state: SourceState
+    session_count: int = 0
+    sums: Sums = NOTHING
+    gaps: Mapping[str, tuple[int | None, Tokens]] = field(default_factory=dict)
+    """By kind: the calls that it billed and did not record, as far as they are known."""

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from aico.core.db.choices import Switch, SwitchKey, list_switches, set_switch
+from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
 from aico.core.db.writer import UsageWriter
 from aico.core.errors import SourceError, SourceFixed, SourceOff, SourceUnknown, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
-from aico.core.source_choice import Choice, Decision, decide
-from aico.core.usage import Trigger, digest
+from aico.core.source_choice import Choice
+from aico.core.usage import Trigger
 from aico.features.files.feed import Feed
-from aico.features.sources.source import Origin, Place, ReadLimits, Source, Surroundings
+from aico.features.sources.source import Source
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake, IntakeKey
+from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_place, open_places
 from aico.services.source_states import Found, GapState, OriginState, SourceState
 from aico.services.watcher import PlaceWatcher, WatchTimes
 
@@ -34,7 +32,6 @@ _WORST_FIRST = (
     WatcherState.WAITING,
     WatcherState.WATCHING,
 )
-_MACHINE_ID = Path("/etc/machine-id")
 _log = logging.getLogger(__name__)
 
 
@@ -52,26 +49,22 @@ class SourcesService:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        choices: SourceChoices,
         settings: Settings,
-        surroundings: Mapping[str, Surroundings],
         database: Database,
         writer: UsageWriter,
         ingest: Ingest,
         publish_state: Callable[[Intake, WatcherStateChanged], None],
         now_ms: Callable[[], int],
     ) -> None:
-        self._sources = {source.id: source for source in sources}
+        self.choices = choices
         self._settings = settings
-        self._surroundings = surroundings
         self._database = database
         self._writer = writer
         self._ingest = ingest
         self._publish_state = publish_state
         self._now_ms = now_ms
-        self._limits = ReadLimits(settings.max_ledger_bytes, settings.read_attempts, now_ms)
-        self._machine = machine_of(surroundings)
-        self._switches: dict[SwitchKey, Switch] = {}
+        self._limits = limits_of(settings, now_ms)
         self._open: dict[IntakeKey, _Open] = {}
         self._turn = asyncio.Lock()
         """Held by whoever opens and closes places."""
@@ -80,9 +73,22 @@ class SourcesService:
 
     async def start(self) -> None:
         """Open what settings and switches say, and begin to watch it. Raises StorageBusy, StorageError."""
-        self._switches = await list_switches(self._database, self._machine)
+        await self.load()
         async with self._turn:
             await self._follow()
+
+    async def load(self) -> None:
+        """Read the switches. Raises StorageBusy, StorageError."""
+        self.choices.switches = await asyncio.to_thread(list_switches, self._database.path, self.choices.machine)
+
+    def list_enabled(self) -> list[Intake]:
+        """Return every place that settings and switches say is read, in the order of the sources; opens nothing."""
+        return [
+            Intake(choice.source, choice.origin, feed)
+            for choice in self.choices.list_all()
+            if choice.is_on
+            for _, feed in open_places(choice, self._limits)
+        ]
 
     async def stop(self) -> None:
         """Watch nothing any more."""
@@ -92,7 +98,15 @@ class SourcesService:
     async def switch(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
     ) -> None:
-        """Switch all origins of a source, or some. Raises SourceUnknown, SourceFixed, StorageBusy, StorageError."""
+        """Switch all origins of a source, or some, and follow. Raises like :meth:`choose`."""
+        await self.choose(source_id, enabled, origins)
+        async with self._turn:
+            await self._follow()
+
+    async def choose(
+        self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
+    ) -> None:
+        """Store switches of a source. Raises SourceUnknown, SourceFixed, StorageBusy, StorageError."""
         source = self.get_source(source_id)
         wanted = dict(origins or {})
         known = [origin.id for origin in source.origins]
@@ -101,29 +115,24 @@ class SourcesService:
                 raise SourceUnknown(f"{source_id}.{name}")
         if enabled is not None:
             wanted = dict.fromkeys(known, enabled)
-        decisions = self._decide(source)
+        decisions = self.choices.decide(source)
         for name, is_on in wanted.items():
             decision = decisions[name]
             if decision.fixed_by is not None and (decision.choice is Choice.ON) != is_on:
                 raise SourceFixed(f"{source_id}.{name}", decision.fixed_by)
-        async with self._turn:
-            for name, is_on in wanted.items():
-                if decisions[name].fixed_by is None:
-                    key, switch = self._switch_key(source, source.get_origin(name)), Switch(is_on, self._now_ms())
-                    await set_switch(self._database, self._machine, key, switch)
-                    self._switches[key] = switch
-            await self._follow()
+        for name, is_on in wanted.items():
+            if decisions[name].fixed_by is None:
+                key, switch = self.choices.key_of(source, source.get_origin(name)), Switch(is_on, self._now_ms())
+                await set_switch(self._database, self.choices.machine, key, switch)
+                self.choices.switches[key] = switch
 
     def get_source(self, source_id: str) -> Source:
         """Return a source of the registry. Raises SourceUnknown."""
-        source = self._sources.get(source_id)
-        if source is None:
-            raise SourceUnknown(source_id)
-        return source
+        return self.choices.get_source(source_id)
 
     def list_ids(self) -> list[str]:
         """Return the ids of all known sources."""
-        return list(self._sources)
+        return list(self.choices.sources)
 
     def find_watcher(self, source_id: str, origin_id: str) -> PlaceWatcher | None:
         """Return the watcher of the first place of an origin; None while it is not read."""
@@ -134,8 +143,9 @@ class SourcesService:
         opened = next((each.intake.feed for each in self._opened(source_id, origin_id)), None)
         if opened is not None:
             return opened
-        origin = self.get_source(source_id).get_origin(origin_id)
-        return origin.open(self._places(source_id, origin)[0].path, self._limits)
+        source = self.get_source(source_id)
+        origin = source.get_origin(origin_id)
+        return open_place(source, origin, self.choices.places_of(source, origin)[0].path, self._limits)
 
     async def read(
         self,
@@ -174,25 +184,18 @@ class SourcesService:
     async def list_states(self) -> list[SourceState]:
         """Return how every known source is, found or not. Blocks nobody: places are looked at in a thread."""
         found = await asyncio.to_thread(self._look)
-        return [self._state_of(source, found) for source in self._sources.values()]
+        return [self._state_of(source, found) for source in self.choices.sources.values()]
 
     def _look(self) -> dict[tuple[str, str], Found | None]:
         """Look at the metadata of every known place; blocks for a few system calls each."""
-        return {
-            (source.id, origin.id): _find(self._feeds(source, origin))
-            for source in self._sources.values()
-            for origin in source.origins
-        }
+        return {(choice.source.id, choice.origin.id): _find(self._feeds(choice)) for choice in self.choices.list_all()}
 
     def _state_of(self, source: Source, found: Mapping[tuple[str, str], Found | None]) -> SourceState:
-        decisions = self._decide(source)
-        origins = tuple(
-            self._origin_state(source, origin, decisions[origin.id], found[source.id, origin.id])
-            for origin in source.origins
-        )
+        choices = self.choices.list_of(source)
+        origins = tuple(self._origin_state(choice, found[source.id, choice.origin.id]) for choice in choices)
         enabled = [origin for origin in origins if origin.enabled]
         worst = _worst((origin.state, origin.reason) for origin in enabled)
-        fixed = {decision.fixed_by for decision in decisions.values()}
+        fixed = {choice.fixed_by for choice in choices}
         keys = [key for key in self._open if key.source == source.id]
         reading = [progress for progress in map(self._ingest.is_reading, keys) if progress is not None]
         receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
@@ -210,20 +213,20 @@ class SourcesService:
             gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
         )
 
-    def _origin_state(self, source: Source, origin: Origin, decision: Decision, found: Found | None) -> OriginState:
-        opened = self._opened(source.id, origin.id)
+    def _origin_state(self, choice: OriginChoice, found: Found | None) -> OriginState:
+        opened = self._opened(choice.source.id, choice.origin.id)
         states = [each.watcher.state for each in opened]
         state, reason = _worst((each.state.value, each.reason) for each in states)
         problems = [each.watcher.problem for each in opened if each.watcher.problem is not None]
-        switch = self._switches.get(self._switch_key(source, origin))
+        switch = choice.switch
         return OriginState(
-            id=origin.id,
-            title=origin.title,
-            enabled=bool(opened),
+            id=choice.origin.id,
+            title=choice.origin.title,
+            enabled=choice.is_on,
             found=found is not None,
             state=state,
             reason=reason,
-            fixed_by=decision.fixed_by,
+            fixed_by=choice.fixed_by,
             problem=str(problems[0]) if problems else None,
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
         )
@@ -232,17 +235,11 @@ class SourcesService:
 
     async def _follow(self) -> None:
         """Open what is to be read and close what is not."""
-        wanted = {
-            IntakeKey(source.id, origin.id, place.path): (source, origin)
-            for source in self._sources.values()
-            for origin, is_on in self._list_enabled(source)
-            if is_on
-            for place in self._places(source.id, origin)
-        }
+        wanted = {intake.key: intake for intake in self.list_enabled()}
         await self._close([key for key in self._open if key not in wanted])
-        for key, (source, origin) in wanted.items():
+        for key, intake in wanted.items():
             if key not in self._open:
-                await self._begin(Intake(source, origin, origin.open(key.path, self._limits)))
+                await self._begin(intake)
 
     async def _begin(self, intake: Intake) -> None:
         try:
@@ -269,44 +266,14 @@ class SourcesService:
         for each in closed:
             await self._ingest.remove(each.intake.key)
 
-    def _list_enabled(self, source: Source) -> list[tuple[Origin, bool]]:
-        decisions = self._decide(source)
-        return [(origin, self._is_on(source, origin, decisions[origin.id])) for origin in source.origins]
-
-    def _is_on(self, source: Source, origin: Origin, decision: Decision) -> bool:
-        if decision.choice is not Choice.CHOOSE:
-            return decision.choice is Choice.ON
-        switch = self._switches.get(self._switch_key(source, origin))
-        return origin.is_on_by_default if switch is None else switch.is_on
-
-    def _decide(self, source: Source) -> dict[str, Decision]:
-        return decide(source.id, [origin.id for origin in source.origins], self._settings)
-
-    def _switch_key(self, source: Source, origin: Origin) -> SwitchKey:
-        places = [place.path for place in self._places(source.id, origin)]
-        return SwitchKey(source.id, origin.id, digest(*places).hex())
-
-    def _places(self, source_id: str, origin: Origin) -> tuple[Place, ...]:
-        return origin.places(self._surroundings[source_id])
-
     def _opened(self, source_id: str, origin_id: str) -> list[_Open]:
         return [each for key, each in self._open.items() if key[:2] == (source_id, origin_id)]
 
-    def _feeds(self, source: Source, origin: Origin) -> list[Feed]:
-        opened = self._opened(source.id, origin.id)
+    def _feeds(self, choice: OriginChoice) -> list[Feed]:
+        opened = self._opened(choice.source.id, choice.origin.id)
         if opened:
             return [each.intake.feed for each in opened]
-        return [origin.open(place.path, self._limits) for place in self._places(source.id, origin)]
-
-
-def machine_of(surroundings: Mapping[str, Surroundings]) -> str:
-    """Return a digest of this machine and its user's home: a copied database switches nothing on elsewhere."""
-    try:
-        identity = _MACHINE_ID.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        identity = f"{uuid.getnode():x}-{platform.node()}"
-    homes = sorted({str(each.home) for each in surroundings.values()})
-    return digest(identity, *homes).hex()
+        return [feed for _, feed in open_places(choice, self._limits)]
 
 
 def _times_of(settings: Settings) -> WatchTimes:

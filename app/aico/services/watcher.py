@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aico.core.errors import SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged

@@ -5,47 +5,51 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict
 
-from aico.cli import EXIT_FAILED, EXIT_OK, command_name, flags_of
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, command_name
+from aico.cli.doctor.cline import examine_cline
 from aico.cli.doctor.clock import examine_clock
 from aico.cli.doctor.configuration import examine_configuration
 from aico.cli.doctor.database import examine_database
 from aico.cli.doctor.finding import Finding, Verdict, fail
 from aico.cli.doctor.instance import examine_instance, examine_kimi_proxy, examine_port, examine_start
-from aico.cli.doctor.ledger import examine_ledger, examine_places
-from aico.cli.doctor.sessions import examine_live, examine_reading, examine_sessions
-from aico.cli.doctor.watching import examine_notifications, examine_watching
+from aico.cli.doctor.places import SourcesReport, look_at_places
+from aico.cli.doctor.sources import examine_sources
+from aico.cli.doctor.watching import examine_file_systems, examine_limits, examine_notifications
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.errors import SettingsError
-from aico.core.settings import LoadedSettings, Settings, load_settings
+from aico.core.settings import LoadedSettings, Settings
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source
 
-BLOCKING: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
-    examine_ledger,
-    examine_places,
-    examine_sessions,
-    examine_live,
+OF_SOURCES: tuple[Callable[[SourcesReport, Settings], Iterable[Finding]], ...] = (
+    examine_sources,
+    examine_cline,
     examine_clock,
-    examine_watching,
+    examine_file_systems,
+)
+"""What is said of the places that were looked at."""
+WATCHING: tuple[Callable[[SourcesReport, Settings], AsyncIterator[Finding]], ...] = (examine_notifications,)
+OF_MACHINE: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
+    examine_limits,
     examine_database,
     examine_port,
     examine_start,
 )
-"""What is looked at, in the order of the report; these block for a moment each."""
-WAITING: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
-    examine_reading,
-    examine_notifications,
-    examine_instance,
-    examine_kimi_proxy,
-)
+"""What is looked at besides; these block for a moment each."""
+OF_OTHERS: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (examine_instance, examine_kimi_proxy)
 """What answers when it likes."""
+_SUBJECT_WIDTH = 13
+_CODES = {Verdict.OK: EXIT_OK, Verdict.WARN: EXIT_DEGRADED, Verdict.FAIL: EXIT_FAILED}
 
 
 def examine(options: argparse.Namespace) -> int:
-    """Print the findings; exit with 1 when one of them is a FAIL, such as settings that cannot be."""
+    """Print the findings; exit with 1 when one of them is a FAIL, such as settings that cannot be, and 3 for a WARN."""
     try:
-        loaded = load_settings(flags_of(options))
+        loaded = load(options)
     except SettingsError as error:
         findings = [fail("settings", f"{error} Nothing else can be looked at before it is corrected")]
     else:
@@ -53,19 +57,29 @@ def examine(options: argparse.Namespace) -> int:
     if options.json:
         say(json.dumps([asdict(finding) for finding in findings]))
     else:
-        say(*(_line(finding) for finding in findings))
-    return EXIT_FAILED if any(finding.verdict is Verdict.FAIL for finding in findings) else EXIT_OK
+        width = max(_SUBJECT_WIDTH, *(len(finding.subject) for finding in findings))
+        say(*(_line(finding, width) for finding in findings))
+    return _CODES[worst_of(findings)]
 
 
-async def collect(loaded: LoadedSettings) -> list[Finding]:
+async def collect(loaded: LoadedSettings, sources: Sequence[Source] = SOURCES) -> list[Finding]:
     """Return everything that was found, in the order of the report."""
     settings = loaded.settings
+    report = await look_at_places(settings, sources)
     found = await asyncio.to_thread(
-        lambda: [*examine_configuration(loaded), *(one for look in BLOCKING for one in look(settings))]
+        lambda: [*examine_configuration(loaded), *(one for look in OF_SOURCES for one in look(report, settings))]
     )
-    return [*found, *[one for look in WAITING async for one in look(settings)]]
+    found += [one for look in WATCHING async for one in look(report, settings)]
+    found += await asyncio.to_thread(lambda: [one for look in OF_MACHINE for one in look(settings)])
+    return [*found, *[one for look in OF_OTHERS async for one in look(settings)]]
 
 
-def _line(finding: Finding) -> str:
+def worst_of(findings: Iterable[Finding]) -> Verdict:
+    """Return the worst verdict."""
+    verdicts = {finding.verdict for finding in findings}
+    return next((verdict for verdict in (Verdict.FAIL, Verdict.WARN) if verdict in verdicts), Verdict.OK)
+
+
+def _line(finding: Finding, width: int) -> str:
     text = finding.text.replace("`aico ", f"`{command_name()} ")
-    return f"{finding.verdict:<4}  {finding.subject:<13} {text}"
+    return f"{finding.verdict:<4}  {finding.subject:<{width}} {text}"

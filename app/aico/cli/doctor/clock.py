@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aico.cli.doctor.finding import Finding, ok, warn
-from aico.core.errors import LedgerError
+from aico.cli.doctor.places import SourcesReport
 from aico.core.settings import Settings
-from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.files.feed import Look
 
 _PROGRAM = Path(__file__)
 """Installed at a moment that the clock has passed."""
@@ -18,20 +18,17 @@ _TOLERANCE_S = 86_400
 _AHEAD_S = 60
 
 
-def examine_clock(settings: Settings) -> Iterator[Finding]:
-    """Compare the clock with the moments at which this program was installed and the ledger was written."""
+def examine_clock(report: SourcesReport, _settings: Settings) -> Iterator[Finding]:
+    """Compare the clock with the moments at which this program was installed and what is read was written."""
     now_s = time.time()
     if now_s < _PROGRAM.stat().st_mtime - _TOLERANCE_S:
         yield warn("clock", "it is behind the day on which this program was installed: set the clock")
         return
-    try:
-        written_s = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes).stat().st_mtime
-    except LedgerError:
-        written_s = now_s
-    if written_s > now_s + _AHEAD_S:
-        ahead = f"{(written_s - now_s) / 3600:.1f} hours"
-        yield warn(
-            "clock", f"the ledger was written {ahead} in the future: set the clock of this machine or of its host"
-        )
+    written = [(place.found.written_ns / 1e9, place) for place in report.list_on() if isinstance(place.found, Look)]
+    newest_s, newest = max(written, key=lambda one: one[0], default=(now_s, None))
+    if newest is not None and newest_s > now_s + _AHEAD_S:
+        ahead = f"{(newest_s - now_s) / 3600:.1f} hours"
+        what = f"the {newest.feed.title} of {newest.choice.source.title} was written {ahead} in the future"
+        yield warn("clock", f"{what}: set the clock of this machine or of its host")
     else:
         yield ok("clock", "agrees with the files")

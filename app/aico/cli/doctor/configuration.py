@@ -23,7 +23,7 @@ def examine_configuration(loaded: LoadedSettings) -> Iterator[Finding]:
         return
     # Whatever could not be read was refused before: what is there is ours to judge.
     from_file = [name for name, origin in loaded.origins.items() if origin == str(config_path(os.environ))]
-    secret = [name for name in from_file if isinstance(getattr(loaded.settings, name), SecretStr)]
+    secret = [name for name in from_file if isinstance(loaded.get_value(name), SecretStr)]
     if secret and mode & 0o077:
         text = f"{path} holds {', '.join(secret)} and has mode {mode:04o}: others can read it. chmod 600"
         yield warn("settings", f"{text} {shlex.quote(str(path))}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aico.cli.box import describe_size
-from aico.cli.doctor.finding import Finding, fail, ok, warn
+from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
 from aico.cli.doctor.mounts import find_file_system, is_remote
 from aico.core.db.migrations import list_revisions
 from aico.core.db.upkeep.backups import BackupFolder
@@ -49,7 +49,7 @@ def _losses(path: Path) -> Iterator[Finding]:
     try:
         daily = BackupFolder(path).list_daily()
     except StorageError as error:
-        yield warn("backups", f"{error} {error.hint}")
+        yield warn("backups", advise(error))
         return
     if daily:
         yield ok("backups", f"{len(daily)}, the newest {daily[0]}")
@@ -73,7 +73,7 @@ def _content(path: Path) -> Iterator[Finding]:
     try:
         found = inspect(path)
     except StorageError as error:
-        yield fail("database", f"{path}: {error} {error.hint}")
+        yield fail("database", f"{path}: {advise(error)}")
         return
     except OSError as error:
         yield fail("database", f"{path} cannot be read: {error.strerror}. See its permissions")

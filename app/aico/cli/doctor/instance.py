@@ -7,11 +7,11 @@ import errno
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aico.cli.doctor.finding import Finding, fail, ok, warn
+from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
 from aico.cli.service import find_supervisor
 from aico.core.errors import ServiceRefusal, ServiceUnreachable, SettingsError, StorageError, SupervisorRefused
 from aico.core.instance_lock import InstanceLock, LockHolder
@@ -42,7 +42,7 @@ def examine_start(_settings: Settings) -> Iterator[Finding]:
     try:
         state = supervisor.find_state()
     except SupervisorRefused as error:
-        yield warn("start", f"{error} {error.hint}")
+        yield warn("start", advise(error))
         return
     if not state.installed:
         yield ok("start", "by hand; `aico service install` has the system start it by itself")
@@ -61,7 +61,7 @@ async def examine_instance(settings: Settings) -> AsyncIterator[Finding]:
     try:
         holder = await asyncio.to_thread(InstanceLock(settings.database_path).find_holder)
     except StorageError as error:
-        yield fail("service", f"{error} {error.hint}")
+        yield fail("service", advise(error))
         return
     if holder is None:
         yield ok("service", "not running; start it with `aico serve`")
@@ -79,7 +79,7 @@ async def examine_kimi_proxy(settings: Settings) -> AsyncIterator[Finding]:
     try:
         client = KimiProxyClient(settings.kimi_proxy_url, settings.kimi_proxy_secret)
     except SettingsError as error:
-        yield fail("kimi proxy", f"{error} {error.hint}")
+        yield fail("kimi proxy", advise(error))
         return
     try:
         answer = await client.probe()
@@ -107,26 +107,22 @@ async def _ask(settings: Settings, holder: LockHolder, url: str) -> Finding:
     token = settings.token.get_secret_value() if settings.token else None
     where = f"runs at {url} (process {holder.pid})"
     try:
-        status = await RunningService(url, token).get_status()
+        sources = await RunningService(url, token).list_sources()
     except ServiceUnreachable:
         return fail("service", f"{where}, but does not answer. Look at its log, or end that process")
     except ServiceRefusal as error:
         return warn("service", f"{where}, but refused to say how it is: {error}")
-    state, reason = _watcher_of(status)
-    if state not in _WELL:
-        return warn("service", f"{where}, {state} ({reason}). `aico status` says since when")
-    if sessions := status.get("sessions"):
-        sessions_state, reason = _watcher_of(sessions)
-        if sessions_state not in _WELL:
-            lacking = f"but the session store is {sessions_state} ({reason})"
-            return warn("service", f"{where}, {state}, {lacking}. `aico status` says what is missing")
-    return ok("service", f"{where}, {state}")
+    states = [_state_of(source) for source in sources if source.get("enabled")]
+    ill = [text for text, is_well in states if not is_well]
+    if ill:
+        return warn("service", f"{where}, but {', '.join(ill)}. `aico status` says since when")
+    return ok("service", f"{where}: {', '.join(text for text, _ in states) or 'nothing is on'}")
 
 
-def _watcher_of(part: object) -> tuple[object, object]:
-    """Return state and reason of the watcher in ``part`` of a status."""
-    watcher = part.get("watcher") if isinstance(part, dict) else None
-    return (watcher.get("state"), watcher.get("reason")) if isinstance(watcher, dict) else (None, None)
+def _state_of(source: Mapping[str, object]) -> tuple[str, bool]:
+    """Return how a source is, in words, and whether that is well."""
+    reason = f" ({source['reason']})" if source.get("reason") else ""
+    return f"{source.get('id')} {source.get('state')}{reason}", source.get("state") in _WELL
 
 
 def _port_of(url: str) -> int | None:

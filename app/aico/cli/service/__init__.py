@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, flags_of
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK
 from aico.cli.database import refuse_unusable
 from aico.cli.service.launchd import Launchd
 from aico.cli.service.plan import Step
@@ -19,10 +19,11 @@ from aico.cli.service.program import Program, make_program
 from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
+from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
-from aico.core.settings import Settings, load_settings
+from aico.core.settings import Settings
 
 
 class Supervisor(Protocol):
@@ -82,7 +83,7 @@ def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
 
     Raises SupervisorRefused, InstanceRunning when the service already runs without the supervisor, SettingsError.
     """
-    loaded = load_settings(flags_of(options))
+    loaded = load(options)
     program = make_program(loaded, os.environ)
     if options.dry_run:
         return _preview(supervisor.plan_install(program))
@@ -99,7 +100,7 @@ def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
     Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them; before
     anything is done, StorageForeign and StorageNewer for data that are not this version's to remove.
     """
-    settings = load_settings(flags_of(options)).settings
+    settings = load(options).settings
     if options.purge:
         refuse_unusable(settings.database_path)
     steps = supervisor.plan_uninstall()

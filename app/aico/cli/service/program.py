@@ -7,6 +7,7 @@ in the caller's environment is refused, one in the configuration file stays ther
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -16,9 +17,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from aico.core.errors import SettingsError
-from aico.core.settings import CONFIG_VARIABLE, ENV_PREFIX, LoadedSettings, config_path, setting_names
+from aico.core.db.choices import list_switches
+from aico.core.errors import SettingsError, StorageError
+from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, Settings, config_path, setting_names, variable_of
+from aico.features.sources.registry import SOURCES
+from aico.services.source_choices import SourceChoices
 
+_log = logging.getLogger(__name__)
 _FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
 """Variables that say where our own files lie; a supervisor's environment often lacks them."""
 
@@ -44,9 +49,6 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
     config = config_path(environment).absolute()
     variables = _variables(loaded, environment, config)
     _refuse_open_secrets(loaded, config)
-    stores = [Path(loaded.settings.ledger_path)]
-    if loaded.settings.cline_sessions:
-        stores.append(Path(loaded.settings.sessions_path))
     # -P: a folder called "aico" in the working directory is not this program.
     program = Program(
         command=(sys.executable, "-P", "-m", "aico", "serve"),
@@ -54,12 +56,29 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
         data_folder=loaded.settings.database_path.parent,
         needs_shared_tmp=any(
             path.is_relative_to(folder)
-            for path in (*stores, loaded.settings.database_path, config, Path(sys.executable), Path(__file__))
+            for path in (
+                *_list_places(loaded.settings),
+                loaded.settings.database_path,
+                config,
+                Path(sys.executable),
+                Path(__file__),
+            )
             for folder in ("/tmp", "/var/tmp")  # noqa: S108  # looked for, not written to
         ),
     )
     _check_text(program)
     return program
+
+
+def _list_places(settings: Settings) -> list[Path]:
+    """Return every place that settings and switches say is read."""
+    choices = SourceChoices(SOURCES, settings)
+    try:
+        choices.switches = list_switches(settings.database_path, choices.machine)
+    except StorageError as error:
+        # The service starts on such a database, too, or says at its start why not.
+        _log.debug("no switches could be read: %s", error)
+    return [Path(place.path) for choice in choices.list_all() if choice.is_on for place in choice.places]
 
 
 def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: Path) -> dict[str, str]:
@@ -69,11 +88,13 @@ def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: P
     for name, origin in loaded.origins.items():
         if origin in {"default", str(config), str(config_path(environment))}:
             continue
-        value: object = getattr(loaded.settings, name)
+        value = loaded.get_value(name)
         if isinstance(value, SecretStr):
             reason = f"is secret and set in this shell only, where the service cannot see it. Write it into {config}"
             raise SettingsError(name, reason)
-        kept[ENV_PREFIX + name.upper()] = ",".join(value) if isinstance(value, tuple) else str(value)
+        if isinstance(value, tuple) and any("," in part for part in value):
+            raise SettingsError(name, f"holds a comma, which parts values in a variable. Write it into {config}")
+        kept[variable_of(name)] = ",".join(value) if isinstance(value, tuple) else str(value)
     return dict(sorted(kept.items()))
 
 

@@ -1,15 +1,19 @@
-"""The user's switches of origins: what is read beyond Cline's ledger. They hold for one machine and one set of places."""
+"""The user's switches of origins. They hold for one machine and one set of places."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 from aico.core.db import schema
 from aico.core.db.database import Database
-from aico.core.db.driver import fetch
 from aico.core.db.statements import put
+from aico.core.db.upkeep.sqlite_files import connect, in_our_words
 
+_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'source_choice'"
+"""Older schemas have no switches."""
 _CHOICES = "SELECT source, origin, root, is_on, changed_at FROM source_choice WHERE machine = ?"
 _PUT = put(schema.SourceChoice, ("source", "origin", "machine", "root"), ("is_on", "changed_at"))
 
@@ -31,10 +35,16 @@ class Switch(NamedTuple):
     """Epoch milliseconds."""
 
 
-async def list_switches(database: Database, machine: str) -> dict[SwitchKey, Switch]:
-    """Return the switches that were set on ``machine``. Raises StorageBusy, StorageError."""
-    async with database.read() as connection:
-        rows = await fetch(connection, _CHOICES, (machine,))
+def list_switches(path: Path, machine: str) -> dict[SwitchKey, Switch]:
+    """Return the switches that were set on ``machine``: none where the database at ``path`` has none yet.
+
+    Nothing is left beside a database that nobody has open. Raises StorageBusy, StorageError. Blocking.
+    """
+    with in_our_words():
+        if not path.exists() or path.stat().st_size == 0:
+            return {}
+    with in_our_words(), closing(connect(path, "ro")) as connection:
+        rows = connection.execute(_CHOICES, (machine,)).fetchall() if connection.execute(_TABLE).fetchone() else []
     return {SwitchKey(source, origin, root): Switch(bool(is_on), at) for source, origin, root, is_on, at in rows}
 
 

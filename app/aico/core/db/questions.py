@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from aico.core.db.keys import json_of
 from aico.core.filters import UsageFilter
@@ -19,6 +19,7 @@ SOURCES = """
         (SELECT MAX(last_ts) FROM session WHERE source = s.id)
     FROM source AS s ORDER BY id
 """
+EXACT_SINCE = "SELECT name, exact_since FROM source ORDER BY id"
 # Look-ups at the ends of the trees of each source.
 SPAN = """
     SELECT (SELECT MIN(f) FROM (SELECT (SELECT MIN(slot) FROM usage_slot WHERE source = s.id) AS f FROM source AS s
@@ -71,22 +72,17 @@ GROUP_COLUMNS = {
     "source": ("source", "(SELECT name FROM source WHERE id = source_id)"),
     "model": ("model", "(SELECT name FROM model WHERE id = model_id)"),
     "session": ("session", "(SELECT key FROM session WHERE id = session_id)"),
-    "project": (
-        "(SELECT project FROM session WHERE id = session)",
-        "IFNULL(project_id, '')",
-    ),
+    "project": ("(SELECT IFNULL(project, '') FROM session WHERE id = session)", "project_id"),
 }
 """By what sums are told apart: the column of the rows, and the name that stands for it."""
+_OF_SESSIONS = {"session", "project"}
+"""Groups that sums over sessions do not know."""
 
 _BY_SESSION = f"SELECT session, {_NAMED} FROM ({{rows}}) GROUP BY session"
 _COST = " + ".join(f"{money}_usd * {NANO}.0 + {money}_nano" for money in ("recorded", "own", "listed"))
 _IS_UNPRICED = f"({_COST}) = 0 AND input + cache_read + cache_write_5m + cache_write_1h + output > 0"
-COUNTS = f"SELECT COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0) FROM ({_BY_SESSION})"
-COUNTS_BY = f"""
-    SELECT {{name}}, COUNT(*), SUM({_IS_UNPRICED}) FROM (
-        SELECT {{by}} AS {{by}}_id, session, {_NAMED} FROM ({{rows}}) GROUP BY {{by}}, session
-    ) GROUP BY {{by}}_id
-"""
+_PRICED = (*TOKENS[:5], *(f"{money}_{unit}" for money in ("recorded", "own", "listed") for unit in ("usd", "nano")))
+_NAMED_PRICED = ", ".join(f"SUM({name}) AS {name}" for name in _PRICED)
 _SESSION_COLUMNS = """
     u.id, (SELECT name FROM source WHERE id = u.source) AS source_name, u.key, u.parent_key, u.label, u.project,
     u.first_ts, u.last_ts, u.seen_at, (SELECT name FROM model WHERE id = u.model) AS model_name, u.state
@@ -102,13 +98,25 @@ WHOLE = f"""
     SELECT session, {_SUMMED} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
 """
 _FALLEN = " OR ".join(f"last_{name} < high_{name}" for name in (*TOKENS, "nano"))
-_SILENT = f"COALESCE({', '.join(f'high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
-# Meters are numbered from the weakest on; one that states nothing is weaker than any that does.
+
+
+def _is_silent(table: str) -> str:
+    return f"COALESCE({', '.join(f'{table}.high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
+
+
+# The origin with the greater number is the stronger one; one that states nothing is weaker than any that does.
+_OF_ORIGIN = f"""
+    session IN (SELECT m.session FROM meter AS m WHERE m.origin IN (SELECT id FROM origin WHERE name = ?)
+        AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND (
+            ({_is_silent("m")} AND NOT {_is_silent("n")})
+            OR (n.origin > m.origin AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
+"""
 STATED = f"""
     SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
     FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
-    ORDER BY {_SILENT} DESC, o.id
+    ORDER BY {_is_silent("m")} DESC, o.id
 """
+EVENT_SPAN = "SELECT MIN(ts), MAX(ts) FROM usage_event WHERE session = ?"
 EVENT_COUNT = f"SELECT COUNT(*) FROM usage_event WHERE session = ? AND {_IS_USE}"
 EVENTS = f"""
     SELECT kind, ts, (SELECT name FROM model WHERE id = model), state, unknown, recorded_nano, own_nano, list_nano,
@@ -137,13 +145,56 @@ _SORTS = {
 }
 
 
-def grouped(rows: str, by: Sequence[str]) -> str:
-    """Return the query for sums of ``rows`` told apart ``by`` some of :data:`GROUP_COLUMNS`."""
-    inner = "".join(f"{GROUP_COLUMNS[each][0]} AS {each}_id, " for each in by)
-    names = "".join(f"{GROUP_COLUMNS[each][1]}, " for each in by)
-    key = ", ".join(f"{each}_id" for each in by)
-    summed = f"SELECT {inner}{_NAMED} FROM ({rows}){f' GROUP BY {key}' if by else ''}"  # our own names
-    return f"SELECT {names}{_COLUMNS} FROM ({summed})"  # our own names
+class _Keys(NamedTuple):
+    """What sums are told apart by: as columns of the rows, as numbers that are grouped by, and as names."""
+
+    columns: tuple[str, ...]
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def _keys(by: Sequence[str], *, with_place: bool) -> _Keys:
+    place = ("place",) if with_place else ()
+    return _Keys(
+        (*(["bucket.key AS place"] if with_place else []), *(f"{GROUP_COLUMNS[each][0]} AS {each}_id" for each in by)),
+        (*place, *(f"{each}_id" for each in by)),
+        (*place, *(GROUP_COLUMNS[each][1] for each in by)),
+    )
+
+
+def _sums(rows: str, keys: _Keys) -> str:
+    """Return the query for names and sums."""
+    summed = f"SELECT {', '.join([*keys.columns, _NAMED])} FROM {rows}{_group_by(keys.ids)}"
+    return f"SELECT {', '.join([*keys.names, _COLUMNS])} FROM ({summed})"
+
+
+def _counts(rows: str, keys: _Keys) -> str:
+    """Return the query for names, the number of sessions, and that of the unpriced ones."""
+    columns = ", ".join([*keys.columns, "session AS of_session", _NAMED_PRICED])
+    by_session = f"SELECT {columns} FROM {rows}{_group_by((*keys.ids, 'of_session'))}"
+    counts = ", ".join([*keys.ids, "COUNT(*) AS sessions", f"IFNULL(SUM({_IS_UNPRICED}), 0) AS unpriced"])
+    counted = f"SELECT {counts} FROM ({by_session}){_group_by(keys.ids)}"
+    return f"SELECT {', '.join([*keys.names, 'sessions', 'unpriced'])} FROM ({counted})"
+
+
+def _group_by(ids: Sequence[str]) -> str:
+    return f" GROUP BY {', '.join(ids)}" if ids else ""
+
+
+def grouped(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for names and sums of ``wanted`` told apart ``by`` some of :data:`GROUP_COLUMNS`."""
+    rows, values = session_rows(wanted) if _knows_sessions(wanted, by) else slot_rows(wanted)
+    return _sums(f"({rows})", _keys(by, with_place=False)), values
+
+
+def counted(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for names and numbers of sessions, told apart likewise."""
+    rows, values = session_rows(wanted)
+    return _counts(f"({rows})", _keys(by, with_place=False)), values
+
+
+def _knows_sessions(wanted: UsageFilter, by: Sequence[str]) -> bool:
+    return wanted.names_sessions or not _OF_SESSIONS.isdisjoint(by)
 
 
 def session_page(rows: str, sort: str, *, descending: bool) -> str:
@@ -158,7 +209,7 @@ def session_page(rows: str, sort: str, *, descending: bool) -> str:
         SELECT {first} FROM spent
         UNION ALL SELECT * FROM (
             SELECT {_SESSION_COLUMNS}, {spent} FROM spent CROSS JOIN session AS u ON u.id = spent.session
-            ORDER BY {_SORTS[sort]} {direction}, u.id {direction} LIMIT ? OFFSET ?
+            ORDER BY {_SORTS[sort]} {direction}, u.key {direction}, u.id {direction} LIMIT ? OFFSET ?
         )
     """  # our own names
 
@@ -195,24 +246,32 @@ def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
     return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
 
 
-def buckets(wanted: UsageFilter, by: str | None) -> tuple[str, Values]:
-    """Return the query for the sums of stretches of slots, given as a JSON array of pairs, and its further values."""
-    key, name = ("0", "''") if by is None else GROUP_COLUMNS[by]
-    if wanted.names_sessions:
-        where, values = _where(wanted, "ts", None, None)
-        rows = f"SELECT source, model, ts / {SLOT_MS} AS slot, {EVENT_AS_SUMS} FROM usage_event WHERE {where}"
+_IN_BUCKET = "slot >= json_extract(bucket.value, '$[0]') AND slot < json_extract(bucket.value, '$[1]')"
+
+
+def buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for place, names and sums of stretches of slots, and its values after the first.
+
+    The first value is a JSON array of pairs: first slot and end.
+    """
+    if _knows_sessions(wanted, by):
+        rows, values = _timed_events(wanted)
     else:
         where, values = _where(wanted, "slot", None, None)
         rows = f"SELECT source, model, slot, {_COLUMNS} FROM usage_slot WHERE {where}"
-    inside = "slot >= json_extract(bucket.value, '$[0]') AND slot < json_extract(bucket.value, '$[1]')"
-    alias = f"{by}_id" if by else "all_id"
+    return _sums(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_IN_BUCKET}", _keys(by, with_place=True)), values
+
+
+def counted_buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for place, names and numbers of sessions likewise: days of a zone are no days of the sums."""
+    rows, values = _timed_events(wanted)
+    return _counts(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_IN_BUCKET}", _keys(by, with_place=True)), values
+
+
+def _timed_events(wanted: UsageFilter) -> tuple[str, Values]:
+    where, values = _where(wanted, "ts", None, None)
     return (
-        f"""
-        SELECT place, {name}, {_COLUMNS} FROM (
-            SELECT bucket.key AS place, {key} AS {alias}, {_NAMED}
-            FROM json_each(?) AS bucket CROSS JOIN ({rows}) ON {inside} GROUP BY bucket.key, {alias}
-        )
-        """,  # our own names
+        f"SELECT source, session, model, ts / {SLOT_MS} AS slot, {EVENT_AS_SUMS} FROM usage_event WHERE {where}",
         values,
     )
 
@@ -250,9 +309,10 @@ def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None)
             "lower(?))) OR model IN (SELECT id FROM model WHERE instr(lower(name), lower(?))))"
         )
         values += [wanted.text] * 3
+    if wanted.session is not None:
+        conditions.append("session = ?")
+        values.append(wanted.session)
     if wanted.origin is not None:
-        of_origin = "SELECT session FROM meter WHERE origin IN (SELECT id FROM origin WHERE name"
-        conditions.append(f"session IN ({of_origin} = ?))")
-        conditions.append(f"session NOT IN ({of_origin} IN (SELECT value FROM json_each(?))) AND NOT {_SILENT})")
-        values += [wanted.origin, json_of(wanted.stronger)]
+        conditions.append(_OF_ORIGIN)
+        values.append(wanted.origin)
     return " AND ".join(conditions) or "TRUE", tuple(values)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +16,13 @@ from aico.core.db import questions as sql
 from aico.core.db.counters import COUNTERS, counters_of
 from aico.core.db.database import Database
 from aico.core.db.driver import fetch
+from aico.core.db.import_runs import list_last_runs
 from aico.core.db.keys import json_of
+from aico.core.db.schema import ImportRun
 from aico.core.filters import UsageFilter
+from aico.core.receipts import ImportReceipt
 from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums
-from aico.core.usage import RequestState, SessionState, Tokens
+from aico.core.usage import RequestState, SessionState, Tokens, Trigger
 
 
 class Sort(StrEnum):
@@ -44,6 +48,7 @@ class Group(StrEnum):
     MODEL = "model"
     SESSION = "session"
     PROJECT = "project"
+    """Empty where no project is stored."""
 
 
 class Span(NamedTuple):
@@ -151,6 +156,15 @@ class UsageSnapshot:
         """Return what is stored of each source that was ever read."""
         return [StoredSource(*row) for row in await fetch(self._connection, sql.SOURCES)]
 
+    async def list_exact_since(self) -> dict[str, int | None]:
+        """Return, by source, from when on usage was seen as it happened; None before the end of the first reading."""
+        return {name: since for name, since in await fetch(self._connection, sql.EXACT_SINCE)}  # noqa: C416
+
+    async def find_last_receipt(self, source: str) -> ImportReceipt | None:
+        """Return what the last recorded reading of a source came to, by whatever process; None before the first."""
+        runs = [_receipt_of(run) for run in await list_last_runs(self._connection, source)]
+        return reduce(ImportReceipt.plus, runs) if runs else None
+
     async def find_span(self, wanted: UsageFilter, credible: int) -> Span | None:
         """Return where the events of its sources lie, or None; ``credible`` as of :func:`latest_credible`."""
         where, values = sql.of_sources(wanted)
@@ -160,41 +174,50 @@ class UsageSnapshot:
 
     async def get_sums(self, wanted: UsageFilter) -> Sums:
         """Return the sum of the events inside ``wanted``."""
-        return Sums.total((await self.list_sums(wanted, ())).values())
+        return (await self.list_sums(wanted, ()))[()]
 
     async def list_sums(self, wanted: UsageFilter, by: Sequence[Group]) -> dict[tuple[str, ...], Sums]:
-        """Return the sums of the events inside ``wanted`` by what ``by`` names, in its order."""
-        knows_sessions = wanted.names_sessions or bool({Group.SESSION, Group.PROJECT} & set(by))
-        rows, values = sql.session_rows(wanted) if knows_sessions else sql.slot_rows(wanted)
-        statement = sql.grouped(rows, by)
-        width = len(by)
+        """Return the sums of the events inside ``wanted`` by the names of what ``by`` says, in its order.
+
+        Two sources may call a session the same: who tells sessions apart tells sources apart, too. Without ``by`` there
+        is one sum, under ``()``.
+        """
+        statement, values = sql.grouped(wanted, by)
         found = await fetch(self._connection, statement, values)
-        return {tuple(row[:width]): Sums.of(row[width:]) for row in found}
+        return {tuple(row[: len(by)]): Sums.of(row[len(by) :]) for row in found}
 
     async def count_sessions(self, wanted: UsageFilter) -> SessionCounts:
         """Return how many distinct sessions have an event inside ``wanted``."""
-        rows, values = sql.session_rows(wanted)
-        [counts] = await fetch(self._connection, sql.COUNTS.format(rows=rows), values)
-        return SessionCounts(*counts)
+        return (await self.count_by(wanted, ()))[()]
 
-    async def count_by(self, wanted: UsageFilter, by: Group) -> dict[str, SessionCounts]:
-        """Return the same by source or model; a session may count for several."""
-        rows, values = sql.session_rows(wanted)
-        statement = sql.COUNTS_BY.format(rows=rows, by=sql.GROUP_COLUMNS[by][0], name=sql.GROUP_COLUMNS[by][1])
-        return {name: SessionCounts(*counts) for name, *counts in await fetch(self._connection, statement, values)}
+    async def count_by(self, wanted: UsageFilter, by: Sequence[Group]) -> dict[tuple[str, ...], SessionCounts]:
+        """Return the same by names, like the sums; a session may count for several."""
+        statement, values = sql.counted(wanted, by)
+        found = await fetch(self._connection, statement, values)
+        return {tuple(row[: len(by)]): SessionCounts(*row[len(by) :]) for row in found}
 
     async def list_bucket_sums(
-        self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Group | None = None
-    ) -> list[dict[str, Sums]]:
+        self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
+    ) -> list[dict[tuple[str, ...], Sums]]:
         """Return the sums between each of ``starts`` (ascending slots) and the next, the last one up to ``end``.
 
-        By source or model, or under ``''`` altogether.
+        Each bucket holds sums by names, like :meth:`list_sums`; what had no event is not in it. ``starts`` and ``end``
+        take the place of the time in ``wanted``.
         """
         statement, values = sql.buckets(wanted, by)
-        stretches = json_of(zip(starts, [*starts[1:], end], strict=True))
-        buckets: list[dict[str, Sums]] = [{} for _ in starts]
-        for place, name, *columns in await fetch(self._connection, statement, (stretches, *values)):
-            buckets[place][name] = Sums.of(columns)
+        buckets: list[dict[tuple[str, ...], Sums]] = [{} for _ in starts]
+        for place, *row in await fetch(self._connection, statement, (_stretches(starts, end), *values)):
+            buckets[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
+        return buckets
+
+    async def count_bucket_sessions(
+        self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
+    ) -> list[dict[tuple[str, ...], SessionCounts]]:
+        """Return how many distinct sessions have an event in each of the same buckets."""
+        statement, values = sql.counted_buckets(wanted, by)
+        buckets: list[dict[tuple[str, ...], SessionCounts]] = [{} for _ in starts]
+        for place, *row in await fetch(self._connection, statement, (_stretches(starts, end), *values)):
+            buckets[place][tuple(row[: len(by)])] = SessionCounts(*row[len(by) :])
         return buckets
 
     async def list_sessions(
@@ -208,10 +231,12 @@ class UsageSnapshot:
         counts = SessionCounts(first[0], first[1])
         return await self._complete(page), counts, Sums.of(first[2 : 2 + len(SUM_COLUMNS)])
 
-    async def iterate_sessions(self, wanted: UsageFilter, size: int) -> AsyncIterator[list[StoredSession]]:
-        """Yield the sessions inside ``wanted`` in pages of ``size``, newest first, from one query."""
+    async def iterate_sessions(
+        self, wanted: UsageFilter, size: int, sort: Sort = Sort.LAST, *, descending: bool = True
+    ) -> AsyncIterator[list[StoredSession]]:
+        """Yield the sessions inside ``wanted`` in pages of ``size``, from one query."""
         rows, values = sql.session_rows(wanted)
-        statement = sql.session_page(rows, Sort.LAST.value, descending=True)
+        statement = sql.session_page(rows, sort.value, descending=descending)
         found = (await fetch(self._connection, statement, (*values, -1, 0)))[1:]
         for start in range(0, len(found), size):
             yield await self._complete([_session_of(row) for row in found[start : start + size]])
@@ -225,6 +250,11 @@ class UsageSnapshot:
     async def list_children(self, source: str, key: str) -> list[str]:
         """Return the keys of the sessions that ``key`` started."""
         return [str(child) for (child,) in await fetch(self._connection, sql.CHILDREN, (source, key))]
+
+    async def find_event_span(self, session: int) -> tuple[int, int] | None:
+        """Return the moments of the first and the last event of a session; None if it has none."""
+        [(first, last)] = await fetch(self._connection, sql.EVENT_SPAN, (session,))
+        return None if first is None else (first, last)
 
     async def list_events(self, session: int, *, limit: int, offset: int) -> tuple[list[StoredEvent], int]:
         """Return a page of a session's events, newest first, and how many there are."""
@@ -269,6 +299,10 @@ class UsageSnapshot:
             # The last one counts: rows come weakest first.
             stated[row[0]] = row
         return [_with(session, totals, stated) for session in page]
+
+
+def _stretches(starts: Sequence[int], end: int) -> str:
+    return json_of(zip(starts, [*starts[1:], end], strict=True))
 
 
 def _session_of(row: sqlite3.Row) -> StoredSession:
@@ -323,6 +357,23 @@ def _replace(
         stated_nano,
         has_fallen,
         unknown,
+    )
+
+
+def _receipt_of(run: ImportRun) -> ImportReceipt:
+    return ImportReceipt(
+        source=run.source,
+        origin=run.origin,
+        trigger=Trigger(run.trigger),
+        finished_at_ms=run.finished_at,
+        duration_ms=run.duration_ms,
+        added_count=run.added_count,
+        updated_count=run.updated_count,
+        skipped_count=run.skipped_count,
+        error_count=run.error_count,
+        partial_count=run.partial_count,
+        remaining_count=run.remaining_count,
+        revision=run.revision or 0,
     )
 
 

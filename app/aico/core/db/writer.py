@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
-from aico.core.db import cline_rows, import_runs, schema
+from aico.core.db import cline_rows, first_readings, import_runs, schema
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
+from aico.core.db.first_readings import FirstReadings
 from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
+from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
 from aico.core.usage import (
+    DAY_SLOTS,
     REJECTIONS_SHOWN,
+    SLOT_MS,
     TOKENS,
     UNKNOWN_MODEL,
     GapReading,
@@ -28,6 +32,7 @@ from aico.core.usage import (
     RequestState,
     SessionState,
     Tokens,
+    Trigger,
     UsageEvent,
 )
 
@@ -63,9 +68,10 @@ _SESSIONS_BY_ID = f"""
 _METERS = f"""
     SELECT session, origin, {", ".join(_METER)} FROM meter WHERE session IN (SELECT value FROM json_each(?))
 """  # noqa: S608  # our own names
+# Not by source as well: then SQLite would go through all days of the source, by the primary key.
 _BOOKED = f"""
     SELECT session, {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM usage_session_day
-    WHERE source = ? AND session IN (SELECT value FROM json_each(?)) GROUP BY session
+    WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
 """  # noqa: S608  # our own names
 _EVENTS = f"""
     SELECT e.id, {", ".join(f"e.{name}" for name in _EVENT)} FROM json_each(?) AS wanted CROSS JOIN usage_event AS e
@@ -89,6 +95,17 @@ _PUT_GAP = put(schema.Gap, ("session", "model", "kind"), ("requests", *TOKENS))
 _ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
 _ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
 _ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
+_DROP_SLOT = f"""
+    DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?4 AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE source = ?1 AND ts >= ?2 * {SLOT_MS} AND ts < (?2 + 1) * {SLOT_MS}
+        AND model = ?4)
+"""  # noqa: S608  # our own names
+_DROP_DAY = f"""
+    DELETE FROM usage_session_day WHERE source = ?1 AND day = ?2 / {DAY_SLOTS} AND session = ?3 AND model = ?4
+    AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
+"""  # noqa: S608  # our own names
+_SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
 _CHECKPOINT = "SELECT position FROM checkpoint WHERE source = ? AND place = ? AND epoch = ?"
 
 
@@ -179,6 +196,24 @@ class UsageWriter:
         self._names = known
         return result
 
+    async def set_label(self, source: str, session: str, label: str | None) -> UsageCommitted | None:
+        """Give a session the user's own name, or take it away; return the fact to publish, None if nothing changed.
+
+        Raises SessionUnknown, StorageBusy or StorageError with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> UsageCommitted | None:
+            nonlocal known
+            known = _know(connection, names)
+            batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
+            return _Transaction(connection, known, batch, self._now_ms).set_label(session, label)
+
+        committed = await self._database.write(write)
+        self._names = known
+        return committed
+
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     epoch, revision = _read_position(connection)
@@ -222,14 +257,18 @@ class _Transaction:
         records = self._remembered(source, batch.records)
         by_key = self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
+        first = FirstReadings(first_readings.choose(records, by_key), names.next_session_id, self._now_ms)
         books = Books(
             origin=origin,
             now_ms=self._now_ms,
             model_id=self._model,
             sessions=by_key,
-            next_session_id=names.next_session_id,
+            next_session_id=names.next_session_id + len(first),
         )
         readings = [record for record in records if isinstance(record, MeterReading)]
+        if first:
+            self._store_first(first, source, origin, meter)
+            readings = [reading for reading in readings if reading.session in by_key]
         if readings:
             self._take_readings(books, source, meter, stronger, readings)
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
@@ -237,27 +276,51 @@ class _Transaction:
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         fresh = [session for session in books.sessions.values() if session.is_touched]
         forgotten_count = len(batch.records) - len(records)
-        receipt = self._receipt(books, forgotten_count)
+        receipt = self._receipt(books, forgotten_count, len(first))
         # Also when nothing else is: what is known of the database outlives this transaction.
-        _many(self._connection, insert(schema.Model, ("id", "name")), self._new_models)
+        self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
-        if not (fresh or gaps):
+        if not (fresh or gaps or first):
             count, latest = self._count(source)
             return self._ended(replace(receipt, latest_ts=latest, revision=names.revision)), None
         self._store(books, source, meter, gaps)
         if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
-        count, latest = self._recount(source, fresh)
+        new_count = len(first) + sum(session.is_new for session in fresh)
+        count, latest = self._recount(source, new_count)
         revision = names.revision = self._advance()
         receipt = replace(receipt, latest_ts=latest, revision=revision)
         import_runs.add_run(self._connection, self._ended(receipt), revision, None)
-        names.next_session_id += sum(session.is_new for session in fresh)
-        rows = self._fresh_rows(books, source, meter, fresh)
+        names.next_session_id += new_count
+        rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
+        if first:
+            rows += first.fresh_rows(FRESH_ROWS_MAX, batch.source, batch.meter, is_joint=batch.is_joint)
+            rows.sort(key=_last_ts, reverse=True)
         committed = UsageCommitted(
-            self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
+            self._ended(receipt),
+            names.epoch,
+            count,
+            tuple(rows[:FRESH_ROWS_MAX]),
+            rows_truncated=len(fresh) + len(first) > FRESH_ROWS_MAX,
         )
         return committed.receipt, committed
+
+    def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
+        """See :meth:`UsageWriter.set_label`."""
+        source = self._names.sources.get(self._batch.source)
+        session = None if source is None else self._load_sessions(source, [key]).get(key)
+        if source is None or session is None:
+            raise SessionUnknown
+        if session.label == label:
+            return None
+        _ask(self._connection, _SET_LABEL, (label, session.id))
+        session.label = label
+        count, latest = self._count(source)
+        revision = self._names.revision = self._advance()
+        receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
+        rows = self._fresh_rows([session], {}, {})
+        return UsageCommitted(self._ended(receipt), self._names.epoch, count, tuple(rows), rows_truncated=False)
 
     # Names
 
@@ -322,9 +385,9 @@ class _Transaction:
             found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint))
         return found
 
-    def _load_sums(self, source: int, sessions: Iterable[int]) -> dict[int, Sums]:
+    def _load_sums(self, sessions: Iterable[int]) -> dict[int, Sums]:
         """Return what sessions have spent altogether."""
-        rows = _ask(self._connection, _BOOKED, (source, json_of(sessions)))
+        rows = _ask(self._connection, _BOOKED, (json_of(sessions),))
         return {session: Sums.of(columns) for session, *columns in rows}
 
     def _load_events(self, books: Books, source: int, kind: EventKind, keys: Sequence[tuple[int, int]]) -> None:
@@ -342,7 +405,7 @@ class _Transaction:
         known = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
-        booked = self._load_sums(source, first) if first else {}
+        booked = self._load_sums(first) if first else {}
         growths: list[Growth] = []
         for reading in readings:
             session = books.sessions.get(reading.session)
@@ -422,6 +485,26 @@ class _Transaction:
 
     # Storing
 
+    def _store_models(self) -> None:
+        if self._new_models:
+            _many(self._connection, insert(schema.Model, ("id", "name")), self._new_models)
+            self._new_models = []
+
+    def _store_first(self, first: FirstReadings, source: int, origin: int, meter: int) -> None:
+        for name in first.models():
+            self._model(name)
+        self._store_models()
+        batch = self._batch
+        first.store(
+            self._connection,
+            self._names.models,
+            source,
+            origin,
+            meter,
+            is_joint=batch.is_joint,
+            has_task_rows=batch.has_task_rows,
+        )
+
     def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
         connection, sessions = self._connection, books.sessions.values()
         _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
@@ -451,6 +534,10 @@ class _Transaction:
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
+        # A sum over no event at all would count a session where it spent nothing.
+        vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
+        _many(connection, _DROP_SLOT, vacated)
+        _many(connection, _DROP_DAY, vacated)
 
     def _open(self, source: int) -> None:
         """Note the end of the first reading: from then on usage is seen as it happens."""
@@ -472,13 +559,13 @@ class _Transaction:
 
     # Telling
 
-    def _receipt(self, books: Books, forgotten_count: int) -> ImportReceipt:
+    def _receipt(self, books: Books, forgotten_count: int, first_count: int) -> ImportReceipt:
         batch, counts = self._batch, self._batch.counts
         return ImportReceipt(
             source=batch.source,
             origin=batch.origin,
             trigger=counts.trigger,
-            added_count=books.added_count,
+            added_count=books.added_count + first_count,
             updated_count=books.updated_count,
             skipped_count=counts.skipped_count + books.skipped_count + forgotten_count,
             error_count=len(counts.rejections),
@@ -499,28 +586,34 @@ class _Transaction:
             known = self._names.session_counts[source] = (count, latest)
         return known
 
-    def _recount(self, source: int, fresh: Sequence[SessionEntry]) -> tuple[int, int | None]:
+    def _recount(self, source: int, new_count: int) -> tuple[int, int | None]:
         """Return how many sessions there are now, and the greatest moment of them."""
         known = self._names.session_counts.get(source)
         if known is None:
             return self._count(source)
-        count = known[0] + sum(session.is_new for session in fresh)
+        count = known[0] + new_count
         # A moment may also go back: then it is asked for, at the end of an index.
         [(latest,)] = _ask(self._connection, _LATEST, (source,))
         self._names.session_counts[source] = (count, latest)
         return count, latest
 
-    def _fresh_rows(self, books: Books, source: int, meter: int, fresh: list[SessionEntry]) -> tuple[FreshSession, ...]:
+    def _fresh_rows(
+        self, fresh: list[SessionEntry], meters: Mapping[int, Meter], readings: Mapping[str, MeterReading]
+    ) -> list[FreshSession]:
+        """Return the newest of ``fresh``; ``meters`` are those of this batch, as are ``readings``."""
         fresh.sort(key=_last_ts, reverse=True)
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
-        totals = self._load_sums(source, old) if old else {}
-        meters = self._load_meters(old) if old else {}
+        totals = self._load_sums(old) if old else {}
+        stored = self._load_meters(old) if old else {}
+        origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []
         for session in shown:
             spent = Sums() if session.spent is None else Sums(tuple(session.spent))
-            own = books.meters.get(session.id)
-            stated = own if own is not None else meters.get(session.id, {}).get(meter)
+            # The last one counts, as everywhere: the weakest was read first, and one that says nothing is weaker still.
+            known = sorted(stored.get(session.id, {}).items(), key=lambda item: (not item[1].is_silent, item[0]))
+            origin, stated = (origins[known[-1][0]], known[-1][1]) if known else ("", meters.get(session.id))
+            reading = readings.get(session.key)
             rows.append(
                 FreshSession(
                     source=self._batch.source,
@@ -532,16 +625,17 @@ class _Transaction:
                     state=SessionState(session.state),
                     label=session.label,
                     seen_at=session.seen_at,
-                    origin=self._batch.origin,
+                    origin=origin or self._batch.meter,
                     stated=None if stated is None else Tokens(*stated.last[:6]),
                     stated_nano=None if stated is None else stated.last[6],
+                    stated_usd=None if stated is None else cline_rows.stated_usd(stated, reading),
                     has_fallen=stated is not None and stated.has_fallen,
                     unknown=() if stated is None else stated.unknown,
                     spent=spent,
                     total=totals.get(session.id, spent),
                 )
             )
-        return tuple(rows)
+        return rows
 
 
 def _read_position(connection: sqlite3.Connection) -> tuple[str, int]:
@@ -622,5 +716,5 @@ def _amounts(sums: Sums) -> tuple[int, ...]:
     return (*sums.vector[: len(TOKENS)], sums.get("recorded"))
 
 
-def _last_ts(session: SessionEntry) -> int:
+def _last_ts(session: SessionEntry | FreshSession) -> int:
     return session.last_ts

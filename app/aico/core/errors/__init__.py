@@ -20,33 +20,43 @@
     │   ├── HeadTooLarge
     │   ├── BodyTooLarge
     │   ├── TooManyConnections
+    │   ├── SourceUnknown
+    │   ├── SourceFixed           the configuration decides, not the switch
+    │   ├── SourceOff             what is not read cannot be imported
+    │   ├── SessionUnknown
     │   ├── RouteNotFound
     │   └── MethodNotAllowed
-    ├── StorageError              the database
-    │   ├── StorageBusy
-    │   ├── StorageAbsent         a command wants to read it before the first start
-    │   ├── StorageForeign        another program's database
-    │   ├── StorageNewer          written by a newer version of this program
-    │   ├── StorageOlder          written by an older one, where a command only reads
-    │   └── BackupUnusable        what is to be restored is no backup
-    └── StoreError                a store of Cline's that is read
-        ├── LedgerError           the one file we read
-        │   ├── LedgerPathRefused not the allowlisted path, or not a plain file
-        │   ├── LedgerNotFound
-        │   ├── LedgerTooLarge
-        │   ├── LedgerFormat      stands still and is no JSON array
-        │   ├── LedgerUnstable    still changing after every attempt
-        │   └── LedgerUnreadable  permission, I/O
-        └── SessionsError         the session store, where it is asked for
-            ├── SessionsPathRefused
-            ├── SessionsNotFound
-            ├── SessionsTooLarge
-            ├── SessionsFormat    another version: a table or column is missing
-            ├── SessionsBusy      never stood still
-            └── SessionsUnreadable
+    ├── SourceError               a place of a tool that is read
+    │   ├── SourcePathRefused     not an allowlisted path, or not a plain file
+    │   ├── SourceNotFound
+    │   ├── SourceTooLarge
+    │   ├── SourceFormat          stands still and is not what the tool is known to write
+    │   ├── SourceUnstable        was written during every attempt
+    │   ├── SourceUnreadable      permission, I/O
+    │   ├── LedgerError           Cline's ledger: each of its errors is one of the six above, too
+    │   │   ├── LedgerPathRefused
+    │   │   ├── LedgerNotFound
+    │   │   ├── LedgerTooLarge
+    │   │   ├── LedgerFormat
+    │   │   ├── LedgerUnstable
+    │   │   └── LedgerUnreadable
+    │   └── SessionsError         Cline's session store: likewise
+    │       ├── SessionsPathRefused
+    │       ├── SessionsNotFound
+    │       ├── SessionsTooLarge
+    │       ├── SessionsFormat
+    │       ├── SessionsBusy
+    │       └── SessionsUnreadable
+    └── StorageError              the database
+        ├── StorageBusy
+        ├── StorageAbsent         a command wants to read it before the first start
+        ├── StorageForeign        another program's database
+        ├── StorageNewer          written by a newer version of this program
+        ├── StorageOlder          written by an older one, where a command only reads
+        └── BackupUnusable        what is to be restored is no backup
 
 Each error takes typed facts, builds its own sentence and carries a stable ``code`` and a ``hint`` that says what to
-do. None ever holds text of the ledger. HTTP statuses live in ``aico.api.errors`` and nowhere else.
+do. None ever holds text of a tool's file. HTTP statuses live in ``aico.api.errors`` and nowhere else.
 """
 
 from __future__ import annotations
@@ -71,11 +81,40 @@ from aico.core.errors.requests import (
     RequestRefused,
     RequestTimeout,
     RouteNotFound,
+    SessionUnknown,
+    SourceFixed,
+    SourceOff,
+    SourceUnknown,
     TokenRequired,
     TooManyConnections,
 )
 from aico.core.errors.root import (
     ObserverError,
+)
+from aico.core.errors.sources import (
+    LedgerError,
+    LedgerFormat,
+    LedgerNotFound,
+    LedgerPathRefused,
+    LedgerTooLarge,
+    LedgerUnreadable,
+    LedgerUnstable,
+    OriginName,
+    SessionsBusy,
+    SessionsError,
+    SessionsFormat,
+    SessionsNotFound,
+    SessionsPathRefused,
+    SessionsTooLarge,
+    SessionsUnreadable,
+    SourceError,
+    SourceErrors,
+    SourceFormat,
+    SourceNotFound,
+    SourcePathRefused,
+    SourceTooLarge,
+    SourceUnreadable,
+    SourceUnstable,
 )
 from aico.core.errors.storage import (
     BackupUnusable,
@@ -85,23 +124,6 @@ from aico.core.errors.storage import (
     StorageForeign,
     StorageNewer,
     StorageOlder,
-)
-from aico.core.errors.stores import (
-    LedgerError,
-    LedgerFormat,
-    LedgerNotFound,
-    LedgerPathRefused,
-    LedgerTooLarge,
-    LedgerUnreadable,
-    LedgerUnstable,
-    SessionsBusy,
-    SessionsError,
-    SessionsFormat,
-    SessionsNotFound,
-    SessionsPathRefused,
-    SessionsTooLarge,
-    SessionsUnreadable,
-    StoreError,
 )
 
 __all__ = [
@@ -119,6 +141,7 @@ __all__ = [
     "LedgerUnstable",
     "MethodNotAllowed",
     "ObserverError",
+    "OriginName",
     "OriginRefused",
     "OutputFailed",
     "PortTaken",
@@ -129,6 +152,7 @@ __all__ = [
     "RouteNotFound",
     "ServiceRefusal",
     "ServiceUnreachable",
+    "SessionUnknown",
     "SessionsBusy",
     "SessionsError",
     "SessionsFormat",
@@ -137,13 +161,23 @@ __all__ = [
     "SessionsTooLarge",
     "SessionsUnreadable",
     "SettingsError",
+    "SourceError",
+    "SourceErrors",
+    "SourceFixed",
+    "SourceFormat",
+    "SourceNotFound",
+    "SourceOff",
+    "SourcePathRefused",
+    "SourceTooLarge",
+    "SourceUnknown",
+    "SourceUnreadable",
+    "SourceUnstable",
     "StorageAbsent",
     "StorageBusy",
     "StorageError",
     "StorageForeign",
     "StorageNewer",
     "StorageOlder",
-    "StoreError",
     "SupervisorRefused",
     "TokenRequired",
     "TooManyConnections",

@@ -108,6 +108,50 @@ class TooManyConnections(RequestRefused):
         super().__init__(f"All {limit} connections are in use.")
 
 
+class SourceUnknown(RequestRefused):
+    """No source, or no origin of a source, has this id."""
+
+    code = "source_unknown"
+    hint = "`GET /api/sources` and `aico sources` list the sources and their origins."
+
+    def __init__(self, name: str) -> None:
+        super().__init__("There is no source or origin of this name.")
+        self.name = name
+
+
+class SourceFixed(RequestRefused):
+    """The configuration decides whether this origin is read, so the switch has no say."""
+
+    code = "source_fixed"
+    hint = "Change or remove the setting that decides it, and start the service anew."
+
+    def __init__(self, name: str, fixed_by: str) -> None:
+        super().__init__(f"Whether {name} is read is decided by {fixed_by}.")
+        self.name = name
+        self.fixed_by = fixed_by
+
+
+class SourceOff(RequestRefused):
+    """Nothing of this source is read, so nothing of it can be imported."""
+
+    code = "source_off"
+    hint = "Switch it on first: on the page, or with `aico sources on NAME`."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not read.")
+        self.name = name
+
+
+class SessionUnknown(RequestRefused):
+    """No session of this id is stored for this source."""
+
+    code = "session_unknown"
+    hint = "`GET /api/sessions` lists the stored sessions."
+
+    def __init__(self) -> None:
+        super().__init__("There is no session of this id.")
+
+
 class RouteNotFound(RequestRefused):
     """No such route."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -29,6 +29,15 @@ class Checkpoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """Bounds that the operator sets for every reader."""
+
+    max_bytes: int
+    read_attempts: int
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one reading of a place says that was not said before."""
 
@@ -37,6 +46,8 @@ class Reading:
     counts: ReadingCounts
     checkpoints: tuple[Checkpoint, ...] = field(default=())
     """Written with the last of the records."""
+    written_ns: int | None = None
+    """When what was read was written, nanoseconds since 1970; None where that is not known."""
     repeats: bool = False
     """True when the bytes were those of the last completed reading."""
 
@@ -70,10 +81,6 @@ class Feed(Protocol):
     @property
     def identity(self) -> Hashable:
         """What ``stat`` said of the last reading that was committed to its end; None before, or when it may be old."""
-
-    @property
-    def last_write_ns(self) -> int | None:
-        """When what was read last was written, nanoseconds since 1970; None where that is not known."""
 
     def look(self) -> Look:
         """Return the metadata of what is there. Raises SourceError. Blocks for a few system calls."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aico.features.files.feed import Feed
+from aico.features.files.feed import ReadLimits as ReadLimits  # noqa: PLC0414 - a part of what a source is
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Surroundings:
     environment: Mapping[str, str]
     configured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Paths that the operator names, by origin; they replace the known ones."""
+    chosen_by: Mapping[str, str] = field(default_factory=dict)
+    """What named them, by origin: a file, a variable, a flag. Where it is not said, a place names its setting."""
 
 
 class Place(NamedTuple):
@@ -31,15 +34,6 @@ class Place(NamedTuple):
     path: str
     chosen_by: str
     """``default``, or the name of the variable or setting."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
-    """Bounds that the operator sets for every reader."""
-
-    max_bytes: int
-    read_attempts: int
-    now_ms: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)

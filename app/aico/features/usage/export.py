@@ -1,4 +1,4 @@
-"""Tasks as CSV, JSON or NDJSON text. Pure: no I/O, no clock, no logging."""
+"""Sessions as CSV, JSON or NDJSON text. Pure: no I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeAlias
 
-from aico.core.domain import Store
-from aico.core.money import usd
-from aico.core.usage_reader import SpentTask
+from aico.core.db.reader import ClineRow, StoredSession
+from aico.core.money import exact_usd, nano_usd
+from aico.core.usage import SessionState
+from aico.features.usage.fields import sum_fields
 
-COLUMNS = (
+Cell: TypeAlias = str | int | Decimal | None
+"""Money is a Decimal: a float would show noise that nobody wrote."""
+
+TASK_COLUMNS = (
     "task_id",
     "ts",
     "last_activity",
@@ -29,7 +34,37 @@ COLUMNS = (
     "spent_total_cost",
     "store",
 )
-"""The first line of the CSV. ``last_activity`` is ``ts`` as ISO 8601 in UTC."""
+"""The first line of a CSV of Cline's tasks. ``last_activity`` is ``ts`` as ISO 8601 in UTC."""
+SESSION_COLUMNS = (
+    "source",
+    "session_id",
+    "label",
+    "project",
+    "model",
+    "parent",
+    "state",
+    "started_at",
+    "last_at",
+    "last_activity",
+    "last_activity_local",
+    "requests",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "recorded_cost_usd",
+    "list_cost_usd",
+    "cost_usd",
+    "unpriced_requests",
+    "unmeasured_requests",
+    "interrupted_requests",
+    "at_least_requests",
+)
+"""The first line of a CSV of sessions. Numbers are what was spent inside the filter; an empty one is unknown."""
+LEDGER = "ledger"
+"""The store of a task whose row does not say where it was read."""
 _FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\ufeff\u200b-\u200f]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 """Where a spreadsheet might see a formula begin: at the start, or behind what may divide cells in its language.
 
@@ -55,26 +90,89 @@ class Dialect(StrEnum):
     """What a French Excel opens by double click: semicolon, decimal comma, UTF-8 with BOM."""
 
 
+class TaskLayout:
+    """Cline's tasks in the columns that their export always had."""
+
+    columns = TASK_COLUMNS
+
+    def rows(self, page: Sequence[StoredSession], rows: Mapping[str, ClineRow]) -> list[list[Cell]]:
+        """Return the cells of ``page``; ``rows`` are Cline's own of the tasks."""
+        return [_task_cells(session, rows.get(session.key)) for session in page]
+
+
+class SessionLayout:
+    """Sessions of any source."""
+
+    columns = SESSION_COLUMNS
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        self._zone = zone
+        """Of the local time; None is the machine's."""
+
+    def rows(self, page: Sequence[StoredSession]) -> list[list[Cell]]:
+        """Return the cells of ``page``."""
+        return [self._cells(session) for session in page]
+
+    def _cells(self, session: StoredSession) -> list[Cell]:
+        fields, moment = sum_fields(session.spent), _moment(session.last_ts)
+        return [
+            session.source,
+            session.key,
+            session.label,
+            session.project,
+            session.model or None,
+            session.parent,
+            None if session.state is SessionState.UNKNOWN else session.state.name.lower(),
+            session.first_ts,
+            session.last_ts,
+            moment.isoformat(timespec="milliseconds"),
+            self._local(moment),
+            fields.requests,
+            fields.input_tokens,
+            fields.cache_read_tokens,
+            fields.cache_write_5m_tokens,
+            fields.cache_write_1h_tokens,
+            fields.output_tokens,
+            fields.reasoning_tokens,
+            _money(fields.recorded_cost_nano),
+            _money(fields.list_cost_nano),
+            _money(fields.cost_nano),
+            fields.unpriced_requests,
+            fields.unmeasured_requests,
+            fields.interrupted_requests,
+            fields.at_least_requests,
+        ]
+
+    def _local(self, moment: datetime) -> str:
+        try:
+            local = moment.astimezone(self._zone)
+        except OverflowError:
+            # East of Greenwich the last hours of the year 9999 lie beyond the calendar.
+            local = moment
+        return local.isoformat(timespec="milliseconds")
+
+
 class ExportWriter:
-    """Turns pages of tasks into pieces of text: :meth:`begin`, any number of :meth:`add`, :meth:`end`."""
+    """Turns pages of rows into pieces of text: :meth:`begin`, any number of :meth:`add`, :meth:`end`."""
 
     def __init__(self, export_format: ExportFormat, dialect: Dialect = Dialect.STANDARD) -> None:
         self._format = export_format
         self._is_french = dialect is Dialect.EXCEL_FR
         self._is_first = True
+        self._columns: tuple[str, ...] = ()
 
-    def begin(self) -> str:
-        """Return what stands before the first task."""
+    def begin(self, columns: Sequence[str]) -> str:
+        """Return what stands before the first row; later rows have these ``columns``."""
+        self._columns = tuple(columns)
         if self._format is ExportFormat.CSV:
-            return ("\ufeff" if self._is_french else "") + self._csv_lines([COLUMNS])
+            return ("\ufeff" if self._is_french else "") + self._csv_lines([columns])
         return "[" if self._format is ExportFormat.JSON else ""
 
-    def add(self, tasks: Sequence[SpentTask], stores: Mapping[str, Store]) -> str:
-        """Return the text of ``tasks``; ``stores`` says where those were read that are not the ledger's."""
-        rows = [_values(task, stores.get(task.usage.task_id, Store.LEDGER)) for task in tasks]
+    def add(self, rows: Sequence[Sequence[Cell]]) -> str:
+        """Return the text of ``rows``."""
         if self._format is ExportFormat.CSV:
             return self._csv_lines([[_guarded(value) for value in row] for row in rows])
-        objects = [json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) for row in rows]
+        objects = [self._json_object(row) for row in rows]
         if self._format is ExportFormat.NDJSON:
             return "".join(f"{text}\n" for text in objects)
         lead = "" if self._is_first else ","
@@ -82,40 +180,56 @@ class ExportWriter:
         return "\n" + f"{lead}" + ",\n".join(objects) if objects else ""
 
     def end(self) -> str:
-        """Return what stands after the last task."""
+        """Return what stands after the last row."""
         return "\n]\n" if self._format is ExportFormat.JSON else ""
 
-    def _csv_lines(self, rows: Sequence[Sequence[str | int | float | None]]) -> str:
+    def _json_object(self, row: Sequence[Cell]) -> str:
+        members = (f'"{name}": {_json_value(value)}' for name, value in zip(self._columns, row, strict=True))
+        return "{" + ", ".join(members) + "}"
+
+    def _csv_lines(self, rows: Sequence[Sequence[Cell]]) -> str:
         text = io.StringIO()
         writer = csv.writer(text, delimiter=";" if self._is_french else ",", lineterminator="\r\n")
-        writer.writerows([[_with_comma(value) for value in row] for row in rows] if self._is_french else rows)
+        writer.writerows([[self._written(value) for value in row] for row in rows])
         return text.getvalue()
 
+    def _written(self, value: Cell) -> str | int | None:
+        """Return a number as a spreadsheet reads it: never with an exponent."""
+        if not isinstance(value, Decimal):
+            return value
+        return f"{value:f}".replace(".", ",") if self._is_french else f"{value:f}"
 
-def _with_comma(value: str | float | None) -> str | int | None:
-    """Return a number as a French spreadsheet reads it: never with an exponent."""
-    return f"{Decimal(repr(value)):f}".replace(".", ",") if isinstance(value, float) else value
 
-
-def _values(task: SpentTask, store: Store) -> list[str | int | float | None]:
-    usage, spent = task.usage, task.spent
-    moment = datetime.fromtimestamp(usage.ts // 1000, UTC).replace(microsecond=usage.ts % 1000 * 1000)
+def _task_cells(session: StoredSession, row: ClineRow | None) -> list[Cell]:
+    spent, whole = session.spent, session.total
     return [
-        usage.task_id,
-        usage.ts,
-        moment.isoformat(timespec="milliseconds"),
-        usage.model_id,
-        usage.tokens_in,
-        usage.tokens_out,
-        usage.total_cost,
-        task.imported_at,
-        spent.tokens_in,
-        spent.tokens_out,
-        usd(spent.cost_nano_usd),
-        store.value,
+        session.key,
+        session.last_ts if row is None else row.ts,
+        _moment(session.last_ts if row is None else row.ts).isoformat(timespec="milliseconds"),
+        (session.model or None) if row is None else row.model_id,
+        whole.get("input") if row is None else row.tokens_in,
+        whole.get("output") if row is None else row.tokens_out,
+        exact_usd(whole.cost_nano if row is None else nano_usd(row.total_cost)),
+        session.seen_at if row is None else row.imported_at,
+        spent.get("input"),
+        spent.get("output"),
+        exact_usd(spent.cost_nano),
+        session.origin or LEDGER,
     ]
 
 
-def _guarded(value: str | float | None) -> str | float | None:
-    """Return ``value`` so that no spreadsheet takes text of the ledger for a formula."""
+def _moment(ts: int) -> datetime:
+    return datetime.fromtimestamp(ts // 1000, UTC).replace(microsecond=ts % 1000 * 1000)
+
+
+def _money(nano: int | None) -> Decimal | None:
+    return None if nano is None else exact_usd(nano)
+
+
+def _json_value(value: Cell) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+
+
+def _guarded(value: Cell) -> Cell:
+    """Return ``value`` so that no spreadsheet takes text of a tool for a formula."""
     return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

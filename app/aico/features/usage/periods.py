@@ -8,8 +8,8 @@ from enum import StrEnum
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aico.core.domain import QUARTER_MS
 from aico.core.errors import RequestInvalid
+from aico.core.usage import SLOT_MS
 
 BUCKETS_MAX = 1_000
 """Buckets of one answer; ``auto`` coarsens to stay below, an explicit size beyond it is refused."""
@@ -20,15 +20,15 @@ _AUTO_COMFORT = 120
 class Bucket(StrEnum):
     """Sizes of a bucket, finest first."""
 
-    QUARTER = "15m"
+    SLOT = "15m"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
 
-_SHORTEST_QUARTERS = {Bucket.QUARTER: 1, Bucket.HOUR: 4, Bucket.DAY: 92, Bucket.WEEK: 668, Bucket.MONTH: 2_684}
-"""No bucket has fewer quarters, except the first and last of a stretch: the clock goes forward by an hour at most."""
+_SHORTEST_SLOTS = {Bucket.SLOT: 1, Bucket.HOUR: 4, Bucket.DAY: 92, Bucket.WEEK: 668, Bucket.MONTH: 2_684}
+"""No bucket has fewer slots, except the first and last of a stretch: the clock goes forward by an hour at most."""
 
 
 def find_zone(name: str) -> ZoneInfo:
@@ -39,25 +39,25 @@ def find_zone(name: str) -> ZoneInfo:
         raise RequestInvalid("tz", "is no time zone of the IANA database") from None
 
 
-def choose_bucket(first_quarter: int, end_quarter: int) -> Bucket:
-    """Return the finest size that gives a readable number of buckets between the two quarters."""
-    quarters = end_quarter - first_quarter
+def choose_bucket(first_slot: int, end_slot: int) -> Bucket:
+    """Return the finest size that gives a readable number of buckets between the two slots."""
+    slots = end_slot - first_slot
     for bucket in Bucket:
-        if quarters / _SHORTEST_QUARTERS[bucket] <= _AUTO_COMFORT:
+        if slots / _SHORTEST_SLOTS[bucket] <= _AUTO_COMFORT:
             return bucket
     return Bucket.MONTH
 
 
-def list_bucket_starts(first_quarter: int, end_quarter: int, bucket: Bucket, zone: ZoneInfo) -> list[int]:
-    """Return the first quarter of each bucket between the two quarters, gapless and ascending.
+def list_bucket_starts(first_slot: int, end_slot: int, bucket: Bucket, zone: ZoneInfo) -> list[int]:
+    """Return the first slot of each bucket between the two slots, gapless and ascending.
 
-    The first bucket begins at ``first_quarter`` itself, the others at local midnights, Mondays, firsts of a month or
+    The first bucket begins at ``first_slot`` itself, the others at local midnights, Mondays, firsts of a month or
     full local hours. Raises RequestInvalid for more than ``BUCKETS_MAX`` of them; any other exception is a bug.
     """
-    if (end_quarter - first_quarter) / _SHORTEST_QUARTERS[bucket] > 2 * BUCKETS_MAX:
+    if (end_slot - first_slot) / _SHORTEST_SLOTS[bucket] > 2 * BUCKETS_MAX:
         raise _too_many()
-    later = islice(_list_later_starts(first_quarter, bucket, zone), BUCKETS_MAX)
-    starts = [first_quarter, *takewhile(lambda start: start < end_quarter, later)]
+    later = islice(_list_later_starts(first_slot, bucket, zone), BUCKETS_MAX)
+    starts = [first_slot, *takewhile(lambda start: start < end_slot, later)]
     if len(starts) > BUCKETS_MAX:
         raise _too_many()
     return starts
@@ -69,16 +69,16 @@ def _too_many() -> RequestInvalid:
     )
 
 
-def _list_later_starts(first_quarter: int, bucket: Bucket, zone: ZoneInfo) -> Iterator[int]:
-    """Yield the natural beginnings after ``first_quarter``, without end."""
-    if bucket is Bucket.QUARTER:
-        quarter = first_quarter
+def _list_later_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo) -> Iterator[int]:
+    """Yield the natural beginnings after ``first_slot``, without end."""
+    if bucket is Bucket.SLOT:
+        slot = first_slot
         while True:
-            quarter += 1
-            yield quarter
+            slot += 1
+            yield slot
     if bucket is Bucket.HOUR:
-        yield from _list_hours(first_quarter, zone)
-    day, latest = _local(first_quarter, zone).date(), first_quarter
+        yield from _list_hours(first_slot, zone)
+    day, latest = _local(first_slot, zone).date(), first_slot
     while True:
         day = _next_day(day, bucket)
         start = _midnight(day, zone)
@@ -88,14 +88,14 @@ def _list_later_starts(first_quarter: int, bucket: Bucket, zone: ZoneInfo) -> It
             latest = start
 
 
-def _list_hours(first_quarter: int, zone: ZoneInfo) -> Iterator[int]:
-    """Yield where the clock strikes, or jumps into, an hour; set by half an hour, one has two quarters or six."""
-    quarter, hour = first_quarter, _local(first_quarter, zone).hour
+def _list_hours(first_slot: int, zone: ZoneInfo) -> Iterator[int]:
+    """Yield where the clock strikes, or jumps into, an hour; set by half an hour, one has two slots or six."""
+    slot, hour = first_slot, _local(first_slot, zone).hour
     while True:
-        quarter += 1
-        moment = _local(quarter, zone)
+        slot += 1
+        moment = _local(slot, zone)
         if moment.minute < 15 or moment.hour != hour:
-            yield quarter
+            yield slot
         hour = moment.hour
 
 
@@ -107,10 +107,10 @@ def _next_day(day: date, bucket: Bucket) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
-def _local(quarter: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(quarter * QUARTER_MS / 1000, UTC).astimezone(zone)
+def _local(slot: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(slot * SLOT_MS / 1000, UTC).astimezone(zone)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:
-    """Return the first quarter of the local ``day``; where the clock skips midnight, the first that exists."""
-    return int(datetime.combine(day, time.min, zone).timestamp() * 1000) // QUARTER_MS
+    """Return the first slot of the local ``day``; where the clock skips midnight, the first that exists."""
+    return int(datetime.combine(day, time.min, zone).timestamp() * 1000) // SLOT_MS

@@ -1,0 +1,23 @@
+"""Every route but those of the page, in the order of the description of the interface."""
+
+from __future__ import annotations
+
+from aico.api import (
+    cline_compat,
+    export_routes,
+    health_routes,
+    session_routes,
+    socket,
+    source_routes,
+    summary_routes,
+)
+
+ROUTERS = (
+    summary_routes.router,
+    session_routes.router,
+    export_routes.router,
+    source_routes.router,
+    cline_compat.router,
+    health_routes.router,
+    socket.router,
+)

@@ -1,0 +1,114 @@
+"""Sources: how they are, their switches, a reading at once, and the status of everything."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Path, Request
+from pydantic import Field, StrictBool, model_validator
+
+from aico.api import problems
+from aico.api.bodies import describe_body, read_body
+from aico.api.deps import Service
+from aico.api.schemas import ProblemOut
+from aico.api.status_schemas import KimiProxyOut, RecoveryOut, SourceImportOut, StatusOut
+from aico.core.receipts import ImportReceipt
+from aico.core.usage import Trigger
+from aico.services.shapes import Schema, SourceReceiptOut
+from aico.services.source_shapes import SourceOut
+from aico.services.status import get_status, list_sources
+
+router = APIRouter(prefix="/api", tags=["sources"])
+_ID_MAX = 64
+_FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration decides it."}}
+_IMPORT: problems.Responses = {
+    400: {"model": ProblemOut, "description": "Something else than plain files in a source's place."},
+    404: {"model": ProblemOut, "description": "There is no such source, or nothing where it should be."},
+    409: {"model": ProblemOut, "description": "The source is not read."},
+    413: {"model": ProblemOut, "description": "A file of the source, or the request body, is too large."},
+    422: {"model": ProblemOut, "description": "A file is not what its tool is known to write; or a malformed body."},
+    500: {"model": ProblemOut, "description": "The database failed."},
+    503: {"model": ProblemOut, "description": "A file is being written or unreadable, or the database is busy."},
+}
+
+
+class SwitchRequest(Schema):
+    """What is to be read of a source: all of it or nothing, or some of its origins."""
+
+    enabled: StrictBool | None = None
+    origins: dict[Annotated[str, Field(max_length=_ID_MAX)], StrictBool] | None = Field(
+        default=None, min_length=1, max_length=20
+    )
+
+    @model_validator(mode="after")
+    def name_one(self) -> Self:
+        """Refuse a request that says both or nothing."""
+        if (self.enabled is None) == (self.origins is None):
+            raise ValueError("must hold either `enabled` or `origins`")
+        return self
+
+
+class ReadRequest(Schema):
+    """What is to be read now: one source, or everything that is switched on."""
+
+    source: str | None = Field(default=None, max_length=_ID_MAX)
+
+
+class ImportOut(Schema):
+    """What a reading came to, by source."""
+
+    receipts: list[SourceReceiptOut]
+    commit_seq: int = Field(description="Number of the last committed change that is contained.")
+
+
+@router.get("/sources", responses=problems.STORAGE)
+async def read_sources(service: Service) -> list[SourceOut]:
+    """Return every known source, found or not."""
+    return [SourceOut.of(each) for each in await list_sources(service)]
+
+
+@router.put(
+    "/sources/{source}",
+    responses=problems.READING | problems.unknown("source") | _FIXED,
+    openapi_extra=describe_body(SwitchRequest, is_required=True),
+)
+async def switch_source(
+    request: Request, service: Service, source: Annotated[str, Path(max_length=_ID_MAX)]
+) -> SourceOut:
+    """Switch a source, or some of its origins, on or off, and return how it is then."""
+    wanted = await read_body(request, SwitchRequest)
+    await service.sources.switch(source, wanted.enabled, wanted.origins)
+    return next(SourceOut.of(each) for each in await list_sources(service) if each.state.id == source)
+
+
+@router.post("/import", responses=_IMPORT, openapi_extra=describe_body(ReadRequest, is_required=False))
+async def import_sources(request: Request, service: Service) -> ImportOut:
+    """Read now what changed before this request; what is left of a first reading goes on behind the answer."""
+    wanted = await read_body(request, ReadRequest)
+    by_source: dict[str, ImportReceipt] = {}
+    for receipt in await service.sources.read(Trigger.REQUEST, wanted.source):
+        known = by_source.get(receipt.source)
+        by_source[receipt.source] = receipt if known is None else known.beside(receipt)
+    receipts = list(by_source.values())
+    return ImportOut(
+        receipts=[SourceReceiptOut.of(receipt) for receipt in receipts],
+        commit_seq=max((receipt.revision for receipt in receipts), default=service.hub.revision),
+    )
+
+
+@router.get("/status", responses=problems.STORAGE)
+async def read_status(service: Service) -> StatusOut:
+    """Return how the service and every source are."""
+    status, kimi = await get_status(service), service.kimi_monitor
+    recovery = await service.database.find_recovery()
+    return StatusOut(
+        latest_ts=status.latest_ts,
+        last_import=None if status.last_receipt is None else SourceImportOut.of(status.last_receipt),
+        sources=[SourceOut.of(each) for each in status.sources],
+        database_id=status.epoch,
+        commit_seq=status.revision,
+        recovery=None if recovery is None else RecoveryOut.of(recovery),
+        kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
+        demo=service.demo,
+        version=service.version,
+    )

@@ -1,0 +1,44 @@
+"""Sums of all sources."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from aico.api import problems
+from aico.api.deps import BucketName, Filter, Service, Zone
+from aico.core.db.reader import Group
+from aico.core.errors import RequestInvalid
+from aico.features.usage.periods import Bucket, find_zone
+from aico.services.queries import DAY
+from aico.services.shapes import SummaryOut
+
+router = APIRouter(prefix="/api", tags=["usage"])
+_BY = (*(group.value for group in Group), DAY)
+_BY_DEFAULT = "source,model"
+
+
+@router.get("/summary", responses=problems.READING | problems.unknown("source"), response_model_exclude_unset=True)
+async def get_usage_summary(
+    service: Service,
+    wanted: Filter,
+    by: Annotated[str, Query(max_length=64, description=f"Any of {', '.join(_BY)}, with commas.")] = _BY_DEFAULT,
+    bucket: BucketName = "auto",
+    tz: Zone = "UTC",
+) -> SummaryOut:
+    """Return the sums inside the filter: in total, by groups, and in gapless buckets of local time.
+
+    A group has the fields that `by` names; sessions are told apart by source, too.
+    """
+    zone = find_zone(tz)
+    size = None if bucket == "auto" else Bucket(bucket)
+    summary = await service.queries.get_summary(wanted, size, zone, _groups(by))
+    return SummaryOut.of(summary, tz)
+
+
+def _groups(by: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in (by.strip() or _BY_DEFAULT).split(",")))
+    if not set(names) <= set(_BY):
+        raise RequestInvalid("by", f"must be some of {', '.join(_BY)}, with commas between them")
+    return names

@@ -1,0 +1,164 @@
+"""One look at every place of every known source, and one real reading of each that is on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aico.core.clock import now_ms
+from aico.core.db.choices import list_switches
+from aico.core.errors import SourceError, SourceUnstable, StorageError
+from aico.core.settings import Settings
+from aico.core.usage import GapReading, Record, Trigger
+from aico.features.files.feed import Feed, Look, Reading
+from aico.features.sources.source import Place, Source
+from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
+
+_AHEAD_MS = 86_400_000
+"""Further ahead than this, an entry is not shown in the periods that end now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one reading came to, by counts."""
+
+    read_count: int
+    skipped_count: int
+    refused_count: int
+    partial_count: int
+    ahead_count: int
+    """Of those that were read, how many are dated in the future."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceReport:
+    """What was found at one place of one origin."""
+
+    choice: OriginChoice
+    place: Place
+    feed: Feed
+    found: Look | SourceError
+    """By its metadata."""
+    read: Tally | SourceError | None
+    """By a reading; None where it was not read: it is off, or was refused before."""
+
+    @property
+    def source_id(self) -> str:
+        """The source's id."""
+        return self.choice.source.id
+
+    @property
+    def problem(self) -> SourceError | None:
+        """Why it cannot be read, as far as anybody tried; that its tool writes it just now is no problem."""
+        problems = [each for each in (self.found, self.read) if isinstance(each, SourceError)]
+        return next((each for each in problems if not isinstance(each, SourceUnstable)), None)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether nothing is there."""
+        return self.problem is not None and self.problem.is_absent
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it is on, there, and can be read."""
+        return self.choice.is_on and self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesReport:
+    """All places, in the order of the sources, and why the switches could not be read, if so."""
+
+    places: tuple[PlaceReport, ...]
+    problem: StorageError | None
+
+    def list_on(self) -> list[PlaceReport]:
+        """Return the places of the origins that are on."""
+        return [report for report in self.places if report.choice.is_on]
+
+    def of_source(self, source_id: str) -> list[PlaceReport]:
+        """Return the places of one source."""
+        return [report for report in self.places if report.source_id == source_id]
+
+    def find_substitute(self, report: PlaceReport) -> PlaceReport | None:
+        """Return another place of the same source that is on and can be read."""
+        others = (other for other in self.of_source(report.source_id) if other is not report)
+        return next((other for other in others if other.is_well), None)
+
+    def is_missed(self, report: PlaceReport) -> bool:
+        """Return whether an absent place should be there: it was asked for, and nothing else tells what it would.
+
+        Where all tools are read, one that is not on this computer is none.
+        """
+        if self.find_substitute(report) is not None:
+            return False
+        is_one_of_all = report.choice.fixed_by == "enabled_sources" and all(
+            other.is_absent for other in self.of_source(report.source_id)
+        )
+        return not is_one_of_all
+
+
+async def look_at_places(settings: Settings, sources: Sequence[Source]) -> SourcesReport:
+    """Look at every place of ``sources`` and read those that are on, as the service does. Changes nothing."""
+    choices = SourceChoices(sources, settings)
+    problem = None
+    try:
+        choices.switches = await asyncio.to_thread(list_switches, settings.database_path, choices.machine)
+    except StorageError as error:
+        problem = error
+    limits = limits_of(settings, now_ms)
+    opened = [(choice, *pair) for choice in choices.list_all() for pair in open_places(choice, limits)]
+    return SourcesReport(tuple([await _look_at(choice, place, feed) for choice, place, feed in opened]), problem)
+
+
+async def _look_at(choice: OriginChoice, place: Place, feed: Feed) -> PlaceReport:
+    try:
+        found: Look | SourceError = await asyncio.to_thread(feed.look)
+    except SourceError as error:
+        found = error
+    if not choice.is_on or (isinstance(found, SourceError) and not isinstance(found, SourceUnstable)):
+        return PlaceReport(choice, place, feed, found, None)
+    feed.resume(None)
+    try:
+        return PlaceReport(choice, place, feed, found, tally_of(await feed.read(Trigger.CLI), now_ms()))
+    except SourceError as error:
+        # Its trace holds the frames of a reading, and they the file's bytes.
+        return PlaceReport(choice, place, feed, found, error.with_traceback(None))
+
+
+def tally_of(reading: Reading, now: int) -> Tally:
+    """Return the counts of a reading."""
+    counts = reading.counts
+    return Tally(
+        read_count=len(reading.records),
+        skipped_count=counts.skipped_count,
+        refused_count=len(counts.rejections),
+        partial_count=counts.partial_count,
+        ahead_count=sum(_is_ahead(record, now) for record in reading.records),
+    )
+
+
+def _is_ahead(record: Record, now: int) -> bool:
+    moment = None if isinstance(record, GapReading) else record.ts
+    return moment is not None and moment > now + _AHEAD_MS
+
+
+def find_link(path: str) -> tuple[str, str] | None:
+    """Return the first part of ``path`` that is a link, with where it leads; None where no part is one."""
+    parts = [*reversed(Path(path).parents), Path(path)]
+    for part in parts:
+        try:
+            return str(part), os.readlink(part)  # noqa: PTH115  # as text
+        except OSError:
+            continue
+    return None
+
+
+def list_directories(reports: Iterable[PlaceReport]) -> dict[str, list[PlaceReport]]:
+    """Return the watched directories, each with its places."""
+    directories: dict[str, list[PlaceReport]] = {}
+    for report in reports:
+        directories.setdefault(report.feed.directory, []).append(report)
+    return directories

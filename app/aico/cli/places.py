@@ -1,0 +1,61 @@
+"""What is read, and how it is just now, in the words of the box that a person sees at the start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from aico.cli import NEWER_CLINE, command_name
+from aico.cli.box import describe_age, describe_size
+from aico.core.clock import now_ms
+from aico.core.errors import SourceError
+from aico.core.settings import Settings
+from aico.features.files.feed import Feed
+from aico.features.sources.cline import LEDGER
+from aico.features.sources.cline import SOURCE as CLINE
+from aico.features.sources.cline.sessions import SESSIONS
+from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
+
+_WAITING = "not there yet; the service waits for it and begins by itself"
+
+
+def describe_places(choices: SourceChoices, settings: Settings) -> list[tuple[str, str]]:
+    """Return a label and a text for each line: every place that is read, with its size and age or what is wrong."""
+    on = [choice for choice in choices.list_all() if choice.is_on]
+    rows: list[tuple[str, str]] = []
+    absent: list[str] = []
+    for source in dict.fromkeys(choice.source.id for choice in on):
+        own = [choice for choice in on if choice.source.id == source]
+        title = own[0].source.title
+        lines = [line for choice in own for line in _describe(choice, on, settings)]
+        if all(choice.fixed_by == "enabled_sources" for choice in own) and not any(is_there for _, is_there in lines):
+            absent.append(title)  # one of all tools, and not on this computer
+            continue
+        rows += zip((title, *[""] * len(lines)), (text for text, _ in lines), strict=False)
+    if absent:
+        rows.append(("Waiting for", ", ".join(absent)))
+    return rows or [("Sources", f"none is on; `{command_name()} sources on NAME` switches one on")]
+
+
+def _describe(choice: OriginChoice, on: list[OriginChoice], settings: Settings) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of an origin, and whether its place is there."""
+    for place, feed in open_places(choice, limits_of(settings, now_ms)):
+        text, is_there = _look(feed)
+        yield f"{feed.title} {place.path} (chosen by {place.chosen_by})", is_there
+        yield text, is_there
+        if text == _WAITING and choice.origin is LEDGER and not _reads_sessions(on):
+            for line in NEWER_CLINE:
+                yield line.replace("`aico ", f"`{command_name()} "), is_there
+
+
+def _look(feed: Feed) -> tuple[str, bool]:
+    try:
+        look = feed.look()
+    except SourceError as error:
+        return (_WAITING, False) if error.is_absent else (str(error), True)
+    age = describe_age(max(0.0, time.time() - look.written_ns / 1e9))
+    return f"found, {describe_size(look.size_bytes)}, last written {age}", True
+
+
+def _reads_sessions(on: list[OriginChoice]) -> bool:
+    return any(choice.source is CLINE and choice.origin is SESSIONS for choice in on)

@@ -1,0 +1,142 @@
+"""``aico sources``: the tools that can be read, and the switches of them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+
+from aico import __version__
+from aico.cli import EXIT_OK, EXIT_USAGE, command_name
+from aico.cli.box import describe_age, describe_size
+from aico.cli.names import are_known
+from aico.cli.settings import load
+from aico.cli.streams import complain, say
+from aico.core.clock import now_ms
+from aico.core.db.upkeep.inspection import check_present
+from aico.core.errors import InstanceRunning, StorageAbsent, StorageOlder
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings
+from aico.features.sources.registry import KNOWN
+from aico.proxy.running_service import RunningService
+from aico.services.service import ObserverService
+from aico.services.source_shapes import source_fields
+from aico.services.source_states import SourceUsage
+from aico.services.status import list_sources
+
+
+def show_sources(options: argparse.Namespace) -> int:
+    """Switch what is named, by the running service where there is one, then list every known source."""
+    settings = load(options).settings
+    if options.switch and not options.names:
+        complain(f"aico: which one shall be {options.switch}? `{command_name()} sources` lists them")
+        return EXIT_USAGE
+    if not are_known(options.names, KNOWN, with_origins=True):
+        return EXIT_USAGE
+    changes = changes_of(options.names, is_on=options.switch == "on") if options.switch else {}
+    lock = InstanceLock(settings.database_path)
+    running = None
+    if changes:
+        try:
+            lock.acquire()
+        except InstanceRunning as error:
+            running = error
+            if error.url is None:
+                raise
+    else:
+        holder = lock.find_holder()
+        running = InstanceRunning(holder.pid, holder.url) if holder is not None and holder.url is not None else None
+    try:
+        sources = asyncio.run(_ask(running, settings, changes) if running else _look(settings, changes))
+    finally:
+        if changes and running is None:
+            lock.release()
+    if options.json:
+        say(json.dumps(sources))
+    else:
+        say(*(line for source in sources for line in _lines(source, is_running=running is not None)))
+    return EXIT_OK
+
+
+def changes_of(names: Sequence[str], *, is_on: bool) -> dict[str, dict[str, object]]:
+    """Return, by source, the body of ``PUT /api/sources/{id}`` that switches ``names``, such as ``cline.sessions``."""
+    changes: dict[str, dict[str, object]] = {}
+    for name in names:
+        source, _, origin = name.partition(".")
+        if not origin:
+            changes[source] = {"enabled": is_on}  # with all of its origins
+            continue
+        origins = changes.setdefault(source, {"origins": {}}).get("origins")
+        if isinstance(origins, dict):
+            origins[origin] = is_on
+    return changes
+
+
+async def _ask(
+    running: InstanceRunning, settings: Settings, changes: Mapping[str, dict[str, object]]
+) -> list[dict[str, object]]:
+    token = settings.token.get_secret_value() if settings.token else None
+    service = RunningService(str(running.url), token)
+    for source, change in changes.items():
+        await service.switch_source(source, change)
+    return await service.list_sources()
+
+
+async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) -> list[dict[str, object]]:
+    """Switch and look without a service; makes a database only where something is switched."""
+    service = ObserverService(settings, __version__, now_ms)
+    if changes:
+        await service.database.open()
+    try:
+        await service.sources.load()
+        for source, change in changes.items():
+            enabled, origins = change.get("enabled"), change.get("origins")
+            await service.sources.choose(
+                source,
+                enabled if isinstance(enabled, bool) else None,
+                {str(name): bool(is_on) for name, is_on in origins.items()} if isinstance(origins, dict) else None,
+            )
+        return [source_fields(each) for each in await _list(service)]
+    finally:
+        await service.database.close()
+
+
+async def _list(service: ObserverService) -> list[SourceUsage]:
+    """Return how every source is, with what is stored of it if that can be read by this version."""
+    try:
+        await asyncio.to_thread(check_present, service.database.path)
+    except (StorageAbsent, StorageOlder):
+        return [SourceUsage(state) for state in await service.sources.list_states()]
+    return await list_sources(service)
+
+
+def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
+    """Return a source and its origins as lines for a person; how they are watched is known of a running service."""
+    found = source.get("found")
+    lines = [f"{source['id']:<24} {_switch(source)} {source['title']}: {_describe(found)}{_fixed(source)}"]
+    origins = source.get("origins")
+    for origin in origins if isinstance(origins, list) else []:
+        name = f"{source['id']}.{origin['id']}"
+        there = "" if origin["found"] else ", not there"
+        reason = f" ({origin['reason']})" if origin.get("reason") else ""
+        watched = f", {origin['state']}{reason}" if is_running and origin["enabled"] else ""
+        fixed = "" if source.get("fixed_by") else _fixed(origin)
+        lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}")
+    return lines
+
+
+def _switch(part: Mapping[str, object]) -> str:
+    return f"{'on' if part['enabled'] else 'off':<4}"
+
+
+def _fixed(part: Mapping[str, object]) -> str:
+    return f", fixed by {part['fixed_by']}" if part.get("fixed_by") else ""
+
+
+def _describe(found: object) -> str:
+    if not isinstance(found, dict):
+        return "not found on this computer"
+    age_s = max(0.0, now_ms() / 1000 - found["last_written_at"] / 1000)
+    files = "1 file" if found["files"] == 1 else f"{found['files']} files"
+    return f"{files}, {describe_size(found['bytes'])}, last written {describe_age(age_s)}"

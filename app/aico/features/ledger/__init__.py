@@ -1,1 +1,0 @@
-"""Cline's ledger, from the allowlisted path to the domain values."""

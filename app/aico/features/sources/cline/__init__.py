@@ -1,0 +1,47 @@
+"""Cline: the ledger of its older editions, the session store of newer ones, and the events of its hub."""
+
+from __future__ import annotations
+
+from aico.core.errors import (
+    LedgerError,
+    LedgerFormat,
+    LedgerNotFound,
+    LedgerPathRefused,
+    LedgerTooLarge,
+    LedgerUnreadable,
+    LedgerUnstable,
+    SourceErrors,
+)
+from aico.core.settings import LEDGER_NAME
+from aico.features.files.whole_file import WholeFile
+from aico.features.sources.cline.hub import HUB
+from aico.features.sources.cline.ledger import LedgerParser
+from aico.features.sources.cline.places import choose_ledgers
+from aico.features.sources.cline.sessions import SESSIONS
+from aico.features.sources.source import Origin, Source
+
+_PARSER = LedgerParser()
+
+LEDGER = Origin(
+    id="ledger",
+    title="ledger",
+    places=choose_ledgers,
+    open=WholeFile(
+        SourceErrors(
+            LedgerError.default_name,
+            path_refused=LedgerPathRefused,
+            not_found=LedgerNotFound,
+            too_large=LedgerTooLarge,
+            format=LedgerFormat,
+            unstable=LedgerUnstable,
+            unreadable=LedgerUnreadable,
+        ),
+        (LEDGER_NAME,),
+        _PARSER.parse,
+        _PARSER,
+    ).open,
+    is_on_by_default=True,
+    privacy="every first prompt and the paths of folders",
+)
+
+SOURCE = Source(id="cline", title="Cline", origins=(LEDGER, SESSIONS, HUB), has_task_rows=True)

@@ -1,0 +1,32 @@
+"""The user's own names of sessions: written, and told to every page."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from aico.core.db.writer import UsageWriter
+from aico.services import messages
+from aico.services.hub import Hub
+
+LABEL_MAX = 200
+"""Characters of a label."""
+_REFUSED = {"Cc", "Cs", "Zl", "Zp"}
+"""Control characters, halves of a character, and what ends a line."""
+
+
+def clean_label(text: str | None) -> str | None:
+    """Return ``text`` as a label, without blanks around it; None for a blank one. Raises ValueError with the reason."""
+    label = (text or "").strip()
+    if len(label) > LABEL_MAX:
+        raise ValueError(f"must have at most {LABEL_MAX} characters")
+    if any(unicodedata.category(character) in _REFUSED for character in label):
+        raise ValueError("must not hold control characters")
+    return label or None
+
+
+async def set_label(writer: UsageWriter, hub: Hub, source: str, session: str, label: str | None) -> None:
+    """Name a session, or take its name away, and tell it. Raises SessionUnknown, StorageBusy, StorageError."""
+    committed = await writer.set_label(source, session, label)
+    if committed is not None:
+        # Nothing is awaited in between: revisions are published in the order in which they were committed.
+        hub.publish_change(committed.receipt.revision, *messages.of_commit(committed))

@@ -1,0 +1,478 @@
+"""The shapes of usage in answers, messages and commands: one for each thing. Money is divided here, once.
+
+A function makes the fields, so that a message of 500 rows costs no validation; a class describes and checks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aico.core.db.reader import Group, SessionCounts, StoredEvent, StoredSession
+from aico.core.money import usd
+from aico.core.receipts import FreshSession, ImportReceipt
+from aico.core.sums import REQUEST, Costs, Sums
+from aico.core.usage import SessionState, Tokens
+from aico.features.usage.fields import sum_fields
+from aico.features.usage.periods import Bucket
+from aico.services.queries import DAY, Counted, SeriesPoint, SessionDetail, SessionPage, UsageSummary, heaviest
+
+GROUPS_MAX = 1_000
+"""Groups of one answer; the others are added up."""
+StateName: TypeAlias = Literal["running", "done", "interrupted", "failed"]
+RequestStateName: TypeAlias = Literal["final", "open", "interrupted", "at_least", "unmeasured"]
+BasisName: TypeAlias = Literal["recorded", "own", "listed", "none"]
+Fields: TypeAlias = dict[str, object]
+
+_GROUP_FIELDS = {
+    Group.SOURCE.value: "source",
+    Group.MODEL.value: "model",
+    Group.SESSION.value: "session_id",
+    Group.PROJECT.value: "project",
+    DAY: "day",
+}
+_NULLABLE = {"model", "project"}
+"""Groups whose empty name means that it is unknown."""
+
+
+class Schema(BaseModel):
+    """Immutable, and without room for what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class CostBasisOut(Schema):
+    """What of a sum was priced by whom, in US dollars."""
+
+    recorded: float
+    own: float
+    listed: float
+
+
+class AmountsOut(Schema):
+    """Tokens, costs and counts of a sum. Null is unknown: nothing of the kind was told, and some may be missing."""
+
+    input_tokens: int = Field(description="Uncached input. All kinds of tokens are disjoint, but for reasoning.")
+    cache_read_tokens: int | None
+    cache_write_5m_tokens: int | None = Field(
+        description="Cache writes with a life of five minutes, or of unknown life."
+    )
+    cache_write_1h_tokens: int | None
+    output_tokens: int = Field(description="Everything billed as output, reasoning included.")
+    reasoning_tokens: int | None = Field(description="The part of the output that was reasoning.")
+    prompts: int | None = Field(description="Prompts of the user.")
+    unpriced_requests: int = Field(description="Tokens and nobody who says what they cost.")
+    unmeasured_requests: int = Field(description="No tokens known.")
+    interrupted_requests: int = Field(description="Output unknown.")
+    at_least_requests: int = Field(description="Output a lower bound.")
+    lacking_cache_requests: int = Field(description="Of a tool that does not tell its cache.")
+    partial_requests: int = Field(description="With a field that could not be used.")
+    recorded_cost_usd: float | None = Field(description="The tool's own.")
+    list_cost_usd: float | None = Field(description="The value of everything at list prices.")
+    cost_usd: float | None = Field(description="As recorded, else at the user's own price, else at a list price.")
+    cost_basis: CostBasisOut
+    at_least: bool = Field(description="Something of it is not known, so that there may be more.")
+
+
+class SumsOut(AmountsOut):
+    """A sum."""
+
+    requests: int = Field(description="Recorded requests; the growth of a running total is none.")
+
+    @classmethod
+    def of(cls, sums: Sums) -> Self:
+        """Return the shape of ``sums``."""
+        return cls.model_validate(amount_fields(sums))
+
+
+class CountedOut(SumsOut):
+    """A sum with the sessions behind it."""
+
+    sessions: int | None = Field(description="Distinct sessions; null where groups are added up that may share some.")
+    unpriced_sessions: int | None = Field(description="Sessions that spent tokens at no cost at all.")
+
+
+class GroupOut(CountedOut):
+    """The sum of one group; it has the fields that were asked for in ``by``."""
+
+    source: str | None = None
+    model: str | None = Field(default=None, description="Null: unknown.")
+    session_id: str | None = None
+    project: str | None = Field(default=None, description="Null: none is stored.")
+    day: date | None = Field(default=None, description="Local, `YYYY-MM-DD`.")
+
+
+class OtherOut(CountedOut):
+    """The sum of the groups beyond the first thousand."""
+
+    groups: int
+
+
+class SeriesPointOut(SumsOut):
+    """One bucket."""
+
+    start: int = Field(description="Epoch milliseconds.")
+    cumulative_cost_usd: float
+
+
+class SummaryOut(Schema):
+    """Sums of a stretch of time: all of them are made of the same events."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    from_: int = Field(alias="from", description="Epoch milliseconds, rounded out to a quarter of an hour.")
+    to: int = Field(description="Exclusive; rounded likewise.")
+    tz: str
+    bucket: Bucket
+    totals: CountedOut
+    previous: CountedOut | None = Field(description="The equally long stretch before; null without `from`.")
+    by: list[str]
+    groups: list[GroupOut] = Field(
+        description="The thousand that cost most; days ascend, else the most expensive first."
+    )
+    other: OtherOut | None = Field(description="The others, added up.")
+    series: list[SeriesPointOut] = Field(description="Gapless.")
+    exact_since: dict[str, int | None] = Field(
+        description="By source: from when on usage was seen as it happened, epoch milliseconds."
+    )
+    database_id: str
+    commit_seq: int = Field(description="Number of the last committed change that is contained.")
+
+    @classmethod
+    def of(cls, summary: UsageSummary, tz: str) -> Self:
+        """Return the answer for ``summary``."""
+        groups, others = heaviest(summary.groups, GROUPS_MAX)
+        return cls(
+            from_=summary.from_ms,
+            to=summary.to_ms,
+            tz=tz,
+            bucket=summary.bucket,
+            totals=_counted(summary.totals),
+            previous=None if summary.previous is None else _counted(summary.previous),
+            by=list(summary.by),
+            groups=[_group(summary.by, names, group) for names, group in groups.items()] if summary.by else [],
+            other=_other(others) if others else None,
+            series=[SeriesPointOut.model_validate(point_fields(point)) for point in summary.series],
+            exact_since=dict(summary.exact_since),
+            database_id=summary.epoch,
+            commit_seq=summary.revision,
+        )
+
+
+class StatedOut(Schema):
+    """A session's running total as its tool shows it now: it may fall, what was spent does not."""
+
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    cost_usd: float | None
+
+
+class SessionFieldsOut(AmountsOut):
+    """A session: its own numbers are everything that it spent, ``spent`` is the part that was asked for."""
+
+    source: str
+    session_id: str
+    label: str | None = Field(description="The user's own name for it.")
+    project: str | None
+    started_at: int = Field(description="First activity, epoch milliseconds.")
+    last_at: int = Field(description="Last activity, epoch milliseconds.")
+    model: str | None = Field(description="Used last; null if unknown.")
+    parent: str | None = Field(description="The session that started this one.")
+    state: StateName | None = Field(description="Null: the tool does not tell.")
+    origin: str | None = Field(description="The origin that states its running total; null for single requests.")
+    stated: StatedOut | None
+    has_fallen: bool = Field(description="The tool shows less now than it once did.")
+    unknown: list[str] = Field(description="Names of fields that could not be used.")
+    spent: SumsOut
+
+
+class SessionItemOut(SessionFieldsOut):
+    """A session in a page or a message."""
+
+    requests: int
+
+    @classmethod
+    def of(cls, session: StoredSession) -> Self:
+        """Return the shape of ``session``."""
+        return cls.model_validate(session_fields(session))
+
+
+class SessionsOut(Schema):
+    """A page of sessions."""
+
+    items: list[SessionItemOut]
+    limit: int
+    offset: int
+    total: int = Field(description="Sessions on all pages.")
+    totals: CountedOut
+    database_id: str
+    commit_seq: int = Field(description="Number of the last committed change that is contained.")
+
+    @classmethod
+    def of(cls, page: SessionPage, limit: int, offset: int) -> Self:
+        """Return the answer for ``page``."""
+        return cls(
+            items=[SessionItemOut.of(session) for session in page.items],
+            limit=limit,
+            offset=offset,
+            total=page.totals.counts.sessions,
+            totals=_counted(page.totals),
+            database_id=page.epoch,
+            commit_seq=page.revision,
+        )
+
+
+class RequestOut(Schema):
+    """One request of a session, or what its running total grew by."""
+
+    kind: Literal["request", "growth"]
+    at: int = Field(description="Epoch milliseconds.")
+    model: str | None
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    recorded_cost_usd: float | None
+    list_cost_usd: float | None
+    cost_usd: float | None
+    cost_basis: BasisName
+    state: RequestStateName
+    unknown: list[str] = Field(description="Names of fields that could not be used.")
+
+    @classmethod
+    def of(cls, event: StoredEvent) -> Self:
+        """Return the shape of ``event``."""
+        cost_nano, basis = _basis(event.costs)
+        return cls.model_validate(
+            {
+                "kind": "request" if event.kind is REQUEST else "growth",
+                "at": event.ts,
+                "model": event.model or None,
+                **_token_fields(event.tokens),
+                "recorded_cost_usd": _usd(event.costs.recorded),
+                "list_cost_usd": _usd(event.costs.list),
+                "cost_usd": _usd(cost_nano),
+                "cost_basis": basis,
+                "state": event.state.name.lower(),
+                "unknown": list(event.unknown),
+            }
+        )
+
+
+class SessionOut(SessionFieldsOut):
+    """One session with a page of its requests."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    request_count: int = Field(description="Recorded requests.")
+    children: list[str] = Field(description="Ids of the sessions that it started.")
+    requests: list[RequestOut] = Field(description="Newest first.")
+    limit: int
+    offset: int
+    total: int = Field(description="Requests on all pages, the growth of a running total included.")
+    from_: int = Field(alias="from", description="Of the series, epoch milliseconds.")
+    to: int
+    tz: str
+    bucket: Bucket
+    series: list[SeriesPointOut]
+    database_id: str
+    commit_seq: int
+
+    @classmethod
+    def of(cls, detail: SessionDetail, limit: int, offset: int, tz: str) -> Self:
+        """Return the answer for ``detail``."""
+        fields = session_fields(detail.session)
+        return cls.model_validate(
+            {
+                **fields,
+                "request_count": fields["requests"],
+                "children": detail.children,
+                "requests": [RequestOut.of(event) for event in detail.events],
+                "limit": limit,
+                "offset": offset,
+                "total": detail.event_count,
+                "from": detail.from_ms,
+                "to": detail.to_ms,
+                "tz": tz,
+                "bucket": detail.bucket,
+                "series": [point_fields(point) for point in detail.series],
+                "database_id": detail.epoch,
+                "commit_seq": detail.revision,
+            }
+        )
+
+
+class RejectionOut(Schema):
+    """A refused entry, or a field of one: where and why, never what it says."""
+
+    index: int
+    code: str
+    field: str | None
+
+
+class SourceReceiptOut(Schema):
+    """What a reading of one source came to."""
+
+    source: str
+    imported_count: int = Field(description="Entries written: added and updated.")
+    added_count: int
+    updated_count: int
+    skipped_count: int = Field(description="Valid entries with nothing to do.")
+    partial_count: int = Field(description="Entries that were taken without a field that could not be used.")
+    error_count: int = Field(description="Entries that were refused.")
+    remaining_count: int = Field(description="Entries of a first reading that goes on behind the answer.")
+    duration_ms: float
+    rejections: list[RejectionOut] = Field(description="The first 20.")
+
+    @classmethod
+    def of(cls, receipt: ImportReceipt) -> Self:
+        """Return the shape of ``receipt``."""
+        return cls(
+            source=receipt.source,
+            imported_count=receipt.imported_count,
+            added_count=receipt.added_count,
+            updated_count=receipt.updated_count,
+            skipped_count=receipt.skipped_count,
+            partial_count=receipt.partial_count,
+            error_count=receipt.error_count,
+            remaining_count=receipt.remaining_count,
+            duration_ms=receipt.duration_ms,
+            rejections=list_rejections(receipt),
+        )
+
+
+def receipt_fields(receipt: ImportReceipt) -> Fields:
+    """Return the fields of a receipt, for a command."""
+    return SourceReceiptOut.of(receipt).model_dump(mode="json")
+
+
+def list_rejections(receipt: ImportReceipt) -> list[RejectionOut]:
+    """Return the first refused entries of ``receipt``."""
+    return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in receipt.rejections]
+
+
+def amount_fields(sums: Sums) -> Fields:
+    """Return the fields of a sum."""
+    fields = sum_fields(sums)._asdict()
+    money = {name: fields.pop(f"{name}_nano") for name in ("recorded_cost", "list_cost", "cost")}
+    return {
+        **fields,
+        **{f"{name}_usd": _usd(nano) for name, nano in money.items()},
+        "cost_basis": {name: usd(sums.get(name)) for name in ("recorded", "own", "listed")},
+        "at_least": sum_fields(sums).is_at_least,
+    }
+
+
+def session_fields(session: StoredSession) -> Fields:
+    """Return the fields of a session in a page or a message."""
+    return {
+        "source": session.source,
+        "session_id": session.key,
+        "label": session.label,
+        "project": session.project,
+        "started_at": session.first_ts,
+        "last_at": session.last_ts,
+        "model": session.model or None,
+        "parent": session.parent,
+        "state": state_name(session.state),
+        "origin": session.origin,
+        "stated": None
+        if session.stated is None
+        else {**_token_fields(session.stated), "cost_usd": _usd(session.stated_nano)},
+        "has_fallen": session.has_fallen,
+        "unknown": list(session.unknown),
+        **amount_fields(session.total),
+        "spent": amount_fields(session.spent),
+    }
+
+
+def stored_session(fresh: FreshSession) -> StoredSession:
+    """Return a session that a commit has changed as it is stored now."""
+    return StoredSession(
+        id=0,
+        source=fresh.source,
+        key=fresh.session,
+        parent=fresh.parent,
+        label=fresh.label,
+        project=None,
+        first_ts=fresh.first_ts,
+        last_ts=fresh.last_ts,
+        seen_at=fresh.seen_at,
+        model=fresh.model,
+        state=fresh.state,
+        spent=fresh.spent,
+        total=fresh.total,
+        origin=None if fresh.stated is None else fresh.origin,
+        stated=fresh.stated,
+        stated_nano=fresh.stated_nano,
+        has_fallen=fresh.has_fallen,
+        unknown=fresh.unknown,
+    )
+
+
+def state_name(state: SessionState) -> str | None:
+    """Return the name of a session's state; None where its tool does not tell."""
+    return None if state is SessionState.UNKNOWN else state.name.lower()
+
+
+def point_fields(point: SeriesPoint) -> Fields:
+    """Return the fields of one bucket."""
+    return {
+        "start": point.start_ms,
+        **amount_fields(point.sums),
+        "cumulative_cost_usd": usd(point.cumulative_nano),
+    }
+
+
+def counted_fields(group: Counted) -> Fields:
+    """Return the fields of a sum with the sessions behind it."""
+    return {
+        **amount_fields(group.sums),
+        "sessions": group.counts.sessions,
+        "unpriced_sessions": group.counts.unpriced,
+    }
+
+
+def _counted(group: Counted) -> CountedOut:
+    return CountedOut.model_validate(counted_fields(group))
+
+
+def _group(by: Sequence[str], names: tuple[str, ...], group: Counted) -> GroupOut:
+    told: Mapping[str, str | None] = {
+        _GROUP_FIELDS[each]: None if not name and each in _NULLABLE else name
+        for each, name in zip(by, names, strict=True)
+    }
+    return GroupOut.model_validate({**told, **counted_fields(group)})
+
+
+def _other(others: Sequence[Counted]) -> OtherOut:
+    total = Counted(Sums.total(other.sums for other in others), SessionCounts(0, 0))
+    # A session may belong to several groups, so the numbers of their sessions do not add up.
+    return OtherOut.model_validate(
+        {**counted_fields(total), "sessions": None, "unpriced_sessions": None, "groups": len(others)}
+    )
+
+
+def _token_fields(tokens: Tokens) -> Fields:
+    return {f"{name}_tokens": number for name, number in tokens._asdict().items()}
+
+
+def _basis(costs: Costs) -> tuple[int | None, BasisName]:
+    if costs.recorded is not None:
+        return costs.recorded, "recorded"
+    if costs.own is not None:
+        return costs.own, "own"
+    return costs.list, "none" if costs.list is None else "listed"
+
+
+def _usd(nano: int | None) -> float | None:
+    return None if nano is None else usd(nano)

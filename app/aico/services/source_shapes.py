@@ -1,0 +1,122 @@
+"""The shapes of sources and their switches, in answers and commands."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field
+
+from aico.core.usage import Tokens
+from aico.services.shapes import Fields, Schema
+from aico.services.source_states import Found, GapState, OriginState, SourceUsage
+
+
+class FoundOut(Schema):
+    """What lies in the known places of a source, by metadata only."""
+
+    files: int
+    bytes: int
+    last_written_at: int = Field(description="Epoch milliseconds.")
+
+    @classmethod
+    def of(cls, found: Found) -> Self:
+        """Return the shape of ``found``."""
+        return cls(files=found.files, bytes=found.bytes, last_written_at=found.last_written_at_ms)
+
+
+class OriginOut(Schema):
+    """One kind of place in which a tool writes usage."""
+
+    id: str
+    title: str
+    enabled: bool
+    found: bool = Field(description="One of its places is there.")
+    state: str = Field(description="`off`, or how its watcher is: of several places the worst.")
+    reason: str | None = Field(description="An error code; null when all is well.")
+    fixed_by: str | None = Field(description="The setting that decides whether it is read; null: the switch does.")
+    problem: str | None = Field(description="What is wrong, in a sentence; never a word of the tool's files.")
+    off_since: int | None = Field(description="Since when the user's switch is off, if it was ever set.")
+
+    @classmethod
+    def of(cls, origin: OriginState) -> Self:
+        """Return the shape of ``origin``."""
+        return cls(
+            id=origin.id,
+            title=origin.title,
+            enabled=origin.enabled,
+            found=origin.found,
+            state=origin.state,
+            reason=origin.reason,
+            fixed_by=origin.fixed_by,
+            problem=origin.problem,
+            off_since=origin.off_since_ms,
+        )
+
+
+class ReadingOut(Schema):
+    """The progress of a large reading."""
+
+    bytes_done: int
+    bytes_total: int
+
+
+class GapOut(Schema):
+    """A kind of calls that a tool bills and does not record."""
+
+    kind: str
+    title: str
+    known_requests: int | None
+    known_tokens: dict[str, int] | None = Field(description="By kind, as far as they are known.")
+
+    @classmethod
+    def of(cls, gap: GapState, known: tuple[int | None, Tokens] | None) -> Self:
+        """Return the shape of ``gap``, with what is stored of it."""
+        requests, tokens = known or (gap.known_requests, gap.known_tokens or Tokens())
+        told = {f"{name}_tokens": number for name, number in tokens._asdict().items() if number is not None}
+        return cls(kind=gap.kind, title=gap.title, known_requests=requests, known_tokens=told or None)
+
+
+class SourceOut(Schema):
+    """A tool whose usage can be read, found or not."""
+
+    id: str
+    title: str
+    enabled: bool = Field(description="Any of its origins is read.")
+    origins: list[OriginOut]
+    fixed_by: str | None = Field(description="The setting that decides it for all origins; null: a switch has a say.")
+    found: FoundOut | None
+    state: str = Field(description="`off`, or the worst state of its origins that are read.")
+    reason: str | None
+    reading: ReadingOut | None
+    last_read_at: int | None = Field(description="Epoch milliseconds.")
+    sessions: int
+    requests: int
+    unmeasured_requests: int
+    gaps: list[GapOut]
+
+    @classmethod
+    def of(cls, usage: SourceUsage) -> Self:
+        """Return the shape of a source."""
+        state = usage.state
+        done, total = state.reading or (0, 0)
+        return cls(
+            id=state.id,
+            title=state.title,
+            enabled=state.enabled,
+            origins=[OriginOut.of(origin) for origin in state.origins],
+            fixed_by=state.fixed_by,
+            found=None if state.found is None else FoundOut.of(state.found),
+            state=state.state,
+            reason=state.reason,
+            reading=None if state.reading is None else ReadingOut(bytes_done=done, bytes_total=total),
+            last_read_at=state.last_read_at_ms,
+            sessions=usage.session_count,
+            requests=usage.sums.get("requests"),
+            unmeasured_requests=usage.sums.get("unmeasured"),
+            gaps=[GapOut.of(gap, usage.gaps.get(gap.kind)) for gap in state.gaps],
+        )
+
+
+def source_fields(usage: SourceUsage) -> Fields:
+    """Return the fields of a source, for a command."""
+    return SourceOut.of(usage).model_dump(mode="json")

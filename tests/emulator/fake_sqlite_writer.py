@@ -1,0 +1,114 @@
+"""``python -m tests.emulator.fake_sqlite_writer PATH``: a process that holds a database open and obeys its parent.
+
+Tests that read a database through descriptors of their own keep the writing connection out of their process: closing
+a descriptor takes away all POSIX locks that a process has on the file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import select
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+Cell: TypeAlias = "str | int | float | None"
+PAIRS = "CREATE TABLE IF NOT EXISTS pair (side TEXT PRIMARY KEY, number INTEGER, padding TEXT)"
+
+
+class SqliteWriter:
+    """A test's handle on that process: each call returns when it is done."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "tests.emulator.fake_sqlite_writer", str(self._path)]
+        self._process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.communicate(timeout=60)
+
+    def execute(self, statement: str, *values: Cell) -> list[list[Cell]]:
+        """Run one statement and return its rows."""
+        return self._ask(["execute", statement, values])
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[Cell]]) -> None:
+        """Run one statement with each of ``rows``."""
+        self._ask(["executemany", statement, list(rows)])
+
+    def start_pairs(self) -> None:
+        """Begin to write, at full speed and until :meth:`stop_pairs`, two rows whose numbers belong together."""
+        self._send(["pairs", "", []])
+
+    def stop_pairs(self) -> list[list[Cell]]:
+        """End it; return how many transactions were committed and how many failed."""
+        return self._ask(["", "", []])
+
+    def kill(self) -> None:
+        """End the process as a crash does: the log stays."""
+        self._process.kill()
+
+    def _ask(self, order: list[object]) -> list[list[Cell]]:
+        self._send(order)
+        assert self._process.stdout is not None
+        answer: list[list[Cell]] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def _send(self, order: list[object]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+
+
+def main(path: str) -> None:
+    """Obey until standard input ends."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    orders = os.fdopen(0, "rb", buffering=0)  # so that select tells of each
+    while line := orders.readline():
+        order, statement, values = json.loads(line)
+        if order == "pairs":
+            answer = write_pairs(connection, orders)
+        else:
+            answer = [list(row) for row in getattr(connection, order)(statement, values)]
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    connection.close()
+
+
+def write_pairs(connection: sqlite3.Connection, orders: io.FileIO) -> list[list[Cell]]:
+    """Write pairs and check them in now and then, in every way, until the next order comes; return both counts."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    connection.execute("PRAGMA synchronous = OFF")  # full speed, however slow the disk is
+    committed = failed = 0
+    while not select.select([orders], [], [], 0)[0]:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for side in ("left", "right"):
+                row = (side, committed, "x" * (committed * 37 % 9_000))
+                connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?)", row)
+            connection.execute("COMMIT")
+            committed += 1
+            if committed % 97 == 0:
+                mode = ("PASSIVE", "RESTART", "TRUNCATE")[committed % 3]
+                failed += connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+        except sqlite3.OperationalError:  # database is locked
+            failed += 1
+    orders.readline()
+    return [[committed, failed]]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

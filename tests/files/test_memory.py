@@ -1,0 +1,45 @@
+"""The memory of large files: it can be searched and altered as any other, and nothing stays in it."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+
+import pytest
+
+from aico.features.files.memory import OWN_PAGES_BYTES, allocate, give_back, wipe
+
+HAS_OWN_PAGES = sys.platform == "linux"
+
+
+@pytest.mark.parametrize("size", [0, 1, OWN_PAGES_BYTES - 1, OWN_PAGES_BYTES, OWN_PAGES_BYTES * 3 + 1])
+def test_wiped_memory_holds_zeros(size: int) -> None:
+    """Nothing of it can be read any more, not even by whoever still holds a view."""
+    buffer = allocate(size)
+    assert isinstance(buffer, mmap.mmap) == (HAS_OWN_PAGES and size >= OWN_PAGES_BYTES)
+    assert bytes(buffer) == bytes(size)
+    buffer[:] = b"x" * size
+    with memoryview(buffer) as view:
+        wipe(buffer)
+        assert bytes(view) == bytes(size)
+
+
+def test_pages_given_back_are_zeros_and_the_rest_stays() -> None:
+    """Only whole pages go; what follows them is read as before. Elsewhere than on Linux nothing goes."""
+    size = OWN_PAGES_BYTES + 100
+    buffer = allocate(size)
+    buffer[:] = b"x" * size
+    assert give_back(buffer, 0, mmap.PAGESIZE - 1) == 0
+    assert buffer[:] == b"x" * size
+    rest = give_back(buffer, 0, 3 * mmap.PAGESIZE + 1)
+    assert rest == (3 * mmap.PAGESIZE if HAS_OWN_PAGES else 0)
+    assert buffer[:rest] == bytes(rest)
+    assert buffer[rest:] == b"x" * (size - rest)
+    assert give_back(buffer, rest, rest + 1) == rest
+
+
+def test_small_file_is_kept_whole() -> None:
+    """What shares its pages with others is not given back."""
+    buffer = bytearray(b"x" * 3 * mmap.PAGESIZE)
+    assert give_back(buffer, 0, len(buffer)) == 0
+    assert buffer == b"x" * 3 * mmap.PAGESIZE

@@ -1,0 +1,1 @@
+"""The sources, each by itself and all by one contract."""

@@ -1,0 +1,1 @@
+"""Cline as a source."""

@@ -1,0 +1,69 @@
+"""Drives the feed of any place as the pipeline does: reads it, takes in what it says, completes it, reads again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from aico.core.usage import MeterReading, Record, Trigger
+from aico.features.files.feed import Feed, Reading, ReadLimits
+from aico.features.files.parsed import keys_of
+from aico.features.sources.source import Origin
+
+NOW_MS = 1_780_000_000_000
+"""What the clock says to a feed."""
+
+
+def open_feed(
+    origin: Origin,
+    path: Path,
+    *,
+    read_attempts: int = 6,
+    max_bytes: int = 1 << 28,
+    now_ms: Callable[[], int] = lambda: NOW_MS,
+) -> Feed:
+    """Return the feed of ``path``; its clock stands still unless another one is named."""
+    return origin.open(str(path), ReadLimits(max_bytes, read_attempts, now_ms))
+
+
+def entry_count(reading: Reading) -> int:
+    """Return the number of entries that a reading accounts for."""
+    return len(reading.records) + reading.counts.skipped_count + len(reading.counts.rejections)
+
+
+class FeedDriver:
+    """Reads one feed, and keeps what its records say."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.stored: dict[Hashable, Record] = {}
+        """The last state of each record that was taken in, by its key."""
+        self.position: str | None = None
+        """The checkpoint that was stored last."""
+
+    async def read(self, trigger: Trigger = Trigger.WATCH) -> Reading:
+        """Read once, and take in nothing."""
+        return await self.feed.read(trigger)
+
+    async def take_in(self, trigger: Trigger = Trigger.WATCH) -> Reading:
+        """Read once, and take in everything."""
+        reading = await self.read(trigger)
+        self.commit(reading)
+        return reading
+
+    def commit(self, reading: Reading) -> None:
+        """Take in everything that ``reading`` says; a known model outlives readings that know none."""
+        for key, record in zip(keys_of(reading.records), reading.records, strict=True):
+            before = self.stored.get(key)
+            if isinstance(record, MeterReading) and isinstance(before, MeterReading) and record.model is None:
+                record = record._replace(model=before.model)  # noqa: PLW2901
+            self.stored[key] = record
+        for place, position in reading.checkpoints:
+            assert place == self.feed.place
+            self.position = position
+        self.feed.complete(reading)
+
+    def restart(self, feed: Feed) -> None:
+        """Go on with a feed of a new process, from the checkpoint that is stored."""
+        self.feed = feed
+        feed.resume(self.position)

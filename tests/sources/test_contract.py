@@ -1,0 +1,160 @@
+"""What holds for every source of the registry, and for one that nobody wrote: the contract of the house."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from aico.core.db.upkeep.verification import verify
+from aico.core.usage import Trigger
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source
+from tests.sources.feeds import NOW_MS
+from tests.sources.invented import SOURCE as INVENTED
+from tests.sources.pipeline import pipeline, stored_events, stored_sums
+
+CANARY = "CANARY-of-a-conversation"
+STAGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A source, and what fakes its tool: it writes stages below a home, each of which says more than the one before."""
+
+    source: Source
+    write: Callable[[Path, int], None]
+
+
+def write_invented(home: Path, stage: int) -> None:
+    """Write what nobody's tool would."""
+    rows = [[f"s{number}", NOW_MS - number * 900_000, 100 * (stage + 1)] for number in range(5 * (stage + 1))]
+    path = home / ".invented" / "usage.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(rows), encoding="utf-8")
+
+
+def write_cline(home: Path, stage: int) -> None:
+    """Write a ledger as Cline does, with a prompt in each entry."""
+    entries = [
+        {
+            "id": f"{1_770_000_000_000 + number}",
+            "ts": NOW_MS - (STAGES - stage) * 3_600_000 - number * 86_400_000,
+            "task": f"{CANARY} {number}",
+            "tokensIn": 1_000 * (stage + 1) + number,
+            "tokensOut": 10 * (stage + 1),
+            "totalCost": round(0.125 * (stage + 1), 6),
+            "modelId": f"model-{number % 3}",
+            "cwdOnTaskInitialization": f"/home/{CANARY}",
+        }
+        for number in range(6 * (stage + 1))
+    ]
+    path = home / ".cline" / "data" / "state" / "taskHistory.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(entries, separators=(",", ":")), encoding="utf-8")
+
+
+WRITERS: dict[str, Callable[[Path, int], None]] = {"cline": write_cline, "invented": write_invented}
+TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED)]
+
+
+@pytest.fixture(params=TOOLS, ids=lambda tool: tool.source.id)
+def tool(request: pytest.FixtureRequest) -> Tool:
+    """Return each known source in turn, and one that nobody wrote."""
+    found = request.param
+    assert isinstance(found, Tool)
+    return found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return an empty home under its real path."""
+    home = tmp_path.resolve() / "home"
+    home.mkdir()
+    return home
+
+
+def fresh(tmp_path: Path, name: str) -> Path:
+    """Return an empty folder for another database."""
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+async def test_same_input_twice_changes_nothing(tmp_path: Path, home: Path, tool: Tool) -> None:
+    """Neither in one process nor after a restart: no row, no revision, no message."""
+    tool.write(home, STAGES - 1)
+    folder = fresh(tmp_path, "data")
+    async with pipeline(folder, [tool.source], home) as first:
+        await first.read()
+        before, count = stored_events(folder), len(first.committed)
+        await first.read()
+        assert len(first.committed) == count > 0
+    async with pipeline(folder, [tool.source], home) as again:
+        await again.read()
+        assert again.committed == []
+    assert stored_events(folder) == before != []
+
+
+@pytest.mark.parametrize("stage", range(STAGES - 1))
+async def test_any_earlier_state_then_the_rest_books_as_much_as_the_whole(
+    tmp_path: Path, home: Path, tool: Tool, stage: int
+) -> None:
+    """Read early and often, or once at the end: every source and model spent the same."""
+    early, late = fresh(tmp_path, "early"), fresh(tmp_path, "late")
+    for each in (stage, STAGES - 1):
+        tool.write(home, each)
+        async with pipeline(early, [tool.source], home) as reading:
+            await reading.read()
+    async with pipeline(late, [tool.source], home) as reading:
+        await reading.read()
+    assert by_model(early) == by_model(late) != {}
+
+
+async def test_size_of_a_transaction_makes_no_difference(tmp_path: Path, home: Path, tool: Tool) -> None:
+    """Written three records at a time, the same events and sums come out."""
+    tool.write(home, STAGES - 1)
+    small, large = fresh(tmp_path, "small"), fresh(tmp_path, "large")
+    async with pipeline(small, [tool.source], home, max_entries_per_run=3) as reading:
+        receipts = await reading.read()
+        assert sum(receipt.remaining_count for receipt in receipts) == 0
+        assert len(reading.committed) > 1
+    async with pipeline(large, [tool.source], home) as reading:
+        await reading.read()
+    assert stored_events(small) == stored_events(large)
+    assert stored_sums(small) == stored_sums(large)
+
+
+async def test_everything_adds_up(tmp_path: Path, home: Path, tool: Tool) -> None:
+    """Events, slots, days, totals and meters say the same after every stage, also after one that says less again."""
+    folder = fresh(tmp_path, "data")
+    for stage in (0, 2, 1, 3, 0):
+        tool.write(home, stage)
+        async with pipeline(folder, [tool.source], home) as reading:
+            await reading.read(Trigger.WATCH)
+        assert [check for check in verify(folder / "observer.db") if not check.ok] == []
+        assert all(number >= 0 for sums in stored_sums(folder).values() for number in sums)
+
+
+async def test_nothing_conversational_is_stored(tmp_path: Path, home: Path, tool: Tool) -> None:
+    """What was said, and where, is in no byte of the database or its log, and in no fact that is published."""
+    folder = fresh(tmp_path, "data")
+    tool.write(home, STAGES - 1)
+    async with pipeline(folder, [tool.source], home) as reading:
+        await reading.read()
+        stored = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+        assert CANARY not in repr(reading.committed)
+    assert b"SQLite format 3" in stored
+    assert CANARY.encode() not in stored
+
+
+def by_model(folder: Path) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Return what is booked by source and model."""
+    sums: dict[tuple[str, str], tuple[int, ...]] = {}
+    for (source, model, _day), numbers in stored_sums(folder).items():
+        known = sums.get((source, model), (0,) * len(numbers))
+        sums[source, model] = tuple(a + b for a, b in zip(known, numbers, strict=True))
+    return sums
