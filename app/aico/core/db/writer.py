@@ -140,6 +140,7 @@ class _Names:
 
     epoch: str
     revision: int
+    """As it was before the transaction that runs."""
     sources: dict[str, int]
     origins: dict[tuple[int, str], int]
     models: dict[str, int]
@@ -216,7 +217,7 @@ class UsageWriter:
 
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
-    epoch, revision = _read_position(connection)
+    [(epoch, revision)] = _ask(connection, _POSITION)
     if names is not None and (names.epoch, names.revision) == (epoch, revision):
         return names
     sources = _ask(connection, "SELECT name, id, exact_since FROM source")
@@ -245,6 +246,8 @@ class _Transaction:
         self._clock = now_ms
         self._now_ms = now_ms()
         self._new_models: list[tuple[Value, ...]] = []
+        self._meters: dict[int, dict[int, Meter]] = {}
+        """The meters of the readings' sessions, by session and origin, as they are after what was read so far."""
 
     def run(self) -> tuple[ImportReceipt, UsageCommitted | None]:
         """Load, book and store; see :meth:`UsageWriter.apply`."""
@@ -288,7 +291,8 @@ class _Transaction:
         if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         new_count = len(first) + sum(session.is_new for session in fresh)
-        count, latest = self._recount(source, new_count)
+        newest = max((first.newest, *map(_last_ts, fresh)))
+        count, latest = self._recount(source, new_count, newest)
         revision = names.revision = self._advance()
         receipt = replace(receipt, latest_ts=latest, revision=revision)
         import_runs.add_run(self._connection, self._ended(receipt), revision, None)
@@ -402,7 +406,7 @@ class _Transaction:
     def _take_readings(
         self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
     ) -> None:
-        known = self._load_meters(session.id for session in books.sessions.values())
+        known = self._meters = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
         booked = self._load_sums(first) if first else {}
@@ -586,14 +590,17 @@ class _Transaction:
             known = self._names.session_counts[source] = (count, latest)
         return known
 
-    def _recount(self, source: int, new_count: int) -> tuple[int, int | None]:
-        """Return how many sessions there are now, and the greatest moment of them."""
+    def _recount(self, source: int, new_count: int, newest: int) -> tuple[int, int | None]:
+        """Return how many sessions there are now, and the greatest moment of them; ``newest`` is that of this batch."""
         known = self._names.session_counts.get(source)
         if known is None:
             return self._count(source)
-        count = known[0] + new_count
-        # A moment may also go back: then it is asked for, at the end of an index.
-        [(latest,)] = _ask(self._connection, _LATEST, (source,))
+        count, latest = known[0] + new_count, known[1]
+        if latest is None or newest >= latest:
+            latest = newest
+        else:
+            # A moment may also go back: then it is asked for, at the end of an index.
+            [(latest,)] = _ask(self._connection, _LATEST, (source,))
         self._names.session_counts[source] = (count, latest)
         return count, latest
 
@@ -605,7 +612,8 @@ class _Transaction:
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
         totals = self._load_sums(old) if old else {}
-        stored = self._load_meters(old) if old else {}
+        others = [number for number in old if number not in self._meters]
+        stored = (self._load_meters(others) if others else {}) | self._meters
         origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []
         for session in shown:
@@ -636,11 +644,6 @@ class _Transaction:
                 )
             )
         return rows
-
-
-def _read_position(connection: sqlite3.Connection) -> tuple[str, int]:
-    [(epoch, revision)] = _ask(connection, _POSITION)
-    return epoch, revision
 
 
 def _ask(connection: sqlite3.Connection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
