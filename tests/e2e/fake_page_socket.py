@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from aico.api.schemas import UsageItem
 from aico.core.domain import TaskUsage
+from aico.services.shapes import SessionItemOut
+from aico.services.task_shapes import UsageItem
 
 HANG_S = 60.0
 
@@ -72,7 +73,10 @@ class Listener:
         async with self._news:
             self.frames.append(frame)
             self.received.append(message)
-            for fields in message.get("rows", []):
+            if message["type"] == "usage_updated":
+                for fields in message["rows"]:
+                    SessionItemOut.model_validate(fields)
+            for fields in message["rows"] if message["type"] == "cline_usage_updated" else []:
                 row = UsageItem.model_validate(fields)
                 numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)
                 self.tasks[row.task_id] = TaskUsage(*numbers)

@@ -13,11 +13,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from aico.api.schemas import UsageItem
 from aico.core.domain import TaskUsage, Trigger
 from aico.features.demo.work import StepKind
 from aico.features.demo.writer import write_by_rename
 from aico.services import hub as hub_module
+from aico.services.task_shapes import UsageItem
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
 from tests.emulator.harsh_ledger import AnyStep, HarshLedger
