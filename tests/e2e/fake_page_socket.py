@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from aico.services.shapes import SessionItemOut
 from aico.services.task_shapes import UsageItem
 from tests.emulator.ledger_truth import Task
 
@@ -72,6 +73,9 @@ class Listener:
         async with self._news:
             self.frames.append(frame)
             self.received.append(message)
+            if message["type"] == "usage_updated":
+                for fields in message["rows"]:
+                    SessionItemOut.model_validate(fields)
             for fields in message["rows"] if message["type"] == "cline_usage_updated" else []:
                 row = UsageItem.model_validate(fields)
                 numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)

@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aico.core.domain import TaskUsage
 from aico.core.money import nano_usd
 from aico.features.demo.texts import CANARY_PREFIX
 from aico.features.demo.work import StepKind
@@ -23,6 +22,7 @@ from tests.e2e.server_process import prepare_database
 from tests.emulator.broken_entries import BROKEN_ENTRIES
 from tests.emulator.fake_cline_process import ClineProcess
 from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ledger_truth import Task
 from tests.emulator.ways_of_writing import ALL_WAYS
 
 UPDATES = 200
@@ -37,27 +37,27 @@ def server(tmp_path: Path) -> Iterator[ForkedServerProcess]:
         yield server
 
 
-def stored_usage(client: httpx.Client) -> dict[str, TaskUsage]:
+def stored_usage(client: httpx.Client) -> dict[str, Task]:
     """Return every task that the service tells of."""
-    found: dict[str, TaskUsage] = {}
+    found: dict[str, Task] = {}
     while True:
         query = f"?limit={USAGE_PAGE}&offset={len(found)}&sort=task_id&order=asc"
         page = client.get(f"/api/cline/usage{query}").raise_for_status().json()
         for item in page["items"]:
-            found[item["task_id"]] = TaskUsage(*(item[name] for name in TaskUsage._fields))
+            found[item["task_id"]] = Task(*(item[name] for name in Task._fields))
             assert item["spent"]["tokens_in"] == item["tokens_in"]
         if len(page["items"]) < USAGE_PAGE:
             assert page["total"] == len(found)
             return found
 
 
-def read_database(path: Path) -> tuple[dict[str, TaskUsage], dict[str, tuple[int, int, int]]]:
+def read_database(path: Path) -> tuple[dict[str, Task], dict[str, tuple[int, int, int]]]:
     """Return the rows, and the sums of their deltas in tokens and nano-dollars, of the SQLite file itself."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
         )
-        usage = {row[0]: TaskUsage(*row) for row in rows}
+        usage = {row[0]: Task(*row) for row in rows}
         sums = connection.execute(
             "SELECT task_id, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd) FROM usage_delta GROUP BY task_id"
         )
@@ -164,7 +164,7 @@ async def test_page_is_whole_after_a_storm_of_writes(server: ForkedServerProcess
 
 async def test_page_resumes_with_exactly_what_it_missed(server: ForkedServerProcess) -> None:
     """After each disconnect the page continues at its revision, without a gap, a repetition or a resync."""
-    held: dict[str, TaskUsage] = {}
+    held: dict[str, Task] = {}
     revisions: list[object] = []
     query = ""
     with ClineProcess(server.ledger, seed=12, task_count=10) as cline, server.client() as client:

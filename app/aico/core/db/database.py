@@ -42,11 +42,6 @@ _READER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=0",
 )
 
-DEFER_CHECKPOINTS = "PRAGMA wal_autocheckpoint=16000"
-"""Part of a large transaction: what it and its like leave in the log, up to 64 MB, is written back after them all."""
-RESUME_CHECKPOINTS = "PRAGMA wal_autocheckpoint=1000"
-"""Part of the transaction whose commit writes the log back; SQLite's default."""
-
 
 class Database:
     """Opens, migrates and serves one database file.
@@ -80,7 +75,10 @@ class Database:
 
         Its connections would go on with a file that has no name any more, and lose everything at their end.
         """
-        if self._identity is not None and self._identity != await asyncio.to_thread(_find_identity, self.path):
+        await asyncio.to_thread(self._check)
+
+    def _check(self) -> None:
+        if self._identity is not None and self._identity != _find_identity(self.path):
             raise StorageError("its file was removed or replaced while it was in use")
 
     async def find_recovery(self) -> Recovery | None:
@@ -115,9 +113,8 @@ class Database:
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._turn:
-            await self.check()
             try:
-                return await self._writer.run(work)
+                return await self._writer.run(work, self._check)
             except sqlite3.Error as error:
                 raise _translate(error) from error
 
@@ -141,16 +138,20 @@ class _Writer:
         self._thread = ThreadPoolExecutor(1, "writer")
         self._connection: sqlite3.Connection | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in a transaction of its own. Raises sqlite3.Error and what ``work`` raises, all taken back."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+    async def run(self, work: Callable[[sqlite3.Connection], T], check: Callable[[], None]) -> T:
+        """Run ``check``, then ``work`` in a transaction of its own: in one thread, since each change of it costs.
+
+        Raises sqlite3.Error and what either raises, all taken back.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, check)
 
     def close(self) -> None:
         """Close the connection after everything that was begun."""
         self._thread.submit(self._close).result()
         self._thread.shutdown()
 
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, work: Callable[[sqlite3.Connection], T], check: Callable[[], None]) -> T:
+        check()
         connection = self._connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:

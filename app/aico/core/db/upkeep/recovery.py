@@ -218,6 +218,8 @@ def _forget_again(connection: sqlite3.Connection, before: _Shown) -> None:
     """Take away what was forgotten since the backup, and keep it away."""
     numbers = {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten}
     numbers |= {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten_keys}
+    if not numbers:
+        return
     connection.executemany(_REMEMBER, [(numbers[name], key, moment) for name, key, moment in before.forgotten])
     connection.executemany(_REMEMBER_KEY, [(numbers[name], *key) for name, *key in before.forgotten_keys])
     for name in numbers:
