@@ -39,7 +39,7 @@ class Generations:
     def are_of(self, number: int) -> Callable[[Mapping[str, Task]], bool]:
         """Return the wish that what is stored is generation ``number``."""
         return lambda tasks: (
-            self._find([(task.ts, task.tokens_in, task.tokens_out) for task in tasks.values()]) == number
+            self._find([(each.ts, each.tokens_in, each.tokens_out) for each in tasks.values()]) == number
         )
 
     def _find(self, entries: Sequence[tuple[int, int | None, int | None]]) -> int | None:

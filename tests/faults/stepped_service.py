@@ -286,6 +286,10 @@ class World:
 
     # -- what must be true
 
+    def has_broken_off(self) -> None:
+        """Note that a reading was not stored to its end: the next one hands over everything."""
+        self._remembered = {}
+
     def _hand_over(self) -> None:
         """Note what a reading of the file would hand over now: the newest first, without what it knows to be stored."""
         news = newest_first(each for each in self.on_disk or () if self._remembered.get(each.task_id) != each)
