@@ -14,11 +14,11 @@ hardening._forbid_dumps = lambda: None
 """
 """Lets its own user look into the service's memory, which the service forbids."""
 BUG_IN_THE_PARSER = """
-from aico.features.ledger import importer
-def bug(snapshot, last, *, in_pieces):
-    held = memoryview(snapshot.buffer)[:100_000]
+from aico.features.sources.cline.ledger import LedgerParser
+def bug(self, buffer):
+    held = memoryview(buffer)[:100_000]
     return held["no such key"]
-importer._parse = bug
+LedgerParser.cut = LedgerParser._parse = bug
 """
 """Lets every import fail in the middle of the bytes, with whatever its frames hold."""
 _RUN = """

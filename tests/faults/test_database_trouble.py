@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core.db.database import Database
 from aico.core.db.migrations import alembic_config, migrate
@@ -22,7 +21,7 @@ from tests.core.repository_on_file import Store, copy_of_template, list_names, r
 from tests.core.second_process import second_process
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.faults.fault_counts import count_of
-from tests.ledger.test_path_guard import as_ordinary_user
+from tests.files.test_guard import as_ordinary_user
 from tests.services.recorded_watcher import HANG_S, Watched, watching
 
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
@@ -59,9 +58,9 @@ class Scene:
     async def allow_pages(self, more: int) -> None:
         """Let the database grow by so many pages at most."""
 
-        async def limit(connection: AsyncConnection) -> None:
-            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
-            await connection.exec_driver_sql(f"PRAGMA max_page_count = {min(pages + more, PLENTY)}")
+        def limit(connection: sqlite3.Connection) -> None:
+            ((pages,),) = connection.execute("PRAGMA page_count")
+            connection.execute(f"PRAGMA max_page_count = {min(pages + more, PLENTY)}")
 
         await self.database.write(limit)
 
@@ -86,12 +85,12 @@ async def test_database_that_another_process_holds_delays_an_import(tmp_path: Pa
     async with scene_in(tmp_path) as scene:
         for _ in range(count_of("database held by another process", quick=1, soak=10)):
             async with second_process(HOLD, str(scene.database.path)):
-                stored = (await scene.watched.repository.get_state()).task_count
+                stored = len(scene.watched.tasks())
                 wanted = scene.spend(1)
                 await scene.watched.until_state(DEGRADED, "storage_busy")
                 scene.watched.forget()
                 await scene.watched.until_import(lambda _trigger, outcome: isinstance(outcome, StorageBusy))
-                assert (await scene.watched.repository.get_state()).task_count == stored
+                assert len(scene.watched.tasks()) == stored
             await scene.until_stored(wanted)
 
 
@@ -102,7 +101,7 @@ async def test_database_without_room_delays_an_import(tmp_path: Path) -> None:
             await scene.allow_pages(3)
             wanted = scene.spend(200)
             await scene.watched.until_state(DEGRADED, "storage_error")
-            stored = (await scene.watched.repository.get_state()).task_count
+            stored = len(scene.watched.tasks())
             assert stored == len(wanted) - 200
             assert failed_checks(scene.database.path) == []
             await scene.allow_pages(PLENTY)
@@ -147,7 +146,7 @@ async def test_database_without_room_to_be_migrated_stays_as_it_was(tmp_path: Pa
     """Whether the backup before it or the migration finds no room: the old schema stays, and the next start goes on."""
     path = copy_of_template(tmp_path)
     await fill(path, count=300)
-    rows = read_rows(path, "SELECT * FROM usage_delta")
+    rows = read_rows(path, "SELECT * FROM cline_task_usage")
     command.downgrade(alembic_config(path), "0001")
     close_log(path)
     with file_size_limit(5_000), pytest.raises(StorageError):
@@ -158,7 +157,7 @@ async def test_database_without_room_to_be_migrated_stays_as_it_was(tmp_path: Pa
     assert read_rows(path, "SELECT version_num FROM alembic_version") == [("0001",)]
     await database.open()
     await database.close()
-    assert read_rows(path, "SELECT * FROM usage_delta") == rows
+    assert read_rows(path, "SELECT * FROM cline_task_usage") == rows
     assert failed_checks(path) == []
 
 
@@ -199,7 +198,7 @@ async def open_and_write(path: Path) -> None:
     store = Store(path)
     try:
         await store.database.open()
-        await store.repository.note_observation()
+        await store.writer.record_run(store.receipt(), None)
     finally:
         await store.database.close()
 
@@ -238,13 +237,13 @@ async def test_database_that_was_lost_is_filled_again_from_the_ledger(
     async with scene_in(tmp_path) as scene:
         wanted = scene.spend(300)
         await scene.until_stored(wanted)
-        epoch = (await scene.watched.repository.get_state()).epoch
+        epoch, _revision = await scene.watched.writer.get_position()
     close_log(scene.database.path)
     accident(scene.database.path)
     database = Database(scene.database.path)
     await database.open()
     async with watching(scene.ledger, database) as watched:
         await Scene(scene.ledger, database, watched).until_stored(wanted)
-        assert (await watched.repository.get_state()).epoch != epoch
+        assert (await watched.writer.get_position())[0] != epoch
     await database.close()
     assert (database.recovery is None) == (accident is remove)
