@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -46,7 +46,10 @@ def stored_usage(client: httpx.Client) -> dict[str, Task]:
         page = client.get(f"/api/cline/usage{query}").raise_for_status().json()
         for item in page["items"]:
             found[item["task_id"]] = Task(*(item[name] for name in Task._fields))
-            assert item["spent"]["tokens_in"] == item["tokens_in"]
+            spent = [(item["spent"][name], item[name]) for name in ("tokens_in", "tokens_out")]
+            spent.append((nano_usd(item["spent"]["total_cost"]), nano_usd(item["total_cost"])))
+            assert all(ever >= now for ever, now in spent)
+            assert item["has_fallen"] is any(ever > now for ever, now in spent)
         if len(page["items"]) < USAGE_PAGE:
             assert page["total"] == len(found)
             return found
@@ -64,6 +67,16 @@ def read_database(path: Path) -> tuple[dict[str, Task], dict[str, tuple[int, int
             " FROM usage_event AS e JOIN session AS s ON s.id = e.session GROUP BY s.key"
         )
         return usage, {row[0]: (row[1], row[2], row[3]) for row in sums}
+
+
+def highest_totals(tasks: Iterable[Task]) -> dict[str, tuple[int, int, int]]:
+    """Return the highest that each number of each task ever was, in tokens and nano-dollars: so much was spent."""
+    highest: dict[str, tuple[int, int, int]] = {}
+    for task in tasks:
+        before = highest.get(task.task_id, (0, 0, 0))
+        now = (task.tokens_in, task.tokens_out, nano_usd(task.total_cost))
+        highest[task.task_id] = (max(before[0], now[0]), max(before[1], now[1]), max(before[2], now[2]))
+    return highest
 
 
 def stored_bytes(folder: Path) -> bytes:
@@ -105,6 +118,8 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServ
                 assert {update.way for update in cline.updates} == set(ALL_WAYS)
                 await follow(cline, page, HarshStep.SETTLE, others=PARTIAL_TASKS)
                 truth = {**cline.expected, **PARTIAL_TASKS}
+                seen = [task for update in cline.updates for task in update.changed]
+                highest = highest_totals([*seen, *PARTIAL_TASKS.values()])
             receipts = [client.post("/api/cline/import").json() for _ in range(2)]
             usage = stored_usage(client)
             bodies = [
@@ -125,9 +140,7 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServ
     assert usage == truth
     rows, sums = read_database(server.database)
     assert rows == truth
-    assert sums == {
-        task.task_id: (task.tokens_in, task.tokens_out, nano_usd(task.total_cost)) for task in rows.values()
-    }
+    assert sums == highest
     assert not page.of_kind("resync")
     assert all("session_id" not in message for message in page.received)
     canary = CANARY_PREFIX.encode()
