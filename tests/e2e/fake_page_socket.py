@@ -27,7 +27,9 @@ class Listener:
         self.received: list[dict[str, object]] = []
         """Every message."""
         self.tasks: dict[str, Task] = {}
-        """What the rows so far say."""
+        """What the old rows so far say."""
+        self.sessions: dict[str, SessionItemOut] = {}
+        """What the rows for all sources say."""
         self.closed: ConnectionClosed | None = None
         self._news = asyncio.Condition()
 
@@ -74,8 +76,7 @@ class Listener:
             self.frames.append(frame)
             self.received.append(message)
             if message["type"] == "usage_updated":
-                for fields in message["rows"]:
-                    SessionItemOut.model_validate(fields)
+                self.sessions |= {row.session_id: row for row in map(SessionItemOut.model_validate, message["rows"])}
             for fields in message["rows"] if message["type"] == "cline_usage_updated" else []:
                 row = UsageItem.model_validate(fields)
                 numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)

@@ -39,8 +39,8 @@ from tests.faults.stepped_service import trace
 
 ENTRIES = 60
 RUN_LIMIT = 25
-_STATEMENTS = 1_500
-"""More than one generation needs."""
+_STATEMENTS = 500
+"""More than the migrations and one generation need."""
 _ACKNOWLEDGED = 9
 _DELAY_S = 0.03
 _HANG_S = 60

@@ -21,6 +21,14 @@ def bug(self, buffer):
 LedgerParser.cut = LedgerParser._parse = bug
 """
 """Lets every import fail in the middle of the bytes, with whatever its frames hold."""
+BUG_IN_THE_DATABASES = """
+from aico.features.sources.cline import hub, sessions
+def bug(row, judge):
+    held = row
+    return held["no such key"]
+hub._judge_row = sessions._judge_row = bug
+"""
+"""Lets every reading of Cline's databases fail, with the rows in its frames."""
 _RUN = """
 import sys
 from aico.cli import main

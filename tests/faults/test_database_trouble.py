@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
-from alembic import command
 
 from aico.core.db.database import Database
-from aico.core.db.migrations import alembic_config, migrate
+from aico.core.db.migrations import migrate
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.events import WatcherState
-from tests.core.database_damage import close_log, contents, failed_checks, file_size_limit, fill, set_contents
+from tests.core.database_damage import close_log, contents, failed_checks, file_size_limit, set_contents
+from tests.core.old_databases import open_old
 from tests.core.repository_on_file import Store, copy_of_template, list_names, read_rows
 from tests.core.second_process import second_process
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
@@ -127,34 +127,32 @@ def test_database_without_room_to_write_its_log_back_loses_nothing(tmp_path: Pat
         connection.execute("PRAGMA wal_autocheckpoint=0")
         for round_number in range(count_of("disk full in a checkpoint", quick=3, soak=20)):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            rows = [("x" * 400 + str(round_number * 1_000 + number), 1) for number in range(1_000)]
+            rows = [("x" * 400 + str(round_number * 1_000 + number),) for number in range(1_000)]
             connection.execute("BEGIN")
-            connection.executemany("INSERT INTO source_state VALUES (?, ?)", rows)
+            connection.executemany("INSERT INTO model (name) VALUES (?)", rows)
             connection.execute("COMMIT")
             # The log is written; there is no room for one page more of the database than it had.
             with file_size_limit(path.stat().st_size), pytest.raises(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            count = connection.execute("SELECT COUNT(*) FROM source_state").fetchone()[0]
+            count = connection.execute("SELECT COUNT(*) FROM model WHERE name <> ''").fetchone()[0]
             assert count == (round_number + 1) * 1_000
     close_log(path)
     assert failed_checks(path) == []
-    assert read_rows(path, "SELECT COUNT(*) FROM source_state") == [(count,)]
+    assert read_rows(path, "SELECT COUNT(*) FROM model WHERE name <> ''") == [(count,)]
 
 
 @pytest.mark.parametrize("limit", [5_000, 20_000, 60_000])
 async def test_database_without_room_to_be_migrated_stays_as_it_was(tmp_path: Path, limit: int) -> None:
     """Whether the backup before it or the migration finds no room: the old schema stays, and the next start goes on."""
-    path = copy_of_template(tmp_path)
-    await fill(path, count=300)
+    path = open_old("0007", tmp_path)
     rows = read_rows(path, "SELECT * FROM cline_task_usage")
-    command.downgrade(alembic_config(path), "0001")
     close_log(path)
     with file_size_limit(5_000), pytest.raises(StorageError):
         migrate(path)
     database = Database(path)
     with file_size_limit(limit), pytest.raises(StorageError):
         await database.open()
-    assert read_rows(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert read_rows(path, "SELECT version_num FROM alembic_version") == [("0007",)]
     await database.open()
     await database.close()
     assert read_rows(path, "SELECT * FROM cline_task_usage") == rows
