@@ -68,6 +68,9 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         "total_cost": 1000.5,
         "store": "ledger",
         "spent": {"tokens_in": 600, "tokens_out": 60, "total_cost": 1000.5},
+        "state": None,
+        "has_fallen": False,
+        "unknown": [],
     }
     assert page.totals.model_dump() == {
         "tokens_in": 1600,
