@@ -114,9 +114,7 @@ class ServerForker:
 def server_forker() -> Iterator[ServerForker]:
     """Start services until the block ends; none of them outlives it."""
     command = [sys.executable, "-m", "tests.e2e.server_forker"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield ServerForker(process)
         finally:
