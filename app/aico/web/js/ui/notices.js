@@ -21,7 +21,7 @@ function Watcher() {
 	if (state === "watching" || state === "starting") return null;
 	if (state === "waiting" && sessions?.watcher.state === "watching") return null; // newer Cline has no ledger at all
 	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name="watcher">
-		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
+		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} ${at > 0 && html`<span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span>`}<//>`;
 }
 
 function Sessions() {
