@@ -72,7 +72,7 @@ def generation_of(ts: int) -> int:
 
 
 async def import_generations(
-    database_path: Path, ledger: Path, pipe: int, first: int, *, look: Callable[..., None] | None, only_one: bool
+    database_path: Path, ledger: Path, pipe: int, first: int, *, look: Callable[[str], None] | None, only_one: bool
 ) -> None:
     """Import the ``first`` generation, then one after the other; acknowledge each committed run."""
     database = Database(database_path)
@@ -99,7 +99,7 @@ async def import_generations(
     await database.close()
 
 
-def die_before_statement(fatal: int) -> Callable[..., None]:
+def die_before_statement(fatal: int) -> Callable[[str], None]:
     """Let this process kill itself before the ``fatal``-th statement or commit; return what is to see the writer's."""
     numbers = count()
 
