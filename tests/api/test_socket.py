@@ -14,10 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from aico.api import socket as socket_module
-from aico.api.schemas import UsageItem
 from aico.core import errors
-from aico.core.domain import Trigger
+from aico.core.usage import Trigger
 from aico.services import messages
+from aico.services.task_shapes import UsageItem
 from tests.api.answer_checks import SECURITY_HEADERS
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
@@ -35,7 +35,8 @@ async def round_trip(listener: Listener) -> None:
 
 async def import_ledger(served: Live) -> int:
     """Import now and return the revision."""
-    return (await served.service.imports.run(Trigger.REQUEST)).revision
+    (receipt,) = await served.service.sources.read(Trigger.REQUEST, "cline")
+    return receipt.revision
 
 
 async def test_socket_greets_and_sends_rows_as_usage_items(ledger: LedgerFile) -> None:

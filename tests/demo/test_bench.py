@@ -9,7 +9,8 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from aico.features.ledger.parser import parse_ledger
+from aico.features.files.parsed import keep_newest
+from aico.features.sources.cline.ledger import LedgerParser
 from bench.document import write_document
 from bench.figure import Figure, Measurement, Setup, Verdict, judge
 from bench.intervals import Interval, median_interval, percentile_interval
@@ -129,6 +130,6 @@ async def test_document_is_written_between_its_marks(tmp_path: Path) -> None:
 def test_larger_ledger_repeats_entries_under_other_ids() -> None:
     """However long, no id comes twice, and the same call gives the same bytes."""
     data = ledger_bytes(10_050)
-    parsed = parse_ledger(bytearray(data))
-    assert (len(parsed.entries), parsed.duplicate_count, parsed.rejections) == (10_050, 0, ())
+    parsed = LedgerParser().parse(bytearray(data))
+    assert (len(keep_newest(parsed.records)), parsed.length, parsed.partial_count) == (10_050, 10_050, 0)
     assert ledger_bytes(10_050) == data

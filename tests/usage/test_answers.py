@@ -106,7 +106,9 @@ async def test_sessions_of_two_tools_are_told_apart_though_they_are_called_the_s
 
 def test_lightest_groups_are_left_over() -> None:
     """Beyond the limit the groups that weigh least are handed over apart; the others keep their order."""
-    groups = {(name,): Counted(sum_of_cost(cost), SessionCounts(1, 0)) for name, cost in (("a", 1), ("b", 9), ("c", 5))}
+    groups: dict[tuple[str, ...], Counted] = {
+        (name,): Counted(sum_of_cost(cost), SessionCounts(1, 0)) for name, cost in (("a", 1), ("b", 9), ("c", 5))
+    }
     kept, others = heaviest(groups, 2)
     assert list(kept) == [("b",), ("c",)]
     assert [other.sums.cost_nano for other in others] == [1]

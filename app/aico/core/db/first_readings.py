@@ -113,6 +113,11 @@ class FirstReadings:
     def __len__(self) -> int:
         return len(self._readings)
 
+    @property
+    def newest(self) -> int:
+        """The greatest moment of them; 0 of none."""
+        return self._readings[-1].ts or 0 if self._readings else 0
+
     def store(
         self,
         connection: sqlite3.Connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, schema
@@ -140,6 +140,7 @@ class _Names:
 
     epoch: str
     revision: int
+    """As it was before the transaction that runs."""
     sources: dict[str, int]
     origins: dict[tuple[int, str], int]
     models: dict[str, int]
@@ -216,7 +217,7 @@ class UsageWriter:
 
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
-    epoch, revision = _read_position(connection)
+    [(epoch, revision)] = _ask(connection, _POSITION)
     if names is not None and (names.epoch, names.revision) == (epoch, revision):
         return names
     sources = _ask(connection, "SELECT name, id, exact_since FROM source")
@@ -245,6 +246,8 @@ class _Transaction:
         self._clock = now_ms
         self._now_ms = now_ms()
         self._new_models: list[tuple[Value, ...]] = []
+        self._meters: dict[int, dict[int, Meter]] = {}
+        """The meters of the readings' sessions, by session and origin, as they are after what was read so far."""
 
     def run(self) -> tuple[ImportReceipt, UsageCommitted | None]:
         """Load, book and store; see :meth:`UsageWriter.apply`."""
@@ -274,37 +277,37 @@ class _Transaction:
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
+        skipped_count = books.skipped_count + len(batch.records) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
-        forgotten_count = len(batch.records) - len(records)
-        receipt = self._receipt(books, forgotten_count, len(first))
         # Also when nothing else is: what is known of the database outlives this transaction.
         self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
         if not (fresh or gaps or first):
-            count, latest = self._count(source)
-            return self._ended(replace(receipt, latest_ts=latest, revision=names.revision)), None
+            _count, latest = self._count(source)
+            return self._receipt(latest, names.revision, skipped_count=skipped_count), None
         self._store(books, source, meter, gaps)
         if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         new_count = len(first) + sum(session.is_new for session in fresh)
-        count, latest = self._recount(source, new_count)
+        count, latest = self._recount(source, new_count, max((first.newest, *map(_last_ts, fresh))))
         revision = names.revision = self._advance()
-        receipt = replace(receipt, latest_ts=latest, revision=revision)
-        import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         if first:
             rows += first.fresh_rows(FRESH_ROWS_MAX, batch.source, batch.meter, is_joint=batch.is_joint)
             rows.sort(key=_last_ts, reverse=True)
-        committed = UsageCommitted(
-            self._ended(receipt),
-            names.epoch,
-            count,
-            tuple(rows[:FRESH_ROWS_MAX]),
-            rows_truncated=len(fresh) + len(first) > FRESH_ROWS_MAX,
+        receipt = self._receipt(
+            latest,
+            revision,
+            added_count=books.added_count + len(first),
+            updated_count=books.updated_count,
+            skipped_count=skipped_count,
         )
-        return committed.receipt, committed
+        import_runs.add_run(self._connection, receipt, revision, None)
+        is_truncated = len(fresh) + len(first) > FRESH_ROWS_MAX
+        told = tuple(rows[:FRESH_ROWS_MAX])
+        return receipt, UsageCommitted(receipt, names.epoch, count, told, rows_truncated=is_truncated)
 
     def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
         """See :meth:`UsageWriter.set_label`."""
@@ -318,9 +321,10 @@ class _Transaction:
         session.label = label
         count, latest = self._count(source)
         revision = self._names.revision = self._advance()
-        receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
         rows = self._fresh_rows([session], {}, {})
-        return UsageCommitted(self._ended(receipt), self._names.epoch, count, tuple(rows), rows_truncated=False)
+        return UsageCommitted(
+            self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
+        )
 
     # Names
 
@@ -402,7 +406,7 @@ class _Transaction:
     def _take_readings(
         self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
     ) -> None:
-        known = self._load_meters(session.id for session in books.sessions.values())
+        known = self._meters = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
         booked = self._load_sums(first) if first else {}
@@ -559,25 +563,28 @@ class _Transaction:
 
     # Telling
 
-    def _receipt(self, books: Books, forgotten_count: int, first_count: int) -> ImportReceipt:
+    def _receipt(
+        self, latest: int | None, revision: int, *, added_count: int = 0, updated_count: int = 0, skipped_count: int = 0
+    ) -> ImportReceipt:
+        """Return the receipt of what ends now."""
         batch, counts = self._batch, self._batch.counts
         return ImportReceipt(
             source=batch.source,
             origin=batch.origin,
             trigger=counts.trigger,
-            added_count=books.added_count + first_count,
-            updated_count=books.updated_count,
-            skipped_count=counts.skipped_count + books.skipped_count + forgotten_count,
+            finished_at_ms=self._clock(),
+            duration_ms=round((time.perf_counter() - batch.started) * 1000, 3),
+            added_count=added_count,
+            updated_count=updated_count,
+            skipped_count=counts.skipped_count + skipped_count,
             error_count=len(counts.rejections),
             partial_count=counts.partial_count,
             remaining_count=batch.remaining_count,
+            latest_ts=latest,
+            revision=revision,
             rejections=counts.rejections[:REJECTIONS_SHOWN],
             partials=counts.partials[:REJECTIONS_SHOWN],
         )
-
-    def _ended(self, receipt: ImportReceipt) -> ImportReceipt:
-        duration_ms = round((time.perf_counter() - self._batch.started) * 1000, 3)
-        return replace(receipt, finished_at_ms=self._clock(), duration_ms=duration_ms)
 
     def _count(self, source: int) -> tuple[int, int | None]:
         known = self._names.session_counts.get(source)
@@ -586,14 +593,17 @@ class _Transaction:
             known = self._names.session_counts[source] = (count, latest)
         return known
 
-    def _recount(self, source: int, new_count: int) -> tuple[int, int | None]:
-        """Return how many sessions there are now, and the greatest moment of them."""
+    def _recount(self, source: int, new_count: int, newest: int) -> tuple[int, int | None]:
+        """Return how many sessions there are now, and the greatest moment of them; ``newest`` is that of this batch."""
         known = self._names.session_counts.get(source)
         if known is None:
             return self._count(source)
-        count = known[0] + new_count
-        # A moment may also go back: then it is asked for, at the end of an index.
-        [(latest,)] = _ask(self._connection, _LATEST, (source,))
+        count, latest = known[0] + new_count, known[1]
+        if latest is None or newest >= latest:
+            latest = newest
+        else:
+            # A moment may also go back: then it is asked for, at the end of an index.
+            [(latest,)] = _ask(self._connection, _LATEST, (source,))
         self._names.session_counts[source] = (count, latest)
         return count, latest
 
@@ -605,7 +615,8 @@ class _Transaction:
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
         totals = self._load_sums(old) if old else {}
-        stored = self._load_meters(old) if old else {}
+        others = [number for number in old if number not in self._meters]
+        stored = (self._load_meters(others) if others else {}) | self._meters
         origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []
         for session in shown:
@@ -636,11 +647,6 @@ class _Transaction:
                 )
             )
         return rows
-
-
-def _read_position(connection: sqlite3.Connection) -> tuple[str, int]:
-    [(epoch, revision)] = _ask(connection, _POSITION)
-    return epoch, revision
 
 
 def _ask(connection: sqlite3.Connection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
