@@ -82,7 +82,11 @@ async def test_old_page_reads_imports_and_is_told(ledger: LedgerFile) -> None:
     """All that it asked, sent and heard is as it was: names, types and the flat message."""
     async with live(ledger, allowed_origins=PAGE) as served, opened(served) as page:
         assert await page.read_usage() == []
-        ledger.write(entry("1001", ts=1_772_000_000_007, tokens_in=10, tokens_out=20, cost=0.5), entry("1002", ts=1_772_000_000_009, model=None), 7)
+        ledger.write(
+            entry("1001", ts=1_772_000_000_007, tokens_in=10, tokens_out=20, cost=0.5),
+            entry("1002", ts=1_772_000_000_009, model=None),
+            7,
+        )
         update = await page.listen()
         assert (update["latest_ts"], update["latest_count"], update["imported_count"]) == (1_772_000_000_009, 2, 2)
         assert isinstance(update["timestamp"], str)
