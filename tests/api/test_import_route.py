@@ -14,6 +14,7 @@ import pytest
 
 from aico.core import errors
 from aico.features.files import whole_file
+from aico.features.files.snapshot import read_snapshot
 from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry, ledger_bytes
@@ -272,7 +273,6 @@ async def test_import_answers_422_for_a_file_that_is_no_ledger(api: Api, content
 
 async def test_import_answers_503_for_a_file_that_never_rests(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that changes during every attempt is tried again later, and the answer says when."""
-    read_snapshot = whole_file.read_snapshot
 
     def read_changing(*of_file: object) -> object:
         return replace(read_snapshot(*of_file), stable=False)  # type: ignore[arg-type]  # handed on as they came

@@ -18,9 +18,9 @@ from alembic import command
 
 from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
 from aico.core.db.migrations import alembic_config, list_revisions
+from aico.core.db.reader import UsageReader
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock
-from aico.core.usage_reader import UsageReader
 from tests.cli.fake_supervisors import FakePrograms
 from tests.core.database_damage import break_page, close_log
 from tests.core.repository_on_file import read_rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
-from aico.core.errors import InstanceRunning, SourceOff
+from aico.core.errors import InstanceRunning, SourceError, SourceOff
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
@@ -38,6 +39,7 @@ _COUNTS = (
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
     settings = load(options).settings
+    logging.getLogger("aico").addHandler(logging.NullHandler())  # what fails is told once, by the command
     source: str | None = options.source
     if source is not None and not are_known((source,), KNOWN):
         return EXIT_USAGE
@@ -131,7 +133,9 @@ async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]
             service.ingest.add(intake)
         await service.ingest.run(Trigger.CLI, [intake.key for intake in intakes])
         for intake in intakes:
-            await service.ingest.finish(intake.key)
+            failure = await service.ingest.finish(intake.key)
+            if failure is not None and not (isinstance(failure, SourceError) and failure.is_absent):
+                raise failure
         await service.ingest.close()
         receipts = service.ingest.last_receipts.values()
         return _by_source(list(receipts))

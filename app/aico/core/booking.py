@@ -335,6 +335,7 @@ class Books:
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
             former.key, former.is_changed = key, True
+            self._by_id[former.session].is_touched = True
             self.events[REQUEST.code, *key] = known = former
         if known is None:
             session = self.find_session(record.session, record.parent, record.ts, record.model)
@@ -436,6 +437,13 @@ class Books:
     def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
         self.tally.post(more, event.ts, event.session, event.model)
         session.spend(more)
+
+
+def cost_of(nano: int | None, *, is_unpriced: bool, is_silent: bool) -> tuple[int | None, RequestState]:
+    """Return what a growth by ``nano`` is booked as, and how much is known of it."""
+    if is_silent:
+        return None, RequestState.UNMEASURED
+    return None if is_unpriced else nano or 0, RequestState.FINAL
 
 
 def slot_of(ts: int) -> int:

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from aico.core.db.reader import Group, SessionCounts, StoredEvent, StoredSession
 from aico.core.money import usd
 from aico.core.receipts import FreshSession, ImportReceipt
-from aico.core.sums import REQUEST, Costs, Sums
-from aico.core.usage import Rejection, SessionState, Tokens
-from aico.features.usage.fields import sum_fields
+from aico.core.sums import LISTED, OWN, RECORDED, REQUEST, Costs, Sums
+from aico.core.usage import TOKENS, Rejection, SessionState, Tokens
+from aico.features.usage.fields import SumFields, sum_fields
 from aico.features.usage.periods import Bucket
 from aico.services.queries import DAY, Counted, SeriesPoint, SessionDetail, SessionPage, UsageSummary, heaviest
 
@@ -34,6 +34,9 @@ _GROUP_FIELDS = {
     Group.PROJECT.value: "project",
     DAY: "day",
 }
+_AMOUNTS = tuple(name for name in SumFields._fields if not name.endswith("_nano"))
+"""The first of the fields: money comes last, and is divided."""
+_TOKEN_FIELDS = tuple(f"{name}_tokens" for name in TOKENS)
 _NULLABLE = {"model", "project"}
 """Groups whose empty name means that it is unknown."""
 
@@ -364,18 +367,24 @@ def list_rejections(rejections: Iterable[Rejection]) -> list[RejectionOut]:
 
 def amount_fields(sums: Sums) -> Fields:
     """Return the fields of a sum."""
-    fields = sum_fields(sums)._asdict()
-    money = {name: fields.pop(f"{name}_nano") for name in ("recorded_cost", "list_cost", "cost")}
+    amounts = sum_fields(sums)
     return {
-        **fields,
-        **{f"{name}_usd": _usd(nano) for name, nano in money.items()},
-        "cost_basis": {name: usd(sums.get(name)) for name in ("recorded", "own", "listed")},
-        "at_least": sum_fields(sums).is_at_least,
+        **dict(zip(_AMOUNTS, amounts, strict=False)),
+        "recorded_cost_usd": _usd(amounts.recorded_cost_nano),
+        "list_cost_usd": _usd(amounts.list_cost_nano),
+        "cost_usd": _usd(amounts.cost_nano),
+        "cost_basis": {
+            "recorded": usd(sums.vector[RECORDED]),
+            "own": usd(sums.vector[OWN]),
+            "listed": usd(sums.vector[LISTED]),
+        },
+        "at_least": amounts.is_at_least,
     }
 
 
 def session_fields(session: StoredSession) -> Fields:
     """Return the fields of a session in a page or a message."""
+    total = amount_fields(session.total)
     return {
         "source": session.source,
         "session_id": session.key,
@@ -392,8 +401,9 @@ def session_fields(session: StoredSession) -> Fields:
         else {**_token_fields(session.stated), "cost_usd": _usd(session.stated_nano)},
         "has_fallen": session.has_fallen,
         "unknown": list(session.unknown),
-        **amount_fields(session.total),
-        "spent": amount_fields(session.spent),
+        **total,
+        # Of a new session both are one.
+        "spent": total if session.spent is session.total else amount_fields(session.spent),
     }
 
 
@@ -465,7 +475,7 @@ def _other(others: Sequence[Counted]) -> OtherOut:
 
 
 def _token_fields(tokens: Tokens) -> Fields:
-    return {f"{name}_tokens": number for name, number in tokens._asdict().items()}
+    return dict(zip(_TOKEN_FIELDS, tokens, strict=True))
 
 
 def _basis(costs: Costs) -> tuple[int | None, BasisName]:

@@ -19,6 +19,14 @@ _UPSERT = (
     )
     + f" WHERE {' OR '.join(f'{name} IS NOT excluded.{name}' for name in _KEPT)}"
 )
+ADD_FIRST = _UPSERT.replace(
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    """
+    SELECT f.key, f.ts, NULLIF(m.name, ''), IFNULL(f.input, 0), IFNULL(f.output, 0), IFNULL(f.cost_usd, 0.0), ?, ?
+    FROM first_reading AS f CROSS JOIN model AS m ON m.id = f.model WHERE TRUE ORDER BY f.id
+    """,
+)
+"""The same for what ``aico.core.db.first_readings`` has staged; takes the moment twice."""
 
 
 def upsert(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
-from aico.core.db import cline_rows, import_runs, schema
+from aico.core.db import cline_rows, first_readings, import_runs, schema
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
+from aico.core.db.first_readings import FirstReadings
 from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
-from aico.core.errors import SessionUnknown, StorageError
+from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
@@ -53,7 +54,7 @@ _EVENT = (
 _SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
 
 _POSITION = "SELECT epoch, revision FROM database_state"
-_ADVANCE = "UPDATE database_state SET revision = revision + 1 WHERE revision = ? RETURNING revision"
+_ADVANCE = "UPDATE database_state SET revision = revision + 1 RETURNING revision"
 _STATE = """
     SELECT (SELECT COUNT(*) FROM session WHERE source = ?1), (SELECT MAX(last_ts) FROM session WHERE source = ?1)
 """
@@ -135,9 +136,11 @@ class Batch:
 
 @dataclass(slots=True)
 class _Names:
-    """What the writer knows of the database: true as long as the epoch is the same and no transaction fails."""
+    """What the writer knows of the database: true as long as it stands where the last transaction has left it."""
 
     epoch: str
+    revision: int
+    """As it was before the transaction that runs."""
     sources: dict[str, int]
     origins: dict[tuple[int, str], int]
     models: dict[str, int]
@@ -214,8 +217,8 @@ class UsageWriter:
 
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
-    epoch, _revision = _read_position(connection)
-    if names is not None and names.epoch == epoch:
+    [(epoch, revision)] = _ask(connection, _POSITION)
+    if names is not None and (names.epoch, names.revision) == (epoch, revision):
         return names
     sources = _ask(connection, "SELECT name, id, exact_since FROM source")
     origins = _ask(connection, "SELECT source, name, id FROM origin")
@@ -223,6 +226,7 @@ def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     [(last_session,)] = _ask(connection, "SELECT IFNULL(MAX(id), 0) FROM session")
     return _Names(
         epoch,
+        revision,
         {name: number for name, number, _since in sources},
         {(source, name): number for source, name, number in origins},
         {name: number for name, number in models},  # noqa: C416  # rows are no pairs to mypy
@@ -242,6 +246,8 @@ class _Transaction:
         self._clock = now_ms
         self._now_ms = now_ms()
         self._new_models: list[tuple[Value, ...]] = []
+        self._meters: dict[int, dict[int, Meter]] = {}
+        """The meters of the readings' sessions, by session and origin, as they are after what was read so far."""
 
     def run(self) -> tuple[ImportReceipt, UsageCommitted | None]:
         """Load, book and store; see :meth:`UsageWriter.apply`."""
@@ -254,41 +260,54 @@ class _Transaction:
         records = self._remembered(source, batch.records)
         by_key = self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
+        first = FirstReadings(first_readings.choose(records, by_key), names.next_session_id, self._now_ms)
         books = Books(
             origin=origin,
             now_ms=self._now_ms,
             model_id=self._model,
             sessions=by_key,
-            next_session_id=names.next_session_id,
+            next_session_id=names.next_session_id + len(first),
         )
         readings = [record for record in records if isinstance(record, MeterReading)]
+        if first:
+            self._store_first(first, source, origin, meter)
+            readings = [reading for reading in readings if reading.session in by_key]
         if readings:
             self._take_readings(books, source, meter, stronger, readings)
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
+        skipped_count = books.skipped_count + len(batch.records) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
-        forgotten_count = len(batch.records) - len(records)
-        receipt = self._receipt(books, forgotten_count)
+        # Also when nothing else is: what is known of the database outlives this transaction.
+        self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
-        if not (fresh or gaps):
-            count, latest = self._count(source)
-            _epoch, revision = _read_position(self._connection)
-            return self._ended(replace(receipt, latest_ts=latest, revision=revision)), None
+        if not (fresh or gaps or first):
+            _count, latest = self._count(source)
+            return self._receipt(latest, names.revision, skipped_count=skipped_count), None
         self._store(books, source, meter, gaps)
         if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
-        count, latest = self._recount(source, fresh)
-        revision = self._advance()
-        receipt = replace(receipt, latest_ts=latest, revision=revision)
-        import_runs.add_run(self._connection, self._ended(receipt), revision, None)
-        names.next_session_id += sum(session.is_new for session in fresh)
+        new_count = len(first) + sum(session.is_new for session in fresh)
+        count, latest = self._recount(source, new_count, max((first.newest, *map(_last_ts, fresh))))
+        revision = names.revision = self._advance()
+        names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
-        committed = UsageCommitted(
-            self._ended(receipt), names.epoch, count, rows, rows_truncated=len(fresh) > FRESH_ROWS_MAX
+        if first:
+            rows += first.fresh_rows(FRESH_ROWS_MAX, batch.source, batch.meter, is_joint=batch.is_joint)
+            rows.sort(key=_last_ts, reverse=True)
+        receipt = self._receipt(
+            latest,
+            revision,
+            added_count=books.added_count + len(first),
+            updated_count=books.updated_count,
+            skipped_count=skipped_count,
         )
-        return committed.receipt, committed
+        import_runs.add_run(self._connection, receipt, revision, None)
+        is_truncated = len(fresh) + len(first) > FRESH_ROWS_MAX
+        told = tuple(rows[:FRESH_ROWS_MAX])
+        return receipt, UsageCommitted(receipt, names.epoch, count, told, rows_truncated=is_truncated)
 
     def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
         """See :meth:`UsageWriter.set_label`."""
@@ -301,10 +320,11 @@ class _Transaction:
         _ask(self._connection, _SET_LABEL, (label, session.id))
         session.label = label
         count, latest = self._count(source)
-        revision = self._advance()
-        receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
+        revision = self._names.revision = self._advance()
         rows = self._fresh_rows([session], {}, {})
-        return UsageCommitted(self._ended(receipt), self._names.epoch, count, rows, rows_truncated=False)
+        return UsageCommitted(
+            self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
+        )
 
     # Names
 
@@ -386,7 +406,7 @@ class _Transaction:
     def _take_readings(
         self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
     ) -> None:
-        known = self._load_meters(session.id for session in books.sessions.values())
+        known = self._meters = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
         booked = self._load_sums(first) if first else {}
@@ -469,10 +489,28 @@ class _Transaction:
 
     # Storing
 
+    def _store_models(self) -> None:
+        if self._new_models:
+            _many(self._connection, insert(schema.Model, ("id", "name")), self._new_models)
+            self._new_models = []
+
+    def _store_first(self, first: FirstReadings, source: int, origin: int, meter: int) -> None:
+        for name in first.models():
+            self._model(name)
+        self._store_models()
+        batch = self._batch
+        first.store(
+            self._connection,
+            self._names.models,
+            source,
+            origin,
+            meter,
+            is_joint=batch.is_joint,
+            has_task_rows=batch.has_task_rows,
+        )
+
     def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
         connection, sessions = self._connection, books.sessions.values()
-        if self._new_models:
-            _many(connection, insert(schema.Model, ("id", "name")), self._new_models)
         _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
         _many(
             connection,
@@ -520,33 +558,33 @@ class _Transaction:
         _many(self._connection, _PUT_CHECKPOINT, rows)
 
     def _advance(self) -> int:
-        _epoch, revision = _read_position(self._connection)
-        found = _ask(self._connection, _ADVANCE, (revision,))
-        if not found:
-            raise StorageError("another writer changed it")
-        return int(found[0][0])
+        [(revision,)] = _ask(self._connection, _ADVANCE)
+        return int(revision)
 
     # Telling
 
-    def _receipt(self, books: Books, forgotten_count: int) -> ImportReceipt:
+    def _receipt(
+        self, latest: int | None, revision: int, *, added_count: int = 0, updated_count: int = 0, skipped_count: int = 0
+    ) -> ImportReceipt:
+        """Return the receipt of what ends now."""
         batch, counts = self._batch, self._batch.counts
         return ImportReceipt(
             source=batch.source,
             origin=batch.origin,
             trigger=counts.trigger,
-            added_count=books.added_count,
-            updated_count=books.updated_count,
-            skipped_count=counts.skipped_count + books.skipped_count + forgotten_count,
+            finished_at_ms=self._clock(),
+            duration_ms=round((time.perf_counter() - batch.started) * 1000, 3),
+            added_count=added_count,
+            updated_count=updated_count,
+            skipped_count=counts.skipped_count + skipped_count,
             error_count=len(counts.rejections),
             partial_count=counts.partial_count,
             remaining_count=batch.remaining_count,
+            latest_ts=latest,
+            revision=revision,
             rejections=counts.rejections[:REJECTIONS_SHOWN],
             partials=counts.partials[:REJECTIONS_SHOWN],
         )
-
-    def _ended(self, receipt: ImportReceipt) -> ImportReceipt:
-        duration_ms = round((time.perf_counter() - self._batch.started) * 1000, 3)
-        return replace(receipt, finished_at_ms=self._clock(), duration_ms=duration_ms)
 
     def _count(self, source: int) -> tuple[int, int | None]:
         known = self._names.session_counts.get(source)
@@ -555,29 +593,30 @@ class _Transaction:
             known = self._names.session_counts[source] = (count, latest)
         return known
 
-    def _recount(self, source: int, fresh: Sequence[SessionEntry]) -> tuple[int, int | None]:
-        """Return how many sessions there are now, and the greatest moment of them."""
+    def _recount(self, source: int, new_count: int, newest: int) -> tuple[int, int | None]:
+        """Return how many sessions there are now, and the greatest moment of them; ``newest`` is that of this batch."""
         known = self._names.session_counts.get(source)
         if known is None:
             return self._count(source)
-        count = known[0] + sum(session.is_new for session in fresh)
-        # A moment may also go back: then it is asked for, at the end of an index.
-        [(latest,)] = _ask(self._connection, _LATEST, (source,))
+        count, latest = known[0] + new_count, known[1]
+        if latest is None or newest >= latest:
+            latest = newest
+        else:
+            # A moment may also go back: then it is asked for, at the end of an index.
+            [(latest,)] = _ask(self._connection, _LATEST, (source,))
         self._names.session_counts[source] = (count, latest)
         return count, latest
 
     def _fresh_rows(
-        self,
-        fresh: list[SessionEntry],
-        meters: Mapping[int, Meter],
-        readings: Mapping[str, MeterReading],
-    ) -> tuple[FreshSession, ...]:
+        self, fresh: list[SessionEntry], meters: Mapping[int, Meter], readings: Mapping[str, MeterReading]
+    ) -> list[FreshSession]:
         """Return the newest of ``fresh``; ``meters`` are those of this batch, as are ``readings``."""
         fresh.sort(key=_last_ts, reverse=True)
         shown = fresh[:FRESH_ROWS_MAX]
         old = [session.id for session in shown if not session.is_new]
         totals = self._load_sums(old) if old else {}
-        stored = self._load_meters(old) if old else {}
+        others = [number for number in old if number not in self._meters]
+        stored = (self._load_meters(others) if others else {}) | self._meters
         origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []
         for session in shown:
@@ -607,12 +646,7 @@ class _Transaction:
                     total=totals.get(session.id, spent),
                 )
             )
-        return tuple(rows)
-
-
-def _read_position(connection: sqlite3.Connection) -> tuple[str, int]:
-    [(epoch, revision)] = _ask(connection, _POSITION)
-    return epoch, revision
+        return rows
 
 
 def _ask(connection: sqlite3.Connection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
@@ -688,5 +722,5 @@ def _amounts(sums: Sums) -> tuple[int, ...]:
     return (*sums.vector[: len(TOKENS)], sums.get("recorded"))
 
 
-def _last_ts(session: SessionEntry) -> int:
+def _last_ts(session: SessionEntry | FreshSession) -> int:
     return session.last_ts
