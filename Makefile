@@ -8,6 +8,7 @@
 
 PYTHON ?=
 ARGS ?=
+BASE ?=
 
 # Where it is set, as in many images, each of the hundreds of processes of a test run would compile the service anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -57,8 +58,8 @@ lint: dev ## lint, format, types, layers
 	@.venv/bin/python -m mypy
 	@.venv/bin/python -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache --no-logo
 
-bench: dev ## measure
-	@.venv/bin/python -m bench $(ARGS)
+bench: dev ## measure; BASE=<virtual environment of an earlier build> also compares both, pair by pair
+	@.venv/bin/python -m bench $(if $(BASE),--base "$(BASE)") $(ARGS)
 
 bench-peers: dev ## measure other local usage viewers beside ours, on invented homes; fetches them into .make/peers
 	@.venv/bin/python -m bench.peers $(ARGS)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.beside import BESIDE_FIGURES
 from bench.document import write_document
 from bench.fanout import FANOUT_FIGURES
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
@@ -29,6 +30,7 @@ FIGURES: Sequence[Figure] = (
     *QUERY_FIGURES,
     *FOOTPRINT_FIGURES,
     *PAGE_FIGURES,
+    *BESIDE_FIGURES,
 )
 _LEAST_PAIRS = 15
 
@@ -40,6 +42,7 @@ class Options(argparse.Namespace):
     pairs: int
     output: Path
     document: Path
+    base: Path | None
 
 
 def parse_options(arguments: list[str]) -> Options:
@@ -49,20 +52,21 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument("--pairs", type=int, default=15, help="pairs per figure; fewer than 15 decide nothing")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.json"))
     parser.add_argument("--document", type=Path, default=Path(__file__).parents[1] / "docs" / "performance.md")
+    parser.add_argument("--base", type=Path, help="the virtual environment of an earlier build, to compare with")
     return parser.parse_args(arguments, namespace=Options())
 
 
-def measure(figure: Figure, pair_count: int) -> Result:
+def measure(figure: Figure, pair_count: int, base: Path | None = None) -> Result:
     """Measure one figure in an empty folder of its own; once more when the first interval says too little."""
-    measurement = _measure_once(figure, pair_count)
+    measurement = _measure_once(figure, pair_count, base)
     if measurement.interval.is_wide:
-        measurement = _measure_once(figure, pair_count)
+        measurement = _measure_once(figure, pair_count, base)
     return Result(figure, measurement, judge(measurement.interval, figure.goal))
 
 
-def _measure_once(figure: Figure, pair_count: int) -> Measurement:
+def _measure_once(figure: Figure, pair_count: int, base: Path | None) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        return asyncio.run(figure.measure(Setup(Path(folder).resolve(), pair_count)))
+        return asyncio.run(figure.measure(Setup(Path(folder).resolve(), pair_count, base)))
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +77,7 @@ def main(arguments: list[str]) -> int:
         if options.only in figure.name:
             began = time.monotonic()
             try:
-                results.append(measure(figure, options.pairs))
+                results.append(measure(figure, options.pairs, options.base))
             except Unmeasurable as lack:
                 print(f"{figure.name}: not measured. {lack}")
             print(f"{figure.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

@@ -154,12 +154,22 @@ def _has(module: str) -> bool:
     return False
 
 
-def find_way() -> Callable[[Path, Path, AsyncExitStack], Awaitable[Importing]]:
-    """Return the way into the build that is installed here. Leaves with a sentence where there is none."""
+class Way(Protocol):
+    """A way into a build: see :class:`Sources`."""
+
+    async def __call__(self, package: str, ledger: Path, folder: Path, stack: AsyncExitStack) -> Importing:
+        """Return the build's own import of ``ledger`` into a new database in ``folder``; ``stack`` closes it."""
+
+
+_WAYS: tuple[tuple[str, Way], ...] = (("ingest", Sources.open), ("import_service", OneImporter.open))
+
+
+def find_way() -> tuple[str, Way]:
+    """Return the package that is installed here, and the way into it. Leaves with a sentence where there is none."""
     for package in ("aico", "app"):
-        for module, way in (("ingest", Sources), ("import_service", OneImporter)):
+        for module, way in _WAYS:
             if _has(f"{package}.services.{module}"):
-                return lambda ledger, folder, stack, way=way, package=package: way.open(package, ledger, folder, stack)
+                return package, way
     sys.exit("no build of the service that this benchmark knows the inside of")
 
 
@@ -179,7 +189,7 @@ async def _measure(importing: Importing, trigger: str) -> dict[str, float]:
 
 async def main(ledger: Path, folder: Path) -> None:
     """Answer until the input ends."""
-    way = find_way()
+    package, way = find_way()
     place = folder / "database"
     stack = AsyncExitStack()
     importing: Importing | None = None
@@ -188,7 +198,7 @@ async def main(ledger: Path, folder: Path) -> None:
         if line == "first":
             await stack.aclose()
             shutil.rmtree(place, ignore_errors=True)
-            importing = await way(ledger, place, stack)
+            importing = await way(package, ledger, place, stack)
         if importing is None:
             sys.exit("nothing was imported first")
         print(json.dumps(await _measure(importing, "startup" if line == "first" else "watch")), flush=True)

@@ -35,6 +35,8 @@ class Setup:
     """Empty, on the file system that is measured; its path holds no link."""
     pair_count: int
     """At least 15 for a figure that counts."""
+    base: Path | None = None
+    """The virtual environment of an earlier build, for the figures that compare."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from statistics import median
 
-from aico.core.domain import Store, Trigger
+from aico.core.usage import Trigger
 from bench.figure import Figure, Measurement, Setup
 from bench.intervals import median_interval
 from bench.ledgers import LedgerFile
@@ -59,8 +59,8 @@ async def _measure_look(setup: Setup) -> Measurement:
         await importing.run(Trigger.STARTUP)
         for _ in range(_LOOKS):
             began = time.perf_counter()
-            look = await asyncio.to_thread(importing.guard.look)
-            is_known = importing.imports.identity_of(Store.LEDGER) == look.identity
+            look = await asyncio.to_thread(importing.intake.feed.look)
+            is_known = importing.intake.feed.identity == look.identity
             samples.append((time.perf_counter() - began) * 1000)
             if not is_known:
                 raise AssertionError("the file is not the one that was read")

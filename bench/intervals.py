@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import median
+from typing import TypeVar
+
+S = TypeVar("S")
 
 _RESAMPLES = 2_000
 _SEED = 20_260
@@ -45,7 +48,18 @@ def percentile_interval(samples: Sequence[float], percent: int) -> Interval:
     return _interval(samples, percentile)
 
 
-def _interval(samples: Sequence[float], middle: Callable[[Sequence[float]], float]) -> Interval:
+def ratio_interval(pairs: Sequence[tuple[float, float]], percent: int) -> Interval:
+    """Return the same for the percentile of the first ones beside that of the second ones: pairs stay together."""
+
+    def ratio(part: Sequence[tuple[float, float]]) -> float:
+        place = max(0, -(-len(part) * percent // 100) - 1)
+        first, second = (sorted(pair[side] for pair in part)[place] for side in (0, 1))
+        return first / second
+
+    return _interval(pairs, ratio)
+
+
+def _interval(samples: Sequence[S], middle: Callable[[Sequence[S]], float]) -> Interval:
     rng = Random(_SEED)  # noqa: S311 - reproducible on purpose
     size = len(samples)
     middles = sorted(middle(rng.choices(samples, k=size)) for _ in range(_RESAMPLES))

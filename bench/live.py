@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
 from bench.intervals import Interval, median_interval, percentile_interval
 from bench.ledgers import LedgerFile
-from bench.served import serve
+from bench.served import Served, serve
 
 _SAMPLES = 500
 _DEBOUNCE_MS = 50.0
@@ -70,7 +70,7 @@ def _measure_both(ledger: LedgerFile, setup: Setup, count: int) -> tuple[list[fl
     mine, bare = [], []
     with _socket_of(ledger, setup.folder) as socket, _bare_loop(other.path) as loop:
         for _ in range(count + 5):
-            mine.append(_wait_for_frame(ledger, socket))
+            mine.append(wait_for_frame(ledger, socket))
             other.change_one()
             began = other.replace()
             loop.readline()
@@ -82,10 +82,16 @@ def _measure_both(ledger: LedgerFile, setup: Setup, count: int) -> tuple[list[fl
 def _socket_of(ledger: LedgerFile, folder: Path) -> Iterator[ClientConnection]:
     with serve(ledger.path, folder, _SETTINGS) as served:
         served.wait_until_ready()
-        address = f"ws://127.0.0.1:{served.port}/ws"
-        with connect(address, max_size=None, compression=None, open_timeout=_HANG_S) as socket:
-            _drain(socket)
+        with open_socket(served) as socket:
             yield socket
+
+
+@contextmanager
+def open_socket(served: Served) -> Iterator[ClientConnection]:
+    """Yield a socket on which nothing more comes until something changes."""
+    with connect(f"ws://127.0.0.1:{served.port}/ws", max_size=None, compression=None, open_timeout=_HANG_S) as socket:
+        _drain(socket)
+        yield socket
 
 
 def _drain(socket: ClientConnection) -> None:
@@ -111,7 +117,7 @@ def _bare_loop(path: Path) -> Iterator[IO[str]]:
         process.wait()
 
 
-def _wait_for_frame(ledger: LedgerFile, socket: ClientConnection) -> float:
+def wait_for_frame(ledger: LedgerFile, socket: ClientConnection) -> float:
     """Change the ledger; return how many milliseconds the frame took beyond the debounce."""
     ledger.change_one()
     began = ledger.replace()
@@ -146,7 +152,7 @@ def _measure_large(setup: Setup) -> Measurement:
     mine, loads = [], []
     with _socket_of(ledger, setup.folder) as socket:
         for _ in range(setup.pair_count + 1):
-            mine.append(_wait_for_frame(ledger, socket))
+            mine.append(wait_for_frame(ledger, socket))
             began = time.perf_counter()
             json.loads(ledger.data)
             loads.append((time.perf_counter() - began) * 1000)

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from statistics import median
 
-from aico.core.domain import Trigger
+from aico.core.usage import Trigger
 from bench.figure import Figure, Measurement, Setup
 from bench.intervals import median_interval
 from bench.ledgers import LedgerFile

@@ -1,4 +1,4 @@
-"""Figures: the answers that a page waits for, from a database of 100,000 tasks and 1,000,000 deltas."""
+"""Figures: the answers that a page waits for, from a database of 100,000 tasks and 1,000,000 events."""
 
 from __future__ import annotations
 
@@ -12,42 +12,66 @@ from random import Random
 import httpx
 
 from aico.core.db.migrations import migrate
-from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
+from aico.core.db.questions import EVENT_AS_SUMS
+from aico.core.sums import GROWTH, SUM_COLUMNS
+from aico.core.usage import SLOT_MS
+from bench.figure import Figure, Measurement, Setup, blocking
 from bench.intervals import percentile_interval
 from bench.served import serve
 from bench.sides import now_ms
 
 _TASKS = 100_000
 _SAMPLES = 200
-_QUARTER_MS = 900_000
-_YEAR_QUARTERS = 35_040
-_MONTH_QUARTERS = 2_920
+_YEAR_SLOTS = 35_040
+_MONTH_SLOTS = 2_920
 _DAY_MS = 86_400_000
-_LOOK_S = 0.1
 _HANG_S = 60.0
+_TASK = "WITH RECURSIVE task (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM task WHERE n < {tasks} - 1)"
+_COLUMNS = ", ".join(SUM_COLUMNS)
+_SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
+_ORIGIN = "(SELECT id FROM origin WHERE source = {source} AND name = 'ledger')"
 _FILL = (
-    """
-    WITH RECURSIVE task (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM task WHERE n < {tasks} - 1)
-    INSERT INTO cline_task_usage SELECT printf('%013d', 1700000000000 + n * 7919),
-        ({last} - (n * 2654435761 % {quarters})) * {quarter_ms},
-        'maker/model-' || (n * 2654435761 % {quarters} / {month} + n % 3), 10 * (n % 977), 10 * (n % 89),
-        (n % 977) / 100.0, {now}, {now} FROM task
+    "INSERT OR IGNORE INTO origin (source, name) VALUES ({source}, 'ledger')",
+    f"""
+    {_TASK} INSERT INTO cline_task_usage SELECT printf('%013d', 1700000000000 + n * 7919),
+        ({{last}} - (n * 2654435761 % {{slots}})) * {{slot_ms}},
+        'maker/model-' || (n * 2654435761 % {{slots}} / {{month}} + n % 3), 10 * (n % 977), 10 * (n % 89),
+        (n % 977) / 100.0, {{now}}, {{now}} FROM task
     """,
+    "INSERT OR IGNORE INTO model (name) SELECT DISTINCT model_id FROM cline_task_usage",
     """
+    INSERT INTO session (id, source, key, first_ts, last_ts, model, state, seen_at)
+    SELECT ROW_NUMBER() OVER (ORDER BY task_id), {source}, task_id, ts - 9 * {slot_ms}, ts, m.id, 0, {now}
+        FROM cline_task_usage JOIN model AS m ON m.name = model_id
+    """,
+    f"""
+    INSERT INTO meter (session, origin, last_input, last_output, last_nano, high_input, high_output, high_nano,
+        unknown, is_joint)
+    SELECT s.id, {_ORIGIN}, tokens_in, tokens_out, nano, tokens_in, tokens_out, nano, '', 0 FROM (
+        SELECT *, CAST(round(total_cost * 100) AS INTEGER) * 10000000 AS nano FROM cline_task_usage
+    ) JOIN session AS s ON s.key = task_id
+    """,
+    f"""
     WITH RECURSIVE part (k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM part WHERE k < 9)
-    INSERT INTO usage_delta SELECT 'cline', ts / {quarter_ms} - k, task_id, model_id, tokens_in / 10, tokens_out / 10,
-        CAST(round(total_cost * 100) AS INTEGER) * 1000000 FROM cline_task_usage, part ORDER BY 2, 3
+    INSERT INTO usage_event (source, kind, key_high, key_low, origin, session, ts, model, input, output, recorded_nano,
+        context, state, unknown)
+    SELECT {{source}}, {GROWTH.code}, s.id, k, {_ORIGIN}, s.id, s.last_ts - k * {{slot_ms}}, s.model,
+        last_input / 10, last_output / 10, last_nano / 10, '', 0, ''
+        FROM session AS s JOIN meter AS m ON m.session = s.id, part ORDER BY 7
     """,
-    """
-    INSERT INTO usage_rollup SELECT source, quarter, model, SUM(tokens_in), SUM(tokens_out),
-        SUM(cost_nano_usd) / 1000000000, SUM(cost_nano_usd) % 1000000000 FROM usage_delta GROUP BY 1, 2, 3
-    """,
-    """
-    INSERT INTO usage_total SELECT source, model, SUM(tokens_in), SUM(tokens_out), SUM(cost_usd), SUM(cost_nano)
-        FROM usage_rollup GROUP BY 1, 2
-    """,
-    "INSERT INTO usage_counter SELECT * FROM usage_total",
-    "INSERT INTO source_state VALUES ('cline', {now})",
+    *(
+        f"""
+        INSERT INTO {table} ({key}, {_COLUMNS}) SELECT {key}, {_SUMMED} FROM (
+            SELECT source, session, model, ts / {{slot_ms}} AS slot, ts / {{day_ms}} AS day, {EVENT_AS_SUMS}
+            FROM usage_event) GROUP BY {key}
+        """
+        for table, key in (
+            ("usage_slot", "source, slot, model"),
+            ("usage_session_day", "source, day, session, model"),
+            ("usage_total", "source, model"),
+        )
+    ),
+    "UPDATE source SET exact_since = {now} WHERE id = {source}",
     "UPDATE database_state SET revision = 1",
 )
 
@@ -57,21 +81,14 @@ def _fill(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     migrate(path)
     now = now_ms()
-    quarters = {"quarters": _YEAR_QUARTERS, "month": _MONTH_QUARTERS, "quarter_ms": _QUARTER_MS}
-    values = {"tasks": _TASKS, "now": now, "last": now // _QUARTER_MS, **quarters}
+    slots = {"slots": _YEAR_SLOTS, "month": _MONTH_SLOTS, "slot_ms": SLOT_MS, "day_ms": _DAY_MS}
     with closing(sqlite3.connect(path)) as connection, connection:
+        [(source,)] = connection.execute(
+            "INSERT INTO source (name) VALUES ('cline') ON CONFLICT DO UPDATE SET name = name RETURNING id"
+        )
+        values = {"tasks": _TASKS, "now": now, "last": now // SLOT_MS, "source": source, **slots}
         for statement in _FILL:
             connection.execute(statement.format(**values))
-
-
-def _wait_for_sums(path: Path) -> None:
-    """Return when the service has made the sums that a large import leaves behind."""
-    deadline = time.monotonic() + _HANG_S
-    with closing(sqlite3.connect(path)) as connection:
-        while not connection.execute("SELECT EXISTS (SELECT 1 FROM summed_source)").fetchone()[0]:
-            if time.monotonic() > deadline:
-                raise Unmeasurable("the sums were not made")
-            time.sleep(_LOOK_S)
 
 
 @contextmanager
@@ -82,7 +99,6 @@ def _client(setup: Setup) -> Iterator[httpx.Client]:
     ledger.write_bytes(b"[]")
     with serve(ledger, setup.folder) as served:
         served.wait_until_ready()
-        _wait_for_sums(setup.folder / "data" / "observer.db")
         with httpx.Client(base_url=served.url, timeout=_HANG_S, trust_env=False) as client:
             yield client
 
@@ -112,17 +128,17 @@ def _measure_month(setup: Setup) -> Measurement:
 
 
 def _month_ago(now: int, number: int) -> int:
-    return now - 30 * _DAY_MS - number * _QUARTER_MS
+    return now - 30 * _DAY_MS - number * SLOT_MS
 
 
 def _measure_all(setup: Setup) -> Measurement:
-    return _tail(setup, lambda number: f"/api/cline/summary?tz=Europe/Paris&from={number * _QUARTER_MS}")
+    return _tail(setup, lambda number: f"/api/cline/summary?tz=Europe/Paris&from={number * SLOT_MS}")
 
 
 QUERY_FIGURES = (
     Figure(
         "page_of_usage",
-        "100 of 100,000 tasks with 1,000,000 deltas, 99th percentile",
+        "100 of 100,000 tasks with 1,000,000 events, 99th percentile",
         "ms",
         20.0,
         blocking(_measure_pages),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.builds import Build
 from bench.figure import Unmeasurable
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -52,6 +53,11 @@ class Served:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
+    def run_s(self) -> float:
+        """Return the same to the nanosecond, of all threads that live."""
+        parts = [path.read_text().split()[0] for path in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")]
+        return sum(map(int, parts)) / 1e9
+
     def written_bytes(self) -> int:
         """Return what the process has sent to the disk so far."""
         lines = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
@@ -59,17 +65,24 @@ class Served:
 
 
 @contextmanager
-def serve(ledger: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+def serve(
+    ledger: Path, folder: Path, settings: Mapping[str, str] | None = None, build: Build | None = None
+) -> Iterator[Served]:
     """Yield a service of ``ledger`` that keeps its data in ``folder``; it may not be ready yet. Linux only."""
     if not Path("/proc/self/io").exists():
         raise Unmeasurable("this is measured on Linux only")
-    with serve_anywhere(ledger, folder, settings) as served:
+    with serve_anywhere(ledger, folder, settings, build) as served:
         yield served
 
 
 @contextmanager
-def serve_anywhere(ledger: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Yield such a service on any system: it is not asked for memory, processor time or bytes written."""
+def serve_anywhere(
+    ledger: Path, folder: Path, settings: Mapping[str, str] | None = None, build: Build | None = None
+) -> Iterator[Served]:
+    """Yield such a service on any system: it is not asked for memory, processor time or bytes written.
+
+    ``build`` is another one than this.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -81,8 +94,8 @@ def serve_anywhere(ledger: Path, folder: Path, settings: Mapping[str, str] | Non
         "AICO_PORT": str(port),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "aico", "serve"],
-        cwd=_ROOT,
+        [sys.executable, "-m", "aico", "serve"] if build is None else [build.python, "-m", build.package, "serve"],
+        cwd=folder,
         env={**inherited, **own, **(settings or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

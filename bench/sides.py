@@ -10,15 +10,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from aico.core.db.database import Database
-from aico.core.domain import CLINE, ImportReceipt, Store, Trigger
-from aico.core.events import UsageImported
-from aico.core.repository import UsageRepository
+from aico.core.db.writer import UsageWriter
+from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.settings import Settings
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
+from aico.core.usage import Trigger
+from aico.features.files.feed import Reading, ReadLimits
+from aico.features.sources.cline import LEDGER, SOURCE
 from aico.services import messages
 from aico.services.hub import Hub
-from aico.services.import_service import ImportService
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake
 from bench.ledgers import LedgerFile
 from bench.pairs import Side, Timed
 from bench.yardstick import open_yardstick, run_yardstick
@@ -28,28 +29,25 @@ class Importing:
     """The service's way from a ledger to the message, without its watcher."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        self.repository = UsageRepository(database, CLINE, now_ms)
-        self.guard = LedgerGuard(settings.ledger_path, settings.max_ledger_bytes)
-        importer = LedgerImporter(
-            self.guard,
-            self.repository,
-            read_attempts=settings.read_attempts,
-            max_entries_per_run=settings.max_entries_per_run,
-            now_ms=now_ms,
-        )
+        self.writer = UsageWriter(database, now_ms)
+        limits = ReadLimits(settings.max_ledger_bytes, settings.read_attempts, now_ms)
+        self.intake = Intake(SOURCE, LEDGER, LEDGER.open(settings.ledger_path, limits))
         self.hub = Hub(messages.encode, "bench", 1)
-        self.imports = ImportService(importer, self.repository, self._publish, now_ms)
+        self.ingest = Ingest(self.writer, self._publish, now_ms, settings.max_entries_per_run)
+        self.ingest.add(self.intake)
+        self.stored_count = 0
 
     async def run(self, trigger: Trigger) -> ImportReceipt:
         """Import to the end, follow-up runs included, and return the first receipt."""
-        receipt = await self.imports.run(trigger)
-        failure = await self.imports.finish(Store.LEDGER)
+        [receipt] = await self.ingest.run(trigger, [self.intake.key])
+        failure = await self.ingest.finish(self.intake.key)
         if failure is not None:
             raise failure
         return receipt
 
-    def _publish(self, event: UsageImported) -> None:
-        self.hub.publish_change(event.receipt.revision, messages.usage_updated(event))
+    def _publish(self, event: UsageCommitted, _intake: Intake, _reading: Reading) -> None:
+        self.stored_count = event.session_count
+        self.hub.publish_change(event.receipt.revision, *messages.of_commit(event))
 
 
 @asynccontextmanager
@@ -61,12 +59,12 @@ async def open_importing(ledger: Path, folder: Path) -> AsyncIterator[Importing]
     settings = Settings(ledger_path=str(ledger), database_path=folder / "observer.db")
     database = Database(settings.database_path)
     await database.open()
+    importing = Importing(database, settings)
     try:
-        importing = Importing(database, settings)
-        state = await importing.repository.get_state()
-        importing.hub.open(state.epoch, state.revision)
+        importing.hub.open(*await importing.writer.get_position())
         yield importing
     finally:
+        await importing.ingest.close()
         await database.close()
         shutil.rmtree(folder)
 
@@ -140,7 +138,7 @@ class FirstImport:
 
     async def _clear(self) -> None:
         if self._open is not None and self._importing is not None:
-            stored = len((await self._importing.repository.get_known()).tasks)
+            stored = self._importing.stored_count
             await self._open.__aexit__(None, None, None)
             if stored != self._ledger.entry_count:
                 raise AssertionError(f"the import stored {stored} of {self._ledger.entry_count} entries")

@@ -68,6 +68,10 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         "total_cost": 1000.5,
         "store": "ledger",
         "spent": {"tokens_in": 600, "tokens_out": 60, "total_cost": 1000.5},
+        "state": None,
+        "has_fallen": False,
+        "unknown": [],
+        "unstated": [],
     }
     assert page.totals.model_dump() == {
         "tokens_in": 1600,
@@ -75,6 +79,7 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         "total_cost": 1000.80004,
         "task_count": 6,
         "unpriced_task_count": 1,
+        "unmeasured_count": 0,
     }
     assert PRIVATE not in page.model_dump_json()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from aico.features.files.parsed import keep_newest
+from aico.core.usage import MeterReading
 from aico.features.sources.cline.ledger import LedgerParser
+from bench.beside import BESIDE_FIGURES
+from bench.builds import drive, find_build, this_build
 from bench.document import write_document
-from bench.figure import Figure, Measurement, Setup, Verdict, judge
-from bench.intervals import Interval, median_interval, percentile_interval
-from bench.ledgers import ledger_bytes
+from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
+from bench.intervals import Interval, median_interval, percentile_interval, ratio_interval
+from bench.ledgers import LedgerFile, ledger_bytes
 from bench.pairs import Pair, Sample, Side, Timed, measure_pairs
 from bench.report import Result, machine, table_of, write_results
 
@@ -103,6 +106,35 @@ def test_percentile_interval_names_a_sample() -> None:
     assert interval.low <= 99.0 <= interval.high
 
 
+def test_ratio_interval_keeps_pairs_together() -> None:
+    """However slow a moment was, it was slow for both; the tail of each side is its own."""
+    pairs = [(2.0 * pace, 1.0 * pace) for pace in range(1, 101)]
+    assert ratio_interval(pairs, 50) == Interval(2.0, 2.0, 2.0)
+    assert ratio_interval(pairs, 99) == Interval(2.0, 2.0, 2.0)
+
+
+def test_builds_are_compared_only_where_an_earlier_one_is_named(tmp_path: Path) -> None:
+    """Without one the figure says what it lacks, and a folder that is no virtual environment is none."""
+    [figure, *_others] = BESIDE_FIGURES
+    with pytest.raises(Unmeasurable, match="BASE="):
+        asyncio.run(figure.measure(Setup(tmp_path, 1)))
+    with pytest.raises(Unmeasurable, match="no virtual environment"):
+        find_build(tmp_path)
+
+
+def test_driven_build_imports_everything_first_and_then_what_changed(tmp_path: Path) -> None:
+    """The build that the tests run with is found and driven like any other."""
+    ledger = LedgerFile(tmp_path, 30)
+    build = this_build()
+    assert build.package == "aico"
+    with drive(build, ledger.path, tmp_path / "driven") as driven:
+        assert [driven.first().imported_count, driven.later().imported_count] == [30, 0]
+        ledger.change_one()
+        ledger.write()
+        assert driven.later().imported_count == 1
+        assert driven.first().imported_count == 30
+
+
 async def test_document_is_written_between_its_marks(tmp_path: Path) -> None:
     """Table and pictures are made anew, and what stands around them is left alone."""
     measurement = await FIGURE.measure(Setup(tmp_path, 4))
@@ -131,5 +163,7 @@ def test_larger_ledger_repeats_entries_under_other_ids() -> None:
     """However long, no id comes twice, and the same call gives the same bytes."""
     data = ledger_bytes(10_050)
     parsed = LedgerParser().parse(bytearray(data))
-    assert (len(keep_newest(parsed.records)), parsed.length, parsed.partial_count) == (10_050, 10_050, 0)
+    assert parsed.rejections == ()
+    readings = [record for record in parsed.records if isinstance(record, MeterReading)]
+    assert len(readings) == len({reading.session for reading in readings}) == 10_050
     assert ledger_bytes(10_050) == data

@@ -12,7 +12,7 @@ from aico.features.demo.js_json import stringify
 from aico.features.demo.prices import MODELS
 from aico.features.demo.texts import CANARY_PREFIX
 from tests.emulator.harsh_ledger import cut_inside_emoji
-from tests.emulator.ledger_truth import PRIVATE_KEYS, TaskUsage, true_usage, usage_of
+from tests.emulator.ledger_truth import PRIVATE_KEYS, Task, true_usage, usage_of
 
 NOW_MS = 1_772_000_000_000
 KEYS = list(LedgerEntry.__annotations__)
@@ -109,7 +109,7 @@ def test_generator_knows_unpriced_and_unknown_models() -> None:
 def test_generator_begins_a_task_without_tokens_and_model() -> None:
     """Before the first reply a task has spent nothing."""
     usage = usage_of(LedgerGenerator(1, NOW_MS).begin(NOW_MS))
-    assert usage == TaskUsage(str(NOW_MS), NOW_MS, None, 0, 0, 0.0)
+    assert usage == Task(str(NOW_MS), NOW_MS, None, 0, 0, 0.0)
 
 
 def test_generator_never_gives_an_id_twice() -> None:

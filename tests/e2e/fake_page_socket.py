@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from aico.services.shapes import SessionItemOut
 from aico.services.task_shapes import UsageItem
-from tests.emulator.ledger_truth import TaskUsage
+from tests.emulator.ledger_truth import Task
 
 HANG_S = 60.0
 
@@ -26,8 +26,10 @@ class Listener:
         """Every frame as it came."""
         self.received: list[dict[str, object]] = []
         """Every message."""
-        self.tasks: dict[str, TaskUsage] = {}
-        """What the rows so far say."""
+        self.tasks: dict[str, Task] = {}
+        """What the old rows so far say."""
+        self.sessions: dict[str, SessionItemOut] = {}
+        """What the rows for all sources say."""
         self.closed: ConnectionClosed | None = None
         self._news = asyncio.Condition()
 
@@ -74,12 +76,11 @@ class Listener:
             self.frames.append(frame)
             self.received.append(message)
             if message["type"] == "usage_updated":
-                for fields in message["rows"]:
-                    SessionItemOut.model_validate(fields)
+                self.sessions |= {row.session_id: row for row in map(SessionItemOut.model_validate, message["rows"])}
             for fields in message["rows"] if message["type"] == "cline_usage_updated" else []:
                 row = UsageItem.model_validate(fields)
                 numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)
-                self.tasks[row.task_id] = TaskUsage(*numbers)
+                self.tasks[row.task_id] = Task(*numbers)
             self._news.notify_all()
 
 

@@ -11,8 +11,8 @@ PRIVATE_KEYS = ("task", "shadowGitConfigWorkTree", "cwdOnTaskInitialization", "c
 """Keys whose text must never leave the ledger."""
 
 
-class TaskUsage(NamedTuple):
-    """The numbers of one task, in the order of the columns of ``cline_task_usage``."""
+class Task(NamedTuple):
+    """What is told of a task: a row of ``cline_task_usage`` without the times of its bookkeeping."""
 
     task_id: str
     ts: int
@@ -22,9 +22,9 @@ class TaskUsage(NamedTuple):
     total_cost: float
 
 
-def usage_of(entry: LedgerEntry) -> TaskUsage:
-    """Return the six numbers that an observer must take from ``entry``; a blank model is an unknown one."""
-    return TaskUsage(
+def usage_of(entry: LedgerEntry) -> Task:
+    """Return the six values that an observer must take from ``entry``; a blank model is an unknown one."""
+    return Task(
         task_id=entry["id"],
         ts=entry["ts"],
         model_id=entry.get("modelId", "").strip() or None,
@@ -34,12 +34,12 @@ def usage_of(entry: LedgerEntry) -> TaskUsage:
     )
 
 
-def true_usage(entries: Iterable[LedgerEntry]) -> dict[str, TaskUsage]:
+def true_usage(entries: Iterable[LedgerEntry]) -> dict[str, Task]:
     """Return the truth of a ledger by task id, in the order of first appearance.
 
     Of two entries with one id the greater ``ts`` counts, at equal ``ts`` the later in the array.
     """
-    truth: dict[str, TaskUsage] = {}
+    truth: dict[str, Task] = {}
     for entry in entries:
         usage = usage_of(entry)
         known = truth.get(usage.task_id)

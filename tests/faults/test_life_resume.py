@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from aico.core.domain import TaskUsage, Trigger
+from aico.core.usage import Trigger
 from aico.features.demo.work import StepKind
 from aico.features.demo.writer import write_by_rename
 from aico.services import hub as hub_module
@@ -21,6 +21,7 @@ from aico.services.task_shapes import UsageItem
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
 from tests.emulator.harsh_ledger import AnyStep, HarshLedger
+from tests.emulator.ledger_truth import Task
 from tests.faults.database_audit import audit
 from tests.faults.fault_counts import SEED, count_of, rng_of
 
@@ -37,7 +38,7 @@ class WanderingPage:
     def __init__(self, served: Live, rng: Random) -> None:
         self._served = served
         self._rng = rng
-        self.tasks: dict[str, TaskUsage] = {}
+        self.tasks: dict[str, Task] = {}
         self.epoch = ""
         self.revision = -1
         self.resync_count = 0
@@ -94,14 +95,14 @@ class WanderingPage:
             self.tasks.update(map(task_of, rows))
 
 
-def task_of(fields: object) -> tuple[str, TaskUsage]:
+def task_of(fields: object) -> tuple[str, Task]:
     """Return the task of one row of a message or page."""
     row = UsageItem.model_validate(fields)
     numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)
-    return row.task_id, TaskUsage(*numbers)
+    return row.task_id, Task(*numbers)
 
 
-async def read_everything(served: Live) -> dict[str, TaskUsage]:
+async def read_everything(served: Live) -> dict[str, Task]:
     """Return what the service tells of all tasks."""
     async with httpx.AsyncClient(base_url=f"http://{served.authority}", timeout=HANG_S, trust_env=False) as client:
         page = (await client.get("/api/cline/usage?limit=1000")).raise_for_status().json()
@@ -141,7 +142,7 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
                 await save_and_import(served, cline, StepKind.GROW)
             revision = served.service.hub.revision
             await asyncio.gather(*(page.listen_until(revision) for page in pages))
-            stored = dict((await served.service.repository.get_known()).tasks)
+            stored = (await asyncio.to_thread(audit, served.service.database.path)).tasks
             assert served.service.hub.revision == revision
             for page in pages:
                 assert (page.revision, page.tasks) == (revision, stored)
@@ -158,5 +159,5 @@ async def save_and_import(served: Live, cline: HarshLedger, kind: AnyStep | None
     """
     cline.step(now_ms(), kind=kind)
     await write_by_rename(served.ledger.path, cline.to_json())
-    await served.service.imports.run(Trigger.REQUEST)
+    await served.service.sources.read(Trigger.REQUEST)
     await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from aico.services.intake import Intake, IntakeKey
 from aico.services.watcher import PlaceWatcher, WatchTimes
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
-from tests.emulator.ledger_truth import TaskUsage
+from tests.emulator.ledger_truth import Task
 
 HANG_S = 60.0
 FAST = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=1.0, backoff_max_s=8.0)
@@ -74,16 +74,16 @@ class Watched:
                 if (event.state, event.reason) == (state, reason):
                     return
 
-    def tasks(self) -> dict[str, TaskUsage]:
+    def tasks(self) -> dict[str, Task]:
         """Return what is stored."""
         statement = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
-        return {str(row[0]): TaskUsage(*row) for row in read_rows(self.database.path, statement)}  # type: ignore[arg-type]  # its columns
+        return {str(row[0]): Task(*row) for row in read_rows(self.database.path, statement)}  # type: ignore[arg-type]  # its columns
 
-    async def until_tasks(self, *task_ids: str) -> dict[str, TaskUsage]:
+    async def until_tasks(self, *task_ids: str) -> dict[str, Task]:
         """Return what is stored as soon as it is exactly ``task_ids``."""
         return await self.until_stored(lambda tasks: set(tasks) == set(task_ids))
 
-    async def until_stored(self, wanted: Callable[[dict[str, TaskUsage]], bool]) -> dict[str, TaskUsage]:
+    async def until_stored(self, wanted: Callable[[dict[str, Task]], bool]) -> dict[str, Task]:
         """Return what is stored as soon as it is as ``wanted``; looks again after each import that changed it."""
         async with asyncio.timeout(HANG_S):
             while not wanted(tasks := self.tasks()):

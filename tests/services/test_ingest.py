@@ -6,8 +6,9 @@ import asyncio
 import gc
 import logging
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import pytest
 
@@ -20,20 +21,29 @@ from aico.services.ingest import describe, sum_of
 from tests.services.scripted_place import LIMIT, Script, Stage
 
 HANG_S = 60
+
+
+class MakeStage(Protocol):
+    """Make the pipeline on one place with a list of scripts, or on several."""
+
+    def __call__(self, scripts: Sequence[Script], /, **others: Sequence[Script]) -> Stage:
+        """Return it, not started."""
+
+
 FAILURES = [LedgerUnreadable("EIO"), LedgerFormat("it is not JSON"), StorageBusy("locked"), StorageError("full")]
 
 
 @pytest.fixture
-def make_stage(database: Database) -> Callable[..., Stage]:
+def make_stage(database: Database) -> MakeStage:
     """Make the pipeline on one place with a list of scripts, or on several."""
 
-    def make(scripts: Sequence[Script], **others: Sequence[Script]) -> Stage:
+    def make(scripts: Sequence[Script], /, **others: Sequence[Script]) -> Stage:
         return Stage(database, [("place", scripts), *others.items()])
 
     return make
 
 
-async def test_ingest_runs_one_further_reading_for_all_who_ask_meanwhile(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_runs_one_further_reading_for_all_who_ask_meanwhile(make_stage: MakeStage) -> None:
     """Whoever asks during a reading shares one that opens the file afterwards, and never joins the running one."""
     first, second = Script(), Script()
     stage = make_stage([first, second])
@@ -54,7 +64,7 @@ async def test_ingest_runs_one_further_reading_for_all_who_ask_meanwhile(make_st
 
 
 async def test_ingest_opens_the_file_anew_for_who_asks_while_the_shared_reading_runs(
-    make_stage: Callable[..., Stage],
+    make_stage: MakeStage,
 ) -> None:
     """A reading that has begun is closed to newcomers, also when it was itself waited for."""
     scripts = [Script(), Script(), Script().free()]
@@ -71,7 +81,7 @@ async def test_ingest_opens_the_file_anew_for_who_asks_while_the_shared_reading_
         await stage.ingest.close()
 
 
-async def test_ingest_shares_a_reading_that_has_not_opened_the_file_yet(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_shares_a_reading_that_has_not_opened_the_file_yet(make_stage: MakeStage) -> None:
     """Requests of one moment share one reading even when none was running, of every place."""
     stage = make_stage([Script().free()], other=[Script().free()])
     async with asyncio.timeout(HANG_S):
@@ -91,7 +101,7 @@ async def test_ingest_shares_a_reading_that_has_not_opened_the_file_yet(make_sta
     ],
 )
 async def test_ingest_tells_the_strongest_trigger_of_a_shared_reading(
-    make_stage: Callable[..., Stage], asked: list[Trigger], told: Trigger
+    make_stage: MakeStage, asked: list[Trigger], told: Trigger
 ) -> None:
     """Of several causes the strongest claim is the one that the receipt names, in whatever order they came."""
     stage = make_stage([Script().free()])
@@ -102,7 +112,7 @@ async def test_ingest_tells_the_strongest_trigger_of_a_shared_reading(
     assert {receipt.trigger for receipt in receipts} == {told}
 
 
-async def test_ingest_hurries_for_every_request_whoever_asked_first(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_hurries_for_every_request_whoever_asked_first(make_stage: MakeStage) -> None:
     """What runs waits no more for an unfinished file, also when the request joins somebody who waits already."""
     running, waiting = Script(), Script().free()
     stage = make_stage([running, waiting])
@@ -119,7 +129,7 @@ async def test_ingest_hurries_for_every_request_whoever_asked_first(make_stage: 
         await stage.ingest.close()
 
 
-async def test_ingest_goes_on_when_its_only_caller_is_cancelled(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_goes_on_when_its_only_caller_is_cancelled(make_stage: MakeStage) -> None:
     """A disconnect cancels nothing: every place that was asked for is read and told."""
     script, other = Script(), Script()
     stage = make_stage([script], other=[other])
@@ -137,7 +147,7 @@ async def test_ingest_goes_on_when_its_only_caller_is_cancelled(make_stage: Call
     assert stage.ingest.last_receipt is not None
 
 
-async def test_ingest_answers_the_others_when_one_of_them_is_cancelled(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_answers_the_others_when_one_of_them_is_cancelled(make_stage: MakeStage) -> None:
     """Those who share a reading do not share a caller's fate."""
     script = Script()
     stage = make_stage([script])
@@ -150,7 +160,7 @@ async def test_ingest_answers_the_others_when_one_of_them_is_cancelled(make_stag
         await stage.ingest.close()
 
 
-async def test_ingest_runs_the_waiting_reading_though_its_caller_is_gone(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_runs_the_waiting_reading_though_its_caller_is_gone(make_stage: MakeStage) -> None:
     """Also a reading that had not begun is run, because somebody may share it by then."""
     first, second = Script(), Script().free()
     stage = make_stage([first, second])
@@ -168,7 +178,7 @@ async def test_ingest_runs_the_waiting_reading_though_its_caller_is_gone(make_st
 
 
 async def test_ingest_answers_after_the_first_transaction_and_tells_the_following(
-    make_stage: Callable[..., Stage],
+    make_stage: MakeStage,
 ) -> None:
     """The caller gets the first receipt, and what is to follow, while the rest of the reading still waits."""
     stage = make_stage([Script(count=3 * LIMIT).free()])
@@ -195,7 +205,7 @@ async def test_ingest_answers_after_the_first_transaction_and_tells_the_followin
 
 
 async def test_changes_and_requests_go_between_two_transactions_of_a_large_reading(
-    make_stage: Callable[..., Stage],
+    make_stage: MakeStage,
 ) -> None:
     """Nobody waits for the end of a first reading of much: who asks is next after the transaction that runs."""
     live, requested = Script(), Script()
@@ -222,7 +232,7 @@ async def test_changes_and_requests_go_between_two_transactions_of_a_large_readi
 
 
 async def test_who_asks_for_a_place_during_its_large_reading_gets_a_reading_of_after(
-    make_stage: Callable[..., Stage],
+    make_stage: MakeStage,
 ) -> None:
     """A place cannot be read anew before all that it said is stored: then it is, at once."""
     again = Script()
@@ -242,7 +252,7 @@ async def test_who_asks_for_a_place_during_its_large_reading_gets_a_reading_of_a
         await stage.ingest.close()
 
 
-async def test_place_that_waits_delays_no_other(make_stage: Callable[..., Stage]) -> None:
+async def test_place_that_waits_delays_no_other(make_stage: MakeStage) -> None:
     """An unfinished file is waited for, a database rests: whatever else changes is stored meanwhile."""
     stuck, nothing = Script(), Script(count=0).free()
     stage = make_stage([nothing, stuck], other=[nothing, Script().free(), Script().free()])
@@ -259,7 +269,7 @@ async def test_place_that_waits_delays_no_other(make_stage: Callable[..., Stage]
         await stage.ingest.close()
 
 
-async def test_places_of_one_request_are_read_in_their_order(make_stage: Callable[..., Stage]) -> None:
+async def test_places_of_one_request_are_read_in_their_order(make_stage: MakeStage) -> None:
     """Of two origins that know one session the first one to speak decides its days: never the quicker one."""
     first, second = Script(), Script().free()
     stage = make_stage([first], second=[second])
@@ -273,7 +283,7 @@ async def test_places_of_one_request_are_read_in_their_order(make_stage: Callabl
     assert [origin for origin, *_ in stage.published] == ["place", "second"]
 
 
-async def test_first_readings_of_a_start_keep_the_order_of_the_places(make_stage: Callable[..., Stage]) -> None:
+async def test_first_readings_of_a_start_keep_the_order_of_the_places(make_stage: MakeStage) -> None:
     """A session store that is read in a moment waits for a large ledger, once; later neither waits for the other."""
     large, stuck = Script(), Script()
     stage = make_stage([large, stuck], quick=[Script().free(), Script().free()])
@@ -293,7 +303,7 @@ async def test_first_readings_of_a_start_keep_the_order_of_the_places(make_stage
         await stage.ingest.close()
 
 
-async def test_ingest_publishes_nothing_when_nothing_changed(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_publishes_nothing_when_nothing_changed(make_stage: MakeStage) -> None:
     """A reading without a change has a receipt and no event."""
     stage = make_stage([Script(count=0).free()])
     receipt = await stage.run(Trigger.REQUEST)
@@ -305,7 +315,7 @@ async def test_ingest_publishes_nothing_when_nothing_changed(make_stage: Callabl
 
 @pytest.mark.parametrize("error", FAILURES)
 async def test_ingest_raises_the_failure_to_all_who_share_it(
-    make_stage: Callable[..., Stage], error: SourceError | StorageError
+    make_stage: MakeStage, error: SourceError | StorageError
 ) -> None:
     """Everybody who waits for a reading gets the error that it ended with, and it is counted by source and code."""
     stage = make_stage([Script(error=error).free()])
@@ -317,7 +327,7 @@ async def test_ingest_raises_the_failure_to_all_who_share_it(
     assert stage.ingest.failure_counts == {("tool", error.code): 1}
 
 
-async def test_absence_is_no_failure_beside_a_place_that_was_read(make_stage: Callable[..., Stage]) -> None:
+async def test_absence_is_no_failure_beside_a_place_that_was_read(make_stage: MakeStage) -> None:
     """Without any it is one; and a true failure is told whatever else was read or is not there."""
     absent, broken = LedgerNotFound("/ledger"), LedgerFormat("it is not JSON")
     stage = make_stage(
@@ -338,7 +348,7 @@ async def test_absence_is_no_failure_beside_a_place_that_was_read(make_stage: Ca
 
 
 async def test_ingest_logs_and_records_failure_and_recovery_once(
-    make_stage: Callable[..., Stage], caplog: pytest.LogCaptureFixture
+    make_stage: MakeStage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failure that is met again and again is told when it begins, when it becomes another one, and when it ends."""
     refused, unreadable = LedgerFormat("it is not JSON"), LedgerUnreadable("EIO")
@@ -359,7 +369,7 @@ async def test_ingest_logs_and_records_failure_and_recovery_once(
     assert stage.ingest.failure_counts == {("tool", "ledger_format"): 3, ("tool", "ledger_unreadable"): 2}
 
 
-async def test_place_that_is_refused_by_its_metadata_fails_like_any_other(make_stage: Callable[..., Stage]) -> None:
+async def test_place_that_is_refused_by_its_metadata_fails_like_any_other(make_stage: MakeStage) -> None:
     """It is told and recorded once, though nothing was opened; the next good reading ends it."""
     stage = make_stage([Script(count=0).free()])
     (intake,) = stage.ingest.list_intakes()
@@ -372,7 +382,7 @@ async def test_place_that_is_refused_by_its_metadata_fails_like_any_other(make_s
     assert stage.ingest.failures == {}
 
 
-async def test_ingest_tells_the_whole_reading_that_ended_a_failure(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_tells_the_whole_reading_that_ended_a_failure(make_stage: MakeStage) -> None:
     """What is left for the next start to tell counts what that reading wrote, too, in all of its transactions."""
     stage = make_stage([Script(error=LedgerUnreadable("EIO")).free(), Script(count=2 * LIMIT).free()])
     with pytest.raises(LedgerUnreadable):
@@ -391,7 +401,7 @@ async def test_ingest_tells_the_whole_reading_that_ended_a_failure(make_stage: C
     assert tuple(run) == (2 * LIMIT, 3, 1, "request")
 
 
-async def test_ingest_does_not_record_failure_of_the_storage_in_the_storage(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_does_not_record_failure_of_the_storage_in_the_storage(make_stage: MakeStage) -> None:
     """A database that fails is not asked to remember it; when it has recovered, begin and end are remembered."""
     stage = make_stage([Script(count=0).free(), Script(count=0).free()])
     stage.writer.errors.append(StorageBusy("locked"))
@@ -404,7 +414,7 @@ async def test_ingest_does_not_record_failure_of_the_storage_in_the_storage(make
 
 
 async def test_ingest_survives_a_database_that_cannot_record(
-    make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failure that cannot be recorded is still raised as itself, and the log says what was not recorded."""
     stage = make_stage([Script(error=LedgerUnreadable("EIO")).free()])
@@ -419,7 +429,7 @@ async def test_ingest_survives_a_database_that_cannot_record(
     assert "could not be recorded" in caplog.text
 
 
-async def test_bug_in_a_reader_reaches_who_waits_and_kills_nothing_else(make_stage: Callable[..., Stage]) -> None:
+async def test_bug_in_a_reader_reaches_who_waits_and_kills_nothing_else(make_stage: MakeStage) -> None:
     """An unexpected exception ends that reading alone: other places go on, and so does the next reading of this one."""
     bad, nothing = Script(error=ZeroDivisionError("a bug")), Script(count=0).free()
     stage = make_stage([nothing, bad, Script().free()], other=[nothing, Script().free(), Script().free()])
@@ -438,7 +448,7 @@ async def test_bug_in_a_reader_reaches_who_waits_and_kills_nothing_else(make_sta
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), StorageError("full")])
 async def test_what_ends_the_rest_of_a_large_reading_is_told_to_who_waits_for_its_end(
-    make_stage: Callable[..., Stage], error: Exception
+    make_stage: MakeStage, error: Exception
 ) -> None:
     """Who was answered stays answered; a failure is kept, a bug is raised, and the next reading begins anew."""
     stage = make_stage([Script(count=2 * LIMIT).free(), Script().free()], other=[Script().free()])
@@ -464,7 +474,7 @@ async def test_what_ends_the_rest_of_a_large_reading_is_told_to_who_waits_for_it
 
 
 async def test_ingest_close_lets_the_running_reading_end_and_the_waiting_one_not_begin(
-    make_stage: Callable[..., Stage],
+    make_stage: MakeStage,
 ) -> None:
     """What has begun is stored; who still waits is told to come again, and nobody is kept for a file."""
     first, second = Script(), Script()
@@ -487,7 +497,7 @@ async def test_ingest_close_lets_the_running_reading_end_and_the_waiting_one_not
 
 
 async def test_ingest_closes_between_two_transactions_of_a_large_reading(
-    make_stage: Callable[..., Stage], database: Database
+    make_stage: MakeStage, database: Database
 ) -> None:
     """The transaction that runs ends, no other begins, and the next start takes the rest in without a thing twice."""
     stage = make_stage([Script(count=4 * LIMIT).free()])
@@ -510,7 +520,7 @@ async def test_ingest_closes_between_two_transactions_of_a_large_reading(
     assert (total.added_count, total.skipped_count) == (3 * LIMIT, LIMIT + 3)
 
 
-async def test_place_that_is_removed_is_read_to_the_end_of_its_transaction(make_stage: Callable[..., Stage]) -> None:
+async def test_place_that_is_removed_is_read_to_the_end_of_its_transaction(make_stage: MakeStage) -> None:
     """Nothing of it comes afterwards; who waits for it is told, and the other places go on."""
     stage = make_stage([Script(count=3 * LIMIT).free(), Script().free()], other=[Script().free()])
     key = stage.keys["place"]
@@ -532,7 +542,7 @@ async def test_place_that_is_removed_is_read_to_the_end_of_its_transaction(make_
         await stage.ingest.close()
 
 
-async def test_failures_keep_nothing_of_what_was_read(make_stage: Callable[..., Stage]) -> None:
+async def test_failures_keep_nothing_of_what_was_read(make_stage: MakeStage) -> None:
     """However long a failure lasts, no record is kept by it: a trace would hold them, and bytes of the file."""
     stage = make_stage([Script().free() for _ in range(3)])
     feed = stage.feeds["place"]
@@ -555,7 +565,7 @@ async def test_failures_keep_nothing_of_what_was_read(make_stage: Callable[..., 
     await stage.ingest.close()
 
 
-async def test_repeated_bytes_are_no_news_unless_somebody_asks(make_stage: Callable[..., Stage]) -> None:
+async def test_repeated_bytes_are_no_news_unless_somebody_asks(make_stage: MakeStage) -> None:
     """What the last reading brought stays to be seen when a notification tells of nothing new."""
     scripts = [Script().free(), *(Script(count=0, is_repeated=True).free() for _ in range(2))]
     stage = make_stage(scripts)
@@ -567,7 +577,7 @@ async def test_repeated_bytes_are_no_news_unless_somebody_asks(make_stage: Calla
     await stage.ingest.close()
 
 
-async def test_ingest_close_returns_at_once_when_nothing_ran(make_stage: Callable[..., Stage]) -> None:
+async def test_ingest_close_returns_at_once_when_nothing_ran(make_stage: MakeStage) -> None:
     """There is nothing to wait for before the first reading."""
     async with asyncio.timeout(HANG_S):
         await make_stage([]).ingest.close()

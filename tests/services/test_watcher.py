@@ -27,7 +27,7 @@ from aico.services import notifier as notifier_module
 from aico.services import watcher as watcher_module
 from aico.services.watcher import WatchTimes
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, ledger_bytes
-from tests.emulator.ledger_truth import TaskUsage
+from tests.emulator.ledger_truth import Task
 from tests.services.recorded_watcher import FAST, HANG_S, Outcome, Watched, watching
 
 WATCHING, WAITING = WatcherState.WATCHING, WatcherState.WAITING
@@ -58,12 +58,12 @@ class DyingWatch(BrokenWatch):
     lives = 20
 
 
-def has(task_id: str) -> Callable[[dict[str, TaskUsage]], bool]:
+def has(task_id: str) -> Callable[[dict[str, Task]], bool]:
     """Return the wish that ``task_id`` is stored."""
     return lambda tasks: task_id in tasks
 
 
-def has_spent(tokens_in: int) -> Callable[[dict[str, TaskUsage]], bool]:
+def has_spent(tokens_in: int) -> Callable[[dict[str, Task]], bool]:
     """Return the wish that task 1 has spent ``tokens_in``."""
     return lambda tasks: tasks["1"].tokens_in == tokens_in
 

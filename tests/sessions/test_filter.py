@@ -28,8 +28,7 @@ def service(store: SessionStore, path: Path) -> ObserverService:
     for n in range(4, 9):
         metadata = core_metadata(usage(5_000 + n, 500, 2 + n / 8))
         store.put(f"t{n}", metadata, updated_ms=FIRST_MS + (n + 2) * DAY_MS, model=f"m{n % 2}")
-    settings = {"ledger_path": str(ledger.path), "sessions_path": str(path), "cline_sessions": True}
-    return observer(path.parents[3], **settings)
+    return observer(path.parents[3], ledger_path=str(ledger.path), sessions_path=str(path), cline_sessions=True)
 
 
 @pytest.mark.parametrize("stretch", [(None, None), (FIRST, END)])

@@ -98,7 +98,8 @@ def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, 
         expect(page.locator("[data-field=last-import]")).to_be_visible()
         return page
 
-    page = show(services.full, "/?sort=ts", "[data-note=unknown]")
+    page = show(services.full, "/?q=3001", "[data-field=cost]")
+    page.locator(".tasks tfoot").scroll_into_view_if_needed()
     page.locator("[data-note=unknown]").click()
     expect(page.locator("#told")).to_be_visible()
     _check(page)

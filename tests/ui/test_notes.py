@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from bench.fake_session_store import SessionStore, editor_metadata
+from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DASH = "\u2013"

@@ -140,3 +140,18 @@ def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Ope
     assert button.evaluate("(one) => one.offsetWidth <= one.scrollWidth && one.offsetWidth < 240")
     assert {top > 0 for top in words.evaluate_all(tops)} == {width < 640}
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_source_that_is_switched_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
+    """Where nothing of Cline is read, the first screen names the reason, and so does an import."""
+    service = make_service(sources_cline_enabled="false")
+    service.ledger.write(entry("1001"))
+    service.start(probe="/healthz")
+    observed = open_page(service)
+    observed.allow("409")
+    page = observed.page
+    words = "Cline is not read: it is switched off."
+
+    expect(page.locator(".welcome")).to_contain_text(words)
+    page.get_by_role("button", name="Import now").first.click()
+    expect(page.locator("[data-field=import-result]")).to_have_text(words)

@@ -279,7 +279,7 @@ class Ingest:
             await self._store_rest(lane)
         except Exception as error:  # noqa: BLE001  # as above: the watcher asks how it ended
             lane.bug = error
-            lane.rest = None
+            self._break_off(lane)
 
     async def _store_rest(self, lane: _Lane) -> None:
         """Store what is left of a large reading, as far as there is time."""
@@ -338,8 +338,7 @@ class Ingest:
             with collector_paused():
                 receipt = await self._apply(intake, rest.reading, rest.batches.popleft())
         except StorageError as error:
-            # What is stored stays; the rest comes with the next reading, which nothing was remembered of.
-            lane.rest = None
+            self._break_off(lane)
             await self._note_failure(rest.total.trigger, intake, error.with_traceback(None))
             return
         rest.total = self.last_receipts[intake.key] = rest.total.plus(receipt)
@@ -347,6 +346,14 @@ class Ingest:
         if not rest.batches:
             lane.rest = None
             await self._complete(intake, rest.reading, rest.total)
+
+    def _break_off(self, lane: _Lane) -> None:
+        """Let go of what is left of a reading. What is stored of it stays, and the next one hands over everything.
+
+        The feed remembers an earlier reading: a place that says again what it said then would be no news to it.
+        """
+        lane.rest = None
+        lane.intake.feed.resume(None)
 
     async def _apply(self, intake: Intake, reading: Reading, batch: Batch) -> ImportReceipt:
         async with self._turn:

@@ -52,11 +52,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._turn = asyncio.Lock()
         self._identity: tuple[int, int] | None = None
         self.recovery: Recovery | None = None
         """The last recovery whose lost file still lies beside the database."""
-        self._writes: set[asyncio.Task[object]] = set()
         self._writer = _Writer(path)
         self._reader = _engine(f"file:{uri_path(path)}?mode=ro", _READERS, "BEGIN", _READER_PRAGMAS)
 
@@ -96,8 +94,7 @@ class Database:
 
     async def settle(self) -> None:
         """Wait until every write that was begun has ended, however it ends."""
-        if self._writes:
-            await asyncio.wait(self._writes)
+        await self._writer.settle()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one transaction and commit it; raise StorageBusy or StorageError with nothing written.
@@ -106,17 +103,11 @@ class Database:
         of one for each statement. Writes come one after the other. A caller that is cancelled leaves the write running
         to its end: a transaction broken off half-way would hold the database's lock.
         """
-        task = asyncio.ensure_future(self._write(work))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
-
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        async with self._turn:
-            try:
-                return await self._writer.run(work, self._check)
-            except sqlite3.Error as error:
-                raise _translate(error) from error
+        # The writer's thread, of which there is one, takes them in their order.
+        try:
+            return await asyncio.shield(self._writer.run(work, self._check))
+        except sqlite3.Error as error:
+            raise _translate(error) from error
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -138,12 +129,16 @@ class _Writer:
         self._thread = ThreadPoolExecutor(1, "writer")
         self._connection: sqlite3.Connection | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], check: Callable[[], None]) -> T:
+    def run(self, work: Callable[[sqlite3.Connection], T], check: Callable[[], None]) -> asyncio.Future[T]:
         """Run ``check``, then ``work`` in a transaction of its own: in one thread, since each change of it costs.
 
         Raises sqlite3.Error and what either raises, all taken back.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, check)
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, check)
+
+    async def settle(self) -> None:
+        """Return when everything that was begun has ended."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
 
     def close(self) -> None:
         """Close the connection after everything that was begun."""
@@ -176,6 +171,10 @@ class _Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _nothing() -> None:
+    pass
 
 
 async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from hashlib import blake2b
+from struct import Struct
 
-from aico.core.usage import digest
+_HALVES = Struct(">qq")
 
 
 def split_key(key: bytes) -> tuple[int, int]:
     """Return ``key``, 16 bytes, as two signed integers."""
-    return int.from_bytes(key[:8], "big", signed=True), int.from_bytes(key[8:], "big", signed=True)
+    high, low = _HALVES.unpack(key)
+    return high, low
 
 
 def growth_key(session: str, slot: int, model: str) -> tuple[int, int]:
-    """Return the key of what ``session`` grew by in ``slot`` on ``model``."""
-    return split_key(digest(session, slot, model))
+    """Return the key of what ``session`` grew by in ``slot`` on ``model``: the digest of the three, in one line.
+
+    A first import makes one for each session, and :func:`aico.core.usage.digest` takes twice as long.
+    """
+    name, place, of = session.encode("utf-8", "surrogatepass"), b"%d" % slot, model.encode("utf-8", "surrogatepass")
+    framed = b"%d:%b%d:%b%d:%b" % (len(name), name, len(place), place, len(of), of)
+    return split_key(blake2b(framed, digest_size=16).digest())
 
 
 def json_of(values: Iterable[object]) -> str:

@@ -19,6 +19,7 @@ SOURCES = """
         (SELECT MAX(last_ts) FROM session WHERE source = s.id)
     FROM source AS s ORDER BY id
 """
+FIRST_MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY id LIMIT ?"
 EXACT_SINCE = "SELECT name, exact_since FROM source ORDER BY id"
 # Look-ups at the ends of the trees of each source.
 SPAN = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, schema
@@ -277,38 +277,37 @@ class _Transaction:
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
+        skipped_count = books.skipped_count + len(batch.records) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
-        forgotten_count = len(batch.records) - len(records)
-        receipt = self._receipt(books, forgotten_count, len(first))
         # Also when nothing else is: what is known of the database outlives this transaction.
         self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
         if not (fresh or gaps or first):
-            count, latest = self._count(source)
-            return self._ended(replace(receipt, latest_ts=latest, revision=names.revision)), None
+            _count, latest = self._count(source)
+            return self._receipt(latest, names.revision, skipped_count=skipped_count), None
         self._store(books, source, meter, gaps)
         if batch.has_task_rows:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         new_count = len(first) + sum(session.is_new for session in fresh)
-        newest = max((first.newest, *map(_last_ts, fresh)))
-        count, latest = self._recount(source, new_count, newest)
+        count, latest = self._recount(source, new_count, max((first.newest, *map(_last_ts, fresh))))
         revision = names.revision = self._advance()
-        receipt = replace(receipt, latest_ts=latest, revision=revision)
-        import_runs.add_run(self._connection, self._ended(receipt), revision, None)
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         if first:
             rows += first.fresh_rows(FRESH_ROWS_MAX, batch.source, batch.meter, is_joint=batch.is_joint)
             rows.sort(key=_last_ts, reverse=True)
-        committed = UsageCommitted(
-            self._ended(receipt),
-            names.epoch,
-            count,
-            tuple(rows[:FRESH_ROWS_MAX]),
-            rows_truncated=len(fresh) + len(first) > FRESH_ROWS_MAX,
+        receipt = self._receipt(
+            latest,
+            revision,
+            added_count=books.added_count + len(first),
+            updated_count=books.updated_count,
+            skipped_count=skipped_count,
         )
-        return committed.receipt, committed
+        import_runs.add_run(self._connection, receipt, revision, None)
+        is_truncated = len(fresh) + len(first) > FRESH_ROWS_MAX
+        told = tuple(rows[:FRESH_ROWS_MAX])
+        return receipt, UsageCommitted(receipt, names.epoch, count, told, rows_truncated=is_truncated)
 
     def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
         """See :meth:`UsageWriter.set_label`."""
@@ -322,9 +321,10 @@ class _Transaction:
         session.label = label
         count, latest = self._count(source)
         revision = self._names.revision = self._advance()
-        receipt = ImportReceipt(self._batch.source, "", Trigger.REQUEST, latest_ts=latest, revision=revision)
         rows = self._fresh_rows([session], {}, {})
-        return UsageCommitted(self._ended(receipt), self._names.epoch, count, tuple(rows), rows_truncated=False)
+        return UsageCommitted(
+            self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
+        )
 
     # Names
 
@@ -563,25 +563,28 @@ class _Transaction:
 
     # Telling
 
-    def _receipt(self, books: Books, forgotten_count: int, first_count: int) -> ImportReceipt:
+    def _receipt(
+        self, latest: int | None, revision: int, *, added_count: int = 0, updated_count: int = 0, skipped_count: int = 0
+    ) -> ImportReceipt:
+        """Return the receipt of what ends now."""
         batch, counts = self._batch, self._batch.counts
         return ImportReceipt(
             source=batch.source,
             origin=batch.origin,
             trigger=counts.trigger,
-            added_count=books.added_count + first_count,
-            updated_count=books.updated_count,
-            skipped_count=counts.skipped_count + books.skipped_count + forgotten_count,
+            finished_at_ms=self._clock(),
+            duration_ms=round((time.perf_counter() - batch.started) * 1000, 3),
+            added_count=added_count,
+            updated_count=updated_count,
+            skipped_count=counts.skipped_count + skipped_count,
             error_count=len(counts.rejections),
             partial_count=counts.partial_count,
             remaining_count=batch.remaining_count,
+            latest_ts=latest,
+            revision=revision,
             rejections=counts.rejections[:REJECTIONS_SHOWN],
             partials=counts.partials[:REJECTIONS_SHOWN],
         )
-
-    def _ended(self, receipt: ImportReceipt) -> ImportReceipt:
-        duration_ms = round((time.perf_counter() - self._batch.started) * 1000, 3)
-        return replace(receipt, finished_at_ms=self._clock(), duration_ms=duration_ms)
 
     def _count(self, source: int) -> tuple[int, int | None]:
         known = self._names.session_counts.get(source)

@@ -194,7 +194,7 @@ def _read_shown(path: Path) -> _Shown:
         if found.condition is Condition.SOUND:
             if found.revision == list_revisions()[-1]:
                 return _read(path)
-            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:100]}.") as folder:
+            with TemporaryDirectory(prefix="aico-") as folder:
                 copy = Path(folder) / "replaced"
                 copy_database(path, copy)
                 migrate(copy)

@@ -86,7 +86,7 @@ function pace() {
 	// A morning would be stretched over a month.
 	const perDay = days >= 1 ? totals.total_cost / days : inMonth / Math.max(1, (now - monthStart(now)) / DAY);
 	const isPast = window.to !== null && window.to < now;
-	return { perDay, projected: isPast ? null : inMonth + (perDay * (monthStart(now, 1) - now)) / DAY };
+	return { perDay, projected: isPast ? NaN : inMonth + (perDay * (monthStart(now, 1) - now)) / DAY };
 }
 
 export const budgetState = (spent, budget) => (spent > budget ? "over" : spent >= 0.8 * budget ? "near" : "ok");
@@ -104,7 +104,7 @@ function Pace() {
 	const spent = spentNow(spending.value);
 	const { daily_usd, monthly_usd } = status.value.budget ?? {};
 	return html`<${Card} name="pace" big=${html`<${Money} usd=${perDay} /><small>${t("pace.day")}</small>`}>
-		${projected !== null && html`<p class="note" title=${t("pace.why")}>${t("pace.month", { cost: amount(projected) })}</p>`}
+		${projected >= 0 && html`<p class="note" title=${t("pace.why")}>${t("pace.month", { cost: amount(projected) })}</p>`}
 		<${Budget} spent=${spent.today} budget=${daily_usd} label=${t("period.today")} />
 		<${Budget} spent=${spent.month} budget=${monthly_usd} label=${t("period.month")} /><//>`;
 }

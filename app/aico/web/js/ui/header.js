@@ -1,4 +1,4 @@
-// Who we are, whether it is live, the last import and the button for the next.
+// Who we are, whether it is live, the last import and the next.
 import { second } from "../clock.js";
 import { LANGUAGES, language, t, tcode, tn, useLanguage } from "../i18n.js";
 import { link } from "../live.js";

@@ -1,8 +1,9 @@
-// The states in which numbers alone would mislead, in words, with what to do.
+// Where numbers alone would mislead: words, with what to do.
 import { minute } from "../clock.js";
 import { bytes } from "../format.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { DAY } from "../period.js";
+import { embedded } from "../state.js";
 import { loadedAt, problem, status } from "../store.js";
 import { ImportButton } from "./header.js";
 import { Ago, html, since, timeOf, when } from "./parts.js";
@@ -21,7 +22,7 @@ function Watcher() {
 	if (state === "watching" || state === "starting") return null;
 	if (state === "waiting" && sessions?.watcher.state === "watching") return null; // newer Cline has no ledger at all
 	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name="watcher">
-		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
+		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} ${at > 0 && html`<span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span>`}<//>`;
 }
 
 function Sessions() {
@@ -76,5 +77,5 @@ export function Welcome() {
 		<h3>${t("welcome.todo")}</h3>
 		<ul><li><${ImportButton} /><span>${t("welcome.import")}</span></li>
 			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code><span>${t(`welcome.${command}`)}</span></li>`)}</ul>
-		<p class="soft">${t("footer.promise")}</p></section>`;
+		${embedded && html`<p class="soft">${t("footer.promise")}</p>`}</section>`;
 }

@@ -1,4 +1,4 @@
-// Small pieces that every part of the page uses.
+// Small pieces for every part.
 import htm from "../../vendor/htm.js";
 import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
