@@ -22,7 +22,7 @@ from aico.core.db.upkeep.sqlite_files import copy_database
 from aico.core.errors import InstanceRunning, SourceError, SourceOff
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
-from aico.core.settings import Settings
+from aico.core.settings import CLINE, Settings
 from aico.core.usage import REJECTIONS_SHOWN, Trigger
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
@@ -158,13 +158,17 @@ def _by_source(receipts: Sequence[ImportReceipt]) -> list[ImportReceipt]:
     return [total for total in sums if total is not None]
 
 
+def _what(fields: dict[str, object]) -> str:
+    """Return what was imported, in the words of its tool."""
+    count = fields["imported_count"]
+    if fields["source"] == CLINE:
+        return describe_count(count, "task")
+    return f"{describe_count(count, 'session')} of {fields['source']}"
+
+
 def _sentence(fields: dict[str, object], *, dry_run: bool) -> str:
     lead = "Would import" if dry_run else "Imported"
-    text = (
-        f"{lead} {describe_count(fields['imported_count'], 'session')} of {fields['source']}"
-        f" ({fields['added_count']} new), "
-        f"{fields['skipped_count']} unchanged"
-    )
+    text = f"{lead} {_what(fields)} ({fields['added_count']} new), {fields['skipped_count']} unchanged"
     if fields["error_count"]:
         text += f", {fields['error_count']} refused"
     if fields["partial_count"]:
