@@ -104,6 +104,7 @@ class SessionStore:
         updated_ms: int = FIRST_MS,
         model: str = "z-ai/glm-5",
         is_subagent: bool = False,
+        status: str = "idle",
     ) -> None:
         """Write one session, in a transaction of its own, as ``INSERT OR REPLACE`` does."""
         text = metadata if isinstance(metadata, str | None) else json.dumps(metadata)
@@ -113,7 +114,7 @@ class SessionStore:
             "source": "vscode",
             "pid": 7,
             "started_at": iso(FIRST_MS),
-            "status": "idle",
+            "status": status,
             "interactive": 1,
             "provider": "cline",
             "model": model,

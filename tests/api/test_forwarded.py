@@ -334,7 +334,7 @@ async def test_stranger_gets_no_row_and_imports_nothing(serve: Serve) -> None:
         for method, route in (("GET", "/api/cline/usage"), ("POST", "/api/cline/import"), ("GET", "/")):
             answer = await api.client.request(method, route, headers={"x-forwarded-for": "203.0.113.7"})
             assert check_problem(answer, errors.TokenRequired).startswith("A caller on another machine")
-        assert api.service.imports.last_receipt is None
+        assert api.service.ingest.last_receipt is None
         page = await api.get("/", accept="text/html", forwarded="for=203.0.113.7")
     check_security_headers(page.headers)
     assert page.status_code == 401

@@ -40,8 +40,10 @@ async def test_readyz_says_why_the_watcher_is_not_well(
     api: Api, state: WatcherState, reason: str | None, reasons: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watcher in trouble is 503 with its reason; one that waits for Cline is well."""
-    monkeypatch.setattr(api.service.watcher, "state", WatcherStateChanged(state, 1, reason))
-    monkeypatch.setattr(api.service.watcher, "_set_state", lambda *_: None)
+    watcher = api.service.sources.find_watcher("cline", "ledger")
+    assert watcher is not None
+    monkeypatch.setattr(watcher, "state", WatcherStateChanged(state, 1, reason))
+    monkeypatch.setattr(watcher, "_set_state", lambda *_: None)
     response = await api.get("/readyz")
     assert response.status_code == (503 if reasons else 200)
     assert response.json() == {"status": "unavailable" if reasons else "ok", "reasons": reasons}
@@ -63,6 +65,14 @@ async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
     OpenAPI.model_validate(document)
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
+        "/api/summary",
+        "/api/sessions",
+        "/api/session",
+        "/api/export",
+        "/api/sources",
+        "/api/sources/{source}",
+        "/api/import",
+        "/api/status",
         "/api/cline/import",
         "/api/cline/usage",
         "/api/cline/summary",

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from aico.core.domain import Trigger
 from aico.core.settings import Settings
+from aico.core.usage import Trigger
 from aico.services import kimi_monitor
 from aico.services.kimi_monitor import KimiMonitor
 from tests.api.application_on_port import live
@@ -92,7 +92,7 @@ async def test_imports_do_not_wait_for_a_proxy_that_hangs(ledger: LedgerFile) ->
             await proxy.asked.wait()
             ledger.write(entry("1"))
             await page.until_kind("cline_usage_updated")
-            receipt = await served.service.imports.run(Trigger.REQUEST)
+            (receipt,) = await served.service.sources.read(Trigger.REQUEST, "cline")
         assert state_of(served.service.kimi_monitor) in {"unknown", "down"}
     assert receipt.skipped_count == 1
 

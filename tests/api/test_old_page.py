@@ -82,28 +82,32 @@ async def test_old_page_reads_imports_and_is_told(ledger: LedgerFile) -> None:
     """All that it asked, sent and heard is as it was: names, types and the flat message."""
     async with live(ledger, allowed_origins=PAGE) as served, opened(served) as page:
         assert await page.read_usage() == []
-        ledger.write(entry("1001", ts=7, tokens_in=10, tokens_out=20, cost=0.5), entry("1002", ts=9, model=None), 7)
+        ledger.write(
+            entry("1001", ts=1_772_000_000_007, tokens_in=10, tokens_out=20, cost=0.5),
+            entry("1002", ts=1_772_000_000_009, model=None),
+            7,
+        )
         update = await page.listen()
-        assert (update["latest_ts"], update["latest_count"], update["imported_count"]) == (9, 2, 2)
+        assert (update["latest_ts"], update["latest_count"], update["imported_count"]) == (1_772_000_000_009, 2, 2)
         assert isinstance(update["timestamp"], str)
         receipt = await page.press_import()
         assert {name: receipt[name] for name in ("imported_count", "skipped_count", "error_count", "latest_ts")} == {
             "imported_count": 0,
             "skipped_count": 2,
             "error_count": 1,
-            "latest_ts": 9,
+            "latest_ts": 1_772_000_000_009,
         }
         newest, oldest = await page.read_usage()
         assert {name: oldest[name] for name in OLD_FIELDS} == {
             "task_id": "1001",
-            "ts": 7,
+            "ts": 1_772_000_000_007,
             "model_id": "moonshotai/kimi-k2.6",
             "tokens_in": 10,
             "tokens_out": 20,
             "total_cost": 0.5,
         }
         assert (newest["model_id"], type(newest["imported_at"])) == (None, int)
-        assert (await page.read_status())["latest_ts"] == 9
+        assert (await page.read_status())["latest_ts"] == 1_772_000_000_009
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,11 @@ def test_command_status_says_what_was_lost(
     async def get_status(_self: RunningService) -> dict[str, object]:
         return status
 
+    async def list_sources(_self: RunningService) -> list[dict[str, object]]:
+        return []
+
     monkeypatch.setattr(RunningService, "get_status", get_status)
+    monkeypatch.setattr(RunningService, "list_sources", list_sources)
     monkeypatch.setenv("AICO_DATABASE_PATH", str(tmp_path / "data" / "observer.db"))
     lock = InstanceLock(tmp_path / "data" / "observer.db").acquire("http://127.0.0.1:1")
     show_status(argparse.Namespace(json=False))

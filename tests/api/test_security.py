@@ -79,10 +79,10 @@ async def test_every_refusal_is_a_problem_with_security_headers(
 
 async def test_no_get_changes_anything(api: Api) -> None:
     """Every address that is read leaves revision and position as they were."""
-    before = await api.service.repository.get_state()
+    before = await api.service.writer.get_position()
     for route in api.client._transport.app.openapi()["paths"]:  # type: ignore[attr-defined]  # of the ASGI transport
         await api.get(route)
-    assert await api.service.repository.get_state() == before
+    assert await api.service.writer.get_position() == before
 
 
 @pytest.mark.parametrize("size", [HEAD_MAX_BYTES - 200, HEAD_MAX_BYTES + 1])
@@ -145,7 +145,7 @@ async def test_page_of_others_cannot_post_whatever_it_pretends(api: Api, browser
     answer = await api.client.post("/api/cline/import", content=FORMS[kind], headers=headers)
     check_problem(answer, errors.OriginRefused)
     assert api.service.hub.revision == before
-    assert api.service.imports.last_receipt is None
+    assert api.service.ingest.last_receipt is None
 
 
 async def test_bug_is_logged_in_one_line_whatever_the_path_says(caplog: pytest.LogCaptureFixture) -> None:

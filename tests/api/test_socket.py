@@ -14,10 +14,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from aico.api import socket as socket_module
-from aico.api.schemas import UsageItem
 from aico.core import errors
-from aico.core.domain import Trigger
+from aico.core.usage import Trigger
 from aico.services import messages
+from aico.services.shapes import SessionItemOut
+from aico.services.task_shapes import UsageItem
 from tests.api.answer_checks import SECURITY_HEADERS
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
@@ -35,7 +36,8 @@ async def round_trip(listener: Listener) -> None:
 
 async def import_ledger(served: Live) -> int:
     """Import now and return the revision."""
-    return (await served.service.imports.run(Trigger.REQUEST)).revision
+    (receipt,) = await served.service.sources.read(Trigger.REQUEST, "cline")
+    return receipt.revision
 
 
 async def test_socket_greets_and_sends_rows_as_usage_items(ledger: LedgerFile) -> None:
@@ -48,7 +50,7 @@ async def test_socket_greets_and_sends_rows_as_usage_items(ledger: LedgerFile) -
             "revision": 0,
             "version": served.service.version,
         }
-        ledger.write(entry("1", ts=5, cost=0.00004), entry("2", ts=7, model=None))
+        ledger.write(entry("1", ts=1_772_000_000_005, cost=0.00004), entry("2", ts=1_772_000_000_007, model=None))
         update = await page.until_kind("cline_usage_updated")
         async with httpx.AsyncClient(base_url=f"http://{served.authority}", trust_env=False) as client:
             items = (await client.get("/api/cline/usage")).json()["items"]
@@ -57,16 +59,48 @@ async def test_socket_greets_and_sends_rows_as_usage_items(ledger: LedgerFile) -
             *("type", "latest_ts", "latest_count", "imported_count", "timestamp", "epoch", "revision", "trigger"),
             *("rows", "rows_truncated"),
         }
-        assert (update["latest_ts"], update["latest_count"], update["imported_count"]) == (7, 2, 2)
+        assert (update["latest_ts"], update["latest_count"], update["imported_count"]) == (1_772_000_000_007, 2, 2)
         assert (update["epoch"], update["revision"], update["rows_truncated"]) == (hello["epoch"], 1, False)
         assert [UsageItem.model_validate(row).task_id for row in items] == ["2", "1"]
         assert PRIVATE not in "".join(page.frames)
-        assert "session_id" not in "".join(page.frames)
+        assert not [message for message in page.received if "session_id" in message]
+
+
+async def test_socket_tells_of_every_source_what_a_commit_added(ledger: LedgerFile) -> None:
+    """The message for all sources has the rows of a page of sessions; ``spent`` is what this commit added."""
+    ledger.write(entry("1", ts=1_772_000_000_005, tokens_in=100, cost=0.25), entry("2", ts=1_772_000_000_007))
+    async with live(ledger) as served, listening(served.socket_url) as page:
+        await import_ledger(served)
+        await page.until_kind("hello")
+        ledger.write(entry("1", ts=1_772_000_000_009, tokens_in=130, cost=0.3), entry("2", ts=1_772_000_000_007))
+        await page.until(lambda page: any(message["revision"] == 2 for message in page.of_kind("usage_updated")))
+        update = page.of_kind("usage_updated")[-1]
+        async with httpx.AsyncClient(base_url=f"http://{served.authority}", trust_env=False) as client:
+            items = (await client.get("/api/sessions")).json()["items"]
+    assert (update["source"], update["epoch"], update["revision"]) == ("cline", served.service.hub.epoch, 2)
+    assert set(update) == {"type", "source", "epoch", "revision", "trigger", "rows", "rows_truncated"}
+    rows = update["rows"]
+    assert isinstance(rows, list)
+    (row,) = [SessionItemOut.model_validate(fields) for fields in rows]
+    assert (row.session_id, row.spent.input_tokens, row.spent.cost_usd) == ("1", 30, 0.05)
+    assert {**rows[0], "spent": None} == {**items[0], "spent": None}
+
+
+async def test_socket_tells_the_state_of_an_origin_in_new_words_and_in_old(ledger: LedgerFile) -> None:
+    """Each change of a watcher's state names its source and origin; Cline's is told once more as it always was."""
+    ledger.write(entry("1"))
+    async with live(ledger) as served, listening(served.socket_url) as page:
+        await import_ledger(served)
+        ledger.unlink()
+        await page.until(lambda page: "waiting" in [message["state"] for message in page.of_kind("watcher_state")])
+        told = [message for message in page.of_kind("source_state") if message["state"] == "waiting"]
+    old = [message for message in page.of_kind("watcher_state") if message["state"] == "waiting"]
+    assert [{**message, "type": "source_state", "source": "cline", "origin": "ledger"} for message in old] == told
 
 
 async def test_socket_sends_at_most_500_rows_and_says_so(ledger: LedgerFile) -> None:
     """A first import of many tasks is announced by its newest rows and the number of all."""
-    ledger.write(*(entry(str(number), ts=number) for number in range(501)))
+    ledger.write(*(entry(str(number), ts=1_772_000_000_000 + number) for number in range(501)))
     async with live(ledger) as served, listening(served.socket_url, "?epoch=none&since=0") as page:
         await import_ledger(served)
         await page.until(lambda page: page.connection.state.name == "OPEN" and bool(page.received))

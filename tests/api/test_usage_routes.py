@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aico.api.schemas import SummaryOut, UsageOut
-from aico.api.status_schemas import StatusOut
+from aico.api.status_schemas import TaskStatusOut
 from aico.core import errors
-from aico.core.domain import QUARTER_MS
+from aico.core.usage import SLOT_MS
+from aico.services.task_shapes import TaskSummaryOut, UsageOut
 from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, entry, now_ms
@@ -28,7 +28,7 @@ async def filled(serve: Serve) -> AsyncIterator[Api]:
     async with serve(tick_s=3_600, rescan_interval_s=0) as api:
         api.ledger.write(
             entry("a", ts=START, model=KIMI, tokens_in=100, tokens_out=10, cost=0.1),
-            entry("b", ts=START + QUARTER_MS, model=KIMI, tokens_in=200, tokens_out=20, cost=0.2),
+            entry("b", ts=START + SLOT_MS, model=KIMI, tokens_in=200, tokens_out=20, cost=0.2),
             entry("c", ts=START + DAY_MS, model=CLAUDE, tokens_in=300, tokens_out=30, cost=0.00004),
             entry("d", ts=START + DAY_MS, model=None, tokens_in=400, tokens_out=40, cost=0),
             entry("=e+f", ts=START + 2 * DAY_MS, model=CLAUDE, tokens_in=0, tokens_out=0, cost=0),
@@ -46,11 +46,11 @@ async def usage(api: Api, query: str = "") -> UsageOut:
     return UsageOut.model_validate(response.json())
 
 
-async def summary(api: Api, query: str = "") -> SummaryOut:
+async def summary(api: Api, query: str = "") -> TaskSummaryOut:
     """Return the summary for ``query``, checked against its schema."""
     response = await api.get(f"/api/cline/summary{query}")
     assert response.status_code == 200, response.text
-    return SummaryOut.model_validate(response.json())
+    return TaskSummaryOut.model_validate(response.json())
 
 
 async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> None:
@@ -68,6 +68,10 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         "total_cost": 1000.5,
         "store": "ledger",
         "spent": {"tokens_in": 600, "tokens_out": 60, "total_cost": 1000.5},
+        "state": None,
+        "has_fallen": False,
+        "unknown": [],
+        "unstated": [],
     }
     assert page.totals.model_dump() == {
         "tokens_in": 1600,
@@ -75,6 +79,7 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         "total_cost": 1000.80004,
         "task_count": 6,
         "unpriced_task_count": 1,
+        "unmeasured_count": 0,
     }
     assert PRIVATE not in page.model_dump_json()
 
@@ -99,8 +104,8 @@ async def test_usage_lists_newest_first_with_lifetime_and_spent(filled: Api) -> 
         ("?q=_", []),
         ("?q='%20OR%201=1%20--", []),
         (f"?from={START}&to={START + 1}", ["a"]),
-        (f"?from={START + 1}&to={START + QUARTER_MS}", ["a"]),
-        (f"?from={START + QUARTER_MS}&to={START + QUARTER_MS + 1}", ["b"]),
+        (f"?from={START + 1}&to={START + SLOT_MS}", ["a"]),
+        (f"?from={START + SLOT_MS}&to={START + SLOT_MS + 1}", ["b"]),
         (f"?to={START + DAY_MS}", ["b", "a"]),
         (f"?from={START + 2 * DAY_MS}", ["g", "=e+f"]),
         (f"?from={START + 2 * DAY_MS}&model={KIMI}&q=G", ["g"]),
@@ -174,7 +179,7 @@ async def test_summary_series_is_gapless_in_every_zone(filled: Api, tz: str, buc
     assert starts[0] == answer.from_
     assert starts == sorted(set(starts))
     assert starts[-1] < answer.to
-    assert all(start % QUARTER_MS == 0 for start in starts)
+    assert all(start % SLOT_MS == 0 for start in starts)
 
 
 async def test_summary_compares_with_the_equal_stretch_before(filled: Api) -> None:
@@ -211,7 +216,7 @@ async def test_auto_bucket_coarsens_to_stay_within_bounds(api: Api) -> None:
 async def test_status_tells_what_is_watched_and_imported(filled: Api) -> None:
     """The status names file, chooser, state, last reading, position and version, and no entry."""
     response = await filled.get("/api/cline/status")
-    status = StatusOut.model_validate(response.json())
+    status = TaskStatusOut.model_validate(response.json())
     assert status.ledger.path == filled.settings.ledger_path
     assert status.ledger.chosen_by == "flag"
     assert status.ledger.exists
@@ -226,7 +231,7 @@ async def test_status_tells_what_is_watched_and_imported(filled: Api) -> None:
 
 async def test_status_before_the_file_exists(api: Api) -> None:
     """A machine without Cline has a status, too: waiting, and for which file."""
-    status = StatusOut.model_validate((await api.get("/api/cline/status")).json())
+    status = TaskStatusOut.model_validate((await api.get("/api/cline/status")).json())
     assert not status.ledger.exists
     assert (status.ledger.size_bytes, status.ledger.written_at, status.latest_ts) == (None, None, None)
     assert (status.task_count, status.revision) == (0, 0)
@@ -235,7 +240,7 @@ async def test_status_before_the_file_exists(api: Api) -> None:
 async def test_status_of_a_file_that_is_refused(filled: Api) -> None:
     """A file that may not be read is there all the same; nothing is said of its size."""
     filled.ledger.path.with_name("second-name.json").hardlink_to(filled.ledger.path)
-    status = StatusOut.model_validate((await filled.get("/api/cline/status")).json())
+    status = TaskStatusOut.model_validate((await filled.get("/api/cline/status")).json())
     assert (status.ledger.exists, status.ledger.size_bytes, status.ledger.written_at) == (True, None, None)
 
 

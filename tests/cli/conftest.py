@@ -19,6 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path.resolve() / "home"
     home.mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LOGNAME", "somebody")  # the user of the tests may have no name, as in a container
     return home
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -10,39 +11,54 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from alembic import command
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
-from aico.core.db.migrations import alembic_config
 from aico.core.db.upkeep.backups import BackupFolder, get_position
+from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
+from aico.core.receipts import ImportReceipt
+from aico.core.sums import Sums
+from aico.core.usage import MeterReading
 from tests.core.database_damage import break_page, close_log, contents, failed_checks, set_contents
-from tests.core.repository_on_file import list_names, read_rows
-from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.core.old_databases import open_old
+from tests.core.repository_on_file import copy_of_template, list_names, open_store, read_rows, request, usage
 
 DAY_MS = 86_400_000
 FIRST_MS = 1_772_323_200_000
 """2026-03-01 in UTC."""
-COUNTERS = "SELECT SUM(tokens_in), SUM(cost_usd) FROM usage_counter"
+TASK_A = usage("a", ts=FIRST_MS, tokens_in=1_000, tokens_out=100, total_cost=3.0)
+TASK_B = usage("b", ts=FIRST_MS + DAY_MS, tokens_in=1_000, tokens_out=100, total_cost=1.0)
+
+
+def take_in(path: Path, *readings: MeterReading) -> ImportReceipt:
+    """Store what the ledger says, as the service does; return the receipt."""
+
+    async def run() -> ImportReceipt:
+        async with open_store(path) as store:
+            receipt, _committed = await store.writer.apply(store.batch(readings))
+            return receipt
+
+    return asyncio.run(run())
+
+
+def read_counters(path: Path) -> dict[tuple[str, str], Sums]:
+    """Return what the counters show."""
+
+    async def run() -> dict[tuple[str, str], Sums]:
+        async with open_store(path) as store:
+            return await store.list_counters()
+
+    return asyncio.run(run())
 
 
 @pytest.fixture
-def ledger(home: Path) -> LedgerFile:
-    """Return the ledger of a user who has two tasks of two days."""
-    ledger = LedgerFile(home / ".cline/data/state/taskHistory.json")
-    ledger.write(entry("a", ts=FIRST_MS, cost=3), entry("b", ts=FIRST_MS + DAY_MS, cost=1))
-    return ledger
-
-
-@pytest.fixture
-def database(
-    home: Path, ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Path:
-    """Return the database that holds both tasks."""
+def database(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the database of a user who has two tasks of two days."""
     path = home / "data" / "observer.db"
+    path.parent.mkdir(mode=0o700)
     monkeypatch.setenv("AICO_DATABASE_PATH", str(path))
-    assert main(["import"]) == EXIT_OK
-    capsys.readouterr()
+    copy_of_template(path.parent).chmod(0o600)
+    take_in(path, TASK_A, TASK_B)
     return path
 
 
@@ -65,60 +81,42 @@ def test_db_backup_copies_to_a_new_file(database: Path, home: Path, capsys: pyte
     assert contents(target) == before
 
 
-def test_db_restore_brings_a_backup_back(
-    database: Path, ledger: LedgerFile, home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_db_restore_brings_a_backup_back(database: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The backup's tasks are there under another epoch, the database before it is kept, and imports go on."""
     main(["db", "backup", str(home / "copy.db")])
-    ledger.write(entry("a", ts=FIRST_MS, cost=5), entry("c"))
-    main(["import"])
-    counters = read_rows(database, "SELECT SUM(cost_usd) FROM usage_counter")
-    before = get_position(database)
+    later = (usage("a", ts=FIRST_MS, tokens_in=1_000, tokens_out=100, total_cost=5.0), usage("c"))
+    take_in(database, *later)
+    counters, before = read_counters(database), get_position(database)
+    capsys.readouterr()
     assert main(["db", "restore", str(home / "copy.db")]) == EXIT_OK
     assert stored(database) == ["a", "b"]
     after = get_position(database)
     assert after.epoch != before.epoch
     assert after.revision > before.revision
-    assert read_rows(database, "SELECT SUM(cost_usd) FROM usage_counter") == counters
-    (aside,) = [name for name in list_names(database.parent) if name.startswith("observer.db.backup-")]
-    assert stored(database.with_name(aside)) == ["a", "b", "c"]
-    assert str(aside) in capsys.readouterr().out
-    assert failed_checks(database) == []
-    main(["import"])
-    assert stored(database) == ["a", "b", "c"]
+    assert read_counters(database) == counters
+    (aside,) = list_aside(database)
+    assert stored(aside) == ["a", "b", "c"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"Restored {home / 'copy.db'}.",
+        f"The database before it is kept as {aside}.",
+    ]
+    take_in(database, *later)
+    assert read_counters(database) == counters
     assert failed_checks(database) == []
 
 
-def test_db_restore_lets_no_counter_count_twice(database: Path, ledger: LedgerFile, home: Path) -> None:
-    """What came after the backup was shown as growth before; when imports bring it back, only what exceeds it is."""
+def test_db_restore_says_what_it_does_not_switch_on(
+    database: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was not read before is not read because a backup says so; how to switch it on is said."""
+    change(database, "INSERT INTO source_choice VALUES ('tool', 'files', 'here', 'r', 1, 1)")
     main(["db", "backup", str(home / "copy.db")])
-    ledger.write(entry("a", ts=FIRST_MS, tokens_in=5_000, cost=5), entry("c", tokens_in=70, cost=7))
-    main(["import"])
-    shown = read_rows(database, COUNTERS)
-    for _ in range(2):
-        assert main(["db", "restore", str(home / "copy.db")]) == EXIT_OK
-        main(["import"])
-        assert read_rows(database, COUNTERS) == shown
-    ledger.write(entry("a", ts=FIRST_MS, tokens_in=5_001, cost=6), entry("c", tokens_in=72, cost=7))
-    main(["import"])
-    ((tokens, dollars),) = shown
-    assert isinstance(tokens, int)
-    assert isinstance(dollars, int)
-    assert read_rows(database, COUNTERS) == [(tokens + 3, dollars + 1)]
-    assert read_rows(database, "SELECT * FROM task_peak") == []
-    assert failed_checks(database) == []
-
-
-def test_db_restore_of_another_history_counts_everything(database: Path, ledger: LedgerFile, home: Path) -> None:
-    """Where the counters cannot have included the tasks of both, nothing is left out and they never fall."""
-    main(["db", "backup", str(home / "copy.db")])
-    for file in database.parent.glob(f"{database.name}*"):
-        file.unlink()
-    ledger.write(entry("c", tokens_in=500, cost=7))
-    main(["import"])
+    change(database, "UPDATE source_choice SET is_on = 0")
     assert main(["db", "restore", str(home / "copy.db")]) == EXIT_OK
-    main(["import"])
-    assert failed_checks(database) == []
+    said = capsys.readouterr().out
+    assert "tool (files)" in said
+    assert "aico sources" in said
+    assert read_rows(database, "SELECT is_on FROM source_choice") == [(0,)]
 
 
 def test_db_restore_wants_the_service_stopped(database: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,12 +147,12 @@ def test_db_restore_refuses_what_is_no_backup(
         read_rows(origin, "CREATE TABLE notes (text)")
     elif kind == "trigger":
         main(["db", "backup", str(origin)])
-        read_rows(origin, "CREATE TRIGGER more AFTER INSERT ON usage_delta BEGIN DELETE FROM import_run; END")
+        read_rows(origin, "CREATE TRIGGER more AFTER INSERT ON usage_event BEGIN DELETE FROM import_run; END")
     before = get_position(database)
     assert main(["db", "restore", str(origin)]) == EXIT_FAILED
     assert str(origin) in (said := capsys.readouterr().err) or "another program" in said
     assert get_position(database) == before
-    assert list_names(database.parent) == {"observer.db", "observer.db.lock"}
+    assert list_names(database.parent) == {"observer.db"}
 
 
 @pytest.mark.parametrize("end", ["-wal", "-journal"])
@@ -192,14 +190,14 @@ def test_db_restore_takes_a_copy_together_with_its_own_log(database: Path, home:
 
 def test_db_restore_migrates_a_backup_of_an_older_version(database: Path, home: Path) -> None:
     """The backup itself stays as it was; what takes the database's place has the present schema."""
-    origin = home / "copy.db"
-    main(["db", "backup", str(origin)])
-    command.downgrade(alembic_config(origin), "0002")
+    folder = home / "old"
+    folder.mkdir()
+    origin = open_old("0002", folder)
     close_log(origin)
-    before = contents(origin)
+    before, tasks = contents(origin), stored(origin)
     assert main(["db", "restore", str(origin)]) == EXIT_OK
     assert contents(origin) == before
-    assert stored(database) == ["a", "b"]
+    assert stored(database) == tasks
     assert failed_checks(database) == []
 
 
@@ -299,19 +297,32 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     assert get_position(database) == before
 
 
-def test_forget_removes_for_good(database: Path, ledger: LedgerFile, capsys: pytest.CaptureFixture[str]) -> None:
+def test_forget_removes_for_good(database: Path) -> None:
     """The next imports skip the task, however it grows; no backup holds it any more; counters stay."""
     BackupFolder(database).make_daily(date(2026, 3, 1))
+    counters = read_counters(database)
     assert main(["forget", "a", "--yes"]) == EXIT_OK
     assert [stored(backup) for backup in BackupFolder(database).list_all()] == [["b"]]
-    counters = read_rows(database, "SELECT * FROM usage_counter")
-    ledger.write(entry("a", ts=FIRST_MS + 5, cost=900), entry("b", ts=FIRST_MS + DAY_MS, cost=1))
-    capsys.readouterr()
-    assert main(["import", "--json"]) == EXIT_OK
-    receipt = json.loads(capsys.readouterr().out)
-    assert (receipt["imported_count"], receipt["skipped_count"]) == (0, 2)
+    receipt = take_in(database, usage("a", ts=FIRST_MS + 5, total_cost=900.0), TASK_B)
+    assert (receipt.imported_count, receipt.skipped_count) == (0, 2)
     assert stored(database) == ["b"]
-    assert read_rows(database, "SELECT * FROM usage_counter") == counters
+    assert read_counters(database) == counters
+    assert failed_checks(database) == []
+
+
+def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A task of Cline's that has the same id stays."""
+
+    async def fill() -> None:
+        async with open_store(database) as store:
+            await store.take_in_of("claude-code", [request("1", session="a", cache_read=5, nano=2)])
+
+    asyncio.run(fill())
+    assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
+    said = capsys.readouterr().out
+    assert "Forgot 1 sessions of claude-code with 1 amounts: 105 tokens in, 10 out, 0.000000 USD." in said
+    assert stored(database) == ["a", "b"]
+    assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
     assert failed_checks(database) == []
 
 
@@ -319,9 +330,21 @@ def test_forgotten_task_stays_forgotten_when_the_database_is_lost(database: Path
     """The backup that forgetting leaves knows what was forgotten: the ledger does not bring it back."""
     assert main(["forget", "a", "--yes"]) == EXIT_OK
     set_contents(database, b"my diary")
-    assert main(["import"]) == EXIT_OK
+    # Prepares the database, as every start does, and finds nothing to forget.
+    assert main(["forget", "x", "--yes"]) == EXIT_FAILED
+    assert take_in(database, TASK_A, TASK_B).imported_count == 0
     assert stored(database) == ["b"]
-    assert read_rows(database, "SELECT task_id FROM forgotten_task") == [("a",)]
+    assert read_rows(database, "SELECT key FROM forgotten") == [("a",)]
+    assert failed_checks(database) == []
+
+
+def test_forgotten_task_stays_forgotten_when_a_backup_is_restored(database: Path, home: Path) -> None:
+    """One from before holds it still: it is left out of what takes the database's place."""
+    main(["db", "backup", str(home / "copy.db")])
+    assert main(["forget", "a", "--yes"]) == EXIT_OK
+    assert main(["db", "restore", str(home / "copy.db")]) == EXIT_OK
+    assert stored(database) == ["b"]
+    assert take_in(database, TASK_A, TASK_B).imported_count == 0
     assert failed_checks(database) == []
 
 

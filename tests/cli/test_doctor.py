@@ -10,20 +10,22 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from aico.cli import EXIT_FAILED, EXIT_OK, doctor, main
-from aico.cli.doctor import clock, configuration, database, instance, ledger, mounts, sessions, watching
-from aico.cli.doctor.finding import Finding, Verdict
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, doctor, main
+from aico.cli.doctor import cline, clock, configuration, database, instance, mounts, places, sources, watching
+from aico.cli.doctor.finding import Finding, Verdict, advise
 from aico.cli.service import find_supervisor
+from aico.core.errors import ObserverError
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
 from aico.services import notifier
 from tests.cli.fake_supervisors import FakePrograms
+from tests.cli.reported_sources import report_of, settings_of
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
@@ -40,97 +42,32 @@ def ledger_file(home: Path) -> LedgerFile:
     return file
 
 
-def settings_of(**values: object) -> Settings:
-    """Return the settings of this machine with ``values``."""
-    return load_settings({"port": 0, **values}).settings
-
-
-def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
+def by_subject(findings: Iterable[Finding]) -> dict[str, Finding]:
     """Return the findings by their subject; the last of one subject counts."""
     return {finding.subject: finding for finding in findings}
 
 
-def test_ledger_in_each_state(ledger_file: LedgerFile) -> None:
-    """Fresh, old, missing, too large, behind a link: each has its verdict and says what to do."""
-    found = by_subject(ledger.examine_ledger(settings_of()))
-    assert found["ledger"].verdict is OK
-    assert f"{ledger_file.path}, 0." in found["ledger"].text
-    assert "last written" in found["ledger"].text
-    assert by_subject(ledger.examine_ledger(settings_of(max_ledger_bytes=5)))["ledger"].verdict is FAIL
-    os.utime(ledger_file.path, (1_700_000_000, 1_700_000_000))
-    old = by_subject(ledger.examine_ledger(settings_of()))["ledger"]
-    assert (old.verdict, "leaves this file as it is" in old.text) == (WARN, True)
-    ledger_file.unlink()
-    assert by_subject(ledger.examine_ledger(settings_of()))["ledger"].verdict is WARN
-    ledger_file.path.symlink_to("/etc/passwd")
-    found = by_subject(ledger.examine_ledger(settings_of()))
-    assert (found["ledger"].verdict, list(found)) == (FAIL, ["ledger"])
+async def clock_finding() -> Finding:
+    """Return what is said of the clock."""
+    settings = settings_of()
+    (found,) = clock.examine_clock(await report_of(settings), settings)
+    return found
 
 
-def test_permissions_of_the_ledger_in_each_state(ledger_file: LedgerFile) -> None:
-    """A ledger that others can write holds costs of whoever likes."""
-    assert by_subject(ledger.examine_ledger(settings_of()))["permissions"].verdict is OK
-    ledger_file.path.chmod(0o666)
-    found = by_subject(ledger.examine_ledger(settings_of()))["permissions"]
-    assert (found.verdict, f"chmod go-w {ledger_file.path}" in found.text) == (WARN, True)
-
-
-def test_ledger_of_another_user_is_told(ledger_file: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else's costs are not ours. Giving a file away takes root, so that here we are the other user."""
-    monkeypatch.setattr(os, "geteuid", lambda: 4_242)
-    status = list(ledger_file.path.stat())
-    status[4] = 4_243
-    found = ledger._permissions("/x", os.stat_result(status))
-    assert (found.verdict, found.text.startswith("belongs to user 4243, mode 0600: another user's")) == (WARN, True)
-
-
-def test_entries_in_each_state(ledger_file: LedgerFile) -> None:
-    """Counts only: what is refused is counted, and what is no ledger is told as that."""
-    found = by_subject(ledger.examine_ledger(settings_of()))
-    assert (found["entries"].verdict, found["entries"].text) == (OK, "1 tasks, 0 duplicates, 0 refused")
-    ledger_file.write(entry("1"), entry("1"), None)
-    found = by_subject(ledger.examine_ledger(settings_of()))
-    assert found["entries"].verdict is WARN
-    assert found["entries"].text.startswith("1 tasks, 1 duplicates, 1 refused. ")
-    ledger_file.overwrite(b"{}")
-    assert by_subject(ledger.examine_ledger(settings_of()))["entries"].verdict is FAIL
-
-
-def test_dates_in_each_state(ledger_file: LedgerFile) -> None:
-    """A task of next year is stored, but stands in no period that ends now."""
-    assert by_subject(ledger.examine_ledger(settings_of()))["dates"].verdict is OK
-    ledger_file.write(entry("1", ts=int(time.time() * 1000) + 400 * 86_400_000))
-    found = by_subject(ledger.examine_ledger(settings_of()))["dates"]
-    assert (found.verdict, found.text.startswith("1 tasks are dated in the future")) == (WARN, True)
-
-
-def test_other_ledgers_are_named_with_the_setting_to_paste(home: Path, ledger_file: LedgerFile) -> None:
-    """Who uses Cline in an editor is told the one setting to paste; the file is looked at, not read."""
-    (looked,) = ledger.examine_places(settings_of())
-    assert (looked.subject, looked.verdict) == ("places", OK)
-    assert re.fullmatch(r"looked in \d+ known places for ledgers and 1 for session stores", looked.text)
-    other = home / ".config/Code - Insiders/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
-    other.parent.mkdir(parents=True)
-    other.write_bytes(b"never read")
-    _, found = ledger.examine_places(settings_of())
-    assert found.verdict is OK
-    assert found.text.endswith(f"AICO_LEDGER_PATH='{other}'")
-
-
-def test_clock_in_each_state(ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clock_in_each_state(ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of tomorrow, or a program of next week, say that the clock is wrong; a missing ledger says nothing."""
-    assert by_subject(clock.examine_clock(settings_of()))["clock"].verdict is OK
+    assert (await clock_finding()).verdict is OK
     ahead_s = time.time() + 7_200
     os.utime(ledger_file.path, (ahead_s, ahead_s))
-    found = by_subject(clock.examine_clock(settings_of()))["clock"]
-    assert (found.verdict, "hours in the future" in found.text) == (WARN, True)
+    found = await clock_finding()
+    assert (found.verdict, "the ledger of Cline was written 2.0 hours in the future" in found.text) == (WARN, True)
     ledger_file.unlink()
-    assert by_subject(clock.examine_clock(settings_of()))["clock"].verdict is OK
+    assert (await clock_finding()).verdict is OK
     program = tmp_path / "program"
     program.touch()
     os.utime(program, (ahead_s + 7 * 86_400, ahead_s + 7 * 86_400))
     monkeypatch.setattr(clock, "_PROGRAM", program)
-    found = by_subject(clock.examine_clock(settings_of()))["clock"]
+    found = await clock_finding()
     assert (found.verdict, "installed" in found.text) == (WARN, True)
 
 
@@ -181,15 +118,20 @@ def test_file_system_is_that_of_the_innermost_mount(path: str, file_system: str,
     assert mounts.is_remote(file_system) is remote
 
 
-def test_file_system_in_each_state(ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_file_system_in_each_state(
+    ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where notifications do not cross, and where a database is not safe, it is told with what to do."""
     table = tmp_path / "mountinfo"
     monkeypatch.setattr(mounts, "MOUNTS", table)
-    monkeypatch.setattr(watching, "INOTIFY", tmp_path)
-    assert list(watching.examine_watching(settings_of())) == []
+    settings = settings_of()
+    report = await report_of(settings)
+    assert list(watching.examine_file_systems(report, settings)) == []
     for kind, verdict in (("ext4", OK), ("9p", WARN)):
         table.write_text(f"1 0 0:1 / / rw - {kind} x rw\n", encoding="utf-8")
-        assert by_subject(watching.examine_watching(settings_of()))["file system"].verdict is verdict
+        (found,) = watching.examine_file_systems(report, settings)
+        assert (found.subject, found.verdict) == ("file system", verdict)
+        assert found.text.startswith(f"{ledger_file.folder} lies on {kind}")
         assert by_subject(database.examine_database(settings_of()))["database disk"].verdict is verdict
 
 
@@ -198,7 +140,7 @@ def test_limits_of_inotify_in_each_state(home: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr(watching, "INOTIFY", tmp_path)
     (tmp_path / "max_user_instances").write_text("128\n", encoding="ascii")
     (tmp_path / "max_user_watches").write_text("100\n", encoding="ascii")
-    found = [one for one in watching.examine_watching(settings_of()) if one.subject == "inotify"]
+    found = list(watching.examine_limits(settings_of()))
     assert [one.verdict for one in found] == [OK, WARN]
     assert found[1].text == "max_user_watches is 100: sudo sysctl fs.inotify.max_user_watches=8192"
 
@@ -216,17 +158,35 @@ class BrokenWatch:
         raise OSError(24, "Too many open files")
 
 
+async def watcher_findings() -> list[Finding]:
+    """Return what is said of notifications, directory by directory."""
+    settings = settings_of()
+    return [one async for one in watching.examine_notifications(await report_of(settings), settings)]
+
+
 async def test_watcher_in_each_state(ledger_file: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """Notifications are really begun; where there is no folder, or none can be had, the service looks by itself."""
-    found = await collected(watching.examine_notifications(settings_of()))
+    (found,) = await watcher_findings()
     assert (found.verdict, str(ledger_file.folder) in found.text) == (OK, True)
     monkeypatch.setattr(notifier, "awatch", BrokenWatch)
-    found = await collected(watching.examine_notifications(settings_of()))
+    (found,) = await watcher_findings()
     assert (found.verdict, found.text.startswith("no notifications (OSError)")) == (WARN, True)
     ledger_file.path.unlink()
     ledger_file.folder.rmdir()
-    found = await collected(watching.examine_notifications(settings_of()))
+    (found,) = await watcher_findings()
     assert (found.verdict, "waits for it" in found.text) == (WARN, True)
+
+
+async def test_each_directory_is_watched_once(ledger_file: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two origins in one directory are one line; one in a directory behind a link is told where its path is."""
+    monkeypatch.setenv("AICO_SOURCES_CLINE_ENABLED", "true")
+    databases = ledger_file.folder.parent / "db"
+    databases.mkdir()
+    found = await watcher_findings()
+    assert [one.text.rpartition(" ")[2] for one in found] == [str(ledger_file.folder), str(databases)]
+    databases.rename(databases.with_name("elsewhere"))
+    databases.symlink_to(databases.with_name("elsewhere"))
+    assert len(await watcher_findings()) == 1
 
 
 @pytest.fixture
@@ -399,12 +359,17 @@ def port_of(server: asyncio.Server) -> int:
 @pytest.mark.parametrize(
     ("body", "status", "verdict"),
     [
-        (b'{"watcher": {"state": "watching", "reason": null}}', 200, OK),
-        (b'{"watcher": {"state": "degraded", "reason": "watch_unavailable"}}', 200, WARN),
-        (b'{"watcher": {"state": "watching"}, "sessions": {"watcher": {"state": "waiting"}}}', 200, OK),
-        (b'{"watcher": {"state": "watching"}, "sessions": {"watcher": {"state": "degraded"}}}', 200, WARN),
+        (b'[{"id": "cline", "enabled": true, "state": "watching", "reason": null}]', 200, OK),
+        (b'[{"id": "cline", "enabled": true, "state": "degraded", "reason": "watch_unavailable"}]', 200, WARN),
+        (
+            b'[{"id": "x", "enabled": true, "state": "waiting"}, {"id": "y", "enabled": true, "state": "failed"}]',
+            200,
+            WARN,
+        ),
+        (b'[{"id": "x", "enabled": true, "state": "waiting"}, {"id": "y", "enabled": false, "state": "off"}]', 200, OK),
         (b'{"code": "token_required", "detail": "No.", "hint": "Show it."}', 401, WARN),
-        (b"{}", 200, WARN),
+        (b"[]", 200, OK),
+        (b"{}", 200, FAIL),
         (b"<html>", 200, FAIL),
     ],
 )
@@ -465,15 +430,47 @@ def test_report_is_ordered_and_its_code_is_that_of_the_worst(
     ledger_file: LedgerFile, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Lines for a person, objects for a program, and 1 as soon as one thing fails."""
-    assert main(["doctor", "--port", "0"]) == EXIT_OK
+    code = main(["doctor", "--port", "0"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] in {"OK", "WARN"} for line in lines] == [True] * len(lines)
+    verdicts = {line.split()[0] for line in lines}
+    assert (verdicts, code) in [({"OK"}, EXIT_OK), ({"OK", "WARN"}, EXIT_DEGRADED)]
     assert "`python -m aico serve`" in " ".join(lines)
     ledger_file.overwrite(b"{}")
     assert main(["doctor", "--port", "0", "--json"]) == EXIT_FAILED
     found = json.loads(capsys.readouterr().out)
-    assert [set(one) for one in found] == [{"subject", "verdict", "text"}] * len(found)
-    assert {"subject": "service", "verdict": "OK", "text": "not running; start it with `aico serve`"} in found
+    assert [set(one) for one in found] == [{"subject", "aspect", "verdict", "text"}] * len(found)
+    not_running = {"subject": "service", "aspect": "", "text": "not running; start it with `aico serve`"}
+    assert {"verdict": "OK", **not_running} in found
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"), [([OK], EXIT_OK), ([OK, WARN], EXIT_DEGRADED), ([WARN, FAIL, OK], EXIT_FAILED), ([], EXIT_OK)]
+)
+def test_code_is_that_of_the_worst(
+    home: Path, monkeypatch: pytest.MonkeyPatch, verdicts: list[Verdict], code: int
+) -> None:
+    """A script tells what works from what works but not fully, and both from what does not work."""
+
+    async def collect(_loaded: object) -> list[Finding]:
+        return [Finding("x", verdict, "It is so") for verdict in verdicts]
+
+    monkeypatch.setattr(doctor, "collect", collect)
+    assert main(["doctor", "--json"]) == code
+
+
+def test_no_hint_sends_to_the_doctor_who_was_asked() -> None:
+    """Any error may be a finding; its advice is what is left of its hint without the advice to look here."""
+    hints = {kind: kind.hint for kind in list_errors(ObserverError)}
+    assert any("`aico doctor`" in hint for hint in hints.values())
+    for kind, hint in hints.items():
+        told = advise(type("Error", (ObserverError,), {"hint": hint})("It failed."))
+        assert "doctor" not in told, kind
+        assert told.endswith((".", "?")), kind
+
+
+def list_errors(kind: type[ObserverError]) -> list[type[ObserverError]]:
+    """Return every kind of error below ``kind``."""
+    return [kind, *(deeper for below in kind.__subclasses__() for deeper in list_errors(below))]
 
 
 def test_broken_configuration_is_a_finding(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -497,12 +494,12 @@ def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs:
         return {path: (one.st_ino, one.st_mode, one.st_mtime_ns) for path, one in statuses.items()}
 
     before = everything()
-    assert main(["doctor", "--port", "0"]) == EXIT_OK
+    assert main(["doctor", "--port", "0"]) in {EXIT_OK, EXIT_DEGRADED}
     assert everything() == before
 
 
 def test_every_examination_is_in_the_report() -> None:
     """What somebody writes beside the others is also asked."""
-    modules = (clock, database, instance, ledger, sessions, watching)
+    modules = (cline, clock, database, instance, places, sources, watching)
     written = {value for module in modules for name, value in vars(module).items() if name.startswith("examine_")}
-    assert written == {*doctor.BLOCKING, *doctor.WAITING}
+    assert written == {*doctor.OF_SOURCES, *doctor.WATCHING, *doctor.OF_MACHINE, *doctor.OF_OTHERS}

@@ -19,8 +19,8 @@ from typing import Literal, TextIO
 import pytest
 
 from aico.cli.log import make_handler
-from aico.core.domain import Trigger
-from aico.core.settings import Settings
+from aico.core.settings import CLINE, Settings
+from aico.core.usage import Trigger
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
@@ -117,10 +117,11 @@ def read_until(person: int, wanted: list[str]) -> str:
 
 async def sweeps(served: Live, count: int) -> None:
     """Return after as many imports that change nothing."""
-    until = served.service.imports.run_count + count
+    counts = served.service.ingest.run_counts
+    until = counts.get(CLINE, 0) + count
     async with asyncio.timeout(HANG_S):
-        while served.service.imports.run_count < until:
-            await served.service.imports.run(Trigger.RESCAN)
+        while counts.get(CLINE, 0) < until:
+            await served.service.sources.read(Trigger.RESCAN)
 
 
 async def test_import_that_changes_something_is_one_line_and_an_idle_sweep_none(
@@ -135,11 +136,11 @@ async def test_import_that_changes_something_is_one_line_and_an_idle_sweep_none(
         ledger.write(entry("1", cost=9), entry("2"))
         await sweeps(served, 10)
         second = lines(caplog)
-    assert [line.split(" in ")[0] for line in first] == ["2 imported (2 new), 0 unchanged, 1 refused"]
-    assert [line.split(" in ")[0] for line in second[1:]] == ["1 imported (0 new), 1 unchanged"]
+    assert [line.split(" in ")[0] for line in first] == ["cline: 2 imported (2 new), 0 unchanged, 1 refused"]
+    assert [line.split(" in ")[0] for line in second[1:]] == ["cline: 1 imported (0 new), 1 unchanged"]
     assert PRIVATE not in caplog.text
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the import service has said so far."""
-    return [record.getMessage() for record in caplog.records if record.name == "aico.services.import_service"]
+    """Return what imports have said so far."""
+    return [record.getMessage() for record in caplog.records if record.name == "aico.services.ingest"]

@@ -141,26 +141,6 @@ def test_listen_takes_addresses_of_both_families() -> None:
         assert (four.family, six.family) == (socket.AF_INET, socket.AF_INET6)
 
 
-def test_box_of_serve_says_what_is_wrong_with_the_ledger(tmp_path: Path) -> None:
-    """A ledger that is refused is said as such, and the service is started all the same."""
-    path = tmp_path.resolve() / "taskHistory.json"
-    path.mkdir()
-    settings = Settings(ledger_path=str(path), database_path=tmp_path / "observer.db")
-    rows = dict(serve._rows(settings, "http://127.0.0.1:1", demo=False))
-    assert rows[""].startswith("The ledger is refused: ")
-
-
-@pytest.mark.parametrize("reads_sessions", [False, True])
-def test_box_of_serve_says_where_newer_cline_writes(tmp_path: Path, reads_sessions: bool) -> None:
-    """Who waits for a ledger that newer Cline never writes is told the setting, unless it is set."""
-    path = tmp_path.resolve() / "taskHistory.json"
-    settings = Settings(ledger_path=str(path), database_path=tmp_path / "o.db", cline_sessions=reads_sessions)
-    text = str(serve._rows(settings, "http://127.0.0.1:1", demo=False))
-    assert "not there yet" in text
-    assert ("AICO_CLINE_SESSIONS=true" in text) is not reads_sessions
-    assert "`python -m aico doctor`" in text or reads_sessions
-
-
 def test_open_starts_the_browser_at_the_printed_address(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page that is opened is the one that the box shows; here the browser ends the service at once."""
     opened: list[str] = []

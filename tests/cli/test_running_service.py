@@ -12,6 +12,7 @@ import pytest
 
 from aico.cli import command_name, imports
 from aico.core.errors import ServiceUnreachable
+from aico.core.usage import Trigger
 from aico.proxy.running_service import RunningService
 
 
@@ -39,17 +40,39 @@ async def test_answer_of_a_stranger_is_no_answer(body: bytes) -> None:
             await service.get_status()
 
 
-async def test_receipt_of_the_service_is_handed_on() -> None:
-    """What the service answers is the receipt of the command."""
-    async with answering(b'{"imported_count": 2}') as service:
-        assert await service.import_ledger() == {"imported_count": 2}
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"null", b"\xff"])
+async def test_list_of_a_stranger_is_no_list(body: bytes) -> None:
+    """Sources are a list; anything else is not what the service says."""
+    async with answering(body) as service:
+        with pytest.raises(ServiceUnreachable):
+            await service.list_sources()
+
+
+async def test_receipts_of_the_service_are_handed_on() -> None:
+    """What the service answers are the receipts of the command."""
+    async with answering(b'{"receipts": [{"imported_count": 2}], "commit_seq": 7}') as service:
+        assert await service.import_all(None) == ([{"imported_count": 2}], 7)
 
 
 def test_sentence_says_that_the_service_goes_on() -> None:
     """A receipt with a remainder comes from a service, which goes on by itself."""
-    fields: dict[str, object] = {"imported_count": 3, "added_count": 1, "skipped_count": 0}
-    text = imports._sentence({**fields, "error_count": 0, "remaining_count": 4}, dry_run=False)
-    assert text == "Imported 3 tasks (1 new), 0 unchanged; the service goes on with 4 more."
+    fields: dict[str, object] = {"source": "invented", "imported_count": 3, "added_count": 1, "skipped_count": 0}
+    text = imports._sentence({**fields, "error_count": 0, "partial_count": 2, "remaining_count": 4}, dry_run=False)
+    counts = "Imported 3 sessions of invented (1 new), 0 unchanged, 2 in part"
+    assert text == f"{counts}; the service goes on with 4 more."
+    done = {**fields, "source": "cline", "error_count": 1, "partial_count": 0, "remaining_count": 0}
+    assert imports._sentence(done, dry_run=True) == "Would import 3 tasks (1 new), 0 unchanged, 1 refused."
+
+
+def test_receipts_add_up_to_one_object() -> None:
+    """A script that knows one receipt reads the sums of all sources; each refused entry says whose it is."""
+    refused: dict[str, object] = {"index": 1, "code": "missing", "field": "id"}
+    one: dict[str, object] = {"source": "a", "imported_count": 3, "duration_ms": 0.5, "rejections": [refused]}
+    two: dict[str, object] = {"source": "b", "imported_count": 4, "duration_ms": 0.25, "rejections": []}
+    told = imports._Told([one, two], Trigger.REQUEST, 7, 1_000).as_object()
+    assert (told["imported_count"], told["duration_ms"], told["revision"], told["latest_ts"]) == (7, 0.75, 7, 1_000)
+    assert told["rejections"] == [{"source": "a", **refused}]
+    assert (told["receipts"], told["trigger"]) == ([one, two], "request")
 
 
 @pytest.mark.parametrize("on_path", [True, False])

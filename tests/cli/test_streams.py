@@ -15,17 +15,18 @@ import pytest
 
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
+from tests.quick_variants import first_is_quick, first_row_is_quick
 
 ODD = "é-日本"
 """No id that a Western or an old terminal can show."""
 UTF_8 = {"PYTHONUTF8": "1"}
 NARROW = {
+    "locale C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "cp1252": {"PYTHONIOENCODING": "cp1252:strict"},
     "ascii": {"PYTHONIOENCODING": "ascii:strict"},
-    "locale C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-"""The ways to tell Python that the terminal shows little. In the last one arguments cannot be read as UTF-8 either."""
+"""The ways to tell Python that the terminal shows little. In the first one arguments cannot be read as UTF-8 either."""
 EXPORTS = {
     "csv": ("--format", "csv"),
     "excel": ("--dialect", "excel-fr"),
@@ -77,7 +78,7 @@ def full() -> Iterator[int]:
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("options", EXPORTS.values(), ids=EXPORTS)
+@pytest.mark.parametrize("options", first_is_quick(*EXPORTS.values()), ids=EXPORTS)
 def test_export_is_the_same_bytes_in_every_encoding(folder: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     """UTF-8 to standard output and to a file, whatever the terminal shows and the locale says."""
     expected = run(folder, UTF_8, "export", *options)
@@ -93,7 +94,7 @@ def test_export_is_the_same_bytes_in_every_encoding(folder: Path, tmp_path: Path
         target.unlink()
 
 
-@pytest.mark.parametrize("encoding", NARROW.values(), ids=NARROW)
+@pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize("words", [("export", "--q"), ("forget",)], ids=" ".join)
 def test_argument_finds_what_is_stored_in_every_encoding(
     folder: Path, encoding: Mapping[str, str], words: tuple[str, ...]
@@ -105,10 +106,10 @@ def test_argument_finds_what_is_stored_in_every_encoding(
     assert len(ended.stdout.splitlines()) > 1
 
 
-@pytest.mark.parametrize("encoding", NARROW.values(), ids=NARROW)
+@pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize(
     ("words", "code", "said"),
-    [
+    first_row_is_quick(
         (("forget", "plain", ODD), 0, rb"\u65e5\u672c"),
         (("forget", f"no-{ODD}"), 1, rb"Not stored: no-"),
         (("import",), 0, b"Imported 0 tasks"),
@@ -120,7 +121,7 @@ def test_argument_finds_what_is_stored_in_every_encoding(
         (("config", "show"), 0, b"database_path"),
         (("db", "check"), 0, b"OK    pages"),
         (("service", "uninstall", "--purge", "--dry-run"), 0, b"observer.db"),
-    ],
+    ),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_what_the_terminal_cannot_show_is_escaped(
@@ -137,10 +138,10 @@ def test_what_the_terminal_cannot_show_is_escaped(
     assert ended.stdout.endswith(b"\n")
 
 
-@pytest.mark.parametrize("encoding", [NARROW["latin-1"], NARROW["locale C"]], ids=["latin-1", "locale C"])
+@pytest.mark.parametrize("encoding", first_is_quick(NARROW["locale C"], NARROW["latin-1"]), ids=["locale C", "latin-1"])
 @pytest.mark.parametrize(
     ("words", "code"),
-    [
+    first_row_is_quick(
         (("db", "backup", f"/no/such/{ODD}.db"), 1),
         (("db", "restore", f"/no/such/{ODD}.db"), 1),
         (("export", "--output", f"/no/such/{ODD}.csv"), 1),
@@ -152,7 +153,7 @@ def test_what_the_terminal_cannot_show_is_escaped(
         ((ODD,), 2),
         (("status", ODD), 2),
         ((f"--{ODD}",), 2),
-    ],
+    ),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_error_is_told_in_every_encoding(
@@ -167,7 +168,7 @@ def test_error_is_told_in_every_encoding(
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [
+    first_row_is_quick(
         ((b"\xff",), 2),
         ((b"export", b"--q", b"\xff"), 2),
         ((b"export", b"--model", b"a\xc3"), 2),
@@ -179,7 +180,7 @@ def test_error_is_told_in_every_encoding(
         ((b"db", b"restore", b"/no/\xff.db"), 1),
         ((b"serve", b"--host", b"\xff"), 2),
         ((b"serve", b"--ledger-path", b"/\xff/taskHistory.json"), 2),
-    ],
+    ),
 )
 def test_argument_that_is_no_text_is_an_error(folder: Path, words: tuple[bytes, ...], code: int) -> None:
     """Bytes that are no UTF-8 name no task and no model; a path of them is a path like any other."""
@@ -207,8 +208,8 @@ def test_paths_that_are_no_text_are_written(folder: Path, tmp_path: Path) -> Non
 PRINTING = [("export",), ("forget", "plain"), ("status",), ("config", "show"), ("--help",), ("--version",), ("import",)]
 
 
-@pytest.mark.parametrize("words", [*PRINTING, ("doctor",), ("db", "check"), ("serve",)], ids=" ".join)
-@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("words", first_is_quick(*PRINTING, ("doctor",), ("db", "check"), ("serve",)), ids=" ".join)
+@pytest.mark.parametrize("buffering", first_is_quick({}, {"PYTHONUNBUFFERED": "1"}), ids=["buffered", "unbuffered"])
 def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buffering: Mapping[str, str]) -> None:
     """What could not be written is no success: exit 1 and a sentence, no trace, nothing of the interpreter's own."""
     ended = run(folder, {**UTF_8, **buffering}, *words, stdout=full)
@@ -218,7 +219,7 @@ def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buff
     assert len(said) == 2
 
 
-@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+@pytest.mark.parametrize("words", first_is_quick(*PRINTING), ids=" ".join)
 def test_closed_pipe_ends_quietly(folder: Path, words: tuple[str, ...]) -> None:
     """The reader that has seen enough, such as ``head``, is told nothing."""
     read, write = os.pipe()
@@ -228,7 +229,7 @@ def test_closed_pipe_ends_quietly(folder: Path, words: tuple[str, ...]) -> None:
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
-@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+@pytest.mark.parametrize("words", first_is_quick(*PRINTING), ids=" ".join)
 def test_closed_output_is_told(folder: Path, words: tuple[str, ...]) -> None:
     """``>&-`` leaves nothing to write to, and no file that is opened may take its place."""
     ended = shell(folder, f'exec "$0" -m aico {" ".join(words)} >&- <&-')
@@ -236,7 +237,7 @@ def test_closed_output_is_told(folder: Path, words: tuple[str, ...]) -> None:
     assert ended.stderr.startswith(b"aico: standard output cannot be written: Bad file descriptor. [output_failed]\n")
 
 
-@pytest.mark.parametrize("end", ["2>&-", f"2>{FULL}", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("end", first_is_quick("2>&-", f"2>{FULL}", ">&- 2>&- <&-"))
 def test_nobody_to_tell_is_no_other_error(folder: Path, end: str) -> None:
     """Where standard error takes nothing, the exit code says what there is to say, and the database stays whole."""
     assert shell(folder, f'exec "$0" -m aico db backup /no/such/file.db {end}').returncode == 1
@@ -257,7 +258,8 @@ def shell(folder: Path, command: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("command", "encoding"), [("serve", NARROW["cp1252"]), ("serve", NARROW["locale C"]), ("demo", NARROW["ascii"])]
+    ("command", "encoding"),
+    first_row_is_quick(("serve", NARROW["cp1252"]), ("serve", NARROW["locale C"]), ("demo", NARROW["ascii"])),
 )
 def test_service_greets_and_logs_in_every_encoding(folder: Path, encoding: Mapping[str, str], command: str) -> None:
     """Its box is drawn with what the terminal shows, its log stays JSON, and it ends as it always does."""

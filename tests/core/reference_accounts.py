@@ -1,4 +1,4 @@
-"""What the contract says of the accounts, computed the slow way: the model that histories are held against."""
+"""What the accounts must say, computed the slow way: the model that histories are held against."""
 
 from __future__ import annotations
 
@@ -7,84 +7,98 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TypeAlias
 
-from aico.core.domain import TaskUsage
+from aico.core.usage import SLOT_MS, MeterReading, RequestState, UsageEvent
 
-Sums: TypeAlias = tuple[int, int, int]
-"""Tokens in, tokens out, nano-dollars."""
+Numbers: TypeAlias = tuple[int | None, ...]
+"""Tokens by kind, then nano-dollars: None is unknown."""
+Event: TypeAlias = tuple[Numbers, str]
+"""What is known of an event, and its state by name."""
 
 
-@dataclass
-class BookRow:
-    """A task's row with its bookkeeping times."""
+def nano(cost: float | None) -> int | None:
+    """Return dollars as nano-dollars, by the words of the contract."""
+    return None if cost is None else int((Decimal(repr(cost)) * 10**9).to_integral_value(ROUND_HALF_EVEN))
 
-    usage: TaskUsage
-    imported_at: int
-    updated_at: int
+
+def plus(one: int | None, other: int | None) -> int | None:
+    """Return the sum of what is known."""
+    return one if other is None else other if one is None else one + other
 
 
 @dataclass
 class Books:
-    """Rows, deltas and counters after a history of ledgers."""
+    """Running totals after a history of readings: every session with its meters, and its growth by slot and model."""
 
-    rows: dict[str, BookRow] = field(default_factory=dict)
-    deltas: dict[tuple[int, str, str], Sums] = field(default_factory=dict)
-    """By quarter, task and model."""
-    peaks: dict[str, Sums] = field(default_factory=dict)
-    """The highest totals of every task."""
-    counters: dict[str, Sums] = field(default_factory=dict)
-    """By model, in the order in which the models were first seen."""
+    highs: dict[str, dict[str, Numbers]] = field(default_factory=dict)
+    """By session and meter: the highest of each number."""
+    grown: dict[tuple[str, int, str], Numbers] = field(default_factory=dict)
+    """By session, slot and model."""
+    models: dict[str, str] = field(default_factory=dict)
+    """The last model of each session."""
 
-    def take_in(self, entries: Iterable[TaskUsage], now_ms: int) -> list[TaskUsage]:
-        """Post one reading (no id twice) and return what changed."""
-        changed: list[TaskUsage] = []
-        for entry in sorted(entries, key=lambda entry: entry.ts, reverse=True):
-            row = self.rows.get(entry.task_id)
-            model_id = entry.model_id or (row.usage.model_id if row else None)
-            effective = entry._replace(model_id=model_id)
-            if row is None:
-                self.rows[entry.task_id] = BookRow(effective, now_ms, now_ms)
-                self._post(effective, (0, 0, 0), is_first=True)
-            elif row.usage != effective:
-                before = sums_of(row.usage)
-                row.usage, row.updated_at = effective, now_ms
-                self._post(effective, before, is_first=False)
-            else:
-                continue
-            changed.append(effective)
-        return changed
-
-    def _post(self, usage: TaskUsage, before: Sums, *, is_first: bool) -> None:
-        now = sums_of(usage)
-        difference = minus(now, before)
-        if difference == (0, 0, 0) and not is_first:
+    def take_in(self, reading: MeterReading, meter: str, *, is_strongest: bool) -> None:
+        """Book one reading of a session; the word of another meter counts more unless ``is_strongest``."""
+        now: Numbers = (*reading[3:9], nano(reading.cost_usd))
+        meters = self.highs.setdefault(reading.session, {})
+        is_first_sight = not meters
+        if not is_first_sight and meter not in meters and all(number is None for number in now):
             return
-        model = usage.model_id or ""
-        key = (usage.ts // 900_000, usage.task_id, model)
-        self.deltas[key] = plus(self.deltas.get(key, (0, 0, 0)), difference)
-        peak = self.peaks.get(usage.task_id, (0, 0, 0))
-        highest = (max(now[0], peak[0]), max(now[1], peak[1]), max(now[2], peak[2]))
-        self.peaks[usage.task_id] = highest
-        self.counters[model] = plus(self.counters.get(model, (0, 0, 0)), minus(highest, peak))
+        before = meters.get(meter) or tuple(plus(0, each) for each in self.spent(reading.session))
+        known = meters.get(meter, (None,) * 7)
+        meters[meter] = tuple(
+            max(each, default=None) for each in (_known(pair) for pair in zip(known, now, strict=True))
+        )
+        model = self.models.get(reading.session, "") if reading.model is None else reading.model
+        louder = any(any(each is not None for each in high) for name, high in meters.items() if name != meter)
+        if is_first_sight or is_strongest or not louder:
+            self.models[reading.session] = model
+        growth = tuple(
+            None if high is None else max(0, high - (had or 0)) for high, had in zip(meters[meter], before, strict=True)
+        )
+        if is_first_sight or any(growth):
+            key = (reading.session, (reading.ts or 0) // SLOT_MS, model)
+            self.grown[key] = tuple(map(plus, self.grown.get(key, (None,) * 7), growth))
 
-    def rollups(self) -> dict[tuple[int, str], Sums]:
-        """Return the deltas summed over tasks, by quarter and model."""
-        sums: dict[tuple[int, str], Sums] = {}
-        for (quarter, _task, model), amount in self.deltas.items():
-            sums[quarter, model] = plus(sums.get((quarter, model), (0, 0, 0)), amount)
-        return sums
+    def spent(self, session: str) -> Numbers:
+        """Return what a session has spent."""
+        total: Numbers = (0,) * 7
+        for (of_session, _slot, _model), growth in self.grown.items():
+            if of_session == session:
+                total = tuple(map(plus, total, growth))
+        return total
+
+    def events(self) -> dict[tuple[str, int, str], Event]:
+        """Return the growth as it must be stored: unpriced as long as its whole session is."""
+        return {key: (self._priced(key[0], growth), self._state(key[0])) for key, growth in self.grown.items()}
+
+    def _priced(self, session: str, growth: Numbers) -> Numbers:
+        is_priced = any(high[6] for high in self.highs[session].values())
+        return (*growth[:6], (growth[6] or 0) if is_priced or not any(growth[:5]) else None)
+
+    def _state(self, session: str) -> str:
+        is_told = any(number is not None for high in self.highs[session].values() for number in high)
+        return RequestState.FINAL.name if is_told else RequestState.UNMEASURED.name
 
 
-def sums_of(usage: TaskUsage) -> Sums:
-    """Return the totals of ``usage`` with its cost in nano-dollars, by the words of the contract."""
-    nano = (Decimal(repr(usage.total_cost)) * 10**9).to_integral_value(ROUND_HALF_EVEN)
-    return usage.tokens_in, usage.tokens_out, int(nano)
+def _known(numbers: Iterable[int | None]) -> list[int]:
+    return [number for number in numbers if number is not None]
 
 
-def plus(left: Sums, right: Sums) -> Sums:
-    """Return the sum."""
-    return left[0] + right[0], left[1] + right[1], left[2] + right[2]
-
-
-def minus(left: Sums, right: Sums) -> Sums:
-    """Return the difference."""
-    return left[0] - right[0], left[1] - right[1], left[2] - right[2]
+def best_of(records: Iterable[UsageEvent]) -> tuple[Numbers, RequestState, set[str]]:
+    """Return what is known of a request that all of ``records`` are of, in whichever order they came."""
+    trust = [
+        RequestState.UNMEASURED,
+        RequestState.OPEN,
+        RequestState.INTERRUPTED,
+        RequestState.AT_LEAST,
+        RequestState.FINAL,
+    ]
+    listed = list(records)
+    state = max((record.state for record in listed), key=trust.index)
+    # Once something was measured, what was said before of it counts no more.
+    counted = [record for record in listed if min(trust.index(record.state), 2) == min(trust.index(state), 2)]
+    tokens = [
+        max(_known(numbers), default=None) for numbers in zip(*(record.tokens for record in counted), strict=True)
+    ]
+    cost = max(_known(record.recorded_nano for record in listed), default=None)
+    return (*tokens, cost), state, set.intersection(*(set(record.unknown) for record in counted))

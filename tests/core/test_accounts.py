@@ -1,4 +1,4 @@
-"""The invariant: whatever happens to the ledger, the accounts say exactly what its entries say."""
+"""The invariant: whatever sources say, in whatever order, the accounts say what was spent, and all sums agree."""
 
 from __future__ import annotations
 
@@ -6,242 +6,353 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aico.core import derived_sums
-from aico.core.accounting import Amount, UsageChange, post_changes
-from aico.core.domain import TaskUsage
 from aico.core.filters import UsageFilter
-from aico.features.ledger.parser import parse_ledger
-from tests.core.random_entries import as_ledger, entries, winners
-from tests.core.reference_accounts import Books, Sums, plus, sums_of
-from tests.core.repository_on_file import Store, open_store, read_rows, temporary_database, usage
-from tests.hypothesis_profiles import examples
+from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums
+from aico.core.usage import SLOT_MS, TOKENS, MeterReading, RequestState, UsageEvent, digest
+from tests.core.database_damage import failed_checks
+from tests.core.random_entries import histories, readings
+from tests.core.reference_accounts import Books, Event, best_of
+from tests.core.repository_on_file import (
+    NOW_MS,
+    Row,
+    Store,
+    copy_of_template,
+    open_store,
+    read_rows,
+    request,
+    temporary_database,
+    usage,
+)
 
-DOLLAR = 10**9
+STRONGEST = "sessions"
+ORIGINS = ("ledger", "sessions", "hub")
+_EVENTS = f"""
+    SELECT s.key, e.ts / {SLOT_MS}, m.name, {", ".join(TOKENS)}, recorded_nano, e.state FROM usage_event AS e
+    JOIN session AS s ON s.id = e.session JOIN model AS m ON m.id = e.model WHERE e.kind = ?
+"""  # noqa: S608  # our own names
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One state of the ledger and how it is imported."""
+class Step:
+    """One reading of one of Cline's origins, and how it is stored."""
 
-    listed: list[TaskUsage]
+    listed: list[MeterReading]
+    origin: str
     run_limit: int
     is_restarted: bool
-    is_caught_up: bool
-    """Whether the sums by task are brought up to date after it."""
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Reading]:
-    """Draw ledgers that grow, shrink, lose entries and get them back, repeat ids, and change single fields."""
-    readings: list[Reading] = []
-    seen: list[TaskUsage] = []
-    for _ in range(draw(st.integers(2, 7))):
-        fresh = draw(st.lists(entries(), max_size=5))
-        kept = draw(st.lists(st.sampled_from(seen), max_size=5)) if seen else []
-        other = draw(st.lists(entries(), min_size=len(kept), max_size=len(kept)))
-        altered = [alter(draw, entry, source) for entry, source in zip(kept, other, strict=True)]
-        listed = draw(st.permutations([*fresh, *altered]))
-        seen += listed
-        run_limit = draw(st.sampled_from([1, 2, 10_000]))
-        readings.append(Reading(listed, run_limit, draw(st.booleans()), draw(st.booleans())))
-    return readings
+def lives(draw: st.DrawFn) -> list[Step]:
+    """Draw readings of the ledger, the session store and the hub, by turns."""
+    listed = draw(histories(readings(("1", "it's", "日本"), is_partial=True)))
+    return [
+        Step(entries, draw(st.sampled_from(ORIGINS)), draw(st.sampled_from([1, 2, 10_000])), draw(st.booleans()))
+        for entries in listed
+    ]
 
 
-def alter(draw: st.DrawFn, entry: TaskUsage, source: TaskUsage) -> TaskUsage:
-    """Return ``entry`` with up to two fields of ``source``, never its id."""
-    positions = draw(st.sets(st.integers(1, len(entry) - 1), max_size=2))
-    pairs = enumerate(zip(entry, source, strict=True))
-    return TaskUsage._make(new if position in positions else old for position, (old, new) in pairs)
+def read_growth(path: Path) -> dict[tuple[str, int, str], Event]:
+    """Return the stored growth by session, slot and model."""
+    rows = read_rows(path, _EVENTS, GROWTH.code)
+    found = {}
+    for session, slot, model, *numbers, state in rows:
+        known = tuple(None if number is None else int(number) for number in numbers)
+        found[str(session), int(slot or 0), str(model)] = (known, RequestState(int(state or 0)).name)
+    assert len(found) == len(rows)
+    return found
 
 
-def read_deltas(path: Path) -> dict[tuple[int, str, str], Sums]:
-    """Return the stored deltas by quarter, task and model."""
-    rows = read_rows(path, "SELECT quarter, task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_delta")
-    return {(int(q or 0), str(t), str(m)): as_sums(rest) for q, t, m, *rest in rows}
+def read_sums(path: Path) -> dict[str, dict[Row, Sums]]:
+    """Return every table of sums; their keys have names, because numbers depend on the order of what was stored."""
+    columns = ", ".join(f"t.{name}" for name in SUM_COLUMNS)
+    model = "(SELECT name FROM model WHERE id = t.model)"
+    session = "(SELECT key FROM session WHERE id = t.session)"
+    return {
+        table: {
+            row[: -len(SUM_COLUMNS)]: Sums.of([int(number or 0) for number in row[-len(SUM_COLUMNS) :]])
+            for row in read_rows(path, f"SELECT {key}, {columns} FROM {table} AS t")  # noqa: S608  # our own names
+        }
+        for table, key in (
+            ("usage_slot", f"slot, {model}"),
+            ("usage_session_day", f"day, {session}, {model}"),
+            ("usage_total", model),
+        )
+    }
 
 
-def as_sums(values: Sequence[str | int | float | None]) -> Sums:
-    """Return three integers; anything else than integers is a failure."""
-    assert all(isinstance(value, int) for value in values)
-    tokens_in, tokens_out, *cost = (int(value or 0) for value in values)
-    nano = cost[0] if len(cost) == 1 else cost[0] * DOLLAR + cost[1]
-    return tokens_in, tokens_out, nano
+def normalised(growth: dict[tuple[str, int, str], Event]) -> dict[tuple[str, int, str], Event]:
+    """Return ``growth`` with a cost of 0 for what has no tokens: there is nothing that could have a price."""
+    return {
+        key: ((*numbers[:6], numbers[6] or 0) if not any(numbers[:5]) else numbers, state)
+        for key, (numbers, state) in growth.items()
+    }
 
 
-def read_times(path: Path) -> dict[str, tuple[int, int]]:
-    """Return when each row was first and last written."""
-    rows = read_rows(path, "SELECT task_id, imported_at, updated_at FROM cline_task_usage")
-    return {str(task_id): (int(first or 0), int(last or 0)) for task_id, first, last in rows}
-
-
-def assert_database_equals(path: Path, books: Books) -> None:
-    """Compare every account in the file with the model, to the last nano-dollar."""
-    stored = read_rows(path, "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage")
-    assert set(stored) == {tuple(row.usage) for row in books.rows.values()}
-    assert read_times(path) == {task_id: (row.imported_at, row.updated_at) for task_id, row in books.rows.items()}
-    deltas = read_deltas(path)
-    assert deltas == books.deltas
-    per_task: dict[str, Sums] = {}
-    for (_quarter, task_id, _model), amount in deltas.items():
-        per_task[task_id] = plus(per_task.get(task_id, (0, 0, 0)), amount)
-    assert per_task == {task_id: sums_of(row.usage) for task_id, row in books.rows.items()}
-    per_model: dict[str, Sums] = {}
-    for (_quarter, _task_id, model), amount in deltas.items():
-        per_model[model] = plus(per_model.get(model, (0, 0, 0)), amount)
-    totals = read_rows(path, "SELECT model, tokens_in, tokens_out, cost_usd, cost_nano FROM usage_total")
-    assert {model: as_sums(rest) for model, *rest in totals} == per_model
-    peaks = read_rows(path, "SELECT task_id, tokens_in, tokens_out, cost_nano_usd FROM task_peak")
-    fallen = {task_id: peak for task_id, peak in books.peaks.items() if peak != sums_of(books.rows[task_id].usage)}
-    assert {task_id: as_sums(rest) for task_id, *rest in peaks} == fallen
-
-
-def assert_revisions_are_gapless(path: Path, revision: int) -> None:
-    """Each committed run has the next revision, and the last one is the database's."""
+async def live_through(path: Path, life: list[Step]) -> None:
+    """Store every reading, and hold the database against the model after each of them."""
+    books, revision, counters = Books(), 0, dict[tuple[str, str], Sums]()
+    async with open_store(path) as store:
+        for step in life:
+            store.now_ms += 1_000
+            if step.is_restarted:
+                store.forget_what_is_known()
+            for entry in step.listed:
+                books.take_in(
+                    entry, STRONGEST if step.origin == "hub" else step.origin, is_strongest=step.origin != "ledger"
+                )
+            revision += len(await store.take_in(step.listed, step.origin, step.run_limit))
+            assert normalised(read_growth(path)) == normalised(books.events())
+            assert failed_checks(path) == []
+            grown = await store.list_counters()
+            for key, was in counters.items():
+                tokens, now = slice(0, 6), grown[key]
+                assert all(a >= b for a, b in zip(now.vector[tokens], was.vector[tokens], strict=True))
+                assert now.cost_nano >= was.cost_nano
+            counters = grown
+            before = read_sums(path)
+            await store.take_in(step.listed, step.origin, step.run_limit)
+            assert read_sums(path) == before
+            revision = int(read_rows(path, "SELECT revision FROM database_state")[0][0] or 0)
     runs = [row[0] for row in read_rows(path, "SELECT revision FROM import_run ORDER BY id")]
     assert runs == list(range(1, revision + 1))
-    assert read_rows(path, "SELECT revision FROM database_state") == [(revision,)]
 
 
-async def read_counters(store: Store) -> dict[str, Sums]:
-    """Return the growth counters, in their order."""
-    async with store.reader.snapshot() as snapshot:
-        return {model: (*amount,) for model, amount in (await snapshot.list_counters()).items()}
+@settings(max_examples=40)
+@given(lives())
+def test_accounts_equal_the_high_water_through_every_life(life: list[Step]) -> None:
+    """Growth by session, slot and model is the model's; every check passes; the same input again books nothing."""
+    with temporary_database() as path:
+        asyncio.run(live_through(path, life))
 
 
-async def import_ledger(store: Store, reading: Reading) -> int:
-    """Import one reading through parser and diff, and return how many runs it took."""
-    parsed = parse_ledger(as_ledger(reading.listed))
-    assert not parsed.rejections
-    return len(await store.take_in(parsed.entries, reading.run_limit))
+KEYS = ("a", "b", "c")
 
 
-def assert_sums_equal(path: Path, books: Books) -> None:
-    """Compare rollup, sums by task and day, and by model and task, with the model's deltas, where they are current."""
-    if not read_rows(path, "SELECT * FROM summed_source"):
-        return
-    rollups = read_rows(path, "SELECT quarter, model, tokens_in, tokens_out, cost_usd, cost_nano FROM usage_rollup")
-    assert {(q, m): as_sums(rest) for q, m, *rest in rollups} == books.rollups()
-    days: dict[tuple[int, str, str], Sums] = {}
-    models: dict[tuple[str, str], Sums] = {}
-    for (quarter, task_id, model), amount in books.deltas.items():
-        days[quarter // 96, task_id, model] = plus(days.get((quarter // 96, task_id, model), (0, 0, 0)), amount)
-        models[model, task_id] = plus(models.get((model, task_id), (0, 0, 0)), amount)
-    stored = read_rows(path, "SELECT day, task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_task_day")
-    assert {(day, task_id, model): as_sums(rest) for day, task_id, model, *rest in stored} == days
-    stored = read_rows(path, "SELECT model, task_id, tokens_in, tokens_out, cost_nano_usd FROM usage_task_model")
-    assert {(model, task_id): as_sums(rest) for model, task_id, *rest in stored} == models
+def records() -> st.SearchStrategy[UsageEvent]:
+    """Return a strategy for one record of one of three requests; time, session and model are those of the request."""
+    number = st.one_of(st.none(), st.integers(0, 9), st.just(10**12))
+
+    def build(name: str, numbers: list[int | None], state: RequestState, unknown: tuple[str, ...]) -> UsageEvent:
+        place = KEYS.index(name)
+        made = request(name, session=f"s{place % 2}", ts=NOW_MS + place * SLOT_MS, model=("m", None, "n")[place])
+        tokens = made.tokens._replace(input=numbers[0], cache_read=numbers[1], output=numbers[2])
+        return made._replace(tokens=tokens, recorded_nano=numbers[3], state=state, unknown=unknown)
+
+    return st.builds(
+        build,
+        st.sampled_from(KEYS),
+        st.lists(number, min_size=4, max_size=4),
+        st.sampled_from(RequestState),
+        st.sampled_from([(), ("x",), ("y", "x")]),
+    )
 
 
-async def live_through(path: Path, history: list[Reading]) -> None:
-    """Import ``history`` and hold the database against the model after each reading."""
-    books, revision, counters = Books(), 0, dict[str, Sums]()
+async def store_requests(folder: Path, listed: Sequence[UsageEvent], size: int) -> Path:
+    """Return a database that holds ``listed``, stored in their order in batches of ``size``."""
+    path = copy_of_template(folder)
     async with open_store(path) as store:
-        for reading in history:
-            store.now_ms += 1_000
-            if reading.is_restarted:
-                store.forget_what_is_known()
-            counted = winners(reading.listed)
-            runs = await import_ledger(store, reading)
-            changed = books.take_in(counted, store.now_ms)
-            assert runs == -(-len(changed) // reading.run_limit)
-            revision += runs
-            assert_database_equals(path, books)
-            assert_revisions_are_gapless(path, revision)
-            assert_sums_equal(path, books)
-            if reading.is_caught_up:
-                await store.repository.catch_up()
-                assert_sums_equal(path, books)
-                assert read_rows(path, "SELECT * FROM summed_source") == [("cline",)]
-            grown = await read_counters(store)
-            assert list(grown.items()) == list(books.counters.items())
-            assert all(now >= was for model in counters for now, was in zip(grown[model], counters[model], strict=True))
-            counters = grown
-            known = await store.repository.get_known()
-            assert known.tasks == {task_id: row.usage for task_id, row in books.rows.items()}
-            assert known.latest_ts == max((row.usage.ts for row in books.rows.values()), default=None)
-            assert await import_ledger(store, reading) == 0
-            assert_revisions_are_gapless(path, revision)
+        for start in range(0, len(listed), size):
+            await store.take_in_of("tool", listed[start : start + size])
+        before = read_rows(path, "SELECT * FROM database_state")
+        assert await store.take_in_of("tool", listed) is None
+        assert read_rows(path, "SELECT * FROM database_state") == before
+    return path
 
 
-@settings(max_examples=examples(0.4))
-@given(histories(), st.sampled_from([500, 2]))
-def test_accounts_equal_the_ledger_through_every_history(history: list[Reading], small_run: int) -> None:
-    """Rows, deltas, sums, peaks, counters, times and revisions are what the contract says, after every import."""
-    with temporary_database() as path, patch.object(derived_sums, "SMALL_RUN", small_run):
-        asyncio.run(live_through(path, history))
+@settings(max_examples=60)
+@given(
+    st.lists(records(), min_size=1, max_size=8).flatmap(
+        lambda listed: st.tuples(st.just(listed), st.permutations(listed))
+    )
+)
+def test_requests_add_up_to_the_same_in_every_order(orders: tuple[list[UsageEvent], list[UsageEvent]]) -> None:
+    """A record that knows more raises the numbers, one that knows less lowers none, and none counts twice."""
+    found = []
+    for size, listed in enumerate(orders, 1):
+        with TemporaryDirectory() as folder:
+            path = asyncio.run(store_requests(Path(folder), listed, size))
+            assert failed_checks(path) == []
+            found.append(read_sums(path))
+            rows = read_rows(path, _EVENTS, REQUEST.code)
+            expected = [
+                best_of([record for record in listed if record.key == digest(name)])
+                for name in KEYS
+                if any(record.key == digest(name) for record in listed)
+            ]
+            assert sorted([row[3:] for row in rows], key=repr) == sorted(
+                [(*numbers, state.value) for numbers, state, _unknown in expected], key=repr
+            )
+            partial = sum(bool(unknown) for _numbers, _state, unknown in expected)
+            assert read_rows(path, "SELECT SUM(partial) FROM usage_total") == [(partial,)]
+    assert found[0] == found[1]
 
 
-async def test_large_import_leaves_the_sums_behind_until_they_are_made_anew(store: Store) -> None:
-    """More deltas than are posted at once leave the sums behind; catching up makes them current, for good."""
-    await store.take_in([usage("first")])
-    await store.repository.catch_up()
-    assert read_rows(store.path, "SELECT source FROM summed_source") == [("cline",)]
-    many = [usage(f"task {number}") for number in range(derived_sums.SMALL_RUN + 1)]
-    await store.take_in(many)
-    assert read_rows(store.path, "SELECT source FROM summed_source") == []
-    store.forget_what_is_known()
-    await store.repository.catch_up()
-    assert read_rows(store.path, "SELECT COUNT(*), SUM(tokens_in) FROM usage_task_day") == [
-        (len(many) + 1, (len(many) + 1) * 100)
-    ]
-    assert read_rows(store.path, "SELECT COUNT(*) FROM usage_task_model") == [(len(many) + 1,)]
+@pytest.mark.parametrize("origin", ["ledger", "sessions"])
+async def test_session_that_gets_a_price_was_priced_all_along(store: Store, origin: str) -> None:
+    """A cost of 0 may be an unknown price: with the first cost above 0, of whichever origin, nothing is unpriced."""
+    await store.take_in([usage(total_cost=0.0)])
+    await store.take_in([usage(total_cost=0.0, tokens_in=150, ts=NOW_MS + SLOT_MS)])
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(2, 0)]
+    await store.take_in([usage(total_cost=0.5, tokens_in=150, ts=NOW_MS + 2 * SLOT_MS)], origin)
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(0, 500_000_000)]
+    assert failed_checks(store.path) == []
 
 
-async def test_accounts_keep_a_known_model_when_the_ledger_forgets_it(store: Store) -> None:
+async def test_session_that_another_origin_priced_stays_priced(store: Store) -> None:
+    """An origin that knows no price books its growth at no cost; the session is not unpriced for that."""
+    await store.take_in([usage(total_cost=0.5)])
+    await store.take_in([usage(total_cost=0.0, tokens_in=150, ts=NOW_MS + SLOT_MS)], "sessions")
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(0, 500_000_000)]
+    assert read_rows(store.path, "SELECT input, recorded_nano FROM usage_event") == [(100, 500_000_000), (50, 0)]
+
+
+@pytest.mark.parametrize("origin", ["ledger", "sessions"])
+async def test_session_that_was_silent_is_measured_when_it_speaks(store: Store, origin: str) -> None:
+    """Its first sight was booked as a call without numbers; the numbers replace it, of whichever origin they are."""
+    await store.take_in([usage(tokens_in=None, tokens_out=None, total_cost=None)])
+    assert read_rows(store.path, "SELECT unmeasured, input FROM usage_total") == [(1, 0)]
+    await store.take_in([usage(ts=NOW_MS + SLOT_MS)], origin)
+    assert read_rows(store.path, "SELECT unmeasured, input FROM usage_total") == [(0, 100)]
+    assert failed_checks(store.path) == []
+
+
+async def test_two_readings_of_a_session_in_one_batch_are_two_readings(store: Store) -> None:
+    """What the second one makes known holds for the first one, too."""
+    await store.take_in([usage(total_cost=0.0), usage(total_cost=1.0, tokens_in=150, ts=NOW_MS + SLOT_MS)])
+    assert read_rows(store.path, "SELECT unpriced, input, recorded_usd FROM usage_total") == [(0, 150, 1)]
+    assert failed_checks(store.path) == []
+
+
+async def test_origins_of_one_meter_never_count_twice(store: Store) -> None:
+    """The session store and the hub read the same totals: each number counts by its high water."""
+    await store.take_in([usage(tokens_in=100)], "sessions")
+    await store.take_in([usage(tokens_in=120, total_cost=None)], "hub")
+    await store.take_in([usage(tokens_in=110)], "sessions")
+    assert read_rows(store.path, "SELECT input, output, recorded_nano FROM usage_total") == [(120, 10, 250_000_000)]
+    assert read_rows(store.path, "SELECT tokens_in, total_cost FROM cline_task_usage") == [(120, 0.25)]
+    assert failed_checks(store.path) == []
+
+
+async def test_further_origin_books_what_exceeds_what_the_session_has_booked(store: Store) -> None:
+    """Then its own growth; the row follows the stronger origin, whichever was read first."""
+    for first, second in (("ledger", "sessions"), ("sessions", "ledger")):
+        task = first
+        await store.take_in([usage(task, tokens_in=100)], first)
+        await store.take_in([usage(task, tokens_in=130)], second)
+        await store.take_in([usage(task, tokens_in=131)], second)
+        spent = "SELECT SUM(e.input) FROM usage_event AS e JOIN session AS s ON s.id = e.session WHERE s.key = ?"
+        assert read_rows(store.path, spent, task) == [(131,)]
+        row = "SELECT tokens_in FROM cline_task_usage WHERE task_id = ?"
+        assert read_rows(store.path, row, task) == [(131 if second == "sessions" else 100,)]
+        async with store.reader.snapshot() as snapshot:
+            session = await snapshot.find_session("cline", task)
+        assert session is not None
+        assert session.origin == "sessions"
+    assert failed_checks(store.path) == []
+
+
+async def test_running_total_beside_requests_books_what_exceeds_them(store: Store) -> None:
+    """A tool that writes both down is not counted twice."""
+    await store.take_in_of("tool", [request("1", input=60, nano=5), request("2", input=30)])
+    total = MeterReading("s", NOW_MS + SLOT_MS, "m", 100, None, None, None, 20, None, 5e-9)
+    await store.take_in_of("tool", [total])
+    assert read_rows(store.path, "SELECT input, output, recorded_nano, requests FROM usage_total") == [(100, 20, 5, 2)]
+    assert failed_checks(store.path) == []
+
+
+async def test_growth_is_booked_on_the_model_that_spent_it(store: Store) -> None:
+    """After a switch the difference goes to the new model, in the slot of the new time."""
+    await store.take_in([usage(model_id="old", total_cost=1.0)])
+    await store.take_in([usage(model_id="new", ts=NOW_MS + SLOT_MS, total_cost=1.5)])
+    slot = NOW_MS // SLOT_MS
+    assert {key: numbers[6] for key, (numbers, _state) in read_growth(store.path).items()} == {
+        ("a", slot, "old"): 10**9,
+        ("a", slot + 1, "new"): 5 * 10**8,
+    }
+
+
+async def test_change_of_time_or_model_alone_books_nothing(store: Store) -> None:
+    """It writes the row and a revision."""
+    await store.take_in([usage()])
+    before = read_growth(store.path)
+    assert len(await store.take_in([usage(ts=NOW_MS + 10**9)])) == 1
+    assert len(await store.take_in([usage(ts=NOW_MS + 10**9, model_id="other")])) == 1
+    assert read_growth(store.path) == before
+    assert read_rows(store.path, "SELECT model_id, ts FROM cline_task_usage") == [("other", NOW_MS + 10**9)]
+
+
+async def test_known_model_is_kept_when_the_tool_forgets_it(store: Store) -> None:
     """An entry that lost its model goes on with the one that is known; nothing is written for that alone."""
     await store.take_in([usage(model_id="m")])
     assert await store.take_in([usage(model_id=None)]) == []
     await store.take_in([usage(model_id=None, tokens_in=101)])
     assert read_rows(store.path, "SELECT model_id, tokens_in FROM cline_task_usage") == [("m", 101)]
-    assert read_rows(store.path, "SELECT model FROM usage_delta") == [("m",)]
 
 
-async def test_accounts_move_no_usage_when_only_time_or_model_change(store: Store) -> None:
-    """A change of ``ts`` or model alone writes the row and a revision, but no delta."""
-    await store.take_in([usage()])
-    before = read_deltas(store.path)
-    await store.take_in([usage(ts=usage().ts + 10**9)])
-    await store.take_in([usage(ts=usage().ts + 10**9, model_id="other")])
-    assert read_deltas(store.path) == before
-    assert read_rows(store.path, "SELECT model_id FROM cline_task_usage") == [("other",)]
-    assert_revisions_are_gapless(store.path, 3)
-
-
-async def test_accounts_book_growth_on_the_model_that_spent_it(store: Store) -> None:
-    """After a switch the difference goes to the new model, in the quarter of the new ``ts``."""
-    await store.take_in([usage(model_id="old", total_cost=1.0)])
-    await store.take_in([usage(model_id="new", ts=usage().ts + 900_000, total_cost=1.5)])
-    quarter = usage().ts // 900_000
-    assert read_deltas(store.path) == {
-        (quarter, "a", "old"): (100, 10, DOLLAR),
-        (quarter + 1, "a", "new"): (0, 0, DOLLAR // 2),
-    }
-
-
-async def test_accounts_note_the_first_sight_of_a_task_that_spent_nothing(store: Store) -> None:
-    """A task of zeros counts as a task in the quarter in which it appeared."""
+async def test_first_sight_of_a_task_that_spent_nothing_is_noted(store: Store) -> None:
+    """A task of zeros counts as a task in the slot in which it appeared; it is not unpriced."""
     await store.take_in([usage(tokens_in=0, tokens_out=0, total_cost=0.0, model_id=None)])
-    assert read_deltas(store.path) == {(usage().ts // 900_000, "a", ""): (0, 0, 0)}
+    ((key, (numbers, state)),) = read_growth(store.path).items()
+    assert key == ("a", NOW_MS // SLOT_MS, "")
+    assert (numbers[:6], state) == ((0, None, None, None, 0, None), "FINAL")
+    assert read_rows(store.path, "SELECT unpriced, unmeasured FROM usage_total") == [(0, 0)]
 
 
-def test_post_changes_counts_only_what_exceeds_the_peak() -> None:
-    """A task that fell and grows again is not counted twice, each number for itself."""
-    change = UsageChange(usage(tokens_in=5, tokens_out=5), usage(tokens_in=12, tokens_out=6))
-    postings = post_changes([change], {"a": Amount(10, 8, 250_000_000)})
-    assert dict(postings.growth) == {"m": (2, 0, 0)}
-    assert postings.peaks == {"a": Amount(12, 8, 250_000_000)}
+async def test_renamed_request_is_renamed_and_not_added(store: Store) -> None:
+    """A parser that names requests anew names the former key; a second time changes nothing."""
+    await store.take_in_of("tool", [request("old", nano=5)])
+    renamed = request("new", nano=5)._replace(former_key=digest("old"))
+    assert await store.take_in_of("tool", [renamed]) is not None
+    assert await store.take_in_of("tool", [renamed]) is None
+    assert await store.take_in_of("tool", [request("new", nano=5)]) is None
+    assert read_rows(store.path, "SELECT requests, recorded_nano FROM usage_total") == [(1, 5)]
+    assert failed_checks(store.path) == []
 
 
-def test_post_changes_forgets_a_peak_that_is_reached() -> None:
-    """The row itself is the peak again."""
-    change = UsageChange(usage(tokens_in=5), usage(tokens_in=12))
-    assert post_changes([change], {"a": Amount(12, 10, 250_000_000)}).peaks == {"a": None}
+async def test_request_that_another_session_repeats_stays_where_it_was(store: Store) -> None:
+    """A fork copies requests: they count once, where they were first; what it knows better is told of the owner."""
+    await store.take_in_of("tool", [request("1", session="first", output=3)])
+    committed = await store.take_in_of(
+        "tool", [request("1", session="fork", ts=NOW_MS + SLOT_MS, model="n", output=7), request("2", session="fork")]
+    )
+    assert committed is not None
+    assert {row.session: row.spent.get("output") for row in committed.rows} == {"first": 4, "fork": 10}
+    assert read_rows(store.path, "SELECT s.key, output, ts FROM usage_event JOIN session AS s ON s.id = session") == [
+        ("first", 7, NOW_MS),
+        ("fork", 10, NOW_MS),
+    ]
+    assert await store.take_in_of("tool", [request("1", session="other fork", output=7)]) is None
+    assert read_rows(store.path, "SELECT COUNT(*) FROM session") == [(2,)]
+
+
+async def test_open_request_moves_to_where_it_was_measured(store: Store) -> None:
+    """What was sent may be measured later, elsewhere and by another model: it leaves nothing behind."""
+    await store.take_in_of("tool", [request("1", input=5, output=None, state=RequestState.OPEN)])
+    await store.take_in_of("tool", [request("1", session="t", ts=NOW_MS + 100 * SLOT_MS, model="n", input=4, output=9)])
+    assert read_rows(
+        store.path,
+        "SELECT m.name, input, output, requests FROM usage_total JOIN model AS m ON m.id = model ORDER BY 1",
+    ) == [("m", 0, 0, 0), ("n", 4, 9, 1)]
+    assert failed_checks(store.path) == []
+
+
+async def test_model_of_a_record_that_changes_nothing_gets_its_number(store: Store) -> None:
+    """It is known from then on; the next request of that model is stored under its name."""
+    await store.take_in_of("tool", [request("1")])
+    assert await store.take_in_of("tool", [request("1", model="later")]) is None
+    await store.take_in_of("tool", [request("2", model="later")])
+    assert failed_checks(store.path) == []
+    assert read_rows(store.path, "SELECT m.name FROM usage_event JOIN model AS m ON m.id = model") == [
+        ("m",),
+        ("later",),
+    ]
 
 
 @pytest.mark.slow
@@ -249,13 +360,14 @@ async def test_accounts_hold_a_hundred_thousand_maximal_tasks(store: Store) -> N
     """No sum overflows 64 bits, in the tables or in the questions: 10**17 tokens and 10**20 nano-dollars."""
     count = 100_000
     largest = [usage(f"t{number}", tokens_in=10**12, tokens_out=10**12, total_cost=1e6) for number in range(count)]
-    expected = Amount(count * 10**12, count * 10**12, count * 10**15)
-    await store.take_in(largest, run_limit=count - 1)
-    quarter = usage().ts // 900_000
+    expected = (count * 10**12, count * 10**12, count * 10**15)
+    assert len(await store.take_in(largest, run_limit=count - 1)) == 2
+    slot = NOW_MS // SLOT_MS
     async with store.reader.snapshot() as snapshot:
-        assert await snapshot.get_totals(UsageFilter()) == (expected, count, 0)
-        assert await snapshot.list_model_totals() == {"m": expected}
-        assert await snapshot.list_counters() == {"m": expected}
+        found = [await snapshot.get_sums(UsageFilter()), *(await snapshot.list_totals()).values()]
+        found += (await snapshot.list_counters()).values()
         for wanted in (UsageFilter(), UsageFilter(text="t")):
-            assert await snapshot.list_bucket_sums(wanted, [quarter], quarter + 1) == [expected]
-    assert_revisions_are_gapless(store.path, 2)
+            (bucket,) = await snapshot.list_bucket_sums(wanted, [slot], slot + 1)
+            found += bucket.values()
+            assert (await snapshot.count_sessions(wanted)).sessions == count
+    assert [(sums.get("input"), sums.get("output"), sums.cost_nano) for sums in found] == [expected] * 5

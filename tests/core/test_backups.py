@@ -26,7 +26,7 @@ async def test_backup_is_whole_private_and_alone(tmp_path: Path) -> None:
     path = await copy_of_filled(tmp_path)
     backup = BackupFolder(path).make_daily(DAY)
     assert backup == tmp_path / "backups" / "observer-2026-03-01.db"
-    rows = "SELECT * FROM usage_delta ORDER BY task_id, quarter"
+    rows = "SELECT * FROM usage_event ORDER BY id"
     assert read_rows(backup, rows) == read_rows(path, rows)
     assert get_position(backup) == get_position(path)
     assert failed_checks(backup) == []
@@ -111,7 +111,7 @@ async def test_backup_is_of_one_moment_while_others_write(store: Store) -> None:
         assert failed_checks(backup) == []
         number += 1
     await writing
-    assert len((await store.repository.get_known()).tasks) == 60
+    assert read_rows(store.path, "SELECT COUNT(*) FROM session") == [(60,)]
 
 
 async def write_on(store: Store, count: int) -> None:

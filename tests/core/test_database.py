@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
 
 import pytest
-from alembic import command
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core.db.database import Database
-from aico.core.db.migrations import alembic_config
 from aico.core.errors import StorageBusy, StorageError
 from tests.core.repository_on_file import copy_of_template, list_names, read_rows
 from tests.core.second_process import second_process
@@ -22,6 +20,8 @@ from tests.core.second_process import second_process
 HANG_S = 60
 """Ten times what a caller may have to wait: beyond it something hangs."""
 HOLD = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE')"
+COUNT = "SELECT COUNT(*) FROM source WHERE name <> 'cline'"
+"""Rows that :func:`add_source` wrote; the migrations write one."""
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def add_source(connection: AsyncConnection, name: str) -> None:
+def add_source(connection: sqlite3.Connection, name: str) -> None:
     """Write one row."""
-    await connection.exec_driver_sql("INSERT INTO source_state VALUES (?, 1)", (name,))
+    connection.execute("INSERT INTO source (name) VALUES (?)", (name,))
 
 
 def read_sources(path: Path) -> list[str]:
     """Return the names written by :func:`add_source`."""
-    return [str(row[0]) for row in read_rows(path, "SELECT source FROM source_state ORDER BY source")]
+    return [str(row[0]) for row in read_rows(path, "SELECT name FROM source WHERE name <> 'cline' ORDER BY name")]
 
 
 def assert_lock_is_free(path: Path) -> None:
@@ -55,11 +55,8 @@ def assert_lock_is_free(path: Path) -> None:
 )
 async def test_database_writer_has_its_settings(database: Database, pragma: str, value: str | int) -> None:
     """What the writer asks SQLite for is in force."""
-
-    async def ask(connection: AsyncConnection) -> object:
-        return (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar()
-
-    assert await database.write(ask) == value
+    rows = await database.write(lambda connection: connection.execute(f"PRAGMA {pragma}").fetchall())
+    assert rows == [(value,)]
 
 
 @pytest.mark.parametrize(
@@ -78,19 +75,18 @@ async def test_database_reader_cannot_write(database: Database) -> None:
     """A question never changes anything, whatever it says."""
     with pytest.raises(StorageError, match="SQLITE_READONLY"):
         async with database.read() as connection:
-            await add_source(connection, "x")
+            await connection.exec_driver_sql("INSERT INTO source (name) VALUES ('x')")
     assert read_sources(database.path) == []
 
 
 async def test_database_read_sees_one_moment(database: Database) -> None:
     """What is committed while somebody reads is not seen before the next read."""
-    count = "SELECT COUNT(*) FROM source_state"
     async with database.read() as connection:
-        before = (await connection.exec_driver_sql(count)).scalar()
+        before = (await connection.exec_driver_sql(COUNT)).scalar()
         await database.write(lambda writer: add_source(writer, "x"))
-        assert (await connection.exec_driver_sql(count)).scalar() == before == 0
+        assert (await connection.exec_driver_sql(COUNT)).scalar() == before == 0
     async with database.read() as connection:
-        assert (await connection.exec_driver_sql(count)).scalar() == 1
+        assert (await connection.exec_driver_sql(COUNT)).scalar() == 1
 
 
 async def test_database_makes_folder_and_file_private(tmp_path: Path) -> None:
@@ -128,7 +124,7 @@ async def test_database_lies_where_it_was_told(tmp_path: Path, name: str) -> Non
     await database.open()
     await database.write(lambda connection: add_source(connection, "x"))
     async with database.read() as connection:
-        assert (await connection.exec_driver_sql("SELECT source FROM source_state")).scalar() == "x"
+        assert (await connection.exec_driver_sql("SELECT name FROM source WHERE name <> 'cline'")).scalar() == "x"
     await database.close()
     assert list_names(tmp_path) == {name}
     assert read_sources(database.path) == ["x"]
@@ -137,9 +133,9 @@ async def test_database_lies_where_it_was_told(tmp_path: Path, name: str) -> Non
 async def test_database_write_undoes_everything_when_it_fails(database: Database) -> None:
     """Half of a write is no write, and the next one works."""
 
-    async def break_off(connection: AsyncConnection) -> None:
-        await add_source(connection, "half")
-        await connection.exec_driver_sql("INSERT INTO source_state VALUES ('half', 2)")
+    def break_off(connection: sqlite3.Connection) -> None:
+        add_source(connection, "half")
+        add_source(connection, "half")
 
     with pytest.raises(StorageError, match="SQLITE_CONSTRAINT"):
         await database.write(break_off)
@@ -150,10 +146,9 @@ async def test_database_write_undoes_everything_when_it_fails(database: Database
 async def test_database_writes_come_one_after_the_other(database: Database) -> None:
     """Fifty concurrent read-modify-writes lose none."""
 
-    async def add_one(connection: AsyncConnection) -> None:
-        revision = (await connection.exec_driver_sql("SELECT revision FROM database_state")).scalar_one()
-        await asyncio.sleep(0)
-        await connection.exec_driver_sql("UPDATE database_state SET revision = ?", (revision + 1,))
+    def add_one(connection: sqlite3.Connection) -> None:
+        [(revision,)] = connection.execute("SELECT revision FROM database_state")
+        connection.execute("UPDATE database_state SET revision = ?", (revision + 1,))
 
     await asyncio.gather(*(database.write(add_one) for _ in range(50)))
     assert read_rows(database.path, "SELECT revision FROM database_state") == [(50,)]
@@ -161,15 +156,15 @@ async def test_database_writes_come_one_after_the_other(database: Database) -> N
 
 async def test_database_write_ends_though_its_caller_is_cancelled(database: Database) -> None:
     """A request that goes away leaves the transaction to its end; ``settle`` waits for it."""
-    entered, proceed = asyncio.Event(), asyncio.Event()
+    entered, proceed = threading.Event(), threading.Event()
 
-    async def linger(connection: AsyncConnection) -> None:
-        await add_source(connection, "x")
+    def linger(connection: sqlite3.Connection) -> None:
+        add_source(connection, "x")
         entered.set()
-        await proceed.wait()
+        assert proceed.wait(HANG_S)
 
     caller = asyncio.create_task(database.write(linger))
-    await entered.wait()
+    await asyncio.to_thread(entered.wait, HANG_S)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -183,9 +178,9 @@ async def test_database_write_ends_though_its_caller_is_cancelled(database: Data
 async def test_database_lock_is_free_after_writes_cancelled_at_any_moment(database: Database) -> None:
     """However early or late a caller goes: each write is whole or never began, and the lock is given back."""
 
-    async def write_both(number: int, connection: AsyncConnection) -> None:
-        await add_source(connection, f"a{number:02}")
-        await add_source(connection, f"b{number:02}")
+    def write_both(number: int, connection: sqlite3.Connection) -> None:
+        add_source(connection, f"a{number:02}")
+        add_source(connection, f"b{number:02}")
 
     for number in range(40):
         caller = asyncio.create_task(database.write(partial(write_both, number)))
@@ -204,7 +199,7 @@ async def test_database_reads_go_on_after_reads_cancelled_at_any_moment(database
 
     async def ask() -> object:
         async with database.read() as connection:
-            return (await connection.exec_driver_sql("SELECT COUNT(*) FROM source_state")).scalar()
+            return (await connection.exec_driver_sql(COUNT)).scalar()
 
     for number in range(40):
         caller = asyncio.create_task(ask())
@@ -223,7 +218,7 @@ async def test_database_is_busy_while_another_process_holds_its_lock(database: D
             with pytest.raises(StorageBusy):
                 await database.write(lambda connection: add_source(connection, "x"))
             async with database.read() as connection:
-                assert (await connection.exec_driver_sql("SELECT COUNT(*) FROM source_state")).scalar() == 0
+                assert (await connection.exec_driver_sql(COUNT)).scalar() == 0
         await database.write(lambda connection: add_source(connection, "y"))
     assert read_sources(database.path) == ["y"]
 
@@ -232,7 +227,9 @@ async def test_database_migrating_is_busy_while_another_process_holds_its_lock(d
     """A start that must migrate says that the database is held, it does not hang; one that need not, starts."""
     async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):
         await database.open()
-    command.downgrade(alembic_config(database.path), "0001")
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        # Of an older schema, as far as anybody looks before the lock is taken.
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
     async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):
         with pytest.raises(StorageBusy):
             await database.open()
@@ -252,10 +249,10 @@ async def test_database_is_busy_while_all_readers_are_in_use(database: Database)
 async def test_database_full_is_an_error_of_ours(database: Database) -> None:
     """No space left is said by its name, and nothing of the write stays."""
 
-    async def overflow(connection: AsyncConnection) -> None:
-        await connection.exec_driver_sql("PRAGMA max_page_count = 1")
+    def overflow(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
         for number in range(1_000):
-            await add_source(connection, "x" * 500 + str(number))
+            add_source(connection, "x" * 500 + str(number))
 
     with pytest.raises(StorageError, match="SQLITE_FULL"):
         await database.write(overflow)
@@ -270,15 +267,15 @@ async def test_database_settle_returns_at_once_when_nothing_is_written(database:
 
 async def test_database_settle_swallows_the_failure_of_a_cancelled_write(database: Database) -> None:
     """A write that fails after its caller has gone troubles nobody else."""
-    entered, proceed = asyncio.Event(), asyncio.Event()
+    entered, proceed = threading.Event(), threading.Event()
 
-    async def fail(connection: AsyncConnection) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
         entered.set()
-        await proceed.wait()
-        await connection.exec_driver_sql("SELECT nothing")
+        assert proceed.wait(HANG_S)
+        connection.execute("SELECT nothing")
 
     caller = asyncio.create_task(database.write(fail))
-    await entered.wait()
+    await asyncio.to_thread(entered.wait, HANG_S)
     caller.cancel()
     await asyncio.wait([caller])
     proceed.set()
@@ -296,4 +293,4 @@ async def test_database_notices_that_its_file_is_gone(database: Database) -> Non
         with pytest.raises(StorageError, match="removed or replaced"):
             await database.check()
         with pytest.raises(StorageError, match="removed or replaced"):
-            await database.write(lambda connection: connection.exec_driver_sql("SELECT 1"))
+            await database.write(lambda connection: connection.execute("SELECT 1"))

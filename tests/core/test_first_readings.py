@@ -19,7 +19,7 @@ from aico.core.db.keys import growth_key, split_key
 from aico.core.db.writer import Batch, UsageWriter
 from aico.core.receipts import FreshSession, ImportReceipt
 from aico.core.usage import MeterReading, ReadingCounts, SessionState, Trigger, UsageEvent, digest
-from tests.usage.written_usage import NOW_MS, temporary_database
+from tests.core.repository_on_file import NOW_MS, temporary_database
 
 NEVER = 10**9
 DAY_MS = 86_400_000

@@ -1,4 +1,4 @@
-"""Forgetting: everything of a task goes, nothing else changes, and it does not come back."""
+"""Forgetting: everything of a session goes, nothing else changes, and it does not come back."""
 
 from __future__ import annotations
 
@@ -7,83 +7,122 @@ from contextlib import closing
 
 import pytest
 
-from aico.core.accounting import Amount
 from aico.core.db.upkeep.backups import get_position
 from aico.core.db.upkeep.forgetting import forget, preview_forgetting
 from aico.core.errors import StorageBusy
-from aico.core.repository import UsageRepository
-from aico.features.stores.diff import diff_usage
-from tests.core.database_damage import failed_checks
-from tests.core.repository_on_file import NOW_MS, Store, read_rows, usage
+from tests.core.database_damage import close_log, failed_checks
+from tests.core.repository_on_file import NOW_MS, Store, read_rows, request, usage
 
-TABLES = ("cline_task_usage", "usage_delta", "usage_task_day", "usage_task_model", "task_peak", "task_store")
+DAY_MS = 86_400_000
+TABLES = ("usage_event", "usage_session_day", "meter", "gap")
 
 
 @pytest.fixture
 async def three(store: Store) -> Store:
-    """Return a store of three tasks with a history: one fell below its peak, one changed its model."""
-    await store.take_in([usage("a", tokens_in=500), usage("b", ts=NOW_MS - 86_400_000), usage("c", total_cost=3.0)])
-    await store.repository.catch_up()
+    """Return a store of two sessions of a tool, and of three tasks: one fell, one changed its model."""
+    await store.take_in([usage("a", tokens_in=500), usage("b", ts=NOW_MS - DAY_MS), usage("c", total_cost=3.0)])
     await store.take_in([usage("a", tokens_in=200), usage("b", tokens_in=900, model_id="other")])
+    await store.take_in_of("tool", [request("1", session="a", nano=5), request("2", session="t", cache_read=7)])
     return store
 
 
-def tasks_in(store: Store, table: str) -> set[object]:
-    """Return the ids that a table holds."""
-    return {row[0] for row in read_rows(store.path, f"SELECT task_id FROM {table}")}  # noqa: S608  # our own tables
+def keys_in(store: Store, table: str) -> set[object]:
+    """Return the sessions that a table holds, by source and key."""
+    names = f"SELECT DISTINCT s.source, s.key FROM {table} JOIN session AS s ON s.id = session"  # noqa: S608  # our own
+    return {tuple(row) for row in read_rows(store.path, names)}
 
 
 async def test_forgetting_says_first_what_would_go(three: Store) -> None:
     """The preview counts and adds up what would go, and changes nothing."""
     position = get_position(three.path)
-    going = preview_forgetting(three.path, ["a", "nobody", "b"], None)
-    assert going.task_ids == ("a", "b")
-    assert going.unknown_ids == ("nobody",)
-    assert going.spent == Amount(1_100, 20, 500_000_000)
-    assert tasks_in(three, "cline_task_usage") == {"a", "b", "c"}
+    going = preview_forgetting(three.path, "cline", ["a", "nobody", "b"], None)
+    assert going.sessions == ("a", "b")
+    assert going.unknown == ("nobody",)
+    assert (going.spent.get("input"), going.spent.get("output"), going.spent.cost_nano) == (1_400, 20, 500_000_000)
+    assert going.event_count == 3
+    assert read_rows(three.path, "SELECT COUNT(*) FROM cline_task_usage") == [(3,)]
     assert get_position(three.path) == position
 
 
 async def test_forgetting_before_a_moment_means_the_last_activity(three: Store) -> None:
-    """A task that went on after the moment stays, also with what it spent before."""
-    assert preview_forgetting(three.path, [], NOW_MS).task_ids == ()
+    """A session that went on after the moment stays, also with what it spent before."""
+    await three.take_in([usage("b", ts=NOW_MS, tokens_in=901, model_id="other")])
+    assert preview_forgetting(three.path, "cline", [], NOW_MS).sessions == ()
     await three.take_in([usage("old", ts=NOW_MS - 1)])
-    assert preview_forgetting(three.path, [], NOW_MS).task_ids == ("old",)
+    assert preview_forgetting(three.path, "cline", [], NOW_MS).sessions == ("old",)
+    assert preview_forgetting(three.path, "tool", [], NOW_MS + 1).sessions == ("a", "t")
+    assert preview_forgetting(three.path, "nobody", [], NOW_MS + 1).sessions == ()
 
 
-async def test_forgetting_removes_a_task_from_every_table(three: Store) -> None:
-    """Rows, deltas, sums and peaks go in one transaction; the id stays as forgotten; the accounts agree."""
-    counters = read_rows(three.path, "SELECT * FROM usage_counter")
+async def test_forgetting_removes_a_session_from_every_table(three: Store) -> None:
+    """Rows, events, sums and meters go in one transaction; its key stays as forgotten; the accounts agree."""
+    counters = await three.list_counters()
     position = get_position(three.path)
-    forget(three.path, ["a", "b"], NOW_MS)
-    assert {table: tasks_in(three, table) - {"c"} for table in TABLES} == {table: set() for table in TABLES}
-    assert tasks_in(three, "forgotten_task") == {"a", "b"}
-    assert read_rows(three.path, "SELECT * FROM usage_counter") == counters
-    assert read_rows(three.path, "SELECT SUM(tokens_in), SUM(cost_usd) FROM usage_total") == [(100, 3)]
-    assert read_rows(three.path, "SELECT model FROM usage_rollup WHERE model = 'other'") == []
+    forget(three.path, "cline", ["a", "b"], NOW_MS)
+    left = {(1, "c"), (2, "a"), (2, "t")}
+    assert {table: keys_in(three, table) - left for table in TABLES} == {table: set() for table in TABLES}
+    assert read_rows(three.path, "SELECT source, key FROM session ORDER BY 1, 2") == sorted(left)
+    assert read_rows(three.path, "SELECT task_id FROM cline_task_usage") == [("c",)]
+    assert read_rows(three.path, "SELECT source, key, forgotten_at FROM forgotten") == [
+        (1, "a", NOW_MS),
+        (1, "b", NOW_MS),
+    ]
+    assert await three.list_counters() == counters
+    assert read_rows(three.path, "SELECT SUM(input), SUM(recorded_usd) FROM usage_total WHERE source = 1") == [(100, 3)]
+    other = "SELECT 1 FROM usage_slot JOIN model AS m ON m.id = model WHERE m.name = 'other'"
+    assert read_rows(three.path, other) == []
     assert failed_checks(three.path) == []
     after = get_position(three.path)
     assert after.epoch != position.epoch
     assert after.revision == position.revision + 1
 
 
-async def test_forgotten_task_does_not_come_back(three: Store) -> None:
-    """The next ledgers hold it still, as it was and grown; it counts as unchanged, and others are imported."""
-    forget(three.path, ["a"], NOW_MS)
-    three.forget_what_is_known()
-    known = await three.repository.get_known()
+async def test_forgotten_session_does_not_come_back(three: Store) -> None:
+    """The next readings hold it still, as it was and grown; it counts as skipped, and others are stored."""
+    forget(three.path, "cline", ["a"], NOW_MS)
     for tokens_in in (200, 5_000):
-        entries = [usage("a", tokens_in=tokens_in), usage("d", tokens_in=tokens_in)]
-        diff = diff_usage(known.tasks, entries, forgotten=known.forgotten)
-        assert [change.after.task_id for change in diff.changes] == ["d"]
-        assert diff.unchanged_count == 1
+        (event,) = await three.take_in([usage("a", tokens_in=tokens_in), usage("d", tokens_in=tokens_in)])
+        assert [row.session for row in event.rows] == ["d"]
+        assert event.receipt.skipped_count == 1
+    assert failed_checks(three.path) == []
+
+
+async def test_forgotten_requests_do_not_come_back_in_a_copy(three: Store) -> None:
+    """Of a tool's session bare keys stay: a fork, a copy or a restored file brings none of its requests back."""
+    forget(three.path, "tool", ["t"], NOW_MS)
+    assert read_rows(three.path, "SELECT source, kind FROM forgotten_key") == [(2, 0)]
+    assert await three.take_in_of("tool", [request("2", session="fork", cache_read=7)]) is None
+    assert await three.take_in_of("other tool", [request("2", session="fork", cache_read=7)]) is not None
+    assert failed_checks(three.path) == []
+
+
+async def test_counters_go_on_after_forgetting(three: Store) -> None:
+    """What was forgotten is no debt: the next token shows at once."""
+    before = (await three.list_counters())["cline", "m"]
+    forget(three.path, "cline", ["a", "b", "c"], NOW_MS)
+    await three.take_in([usage("d", tokens_in=1, tokens_out=0, total_cost=0.0)])
+    after = (await three.list_counters())["cline", "m"]
+    assert after.get("input") == before.get("input") + 1
+    forget(three.path, "cline", ["d"], NOW_MS)
+    assert (await three.list_counters())["cline", "m"] == after
+
+
+async def test_forgetting_leaves_no_byte_of_the_session(three: Store) -> None:
+    """What is removed is overwritten: only the key of the session is left, as forgotten."""
+    await three.take_in([usage("canary-session", model_id="m")])
+    await three.take_in_of("tool", [request("x", session="canary-tool")])
+    forget(three.path, "cline", ["canary-session"], NOW_MS)
+    forget(three.path, "tool", ["canary-tool"], NOW_MS)
+    close_log(three.path)
+    assert three.path.read_bytes().count(b"canary-session") == 1
+    assert three.path.read_bytes().count(b"canary-tool") == 1
 
 
 async def test_forgetting_everything_leaves_a_database_that_goes_on(three: Store) -> None:
-    """Without any task there are no sums; new ones are imported as ever."""
-    forget(three.path, ["a", "b", "c"], NOW_MS)
+    """Without any session there are no sums; new ones are stored as ever."""
+    forget(three.path, "cline", ["a", "b", "c"], NOW_MS)
+    forget(three.path, "tool", ["a", "t"], NOW_MS)
     assert read_rows(three.path, "SELECT COUNT(*) FROM usage_total") == [(0,)]
-    three.repository = UsageRepository(three.database, "cline", lambda: NOW_MS)
     await three.take_in([usage("d")])
     assert failed_checks(three.path) == []
 
@@ -93,6 +132,6 @@ async def test_forgetting_waits_for_nobody_and_does_nothing_by_halves(three: Sto
     with closing(sqlite3.connect(three.path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageBusy):
-            forget(three.path, ["a"], NOW_MS)
-    assert tasks_in(three, "cline_task_usage") == {"a", "b", "c"}
+            forget(three.path, "cline", ["a"], NOW_MS)
+    assert read_rows(three.path, "SELECT COUNT(*) FROM cline_task_usage") == [(3,)]
     assert failed_checks(three.path) == []

@@ -198,7 +198,7 @@ def test_migrate_refuses_the_database_of_another_program(tmp_path: Path) -> None
     assert set(read_schema(path)) == {"usage_delta"}
 
 
-@pytest.mark.parametrize(("name", "revision"), [("", "0007"), ("0001", "0007"), ("0007-restored", REVISIONS[-1])])
+@pytest.mark.parametrize(("name", "revision"), [("", "0001"), ("0001", "0007"), ("0007-restored", REVISIONS[-1])])
 @pytest.mark.slow
 def test_migration_killed_before_any_statement_heals(tmp_path: Path, name: str, revision: str) -> None:
     """Killed at every statement and commit in turn, the next start comes to the same schema and the same data."""

@@ -173,7 +173,10 @@ def test_migration_keeps_what_was_spent_of_every_history(history: list[list[Mete
         )
         assert failed_checks(path) == []
         counters = asyncio.run(read_counters(path))
-    booked = {(str(task), int(slot or 0), str(model)): (i, o, nano) for task, slot, model, i, o, nano in events}
+    booked = {
+        (str(task), int(slot or 0), str(model)): (int(i or 0), int(o or 0), int(nano or 0))
+        for task, slot, model, i, o, nano in events
+    }
     assert len(booked) == len(events)
     assert booked.keys() <= accounts.deltas.keys()
     assert all(min(amount) >= 0 for amount in booked.values())

@@ -12,10 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from alembic import command
 
 from aico.core.db.database import Database
-from aico.core.db.migrations import alembic_config, list_revisions
+from aico.core.db.migrations import list_revisions
 from aico.core.db.upkeep import replacement
 from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.db.upkeep.inspection import Condition, inspect
@@ -34,10 +33,11 @@ from tests.core.database_damage import (
     find_pages,
     set_contents,
 )
+from tests.core.old_databases import open_old
 from tests.core.repository_on_file import copy_of_template, list_names, open_store, read_rows, usage
 
 ROWS = "SELECT * FROM cline_task_usage ORDER BY task_id"
-DELTAS = "SELECT * FROM usage_delta ORDER BY task_id, quarter, model"
+EVENTS = "SELECT * FROM usage_event ORDER BY id"
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ DAMAGES = [put_garbage, zero_the_beginning, cut_in_half, cut_short, break_the_sc
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_recovery_takes_the_backup_of_a_lost_database(filled: Path, damage: Callable[[Path], None]) -> None:
     """However it was lost: the bytes are kept aside, all that the backup knew is there, under another epoch."""
-    rows, deltas = read_rows(filled, ROWS), read_rows(filled, DELTAS)
+    rows, events = read_rows(filled, ROWS), read_rows(filled, EVENTS)
     before = get_position(filled)
     BackupFolder(filled).make_daily(date(2026, 3, 1))
     damage(filled)
@@ -108,7 +108,7 @@ async def test_recovery_takes_the_backup_of_a_lost_database(filled: Path, damage
     assert aside.name.startswith("observer.db.corrupt-")
     assert aside.read_bytes() == lost
     assert read_rows(filled, ROWS) == rows
-    assert read_rows(filled, DELTAS) == deltas
+    assert read_rows(filled, EVENTS) == events
     after = get_position(filled)
     assert after.epoch != before.epoch
     assert after.revision > before.revision
@@ -134,7 +134,7 @@ async def test_recovery_begins_anew_without_a_backup(filled: Path, damage: Calla
 
 async def test_recovery_holds_what_the_backup_held(filled: Path) -> None:
     """Growth and new tasks since the backup are not in it, and the sentence says since when they may be missing."""
-    rows, deltas = read_rows(filled, ROWS), read_rows(filled, DELTAS)
+    rows, events = read_rows(filled, ROWS), read_rows(filled, EVENTS)
     backup = BackupFolder(filled).make_daily(date(2026, 3, 1))
     os.utime(backup, (1_772_356_860, 1_772_356_860))
     await fill(filled, count=2_100, growth=2)
@@ -145,7 +145,7 @@ async def test_recovery_holds_what_the_backup_held(filled: Path) -> None:
     assert recovery.backup_at_ms == 1_772_356_860_000
     assert "observer-2026-03-01.db of 2026-03-01 09:21 UTC" in recovery.describe()
     assert "Usage stored after that backup is missing" in recovery.describe()
-    assert (read_rows(filled, ROWS), read_rows(filled, DELTAS)) == (rows, deltas)
+    assert (read_rows(filled, ROWS), read_rows(filled, EVENTS)) == (rows, events)
     assert failed_checks(filled) == []
 
 
@@ -165,7 +165,8 @@ async def test_recovery_counts_anew_what_the_ledger_still_holds(filled: Path) ->
             await store.take_in(later)
         spent = read_rows(
             filled,
-            "SELECT task_id, SUM(cost_nano_usd) FROM usage_delta WHERE task_id IN ('a', 'b') GROUP BY task_id",
+            "SELECT s.key, SUM(e.recorded_nano) FROM usage_event AS e JOIN session AS s ON s.id = e.session "
+            "WHERE s.key IN ('a', 'b') GROUP BY s.key",
         )
         assert spent == [("a", 3_500_000_000), ("b", 2_000_000_000)]
     assert len(read_rows(filled, ROWS)) == 2_002
@@ -369,7 +370,8 @@ async def test_database_is_backed_up_before_it_is_migrated(tmp_path: Path) -> No
     path = copy_of_template(tmp_path)
     assert await reopen(path) is None
     assert not BackupFolder(path).path.exists()
-    command.downgrade(alembic_config(path), "0002")
+    path.unlink()
+    open_old("0002", tmp_path)
     await reopen(path)
     (backup,) = BackupFolder(path).list_all()
     assert backup.name == "observer-schema-0002.db"

@@ -8,48 +8,49 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.db.database import Database
 from aico.core.db.upkeep.verification import verify
-from aico.core.repository import UsageRepository
 from tests.core.database_damage import break_page, copy_of_filled, failed_checks, find_pages
-from tests.core.repository_on_file import NOW_MS, Store, read_rows, usage
+from tests.core.repository_on_file import Store, read_rows, request, usage
 
 UPSETS = {
     "UPDATE cline_task_usage SET tokens_in = tokens_in + 1 WHERE task_id = 'task-00005'": {"tasks"},
     "UPDATE cline_task_usage SET total_cost = total_cost + 1e-9 WHERE task_id = 'task-00005'": {"tasks"},
-    "DELETE FROM cline_task_usage WHERE task_id = 'task-00005'": {"deltas"},
-    "INSERT INTO forgotten_task VALUES ('cline', 'task-00005', 1)": {"forgotten"},
-    "UPDATE usage_rollup SET cost_nano = cost_nano + 1 WHERE quarter % 7 = 0": {"rollup"},
-    "DELETE FROM usage_total WHERE model = 'model-1'": {"totals"},
-    "UPDATE usage_counter SET tokens_out = 0": {"counters"},
-    "UPDATE usage_task_day SET tokens_in = 0 WHERE task_id = 'task-00005'": {"days"},
-    "UPDATE usage_task_model SET model = 'm' WHERE task_id = 'task-00005'": {"models"},
+    "DELETE FROM cline_task_usage WHERE task_id = 'task-00005'": {"tasks"},
+    "INSERT INTO forgotten VALUES (1, 'task-00005', 1)": {"forgotten"},
+    "INSERT INTO forgotten_key SELECT source, kind, key_high, key_low FROM usage_event WHERE id = 7": {"forgotten"},
+    "UPDATE usage_slot SET recorded_nano = recorded_nano + 1 WHERE slot % 7 = 0": {"slots"},
+    "UPDATE usage_slot SET prompts = 1": {"slots"},
+    "DELETE FROM usage_total WHERE model = (SELECT id FROM model WHERE name = 'model-1')": {"totals"},
+    "UPDATE usage_session_day SET input = 0 WHERE session = 5": {"days"},
+    "UPDATE usage_event SET input = input + 1 WHERE id = 5": {"slots", "days", "totals", "meters"},
+    "UPDATE usage_event SET ts = ts + 900000 WHERE id = 5": {"slots"},
+    "UPDATE usage_event SET output = -1 WHERE id = 5": {"events", "slots", "days", "totals", "meters"},
+    "UPDATE usage_event SET state = 4 WHERE id = 5": {"slots", "days", "totals"},
+    "UPDATE meter SET high_nano = high_nano + 1 WHERE session = 5": {"meters"},
+    "UPDATE meter SET last_input = high_input + 1 WHERE session = 5": {"meters", "tasks"},
+    "DELETE FROM usage_event WHERE session = 5": {"slots", "days", "totals", "meters"},
+    "DELETE FROM session WHERE id = 5": {"keys", "tasks"},
+    "UPDATE usage_event SET model = 99 WHERE id = 5": {"keys", "slots", "days", "totals"},
+    "UPDATE usage_event SET origin = 99 WHERE id = 5": {"keys"},
+    "INSERT INTO counter_floor SELECT * FROM usage_total; UPDATE counter_floor SET output = -1": {"counters"},
+    "INSERT INTO forgotten_total SELECT * FROM usage_total; UPDATE forgotten_total SET source = 99": {"counters"},
     "UPDATE alembic_version SET version_num = '0002'": {"schema"},
 }
 
 
-async def make_whole(folder: Path) -> Path:
-    """Return a filled database whose sums by task are current."""
-    path = await copy_of_filled(folder)
-    database = Database(path)
-    await UsageRepository(database, "cline", lambda: NOW_MS).catch_up()
-    await database.close()
-    return path
-
-
 @pytest.mark.parametrize(("statement", "names"), UPSETS.items())
 async def test_verification_finds_what_disagrees(tmp_path: Path, statement: str, names: set[str]) -> None:
-    """Each upset is found by the check that is there for it."""
-    path = await make_whole(tmp_path)
+    """Each upset is found by the checks that are there for it, and by no other."""
+    path = await copy_of_filled(tmp_path)
     assert all(check.ok for check in verify(path))
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(statement)
-    assert names <= {check.name for check in verify(path) if not check.ok}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(statement)
+    assert {check.name for check in verify(path) if not check.ok} == names
 
 
 async def test_verification_changes_nothing(tmp_path: Path) -> None:
     """A check only reads."""
-    path = await make_whole(tmp_path)
+    path = await copy_of_filled(tmp_path)
     before = path.read_bytes()
     verify(path)
     assert path.read_bytes() == before
@@ -58,7 +59,7 @@ async def test_verification_changes_nothing(tmp_path: Path) -> None:
 async def test_verification_finds_damaged_pages(tmp_path: Path) -> None:
     """A broken page is said, and nothing is concluded from what it held."""
     path = await copy_of_filled(tmp_path)
-    break_page(path, find_pages(path, "usage_delta")[2])
+    break_page(path, find_pages(path, "usage_event")[2])
     assert [check.name for check in verify(path) if not check.ok] == ["pages"]
 
 
@@ -75,6 +76,16 @@ async def test_verification_counts_beyond_64_bits(store: Store) -> None:
     """The greatest amounts there can be are added up as exactly as small ones."""
     great = [usage(f"t{number}", tokens_in=10**12, tokens_out=10**12, total_cost=1e6) for number in range(10_000)]
     await store.take_in(great)
-    await store.repository.catch_up()
     assert failed_checks(store.path) == []
-    assert read_rows(store.path, "SELECT SUM(cost_usd) FROM usage_total") == [(10**10,)]
+    assert read_rows(store.path, "SELECT SUM(recorded_usd) FROM usage_total") == [(10**10,)]
+
+
+async def test_verification_takes_several_meters_and_requests_of_one_session(store: Store) -> None:
+    """What one origin has counted need not be all that the session has spent; it is never more."""
+    await store.take_in([usage(tokens_in=100, total_cost=2.0)])
+    await store.take_in([usage(tokens_in=90, tokens_out=70)], "sessions")
+    await store.take_in_of("tool", [request("1", session="a")])
+    assert failed_checks(store.path) == []
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE meter SET high_output = 71 WHERE origin = 2")
+    assert [check.name for check in failed_checks(store.path)] == ["meters"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from statistics import fmean, median
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.entry import LedgerEntry
 from aico.features.demo.generator import LedgerGenerator
 from aico.features.demo.hours import DAY_MS
@@ -13,7 +12,7 @@ from aico.features.demo.js_json import stringify
 from aico.features.demo.prices import MODELS
 from aico.features.demo.texts import CANARY_PREFIX
 from tests.emulator.harsh_ledger import cut_inside_emoji
-from tests.emulator.ledger_truth import PRIVATE_KEYS, true_usage, usage_of
+from tests.emulator.ledger_truth import PRIVATE_KEYS, Task, true_usage, usage_of
 
 NOW_MS = 1_772_000_000_000
 KEYS = list(LedgerEntry.__annotations__)
@@ -110,7 +109,7 @@ def test_generator_knows_unpriced_and_unknown_models() -> None:
 def test_generator_begins_a_task_without_tokens_and_model() -> None:
     """Before the first reply a task has spent nothing."""
     usage = usage_of(LedgerGenerator(1, NOW_MS).begin(NOW_MS))
-    assert usage == TaskUsage(str(NOW_MS), NOW_MS, None, 0, 0, 0.0)
+    assert usage == Task(str(NOW_MS), NOW_MS, None, 0, 0, 0.0)
 
 
 def test_generator_never_gives_an_id_twice() -> None:

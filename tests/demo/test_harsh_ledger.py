@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.work import StepKind
 from tests.emulator.harsh_ledger import HarshLedger, HarshStep
-from tests.emulator.ledger_truth import true_usage
+from tests.emulator.ledger_truth import Task, true_usage
 
 NOW_MS = 1_772_000_000_000
 
@@ -62,7 +61,7 @@ def test_harsh_ledger_gives_a_new_task_its_model_with_the_first_reply() -> None:
     ledger = HarshLedger(1, NOW_MS, task_count=0)
     (begun,) = ledger.step(NOW_MS + 5, kind=StepKind.START).changed
     (grown,) = ledger.step(NOW_MS + 9, kind=StepKind.GROW).changed
-    assert begun == TaskUsage(str(NOW_MS + 5), NOW_MS + 5, None, 0, 0, 0.0)
+    assert begun == Task(str(NOW_MS + 5), NOW_MS + 5, None, 0, 0, 0.0)
     assert grown.task_id == begun.task_id
     assert grown.model_id is not None
     assert (grown.ts, grown.tokens_in > 0, grown.tokens_out > 0) == (NOW_MS + 9, True, True)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.usage import MeterReading
 from aico.features.demo.texts import CANARY_PREFIX
-from aico.features.ledger.parser import parse_ledger
+from aico.features.sources.cline.ledger import LedgerParser
 from bench.peers.homes import NANO, Home, HomeMaker, Kind, Price
 from bench.peers.report import Measured, dollars, seconds, table_of, write_results
 from bench.peers.stores import WrittenHome
@@ -28,8 +29,9 @@ def made(kind: Kind, count: int = 60, *, plain: bool = False) -> Home:
 
 def ledger_nano(data: Path) -> int:
     """Return the cost of all entries of the ledger."""
-    ledger = parse_ledger(bytearray((data / "state" / "taskHistory.json").read_bytes()))
-    return sum(round(entry.total_cost * NANO) for entry in ledger.entries)
+    ledger = LedgerParser().parse(bytearray((data / "state" / "taskHistory.json").read_bytes()))
+    readings = [record for record in ledger.records if isinstance(record, MeterReading)]
+    return sum(round((reading.cost_usd or 0) * NANO) for reading in readings)
 
 
 def ui_nano(data: Path) -> int:

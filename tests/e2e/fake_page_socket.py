@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from aico.api.schemas import UsageItem
-from aico.core.domain import TaskUsage
+from aico.services.shapes import SessionItemOut
+from aico.services.task_shapes import UsageItem
+from tests.emulator.ledger_truth import Task
 
 HANG_S = 60.0
 
@@ -25,8 +26,10 @@ class Listener:
         """Every frame as it came."""
         self.received: list[dict[str, object]] = []
         """Every message."""
-        self.tasks: dict[str, TaskUsage] = {}
-        """What the rows so far say."""
+        self.tasks: dict[str, Task] = {}
+        """What the old rows so far say."""
+        self.sessions: dict[str, SessionItemOut] = {}
+        """What the rows for all sources say."""
         self.closed: ConnectionClosed | None = None
         self._news = asyncio.Condition()
 
@@ -72,10 +75,12 @@ class Listener:
         async with self._news:
             self.frames.append(frame)
             self.received.append(message)
-            for fields in message.get("rows", []):
+            if message["type"] == "usage_updated":
+                self.sessions |= {row.session_id: row for row in map(SessionItemOut.model_validate, message["rows"])}
+            for fields in message["rows"] if message["type"] == "cline_usage_updated" else []:
                 row = UsageItem.model_validate(fields)
                 numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)
-                self.tasks[row.task_id] = TaskUsage(*numbers)
+                self.tasks[row.task_id] = Task(*numbers)
             self._news.notify_all()
 
 

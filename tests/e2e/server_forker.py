@@ -113,11 +113,8 @@ class ServerForker:
 @contextmanager
 def server_forker() -> Iterator[ServerForker]:
     """Start services until the block ends; none of them outlives it."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     command = [sys.executable, "-m", "tests.e2e.server_forker"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield ServerForker(process)
         finally:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
-from aico.core.domain import TaskUsage
 from aico.core.money import nano_usd
 from aico.features.demo.texts import CANARY_PREFIX
 from aico.features.demo.work import StepKind
@@ -20,12 +19,14 @@ from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.fake_page_socket import Listener, listening
 from tests.e2e.forked_aico import ForkedServerProcess
 from tests.e2e.server_process import prepare_database
-from tests.emulator.broken_entries import BROKEN_ENTRIES
+from tests.emulator.broken_entries import BROKEN_ENTRIES, PARTIAL_ENTRIES, PARTIAL_TASKS, REFUSED_ENTRIES
 from tests.emulator.fake_cline_process import ClineProcess
 from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ledger_truth import Task
 from tests.emulator.ways_of_writing import ALL_WAYS
 
 UPDATES = 200
+NOBODY: Mapping[str, Task] = {}
 USAGE_PAGE = 1_000
 
 
@@ -37,31 +38,45 @@ def server(tmp_path: Path) -> Iterator[ForkedServerProcess]:
         yield server
 
 
-def stored_usage(client: httpx.Client) -> dict[str, TaskUsage]:
+def stored_usage(client: httpx.Client) -> dict[str, Task]:
     """Return every task that the service tells of."""
-    found: dict[str, TaskUsage] = {}
+    found: dict[str, Task] = {}
     while True:
         query = f"?limit={USAGE_PAGE}&offset={len(found)}&sort=task_id&order=asc"
         page = client.get(f"/api/cline/usage{query}").raise_for_status().json()
         for item in page["items"]:
-            found[item["task_id"]] = TaskUsage(*(item[name] for name in TaskUsage._fields))
-            assert item["spent"]["tokens_in"] == item["tokens_in"]
+            found[item["task_id"]] = Task(*(item[name] for name in Task._fields))
+            spent = [(item["spent"][name], item[name]) for name in ("tokens_in", "tokens_out")]
+            spent.append((nano_usd(item["spent"]["total_cost"]), nano_usd(item["total_cost"])))
+            assert all(ever >= now for ever, now in spent)
+            assert item["has_fallen"] is any(ever > now for ever, now in spent)
         if len(page["items"]) < USAGE_PAGE:
             assert page["total"] == len(found)
             return found
 
 
-def read_database(path: Path) -> tuple[dict[str, TaskUsage], dict[str, tuple[int, int, int]]]:
-    """Return the rows, and the sums of their deltas in tokens and nano-dollars, of the SQLite file itself."""
+def read_database(path: Path) -> tuple[dict[str, Task], dict[str, tuple[int, int, int]]]:
+    """Return the rows, and the sums of their events in tokens and nano-dollars, of the SQLite file itself."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
         )
-        usage = {row[0]: TaskUsage(*row) for row in rows}
+        usage = {row[0]: Task(*row) for row in rows}
         sums = connection.execute(
-            "SELECT task_id, SUM(tokens_in), SUM(tokens_out), SUM(cost_nano_usd) FROM usage_delta GROUP BY task_id"
+            "SELECT s.key, IFNULL(SUM(e.input), 0), IFNULL(SUM(e.output), 0), IFNULL(SUM(e.recorded_nano), 0)"
+            " FROM usage_event AS e JOIN session AS s ON s.id = e.session GROUP BY s.key"
         )
         return usage, {row[0]: (row[1], row[2], row[3]) for row in sums}
+
+
+def highest_totals(tasks: Iterable[Task]) -> dict[str, tuple[int, int, int]]:
+    """Return the highest that each number of each task ever was, in tokens and nano-dollars: so much was spent."""
+    highest: dict[str, tuple[int, int, int]] = {}
+    for task in tasks:
+        before = highest.get(task.task_id, (0, 0, 0))
+        now = (task.tokens_in, task.tokens_out, nano_usd(task.total_cost))
+        highest[task.task_id] = (max(before[0], now[0]), max(before[1], now[1]), max(before[2], now[2]))
+    return highest
 
 
 def stored_bytes(folder: Path) -> bytes:
@@ -69,10 +84,12 @@ def stored_bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
-async def follow(cline: ClineProcess, listener: Listener, kind: AnyStep | None = None) -> None:
-    """Let Cline write one update, and return when the page holds what it changed."""
+async def follow(
+    cline: ClineProcess, listener: Listener, kind: AnyStep | None = None, *, others: Mapping[str, Task] = NOBODY
+) -> None:
+    """Let Cline write one update, and return when the page holds what it changed, beside ``others``."""
     await asyncio.to_thread(cline.step, 1, kind)
-    await listener.until(lambda page: page.tasks == cline.expected)
+    await listener.until(lambda page: page.tasks == {**cline.expected, **others})
 
 
 @pytest.mark.slow
@@ -95,12 +112,14 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServ
                 surrogates=True,
                 neighbours=True,
             ) as cline:
-                await page.until(lambda page: page.tasks == cline.expected)
+                await page.until(lambda page: page.tasks == {**cline.expected, **PARTIAL_TASKS})
                 for _ in range(UPDATES):
-                    await follow(cline, page)
+                    await follow(cline, page, others=PARTIAL_TASKS)
                 assert {update.way for update in cline.updates} == set(ALL_WAYS)
-                await follow(cline, page, HarshStep.SETTLE)
-                truth = cline.expected
+                await follow(cline, page, HarshStep.SETTLE, others=PARTIAL_TASKS)
+                truth = {**cline.expected, **PARTIAL_TASKS}
+                seen = [task for update in cline.updates for task in update.changed]
+                highest = highest_totals([*seen, *PARTIAL_TASKS.values()])
             receipts = [client.post("/api/cline/import").json() for _ in range(2)]
             usage = stored_usage(client)
             bodies = [
@@ -112,7 +131,8 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServ
             ]
             revisions = page.revisions
 
-        assert receipts[0]["error_count"] == len(BROKEN_ENTRIES)
+        assert receipts[0]["error_count"] == len(REFUSED_ENTRIES)
+        assert receipts[0]["partial_count"] == len(PARTIAL_ENTRIES)
         assert receipts[1]["imported_count"] == 0
         assert receipts[1]["revision"] == receipts[0]["revision"] == len(revisions)
         assert receipts[1]["latest_ts"] == max(task.ts for task in truth.values())
@@ -120,11 +140,9 @@ async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServ
     assert usage == truth
     rows, sums = read_database(server.database)
     assert rows == truth
-    assert sums == {
-        task.task_id: (task.tokens_in, task.tokens_out, nano_usd(task.total_cost)) for task in rows.values()
-    }
+    assert sums == highest
     assert not page.of_kind("resync")
-    assert all("session_id" not in frame for frame in page.frames)
+    assert all("session_id" not in message for message in page.received)
     canary = CANARY_PREFIX.encode()
     assert canary in server.ledger.read_bytes()
     assert canary not in stored_bytes(server.database.parent)
@@ -164,7 +182,7 @@ async def test_page_is_whole_after_a_storm_of_writes(server: ForkedServerProcess
 
 async def test_page_resumes_with_exactly_what_it_missed(server: ForkedServerProcess) -> None:
     """After each disconnect the page continues at its revision, without a gap, a repetition or a resync."""
-    held: dict[str, TaskUsage] = {}
+    held: dict[str, Task] = {}
     revisions: list[object] = []
     query = ""
     with ClineProcess(server.ledger, seed=12, task_count=10) as cline, server.client() as client:

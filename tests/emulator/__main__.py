@@ -46,7 +46,7 @@ def parse_options(arguments: list[str]) -> Options:
     add("--interval-ms", type=float, default=0.0, help="pause after each update")
     add("--ways", type=lambda text: [Way(name) for name in text.split(",")], default=list(ALL_WAYS))
     add("--quiet", action="store_true", help="a quiet afternoon: no deletions, no second window")
-    add("--broken", type=int, default=0, help="elements that must be refused")
+    add("--broken", type=int, default=0, help="elements that must be refused, or have a field that cannot be used")
     add("--duplicates", type=int, default=0, help="entries that stand there twice")
     add("--surrogates", action="store_true", help="some prompts are cut inside an emoji")
     add("--neighbours", action="store_true", help="lay out the files that nobody may open")

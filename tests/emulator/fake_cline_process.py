@@ -12,9 +12,9 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from aico.core.domain import TaskUsage
 from tests.emulator.command_reader import STOP, StepCommand
 from tests.emulator.harsh_ledger import AnyStep, HarshStep
+from tests.emulator.ledger_truth import Task
 from tests.emulator.update_lines import Update
 from tests.emulator.ways_of_writing import ALL_WAYS, Way
 
@@ -54,9 +54,9 @@ class ClineProcess:
         self.ledger = ledger
         self.updates: list[Update] = []
         """Every update read so far, the ledger at the start included."""
-        self.truth: dict[str, TaskUsage] = {}
+        self.truth: dict[str, Task] = {}
         """What is true of the file after the last update read."""
-        self.expected: dict[str, TaskUsage] = {}
+        self.expected: dict[str, Task] = {}
         """What an observer holds that saw every update: tasks never go, and a known model stays known."""
         flags = {"quiet": quiet, "surrogates": surrogates, "neighbours": neighbours, "absent": absent}
         self._command = [

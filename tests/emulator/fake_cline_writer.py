@@ -15,7 +15,7 @@ from tests.emulator.ways_of_writing import Way, write_ledger
 
 
 class Scribe:
-    """Writes the ledger at ``path``, with ``broken_count`` refusable elements among the good ones."""
+    """Writes the ledger at ``path``, with ``broken_count`` broken elements among the good ones."""
 
     def __init__(
         self, path: Path, ledger: HarshLedger, *, ways: Sequence[Way], seed: int, broken_count: int = 0

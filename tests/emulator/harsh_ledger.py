@@ -8,14 +8,13 @@ from enum import StrEnum
 from random import Random
 from typing import TypeAlias
 
-from aico.core.domain import TaskUsage
 from aico.features.demo.activity import restored
 from aico.features.demo.entry import LedgerEntry
 from aico.features.demo.generator import LedgerGenerator
 from aico.features.demo.js_json import stringify
 from aico.features.demo.window import Window
 from aico.features.demo.work import StepKind, work
-from tests.emulator.ledger_truth import true_usage
+from tests.emulator.ledger_truth import Task, true_usage
 from tests.emulator.pretty_json import stringify_pretty
 
 _CUT_SHARE = 0.02
@@ -62,7 +61,7 @@ class Step:
     """What one step did to the ledger, seen from outside."""
 
     kind: AnyStep
-    changed: tuple[TaskUsage, ...]
+    changed: tuple[Task, ...]
     """Tasks whose six numbers are new or differ from before the step, as they are now."""
     gone: tuple[str, ...]
     """Tasks that are no longer there."""
@@ -122,7 +121,7 @@ class HarshLedger:
         return self._entries
 
     @property
-    def truth(self) -> Mapping[str, TaskUsage]:
+    def truth(self) -> Mapping[str, Task]:
         """What is true of the file now, by task id."""
         return self._truth
 

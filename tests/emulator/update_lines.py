@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from aico.core.domain import TaskUsage
 from tests.emulator.harsh_ledger import AnyStep, step_of
+from tests.emulator.ledger_truth import Task
 from tests.emulator.ways_of_writing import Way
 
 
@@ -19,7 +19,7 @@ class Update:
     kind: AnyStep | None
     """None for the ledger at the start."""
     way: Way
-    changed: tuple[TaskUsage, ...]
+    changed: tuple[Task, ...]
     """Tasks whose numbers are new or differ from the update before, exactly as an observer must hold them."""
     gone: tuple[str, ...]
     """Tasks that were there one update before."""
@@ -46,7 +46,7 @@ class Update:
             number=int(fields["update"]),
             kind=step_of(fields["kind"]) if fields["kind"] else None,
             way=Way(fields["way"]),
-            changed=tuple(TaskUsage(*row) for row in fields["changed"]),
+            changed=tuple(Task(*row) for row in fields["changed"]),
             gone=tuple(fields["gone"]),
             entry_count=int(fields["entries"]),
         )

@@ -10,7 +10,7 @@ import json
 MARK = "ZQXJKVWY"
 """Of everything that is passed over."""
 FIELD_MARK = "BFHPWGTD"
-"""Of texts in the place of one of the six fields, in entries that are refused for them. These are looked at."""
+"""Of texts in the place of one of the six fields, which cannot be used for them. These are looked at."""
 HELD_MODEL = "held-model-PWNUBGTD"
 """Stands in a field that is kept: whoever searches for canaries must find this, or is blind."""
 _ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in MARK) * 4
@@ -42,8 +42,8 @@ def good_entry(task_id: str, *, ts: int = 1_772_000_000_000, prompt_length: int 
     return f'{text[:-1]},"escaped":"{_ESCAPED}","{_ESCAPED}":1}}'
 
 
-def refused_elements() -> list[str]:
-    """Return elements that are refused, each with canaries beside and in what is wrong with it."""
+def broken_elements() -> list[str]:
+    """Return elements that are refused, or count in part, each with canaries beside and in what is wrong with it."""
     wrong = FIELD_MARK * 8
     bad: list[dict[str, object]] = [
         {"id": wrong * 3},
@@ -63,10 +63,10 @@ def refused_elements() -> list[str]:
     return [json.dumps(element) for element in [*elements, canary("element"), [canary("array")], {canary("k"): 1}]]
 
 
-def ledger(*, refused: bool = True, damage: str = "") -> bytes:
-    """Return a ledger of imported tasks with prompts of all sizes, refused elements, and ``damage`` at its end."""
+def ledger(*, broken: bool = True, damage: str = "") -> bytes:
+    """Return a ledger of imported tasks with prompts of all sizes, broken elements, and ``damage`` at its end."""
     longer = (good_entry(f"long-{number}", prompt_length=1 << number) for number in range(18))
-    elements = [good_entry("1"), *(refused_elements() if refused else []), *longer, good_entry("2")]
+    elements = [good_entry("1"), *(broken_elements() if broken else []), *longer, good_entry("2")]
     return f"[{','.join(elements)}{damage}]".encode()
 
 
@@ -74,13 +74,13 @@ DAMAGES = {
     "torn": f',{{"task":"{canary("torn")}',
     "no JSON": f',{{"task":"{canary("before")}" {canary("around")} "x":1}}',
     "no array": "]",
+    "control byte": f',{{"task":"{canary("raw")}\x01{canary("raw")}"}}',
+    "bad escape": f',{{"task":"{canary("escape")} \\x {canary("escape")}"}}',
+    "zeros": f',{{"task":"{canary("hole")}\0\0\0{canary("hole")}"}}',
 }
 """What makes the whole file no ledger."""
 STRANGE = {
     "lone surrogate": f',{{"task":"{canary("cut")} \\ud83d"}}',
-    "control byte": f',{{"task":"{canary("raw")}\x01{canary("raw")}"}}',
-    "bad escape": f',{{"task":"{canary("escape")} \\x {canary("escape")}"}}',
-    "zeros": f',{{"task":"{canary("hole")}\0\0\0{canary("hole")}"}}',
     "too deep": f',{{"task":{"[" * 100}"{canary("deep")}"{"]" * 100}}}',
     "not finite": f',{{"task":"{canary("nan")}","x":NaN}}',
 }

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from aico.core.errors import LedgerFormat
+from aico.core.usage import MeterReading
+from aico.features.files.parsed import Parsed, Unparsable, keep_newest
 
 CANARY = "CANARY-fuzz"
 HAZARDS = (
@@ -30,35 +31,54 @@ _KEYS = (b"id", b"ts", b"task", b"tokensIn", b"tokensOut", b"totalCost", b"model
 
 def check(data: bytes) -> str:
     """Return what the parser says of ``data``: ``parsed`` or ``refused``. Raises AssertionError if that is wrong."""
-    from aico.features.ledger.parser import parse_ledger
-
     buffer = bytearray(data)
-    error: LedgerFormat | None = None
+    error: Unparsable | None = None
     try:
-        parsed = parse_ledger(buffer)
-    except LedgerFormat as refusal:
+        parsed = parse(buffer)
+    except Unparsable as refusal:
         error = refusal
     assert len(buffer) == len(data)
     buffer.clear()  # fails while anything still looks into it
     length = _length_by_python(data)
     if error is not None:
-        assert length is None, "what Python reads as an array is a ledger"
+        is_deep = error.reason == "it is nested too deeply"
+        assert length is None or is_deep, "what Python reads as an array is a ledger"
         assert error.__cause__ is None
         assert error.__context__ is None
         assert CANARY not in repr(error)
         return "refused"
-    assert length in {None, len(parsed.entries) + parsed.duplicate_count + len(parsed.rejections)}
-    assert len({usage.task_id for usage in parsed.entries}) == len(parsed.entries)
-    assert all(0 <= usage.ts < 10**15 and 0 <= usage.tokens_in <= 10**12 for usage in parsed.entries)
-    assert all(0 <= usage.tokens_out <= 10**12 and 0 <= usage.total_cost <= 10**6 for usage in parsed.entries)
-    assert all(one.index < two.index for one, two in zip(parsed.rejections, parsed.rejections[1:], strict=False))
-    assert CANARY not in repr(parsed.rejections)
+    assert length in {None, parsed.length}
+    readings = readings_of(parsed)
+    assert len({reading.session for reading in keep_newest(readings)}) == len(keep_newest(readings))
+    for reading in readings:
+        assert reading.ts is None or 0 < reading.ts < 10**15
+        assert all(number is None or 0 <= number <= 10**12 for number in (reading.input, reading.output))
+        assert reading.cost_usd is None or 0 <= reading.cost_usd <= 10**6
+    for one, two in zip(parsed.rejections, parsed.rejections[1:], strict=False):
+        assert one.index < two.index
+    assert {each.index for each in parsed.rejections}.isdisjoint({each.index for each in parsed.partials})
+    assert len({each.index for each in parsed.partials}) == parsed.partial_count
+    assert CANARY not in repr((parsed.rejections, parsed.partials))
     if length:
         # An element that is refused takes the parser off its fast way: the others must say the same there.
-        slower = parse_ledger(bytearray(b"[null," + data.removeprefix(b"\xef\xbb\xbf").lstrip()[1:]))
-        assert slower.entries == parsed.entries
+        slower = parse(bytearray(b"[null," + data.removeprefix(b"\xef\xbb\xbf").lstrip()[1:]))
+        assert readings_of(slower) == readings
         assert len(slower.rejections) == len(parsed.rejections) + 1
     return "parsed"
+
+
+def parse(buffer: bytearray) -> Parsed:
+    """Parse ``buffer`` as the service does. Raises Unparsable."""
+    from aico.features.sources.cline.ledger import LedgerParser
+
+    return LedgerParser().parse(buffer)
+
+
+def readings_of(parsed: Parsed) -> list[MeterReading]:
+    """Return what a ledger says of its tasks, which is all that it says."""
+    readings = [record for record in parsed.records if isinstance(record, MeterReading)]
+    assert len(readings) == len(parsed.records)
+    return readings
 
 
 def generate(rng: Random) -> Iterator[bytes]:
@@ -124,8 +144,8 @@ def main(arguments: list[str]) -> None:
     """Search; the process ends with another code than 0 when something was found."""
     # Not every system has it, and it brings no types.
     atheris = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["aico.features.ledger"]):
-        from aico.features.ledger import fields, parser, repair  # noqa: F401 - imported to be followed
+    with atheris.instrument_imports(include=["aico.features.sources.cline"]):
+        from aico.features.sources.cline import fields, ledger, mending  # noqa: F401 - imported to be followed
 
     atheris.Setup(arguments, check)
     atheris.Fuzz()

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from aico.core.domain import TaskUsage
+from aico.core.usage import MeterReading, Record
+from tests.emulator.ledger_truth import Task
 
 _MARK = 7_777_777
 """As long as the number of every generation."""
@@ -30,16 +31,24 @@ class Generations:
         """Return the file of generation ``number``, compact like Cline's."""
         return self._templates[number % _TEMPLATES].replace(str(_MARK).encode(), str(_FIRST + number).encode())
 
-    def find_number(self, entries: Sequence[TaskUsage]) -> int | None:
-        """Return the generation of which all ``entries`` are, or None when they never stood in one file."""
-        numbers = {number for usage in entries for number in (usage.ts, usage.tokens_in, usage.tokens_out)}
+    def find_number(self, records: Sequence[Record]) -> int | None:
+        """Return the generation of which all ``records`` are, or None when they never stood in one file."""
+        readings = [record for record in records if isinstance(record, MeterReading)]
+        return self._find([(reading.ts or 0, reading.input, reading.output) for reading in readings])
+
+    def are_of(self, number: int) -> Callable[[Mapping[str, Task]], bool]:
+        """Return the wish that what is stored is generation ``number``."""
+        return lambda tasks: (
+            self._find([(each.ts, each.tokens_in, each.tokens_out) for each in tasks.values()]) == number
+        )
+
+    def _find(self, entries: Sequence[tuple[int, int | None, int | None]]) -> int | None:
+        # Times as short as the mark are in seconds.
+        numbers = {number for ts_ms, *tokens in entries for number in (ts_ms // 1000, *tokens)}
         if len(entries) != self.entry_count or len(numbers) != 1:
             return None
-        return numbers.pop() - _FIRST
-
-    def are_of(self, number: int) -> Callable[[Mapping[str, TaskUsage]], bool]:
-        """Return the wish that what is stored is generation ``number``."""
-        return lambda tasks: self.find_number([*tasks.values()]) == number
+        number = numbers.pop()
+        return None if number is None else number - _FIRST
 
     @staticmethod
     def _template(prompt_lengths: Sequence[int]) -> bytes:

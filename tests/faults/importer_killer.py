@@ -1,6 +1,6 @@
 """``python -m tests.faults.importer_killer ROUNDS SEED FOLDER``: kills imports, and looks at what they leave.
 
-Each round forks a child that opens the database with the real importer and repository, imports what stands in the
+Each round forks a child that opens the database with the real pipeline, imports what stands in the
 ledger, and then one generation after the other; every commit that was published is acknowledged on a pipe. The child is
 killed at a random moment: before a statement or a commit, or from outside after so many acknowledgements and some
 milliseconds. What it leaves must be whole, hold everything acknowledged, and be where the next child goes on.
@@ -17,7 +17,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -26,19 +26,21 @@ import sqlalchemy
 from sqlalchemy import event
 
 from aico.core.db.database import Database
-from aico.core.domain import CLINE, Store, Trigger
-from aico.core.events import UsageImported
-from aico.core.repository import UsageRepository
+from aico.core.db.writer import UsageWriter
+from aico.core.receipts import UsageCommitted
+from aico.core.usage import Trigger
 from aico.features.demo.writer import replace_file
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.services.import_service import ImportService
+from aico.features.files.feed import Reading, ReadLimits
+from aico.features.sources.cline import LEDGER, SOURCE
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake
 from tests.faults.database_audit import Audit, audit
+from tests.faults.stepped_service import trace
 
 ENTRIES = 60
 RUN_LIMIT = 25
-_STATEMENTS = 140
-"""More than one generation needs."""
+_STATEMENTS = 500
+"""More than the migrations and one generation need."""
 _ACKNOWLEDGED = 9
 _DELAY_S = 0.03
 _HANG_S = 60
@@ -69,41 +71,46 @@ def generation_of(ts: int) -> int:
     return (ts - _FIRST_TS) // _STEP_MS
 
 
-async def import_generations(database_path: Path, ledger: Path, pipe: int, first: int, *, only_one: bool) -> None:
+async def import_generations(
+    database_path: Path, ledger: Path, pipe: int, first: int, *, look: Callable[[str], None] | None, only_one: bool
+) -> None:
     """Import the ``first`` generation, then one after the other; acknowledge each committed run."""
     database = Database(database_path)
     await database.open()
-    repository = UsageRepository(database, CLINE, _now_ms)
-    importer = LedgerImporter(
-        LedgerGuard(str(ledger), 1 << 20), repository, read_attempts=1, max_entries_per_run=RUN_LIMIT, now_ms=lambda: 0
-    )
+    if look is not None:
+        await trace(database, look)
+    writer = UsageWriter(database, _now_ms)
+    intake = Intake(SOURCE, LEDGER, LEDGER.open(str(ledger), ReadLimits(1 << 20, 1, lambda: 0)))
+    intake.feed.resume(await writer.find_checkpoint(SOURCE.id, intake.place))
 
-    def acknowledge(imported: UsageImported) -> None:
-        newest = generation_of(imported.rows[0].usage.ts)
-        os.write(pipe, f"{imported.receipt.revision} {newest}\n".encode())
+    def acknowledge(committed: UsageCommitted, _intake: Intake, _reading: Reading) -> None:
+        newest = generation_of(committed.rows[0].last_ts)
+        os.write(pipe, f"{committed.receipt.revision} {newest}\n".encode())
 
-    imports = ImportService(importer, repository, acknowledge, _now_ms)
+    ingest = Ingest(writer, acknowledge, _now_ms, RUN_LIMIT)
+    ingest.add(intake)
     for generation in count(first):
         replace_file(ledger, ledger_of(generation))
-        await imports.run(Trigger.WATCH)
-        await imports.catch_up()
+        await ingest.run(Trigger.WATCH, (intake.key,))
         if only_one:
-            assert await imports.finish(Store.LEDGER) is None
+            assert await ingest.finish(intake.key) is None
             break
-    await imports.close()
+    await ingest.close()
     await database.close()
 
 
-def die_before_statement(fatal: int) -> None:
-    """Let this process kill itself before the ``fatal``-th statement or commit."""
+def die_before_statement(fatal: int) -> Callable[[str], None]:
+    """Let this process kill itself before the ``fatal``-th statement or commit; return what is to see the writer's."""
     numbers = count()
 
     def die(*_arguments: object) -> None:
         if next(numbers) == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    # Of the migrations, and of what is read.
     event.listen(sqlalchemy.Engine, "before_cursor_execute", die)
     event.listen(sqlalchemy.Engine, "commit", die)
+    return die
 
 
 class Nemesis:
@@ -147,11 +154,10 @@ class Nemesis:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            if fatal is not None:
-                die_before_statement(fatal)
+            look = None if fatal is None else die_before_statement(fatal)
             # It begins with what stands there.
             first = generation_of(json.loads(self.ledger.read_bytes())[0]["ts"])
-            asyncio.run(import_generations(self.database, self.ledger, writing, first, only_one=only_one))
+            asyncio.run(import_generations(self.database, self.ledger, writing, first, look=look, only_one=only_one))
             os._exit(0)
         os.close(writing)
         return child, reading

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-from aico.core.domain import Trigger
+from aico.core.usage import Trigger
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
@@ -46,7 +46,7 @@ async def update(served: Live, numbers: Iterator[int], count: int) -> None:
     """Let the ledger change and be imported so many times."""
     for number in itertools.islice(numbers, count):
         await asyncio.to_thread(served.ledger.write, entry("1", tokens_in=number), entry("2"))
-        await served.service.imports.run(Trigger.REQUEST)
+        await served.service.sources.read(Trigger.REQUEST)
 
 
 async def swallow(page: AsyncIterable[object]) -> None:

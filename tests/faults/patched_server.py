@@ -14,13 +14,21 @@ hardening._forbid_dumps = lambda: None
 """
 """Lets its own user look into the service's memory, which the service forbids."""
 BUG_IN_THE_PARSER = """
-from aico.features.ledger import importer
-def bug(snapshot, last, *, in_pieces):
-    held = memoryview(snapshot.buffer)[:100_000]
+from aico.features.sources.cline.ledger import LedgerParser
+def bug(self, buffer):
+    held = memoryview(buffer)[:100_000]
     return held["no such key"]
-importer._parse = bug
+LedgerParser.cut = LedgerParser._parse = bug
 """
 """Lets every import fail in the middle of the bytes, with whatever its frames hold."""
+BUG_IN_THE_DATABASES = """
+from aico.features.sources.cline import hub, sessions
+def bug(row, judge):
+    held = row
+    return held["no such key"]
+hub._judge_row = sessions._judge_row = bug
+"""
+"""Lets every reading of Cline's databases fail, with the rows in its frames."""
 _RUN = """
 import sys
 from aico.cli import main

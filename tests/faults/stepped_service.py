@@ -11,34 +11,35 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
-import sqlalchemy
-from sqlalchemy import event
-
 from aico.core.db import database as database_module
 from aico.core.db.database import Database
-from aico.core.domain import CLINE, Store, TaskUsage, Trigger
+from aico.core.db.reader import Sort, UsageReader
+from aico.core.db.writer import UsageWriter
 from aico.core.errors import SourceError, StorageError
-from aico.core.events import UsageImported, WatcherState
-from aico.core.filters import UsageFilter
-from aico.core.repository import UsageRepository
-from aico.core.usage_reader import Sort, UsageReader
+from aico.core.events import WatcherState
+from aico.core.receipts import UsageCommitted
+from aico.core.usage import Trigger
 from aico.features.demo.writer import replace_file
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
+from aico.features.files.feed import Reading, ReadLimits
+from aico.features.sources.cline import LEDGER, SOURCE
 from aico.services import hub as hub_module
 from aico.services import messages
 from aico.services.hub import Hub, Subscription
-from aico.services.import_service import ImportService
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake
 from aico.services.queries import UsageQueries
-from aico.services.watcher import StoreWatcher, WatchTimes
-from tests.core.reference_accounts import Books
+from aico.services.task_queries import task_filter
+from aico.services.task_shapes import UsageOut
+from aico.services.watcher import PlaceWatcher, WatchTimes
 from tests.core.repository_on_file import copy_of_template, read_rows
+from tests.emulator.ledger_truth import Task
 from tests.faults.database_audit import audit
+from tests.faults.life_model import Entry, LedgerModel, newest_first
 
 RUN_LIMIT = 2
 REPLAY_COUNT = 6
@@ -65,7 +66,7 @@ class Page:
     """A dashboard: holds rows, goes on where it was, and reads everything again when it is told to."""
 
     def __init__(self) -> None:
-        self.tasks: dict[str, TaskUsage] = {}
+        self.tasks: dict[str, Task] = {}
         self.epoch: str | None = None
         self.revision: int | None = None
         self._stack = ExitStack()
@@ -104,16 +105,23 @@ class Page:
     async def _hear(self, message: Mapping[str, object], queries: UsageQueries) -> None:
         if message["type"] == "resync" or (message["type"] == "hello" and self.revision is None):
             self.epoch, self.revision = str(message["epoch"]), _int(message["revision"])
-            page = await queries.list_usage(UsageFilter(), Sort.TS, descending=True, limit=1_000, offset=0)
-            self.tasks = {item.usage.task_id: item.usage for item in page.items}
+            self.tasks = await list_tasks(queries)
         elif message["type"] == "cline_usage_updated":
             assert (message["epoch"], message["revision"]) == (self.epoch, _int(self.revision) + 1), "gap or repetition"
             self.revision = _int(message["revision"])
             rows = message["rows"]
             assert isinstance(rows, list)
             for row in rows:
-                usage = TaskUsage(*(row[name] for name in TaskUsage._fields))
-                self.tasks[usage.task_id] = usage
+                task = Task(*(row[name] for name in Task._fields))
+                self.tasks[task.task_id] = task
+
+
+async def list_tasks(queries: UsageQueries) -> dict[str, Task]:
+    """Return what a page reads of all tasks."""
+    every = task_filter(model=None, is_model_unknown=False, text=None, store=None, from_ms=None, to_ms=None)
+    page = await queries.list_sessions(every, Sort.LAST, descending=True, limit=1_000, offset=0, has_task_rows=True)
+    items = UsageOut.of(page, 1_000, 0).items
+    return {item.task_id: Task(*(getattr(item, name) for name in Task._fields)) for item in items}
 
 
 def _int(value: object) -> int:
@@ -129,10 +137,14 @@ class World:
         self.path = folder / "cline" / "taskHistory.json"
         self.path.parent.mkdir()
         self.now_ms = 1_780_000_000_000
-        self.on_disk: list[TaskUsage] | None = None
+        self.on_disk: list[Entry] | None = None
         """Valid entries of the file; None while it is none."""
-        self.books = Books()
+        self.model = LedgerModel()
         self.revision = 0
+        self._remembered: dict[str, Entry] = {}
+        """What the present life knows to be stored, and hands over no more."""
+        self._handed: list[list[Entry]] | None = None
+        """What the last reading hands over, by transaction; None when none can have been stored to its end."""
         self.pages = [Page() for _ in range(3)]
         self._lives = self._written = 0
         self.open(copy_of_template(self._new_folder()))
@@ -142,35 +154,31 @@ class World:
     def open(self, database_path: Path) -> None:
         """Begin a life of the service on ``database_path``."""
         self.database = Database(database_path)
-        self.repository = UsageRepository(self.database, CLINE, lambda: self.now_ms)
-        importer = LedgerImporter(
-            LedgerGuard(str(self.path), 1 << 20),
-            self.repository,
-            read_attempts=1,
-            max_entries_per_run=RUN_LIMIT,
-            # An hour later than the file system's clock: no file is so young that it must be read twice.
-            now_ms=lambda: 1 << 42,
-        )
+        self.writer = UsageWriter(self.database, lambda: self.now_ms)
+        # Far later than the file system's clock: no file is so young that it must be read twice.
+        limits = ReadLimits(max_bytes=1 << 20, read_attempts=1, now_ms=lambda: 1 << 42)
+        self.intake = Intake(SOURCE, LEDGER, LEDGER.open(str(self.path), limits))
         self.hub = Hub(messages.encode, "1", 16)
-        self.imports = ImportService(importer, self.repository, self._publish, lambda: self.now_ms)
-        guard = LedgerGuard(str(self.path), 1 << 20)
-        self.watcher = StoreWatcher(guard, self.imports, NEVER, lambda _state: None, lambda: self.now_ms)
+        self.ingest = Ingest(self.writer, self._publish, lambda: self.now_ms, RUN_LIMIT)
+        self.ingest.add(self.intake)
+        self.watcher = PlaceWatcher(self.intake, self.ingest, NEVER, lambda _state: None, lambda: self.now_ms)
         self.watcher._notifier = SilentNotifier()  # type: ignore[assignment]  # has what the watcher calls
-        self.queries = UsageQueries(UsageReader(self.database, CLINE), lambda: self.now_ms)
+        self.queries = UsageQueries(UsageReader(self.database), lambda: self.now_ms)
+        self._remembered = {}
         self._trigger = Trigger.STARTUP
 
     async def start(self) -> None:
         """Open the database as a start does."""
         await self.database.open()
-        state = await self.repository.get_state()
-        self.hub.open(state.epoch, state.revision)
+        self.hub.open(*await self.writer.get_position())
+        self.intake.feed.resume(await self.writer.find_checkpoint(SOURCE.id, self.intake.place))
 
     async def end(self) -> None:
         """End the life of the service well."""
         for page in self.pages:
             page.disconnect()
-        await self.imports.finish(Store.LEDGER)
-        await self.imports.close()
+        await self.ingest.finish(self.intake.key)
+        await self.ingest.close()
         await self.database.close()
 
     async def restart(self) -> None:
@@ -192,7 +200,7 @@ class World:
             heard.extend(page.waiting_count for page in self.pages)
 
         await self.let_pages_hear()
-        with _before_statement(statement, copy):
+        async with _before_statement(self.database, statement, copy):
             await self.tick(forced=True)
         if not heard:
             copy()
@@ -208,23 +216,25 @@ class World:
         folder.mkdir()
         return folder
 
-    def _publish(self, imported: UsageImported) -> None:
-        self.hub.publish_change(imported.receipt.revision, messages.usage_updated(imported))
+    def _publish(self, committed: UsageCommitted, _intake: Intake, _reading: Reading) -> None:
+        self.hub.publish_change(committed.receipt.revision, *messages.of_commit(committed))
 
     # -- what happens
 
     async def tick(self, *, forced: bool = False) -> None:
         """Sweep as the watcher does on a tick, or on a rescan."""
+        self._hand_over()
         trigger, self._trigger = self._trigger, Trigger.RESCAN if forced else Trigger.WATCH
         glance = await asyncio.to_thread(self.watcher._glance)
         await self.watcher._visit(trigger, glance, forced=forced or trigger is Trigger.STARTUP)
-        await self.imports.finish(Store.LEDGER)
+        await self.ingest.finish(self.intake.key)
 
     async def request(self) -> None:
         """Import as somebody does who presses the button."""
+        self._hand_over()
         with suppress(SourceError, StorageError):
-            await self.imports.run(Trigger.REQUEST)
-        await self.imports.finish(Store.LEDGER)
+            await self.ingest.run(Trigger.REQUEST, (self.intake.key,))
+        await self.ingest.finish(self.intake.key)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -233,10 +243,11 @@ class World:
             other.execute("BEGIN IMMEDIATE")
             yield
             other.execute("ROLLBACK")
+            self._handed = None
 
-    def write(self, entries: list[TaskUsage], form: str, broken: int) -> None:
+    def write(self, entries: list[Entry], form: str, broken: int) -> None:
         """Write the ledger in one of Cline's ways, with some broken entries among the good ones."""
-        listed: list[object] = [_entry(usage) for usage in entries]
+        listed: list[object] = [_fields(entry) for entry in entries]
         listed += [{"id": f"broken-{number}", "ts": -1} for number in range(broken)]
         data = json.dumps(listed, indent=2 if form == "pretty" else None).encode()
         self._make_place()
@@ -275,6 +286,15 @@ class World:
 
     # -- what must be true
 
+    def has_broken_off(self) -> None:
+        """Note that a reading was not stored to its end: the next one hands over everything."""
+        self._remembered = {}
+
+    def _hand_over(self) -> None:
+        """Note what a reading of the file would hand over now: the newest first, without what it knows to be stored."""
+        news = newest_first(each for each in self.on_disk or () if self._remembered.get(each.task_id) != each)
+        self._handed = [news[start : start + RUN_LIMIT] for start in range(0, len(news), RUN_LIMIT)]
+
     def stored_runs(self) -> int:
         """Return how many runs were committed since the last look."""
         ((now,),) = read_rows(self.database.path, "SELECT revision FROM database_state")
@@ -283,30 +303,26 @@ class World:
         return self.revision - before
 
     def post(self, runs: int) -> int:
-        """Enter ``runs`` runs of a reading of the file into the model; return how many are left to be stored."""
-        pending = [usage for usage in self.on_disk or () if self._differs(usage)]
-        pending.sort(key=lambda usage: usage.ts, reverse=True)
-        assert -(-len(pending) // RUN_LIMIT) >= runs, "something was stored that does not stand in the file"
-        done = pending[: runs * RUN_LIMIT]
-        self.books.take_in(done, self.now_ms)
-        return len(pending) - len(done)
-
-    def _differs(self, usage: TaskUsage) -> bool:
-        row = self.books.rows.get(usage.task_id)
-        if row is None:
-            return True
-        return row.usage != usage._replace(model_id=usage.model_id or row.usage.model_id)
+        """Enter ``runs`` runs of the last reading into the model; return how many entries are left to be stored."""
+        handed, self._handed = self._handed or [], None
+        for number, part in enumerate(handed):
+            if any(map(self.model.differs, part)):
+                if not runs:
+                    break
+                runs -= 1
+            self.model.take_in(part)
+            if number + 1 == len(handed):
+                self._remembered.update((entry.task_id, entry) for each in handed for entry in each)
+        assert not runs, "something was stored that does not stand in the file"
+        return sum(map(self.model.differs, self.on_disk or ()))
 
     def check(self) -> None:
-        """Fail unless the database is exactly what the model says, in rows, deltas and counters."""
+        """Fail unless the database is exactly what the model says: rows, what was booked, and the highest numbers."""
         found = audit(self.database.path)
         assert found.revision == self.revision
-        assert found.tasks == {task_id: row.usage for task_id, row in self.books.rows.items()}
-        rows = read_rows(
-            self.database.path,
-            "SELECT quarter, task_id, model, tokens_in, tokens_out, cost_nano_usd FROM usage_delta",
-        )
-        assert {row[:3]: row[3:] for row in rows} == self.books.deltas
+        assert found.tasks == self.model.tasks()
+        assert found.growth == self.model.growth()
+        assert found.highs == self.model.highs()
 
     def check_quiet(self) -> None:
         """Fail unless a good file is stored wholly, and the watcher's state says what the file is."""
@@ -322,16 +338,19 @@ class World:
 
     def check_pages(self) -> None:
         """Fail unless every page that listens and has heard everything holds what is stored."""
-        stored = {task_id: row.usage for task_id, row in self.books.rows.items()}
+        stored = self.model.tasks()
         for page in self.pages:
             if page.is_connected:
                 assert page.revision == self.hub.revision == self.revision
                 assert page.tasks == stored
 
 
-def _entry(usage: TaskUsage) -> dict[str, object]:
-    fields = {"id": usage.task_id, "ts": usage.ts, "tokensIn": usage.tokens_in, "tokensOut": usage.tokens_out}
-    return {**fields, "totalCost": usage.total_cost, **({} if usage.model_id is None else {"modelId": usage.model_id})}
+def _fields(entry: Entry) -> dict[str, object]:
+    """Return ``entry`` as an element of the ledger; what is unknown is a field that cannot be used."""
+    numbers = {"tokensIn": entry.tokens_in, "tokensOut": entry.tokens_out, "totalCost": entry.total_cost}
+    known = {name: -1 if number is None else number for name, number in numbers.items()}
+    model = {} if entry.model_id is None else {"modelId": entry.model_id}
+    return {"id": entry.task_id, "ts": entry.ts, **known, **model}
 
 
 def _copy(database: Path, folder: Path) -> None:
@@ -341,23 +360,28 @@ def _copy(database: Path, folder: Path) -> None:
             shutil.copy(file, folder / f"observer.db{suffix}")
 
 
-@contextmanager
-def _before_statement(statement: int, happening: Callable[[], None]) -> Iterator[None]:
-    left = statement
+@asynccontextmanager
+async def _before_statement(database: Database, statement: int, happening: Callable[[], None]) -> AsyncIterator[None]:
+    """Let something happen before the ``statement``-th statement of the block that writes; commits count as such."""
+    # The commit of the transaction in which the tracing begins is seen, too.
+    left = statement + 1
 
-    def look(*_arguments: object) -> None:
+    def look(_statement: str) -> None:
         nonlocal left
         left -= 1
         if left == 0:
             happening()
 
-    event.listen(sqlalchemy.Engine, "before_cursor_execute", look)
-    event.listen(sqlalchemy.Engine, "commit", look)
+    await trace(database, look)
     try:
         yield
     finally:
-        event.remove(sqlalchemy.Engine, "before_cursor_execute", look)
-        event.remove(sqlalchemy.Engine, "commit", look)
+        await trace(database, None)
+
+
+async def trace(database: Database, look: Callable[[str], None] | None) -> None:
+    """Let ``look`` be called before each statement that writes to ``database``, or nobody."""
+    await database.write(lambda connection: connection.set_trace_callback(look))
 
 
 @contextmanager

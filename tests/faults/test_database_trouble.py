@@ -10,19 +10,18 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
-from alembic import command
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aico.core.db.database import Database
-from aico.core.db.migrations import alembic_config, migrate
+from aico.core.db.migrations import migrate
 from aico.core.errors import StorageBusy, StorageError
 from aico.core.events import WatcherState
-from tests.core.database_damage import close_log, contents, failed_checks, file_size_limit, fill, set_contents
+from tests.core.database_damage import close_log, contents, failed_checks, file_size_limit, set_contents
+from tests.core.old_databases import open_old
 from tests.core.repository_on_file import Store, copy_of_template, list_names, read_rows
 from tests.core.second_process import second_process
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.faults.fault_counts import count_of
-from tests.ledger.test_path_guard import as_ordinary_user
+from tests.files.test_guard import as_ordinary_user
 from tests.services.recorded_watcher import HANG_S, Watched, watching
 
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
@@ -59,9 +58,9 @@ class Scene:
     async def allow_pages(self, more: int) -> None:
         """Let the database grow by so many pages at most."""
 
-        async def limit(connection: AsyncConnection) -> None:
-            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
-            await connection.exec_driver_sql(f"PRAGMA max_page_count = {min(pages + more, PLENTY)}")
+        def limit(connection: sqlite3.Connection) -> None:
+            ((pages,),) = connection.execute("PRAGMA page_count")
+            connection.execute(f"PRAGMA max_page_count = {min(pages + more, PLENTY)}")
 
         await self.database.write(limit)
 
@@ -86,12 +85,12 @@ async def test_database_that_another_process_holds_delays_an_import(tmp_path: Pa
     async with scene_in(tmp_path) as scene:
         for _ in range(count_of("database held by another process", quick=1, soak=10)):
             async with second_process(HOLD, str(scene.database.path)):
-                stored = (await scene.watched.repository.get_state()).task_count
+                stored = len(scene.watched.tasks())
                 wanted = scene.spend(1)
                 await scene.watched.until_state(DEGRADED, "storage_busy")
                 scene.watched.forget()
                 await scene.watched.until_import(lambda _trigger, outcome: isinstance(outcome, StorageBusy))
-                assert (await scene.watched.repository.get_state()).task_count == stored
+                assert len(scene.watched.tasks()) == stored
             await scene.until_stored(wanted)
 
 
@@ -102,7 +101,7 @@ async def test_database_without_room_delays_an_import(tmp_path: Path) -> None:
             await scene.allow_pages(3)
             wanted = scene.spend(200)
             await scene.watched.until_state(DEGRADED, "storage_error")
-            stored = (await scene.watched.repository.get_state()).task_count
+            stored = len(scene.watched.tasks())
             assert stored == len(wanted) - 200
             assert failed_checks(scene.database.path) == []
             await scene.allow_pages(PLENTY)
@@ -128,37 +127,35 @@ def test_database_without_room_to_write_its_log_back_loses_nothing(tmp_path: Pat
         connection.execute("PRAGMA wal_autocheckpoint=0")
         for round_number in range(count_of("disk full in a checkpoint", quick=3, soak=20)):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            rows = [("x" * 400 + str(round_number * 1_000 + number), 1) for number in range(1_000)]
+            rows = [("x" * 400 + str(round_number * 1_000 + number),) for number in range(1_000)]
             connection.execute("BEGIN")
-            connection.executemany("INSERT INTO source_state VALUES (?, ?)", rows)
+            connection.executemany("INSERT INTO model (name) VALUES (?)", rows)
             connection.execute("COMMIT")
             # The log is written; there is no room for one page more of the database than it had.
             with file_size_limit(path.stat().st_size), pytest.raises(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            count = connection.execute("SELECT COUNT(*) FROM source_state").fetchone()[0]
+            count = connection.execute("SELECT COUNT(*) FROM model WHERE name <> ''").fetchone()[0]
             assert count == (round_number + 1) * 1_000
     close_log(path)
     assert failed_checks(path) == []
-    assert read_rows(path, "SELECT COUNT(*) FROM source_state") == [(count,)]
+    assert read_rows(path, "SELECT COUNT(*) FROM model WHERE name <> ''") == [(count,)]
 
 
 @pytest.mark.parametrize("limit", [5_000, 20_000, 60_000])
 async def test_database_without_room_to_be_migrated_stays_as_it_was(tmp_path: Path, limit: int) -> None:
     """Whether the backup before it or the migration finds no room: the old schema stays, and the next start goes on."""
-    path = copy_of_template(tmp_path)
-    await fill(path, count=300)
-    rows = read_rows(path, "SELECT * FROM usage_delta")
-    command.downgrade(alembic_config(path), "0001")
+    path = open_old("0007", tmp_path)
+    rows = read_rows(path, "SELECT * FROM cline_task_usage")
     close_log(path)
     with file_size_limit(5_000), pytest.raises(StorageError):
         migrate(path)
     database = Database(path)
     with file_size_limit(limit), pytest.raises(StorageError):
         await database.open()
-    assert read_rows(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert read_rows(path, "SELECT version_num FROM alembic_version") == [("0007",)]
     await database.open()
     await database.close()
-    assert read_rows(path, "SELECT * FROM usage_delta") == rows
+    assert read_rows(path, "SELECT * FROM cline_task_usage") == rows
     assert failed_checks(path) == []
 
 
@@ -199,7 +196,7 @@ async def open_and_write(path: Path) -> None:
     store = Store(path)
     try:
         await store.database.open()
-        await store.repository.note_observation()
+        await store.writer.record_run(store.receipt(), None)
     finally:
         await store.database.close()
 
@@ -238,13 +235,13 @@ async def test_database_that_was_lost_is_filled_again_from_the_ledger(
     async with scene_in(tmp_path) as scene:
         wanted = scene.spend(300)
         await scene.until_stored(wanted)
-        epoch = (await scene.watched.repository.get_state()).epoch
+        epoch, _revision = await scene.watched.writer.get_position()
     close_log(scene.database.path)
     accident(scene.database.path)
     database = Database(scene.database.path)
     await database.open()
     async with watching(scene.ledger, database) as watched:
         await Scene(scene.ledger, database, watched).until_stored(wanted)
-        assert (await watched.repository.get_state()).epoch != epoch
+        assert (await watched.writer.get_position())[0] != epoch
     await database.close()
     assert (database.recovery is None) == (accident is remove)

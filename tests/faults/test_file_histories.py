@@ -12,19 +12,19 @@ from random import Random
 import pytest
 
 from aico.core.db.database import Database
-from aico.core.domain import CLINE, TaskUsage, Trigger
-from aico.core.errors import LedgerError
-from aico.core.repository import UsageRepository
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
+from aico.core.errors import SourceError
+from aico.core.usage import Trigger
+from aico.features.sources.cline import SOURCE
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, now_ms
+from tests.emulator.ledger_truth import Task
 from tests.emulator.ways_of_writing import ALL_WAYS, Way, write_ledger
+from tests.faults.database_audit import audit
 from tests.faults.fault_counts import SEED, count_of, rng_of
 from tests.faults.generation_ledgers import Generations
 from tests.faults.ledger_accidents import ACCIDENTS, DECOY_ID, Accident, Scene
 from tests.faults.nonstop_ledger_writer import HANG_S, writing
-from tests.ledger.stored_rows import Store
 from tests.services.recorded_watcher import Watched, watching
+from tests.sources.pipeline import pipeline
 
 TASKS = 12
 STORM_TASKS = 50
@@ -39,9 +39,9 @@ class History:
     def __init__(self, path: Path, rng: Random) -> None:
         self.rng = rng
         self.scene = Scene(path, rng)
-        self.expected: dict[str, TaskUsage] = {}
+        self.expected: dict[str, Task] = {}
         self.clock_offset_ms = 0
-        self._present: dict[str, TaskUsage] = {}
+        self._present: dict[str, Task] = {}
 
     def next_ledger(self) -> bytes:
         """Let some tasks spend, appear and vanish; return the file that says so.
@@ -52,7 +52,7 @@ class History:
             task_id = f"task-{number:02}"
             numbers = (self.rng.randrange(10**5, 10**6), self.rng.randrange(10**5, 10**6))
             ts = 1_772_000_000_000 + self.rng.randrange(10**9)
-            self._present[task_id] = TaskUsage(task_id, ts, "m", *numbers, self.rng.randrange(8_000, 80_000) / 8)
+            self._present[task_id] = Task(task_id, ts, "m", *numbers, self.rng.randrange(8_000, 80_000) / 8)
         if len(self._present) > 4 and self.rng.random() < 0.3:
             del self._present[self.rng.choice(sorted(self._present))]
         self.expected.update(self._present)
@@ -72,7 +72,7 @@ class History:
         return now_ms() + self.clock_offset_ms
 
 
-def _entry(usage: TaskUsage) -> bytes:
+def _entry(usage: Task) -> bytes:
     fields = f'"tokensIn":{usage.tokens_in},"tokensOut":{usage.tokens_out},"totalCost":{usage.total_cost:.3f}'
     return f'{{"id":"{usage.task_id}","ts":{usage.ts},"task":"{PRIVATE}",{fields},"modelId":"m"}}'.encode()
 
@@ -94,18 +94,18 @@ def ledger(tmp_path: Path) -> LedgerFile:
 
 async def ask(watched: Watched) -> None:
     """Import as somebody does who presses the button just now, whatever comes of it."""
-    with contextlib.suppress(LedgerError):
-        await watched.imports.run(Trigger.REQUEST)
+    with contextlib.suppress(SourceError):
+        await watched.ingest.run(Trigger.REQUEST, (watched.intake.key,))
 
 
 async def survive(history: History, watched: Watched, accident: Accident) -> None:
     """Let ``accident`` happen, then be over; return when everything is stored, and nothing else."""
     data = history.next_ledger()
-    before = dict((await watched.repository.get_known()).tasks)
+    before = watched.tasks()
     await asyncio.to_thread(accident, history.scene, data)
     if history.rng.random() < 0.5:
         await ask(watched)
-        tasks = (await watched.repository.get_known()).tasks
+        tasks = watched.tasks()
         assert {task_id: tasks[task_id] for task_id in before} == before
     await asyncio.to_thread(history.write, data)
     await watched.until_stored(lambda tasks: tasks == history.expected)
@@ -119,8 +119,8 @@ async def test_every_accident_ends_in_the_exact_state(ledger: LedgerFile, databa
         await watched.until_stored(lambda tasks: tasks == history.expected)
         for accident in ACCIDENTS:
             await survive(history, watched, accident)
-        assert DECOY_ID not in (await watched.repository.get_known()).tasks
-    Store(database.path).check_accounts()
+        assert DECOY_ID not in watched.tasks()
+    audit(database.path)
 
 
 async def test_random_accidents_end_in_the_exact_state(ledger: LedgerFile, database: Database) -> None:
@@ -132,10 +132,9 @@ async def test_random_accidents_end_in_the_exact_state(ledger: LedgerFile, datab
         for _ in range(rounds):
             history.clock_offset_ms = history.rng.choice(CLOCKS_MS)
             await survive(history, watched, history.rng.choice(ACCIDENTS))
-        assert DECOY_ID not in (await watched.repository.get_known()).tasks
-    store = Store(database.path)
-    store.check_accounts()
-    assert not store.contains(PRIVATE.encode())
+        assert DECOY_ID not in watched.tasks()
+    audit(database.path)
+    assert not any(PRIVATE.encode() in file.read_bytes() for file in database.path.parent.iterdir() if file.is_file())
 
 
 async def test_storm_of_renames_ends_in_its_last_state(ledger: LedgerFile, database: Database) -> None:
@@ -153,20 +152,13 @@ async def test_storm_of_renames_ends_in_its_last_state(ledger: LedgerFile, datab
             await watched.until_stored(generations.are_of(last))
 
 
-async def test_many_entries_are_imported_to_the_last(ledger: LedgerFile, database: Database) -> None:
+async def test_many_entries_are_imported_to_the_last(ledger: LedgerFile, tmp_path: Path) -> None:
     """A ledger of any number of entries is stored whole, run after run, and its accounts agree."""
     count = count_of("entries in one import", quick=20_000, soak=1_000_000)
     small = '{"id":"%d","ts":%d,"tokensIn":3,"tokensOut":2,"totalCost":0.25}'
     ledger.overwrite(f"[{','.join(small % (number, number) for number in range(count))}]".encode())
-    importer = LedgerImporter(
-        LedgerGuard(str(ledger.path), 1 << 30),
-        UsageRepository(database, CLINE, now_ms),
-        read_attempts=2,
-        max_entries_per_run=10_000,
-        now_ms=now_ms,
-    )
-    steps = [step.receipt async for step in importer.run(Trigger.CLI)]
-    assert [step.added_count for step in steps] == [10_000] * (count // 10_000)
-    store = Store(database.path)
-    assert len(store.tasks()) == count
-    store.check_accounts()
+    paths = {"ledger": (str(ledger.path),)}
+    async with pipeline(tmp_path, [SOURCE], tmp_path, paths=paths) as reading:
+        await reading.read(Trigger.CLI)
+    assert [commit.receipt.added_count for commit in reading.committed] == [10_000] * (count // 10_000)
+    assert len(audit(tmp_path / "observer.db").tasks) == count

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.errors import LedgerFormat, LedgerNotFound, LedgerTooLarge
-from aico.features.ledger.parser import parse_ledger
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.features.ledger.reader import read_snapshot
+from aico.core.errors import SourceNotFound, SourceTooLarge
+from aico.features.files.guard import FileGuard
+from aico.features.files.parsed import Unparsable
+from aico.features.files.snapshot import read_snapshot
 from tests.emulator.ways_of_writing import Way
 from tests.faults.fault_counts import SEED, count_of
 from tests.faults.generation_ledgers import Generations
 from tests.faults.nonstop_ledger_writer import APPEND, writing
+from tests.files.places import NAME, guard_of
+from tests.sources.cline.ledgers import PARSER
 
 MAX_BYTES = 64 << 20
 
@@ -25,7 +27,7 @@ MAX_BYTES = 64 << 20
 class Reader:
     """Reads the file over and over, and notes what came of it."""
 
-    guard: LedgerGuard
+    guard: FileGuard
     generations: Generations
     seen: Counter[str] = field(default_factory=Counter)
     numbers: list[int] = field(default_factory=list)
@@ -34,18 +36,18 @@ class Reader:
         """Read and parse once."""
         try:
             snapshot = read_snapshot(self.guard, time.time_ns() // 1_000_000)
-        except (LedgerNotFound, LedgerTooLarge) as error:
+        except (SourceNotFound, SourceTooLarge) as error:
             self.seen[error.code] += 1
             return
         if not snapshot.stable:
             self.seen["unstable"] += 1
             return
         try:
-            entries = parse_ledger(snapshot.buffer).entries
-        except LedgerFormat:
+            records = PARSER.parse(snapshot.buffer).records
+        except Unparsable:
             self.seen["refused"] += 1
             return
-        number = self.generations.find_number(entries)
+        number = self.generations.find_number(records)
         if number is not None:
             self.seen["whole"] += 1
             self.numbers.append(number)
@@ -56,13 +58,13 @@ class Reader:
 
 def reader_of(path: Path, entry_count: int) -> Reader:
     """Return a reader that knows the generations of ``entry_count`` entries."""
-    return Reader(LedgerGuard(str(path), MAX_BYTES), Generations(entry_count, SEED))
+    return Reader(guard_of(path, MAX_BYTES), Generations(entry_count, SEED))
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return where the ledger stands."""
-    return tmp_path.resolve() / "taskHistory.json"
+    return tmp_path.resolve() / NAME
 
 
 @pytest.mark.parametrize(("entry_count", "share"), [(100, 6), (1_000, 3), (10_000, 1)])
@@ -118,9 +120,9 @@ def test_file_that_grows_without_end_is_read_within_bounds(path: Path) -> None:
     """Whoever appends faster than anybody reads holds up no reading, and never brings a state of its own."""
     reads = count_of("readings beside appends", quick=60, soak=2_000)
     reader = reader_of(path, 100)
-    reader.guard = LedgerGuard(str(path), 8 << 20)
+    reader.guard = guard_of(path, 8 << 20)
     with writing(path, APPEND, entry_count=100, seed=SEED):
         while reader.seen.total() < reads:
             reader.read()
-    assert set(reader.seen) <= {"whole", "unstable", "refused", "ledger_too_large"}
+    assert set(reader.seen) <= {"whole", "unstable", "refused", "source_too_large"}
     assert set(reader.numbers) <= {0}

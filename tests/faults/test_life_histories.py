@@ -12,26 +12,25 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from aico.core.domain import TaskUsage
 from tests.core.repository_on_file import NOW_MS
 from tests.faults.fault_counts import IS_SOAK, SEED, count_of
+from tests.faults.life_model import SLOT_MS, Entry
 from tests.faults.stepped_service import World, impatient
 
 T = TypeVar("T")
-QUARTER_MS = 900_000
 HANG_S = 60
-STATEMENTS = 40
+STATEMENTS = 60
 """More than a tick of a few entries needs."""
 PAGES = st.integers(0, 2)
 
 entries = st.builds(
-    TaskUsage,
+    Entry,
     task_id=st.sampled_from(["1", "2", "3", "4", "5", "6"]),
-    ts=st.sampled_from([NOW_MS, NOW_MS + 1, NOW_MS + QUARTER_MS, NOW_MS - 500 * QUARTER_MS]),
+    ts=st.sampled_from([NOW_MS, NOW_MS + 1, NOW_MS + SLOT_MS, NOW_MS - 500 * SLOT_MS]),
     model_id=st.sampled_from([None, "m", "n"]),
-    tokens_in=st.integers(0, 5),
-    tokens_out=st.sampled_from([0, 1, 10**12]),
-    total_cost=st.sampled_from([0.0, 0.1, 0.30000000000000004, 1e-9, 999_999.5]),
+    tokens_in=st.one_of(st.none(), st.integers(0, 5)),
+    tokens_out=st.sampled_from([None, 0, 1, 10**12]),
+    total_cost=st.sampled_from([None, 0.0, 0.1, 0.3, 0.30000000000000004, 1e-9, 999_999.5]),
 )
 ledgers = st.lists(entries, max_size=6, unique_by=lambda usage: usage.task_id)
 forms = st.sampled_from(["rename", "truncate", "in place", "pretty"])
@@ -65,12 +64,12 @@ class Histories(RuleBasedStateMachine):
             self.world.check_quiet()
 
     @rule(listed=ledgers, form=forms, broken=st.integers(0, 2))
-    def write(self, listed: list[TaskUsage], form: str, broken: int) -> None:
+    def write(self, listed: list[Entry], form: str, broken: int) -> None:
         """Cline saves; whether anybody sees it is another step."""
         self.world.write(listed, form, broken)
 
     @rule(listed=ledgers, form=forms)
-    def write_and_tick(self, listed: list[TaskUsage], form: str) -> None:
+    def write_and_tick(self, listed: list[Entry], form: str) -> None:
         """Cline saves, and it is seen."""
         self.world.write(listed, form, 0)
         self.tick()

@@ -9,21 +9,23 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from aico.core.domain import ImportReceipt, Store
+from aico.core.db.writer import Batch
 from aico.core.errors import LedgerUnreadable, StorageBusy
 from aico.core.events import WatcherState
-from aico.features.ledger import path_guard
-from aico.features.ledger import reader as reader_module
-from aico.features.stores.identity import FileIdentity
-from tests.core.repository_on_file import read_rows, usage
+from aico.core.receipts import ImportReceipt, UsageCommitted
+from aico.features.files import guard as guard_module
+from aico.features.files import snapshot as snapshot_module
+from aico.features.files.identity import FileIdentity
+from tests.core.repository_on_file import NOW_MS, read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile
 from tests.faults.fault_counts import IS_SOAK, count_of
 from tests.faults.leak_measurement import WARM_UP
+from tests.faults.life_model import Entry
 from tests.faults.stepped_service import RUN_LIMIT, World, impatient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +34,8 @@ GROWTH_MAX_BYTES = 150
 COME_LATE_MAX = 24
 """Descriptors and threads of pools that grow when they are first needed."""
 TOLD_MAX = 4
-ENTRIES = [usage(str(number), ts=number) for number in range(2 * RUN_LIMIT + 1)]
+ENTRIES = [Entry(str(number), NOW_MS + number, "m", 100, 10, 0.25) for number in range(2 * RUN_LIMIT + 1)]
+NEWS = ENTRIES[0]._replace(task_id="news")
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def unreadable(world: World) -> Iterator[None]:
         def refuse(*_arguments: object) -> None:
             raise LedgerUnreadable("EACCES")
 
-        patch.setattr(path_guard.LedgerGuard, "open", refuse)
+        patch.setattr(guard_module.FileGuard, "open", refuse)
         world.write(ENTRIES, "rename", 0)
         yield
 
@@ -96,7 +99,7 @@ def unreadable(world: World) -> Iterator[None]:
 def locked(world: World) -> Iterator[None]:
     """Let another program hold the database's lock for a while, with news in the ledger."""
     with world.locked():
-        world.write([*ENTRIES, usage("news")], "rename", 0)
+        world.write([*ENTRIES, NEWS], "rename", 0)
         yield
 
 
@@ -105,7 +108,7 @@ def moved_away(world: World) -> Iterator[None]:
     """Let the database's file be somewhere else for a while, with news in the ledger."""
     path = world.database.path
     path.rename(path.with_name("elsewhere.db"))
-    world.write([*ENTRIES, usage("news")], "rename", 0)
+    world.write([*ENTRIES, NEWS], "rename", 0)
     yield
     path.with_name("elsewhere.db").rename(path)
 
@@ -141,33 +144,52 @@ async def test_trouble_that_lasts_is_told_once_and_heals_by_itself(
     assert runs == [(code,), (None,)]
 
 
-async def test_watcher_says_at_once_that_a_follow_up_run_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_watcher_says_at_once_that_a_follow_up_run_failed(world: World) -> None:
     """What the first run of a reading brought is not all: as long as the rest is missing, the state says why."""
-    apply = world.repository.apply
-    with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        calls = itertools.count()
-
-        async def fail_later(*arguments: object) -> object:
-            if next(calls):
-                raise StorageBusy("locked")
-            return await apply(*arguments)  # type: ignore[arg-type]  # handed on as they came
-
-        patch.setattr(world.repository, "apply", fail_later)
+    with failing_follow_up_runs(world):
         world.write([each._replace(tokens_in=7) for each in ENTRIES], "rename", 0)
         await world.tick()
         assert (world.watcher.state.state, world.watcher.state.reason) == (WatcherState.DEGRADED, "storage_busy")
     assert world.post(world.stored_runs()) == len(ENTRIES) - RUN_LIMIT
+    world.has_broken_off()
     await world.tick()
     assert world.watcher.state.state is WatcherState.WATCHING
     assert world.post(world.stored_runs()) == 0
+
+
+async def test_ledger_that_goes_back_after_a_follow_up_run_failed_is_stored(world: World) -> None:
+    """What the first run of a broken-off reading brought is taken back, too, though it was known before."""
+    with failing_follow_up_runs(world):
+        world.write([each._replace(tokens_in=700) for each in ENTRIES], "rename", 0)
+        await world.tick()
+    assert world.post(world.stored_runs()) == len(ENTRIES) - RUN_LIMIT
+    world.has_broken_off()
+    world.write(ENTRIES, "rename", 0)
+    await world.tick()
+    assert world.post(world.stored_runs()) == 0
+    world.check()
+
+
+@contextmanager
+def failing_follow_up_runs(world: World) -> Iterator[None]:
+    """Let every transaction fail but the next one."""
+    apply, calls = world.writer.apply, itertools.count()
+
+    async def fail_later(batch: Batch) -> tuple[ImportReceipt, UsageCommitted | None]:
+        if next(calls):
+            raise StorageBusy("locked")
+        return await apply(batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.writer, "apply", fail_later)
+        yield
 
 
 async def test_state_stays_what_the_rescan_found_where_metadata_show_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that went bad without its metadata is not called well again by every tick in between."""
-    for module in (path_guard, reader_module):
+    for module in (guard_module, snapshot_module):
         monkeypatch.setattr(module, "identity_of", lambda _status: FileIdentity(1, 2, 3, 4, 5))
     await world.tick(forced=True)
     data = world.path.read_bytes()
@@ -182,25 +204,23 @@ async def test_state_stays_what_the_rescan_found_where_metadata_show_nothing(
 
 async def test_import_that_failed_does_not_make_the_next_one_wait(world: World) -> None:
     """How long a lock was waited for is not how long an import takes."""
-    took = world.imports.last_duration_s
+    took = dict(world.ingest.last_durations_s)
     with locked(world):
         await world.tick()
-        assert [failure.code for failure in world.imports.failures.values()] == ["storage_busy"]
-        assert world.imports.last_duration_s == took
+        assert [failure.code for failure in world.ingest.failures.values()] == ["storage_busy"]
+        assert world.ingest.last_durations_s == took
 
 
 async def test_bug_in_a_follow_up_run_reaches_the_watcher(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody waits for any more is not swallowed."""
-    receipts: list[ImportReceipt] = []
-    keep = world.imports._keep
+    apply, calls = world.writer.apply, itertools.count()
 
-    def keep_once(store: Store, receipt: ImportReceipt) -> None:
-        receipts.append(receipt)
-        if len(receipts) > 1:
+    async def break_down_later(batch: Batch) -> tuple[ImportReceipt, UsageCommitted | None]:
+        if next(calls):
             raise ZeroDivisionError("a bug")
-        keep(store, receipt)
+        return await apply(batch)
 
-    monkeypatch.setattr(world.imports, "_keep", keep_once)
+    monkeypatch.setattr(world.writer, "apply", break_down_later)
     world.write([each._replace(tokens_in=7) for each in ENTRIES], "rename", 0)
     with pytest.raises(ZeroDivisionError):
         await world.tick()

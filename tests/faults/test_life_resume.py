@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,15 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from aico.api.schemas import UsageItem
-from aico.core.domain import TaskUsage, Trigger
+from aico.core.usage import Trigger
 from aico.features.demo.work import StepKind
 from aico.features.demo.writer import write_by_rename
 from aico.services import hub as hub_module
+from aico.services.task_shapes import UsageItem
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
 from tests.emulator.harsh_ledger import AnyStep, HarshLedger
+from tests.emulator.ledger_truth import Task
 from tests.faults.database_audit import audit
 from tests.faults.fault_counts import SEED, count_of, rng_of
 
@@ -29,6 +31,8 @@ PAGES = 8
 REPLAY_COUNT = 24
 """Fewer messages than some pages miss: those must read everything anew."""
 PAUSE_MAX_S = 0.03
+VARIED_SAVES = 600
+"""Saves in which anything may happen, new tasks among it; afterwards tasks only grow."""
 
 
 class WanderingPage:
@@ -37,7 +41,7 @@ class WanderingPage:
     def __init__(self, served: Live, rng: Random) -> None:
         self._served = served
         self._rng = rng
-        self.tasks: dict[str, TaskUsage] = {}
+        self.tasks: dict[str, Task] = {}
         self.epoch = ""
         self.revision = -1
         self.resync_count = 0
@@ -94,14 +98,14 @@ class WanderingPage:
             self.tasks.update(map(task_of, rows))
 
 
-def task_of(fields: object) -> tuple[str, TaskUsage]:
+def task_of(fields: object) -> tuple[str, Task]:
     """Return the task of one row of a message or page."""
     row = UsageItem.model_validate(fields)
     numbers = (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost)
-    return row.task_id, TaskUsage(*numbers)
+    return row.task_id, Task(*numbers)
 
 
-async def read_everything(served: Live) -> dict[str, TaskUsage]:
+async def read_everything(served: Live) -> dict[str, Task]:
     """Return what the service tells of all tasks."""
     async with httpx.AsyncClient(base_url=f"http://{served.authority}", timeout=HANG_S, trust_env=False) as client:
         page = (await client.get("/api/cline/usage?limit=1000")).raise_for_status().json()
@@ -130,8 +134,11 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
     async with live(ledger) as served:
         pages = [WanderingPage(served, Random(rng.random())) for _ in range(PAGES)]  # noqa: S311 - reproducible
         wandering = asyncio.gather(*(page.wander(disconnects // PAGES) for page in pages))
-        while not wandering.done():
-            await save_and_import(served, cline)
+        for number in itertools.count():
+            if wandering.done():
+                break
+            # However long it takes, no more tasks than a page can list.
+            await save_and_import(served, cline, None if number < VARIED_SAVES else StepKind.GROW)
         await wandering
         # Longer away than the service remembers, then shorter: read anew, then resumed.
         for missed in (REPLAY_COUNT + 1, REPLAY_COUNT // 2):
@@ -141,7 +148,7 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
                 await save_and_import(served, cline, StepKind.GROW)
             revision = served.service.hub.revision
             await asyncio.gather(*(page.listen_until(revision) for page in pages))
-            stored = dict((await served.service.repository.get_known()).tasks)
+            stored = (await asyncio.to_thread(audit, served.service.database.path)).tasks
             assert served.service.hub.revision == revision
             for page in pages:
                 assert (page.revision, page.tasks) == (revision, stored)
@@ -158,5 +165,5 @@ async def save_and_import(served: Live, cline: HarshLedger, kind: AnyStep | None
     """
     cline.step(now_ms(), kind=kind)
     await write_by_rename(served.ledger.path, cline.to_json())
-    await served.service.imports.run(Trigger.REQUEST)
+    await served.service.sources.read(Trigger.REQUEST)
     await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from aico.cli.connection_limits import BACKLOG, ConnectionLimits
-from aico.core.domain import Trigger
+from aico.core.usage import Trigger
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.fake_page_socket import listening
@@ -144,7 +144,8 @@ async def import_change(served: Live) -> int:
     """Write something new, import it, and return the revision."""
     revision = served.service.hub.revision
     served.ledger.write(entry("1", cost=float(revision + 1)), entry(f"new {revision}"))
-    return (await served.service.imports.run(Trigger.REQUEST)).revision
+    (receipt,) = await served.service.sources.read(Trigger.REQUEST)
+    return receipt.revision
 
 
 class Crowd:

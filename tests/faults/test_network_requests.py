@@ -242,7 +242,7 @@ async def test_bug_is_answered_as_a_problem_and_logged_once(
     def break_down(*_arguments: object) -> None:
         raise ZeroDivisionError("an injected bug")
 
-    monkeypatch.setattr(served.service.guard, "check_request", break_down)
+    monkeypatch.setattr(served.service.sources, "read", break_down)
     monkeypatch.setattr(served.service.hub, "subscribe", break_down)
     async with wire(served.port) as caller:
         caller.send(ask_for_socket(served.authority) if target == "/ws" else post(served.authority))

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from aico.core.db.database import Database
-from aico.core.domain import TaskUsage
 from aico.core.events import WatcherState
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.ledger.test_path_guard import as_ordinary_user
+from tests.emulator.ledger_truth import Task
+from tests.files.test_guard import as_ordinary_user
 from tests.services.recorded_watcher import Watched, watching
 
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
 
 
-def has(task_id: str) -> Callable[[dict[str, TaskUsage]], bool]:
+def has(task_id: str) -> Callable[[dict[str, Task]], bool]:
     """Return the wish that ``task_id`` is stored."""
     return lambda tasks: task_id in tasks
 
@@ -71,7 +71,7 @@ async def test_permission_that_comes_back_heals_by_itself(home: Path, part: str)
             ledger.write(entry(str(number)))
             closed.chmod(0)
             await run.until_state(DEGRADED, "ledger_unreadable")
-            assert "1" in (await run.repository.get_known()).tasks
+            assert "1" in run.tasks()
             closed.chmod(mode)
             await run.until_stored(has(str(number)))
             await run.until_state(WATCHING)

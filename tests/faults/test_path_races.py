@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.errors import LedgerError, LedgerNotFound, LedgerPathRefused
-from aico.features.ledger.path_guard import LedgerGuard
+from aico.core.errors import SourceError, SourceNotFound, SourcePathRefused
 from tests.faults.fault_counts import count_of
-from tests.ledger.test_swap_race import OURS, SECRET, read_once, swapping
+from tests.files.places import NAME, guard_of
+from tests.files.test_swap_race import OURS, SECRET, read_once, swapping
 
 TRIES_MAX = 20_000_000
 
@@ -20,7 +20,7 @@ TRIES_MAX = 20_000_000
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return where the ledger stands, its directories made."""
-    path = tmp_path.resolve() / "data" / "state" / "taskHistory.json"
+    path = tmp_path.resolve() / "data" / "state" / NAME
     path.parent.mkdir(parents=True)
     path.write_bytes(OURS)
     return path
@@ -73,13 +73,13 @@ def test_nothing_else_is_read_in_the_moment_of_an_exchange(path: Path, trick: Ca
     (elsewhere / path.name).write_bytes(SECRET)
     other = path.parents[2] / "other"
     part = trick(path, other)
-    guard = LedgerGuard(str(path), 1000)
-    seen: Counter[bytes | type[LedgerError]] = Counter()
+    guard = guard_of(path, 1000)
+    seen: Counter[bytes | type[SourceError]] = Counter()
     with swapping(part, other):
-        while min(seen[OURS], seen[LedgerPathRefused]) < each and seen.total() < TRIES_MAX:
+        while min(seen[OURS], seen[SourcePathRefused]) < each and seen.total() < TRIES_MAX:
             seen[read_once(guard)] += 1
-    assert set(seen) <= {OURS, LedgerPathRefused, LedgerNotFound}
-    assert min(seen[OURS], seen[LedgerPathRefused]) >= each
+    assert set(seen) <= {OURS, SourcePathRefused, SourceNotFound}
+    assert min(seen[OURS], seen[SourcePathRefused]) >= each
 
 
 @pytest.mark.parametrize("prefix", ["/proc/self/root", "/proc/{pid}/root", "/proc/thread-self/root"])
@@ -87,6 +87,4 @@ def test_path_through_the_system_s_own_links_is_refused(path: Path, prefix: str)
     """A path that reaches the very ledger through a link of the system's is another path."""
     spelling = f"{prefix.format(pid=os.getpid())}{path}"
     assert Path(spelling).read_bytes() == OURS
-    assert read_once(LedgerGuard(spelling, 1000)) is LedgerPathRefused
-    with pytest.raises(LedgerPathRefused):
-        LedgerGuard(str(path), 1000).check_request(spelling)
+    assert read_once(guard_of(Path(spelling), 1000)) is SourcePathRefused

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.fake_session_store import SECRET
 from tests.e2e.server_process import HANG_S
+from tests.faults.canary_databases import HELD_EVENT, SESSIONS, canary_databases, switched_on
 from tests.faults.canary_ledger import DAMAGES, HELD_MODEL, MARK, STRANGE, ledger
 from tests.faults.memory_search import search_memory
 from tests.faults.patched_server import BUG_IN_THE_PARSER, VISIBLE, PatchedServer
@@ -27,7 +29,7 @@ def write_ledger(folder: Path, data: bytes) -> None:
 
 
 def test_memory_holds_no_conversation_after_an_import(tmp_path: Path) -> None:
-    """After a first import, and one of the same bytes, with refused entries and everything that must be mended.
+    """After a first import, and one of the same bytes, with broken entries and everything that must be mended.
 
     The model that was imported is found by the same search.
     """
@@ -37,12 +39,28 @@ def test_memory_holds_no_conversation_after_an_import(tmp_path: Path) -> None:
         receipt = client.post("/api/cline/import").json()
         assert receipt["skipped_count"] > 10
         assert receipt["error_count"] > 10
+        assert receipt["partial_count"] > 5
         canaries, kept = search_memory(server.process.pid, MARK, HELD_MODEL)
         assert canaries == []
         assert kept
 
 
-@pytest.mark.parametrize("damage", ["torn", "no JSON"])
+def test_memory_holds_no_conversation_of_the_databases(tmp_path: Path) -> None:
+    """Nor after the session store and the hub's events were read, which happens in another process."""
+    write_ledger(tmp_path, ledger())
+    data = tmp_path.resolve() / "cline"
+    settings = {**AT_REST, **switched_on(data)}
+    with canary_databases(data), PatchedServer(tmp_path, settings, VISIBLE) as server, server.client() as client:
+        server.wait_for_state("watching")
+        (receipt,) = client.post("/api/import").json()["receipts"]
+        assert receipt["imported_count"] + receipt["skipped_count"] > 2 * SESSIONS
+        for mark in (SECRET, MARK):
+            canaries, kept = search_memory(server.process.pid, mark, HELD_EVENT)
+            assert canaries == []
+            assert kept
+
+
+@pytest.mark.parametrize("damage", ["torn", "no JSON", "control byte", "zeros"])
 def test_memory_holds_no_conversation_after_a_refusal(tmp_path: Path, damage: str) -> None:
     """A file that is no ledger leaves no more than one that is; its folder's name is found by the same search."""
     write_ledger(tmp_path, ledger(damage=DAMAGES[damage]))

@@ -9,19 +9,24 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bench.fake_session_store import SECRET
 from tests.e2e.fake_page_socket import listening
 from tests.e2e.forked_aico import run_aico
 from tests.e2e.server_process import ServerProcess
 from tests.emulator.forbidden_neighbours import NEIGHBOURS
+from tests.faults.canary_databases import HELD_EVENT, HELD_SESSION, canary_databases, damage_databases, switched_on
 from tests.faults.canary_ledger import DAMAGES, FIELD_MARK, HELD_MODEL, MARK, STRANGE, good_entry, ledger
 from tests.faults.memory_search import encodings_of
-from tests.faults.patched_server import BUG_IN_THE_PARSER, PatchedServer
+from tests.faults.patched_server import BUG_IN_THE_DATABASES, BUG_IN_THE_PARSER, PatchedServer
 
 DEBUG = {"AICO_LOG_LEVEL": "debug", "AICO_READ_ATTEMPTS": "2"}
 JSON_LOG = {**DEBUG, "AICO_LOG_FORMAT": "json"}
 ROUTES = (
     *("/api/cline/status", "/api/cline/summary", "/api/cline/usage?limit=1000", "/metrics", "/healthz", "/readyz"),
     *("/api/cline/export?format=csv", "/api/cline/export?format=json", "/api/cline/export?format=ndjson"),
+    *("/api/status", "/api/sources", "/api/summary?by=source,model", "/api/sessions?limit=1000"),
+    *("/api/export?format=csv", "/api/export?format=json", "/api/sessions?q=ZQX&sort=nothing"),
+    *(f"/api/session?source=cline&session_id={each}-0" for each in (HELD_SESSION, HELD_EVENT)),
     *("/openapi.json", "/", "/api/cline/usage?q=ZQX&sort=nothing", "/api/cline/nothing"),
 )
 
@@ -36,7 +41,8 @@ class Cline:
             path = self.folder / "data" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f'[{good_entry("neighbour")}, "{MARK}"]', encoding="utf-8")
-        self.settings = {**JSON_LOG, "AICO_LEDGER_PATH": str(self.ledger)}
+        self.data = self.folder / "data"
+        self.settings = {**JSON_LOG, "AICO_LEDGER_PATH": str(self.ledger), **switched_on(self.data)}
 
     def states(self) -> Iterable[bytes]:
         """Yield what the ledger is, one after the other: good, strange, and no ledger at all."""
@@ -54,7 +60,7 @@ def cline(tmp_path: Path) -> Cline:
 def marks_in(data: bytes) -> list[bytes]:
     """Return the first places where a canary stands in ``data``, with its surroundings, in any encoding and case."""
     lower = data.lower()
-    needles = [needle for mark in (MARK, FIELD_MARK) for needle in encodings_of(mark.lower())]
+    needles = [needle for mark in (MARK, FIELD_MARK, SECRET) for needle in encodings_of(mark.lower())]
     places = [place for needle in needles if (place := lower.find(needle)) >= 0]
     return [data[max(0, place - 40) : place + 80] for place in places]
 
@@ -69,6 +75,7 @@ def ask_everything(client: httpx.Client) -> list[bytes]:
     """Return every answer that the service has."""
     answers = [client.get(route) for route in ROUTES]
     answers += [client.post("/api/cline/import", content=body) for body in (b"", b"[", b'{"path":"/etc/passwd"}')]
+    answers += [client.post("/api/import", json=body) for body in ({}, {"source": "cline"}, {"source": MARK[:3]})]
     return [whole(answer) for answer in answers]
 
 
@@ -90,9 +97,13 @@ def commands(home: Path, settings: dict[str, str], *names: str) -> list[bytes]:
 
 
 async def test_nothing_that_leaves_the_service_holds_a_canary(tmp_path: Path, cline: Cline) -> None:
-    """Answers, heads, frames, metrics, exports, logs, commands, database: through good, strange and broken ledgers."""
+    """Answers, heads, frames, metrics, exports, logs, commands, database: through good, strange and broken stores."""
     written: list[bytes] = []
-    with ServerProcess(tmp_path, cline.settings) as server, server.client() as client:
+    with (
+        canary_databases(cline.data),
+        ServerProcess(tmp_path, cline.settings) as server,
+        server.client() as client,
+    ):
         async with listening(server.socket_url) as page:
             await page.until_kind("hello")
             for data in cline.states():
@@ -106,16 +117,20 @@ async def test_nothing_that_leaves_the_service_holds_a_canary(tmp_path: Path, cl
         written += [server.log().encode(), server.output().encode()]
     cline.ledger.write_bytes(ledger())
     written += commands(tmp_path, cline.settings, "import", "export")
+    damage_databases(cline.data)
+    written += commands(tmp_path, cline.settings, "import", "doctor", "sources")
     written += stored(tmp_path, cline)
-    assert any(HELD_MODEL.encode() in data for data in written)
+    for held in (HELD_MODEL, HELD_SESSION, HELD_EVENT):
+        assert any(held.encode() in data for data in written)
     assert [places for data in written if (places := marks_in(data))] == []
 
 
+@pytest.mark.parametrize("bug", [BUG_IN_THE_PARSER, BUG_IN_THE_DATABASES])
 @pytest.mark.parametrize("settings", [DEBUG, JSON_LOG])
-def test_trace_of_a_bug_holds_no_canary(tmp_path: Path, cline: Cline, settings: dict[str, str]) -> None:
+def test_trace_of_a_bug_holds_no_canary(tmp_path: Path, cline: Cline, settings: dict[str, str], bug: str) -> None:
     """A bug in the middle of an import is logged with its trace, and the trace holds lines of code alone."""
     cline.ledger.write_bytes(ledger())
-    with PatchedServer(tmp_path, {**cline.settings, **settings}, BUG_IN_THE_PARSER) as server:
+    with canary_databases(cline.data), PatchedServer(tmp_path, {**cline.settings, **settings}, bug) as server:
         with server.client() as client:
             written = ask_everything(client)
         server.stop()
@@ -127,7 +142,7 @@ def test_trace_of_a_bug_holds_no_canary(tmp_path: Path, cline: Cline, settings: 
 
 def test_search_for_canaries_finds_one_in_every_encoding() -> None:
     """The witness is awake."""
-    for mark in (MARK, FIELD_MARK):
+    for mark in (MARK, FIELD_MARK, SECRET):
         for text in (mark, mark.lower(), mark.title()):
             for encoded in encodings_of(f"x{text}y"):
                 assert marks_in(b"before" + encoded + b"after")

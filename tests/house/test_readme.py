@@ -11,9 +11,9 @@ import pytest
 
 import aico
 from aico.api.errors import STATUSES, status_of_kind
-from aico.core.domain import RejectionCode
 from aico.core.errors import LedgerError, ObserverError, SessionsError
 from aico.core.settings import Settings, SourceSettings, setting_names, variable_of
+from aico.core.usage import RejectionCode
 from aico.main import create_app
 from tests.house.readme_tables import read_table
 

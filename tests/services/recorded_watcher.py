@@ -3,56 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from aico.core.db.database import Database
-from aico.core.domain import CLINE, ImportReceipt, Store, TaskUsage, Trigger
-from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
-from aico.core.repository import UsageRepository
-from aico.features.ledger.importer import LedgerImporter
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.services.import_service import ImportService
-from aico.services.watcher import StoreWatcher, WatchTimes
+from aico.core.db.writer import UsageWriter
+from aico.core.events import WatcherState, WatcherStateChanged
+from aico.core.receipts import ImportReceipt, UsageCommitted
+from aico.core.usage import Trigger
+from aico.features.files.feed import Feed, Reading, ReadLimits
+from aico.features.sources.cline import LEDGER, SOURCE
+from aico.services.ingest import Ingest
+from aico.services.intake import Intake, IntakeKey
+from aico.services.watcher import PlaceWatcher, WatchTimes
+from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, now_ms
+from tests.emulator.ledger_truth import Task
 
 HANG_S = 60.0
 FAST = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=1.0, backoff_max_s=8.0)
 Outcome = ImportReceipt | Exception
 
 
-class CountedImports(ImportService):
-    """Tells how each import ended that the watcher asked for."""
+class CountedIngest(Ingest):
+    """Tells how each reading ended that the watcher asked for."""
 
     ended: asyncio.Queue[tuple[Trigger, Outcome]]
 
-    async def run(self, trigger: Trigger, store: Store | None = None) -> ImportReceipt:
+    async def run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[ImportReceipt]:
         """Run and tell."""
         try:
-            receipt = await super().run(trigger, store)
+            receipts = await super().run(trigger, keys)
         except Exception as error:
             self.ended.put_nowait((trigger, error))
             raise
-        self.ended.put_nowait((trigger, receipt))
-        return receipt
+        self.ended.put_nowait((trigger, receipts[0]))
+        return receipts
 
 
 class Watched:
     """A watcher and what came of it."""
 
     def __init__(self, ledger: LedgerFile, database: Database, times: WatchTimes, clock: Callable[[], int]) -> None:
-        self.guard = LedgerGuard(str(ledger.path), 10_000_000)
-        self.repository = UsageRepository(database, CLINE, clock)
-        importer = LedgerImporter(
-            self.guard, self.repository, read_attempts=2, max_entries_per_run=10_000, now_ms=clock
-        )
-        self.imported: asyncio.Queue[UsageImported] = asyncio.Queue()
+        self.database = database
+        self.writer = UsageWriter(database, clock)
+        self.feed: Feed = LEDGER.open(str(ledger.path), ReadLimits(10_000_000, 2, clock))
+        self.intake = Intake(SOURCE, LEDGER, self.feed)
+        self.imported: asyncio.Queue[UsageCommitted] = asyncio.Queue()
         self.states: asyncio.Queue[WatcherStateChanged] = asyncio.Queue()
-        self.imports = CountedImports(importer, self.repository, self.imported.put_nowait, clock)
-        self.imports.ended = asyncio.Queue()
-        self.watcher = StoreWatcher(self.guard, self.imports, times, self.states.put_nowait, clock)
+        self.ingest = CountedIngest(self.writer, self._publish, clock, 10_000)
+        self.ingest.ended = asyncio.Queue()
+        self.ingest.add(self.intake)
+        self.watcher = PlaceWatcher(self.intake, self.ingest, times, self.states.put_nowait, clock)
         self.seen: list[tuple[WatcherState, str | None]] = []
         """The states that were waited for or passed on the way."""
+
+    def _publish(self, event: UsageCommitted, _intake: Intake, _reading: Reading) -> None:
+        self.imported.put_nowait(event)
+
+    async def resume(self) -> None:
+        """Go on where the last process was."""
+        self.feed.resume(await self.writer.find_checkpoint(SOURCE.id, self.intake.place))
 
     async def until_state(self, state: WatcherState, reason: str | None = None) -> None:
         """Return when the watcher has entered ``state`` for ``reason``."""
@@ -63,26 +74,31 @@ class Watched:
                 if (event.state, event.reason) == (state, reason):
                     return
 
-    async def until_tasks(self, *task_ids: str) -> dict[str, TaskUsage]:
+    def tasks(self) -> dict[str, Task]:
+        """Return what is stored."""
+        statement = "SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
+        return {str(row[0]): Task(*row) for row in read_rows(self.database.path, statement)}  # type: ignore[arg-type]  # its columns
+
+    async def until_tasks(self, *task_ids: str) -> dict[str, Task]:
         """Return what is stored as soon as it is exactly ``task_ids``."""
         return await self.until_stored(lambda tasks: set(tasks) == set(task_ids))
 
-    async def until_stored(self, wanted: Callable[[dict[str, TaskUsage]], bool]) -> dict[str, TaskUsage]:
+    async def until_stored(self, wanted: Callable[[dict[str, Task]], bool]) -> dict[str, Task]:
         """Return what is stored as soon as it is as ``wanted``; looks again after each import that changed it."""
         async with asyncio.timeout(HANG_S):
-            while not wanted(tasks := (await self.repository.get_known()).tasks):
+            while not wanted(tasks := self.tasks()):
                 await self.imported.get()
-        return dict(tasks)
+        return tasks
 
     async def until_import(self, wanted: Callable[[Trigger, Outcome], bool]) -> None:
         """Return when the watcher's import has ended as ``wanted``."""
         async with asyncio.timeout(HANG_S):
-            while not wanted(*await self.imports.ended.get()):
+            while not wanted(*await self.ingest.ended.get()):
                 pass
 
     def forget(self) -> None:
         """Forget the imports and events so far."""
-        for queue in (self.imports.ended, self.imported):
+        for queue in (self.ingest.ended, self.imported):
             while not queue.empty():
                 queue.get_nowait()
 
@@ -93,10 +109,11 @@ async def watching(
 ) -> AsyncIterator[Watched]:
     """Watch ``ledger`` until the block ends."""
     watched = Watched(ledger, database, times, clock)
+    await watched.resume()
     task = asyncio.create_task(watched.watcher.run())
     try:
         yield watched
     finally:
         task.cancel()
         await asyncio.wait({task}, timeout=HANG_S)
-        await watched.imports.close()
+        await watched.ingest.close()

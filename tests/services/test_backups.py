@@ -26,7 +26,7 @@ class Days:
 
     def restarted(self) -> DailyBackups:
         """Return backups that know nothing but the files."""
-        return DailyBackups(self.folder, self.store.repository, lambda: self.store.now_ms)
+        return DailyBackups(self.folder, self.store.reader, lambda: self.store.now_ms)
 
     async def spend(self, tokens_in: int) -> None:
         """Let something change."""

@@ -5,35 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aico.core import known_reader
-from aico.core.domain import ImportReceipt, Trigger
 from aico.core.errors import LedgerNotFound
-from aico.core.events import UsageImported, WatcherState, WatcherStateChanged
-from aico.core.settings import Settings
+from aico.core.events import WatcherState, WatcherStateChanged
+from aico.core.receipts import ImportReceipt
+from aico.core.usage import Trigger
 from aico.services import messages
 from aico.services.service import ObserverService, socket_limit
-from aico.services.status import get_status
-from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
+from aico.services.status import get_cline_status, get_status
+from tests.core.repository_on_file import read_rows
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.services.heard_service import observer, running
 
 HANG_S = 60
 
 
 def make_service(ledger: LedgerFile) -> ObserverService:
     """Return a service that is not started."""
-    settings = Settings(
-        ledger_path=str(ledger.path),
-        database_path=ledger.folder.parent / "data" / "observer.db",
-        tick_s=0.1,
-        rescan_interval_s=1,
-        debounce_ms=10,
-    )
-    return ObserverService(settings, "1.2.3", now_ms)
+    return observer(ledger.folder.parent, ledger_path=str(ledger.path))
+
+
+async def request(service: ObserverService) -> ImportReceipt:
+    """Have everything read, as a request does."""
+    (receipt,) = await service.sources.read(Trigger.REQUEST)
+    return receipt
 
 
 async def test_service_sends_heartbeats_with_its_revision(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,13 +67,12 @@ async def test_service_lets_a_running_import_end_before_its_own_end(ledger: Ledg
     service = make_service(ledger)
     async with asyncio.timeout(HANG_S):
         async with service.run():
-            request = asyncio.create_task(service.imports.run(Trigger.REQUEST))
-            await asyncio.sleep(0)
-        assert (await request).revision == 1
-    again = make_service(ledger)
-    await again.database.open()
-    assert set((await again.repository.get_known()).tasks) == {"1"}
-    await again.database.close()
+            asked = asyncio.create_task(request(service))
+            for _ in range(4):
+                # Until the reading has begun: what waits at the end is told to come again.
+                await asyncio.sleep(0)
+        assert (await asked).revision == 1
+    assert read_rows(service.database.path, "SELECT task_id FROM cline_task_usage") == [("1",)]
 
 
 async def test_service_goes_on_from_the_revision_of_its_database(ledger: LedgerFile) -> None:
@@ -83,11 +81,11 @@ async def test_service_goes_on_from_the_revision_of_its_database(ledger: LedgerF
     first, second = make_service(ledger), make_service(ledger)
     async with asyncio.timeout(HANG_S):
         async with first.run():
-            await first.imports.run(Trigger.REQUEST)
+            await request(first)
         async with second.run():
             assert (second.hub.epoch, second.hub.revision) == (first.hub.epoch, 1)
             ledger.write(entry("1"), entry("2"))
-            await second.imports.run(Trigger.REQUEST)
+            await request(second)
             assert second.hub.revision == 2
 
 
@@ -101,13 +99,17 @@ async def test_service_goes_on_from_the_revision_of_its_database(ledger: LedgerF
         (WatcherState.FAILED, "internal_error", ["internal_error"]),
     ],
 )
-def test_service_names_what_keeps_it_from_being_ready(
+async def test_service_names_what_keeps_it_from_being_ready(
     ledger: LedgerFile, state: WatcherState, reason: str | None, problems: list[str]
 ) -> None:
-    """Watching and waiting are well; whatever else the watcher is, is a problem with a code."""
+    """Watching and waiting are well; whatever else a watcher is, is a problem with a code."""
     service = make_service(ledger)
-    service.watcher.state = WatcherStateChanged(state, 1, reason)
-    assert service.list_problems() == problems
+    async with running(service):
+        watcher = service.sources.find_watcher("cline", "ledger")
+        assert watcher is not None
+        # No other task has its turn before the answer.
+        watcher.state = WatcherStateChanged(state, 1, reason)
+        assert service.list_problems() == problems
 
 
 async def test_status_before_the_first_reading_tells_what_the_last_process_left(ledger: LedgerFile) -> None:
@@ -115,14 +117,14 @@ async def test_status_before_the_first_reading_tells_what_the_last_process_left(
     ledger.write(entry("1", ts=1_700_000_000_000))
     first, second = make_service(ledger), make_service(ledger)
     async with asyncio.timeout(HANG_S), first.run():
-        await first.imports.run(Trigger.REQUEST)
+        await request(first)
     await second.database.open()
     ledger.unlink()
-    status = await get_status(second)
+    status = await get_cline_status(second)
     await second.database.close()
     assert status.last_receipt is not None
     assert status.last_receipt.added_count == 1
-    assert status.last_receipt.latest_ts == 1_700_000_000_000
+    assert status.latest_ts == 1_700_000_000_000
     assert status.task_count == 1
     assert (status.ledger_exists, status.ledger_size_bytes, status.ledger_written_at_ms) == (False, None, None)
 
@@ -143,11 +145,11 @@ async def test_status_keeps_the_last_receipt_when_an_import_fails(ledger: Ledger
     ledger.write(entry("1"))
     service = make_service(ledger)
     async with asyncio.timeout(HANG_S), service.run():
-        await service.imports.run(Trigger.REQUEST)
+        await request(service)
         ledger.unlink()
         with pytest.raises(LedgerNotFound):
-            await service.imports.run(Trigger.REQUEST)
-        status = await get_status(service)
+            await request(service)
+        status = await get_cline_status(service)
     assert status.last_receipt is not None
     assert not status.ledger_exists
 
@@ -164,65 +166,41 @@ def test_service_takes_no_more_sockets_than_its_descriptors_allow(
     assert socket_limit(wanted) == limit
 
 
-async def test_status_is_told_while_an_import_begins_to_write(
-    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever reads what is stored gets it whole, also when an import takes it over in the same moment."""
+async def test_status_is_told_while_an_import_writes(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads what is stored gets it whole, from before, while an import holds its transaction open."""
     ledger.write(entry("1"))
     service = make_service(ledger)
-    await service.database.open()
     writing, go_on = asyncio.Event(), asyncio.Event()
-    real_read, real_write = service.database.read, service.database.write
-    imports: list[asyncio.Task[ImportReceipt]] = []
+    real = service.database.write
 
-    async def write(work: Callable[[AsyncConnection], Awaitable[UsageImported]]) -> UsageImported:
+    async def write(work: Callable[[sqlite3.Connection], object]) -> object:
         writing.set()
         await go_on.wait()
-        return await real_write(work)
+        return await real(work)
 
-    @asynccontextmanager
-    async def read() -> AsyncIterator[AsyncConnection]:
-        async with real_read() as connection:
-            yield connection
-        if service.repository._known is not None and not imports:
-            imports.append(asyncio.create_task(service.imports.run(Trigger.REQUEST)))
-            await writing.wait()
-
-    monkeypatch.setattr(service.database, "read", read)
-    monkeypatch.setattr(service.database, "write", write)
-    async with asyncio.timeout(HANG_S):
-        status = await get_status(service)
-        go_on.set()
-        assert (await service.imports.run(Trigger.REQUEST)).revision == 1
-        await asyncio.gather(*imports)
-    assert status.task_count in {0, 1}
-    await service.imports.close()
-    await service.database.close()
-
-
-async def test_reading_that_an_import_overtook_does_not_mislead_the_next_import(
-    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A status that was read from before an import never becomes what the import after it compares with."""
-    ledger.write(entry("1"))
-    service = make_service(ledger)
-    await service.database.open()
-    real = known_reader.read_position
-    overtaken = False
-
-    async def get_position(connection: AsyncConnection) -> tuple[str, int]:
-        nonlocal overtaken
-        position = await real(connection)
-        if not overtaken and asyncio.current_task() is reader:
-            overtaken = True
-            await service.imports.run(Trigger.REQUEST)
-        return position
-
-    monkeypatch.setattr(known_reader, "read_position", get_position)
-    async with asyncio.timeout(HANG_S):
-        reader = asyncio.create_task(service.repository.get_known())
-        assert (await reader).revision == 0
+    async with asyncio.timeout(HANG_S), running(service) as heard:
+        await heard.until_stored(lambda costs: set(costs) == {"1"})
+        monkeypatch.setattr(service.database, "write", write)
         ledger.write(entry("1"), entry("2"))
-        receipt = await service.imports.run(Trigger.REQUEST)
-    assert (receipt.added_count, receipt.skipped_count, receipt.revision) == (1, 1, 2)
-    await service.database.close()
+        asked = asyncio.create_task(request(service))
+        await writing.wait()
+        assert (await get_cline_status(service)).task_count == 1
+        assert (await get_status(service)).revision == 1
+        go_on.set()
+        assert (await asked).revision == 2
+        status = await get_cline_status(service)
+        assert (status.task_count, status.revision) == (2, 2)
+
+
+async def test_status_is_of_one_moment(ledger: LedgerFile) -> None:
+    """Number of tasks and number of the last change are read together: an import between them is not half seen."""
+    service = make_service(ledger)
+    async with asyncio.timeout(HANG_S), running(service):
+        async with service.reader.snapshot() as snapshot:
+            before = await snapshot.list_sources()
+            ledger.write(entry("1"))
+            assert (await request(service)).revision == 1
+            assert await snapshot.list_sources() == before
+            assert snapshot.revision == 0
+        status = await get_cline_status(service)
+        assert (status.task_count, status.revision) == (1, 1)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -14,17 +13,21 @@ import pytest
 import watchfiles
 
 from aico.core.db.database import Database
-from aico.core.domain import ImportReceipt, TaskUsage, Trigger
 from aico.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
 from aico.core.events import WatcherState
-from aico.features.ledger import importer as importer_module
-from aico.features.ledger.path_guard import LedgerGuard
-from aico.features.ledger.reader import Snapshot, read_snapshot
-from aico.features.stores.identity import FileIdentity, Look
+from aico.core.receipts import ImportReceipt
+from aico.core.usage import Trigger
+from aico.features.files import whole_file as whole_file_module
+from aico.features.files.feed import Look, Reading
+from aico.features.files.guard import FileGuard
+from aico.features.files.identity import FileIdentity
+from aico.features.files.memory import FileBytes
+from aico.features.files.snapshot import Snapshot, read_snapshot
 from aico.services import notifier as notifier_module
 from aico.services import watcher as watcher_module
 from aico.services.watcher import WatchTimes
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, ledger_bytes
+from tests.emulator.ledger_truth import Task
 from tests.services.recorded_watcher import FAST, HANG_S, Outcome, Watched, watching
 
 WATCHING, WAITING = WatcherState.WATCHING, WatcherState.WAITING
@@ -55,12 +58,12 @@ class DyingWatch(BrokenWatch):
     lives = 20
 
 
-def has(task_id: str) -> Callable[[dict[str, TaskUsage]], bool]:
+def has(task_id: str) -> Callable[[dict[str, Task]], bool]:
     """Return the wish that ``task_id`` is stored."""
     return lambda tasks: task_id in tasks
 
 
-def has_spent(tokens_in: int) -> Callable[[dict[str, TaskUsage]], bool]:
+def has_spent(tokens_in: int) -> Callable[[dict[str, Task]], bool]:
     """Return the wish that task 1 has spent ``tokens_in``."""
     return lambda tasks: tasks["1"].tokens_in == tokens_in
 
@@ -89,12 +92,12 @@ class HeldReader:
         self._release = threading.Event()
         self._begun = threading.Event()
 
-        def held(guard: LedgerGuard, now_ms: int) -> Snapshot:
+        def held(guard: FileGuard, now_ms: int, cut: Callable[[FileBytes], Sequence[int]] | None = None) -> Snapshot:
             self._begun.set()
             assert self._release.wait(HANG_S)
-            return read_snapshot(guard, now_ms)
+            return read_snapshot(guard, now_ms, cut)
 
-        monkeypatch.setattr(importer_module, "read_snapshot", held)
+        monkeypatch.setattr(whole_file_module, "read_snapshot", held)
 
     async def until_begun(self) -> None:
         """Return when a reading waits."""
@@ -116,7 +119,7 @@ async def test_watcher_that_knows_the_file_is_well_before_it_has_read_it(
     async with watching(ledger, database) as watched:
         await watched.until_state(WATCHING)
         await reader.until_begun()
-        assert watched.imports.last_receipt is None
+        assert watched.ingest.last_receipt is None
         reader.release()
         await watched.until_import(found_nothing_new)
         assert watched.seen == [(WATCHING, None)]
@@ -168,7 +171,7 @@ async def test_watcher_survives_a_directory_removed_and_recreated(ledger: Ledger
             await watched.until_state(WATCHING)
             ledger.remove_folder()
             await watched.until_state(WAITING, "directory_missing")
-            assert "1" in (await watched.repository.get_known()).tasks
+            assert "1" in watched.tasks()
             ledger.write(entry(str(number)))
             await watched.until_stored(has(str(number)))
 
@@ -262,7 +265,7 @@ async def test_watcher_finds_a_file_that_was_completed_in_two_writes(ledger: Led
         await watched.until_state(WATCHING)
         ledger.overwrite(whole[:-20])
         await watched.until_state(DEGRADED, "ledger_format")
-        assert set((await watched.repository.get_known()).tasks) == {"1"}
+        assert set(watched.tasks()) == {"1"}
         ledger.overwrite(whole)
         await watched.until_state(WATCHING)
         await watched.until_tasks("1", "2")
@@ -280,7 +283,7 @@ async def test_watcher_writes_nothing_when_the_file_was_only_touched(ledger: Led
             lambda trigger, outcome: trigger is Trigger.WATCH and found_nothing_new(trigger, outcome)
         )
         assert watched.imported.empty()
-        assert (await watched.repository.get_known()).revision == 1
+        assert (await watched.writer.get_position())[1] == 1
 
 
 async def test_rescan_heals_a_change_that_metadata_do_not_show(
@@ -290,8 +293,8 @@ async def test_rescan_heals_a_change_that_metadata_do_not_show(
     ledger.write(entry("1", tokens_in=111))
     # The system keeps a ctime that no program can set back, so the watcher is made to see none of the metadata.
     identity = FileIdentity(1, 2, 3, 4, 5)
-    monkeypatch.setattr("aico.features.ledger.path_guard.identity_of", lambda _status: identity)
-    monkeypatch.setattr("aico.features.ledger.reader.identity_of", lambda _status: identity)
+    monkeypatch.setattr("aico.features.files.guard.identity_of", lambda _status: identity)
+    monkeypatch.setattr("aico.features.files.snapshot.identity_of", lambda _status: identity)
     monkeypatch.setattr(notifier_module, "awatch", BrokenWatch)
     async with watching(ledger, database, clock=lambda: 0) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
@@ -305,7 +308,7 @@ async def find_trigger(watched: Watched) -> Trigger:
     """Return what caused the import that changed something."""
     async with asyncio.timeout(HANG_S):
         while True:
-            trigger, outcome = await watched.imports.ended.get()
+            trigger, outcome = await watched.ingest.ended.get()
             if isinstance(outcome, ImportReceipt) and outcome.imported_count:
                 return trigger
 
@@ -389,7 +392,7 @@ async def test_watcher_keeps_rows_when_the_ledger_says_nothing(
         else:
             await watched.until_state(state, reason)
         assert watched.watcher.state.state is state
-        assert set((await watched.repository.get_known()).tasks) == {"1", "2"}
+        assert set(watched.tasks()) == {"1", "2"}
         ledger.write(entry("3"))
         await watched.until_tasks("1", "2", "3")
         if state is not WATCHING:
@@ -406,21 +409,21 @@ async def test_watcher_does_not_read_a_refused_file_at_every_tick(
         await watched.until_state(DEGRADED, "ledger_format")
         watched.forget()
         stats = asyncio.Semaphore(0)
-        real = watched.guard.stat
+        real = watched.feed.look
         loop = asyncio.get_running_loop()
 
-        def counted() -> os.stat_result:
+        def counted() -> Look:
             loop.call_soon_threadsafe(stats.release)
             return real()
 
-        monkeypatch.setattr(watched.guard, "stat", counted)
+        monkeypatch.setattr(watched.feed, "look", counted)
         async with asyncio.timeout(HANG_S):
             for _ in range(10):
                 await stats.acquire()
-        assert watched.imports.ended.empty()
+        assert watched.ingest.ended.empty()
 
 
-@pytest.mark.parametrize("where", ["open", "stat"])
+@pytest.mark.parametrize("where", ["read", "look"])
 async def test_watcher_heals_when_an_unreadable_file_can_be_read_again(
     ledger: LedgerFile,
     database: Database,
@@ -436,14 +439,14 @@ async def test_watcher_heals_when_an_unreadable_file_can_be_read_again(
         caplog.clear()
         watched.forget()
 
-        def refuse() -> os.stat_result:
+        def refuse(_trigger: Trigger | None = None) -> Reading:
             raise LedgerUnreadable("EACCES")
 
         with monkeypatch.context() as patched:
-            patched.setattr(watched.guard, where, refuse)
+            patched.setattr(watched.feed, where, refuse)
             ledger.write(entry("1"), entry("2"))
             await watched.until_state(DEGRADED, "ledger_unreadable")
-            if where == "open":
+            if where == "read":
                 for _ in range(3):
                     await watched.until_import(lambda _trigger, outcome: isinstance(outcome, LedgerUnreadable))
         await watched.until_state(WATCHING)
@@ -464,7 +467,7 @@ async def test_watcher_goes_on_after_a_busy_database(
             raise StorageBusy("another process holds its lock")
 
         with monkeypatch.context() as patched:
-            patched.setattr(watched.repository, "apply", refuse)
+            patched.setattr(watched.writer, "apply", refuse)
             ledger.write(entry("1"), entry("2"))
             await watched.until_state(DEGRADED, "storage_busy")
         await watched.until_state(WATCHING)
@@ -484,12 +487,33 @@ async def test_supervisor_restarts_the_loop_after_a_bug(
             raise ZeroDivisionError("an injected bug")
 
         with monkeypatch.context() as patched:
-            patched.setattr(watched.guard, "find_directory_identity", break_down)
+            patched.setattr(watched.feed, "find_directory_identity", break_down)
             await watched.until_state(FAILED, "internal_error")
         await watched.until_state(WATCHING)
         ledger.write(entry("1"), entry("2"))
         await watched.until_tasks("1", "2")
     assert "ZeroDivisionError: an injected bug" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["read", "complete"])
+async def test_bug_in_a_reader_ends_the_watching_for_a_moment_only(
+    ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whatever a reader raises reaches the supervisor, before and after something of it was stored."""
+    monkeypatch.setattr(watcher_module, "_RESTART_FIRST_S", 0.01)
+    ledger.write(entry("1"))
+    async with watching(ledger, database) as watched:
+        await watched.until_state(WATCHING)
+
+        def break_down(_argument: object) -> Reading:
+            raise ZeroDivisionError("an injected bug")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(watched.feed, where, break_down)
+            ledger.write(entry("1"), entry("2"))
+            await watched.until_state(FAILED, "internal_error")
+        await watched.until_state(WATCHING)
+        assert set(watched.tasks()) == {"1", "2"}
 
 
 async def test_supervisor_waits_longer_from_bug_to_bug(
@@ -506,7 +530,7 @@ async def test_supervisor_waits_longer_from_bug_to_bug(
 
     loop = asyncio.get_running_loop()
     watched = Watched(ledger, database, FAST, lambda: 0)
-    monkeypatch.setattr(watched.guard, "find_directory_identity", break_down)
+    monkeypatch.setattr(watched.feed, "find_directory_identity", break_down)
     task = asyncio.create_task(watched.watcher.run())
     async with asyncio.timeout(HANG_S):
         for _ in range(5):
@@ -550,9 +574,11 @@ async def test_watcher_imports_though_the_writing_never_pauses(ledger: LedgerFil
         writer.start()
         try:
             async with asyncio.timeout(HANG_S):
-                totals = [(await watched.imported.get()).rows[0].usage.tokens_in for _ in range(3)]
+                events = [await watched.imported.get() for _ in range(3)]
         finally:
             await asyncio.to_thread(writer.stop)
+        totals = [row.stated.input or 0 for event in events for row in event.rows if row.stated is not None]
+        assert len(totals) == 3
         assert totals == sorted(set(totals))
         await watched.until_stored(has_spent(writer.count))
 
@@ -667,8 +693,8 @@ async def test_watcher_announces_growth_with_unchanged_ts_and_count(ledger: Ledg
         ledger.write(entry("1", tokens_in=11, cost=0.75), entry("2"))
         async with asyncio.timeout(HANG_S):
             event = await watched.imported.get()
-        assert [(row.usage.task_id, row.usage.tokens_in, row.usage.total_cost) for row in event.rows] == [
+        assert [(row.session, row.stated and row.stated.input, row.stated_usd) for row in event.rows] == [
             ("1", 11, 0.75)
         ]
         assert event.receipt.latest_ts == 1_772_000_000_000
-        assert event.task_count == 2
+        assert event.session_count == 2

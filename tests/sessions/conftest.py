@@ -1,15 +1,13 @@
-"""A store in a folder of its own, and an empty database of ours."""
+"""A store in a folder of its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aico.core.db.database import Database
-from tests.core.repository_on_file import copy_of_template
-from tests.emulator.fake_session_store import SessionStore
+from bench.fake_session_store import SessionStore
 from tests.sessions.store_imports import opened, store_path
 
 
@@ -24,14 +22,3 @@ def store(path: Path) -> Iterator[SessionStore]:
     """Open the store as Cline does."""
     with opened(path) as store:
         yield store
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """Open an empty database of ours."""
-    folder = tmp_path / "own"
-    folder.mkdir()
-    database = Database(copy_of_template(folder))
-    await database.open()
-    yield database
-    await database.close()

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from aico.core.domain import Store, Trigger
 from aico.core.errors import LedgerFormat, LedgerNotFound, SessionsFormat
 from aico.core.events import WatcherState
-from aico.core.settings import Settings
+from aico.core.receipts import ImportReceipt
+from aico.core.usage import Trigger
+from aico.services.ingest import sum_of
 from aico.services.metrics import render_metrics
 from aico.services.service import ObserverService
-from aico.services.status import get_status
+from aico.services.status import get_cline_status
 from bench.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, editor_metadata, iso, usage
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
 from tests.emulator.fake_session_process import SessionProcess
 from tests.files.folder_witness import READING, Deed, witnessing
+from tests.services.heard_service import CLINE, HANG_S, observer, running
 from tests.sessions.store_imports import opened
 
-HANG_S = 60.0
 DAY_MS = 86_400_000
 
 
@@ -37,75 +37,19 @@ def ledger(path: Path) -> LedgerFile:
 def make_service(
     ledger: LedgerFile, path: Path, clock: Callable[[], int] = now_ms, *, reads_sessions: bool = True
 ) -> ObserverService:
-    """Return a service that is not started."""
-    settings = Settings(
-        ledger_path=str(ledger.path),
-        cline_sessions=reads_sessions,
-        sessions_path=str(path),
-        database_path=path.parents[3] / "own" / "observer.db",
-        tick_s=0.1,
-        rescan_interval_s=1,
-        debounce_ms=10,
+    """Return a service that is not started, with the old names of the settings."""
+    return observer(
+        path.parents[3], clock, ledger_path=str(ledger.path), cline_sessions=reads_sessions, sessions_path=str(path)
     )
-    return ObserverService(settings, "1.2.3", clock)
 
 
-class Heard:
-    """What a socket would receive."""
-
-    def __init__(self, service: ObserverService, messages: asyncio.Queue[dict[str, object]]) -> None:
-        self.service = service
-        self.messages = messages
-
-    async def until(self, wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
-        """Return the first message from now on that is as ``wanted``."""
-        async with asyncio.timeout(HANG_S):
-            while not wanted(message := await self.messages.get()):
-                pass
-        return message
-
-    async def until_stored(self, wanted: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-        """Return the stored costs as soon as they are as ``wanted``."""
-        async with asyncio.timeout(HANG_S):
-            while True:
-                tasks = (await self.service.repository.get_known()).tasks
-                costs = {task_id: usage.total_cost for task_id, usage in tasks.items()}
-                if wanted(costs):
-                    return costs
-                await asyncio.sleep(0.01)
-
-    async def until_well(self) -> None:
-        """Return when nothing keeps the service from being ready."""
-        async with asyncio.timeout(HANG_S):
-            while self.service.list_problems():  # noqa: ASYNC110 - the watchers tell the page
-                await asyncio.sleep(0.01)
-
-    async def until_state(self, state: WatcherState, reason: str | None = None, store: Store = Store.SESSIONS) -> None:
-        """Return when the watcher of ``store`` is in ``state``."""
-        watcher = self.service.sessions_watcher if store is Store.SESSIONS else self.service.watcher
-        assert watcher is not None
-        async with asyncio.timeout(HANG_S):
-            while (watcher.state.state, watcher.state.reason) != (state, reason):  # noqa: ASYNC110 - it tells the page
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def running(service: ObserverService) -> AsyncIterator[Heard]:
-    """Run the service until the block ends, and listen."""
-    async with service.run():
-        with service.hub.subscribe(None, None) as subscription:
-            messages: asyncio.Queue[dict[str, object]] = asyncio.Queue()
-
-            async def listen() -> None:
-                while (text := await subscription.get()) is not None:
-                    messages.put_nowait(json.loads(text))
-
-            task = asyncio.create_task(listen())
-            try:
-                yield Heard(service, messages)
-            finally:
-                task.cancel()
-                await asyncio.wait({task})
+async def read_all(
+    service: ObserverService, origin: str | None = None, trigger: Trigger = Trigger.REQUEST
+) -> ImportReceipt:
+    """Have Cline's places read as a request does, and return the sum."""
+    total = sum_of(await service.sources.read(trigger, CLINE, origin))
+    assert total is not None
+    return total
 
 
 @contextmanager
@@ -126,7 +70,7 @@ async def test_growth_of_a_session_reaches_the_socket_by_itself(ledger: LedgerFi
     ledger.write(entry("old", cost=9.5))
     with SessionProcess(path) as cline:
         async with running(make_service(ledger, path)) as heard:
-            await heard.until_state(WatcherState.WATCHING)
+            await heard.until_state("sessions", WatcherState.WATCHING)
             for turn in range(1, 4):
                 cline.put("s", editor_metadata(100 * turn, turn, turn / 4), updated_ms=FIRST_MS + turn)
                 text = json.dumps(await heard.until(costs(turn / 4)))
@@ -140,11 +84,11 @@ async def test_growth_of_a_session_reaches_the_socket_by_itself(ledger: LedgerFi
 async def test_store_that_appears_is_waited_for_and_read(ledger: LedgerFile, path: Path) -> None:
     """Neither the folder nor the file need to be there at the start."""
     async with running(make_service(ledger, path)) as heard:
-        await heard.until_state(WatcherState.WAITING, "directory_missing")
+        await heard.until_state("sessions", WatcherState.WAITING, "directory_missing")
         await heard.until_well()
         with filled(path):
             assert await heard.until_stored(lambda costs: costs == {"s": 0.5})
-            await heard.until_state(WatcherState.WATCHING)
+            await heard.until_state("sessions", WatcherState.WATCHING)
 
 
 async def test_request_reads_both_stores_and_answers_with_the_sum(ledger: LedgerFile, path: Path) -> None:
@@ -154,7 +98,7 @@ async def test_request_reads_both_stores_and_answers_with_the_sum(ledger: Ledger
         async with running(make_service(ledger, path)) as heard:
             await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
             store.put("new", editor_metadata(1, 1, 2.0))
-            receipt = await heard.service.imports.run(Trigger.REQUEST)
+            receipt = await read_all(heard.service)
             counts = (receipt.imported_count + receipt.skipped_count, receipt.error_count, receipt.remaining_count)
             assert counts == (4, 0, 0)
             assert await heard.until_stored(lambda costs: costs.get("new") == 2.0)
@@ -165,9 +109,9 @@ async def test_request_without_a_ledger_answers_from_the_session_store(ledger: L
     service = make_service(ledger, path)
     async with running(service):
         with pytest.raises(LedgerNotFound):
-            await service.imports.run(Trigger.REQUEST)
+            await read_all(service)
         with filled(path):
-            receipt = await service.imports.run(Trigger.REQUEST)
+            receipt = await read_all(service)
             assert receipt.imported_count + receipt.skipped_count == 1
 
 
@@ -178,11 +122,10 @@ async def test_ledger_that_fails_is_told_although_the_session_store_was_read(led
     with filled(path):
         async with running(service) as heard:
             with pytest.raises(LedgerFormat):
-                await service.imports.run(Trigger.REQUEST)
+                await read_all(service)
             assert await heard.until_stored(lambda costs: costs == {"s": 0.5})
-            assert {store: error.code for store, error in service.imports.failures.items()} == {
-                Store.LEDGER: "ledger_format"
-            }
+            failures = {key.origin: error.code for key, error in service.ingest.failures.items()}
+            assert failures == {"ledger": "ledger_format"}
 
 
 async def test_another_version_of_the_store_degrades_it_and_says_what_is_missing(
@@ -194,19 +137,19 @@ async def test_another_version_of_the_store_degrades_it_and_says_what_is_missing
     with filled(path) as store:
         store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata_json TO metadata")
         async with running(service) as heard:
-            await heard.until_state(WatcherState.DEGRADED, "sessions_format")
-            await heard.until_state(WatcherState.WATCHING, store=Store.LEDGER)
-            status = await get_status(service)
+            await heard.until_state("sessions", WatcherState.DEGRADED, "sessions_format")
+            await heard.until_state("ledger", WatcherState.WATCHING)
+            status = await get_cline_status(service)
             assert status.sessions is not None
             assert status.sessions.problem == "Not a known session store: its table sessions has no metadata_json."
             assert status.sessions.missing == ("metadata_json",)
             assert service.list_problems() == ["sessions_format"]
             with pytest.raises(SessionsFormat):
-                await service.imports.run(Trigger.REQUEST)
+                await read_all(service)
             store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata TO metadata_json")
             assert await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
-            await heard.until_state(WatcherState.WATCHING)
-            healed = (await get_status(service)).sessions
+            await heard.until_state("sessions", WatcherState.WATCHING)
+            healed = (await get_cline_status(service)).sessions
             assert healed is not None
             assert (healed.problem, healed.missing) == (None, ())
 
@@ -218,8 +161,8 @@ async def test_status_says_what_the_session_store_brought(ledger: LedgerFile, pa
     with filled(path):
         async with running(service) as heard:
             await heard.until_stored(lambda costs: costs == {"old": 0.5, "s": 0.5})
-            await heard.until_state(WatcherState.WATCHING)
-            sessions = (await get_status(service)).sessions
+            await heard.until_state("sessions", WatcherState.WATCHING)
+            sessions = (await get_cline_status(service)).sessions
     assert sessions is not None
     assert (sessions.path, sessions.task_count) == (str(path), 1)
     assert sessions.look is not None
@@ -233,8 +176,8 @@ async def test_frozen_ledger_is_told_since_when(ledger: LedgerFile, path: Path) 
     for days, since in ((6, None), (7, written_ms)):
         service = make_service(ledger, path, lambda days=days: written_ms + days * DAY_MS, reads_sessions=False)  # type: ignore[misc]  # a clock
         async with running(service) as heard:
-            await service.imports.run(Trigger.REQUEST)
-            assert (await get_status(service)).ledger_frozen_since_ms == since
+            await read_all(service)
+            assert (await get_cline_status(service)).ledger_frozen_since_ms == since
             await heard.until_well()
 
 
@@ -247,11 +190,11 @@ async def test_service_without_the_setting_never_touches_the_session_store(ledge
             async with running(service) as heard:
                 ledger.write(entry("1"), entry("2"))
                 await heard.until_stored(lambda costs: set(costs) == {"1", "2"})
-                await service.imports.run(Trigger.REQUEST)
-                status = await get_status(service)
+                await read_all(service)
+                status = await get_cline_status(service)
             assert elsewhere.deeds() == set()
             assert Deed("open", "taskHistory.json") in witness.deeds()
-        assert (status.sessions, service.sessions_watcher) == (None, None)
+        assert (status.sessions, service.sources.find_watcher(CLINE, "sessions")) == (None, None)
         store.close()
 
 
@@ -262,7 +205,7 @@ async def test_service_with_the_setting_only_reads_the_two_files(ledger: LedgerF
         with witnessing(path.parent) as witness:
             async with running(make_service(ledger, path)) as heard:
                 await heard.until_stored(lambda costs: costs == {"s": 0.25})
-                await heard.service.imports.run(Trigger.REQUEST)
+                await read_all(heard.service)
             deeds = witness.deeds()
         files = {Deed(kind, name) for kind in READING for name in ("sessions.db", "sessions.db-wal")}
         assert deeds <= files
@@ -277,10 +220,10 @@ async def test_store_is_known_after_a_restart_of_the_service(ledger: LedgerFile,
             service = make_service(ledger, path)
             async with running(service) as heard:
                 await heard.until_stored(lambda costs: costs == {"s": 0.5})
-                await service.imports.run(Trigger.REQUEST)
+                await read_all(service)
         service = make_service(ledger, path, reads_sessions=False)
         async with running(service) as heard:
-            assert (await service.imports.run(Trigger.REQUEST)).imported_count == 0
+            assert (await read_all(service)).imported_count == 0
             assert await heard.until_stored(lambda costs: costs == {"s": 0.5})
 
 
@@ -297,25 +240,27 @@ async def test_metrics_keep_what_the_ledger_refused(ledger: LedgerFile, path: Pa
         store.put("2", core_metadata(usage(10, 1, 0.1)))
         async with running(make_service(ledger, path)) as heard:
             await heard.until_stored(lambda costs: len(costs) == 2)
-            await heard.service.imports.run(Trigger.RESCAN, Store.SESSIONS)
+            await read_all(heard.service, "sessions", Trigger.RESCAN)
             text = (await render_metrics(heard.service)).decode()
     assert 'aico_ledger_rejected_entries{source="cline"} 1.0' in text.splitlines()
 
 
-async def test_latency_is_measured_by_the_ledger_alone(ledger: LedgerFile, path: Path) -> None:
+async def test_latency_is_measured_by_the_place_that_changed(ledger: LedgerFile, path: Path) -> None:
     """A change of the session store is no late news of a ledger that has stood still for weeks."""
     ledger.write(entry("1"))
+    os.utime(ledger.path, (1_600_000_000, 1_600_000_000))
     with opened(path) as store:
         store.put("2", core_metadata(usage(10, 1, 0.1)))
         async with running(make_service(ledger, path)) as heard:
             await heard.until_stored(lambda costs: len(costs) == 2)
-        async with running(make_service(ledger, path)) as heard:
             await heard.until_well()
             store.put("2", core_metadata(usage(20, 2, 0.2)))
-            await heard.service.imports.run(Trigger.WATCH, Store.SESSIONS)
+            await read_all(heard.service, "sessions", Trigger.WATCH)
             await heard.until_stored(lambda costs: costs["2"] == 0.2)
-            text = (await render_metrics(heard.service)).decode()
-    assert "aico_write_to_publish_seconds_count 0.0" in text.splitlines()
+            lines = (await render_metrics(heard.service)).decode().splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("aico_write_to_publish_seconds_"))
+    assert float(values["aico_write_to_publish_seconds_count"]) == 1
+    assert 0 <= float(values["aico_write_to_publish_seconds_sum"]) < HANG_S
 
 
 async def test_metrics_tell_that_the_session_store_is_not_read(ledger: LedgerFile, path: Path) -> None:
@@ -324,8 +269,8 @@ async def test_metrics_tell_that_the_session_store_is_not_read(ledger: LedgerFil
     with opened(path) as store:
         store.connection.execute("DROP TABLE sessions")
         async with running(make_service(ledger, path)) as heard:
-            await heard.until_state(WatcherState.DEGRADED, "sessions_format")
-            await heard.until_state(WatcherState.WATCHING, store=Store.LEDGER)
+            await heard.until_state("sessions", WatcherState.DEGRADED, "sessions_format")
+            await heard.until_state("ledger", WatcherState.WATCHING)
             lines = (await render_metrics(heard.service)).decode().splitlines()
     assert 'aico_sessions_watcher_state{state="degraded"} 1.0' in lines
     assert 'aico_sessions_watcher_state{state="watching"} 0.0' in lines

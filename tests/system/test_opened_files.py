@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aico.features.sources.cline import hub, sessions
 from tests.e2e.fake_cline_ledger import entry, ledger_bytes
 from tests.e2e.server_process import HANG_S, ROOT, ServerProcess, environment
 from tests.emulator.forbidden_neighbours import lay_out_neighbours
@@ -104,8 +105,8 @@ def use_everything(folder: Path, ledger: Path, trace: Path) -> None:
 def test_only_the_exact_ledger_is_ever_opened_and_only_for_reading(tmp_path: Path, trace: Path) -> None:
     """Below Cline's folder no file but one is opened by anything that ``aico`` does, and no name of another is said.
 
-    Directories on the way are opened for walking alone (no list can be read from them), watched, and looked at. The
-    doctor looks whether Cline's newer store is there.
+    Directories on the way are opened for walking alone (no list can be read from them), watched, and looked at. So is
+    the way to Cline's databases: whether they are there is told to the user.
     """
     home = tmp_path.resolve() / "home"
     cline = home / ".cline"
@@ -119,13 +120,14 @@ def test_only_the_exact_ledger_is_ever_opened_and_only_for_reading(tmp_path: Pat
     assert len(opened) > len(ALL_WAYS)
     assert all(call.only_reads for call in opened), lines(opened)
     on_the_way = {str(folder) for folder in ledger.parents if folder.is_relative_to(cline)}
-    assert {call.path for call in calls if call.only_walks} == on_the_way
+    databases = {str(cline / "data" / "db" / name) for name in (sessions.NAME, hub.NAME)}
+    beside = str(cline / "data" / "db")
+    assert on_the_way <= {call.path for call in calls if call.only_walks} <= {*on_the_way, beside}
     others = [call for call in calls if not call.opens and call.name not in LOOKS | WATCHES]
     assert lines(others) == []
     assert {call.path for call in calls if call.name in WATCHES} == {str(ledger.parent)}
-    newer_store = str(cline / "data" / "db" / "sessions.db")
-    assert {call.path for call in calls} <= {str(ledger), *on_the_way, newer_store}
-    assert {call.name for call in calls if call.path == newer_store} <= LOOKS
+    assert {call.path for call in calls} <= {str(ledger), *on_the_way, beside, *databases}
+    assert {call.name for call in calls if call.path in databases} <= LOOKS
     assert not {str(path) for path in neighbours} & {call.path for call in calls}
 
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, stop_clock
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 LIGHT = "rgb(247, 247, 245)"
@@ -242,7 +242,7 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
     assert page.evaluate("document.documentElement.scrollHeight") < 3_000
 
 
-@pytest.mark.parametrize(("motion", "animation"), first_is_quick(("no-preference", "flash"), ("reduce", "none")))
+@pytest.mark.parametrize(("motion", "animation"), first_row_is_quick(("no-preference", "flash"), ("reduce", "none")))
 def test_fresh_row_flashes_only_for_those_who_like_motion(
     service: Service, open_page: Opener, motion: str, animation: str
 ) -> None:

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple, TypeAlias
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, watch_since
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 # The library's own wrapper would do no more than this, without types.
@@ -38,7 +38,7 @@ class Services(NamedTuple):
 
 @pytest.fixture(scope="module")
 def services(make_shared: ServiceMaker) -> Services:
-    """Serve many models with budget, refused entries and a correction; only unpriced tasks; and no ledger at all."""
+    """Serve many models with budget, refused entries and one that fell; only unpriced tasks; and no ledger at all."""
     full = make_shared(budget_daily_usd="1", budget_monthly_usd="1000", kimi_proxy_url="http://127.0.0.1:9")
     models = [f"maker-{n}/model-{n}" for n in range(9)]
     falling = entry("1999", ts=moment_ms(6), cost=90)
@@ -46,7 +46,8 @@ def services(make_shared: ServiceMaker) -> Services:
         falling,
         *(entry(str(1000 + n), ts=moment_ms(n % 7), model=models[n % 9], cost=n / 7) for n in range(1, 60)),
         entry("3000", ts=moment_ms(0.05), model=None, cost=0),
-        entry("3001", tokens_in=-1),
+        entry("3001", ts=moment_ms(0.04), tokens_in=-1),
+        {**entry("3002"), "ts": "yesterday"},
     )
     full.start()
     full.ledger.write({**falling, "ts": moment_ms(0.05), "totalCost": 88})
@@ -97,6 +98,11 @@ def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, 
         expect(page.locator("[data-field=last-import]")).to_be_visible()
         return page
 
+    page = show(services.full, "/?q=3001", "[data-field=cost]")
+    page.locator(".tasks tfoot").scroll_into_view_if_needed()
+    page.locator("[data-note=unknown]").click()
+    expect(page.locator("#told")).to_be_visible()
+    _check(page)
     page = show(services.full, "/?model=maker-1%2Fmodel-1&q=maker", "[data-chip=model]")
     _check(page)
     page.locator("[data-chip=model] button").click()

@@ -1,4 +1,4 @@
-"""What is easily forgotten: the proxy beside us, locked doors, corrections, French spreadsheets, small feedback."""
+"""What is easily forgotten: the proxy beside us, locked doors, falls, French spreadsheets, small feedback."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 TOKEN = "a token of more than sixteen characters"  # noqa: S105 - of a test
@@ -18,7 +18,7 @@ TOKEN = "a token of more than sixteen characters"  # noqa: S105 - of a test
 
 @pytest.fixture(scope="module")
 def service(make_shared: ServiceMaker) -> Service:
-    """Serve a few tasks of November 2025, one of which lost $3 on its last day."""
+    """Serve a few tasks of November 2025, one of which Cline shows with $3 less since its last day."""
     service = make_shared()
     falling = entry("1001", ts=moment_ms(3), cost=5, tokens_in=9000, model="b/second")
     service.ledger.write(
@@ -31,15 +31,18 @@ def service(make_shared: ServiceMaker) -> Service:
     return service
 
 
-def test_negative_correction_is_called_clines(service: Service, open_page: Opener) -> None:
-    """A day on which a task's cost fell shows what was taken back, and whose doing it was."""
-    page = open_page(service, "/?period=today", prepare=stop_clock).page
+def test_task_that_fell_says_so_and_keeps_what_was_spent(service: Service, open_page: Opener) -> None:
+    """A task that Cline shows with less than before keeps its cost, and a mark says what Cline shows now."""
+    page = open_page(service, "/?period=all", prepare=stop_clock).page
 
-    expect(page.locator("[data-field=cost]")).to_have_text("-$3.00")
-    expect(page.locator("[data-card=cost] .tag")).to_have_text("corrected by Cline")
-    row = page.locator("tr[data-task='1001'] .cost")
-    expect(row).to_have_text("-$3.0000 corrected by Cline")
-    expect(row).to_have_attribute("title", "-$3.00 in this filter, $2.00 in the whole life of the task")
+    row = page.locator("tr[data-task='1001']")
+    expect(row.locator(".cost")).to_have_text("$5.0000")
+    expect(row.locator(".cost")).to_have_attribute("title", "$5.00")
+    expect(row.locator("[data-note=fallen]")).to_have_text("lower now")
+    sentence = "Cline now shows less for this task: $2.00, 9,000 tokens in, 100 out. What was spent stays counted."
+    expect(row.locator("[data-note=fallen]")).to_have_attribute("title", sentence)
+    expect(page.locator("[data-note]")).to_have_count(1)
+    expect(page.locator("[data-field=cost]")).to_have_text("$1,239.75")
 
 
 def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: Opener) -> None:
@@ -65,7 +68,7 @@ def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: 
 
 @pytest.mark.parametrize(
     ("column", "first"),
-    first_is_quick(
+    first_row_is_quick(
         *(("Cost", "1003"), ("Task", "1001"), ("Last activity", "1001"), ("Model", "1003"), ("Tokens out", "1003"))
     ),
 )

@@ -9,10 +9,10 @@ from typing import Protocol
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
+from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_host_pages import HostPage, host_page
 from tests.ui.observed_page import Observed
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
@@ -127,7 +127,7 @@ def test_frame_leaves_out_what_makes_no_sense_in_one(
 
 @pytest.mark.parametrize(
     ("attributes", "words"),
-    first_is_quick(('allow="clipboard-write"', "Copied: 1001"), ("", "does not let this page copy")),
+    first_row_is_quick(('allow="clipboard-write"', "Copied: 1001"), ("", "does not let this page copy")),
 )
 def test_frame_copies_if_the_page_around_it_allows(
     service: Service, listed: HostPage, open_host: HostOpener, attributes: str, words: str

@@ -28,15 +28,16 @@ def test_import_button_reports_its_result_in_french(service: Service, open_page:
 
 
 def test_import_names_refused_entries_in_words(service: Service, open_page: Opener) -> None:
-    """Entries that were refused are counted, and listed with field and reason, never with their content."""
-    service.ledger.write(entry("1001"), entry("1002", tokens_in=-5))
+    """Entries that were refused are counted, and listed with field and reason; those taken in part are counted."""
+    service.ledger.write(entry("1001"), {**entry("1002"), "ts": "yesterday"}, entry("1003", tokens_in=-5))
     service.start()
     page = open_page(service).page
 
     page.locator("[data-field=last-import] summary").click()
 
-    expect(page.locator("[data-field=last-import] summary")).to_have_text(re.compile("1 new · 1 error"))
-    expect(page.locator(".last li")).to_have_text("Entry 2: tokensIn is negative")
+    expect(page.locator("[data-field=last-import] summary")).to_have_text(re.compile("2 new · 1 error"))
+    expect(page.locator(".last li")).to_have_text("Entry 2: ts is not a time")
+    expect(page.locator(".last dl")).to_contain_text("In part1")
 
 
 @pytest.mark.slow

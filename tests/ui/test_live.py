@@ -8,9 +8,9 @@ import signal
 import pytest
 from playwright.sync_api import expect
 
+from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener
 from tests.ui.observed_page import GONE
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 

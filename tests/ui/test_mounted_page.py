@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, expect
 from aico.cli.serve import listen
 from aico.core.settings import Settings
 from aico.main import create_service
+from tests.quick_variants import first_is_quick
 from tests.ui.observed_page import Observed
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Ledger, entry
 
 PREFIX = "/observer"

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from bench.fake_session_store import SessionStore, editor_metadata
+from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_S = 86_400
@@ -125,7 +125,7 @@ def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    first_is_quick(
+    first_row_is_quick(
         *(("default", "l\u2019emplacement par défaut"), ("flag", "une option de la commande"), ("A_NAME", "A_NAME"))
     ),
 )

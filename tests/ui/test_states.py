@@ -8,8 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_MS = 86_400_000
@@ -43,7 +43,7 @@ def test_empty_ledger_is_told_from_a_missing_one(service: Service, open_page: Op
     expect(page.locator(".welcome dl")).to_contain_text("il existe : 2 octets")
 
 
-@pytest.mark.parametrize(("language", "words"), first_is_quick(("en-US", "unpriced"), ("fr-FR", "non tarifé")))
+@pytest.mark.parametrize(("language", "words"), first_row_is_quick(("en-US", "unpriced"), ("fr-FR", "non tarifé")))
 def test_ledger_without_prices_turns_to_tokens(service: Service, open_page: Opener, language: str, words: str) -> None:
     """When every cost is 0 the page says unpriced, never free or $0.00, and shows tokens; the pace is hidden."""
     service.ledger.write(entry("1001", cost=0, tokens_in=9000), entry("1002", cost=0, tokens_in=1000))
@@ -140,3 +140,18 @@ def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Ope
     assert button.evaluate("(one) => one.offsetWidth <= one.scrollWidth && one.offsetWidth < 240")
     assert {top > 0 for top in words.evaluate_all(tops)} == {width < 640}
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_source_that_is_switched_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
+    """Where nothing of Cline is read, the first screen names the reason, and so does an import."""
+    service = make_service(sources_cline_enabled="false")
+    service.ledger.write(entry("1001"))
+    service.start(probe="/healthz")
+    observed = open_page(service)
+    observed.allow("409")
+    page = observed.page
+    words = "Cline is not read: it is switched off."
+
+    expect(page.locator(".welcome")).to_contain_text(words)
+    page.get_by_role("button", name="Import now").first.click()
+    expect(page.locator("[data-field=import-result]")).to_have_text(words)

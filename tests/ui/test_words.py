@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener
-from tests.ui.quick_variants import first_is_quick
 from tests.ui.restartable_service import Service, entry
 
 KEY_LIKE = re.compile(r"\b(?:card|chart|code|col|filter|import|live|metric|models|period|table|welcome)\.[a-z_]+")
@@ -16,7 +16,7 @@ KEY_LIKE = re.compile(r"\b(?:card|chart|code|col|filter|import|live|metric|model
 
 @pytest.mark.parametrize(
     ("language", "tag", "button", "cost"),
-    first_is_quick(
+    first_row_is_quick(
         ("fr-FR", "fr", "Importer maintenant", "1 234,50 $"),
         ("en-GB", "en", "Import now", "$1,234.50"),
         ("de-DE", "en", "Import now", "$1,234.50"),

@@ -90,12 +90,12 @@ class ReferenceUsage:
             return
         was, now = _KNOWLEDGE.index(known.state), _KNOWLEDGE.index(record.state)
         nano = _most(known.nano, fresh.nano)
-        if was < _KNOWLEDGE.index(RequestState.INTERRUPTED) and now > was:
-            # Nothing was measured before: the better record says everything anew.
-            self.requests[source, record.key] = known = fresh
-        else:
+        if was == now or min(was, now) >= _KNOWLEDGE.index(RequestState.INTERRUPTED):
             known.tokens = [_most(one, other) for one, other in zip(known.tokens, fresh.tokens, strict=True)]
             known.state = _KNOWLEDGE[max(was, now)]
+        elif now > was:
+            # Nothing was measured before: the better record says everything anew. The other way round nothing counts.
+            self.requests[source, record.key] = known = fresh
         known.nano = nano
 
     def _take_reading(self, source: str, reading: MeterReading) -> None:
@@ -171,7 +171,7 @@ def sums_of(many: Iterable[Spent]) -> Sums:
     return Sums(tuple(total.values()))
 
 
-def sessions_of(many: Iterable[Spent]) -> dict[tuple[str, str], list[Spent]]:
+def sessions_of(many: Iterable[Spent]) -> dict[tuple[str, ...], list[Spent]]:
     """Return events by source and session."""
     return grouped(many, lambda spent: (spent.source, spent.session))
 
@@ -184,7 +184,7 @@ def count_unpriced(many: Iterable[Spent]) -> int:
     )
 
 
-def grouped(many: Iterable[Spent], key: Callable[[Spent], tuple[str, ...]]) -> dict[tuple[str, ...], list[Spent]]:  # type: ignore[type-arg]
+def grouped(many: Iterable[Spent], key: Callable[[Spent], tuple[str, ...]]) -> dict[tuple[str, ...], list[Spent]]:
     """Return events by what ``key`` says of each."""
     found: dict[tuple[str, ...], list[Spent]] = {}
     for spent in many:

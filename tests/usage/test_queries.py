@@ -26,7 +26,8 @@ from aico.core.usage import (
     digest,
 )
 from aico.features.usage.periods import Bucket
-from aico.services.queries import Counted, UsageSummary
+from aico.services.queries import Counted, UsageQueries, UsageSummary
+from tests.core.repository_on_file import NOW_MS, Store, open_store, temporary_database
 from tests.usage.reference_usage import (
     ReferenceUsage,
     Spent,
@@ -36,14 +37,8 @@ from tests.usage.reference_usage import (
     sessions_of,
     sums_of,
 )
-from tests.usage.written_usage import (
-    NOW_MS,
-    NOW_SLOT,
-    WrittenUsage,
-    open_usage,
-    temporary_database,
-)
 
+NOW_SLOT = NOW_MS // SLOT_MS
 UTC, PARIS = ZoneInfo("UTC"), ZoneInfo("Europe/Paris")
 DAY = 96
 ALL = UsageFilter()
@@ -140,6 +135,11 @@ GROUPS = st.lists(st.sampled_from(["source", "model", "session", "project", "day
 QUESTIONS = st.tuples(filters(), st.sampled_from([Bucket.SLOT, Bucket.HOUR, Bucket.DAY]), GROUPS)
 
 
+def queries_of(store: Store) -> UsageQueries:
+    """Return the questions of a program whose clock is the store's."""
+    return UsageQueries(store.reader, lambda: store.now_ms)
+
+
 def counted(many: Sequence[Spent]) -> Counted:
     """Return sums and counts by the reference."""
     return Counted(sums_of(many), SessionCounts(len(sessions_of(many)), count_unpriced(many)))
@@ -153,22 +153,22 @@ async def compare(
 ) -> None:
     """Write everything, and hold every answer against the reference."""
     reference = ReferenceUsage()
-    async with open_usage(path) as usage:
+    async with open_store(path) as store:
         for source, records in batches:
-            await usage.write(source, records)
+            await store.take_in_of(source, records, "ledger" if source == "cline" else "files")
             reference.take(source, records)
         for session, label in labels:
             try:
-                await usage.writer.set_label("log-tool", session, label)
+                await store.writer.set_label("log-tool", session, label)
                 reference.labels["log-tool", session] = label
             except SessionUnknown:
                 continue
         for wanted, bucket, by in [(ALL, Bucket.WEEK, ["source", "model"]), *asked]:
-            summary = await usage.queries.get_summary(wanted, bucket, PARIS, by)
+            summary = await queries_of(store).get_summary(wanted, bucket, PARIS, by)
             first, end = summary.from_ms // SLOT_MS, summary.to_ms // SLOT_MS
             inside = reference.inside(wanted, first, end)
             assert_summary_equals(summary, wanted, reference, inside)
-            await assert_sessions_equal(usage, wanted, summary.totals, inside)
+            await assert_sessions_equal(store, wanted, summary.totals, inside)
 
 
 def assert_summary_equals(
@@ -193,11 +193,11 @@ def assert_summary_equals(
     assert summary.previous == (None if wanted.first_slot is None else counted(before))
 
 
-async def assert_sessions_equal(usage: WrittenUsage, wanted: UsageFilter, totals: Counted, inside: list[Spent]) -> None:
+async def assert_sessions_equal(store: Store, wanted: UsageFilter, totals: Counted, inside: list[Spent]) -> None:
     """Compare the page of sessions, page by page, with the same events."""
-    found = {}
+    found: dict[tuple[str, ...], Sums] = {}
     while True:
-        page = await usage.queries.list_sessions(wanted, Sort.COST, descending=True, limit=3, offset=len(found))
+        page = await queries_of(store).list_sessions(wanted, Sort.COST, descending=True, limit=3, offset=len(found))
         assert page.totals == totals
         if not page.items:
             break

@@ -75,5 +75,5 @@ async def get_session(
 async def label_session(request: Request, service: Service, source: SourceId, session_id: SessionId) -> SessionOut:
     """Give one session the user's own name, or take it away, and return the session."""
     body = await read_body(request, LabelRequest)
-    await set_label(service.writer, service.hub, source, session_id, body.label)
+    await set_label(service.writer, service.publish_commit, source, session_id, body.label)
     return await get_session(service, source, session_id)

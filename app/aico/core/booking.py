@@ -332,6 +332,7 @@ class Books:
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
             former.key, former.is_changed = key, True
+            self._by_id[former.session].is_touched = True
             self.events[REQUEST.code, *key] = known = former
         if known is None:
             session = self.find_session(record.session, record.parent, record.ts, record.model)

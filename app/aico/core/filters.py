@@ -24,8 +24,6 @@ class UsageFilter:
     """Contained in the model, the session's key or its label, whatever the case of ASCII letters."""
     origin: str | None = None
     """The origin that states the sessions' numbers; None is every one."""
-    stronger: tuple[str, ...] = ()
-    """Origins whose word counts more than that of ``origin``."""
     session: int | None = None
     """The number of one stored session."""
 

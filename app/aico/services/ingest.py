@@ -1,4 +1,4 @@
-"""The one pipeline: one place is read at a time, what it says is stored, and everybody is told."""
+"""The one pipeline: places are read, what they say is stored in one transaction at a time, and everybody is told."""
 
 from __future__ import annotations
 
@@ -22,38 +22,78 @@ _log = logging.getLogger(__name__)
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _UNRECORDED_MAX = 20
 _STRENGTH = {trigger: strength for strength, trigger in enumerate(Trigger)}
-"""Of several causes that share a pass, the strongest claim is the one that is told."""
+"""Of several causes that share a reading, the strongest claim is the one that is told."""
+_STOPPING = "the service is stopping"
 
 
 @dataclass(slots=True)
-class _Pass:
-    """What everybody waits for who asked before the same pass began."""
+class _Ticket:
+    """What everybody waits for who asked for a place before the same reading of it began."""
 
     trigger: Trigger
-    receipts: dict[IntakeKey, asyncio.Future[ImportReceipt]] = field(default_factory=dict)
-    """By place: the receipt of its first batch."""
-
-    def ask(self, key: IntakeKey) -> asyncio.Future[ImportReceipt]:
-        """Return the receipt of ``key``, still to come."""
-        return self.receipts.setdefault(key, asyncio.get_running_loop().create_future())
+    receipt: asyncio.Future[ImportReceipt]
+    """Of its first transaction."""
 
 
 @dataclass(slots=True)
 class _Rest:
-    """What is left of a large reading: it goes on when nobody waits for anything else."""
+    """What is left of a large reading."""
 
-    intake: Intake
     reading: Reading
     batches: deque[Batch]
     total: ImportReceipt
 
 
-class Ingest:
-    """Reads places one after the other, publishes what they change, and remembers how the last readings went.
+@dataclass(slots=True)
+class _Lane:
+    """A place on its way through the pipeline: it is read by itself, and by no two at once."""
 
-    Changes that somebody waits for go before what is left of a large reading, between two of its transactions. A caller
-    never joins a reading that is already running, because its file may have been opened before the caller asked: it
-    waits for one further pass, and so does everybody else who asks meanwhile.
+    intake: Intake
+    waiting: _Ticket | None = None
+    rest: _Rest | None = None
+    is_busy: bool = False
+    is_closing: bool = False
+    was_read: bool = False
+    bug: BaseException | None = None
+    """What ended the last reading after its first transaction, if that was no error that is known."""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def ask(self, trigger: Trigger) -> asyncio.Future[ImportReceipt]:
+        """Return the receipt of a reading that begins after this call."""
+        if self.waiting is None:
+            self.waiting = _Ticket(trigger, asyncio.get_running_loop().create_future())
+        elif _STRENGTH[trigger] > _STRENGTH[self.waiting.trigger]:
+            self.waiting.trigger = trigger
+        if trigger is Trigger.REQUEST:
+            # Somebody waits for an answer: what runs now shall not wait for a file on their time.
+            self.intake.feed.hurry()
+        self.wake.set()
+        return self.waiting.receipt
+
+    def begin_close(self) -> None:
+        """Let what runs stop where it can, and what waits not begin."""
+        self.is_closing = True
+        self.intake.feed.hurry()
+        self.wake.set()
+
+    async def close(self, reason: str) -> None:
+        """Wait until nothing of it runs; who waits is told ``reason``."""
+        self.begin_close()
+        if self.task is not None:
+            await asyncio.wait({self.task})
+        if self.waiting is not None:
+            _fail(self.waiting.receipt, StorageBusy(reason))
+            self.waiting = None
+
+
+class Ingest:
+    """Reads places, stores and publishes what they change, and remembers how the last readings went.
+
+    Each place is read by itself, so that one that fails, or waits for its tool, delays no other; transactions come one
+    after the other, in the order in which they are asked for. So whatever else changes goes between two transactions of
+    a large reading. A caller never joins a reading that is already running, because its file may have been opened
+    before the caller asked: it waits for one further reading, and so does everybody else who asks meanwhile.
     """
 
     def __init__(
@@ -67,15 +107,13 @@ class Ingest:
         self._publish = publish
         self._now_ms = now_ms
         self._limit = max_entries_per_run
-        self._intakes: dict[IntakeKey, Intake] = {}
-        self._waiting: _Pass | None = None
-        self._rests: deque[_Rest] = deque()
+        self._lanes: dict[IntakeKey, _Lane] = {}
         self._is_closing = False
-        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        """Held during a transaction; whoever waits longest is next."""
         self._moved = asyncio.Condition()
-        """Told whenever a pass or a part of a rest has ended."""
-        self._under_way: set[IntakeKey] = set()
-        self._loop: asyncio.Task[None] | None = None
+        """Told whenever a reading has come to its first transaction, or to its end."""
+        self._runs: set[asyncio.Task[list[asyncio.Future[ImportReceipt]]]] = set()
         self.last_receipts: dict[IntakeKey, ImportReceipt] = {}
         """The receipt of the last completed reading of each place that was news or was asked for, changes or not."""
         self.failures: dict[IntakeKey, SourceError | StorageError] = {}
@@ -101,48 +139,46 @@ class Ingest:
 
     def add(self, intake: Intake) -> None:
         """Let ``intake`` be read from now on."""
-        self._intakes[intake.key] = intake
+        self._lanes[intake.key] = _Lane(intake)
 
     async def remove(self, key: IntakeKey) -> None:
         """Let ``key`` be read no more, and wait until it is not."""
-        self._intakes.pop(key, None)
-        self._rests = deque(rest for rest in self._rests if rest.intake.key != key)
-        async with self._moved:
-            await self._moved.wait_for(lambda: key not in self._under_way)
+        lane = self._lanes.pop(key, None)
+        if lane is not None:
+            await lane.close("this place is read no more")
         self.failures.pop(key, None)
 
     def list_intakes(self, source: str | None = None) -> list[Intake]:
         """Return what is read, in the order in which it was added."""
-        return [each for each in self._intakes.values() if source is None or each.source.id == source]
+        intakes = [lane.intake for lane in self._lanes.values()]
+        return [each for each in intakes if source is None or each.source.id == source]
 
     def is_reading(self, key: IntakeKey) -> tuple[int, int] | None:
         """Return how many records of a large reading are stored, and how many there are; None when none is read."""
-        for rest in self._rests:
-            if rest.intake.key == key:
-                return len(rest.reading.records) - rest.total.remaining_count, len(rest.reading.records)
-        return None
+        lane = self._lanes.get(key)
+        if lane is None or lane.rest is None:
+            return None
+        total = len(lane.rest.reading.records)
+        return total - lane.rest.total.remaining_count, total
 
     async def run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[ImportReceipt]:
-        """Return the first receipts of a pass that opens each of ``keys`` after this call, in their order.
+        """Return the first receipts of readings of ``keys`` that begin after this call, in the order of the places.
 
         Raises the SourceError or StorageError of the place that failed; that a place is not there (yet) is no failure
         beside one that was read. Cancelling the caller cancels nothing.
         """
-        if self._waiting is None:
-            self._waiting = _Pass(trigger)
-        elif _STRENGTH[trigger] > _STRENGTH[self._waiting.trigger]:
-            self._waiting.trigger = trigger
-        asked = [self._waiting.ask(key) for key in keys]
-        if trigger is Trigger.REQUEST:
-            # Somebody waits for an answer: what runs now shall not wait for a file on their time.
-            self._hurry()
-        self._wake.set()
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._work(), name="ingest")
-        if asked:
-            await asyncio.wait(asked)
+        order = {key: number for number, key in enumerate(self._lanes)}
+        by_source: dict[str, list[IntakeKey]] = {}
+        for key in sorted(keys, key=lambda key: order.get(key, len(order))):
+            by_source.setdefault(key.source, []).append(key)
+        runs = [asyncio.create_task(self._run(trigger, group), name="import") for group in by_source.values()]
+        self._runs.update(runs)
+        for run in runs:
+            run.add_done_callback(self._runs.discard)
+        if runs:
+            await asyncio.wait(runs)
         receipts, errors = [], []
-        for future in asked:
+        for future in (future for run in runs for future in run.result()):
             error = future.exception()
             if error is None:
                 receipts.append(future.result())
@@ -153,10 +189,38 @@ class Ingest:
             raise errors[0]
         return receipts
 
+    async def _run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[asyncio.Future[ImportReceipt]]:
+        """Have places of one source read one after the other: which origin speaks first makes a difference to days."""
+        asked = []
+        for key in keys:
+            asked.append(self._ask(trigger, key))
+            await asyncio.wait({asked[-1]})
+        return asked
+
+    def _ask(self, trigger: Trigger, key: IntakeKey) -> asyncio.Future[ImportReceipt]:
+        lane = self._lanes.get(key)
+        if lane is None or self._is_closing:
+            receipt: asyncio.Future[ImportReceipt] = asyncio.get_running_loop().create_future()
+            _fail(receipt, StorageBusy("this place is read no more" if lane is None else _STOPPING))
+            return receipt
+        receipt = lane.ask(trigger)
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._work(lane), name=f"ingest-{key.source}-{key.origin}")
+        return receipt
+
     async def finish(self, key: IntakeKey) -> SourceError | StorageError | None:
-        """Wait until everything of ``key`` that was begun is stored; return why that failed, or None."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: key not in self._under_way)
+        """Wait until everything of ``key`` that was begun is stored; return why that failed, or None.
+
+        Raises the bug that ended it, if there was one.
+        """
+        lane = self._lanes.get(key)
+        if lane is not None:
+            async with self._moved:
+                await self._moved.wait_for(lambda: not lane.is_busy)
+            # Kept for nobody else: its trace holds what the place said.
+            bug, lane.bug = lane.bug, None
+            if bug is not None:
+                raise bug
         return self.failures.get(key)
 
     async def refuse(self, trigger: Trigger, intake: Intake, error: SourceError) -> None:
@@ -168,73 +232,82 @@ class Ingest:
     def begin_close(self) -> None:
         """Let what runs stop where it can, and what waits not begin."""
         self._is_closing = True
-        self._hurry()
-        self._wake.set()
+        for lane in self._lanes.values():
+            lane.begin_close()
 
     async def close(self) -> None:
-        """Wait until the reading that runs has ended."""
+        """Wait until the readings that run have ended."""
         self.begin_close()
-        if self._loop is not None:
-            await asyncio.wait({self._loop})
-        if self._waiting is not None:
-            self._fail(self._waiting, StorageBusy("the service is stopping"))
+        for lane in self._lanes.values():
+            await lane.close(_STOPPING)
+        if self._runs:
+            await asyncio.wait(self._runs)
 
-    # The loop
+    # The way of one place
 
-    async def _work(self) -> None:
-        while not self._is_closing:
-            if self._waiting is not None:
-                now, self._waiting = self._waiting, None
-                await self._serve(now)
-            elif self._rests:
-                await self._go_on()
-            else:
-                self._wake.clear()
-                await self._wake.wait()
-
-    async def _serve(self, now: _Pass) -> None:
-        for intake in self._intakes.values():
-            intake.feed.take_time()
-        # In the order of the places, not of who asked: which origin speaks first makes a difference to days.
-        order = {key: number for number, key in enumerate(self._intakes)}
-        for key in sorted(now.receipts, key=lambda key: order.get(key, len(order))):
-            future = now.receipts[key]
-            asked = self._intakes.get(key)
-            if asked is None:
-                future.set_exception(StorageBusy("this place is read no more"))
+    async def _work(self, lane: _Lane) -> None:
+        while not lane.is_closing:
+            ticket, lane.waiting = lane.waiting, None
+            if ticket is None:
+                lane.wake.clear()
+                await lane.wake.wait()
                 continue
-            if self._is_closing:
-                break
-            self._under_way.add(key)
-            while any(rest.intake.key == key for rest in self._rests) and not self._is_closing:
-                await self._go_on(key)
-            # A task of its own: a bug in a reader ends that task, and is raised where somebody waits for it.
-            task = asyncio.create_task(self._read(asked, now.trigger))
-            await asyncio.wait({task})
-            error = task.exception()
-            if error is not None:
-                future.set_exception(error)
-                future.exception()  # seen: perhaps nobody waits any more
-            elif not future.done():
-                future.set_result(task.result())
-            await self._settle(key)
-        self._fail(now, StorageBusy("the service is stopping"))
+            lane.is_busy = True
+            try:
+                await self._serve(lane, ticket)
+            finally:
+                lane.is_busy = False
+                await self._tell()
 
-    def _fail(self, now: _Pass, error: StorageBusy) -> None:
-        for future in now.receipts.values():
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # seen: perhaps nobody waits any more
+    async def _serve(self, lane: _Lane, ticket: _Ticket) -> None:
+        """Read a place and store what it says, to its end; whatever goes wrong is told to who waits, or kept."""
+        lane.bug = lane.rest = None
+        lane.intake.feed.take_time()
+        try:
+            if not lane.was_read:
+                await self._let_earlier_ones_speak(lane)
+            receipt = await self._read(lane, ticket.trigger)
+        except Exception as error:  # noqa: BLE001  # a bug in a reader is raised where somebody waits for it
+            known = isinstance(error, SourceError | StorageError)
+            _fail(ticket.receipt, error.with_traceback(None) if known else error)
+            return
+        finally:
+            lane.was_read = True
+        ticket.receipt.set_result(receipt)
+        await self._tell()
+        try:
+            await self._store_rest(lane)
+        except Exception as error:  # noqa: BLE001  # as above: the watcher asks how it ended
+            lane.bug = error
+            self._break_off(lane)
 
-    async def _settle(self, key: IntakeKey) -> None:
-        if not any(rest.intake.key == key for rest in self._rests):
-            self._under_way.discard(key)
+    async def _store_rest(self, lane: _Lane) -> None:
+        """Store what is left of a large reading, as far as there is time."""
+        while lane.rest is not None and not lane.is_closing:
+            await self._go_on(lane, lane.rest)
+
+    async def _let_earlier_ones_speak(self, lane: _Lane) -> None:
+        """Wait for the first receipts of places of earlier origins of the source that are being read now."""
+        source, ids = lane.intake.source, [origin.id for origin in lane.intake.source.origins]
+        before = ids[: ids.index(lane.intake.origin.id)]
+        earlier = [
+            each
+            for each in self._lanes.values()
+            if each.intake.source.id == source.id
+            and each.intake.origin.id in before
+            and each.is_busy
+            and not each.was_read
+        ]
+        async with self._moved:
+            await self._moved.wait_for(lambda: lane.is_closing or all(each.was_read for each in earlier))
+
+    async def _tell(self) -> None:
         async with self._moved:
             self._moved.notify_all()
 
-    async def _read(self, intake: Intake, trigger: Trigger) -> ImportReceipt:
+    async def _read(self, lane: _Lane, trigger: Trigger) -> ImportReceipt:
         """Read one place and store its first batch; return its receipt. Raises SourceError, StorageError."""
-        started = time.perf_counter()
+        intake, started = lane.intake, time.perf_counter()
         try:
             with collector_paused():
                 reading = await intake.feed.read(trigger)
@@ -248,7 +321,7 @@ class Ingest:
             if not reading.repeats or trigger is not Trigger.WATCH:
                 self.last_receipts[intake.key] = receipt
             if batches:
-                self._rests.append(_Rest(intake, reading, batches, receipt))
+                lane.rest = _Rest(reading, batches, receipt)
             else:
                 await self._complete(intake, reading, receipt)
             self.last_durations_s[intake.key] = time.perf_counter() - started
@@ -258,38 +331,42 @@ class Ingest:
         await self._note_failure(trigger, intake, failure)
         raise failure
 
-    async def _go_on(self, key: IntakeKey | None = None) -> None:
+    async def _go_on(self, lane: _Lane, rest: _Rest) -> None:
         """Store one further batch of what is left of a large reading."""
-        rest = next(rest for rest in self._rests if key is None or rest.intake.key == key)
-        started = time.perf_counter()
+        intake, started = lane.intake, time.perf_counter()
         try:
             with collector_paused():
-                receipt = await self._apply(rest.intake, rest.reading, rest.batches.popleft())
+                receipt = await self._apply(intake, rest.reading, rest.batches.popleft())
         except StorageError as error:
-            # What is stored stays; the rest comes with the next reading, which nothing was remembered of.
-            self._rests.remove(rest)
-            await self._note_failure(rest.total.trigger, rest.intake, error.with_traceback(None))
-        else:
-            rest.total = self.last_receipts[rest.intake.key] = rest.total.plus(receipt)
-            self.last_durations_s[rest.intake.key] += time.perf_counter() - started
-            if not rest.batches:
-                self._rests.remove(rest)
-                await self._complete(rest.intake, rest.reading, rest.total)
-        await self._settle(rest.intake.key)
+            self._break_off(lane)
+            await self._note_failure(rest.total.trigger, intake, error.with_traceback(None))
+            return
+        rest.total = self.last_receipts[intake.key] = rest.total.plus(receipt)
+        self.last_durations_s[intake.key] += time.perf_counter() - started
+        if not rest.batches:
+            lane.rest = None
+            await self._complete(intake, rest.reading, rest.total)
+
+    def _break_off(self, lane: _Lane) -> None:
+        """Let go of what is left of a reading. What is stored of it stays, and the next one hands over everything.
+
+        The feed remembers an earlier reading: a place that says again what it said then would be no news to it.
+        """
+        lane.rest = None
+        lane.intake.feed.resume(None)
 
     async def _apply(self, intake: Intake, reading: Reading, batch: Batch) -> ImportReceipt:
-        receipt, committed = await self._writer.apply(batch)
+        async with self._turn:
+            receipt, committed = await self._writer.apply(batch)
+            if committed is not None:
+                # Before the next transaction: the numbers of changes are told in their order.
+                self._publish(committed, intake, reading)
         if committed is not None:
-            self._publish(committed, intake, reading)
             # Whoever listens is told before anything else is done.
             await asyncio.sleep(0)
             _log.info("%s", describe(receipt))
         self.run_counts[intake.source.id] = self.run_counts.get(intake.source.id, 0) + 1
         return receipt
-
-    def _hurry(self) -> None:
-        for intake in self._intakes.values():
-            intake.feed.hurry()
 
     # How it went
 
@@ -337,6 +414,11 @@ def sum_of(receipts: Collection[ImportReceipt]) -> ImportReceipt | None:
     for receipt in receipts:
         total = receipt if total is None else total.beside(receipt)
     return total
+
+
+def _fail(receipt: asyncio.Future[ImportReceipt], error: BaseException) -> None:
+    receipt.set_exception(error)
+    receipt.exception()  # seen: perhaps nobody waits any more
 
 
 def _is_absence(error: BaseException) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 from aico.core.db.writer import UsageWriter
-from aico.services import messages
-from aico.services.hub import Hub
+from aico.core.receipts import UsageCommitted
 
 LABEL_MAX = 200
 """Characters of a label."""
@@ -24,9 +24,11 @@ def clean_label(text: str | None) -> str | None:
     return label or None
 
 
-async def set_label(writer: UsageWriter, hub: Hub, source: str, session: str, label: str | None) -> None:
+async def set_label(
+    writer: UsageWriter, publish: Callable[[UsageCommitted], None], source: str, session: str, label: str | None
+) -> None:
     """Name a session, or take its name away, and tell it. Raises SessionUnknown, StorageBusy, StorageError."""
     committed = await writer.set_label(source, session, label)
     if committed is not None:
         # Nothing is awaited in between: revisions are published in the order in which they were committed.
-        hub.publish_change(committed.receipt.revision, *messages.of_commit(committed))
+        publish(committed)

@@ -16,13 +16,14 @@ from aico.core.filters import UsageFilter
 from aico.core.money import usd
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
+from aico.core.usage import UNKNOWN_MODEL
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
 from aico.services.source_states import SourceState
 from aico.services.status import LEDGER, SESSIONS, ClineStatus, get_cline_status
 
 MODELS_MAX = 100
-"""Models of a source with a label of their own, the first that were seen; the others are counted together.
+"""Models with a label of their own, the first that were seen; the others are counted together, by source.
 
 The first, not the greatest: a model that lost its label to another one would make the counter of the others jump, and
 its own end."""
@@ -42,12 +43,12 @@ async def render_metrics(service: ObserverService) -> bytes:
     """Return the text of all metrics of ``service``. Raises StorageBusy, StorageError."""
     async with service.reader.snapshot() as snapshot:
         counters = await snapshot.list_counters()
+        named = {UNKNOWN_MODEL, *await snapshot.list_first_models(MODELS_MAX)}
         totals = await snapshot.list_totals()
         sessions = await snapshot.count_by(UsageFilter(), (Group.SOURCE, Group.MODEL))
         stored = {source.name: source.session_count for source in await snapshot.list_sources()}
     states = await service.sources.list_states()
     cline = await get_cline_status(service)
-    named = _first_models(counters)
     registry = CollectorRegistry()
     families = [
         *_growth_families(_bounded(counters, named)),
@@ -72,19 +73,11 @@ class _Fixed(Collector):
         return self._families
 
 
-def _first_models(counters: Iterable[_Label]) -> set[_Label]:
-    """Return the models of each source that have a label of their own."""
-    named: dict[str, list[str]] = {}
-    for source, model in counters:
-        named.setdefault(source, []).append(model)
-    return {(source, model) for source, models in named.items() for model in models[:MODELS_MAX]}
+def _label_of(source: str, model: str, named: set[str]) -> _Label:
+    return source, (model or UNKNOWN_MODEL_LABEL) if model in named else OTHER_MODELS
 
 
-def _label_of(source: str, model: str, named: set[_Label]) -> _Label:
-    return source, (model or UNKNOWN_MODEL_LABEL) if (source, model) in named else OTHER_MODELS
-
-
-def _bounded(amounts: Mapping[_Label, Sums], named: set[_Label]) -> dict[_Label, Sums]:
+def _bounded(amounts: Mapping[_Label, Sums], named: set[str]) -> dict[_Label, Sums]:
     """Return ``amounts`` by label, with all models of a source outside ``named`` added up."""
     found: dict[_Label, list[Sums]] = {}
     for (source, model), sums in amounts.items():
@@ -92,7 +85,7 @@ def _bounded(amounts: Mapping[_Label, Sums], named: set[_Label]) -> dict[_Label,
     return {label: Sums.total(many) for label, many in found.items()}
 
 
-def _bounded_counts(counts: Mapping[tuple[str, ...], SessionCounts], named: set[_Label]) -> dict[_Label, int]:
+def _bounded_counts(counts: Mapping[tuple[str, ...], SessionCounts], named: set[str]) -> dict[_Label, int]:
     found: dict[_Label, int] = {}
     for (source, model), count in counts.items():
         label = _label_of(source, model, named)

@@ -221,8 +221,10 @@ class UsageQueries:
         async with self._exporting, self._reader.snapshot() as snapshot:
             stretch = await self._resolve(snapshot, wanted)
             pages = snapshot.iterate_sessions(stretch.wanted, _EXPORT_PAGE, sort, descending=descending)
-            pieces = [await asyncio.to_thread(writer.add, layout.rows(page)) async for page in pages]
-        return [writer.begin(layout.columns), *pieces, writer.end()]
+            pieces = [writer.begin(layout.columns)]
+            async for page in pages:
+                pieces.append(await asyncio.to_thread(writer.add, layout.rows(page)))  # noqa: PERF401  # one at a time
+        return [*pieces, writer.end()]
 
     async def export_tasks(
         self, wanted: UsageFilter, writer: ExportWriter, sort: Sort = Sort.LAST, *, descending: bool = True
@@ -231,11 +233,11 @@ class UsageQueries:
         layout = TaskLayout()
         async with self._exporting, self._reader.snapshot() as snapshot:
             stretch = await self._resolve(snapshot, replace(wanted, sources=(CLINE,)))
-            pieces = []
+            pieces = [writer.begin(layout.columns)]
             async for page in snapshot.iterate_sessions(stretch.wanted, _EXPORT_PAGE, sort, descending=descending):
                 rows = await snapshot.list_cline_rows(session.key for session in page)
                 pieces.append(await asyncio.to_thread(writer.add, layout.rows(page, rows)))
-        return [writer.begin(layout.columns), *pieces, writer.end()]
+        return [*pieces, writer.end()]
 
     async def _resolve(self, snapshot: UsageSnapshot, wanted: UsageFilter) -> _Stretch:
         """Fill in the ends that were left open, and say whether nothing is left out. One rule for page and cards."""

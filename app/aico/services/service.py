@@ -109,8 +109,7 @@ class ObserverService:
 
     def publish_commit(self, event: UsageCommitted) -> None:
         """Tell every socket what a commit changed: in the words for all sources, and in the old ones for Cline."""
-        for message in messages.of_commit(event):
-            self.hub.publish_change(event.receipt.revision, message)
+        self.hub.publish_change(event.receipt.revision, *messages.of_commit(event))
 
     def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
         self.publish_commit(event)

@@ -5,7 +5,7 @@ A function makes the fields, so that a message of 500 rows costs no validation; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Literal, Self, TypeAlias
 
@@ -15,7 +15,7 @@ from aico.core.db.reader import Group, SessionCounts, StoredEvent, StoredSession
 from aico.core.money import usd
 from aico.core.receipts import FreshSession, ImportReceipt
 from aico.core.sums import LISTED, OWN, RECORDED, REQUEST, Costs, Sums
-from aico.core.usage import TOKENS, SessionState, Tokens
+from aico.core.usage import TOKENS, Rejection, SessionState, Tokens
 from aico.features.usage.fields import SumFields, sum_fields
 from aico.features.usage.periods import Bucket
 from aico.services.queries import DAY, Counted, SeriesPoint, SessionDetail, SessionPage, UsageSummary, heaviest
@@ -335,6 +335,7 @@ class SourceReceiptOut(Schema):
     remaining_count: int = Field(description="Entries of a first reading that goes on behind the answer.")
     duration_ms: float
     rejections: list[RejectionOut] = Field(description="The first 20.")
+    partials: list[RejectionOut] = Field(description="The first 20 fields that could not be used.")
 
     @classmethod
     def of(cls, receipt: ImportReceipt) -> Self:
@@ -349,7 +350,8 @@ class SourceReceiptOut(Schema):
             error_count=receipt.error_count,
             remaining_count=receipt.remaining_count,
             duration_ms=receipt.duration_ms,
-            rejections=list_rejections(receipt),
+            rejections=list_rejections(receipt.rejections),
+            partials=list_rejections(receipt.partials),
         )
 
 
@@ -358,9 +360,9 @@ def receipt_fields(receipt: ImportReceipt) -> Fields:
     return SourceReceiptOut.of(receipt).model_dump(mode="json")
 
 
-def list_rejections(receipt: ImportReceipt) -> list[RejectionOut]:
-    """Return the first refused entries of ``receipt``."""
-    return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in receipt.rejections]
+def list_rejections(rejections: Iterable[Rejection]) -> list[RejectionOut]:
+    """Return the shape of entries or fields that could not be used."""
+    return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in rejections]
 
 
 def amount_fields(sums: Sums) -> Fields:

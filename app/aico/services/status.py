@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aico.core.db.reader import UsageSnapshot
-from aico.core.errors import SourceError, SourceFormat
+from aico.core.errors import SourceError, SourceFormat, SourceOff
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import Sums
@@ -105,7 +105,7 @@ async def get_cline_status(service: ObserverService) -> ClineStatus:
             task_count=0 if stored is None else stored.session_count,
             last_receipt=_cline_receipt(service) or await snapshot.find_last_receipt(CLINE),
             # A ledger that is switched off is waited for, as far as the old answer has words.
-            watcher=WatcherStateChanged(WatcherState.WAITING, 0, "off") if watcher is None else watcher.state,
+            watcher=WatcherStateChanged(WatcherState.WAITING, 0, SourceOff.code) if watcher is None else watcher.state,
             ledger_path=feed.path,
             ledger_exists=not is_absent,
             ledger_size_bytes=None if look is None else look.size_bytes,

@@ -27,7 +27,7 @@ class TaskSort(StrEnum):
 
 
 class Store(StrEnum):
-    """Cline's origins by which tasks can be told apart, the weakest first."""
+    """Cline's origins by which tasks can be told apart."""
 
     LEDGER = "ledger"
     SESSIONS = "sessions"
@@ -41,8 +41,6 @@ _SORTS = {
     TaskSort.TOKENS_OUT: Sort.OUTPUT,
     TaskSort.TOTAL_COST: Sort.COST,
 }
-_STRONGER = {Store.LEDGER: (Store.SESSIONS.value, "hub"), Store.SESSIONS: ("hub",)}
-"""Whose numbers of a task count more."""
 
 
 def task_filter(
@@ -61,6 +59,5 @@ def task_filter(
         models=models,
         text=text or None,
         origin=None if store is None else store.value,
-        stronger=() if store is None else _STRONGER[store],
     )
     return filter_between(wanted, from_ms, to_ms)

@@ -38,6 +38,7 @@ class UsageItem(SpentOut):
     state: StateName | None = Field(description="Null: Cline does not tell.")
     has_fallen: bool = Field(description="Cline shows less now than it once did.")
     unknown: list[str] = Field(description="Names of fields that could not be used.")
+    unstated: list[str] = Field(description="Which of the three numbers are 0 because nothing is known of them.")
 
 
 class TotalsOut(SpentOut):
@@ -45,6 +46,7 @@ class TotalsOut(SpentOut):
 
     task_count: int = Field(description="Distinct tasks.")
     unpriced_task_count: int = Field(description="Tasks that spent tokens at a recorded cost of 0.")
+    unmeasured_count: int = Field(description="Running totals and requests of which no number is known.")
 
     @classmethod
     def of(cls, totals: Counted) -> Self:
@@ -147,6 +149,7 @@ def totals_fields(totals: Counted) -> Fields:
         **spent_fields(totals.sums),
         "task_count": counts.sessions,
         "unpriced_task_count": counts.unpriced,
+        "unmeasured_count": totals.sums.get("unmeasured"),
     }
 
 
@@ -172,7 +175,21 @@ def task_fields(session: StoredSession, row: ClineRow | None, spent: Sums) -> Fi
         "state": state_name(session.state),
         "has_fallen": session.has_fallen,
         "unknown": list(session.unknown),
+        "unstated": _list_unstated(session),
     }
+
+
+def _list_unstated(session: StoredSession) -> list[str]:
+    """Return the names of the three old numbers that are 0 where the tool states none."""
+    total = session.total
+    if session.stated is None:
+        is_silent = total.get("unmeasured") > 0 and total.token_count == 0 and total.cost_nano == 0
+        return list(SpentOut.model_fields) if is_silent else []
+    stated = (session.stated.input, session.stated.output, session.stated_nano)
+    spent = spent_fields(total)
+    return [
+        name for name, number in zip(SpentOut.model_fields, stated, strict=True) if number is None and not spent[name]
+    ]
 
 
 def fresh_task_fields(fresh: FreshSession) -> Fields:

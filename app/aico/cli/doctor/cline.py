@@ -39,25 +39,32 @@ def examine_cline(report: SourcesReport, settings: Settings) -> Iterator[Finding
     yield from _live(cline, settings)
 
 
-def setting_of_place(choice: OriginChoice, path: str, settings: Settings) -> str | None:
-    """Return the setting, as a shell takes it, by which ``path`` is read; None for other sources than Cline."""
-    if choice.source.id != CLINE:
+def setting_of_place(report: PlaceReport, path: str, settings: Settings) -> str | None:
+    """Return the setting, as a shell takes it, by which ``path`` is read in the place of ``report``.
+
+    None for other sources than Cline.
+    """
+    if report.source_id != CLINE:
         return None
-    if choice.origin.id == LEDGER.id:
-        return _setting_of_ledger(path, settings, choice.places[0].path)
-    store = Path(path) if choice.origin.id == SESSIONS.id else Path(path).with_name(SESSIONS_NAME)
+    if report.choice.origin.id == LEDGER.id:
+        return _setting_of_ledger(path, settings, report.place.path)
+    store = Path(path) if report.choice.origin.id == SESSIONS.id else Path(path).with_name(SESSIONS_NAME)
     return f"AICO_SESSIONS_PATH={shlex.quote(str(store))}"
 
 
-def _setting_of_ledger(path: str, settings: Settings, instead_of: str) -> str:
-    """Return what has ``path`` read; with a list of ledgers, in the place of one of them."""
-    named = settings.sources.get(CLINE)
-    if named is None or not named.ledgers:
+def _setting_of_ledger(path: str, settings: Settings, instead_of: str | None = None) -> str:
+    """Return what has ``path`` read; with a list of ledgers in the place of one of them, or besides."""
+    if not _names_ledgers(settings):
         return f"AICO_LEDGER_PATH={shlex.quote(path)}"
-    ledgers = [path if ledger == instead_of else ledger for ledger in named.ledgers]
+    ledgers = [path if ledger == instead_of else ledger for ledger in settings.ledgers]
     if path not in ledgers:
         ledgers.append(path)
     return f"AICO_SOURCES_CLINE_LEDGERS={shlex.quote(','.join(ledgers))}"
+
+
+def _names_ledgers(settings: Settings) -> bool:
+    named = settings.sources.get(CLINE)
+    return named is not None and bool(named.ledgers)
 
 
 def _ages(cline: list[PlaceReport]) -> Iterator[Finding]:
@@ -86,8 +93,9 @@ def _places(settings: Settings) -> Iterator[Finding]:
     yield ok("places", f"looked in {ledgers} known places for ledgers and {sessions} for session stores")
     for ledger in find_ledgers(_home(), os.environ):
         if str(ledger.path) not in settings.ledgers:
-            setting = _setting_of_ledger(str(ledger.path), settings, settings.ledger_path)
-            yield ok("other ledger", f"{_describe(ledger)}. To watch it instead: {setting}")
+            how = "too" if _names_ledgers(settings) else "instead"
+            setting = _setting_of_ledger(str(ledger.path), settings)
+            yield ok("other ledger", f"{_describe(ledger)}. To watch it {how}: {setting}")
     for store in find_session_stores(_home(), os.environ):
         if str(store.path) != settings.sessions_path:
             yield ok("session store", f"{_describe(store)}. It is not read")
@@ -113,9 +121,7 @@ def _live(cline: list[PlaceReport], settings: Settings) -> Iterator[Finding]:
     elif known is not None:
         yield warn("live", f"{last} is not read. {_how_to_switch(known.choice)}")
     else:
-        yield warn(
-            "live", f"{last} is not read. To read it: {_setting_of_ledger(path, settings, settings.ledger_path)}"
-        )
+        yield warn("live", f"{last} is not read. To read it: {_setting_of_ledger(path, settings)}")
 
 
 def _how_to_switch(choice: OriginChoice) -> str:

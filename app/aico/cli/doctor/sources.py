@@ -92,7 +92,7 @@ def _refusal(place: PlaceReport, error: SourcePathRefused, settings: Settings) -
         return advise(error)
     part, target = link
     real = os.path.realpath(path)
-    setting = setting_of_place(place.choice, real, settings) or _setting_of_roots(place.choice.source.id)
+    setting = setting_of_place(place, real, settings) or _setting_of_roots(place.choice.source.id)
     return f"{error} {part} is a link to {target}, and no link is followed; the real path is {real}. Set {setting}"
 
 

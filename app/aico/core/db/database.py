@@ -42,11 +42,6 @@ _READER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=0",
 )
 
-DEFER_CHECKPOINTS = "PRAGMA wal_autocheckpoint=16000"
-"""Part of a large transaction: what it and its like leave in the log, up to 64 MB, is written back after them all."""
-RESUME_CHECKPOINTS = "PRAGMA wal_autocheckpoint=1000"
-"""Part of the transaction whose commit writes the log back; SQLite's default."""
-
 
 class Database:
     """Opens, migrates and serves one database file.

@@ -19,6 +19,7 @@ SOURCES = """
         (SELECT MAX(last_ts) FROM session WHERE source = s.id)
     FROM source AS s ORDER BY id
 """
+FIRST_MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY id LIMIT ?"
 EXACT_SINCE = "SELECT name, exact_since FROM source ORDER BY id"
 # Look-ups at the ends of the trees of each source.
 SPAN = """
@@ -104,15 +105,13 @@ def _is_silent(table: str) -> str:
     return f"COALESCE({', '.join(f'{table}.high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
 
 
-# A session belongs to the strongest of the origins that state a number of it; if none does, to the strongest of all.
+# The origin with the greater number is the stronger one; one that states nothing is weaker than any that does.
 _OF_ORIGIN = f"""
     session IN (SELECT m.session FROM meter AS m WHERE m.origin IN (SELECT id FROM origin WHERE name = ?)
-        AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND n.origin <> m.origin AND (
-            ({_is_silent("m")} AND NOT {_is_silent("n")}) OR (n.origin IN (
-                SELECT id FROM origin WHERE name IN (SELECT value FROM json_each(?))
-            ) AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
+        AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND (
+            ({_is_silent("m")} AND NOT {_is_silent("n")})
+            OR (n.origin > m.origin AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
 """
-# Meters are numbered from the weakest on; one that states nothing is weaker than any that does.
 STATED = f"""
     SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
     FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
@@ -316,5 +315,5 @@ def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None)
         values.append(wanted.session)
     if wanted.origin is not None:
         conditions.append(_OF_ORIGIN)
-        values += [wanted.origin, json_of(wanted.stronger)]
+        values.append(wanted.origin)
     return " AND ".join(conditions) or "TRUE", tuple(values)

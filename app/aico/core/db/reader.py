@@ -272,6 +272,10 @@ class UsageSnapshot:
         rows = await fetch(self._connection, sql.TOTALS)
         return {(source, model): Sums.of(columns) for source, model, *columns in rows}
 
+    async def list_first_models(self, limit: int) -> list[str]:
+        """Return the known models that were seen first, of any source: what this returns once it returns for ever."""
+        return [str(name) for (name,) in await fetch(self._connection, sql.FIRST_MODELS, (limit,))]
+
     async def list_counters(self) -> dict[tuple[str, str], Sums]:
         """Return what counters show, in the same order: all that was ever spent, what was forgotten since included.
 

@@ -14,7 +14,7 @@ from aico.core.db.driver import Value, fetch
 from aico.core.db.first_readings import FirstReadings
 from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
-from aico.core.errors import SessionUnknown, StorageError
+from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
@@ -54,7 +54,7 @@ _EVENT = (
 _SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
 
 _POSITION = "SELECT epoch, revision FROM database_state"
-_ADVANCE = "UPDATE database_state SET revision = revision + 1 WHERE revision = ? RETURNING revision"
+_ADVANCE = "UPDATE database_state SET revision = revision + 1 RETURNING revision"
 _STATE = """
     SELECT (SELECT COUNT(*) FROM session WHERE source = ?1), (SELECT MAX(last_ts) FROM session WHERE source = ?1)
 """
@@ -136,7 +136,7 @@ class Batch:
 
 @dataclass(slots=True)
 class _Names:
-    """What the writer knows of the database: true as long as the epoch is the same and no transaction fails."""
+    """What the writer knows of the database: true as long as it stands where the last transaction has left it."""
 
     epoch: str
     revision: int
@@ -218,8 +218,7 @@ class UsageWriter:
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     [(epoch, revision)] = _ask(connection, _POSITION)
-    if names is not None and names.epoch == epoch:
-        names.revision = revision
+    if names is not None and (names.epoch, names.revision) == (epoch, revision):
         return names
     sources = _ask(connection, "SELECT name, id, exact_since FROM source")
     origins = _ask(connection, "SELECT source, name, id FROM origin")
@@ -280,6 +279,8 @@ class _Transaction:
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         skipped_count = books.skipped_count + len(batch.records) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
+        # Also when nothing else is: what is known of the database outlives this transaction.
+        self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
         if not (fresh or gaps or first):
@@ -290,7 +291,7 @@ class _Transaction:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         new_count = len(first) + sum(session.is_new for session in fresh)
         count, latest = self._recount(source, new_count, max((first.newest, *map(_last_ts, fresh))))
-        revision = self._advance()
+        revision = names.revision = self._advance()
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         if first:
@@ -319,7 +320,7 @@ class _Transaction:
         _ask(self._connection, _SET_LABEL, (label, session.id))
         session.label = label
         count, latest = self._count(source)
-        revision = self._advance()
+        revision = self._names.revision = self._advance()
         rows = self._fresh_rows([session], {}, {})
         return UsageCommitted(
             self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
@@ -510,7 +511,6 @@ class _Transaction:
 
     def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
         connection, sessions = self._connection, books.sessions.values()
-        self._store_models()
         _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
         _many(
             connection,
@@ -558,10 +558,8 @@ class _Transaction:
         _many(self._connection, _PUT_CHECKPOINT, rows)
 
     def _advance(self) -> int:
-        found = _ask(self._connection, _ADVANCE, (self._names.revision,))
-        if not found:
-            raise StorageError("another writer changed it")
-        return int(found[0][0])
+        [(revision,)] = _ask(self._connection, _ADVANCE)
+        return int(revision)
 
     # Telling
 

@@ -34,7 +34,6 @@ export function money(value, locale) {
 	return usd(value, locale, 2, Math.max(2, decimals(size)));
 }
 
-/** Every digit the server knows, for tooltips. */
 export const moneyExact = (value, locale) => (missing(value) ? UNKNOWN : usd(value, locale, 2, 9));
 
 /** A cost for a column, four decimals: [before, last two, after]. */
@@ -46,7 +45,6 @@ export function moneyColumn(value, locale) {
 	return [text.slice(0, end - 2), text.slice(end - 2, end), text.slice(end)];
 }
 
-/** An axis shows as many decimals as its step needs. */
 export function moneyAxis(value, locale, step) {
 	return Number.isInteger(step) ? usd(value, locale, 0, 0) : usd(value, locale, 2, Math.max(2, decimals(step)));
 }
@@ -111,11 +109,10 @@ const STYLES = {
 	hour: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
 };
 
-/** A moment in one of these styles, in the zone of the browser. */
 export const moment = (ms, style, locale) =>
 	missing(ms) ? UNKNOWN : intl(Intl.DateTimeFormat, locale, STYLES[style]).format(ms);
 
-/** A range of days or, when it does not begin and end at midnight, of minutes. */
+/** A range of days; of minutes, unless it begins and ends at midnight. */
 export function range(from, to, locale) {
 	const whole = [from, to].every((ms) => new Date(ms).getHours() + new Date(ms).getMinutes() === 0);
 	const style = whole ? STYLES.date : { ...STYLES.day, ...STYLES.clock };

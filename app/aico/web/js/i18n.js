@@ -24,15 +24,20 @@ export async function useLanguage(wanted) {
 	if (wanted) keep(STORED, wanted);
 }
 
-/** The words of a key, with {name} replaced. */
 export const t = (key, values = {}) =>
 	(words.value[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 
-/** The same for a key with a plural: key.one, key.other. {n} is the number. */
+/** A plural: key.one, key.other. {n} is the number. */
 export function tn(key, number, values) {
 	const form = `${key}.${new Intl.PluralRules(locale.value).select(number)}`;
 	return t(form in words.value ? form : `${key}.other`, { n: number.toLocaleString(locale.value), ...values });
 }
 
-/** Words for a code of the server; an unknown one gets a sentence, too. */
-export const tcode = (code) => (`code.${code}` in words.value ? t(`code.${code}`) : t("code.unknown", { code }));
+const FAULT = /^(ledger|sessions|source)_(.+)$/;
+
+/** An unknown code gets a sentence, too; the same faults of several files share one. */
+export function tcode(code) {
+	if (`code.${code}` in words.value) return t(`code.${code}`);
+	const [, file, fault] = FAULT.exec(code.replace("busy", "unstable")) ?? [];
+	return `fault.${fault}` in words.value ? t(`fault.${fault}`, { file: t(`file.${file}`) }) : t("code.unknown", { code });
+}

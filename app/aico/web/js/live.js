@@ -14,7 +14,6 @@ export const link = signal({ state: "connecting", since: null, retryAt: null });
 
 export const stale = computed(() => Boolean(problem.value) || link.value.state === "waiting");
 
-/** Up to when the numbers on the page hold. */
 export const knownUntil = computed(() => (stale.value ? Math.max(loadedAt.value, link.value.since) : minute.value));
 
 let socket = null;
@@ -83,7 +82,7 @@ function connect() {
 	mine.onclose = lost;
 }
 
-/** Somebody looks again, or the network is back: do not wait for the timer. */
+/** Somebody looks again, or the network is back. */
 function hurry() {
 	if (!document.hidden && link.value.state === "waiting") connect();
 }

@@ -54,7 +54,6 @@ export function barFor({ from, to, bucket }) {
 	return BARS[Math.max(wanted, BARS.indexOf(bucket))];
 }
 
-/** The start of the bar that holds this moment, in local time. */
 export function barStart(ms, bar) {
 	if (bar === "15m") return ms;
 	if (bar === "hour") return new Date(ms).setMinutes(0, 0, 0);
@@ -63,7 +62,7 @@ export function barStart(ms, bar) {
 	return bar === "day" ? day : addDays(day, -((new Date(day).getDay() + 6) % 7)); // weeks begin on Monday
 }
 
-/** Server buckets added up into [start, sum] bars, for the eye only. */
+/** Buckets added up into [start, sum] bars, for the eye only. */
 export function bars(series, bar, value) {
 	const sums = new Map();
 	for (const point of series) {
@@ -73,7 +72,6 @@ export function bars(series, bar, value) {
 	return [...sums];
 }
 
-/** What the period before had spent at the same point of time. */
 export function spentSoFar(series, { from, to, before }, now, value) {
 	const elapsed = Math.min(now, to) - from;
 	return series.reduce((sum, point, i) => {

@@ -5,7 +5,6 @@ import { PERIODS } from "./period.js";
 
 export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost"];
 
-/** Whether the page stands in a frame of another one. */
 export const embedded = "embedded" in document.documentElement.dataset;
 
 const FIRST = {
@@ -71,10 +70,8 @@ export function chooseSort(sort) {
 	show({ sort, order: state.value.sort === sort ? turned : sort.endsWith("_id") ? "asc" : "desc" });
 }
 
-/** The filter without the period, as the server names it. */
 export const filterOf = ({ model, unknown_model, q, store }) => ({ model, unknown_model: unknown_model || null, q: q.trim(), store });
 
-/** Whether anything but the period narrows what is shown. */
 export const isNarrowed = (state) => Object.values(filterOf(state)).some(Boolean);
 
 addEventListener("popstate", () => {

@@ -34,8 +34,8 @@ export const period = computed(() => windowOf(state.value, minute.value));
 
 /** Nothing in the filter has a price: the page turns to tokens. */
 export const unpriced = computed(() => {
-	const { task_count: tasks, unpriced_task_count: without } = summary.value?.totals ?? {};
-	return tasks > 0 && tasks === without;
+	const { total_cost: cost, unpriced_task_count: without } = summary.value?.totals ?? {};
+	return cost === 0 && without > 0;
 });
 export const metric = computed(() => (unpriced.value ? "tokens" : state.value.metric));
 
@@ -49,12 +49,27 @@ let lastRead = 0;
 let beforeKey = "";
 let wantedPages = [0];
 
-function readPage(page, question, abort) {
-	const { sort, order } = question.state;
-	return getUsage({ ...inside(question), sort, order, limit: PAGE, offset: page * PAGE }, abort);
+/** What is not known is no 0: it is left out. */
+export function known(sum) {
+	const { tokens_in, tokens_out, total_cost, ...others } = sum;
+	return sum.unmeasured_count > 0 && tokens_in + tokens_out + total_cost === 0 ? others : sum;
 }
 
-/** Whether no import came between the answers: sums of two moments do not agree. */
+async function readSummary(...question) {
+	const answer = await getSummary(...question);
+	return { ...answer, totals: known(answer.totals), by_model: answer.by_model.map(known) };
+}
+
+async function readPage(page, question, abort) {
+	const { sort, order } = question.state;
+	const answer = await getUsage({ ...inside(question), sort, order, limit: PAGE, offset: page * PAGE }, abort);
+	for (const task of answer.items) {
+		for (const name of task.unstated) delete task[name], delete task.spent[name];
+	}
+	return { ...answer, totals: known(answer.totals) };
+}
+
+/** Sums of two moments do not agree. */
 function isOneMoment([, ...answers]) {
 	const sums = answers.flat().filter(Boolean);
 	return sums.every(({ revision }) => revision === sums[0].revision);
@@ -73,11 +88,11 @@ async function readAll(abort) {
 	const needsBefore = window.before && key !== beforeKey;
 	const ask = () => Promise.all([
 		getStatus(abort),
-		getSummary({ ...inside(question), bucket, tz }, abort),
+		readSummary({ ...inside(question), bucket, tz }, abort),
 		Promise.all(wantedPages.map((page) => readPage(page, question, abort))),
-		getSummary({ ...filter, ...thisMonth }, abort),
-		needsSpending ? getSummary(thisMonth, abort) : null,
-		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz }, abort) : null,
+		readSummary({ ...filter, ...thisMonth }, abort),
+		needsSpending ? readSummary(thisMonth, abort) : null,
+		needsBefore ? readSummary({ ...filter, ...window.before, bucket, tz }, abort) : null,
 	]);
 	let answers = await ask();
 	for (let i = 1; i < READINGS && !isOneMoment(answers); i++) answers = await ask();
@@ -91,7 +106,7 @@ async function readAll(abort) {
 		if (needsBefore || !window.before) before.value = newBefore;
 		shown.value = question;
 		const [{ total, totals }] = pages;
-		// A task that is as before stays the same object: its row is not made anew.
+		// A task that is as before stays the same object.
 		const known = new Map([...rows.value.pages.values()].flat().map((task) => [JSON.stringify(task), task]));
 		const keep = (task) => known.get(JSON.stringify(task)) ?? task;
 		rows.value = { total, totals, pages: new Map(pages.map((page) => [page.offset / PAGE, page.items.map(keep)])) };
@@ -111,7 +126,6 @@ function failed(error) {
 	if (!error.code) throw error; // a bug of this page: the console must show it
 }
 
-/** Read everything now; a read that still runs is dropped. */
 export async function readNow() {
 	clearTimeout(timer);
 	timer = null;
@@ -124,7 +138,7 @@ export async function readNow() {
 	if (current === mine) current = null;
 }
 
-/** Read at once after a quiet time, else when the burst is over; never two reads at a time. */
+/** At once after a quiet time, else when the burst is over; never two reads at a time. */
 export function readSoon() {
 	if (timer !== null) return;
 	const due = () => {
@@ -134,7 +148,7 @@ export function readSoon() {
 	timer = setTimeout(due, Math.max(0, lastRead + (document.hidden ? HIDDEN_MS : BURST_MS) - Date.now()));
 }
 
-/** Only the header: without a change there is no event, but "last import" moves. */
+/** Without a change there is no event, but "last import" moves. */
 export async function readStatus() {
 	try {
 		status.value = await getStatus();
@@ -144,7 +158,6 @@ export async function readStatus() {
 	}
 }
 
-/** Read the pages that the table looks at, forget far ones. */
 export async function wantPages(first, last) {
 	wantedPages = Array.from({ length: last - first + 1 }, (_, i) => first + i);
 	const missing = wantedPages.filter((page) => !rows.value.pages.has(page));
@@ -168,7 +181,7 @@ export async function wantPages(first, last) {
 	}
 }
 
-/** Mark the rows of an event as new; their numbers are read after it. */
+/** The rows of an event; their numbers are read after it. */
 export function markFresh(ids, revision) {
 	const now = Date.now();
 	for (const id of ids) untold.set(id, revision);
@@ -189,7 +202,7 @@ export async function importNow() {
 	importing.value = false;
 }
 
-/** Another filter or another day is another question: read at once. */
+/** Another filter or day is another question. */
 export function startReading() {
 	let asked = "";
 	effect(() => {

@@ -194,7 +194,7 @@ def _read_shown(path: Path) -> _Shown:
         if found.condition is Condition.SOUND:
             if found.revision == list_revisions()[-1]:
                 return _read(path)
-            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:100]}.") as folder:
+            with TemporaryDirectory(prefix="aico-") as folder:
                 copy = Path(folder) / "replaced"
                 copy_database(path, copy)
                 migrate(copy)
@@ -218,6 +218,8 @@ def _forget_again(connection: sqlite3.Connection, before: _Shown) -> None:
     """Take away what was forgotten since the backup, and keep it away."""
     numbers = {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten}
     numbers |= {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten_keys}
+    if not numbers:
+        return
     connection.executemany(_REMEMBER, [(numbers[name], key, moment) for name, key, moment in before.forgotten])
     connection.executemany(_REMEMBER_KEY, [(numbers[name], *key) for name, *key in before.forgotten_keys])
     for name in numbers:

@@ -46,7 +46,7 @@ export function startTitle() {
 		const { today } = spentNow(spending.value); // of everything: a title has no room to name a filter
 		const budget = status.value?.budget?.daily_usd;
 		const isOver = budget && budgetState(today, budget) === "over";
-		const cost = unpriced.value || today === null ? "" : `${t("title.today", { cost: amount(today) })} · `;
+		const cost = unpriced.value || (today ?? null) === null ? "" : `${t("title.today", { cost: amount(today) })} · `;
 		document.title = `${isOver ? "⚠ " : ""}${cost}${t("title")}`;
 	});
 }

@@ -20,13 +20,13 @@ function Spark({ value }) {
 	});
 	const top = Math.max(...sums);
 	if (sums.length < 3 || !(top > 0)) return null;
-	const line = sums.map((sum, i) => `${Math.round((i / (sums.length - 1)) * 1000) / 10},${19 - Math.round((Math.max(0, sum) / top) * 180) / 10}`).join("L");
+	const line = sums.map((sum, i) => `${Math.round((i / (sums.length - 1)) * 1000) / 10},${19 - Math.round((sum / top) * 180) / 10}`).join("L");
 	return html`<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true"><path d=${`M0,20L${line}L100,20Z`} /><path d=${`M${line}`} /></svg>`;
 }
 
 function Change({ total, value }) {
 	const { window } = shown.value;
-	if (!window.before || !before.value) return null;
+	if (!window.before || !before.value || total === undefined) return null;
 	const words = change(total, spentSoFar(before.value.series, window, knownUntil.value, value), locale.value);
 	if (words === null) {
 		const isLater = before.value.series.some((point) => value(point) > 0);
@@ -45,8 +45,7 @@ function Cost() {
 	const { total_cost: cost, unpriced_task_count: without } = summary.value.totals;
 	if (unpriced.value) return html`<${Card} name="cost" big=${t("unpriced")}><p class="note">${t("unpriced.why")}</p><//>`;
 	const value = (point) => point.total_cost;
-	const mark = html`${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`}
-		${cost < 0 && html`<span class="tag">${t("correction")}</span>`}`;
+	const mark = without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`;
 	return html`<${Card} name="cost" big=${html`<${Money} usd=${cost} />`} mark=${mark}>
 		<p class="note"><${Change} total=${cost} value=${value} /></p>
 		<${Spark} value=${value} /><//>`;
@@ -67,13 +66,13 @@ function Tasks() {
 	return html`<${Card} name="tasks" big=${whole(tasks)}>${tasks > 0 && html`<p class="note"><span>${t("card.average")} ${average}</span></p>`}<//>`;
 }
 
-/** Cost of today and of this month; null, not 0, when the numbers end before it began. */
+/** Cost of today and this month; null, not 0, when the numbers end before. */
 export function spentNow(source) {
 	const now = minute.value;
 	const start = midnight(now);
 	const since = (begin, cost) => (source?.to > begin ? cost() : null);
 	return {
-		today: since(start, () => source.series.find((point) => point.start === start)?.total_cost ?? 0),
+		today: since(start, () => source.totals.total_cost && (source.series.find((point) => point.start === start)?.total_cost ?? 0)),
 		month: since(monthStart(now), () => source.totals.total_cost),
 	};
 }
@@ -84,13 +83,12 @@ function pace() {
 	const now = knownUntil.value;
 	const days = (Math.min(now, window.to ?? now) - (window.from ?? from)) / DAY;
 	const inMonth = month.value.totals.total_cost;
-	// Less than a day is too little to go by: a morning would be stretched over a month.
+	// A morning would be stretched over a month.
 	const perDay = days >= 1 ? totals.total_cost / days : inMonth / Math.max(1, (now - monthStart(now)) / DAY);
 	const isPast = window.to !== null && window.to < now;
-	return { perDay, projected: isPast ? null : inMonth + (perDay * (monthStart(now, 1) - now)) / DAY };
+	return { perDay, projected: isPast ? NaN : inMonth + (perDay * (monthStart(now, 1) - now)) / DAY };
 }
 
-/** ok, near (80 % and more) or over. */
 export const budgetState = (spent, budget) => (spent > budget ? "over" : spent >= 0.8 * budget ? "near" : "ok");
 
 function Budget({ spent, budget, label }) {
@@ -106,9 +104,9 @@ function Pace() {
 	const spent = spentNow(spending.value);
 	const { daily_usd, monthly_usd } = status.value.budget ?? {};
 	return html`<${Card} name="pace" big=${html`<${Money} usd=${perDay} /><small>${t("pace.day")}</small>`}>
-		${projected !== null && html`<p class="note" title=${t("pace.why")}>${t("pace.month", { cost: amount(projected) })}</p>`}
-		<${Budget} spent=${spent.today} budget=${daily_usd} label=${t("budget.today")} />
-		<${Budget} spent=${spent.month} budget=${monthly_usd} label=${t("budget.month")} /><//>`;
+		${projected >= 0 && html`<p class="note" title=${t("pace.why")}>${t("pace.month", { cost: amount(projected) })}</p>`}
+		<${Budget} spent=${spent.today} budget=${daily_usd} label=${t("period.today")} />
+		<${Budget} spent=${spent.month} budget=${monthly_usd} label=${t("period.month")} /><//>`;
 }
 
 export const Cards = () => html`<div class="cards">

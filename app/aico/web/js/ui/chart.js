@@ -17,10 +17,9 @@ const isCost = () => metric.value === "cost";
 const words = (value) => (isCost() ? amount(value) : short(value));
 const value = (point) => (isCost() ? point.total_cost : point.tokens_in + point.tokens_out);
 
-/** The period before; null where nothing was spent in it. */
 const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
 
-/** Running sums at the end of each bucket, from zero: [x, before, now]; null where nothing is known yet. */
+/** Running sums from zero: [x, before, now]; null where nothing is known yet. */
 function cumulative(now) {
 	const { series, to } = summary.value;
 	const ghost = ghostSeries();
@@ -58,7 +57,6 @@ function perBar(now) {
 	];
 }
 
-/** The budget that belongs to what is drawn, or null. */
 function budgetLine() {
 	const asked = shown.value.state;
 	if (!status.value.budget || !isCost() || isNarrowed(asked)) return null;
@@ -87,7 +85,7 @@ function paintBehind({ bbox: { left, top, width, height }, ctx, scales, valToPos
 	ctx.restore();
 }
 
-/** At midnight an axis of hours says which day begins. The last tick would be cut off. */
+/** At midnight an axis of hours names the day. The last tick would be cut off. */
 function timeTicks(plot, ticks, axis, space, step) {
 	const isMidnight = (s) => new Date(s * 1000).getHours() + new Date(s * 1000).getMinutes() === 0;
 	const style = (s) => (step >= 2_419_200 ? "month" : step >= 86_400 || isMidnight(s) ? "day" : "clock");
@@ -97,7 +95,7 @@ function timeTicks(plot, ticks, axis, space, step) {
 function yRange(plot, low, high) {
 	const budget = budgetLine() ?? 0;
 	const top = budget <= BUDGET_REACH * high ? Math.max(budget, high) : high;
-	return [Math.min(0, low ?? 0), (top || 1) * 1.06];
+	return [0, (top || 1) * 1.06];
 }
 
 function zoom(plot) {
@@ -187,7 +185,7 @@ function AsTable() {
 	const bar = barFor(summary.value);
 	const style = { "15m": "hour", hour: "hour", day: "weekday", week: "date", month: "month" }[bar];
 	const ghost = ghostSeries() && bars(ghostSeries(), bar, value);
-	const columns = [t("chart.when"), perBarWords(), ghost && t("chart.before"), t("chart.cumulative")].filter(Boolean);
+	const columns = [t("import.at"), perBarWords(), ghost && t("chart.before"), t("chart.cumulative")].filter(Boolean);
 	let total = 0;
 	const lines = bars(summary.value.series, bar, value)
 		.filter(([start]) => start <= knownUntil.value)

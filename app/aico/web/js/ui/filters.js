@@ -14,7 +14,7 @@ const TYPING_MS = 200;
 const dayText = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 const dayOf = (input) => new Date(`${input.value}T00:00`).getTime();
 
-/** Two days, both included, in whichever order they are given. */
+/** Two days, both included, in any order. */
 function Custom() {
 	const panel = useRef(null);
 	const { from, to } = period.value;
@@ -57,7 +57,6 @@ function Chip({ name, words, remove }) {
 		<button onClick=${press} aria-label=${t("filter.remove", { name: words })}><${Icon} name="close" /></button></span>`;
 }
 
-/** Of what the numbers on paper are, and when they were printed. */
 export function Printed() {
 	const { window } = shown.value;
 	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
@@ -69,7 +68,7 @@ export function Printed() {
 /** Always there: a chip that comes or goes moves nothing. */
 const Chips = () => html`<div class="chips">${chosen().filter(({ name }) => name !== "store").map((one) => html`<${Chip} key=${one.name} ...${one} />`)}</div>`;
 
-/** Where there is something to choose between; pressed once more, it is taken back. */
+/** Pressed once more, it is taken back. */
 function Stores() {
 	const { store } = state.value;
 	if (!status.value?.sessions) return null;

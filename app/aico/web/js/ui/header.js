@@ -1,4 +1,4 @@
-// Who we are, whether it is live, the last import and the button for the next.
+// Who we are, whether it is live, the last import and the next.
 import { second } from "../clock.js";
 import { LANGUAGES, language, t, tcode, tn, useLanguage } from "../i18n.js";
 import { link } from "../live.js";
@@ -17,7 +17,7 @@ function connection() {
 	if (state === "live") return problem.value ? ["bad", t("live.problem")] : ["good", t("live.live")];
 	if (state === "connecting") return ["idle", t("live.connecting")];
 	const now = second.value;
-	if (now - since < OFFLINE_MS) return ["warn", tn("live.retry", Math.max(0, Math.ceil((retryAt - now) / 1000)))];
+	if (now - since < OFFLINE_MS) return ["warn", t("live.retry", { n: Math.max(0, Math.ceil((retryAt - now) / 1000)) })];
 	const asOf = loadedAt.value ? t("live.asof", { at: timeOf(loadedAt.value) }) : "";
 	return ["bad", t("live.offline", { since: timeOf(since) }) + asOf];
 }
@@ -38,7 +38,6 @@ function Kimi() {
 	return html`<${Lamp} name="kimi" kind=${kind} title=${title}>Kimi Proxy ${t(`kimi.${kimi.reason ?? kimi.state}`)}<//>`;
 }
 
-/** What an import did, in a few words, without its errors. */
 function done({ added_count, updated_count }) {
 	const parts = [added_count && tn("import.added", added_count), updated_count && tn("import.updated", updated_count)];
 	return parts.filter(Boolean).join(" · ") || t("import.nothing");
@@ -64,7 +63,8 @@ function LastImport() {
 		unchanged: whole(run.skipped_count),
 		newest: html`<${Ago} ms=${latest_ts} />`,
 	};
-	if (sessions?.last_import) facts.sessions = html`<${Ago} ms=${sessions.last_import.at} /> · ${tn("store.tasks", sessions.task_count)}`;
+	if (sessions?.last_import) facts.sessions = html`<${Ago} ms=${sessions.last_import.at} /> · ${tn("table.sum", sessions.task_count)}`;
+	if (run.partial_count) facts.partial = whole(run.partial_count);
 	if (run.remaining_count) facts.remaining = whole(run.remaining_count);
 	return html`<details class="last popover" data-field="last-import">
 		<summary class="soft">${t("import.last")} <${Ago} ms=${run.at} /><span class="counts"> · ${done(run)}</span><span class=${run.error_count > 0 ? "warn" : "counts"}> · ${errors(run)}</span></summary>
@@ -93,7 +93,6 @@ function Choices() {
 		<button class="ghost help" onClick=${openHelp} aria-label=${t("help")} title=${t("key.hint", { key: "?" })}>?</button>`;
 }
 
-/** From a frame to the whole page, in a tab of its own. */
 const OpenWhole = () => html`<a class="ghost" href="./" target="_blank" rel="noopener" aria-label=${t("embed.open")}
 	title=${t("embed.open")}><${Icon} name="open" /></a>`;
 

@@ -6,7 +6,7 @@ import { Icon, html } from "./parts.js";
 
 const STORED = "keys";
 // Pairs, because an object would put "7" first.
-const KEYS = [["/", "filter"], ["1 – 6", "period"], ["7", "custom"], ["r", "import"], ["j k", "rows"], ["c", "copy"], ["e", "export"], ["?", "help"]];
+const KEYS = [["/", "filter.label"], ["1 – 6", "help.period"], ["7", "help.custom"], ["r", "import.now"], ["j k", "help.rows"], ["c", "help.copy"], ["e", "help.export"], ["?", "help.help"]];
 
 export const keysOn = signal(recall(STORED) !== "off");
 
@@ -21,7 +21,7 @@ function toggle({ target }) {
 
 export const Help = () => html`<dialog id="help" aria-labelledby="help-title" onClick=${({ target }) => target === dialog() && close()}>
 	<div class="sheet">
-		<div class="head"><h2 id="help-title">${t("help.title")}</h2><button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
-		<dl>${KEYS.map(([key, name]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${t(`help.${name}`)}</dd></div>`)}</dl>
+		<div class="head"><h2 id="help-title">${t("help")}</h2><button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
+		<dl>${KEYS.map(([key, name]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${t(name)}</dd></div>`)}</dl>
 		<label><input type="checkbox" checked=${keysOn.value} onChange=${toggle} /> ${t("help.switch")}</label>
 	</div></dialog>`;

@@ -3,7 +3,7 @@ import { useState } from "../../vendor/preact-hooks.js";
 import { share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { chooseModel, clearModel, state } from "../state.js";
-import { metric, summary } from "../store.js";
+import { known, metric, summary } from "../store.js";
 import { ModelName, Money, Tokens, html, isUnpriced, whole } from "./parts.js";
 
 const TOP = 7;
@@ -11,7 +11,7 @@ const tokens = (row) => row.tokens_in + row.tokens_out;
 const value = (row) => (metric.value === "cost" ? row.total_cost : tokens(row));
 
 const Bar = ({ ratio }) => html`<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">
-	<rect width="100" height="1" /><rect width=${100 * Math.max(0, ratio || 0)} height="1" /></svg>`;
+	<rect width="100" height="1" /><rect width=${100 * (ratio || 0)} height="1" /></svg>`;
 
 function Row({ row, most, words, label, isOn, press }) {
 	const part = metric.value === "cost" && isUnpriced(row) ? null : value(row);
@@ -30,15 +30,15 @@ function ModelRow({ row, most }) {
 	return html`<${Row} row=${row} most=${most} isOn=${isOn} press=${press} label=${row.model_id ?? undefined} words=${html`<${ModelName} id=${row.model_id} />`} />`;
 }
 
-/** A task that used two models counts in both rows: the tasks of the others have no sum. */
+/** A task that used two models counts in both rows: tasks have no sum. */
 function add(rows) {
-	const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
-	return { tokens_in: sum("tokens_in"), tokens_out: sum("tokens_out"), total_cost: sum("total_cost") };
+	const sum = (name) => rows.reduce((total, row) => total + (row[name] ?? 0), 0);
+	return known(Object.fromEntries(["tokens_in", "tokens_out", "total_cost", "unmeasured_count"].map((name) => [name, sum(name)])));
 }
 
 export function Models() {
 	const [isOpen, setOpen] = useState(false);
-	const models = [...summary.value.by_model].sort((a, b) => value(b) - value(a) || tokens(b) - tokens(a));
+	const models = [...summary.value.by_model].sort((a, b) => (value(b) || 0) - (value(a) || 0) || tokens(b) - tokens(a));
 	const top = isOpen || models.length <= TOP + 1 ? models : models.slice(0, TOP);
 	const rest = models.slice(top.length);
 	const columns = [["col.model_id"], ["metric.cost"], ["models.share"], ["metric.tokens", "minor"], ["card.tasks", "minor"]];

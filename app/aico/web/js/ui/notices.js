@@ -1,8 +1,9 @@
-// The states in which numbers alone would mislead, in words, with what to do.
+// Where numbers alone would mislead: words, with what to do.
 import { minute } from "../clock.js";
 import { bytes } from "../format.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { DAY } from "../period.js";
+import { embedded } from "../state.js";
 import { loadedAt, problem, status } from "../store.js";
 import { ImportButton } from "./header.js";
 import { Ago, html, since, timeOf, when } from "./parts.js";
@@ -21,10 +22,9 @@ function Watcher() {
 	if (state === "watching" || state === "starting") return null;
 	if (state === "waiting" && sessions?.watcher.state === "watching") return null; // newer Cline has no ledger at all
 	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name="watcher">
-		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} <span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span><//>`;
+		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} ${at > 0 && html`<span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span>`}<//>`;
 }
 
-/** The session store is not read: why, and what it lacks. */
 function Sessions() {
 	const { watcher, missing = [] } = status.value.sessions ?? {};
 	if (!watcher || watcher.state === "watching" || watcher.state === "starting") return null;
@@ -32,7 +32,6 @@ function Sessions() {
 		${missing.length > 0 && html`${t("sessions.missing")} ${missing.map((name) => html`<code>${name}</code> `)}`}<//>`;
 }
 
-/** A database that was lost: what took its place, and what may be missing since. */
 function Recovery() {
 	const { recovery } = status.value;
 	if (!recovery) return null;
@@ -56,7 +55,6 @@ function Frozen() {
 export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} />`}
 	<${Sessions} /><${Frozen} /><${Recovery} />`;
 
-/** Nothing can be shown at all: no answer yet, or none for us. */
 export function Blocked() {
 	const isLocked = problem.value === "token_required";
 	return html`<section class="welcome" role="alert" data-state=${problem.value}>
@@ -64,7 +62,6 @@ export function Blocked() {
 		${!isLocked && html`<p>${t("blocked.start")} <code>aico serve</code></p>`}</section>`;
 }
 
-/** The first minutes: which file was looked for, and what to do. */
 export function Welcome() {
 	const { ledger, watcher, sessions } = status.value;
 	const { exists, path, size_bytes, written_at } = ledger;
@@ -74,11 +71,11 @@ export function Welcome() {
 	return html`<section class="welcome" data-state=${exists ? "empty" : "no-ledger"}>
 		<h2>${t(exists ? "welcome.empty" : "welcome.waiting")}</h2>
 		<p>${t(exists ? "welcome.empty.why" : "welcome.waiting.why")}</p>
-		${!exists && !sessions && html`<p>${t("welcome.newer")}</p>`}
+		${!exists && !sessions && html`<p>${t("welcome.newer")} ${t("frozen.setting")}</p>`}
 		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}
 			${hasTrouble && fact("trouble", html`<span class="bad">${tcode(watcher.reason)}</span>`)}</dl>
 		<h3>${t("welcome.todo")}</h3>
 		<ul><li><${ImportButton} /><span>${t("welcome.import")}</span></li>
 			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code><span>${t(`welcome.${command}`)}</span></li>`)}</ul>
-		<p class="soft">${t("welcome.promise")}</p></section>`;
+		${embedded && html`<p class="soft">${t("footer.promise")}</p>`}</section>`;
 }

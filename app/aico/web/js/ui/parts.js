@@ -1,4 +1,4 @@
-// Small pieces that every part of the page uses.
+// Small pieces for every part.
 import htm from "../../vendor/htm.js";
 import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
@@ -16,7 +16,6 @@ export const when = (ms, style) => moment(ms, style, locale.value);
 export const since = (ms, now) => ago(ms, now, locale.value);
 export const exact = (usd) => moneyExact(usd, locale.value);
 
-/** The time of a moment of today, the day as well of an older one. */
 export const timeOf = (ms) => when(ms, midnight(ms) === midnight(minute.value) ? "clock" : "hour");
 
 const PATHS = {
@@ -32,7 +31,7 @@ const PATHS = {
 export const Icon = ({ name }) =>
 	html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
 
-/** "12s ago", alive. The moment is worked out on hover: a table has fifty of these. */
+/** "12s ago", alive. A table has fifty: the moment is worked out on hover. */
 export function Ago({ ms }) {
 	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
 	return html`<time onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${since(ms, now)}</time>`;
@@ -44,7 +43,7 @@ export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>
 /** Tokens without a price are not free: their cost is not known. */
 export const isUnpriced = (spent) => spent.total_cost === 0 && spent.tokens_in + spent.tokens_out > 0;
 
-/** Whether it was copied: a frame may be refused the clipboard, plain HTTP has none. */
+/** A frame may be refused the clipboard, plain HTTP has none. */
 export async function copyText(text) {
 	const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
 	announcement.value = isCopied ? t("copied", { text }) : t("copy.refused");
@@ -58,7 +57,7 @@ export const Segmented = ({ label, options, chosen, choose }) => html`<div class
 
 const TAIL = 12; // what tells two long names apart stands at their end
 
-/** A model's name. Without room its maker goes first, as a whole, then the middle of the name. */
+/** Without room the maker goes first, as a whole, then the middle of the name. */
 export function ModelName({ id, tag = "span", ...more }) {
 	if (id === null) return html`<${tag} ...${more}><i class="soft">${t("model.unknown")}</i><//>`;
 	const cut = id.lastIndexOf("/") + 1;

@@ -11,7 +11,9 @@ import { selected } from "../selection.js";
 
 const OVERSCAN = 2;
 const COPIED_MS = 1600;
+const TOLD_WIDTH = 332; // with its distance from the edge
 const copied = signal({}); // {id, mark} for a moment
+const told = signal({}); // {words, left, top} of the mark that was pressed last
 const label = (name) => JSON.stringify(t(`col.${name}.short`)); // words for the style sheet
 
 let height = 0; // asked for once per look: it costs a style pass
@@ -20,7 +22,6 @@ const rowHeight = () => height || measure();
 const headHeight = (body) => body.previousElementSibling.offsetHeight;
 const at = (pages, index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
 
-/** Tokens in, tokens out and cost of a row or of the sum. */
 function numbers(spent, lifetime = spent.total_cost) {
 	const usd = spent.total_cost;
 	const [head, tail, end] = moneyColumn(usd, locale.value);
@@ -28,7 +29,42 @@ function numbers(spent, lifetime = spent.total_cost) {
 	const count = (name) => html`<td class=${name}>${whole(spent[`tokens_${name}`])}</td>`;
 	return html`${count("in")}${count("out")}${isUnpriced(spent)
 		? html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`
-		: html`<td class="cost" title=${partly || exact(usd)}>${head}<span class="soft">${tail}</span>${end}${usd < 0 && html` <span class="tag">${t("correction")}</span>`}</td>`}`;
+		: html`<td class="cost" title=${partly || exact(usd)}>${head}<span class="soft">${tail}</span>${end}</td>`}`;
+}
+
+/** The weightiest first: [mark, sentence]. */
+function notes({ state, unstated, unknown, has_fallen, total_cost, tokens_in, tokens_out }) {
+	const isSilent = unstated.length === 3 && unknown.length === 0 && state !== "running";
+	const why = (mark, values) => [mark, t(`note.${mark}.why`, values)];
+	return [
+		state === "running" && why("running"),
+		isSilent && [["interrupted", "failed"].includes(state) ? state : "silent", t("note.silent.why")],
+		has_fallen && why("fallen", { cost: exact(total_cost), in: whole(tokens_in), out: whole(tokens_out) }),
+		unknown.length > 0 && why("unknown", { fields: unknown.join(", ") }),
+	].filter(Boolean);
+}
+
+/** Where nothing hovers, and for the keyboard. */
+function tell({ currentTarget: mark }) {
+	const { left, bottom } = mark.getBoundingClientRect();
+	told.value = { words: mark.title, left: Math.max(12, Math.min(left, innerWidth - TOLD_WIDTH)) + scrollX, top: bottom + 4 + scrollY };
+}
+
+/** One a row, whatever there is to say: nothing moves. */
+function Mark({ task }) {
+	const store = task.store === "sessions" && task.store;
+	const said = notes(task);
+	if (store && task.unstated.length < 3) said.push(["store", t("store.why")]);
+	if (said.length === 0) return null;
+	const [[mark]] = said;
+	const words = said.map(([, sentence]) => sentence).join("\n");
+	if (mark === "store") return html`<span class="tag" data-store=${store} title=${words}>${t("store.mark")}</span>`;
+	return html`<button class="tag" data-store=${store} data-note=${mark} title=${words} popovertarget="told" onClick=${tell}>${t(`note.${mark}`)}</button>`;
+}
+
+function Told() {
+	const { words, left, top } = told.value;
+	return html`<div id="told" popover="auto" style=${{ left: `${left}px`, top: `${top}px` }}>${words}</div>`;
 }
 
 async function copy(id) {
@@ -39,15 +75,14 @@ async function copy(id) {
 	}, COPIED_MS);
 }
 
-/** One component of as few elements as can be: a tall screen has fifty. */
+/** As few elements as can be: a tall screen has fifty. */
 function Row({ task, index, isFresh, isOn, mark }) {
-	const { task_id: id, ts, model_id: model, store, spent, total_cost } = task;
+	const { task_id: id, ts, model_id: model, spent, total_cost, has_fallen } = task;
 	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
 		<td class="id" title=${id}>${id}<button class="copy" onClick=${() => copy(id)} aria-label=${t("copy.id", { id })}>${mark}</button>${isFresh && html`<em>${t("row.new")}</em>`}</td>
 		<td class="when soft">${Ago({ ms: ts })}</td>
-		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => chooseModel(model) })}
-			${store === "sessions" && html`<span class="tag" data-store=${store} title=${t("store.why")}>${t("store.mark")}</span>`}</td>
-		${numbers(spent, total_cost)}</tr>`;
+		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => chooseModel(model) })}${Mark({ task })}</td>
+		${numbers(spent, has_fallen ? undefined : total_cost)}</tr>`;
 }
 
 function Head() {
@@ -60,7 +95,6 @@ function Head() {
 	return html`<thead><tr aria-rowindex="1">${COLUMNS.map(column)}</tr></thead>`;
 }
 
-/** The same where the head has no room. */
 function Sort() {
 	const { sort, order } = state.value;
 	return html`<div class="sort"><label>${t("sort")} <select value=${sort} onChange=${({ target }) => chooseSort(target.value)}>
@@ -101,7 +135,6 @@ function useAnchor(depth, last) {
 	});
 }
 
-/** The slice of rows on the screen, and how deep it is in them. */
 function useSlice(body, depth, total) {
 	const [slice, setSlice] = useState([0, 20]);
 	useEffect(() => {
@@ -131,7 +164,7 @@ function useSlice(body, depth, total) {
 	return slice.map((index) => Math.min(index, total));
 }
 
-/** The height of rows that are not in the document, or not read yet. */
+/** Rows that are not in the document, or not read yet. */
 const Gap = ({ count, wait }) => html`<tr class=${wait ? "gap wait" : "gap"} aria-hidden="true"
 	style=${{ height: `${count * rowHeight()}px` }}>${wait && html`<td colspan="6"></td>`}</tr>`;
 
@@ -155,5 +188,5 @@ export function Tasks() {
 		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
 		<table style=${{ "--in": label("in"), "--out": label("out") }} aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
 			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table>
-		${total > last - first && html`<p class="print-only" data-field="printed-rows">${t("print.rows", { n: whole(last - first), total: whole(total) })}</p>`}</section>`;
+		<${Told} />${total > last - first && html`<p class="print-only" data-field="printed-rows">${t("print.rows", { n: whole(last - first), total: whole(total) })}</p>`}</section>`;
 }

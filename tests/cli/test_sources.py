@@ -1,0 +1,213 @@
+"""``aico sources`` and ``aico import --source``: alone, and beside a running service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from aico.cli.sources import changes_of
+from aico.core.errors import SourceFixed, SourceOff
+from bench.fake_session_store import SessionStore, editor_metadata
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.forked_aico import ForkedServerProcess, run_aico
+from tests.e2e.server_process import ServerProcess, database_path, ledger_path, prepare_database
+
+OFF = {"cline": False, "cline.ledger": False, "cline.sessions": False, "cline.hub": False}
+LEDGER = {**OFF, "cline": True, "cline.ledger": True}
+
+
+@pytest.fixture(autouse=True)
+def ledger(tmp_path: Path) -> LedgerFile:
+    """Return a ledger of two tasks."""
+    ledger = LedgerFile(ledger_path(tmp_path))
+    ledger.write(entry("1"), entry("2"))
+    return ledger
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SessionStore]:
+    """Open the store where newer Cline keeps it, with one session."""
+    store = SessionStore(tmp_path.resolve() / ".cline/data/db/sessions.db")
+    store.put("s", editor_metadata(1, 2, 0.75))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "beside a service"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess | None]:
+    """Let the command run by itself, and once more beside a service."""
+    if not request.param:
+        yield None
+        return
+    prepare_database(tmp_path)
+    with ForkedServerProcess(tmp_path) as server:
+        yield server
+
+
+def switches(folder: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> dict[str, bool]:
+    """Return what is on after ``aico sources`` with ``arguments``."""
+    ended = run_aico(folder, "sources", *arguments, "--json", settings=settings)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    known: dict[str, bool] = {}
+    for source in json.loads(ended.stdout):
+        known[source["id"]] = source["enabled"]
+        known |= {f"{source['id']}.{origin['id']}": origin["enabled"] for origin in source["origins"]}
+    return {name: is_on for name, is_on in known.items() if name in OFF}
+
+
+def refused(ended: CompletedProcess[str], code: int) -> str:
+    """Return what a refused command said."""
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+def test_sources_are_switched_as_a_whole_and_in_part(server: ServerProcess | None, tmp_path: Path) -> None:
+    """What was switched stays, for the next command and the next start; the service follows at once."""
+    assert switches(tmp_path) == LEDGER
+    assert switches(tmp_path, "on", "cline.sessions") == {**LEDGER, "cline.sessions": True}
+    assert switches(tmp_path, "off", "cline.ledger", "cline.sessions") == OFF
+    assert switches(tmp_path, "on", "cline") == dict.fromkeys(OFF, True)
+    assert switches(tmp_path) == dict.fromkeys(OFF, True)
+    assert switches(tmp_path, "off", "cline", "cline.hub") == OFF
+    assert switches(tmp_path) == OFF
+
+
+def test_service_reads_what_was_switched_on(tmp_path: Path, store: SessionStore) -> None:
+    """Not after the next start only: the store that was switched on is watched when the command has ended."""
+    prepare_database(tmp_path)
+    with ForkedServerProcess(tmp_path) as server:
+        server.wait_for_state("watching")
+        run_aico(tmp_path, "sources", "on", "cline.sessions")
+        receipt = json.loads(run_aico(tmp_path, "import", "--json").stdout)
+        assert (receipt["trigger"], receipt["skipped_count"] + receipt["imported_count"]) == ("request", 3)
+        listed = run_aico(tmp_path, "sources").stdout
+        assert "cline.sessions         on   session store, watching" in listed
+        run_aico(tmp_path, "sources", "off", "cline")
+        assert refused(run_aico(tmp_path, "import", "--source", "cline"), 1)
+        assert run_aico(tmp_path, "status").returncode == 0
+
+
+def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
+    """Looking is no start."""
+    ended = run_aico(tmp_path, "sources")
+    lines = ended.stdout.splitlines()
+    assert lines[0].startswith("cline                    on   Cline: 1 file, 0.")
+    assert lines[1:] == [
+        "  cline.ledger           on   ledger",
+        "  cline.sessions         off  session store, not there",
+        "  cline.hub              off  hub events, not there",
+    ]
+    assert not database_path(tmp_path).exists()
+
+
+def test_listing_tells_how_what_is_on_is_watched(tmp_path: Path) -> None:
+    """Beside a service, with the reason; what configuration decides is told with the setting."""
+    prepare_database(tmp_path)
+    LedgerFile(ledger_path(tmp_path)).overwrite(b"{}")
+    with ForkedServerProcess(tmp_path, {"AICO_CLINE_SESSIONS": "true"}) as server:
+        server.wait_for_state("degraded", "ledger_format")
+        lines = run_aico(tmp_path, "sources").stdout.splitlines()
+    assert lines[1] == "  cline.ledger           on   ledger, degraded (ledger_format)"
+    assert lines[2].startswith("  cline.sessions         on   session store, waiting (")
+    assert lines[2].endswith("), not there, fixed by cline_sessions")
+
+
+@pytest.mark.parametrize("setting", [{"AICO_CLINE_SESSIONS": "true"}, {"AICO_SOURCES_CLINE_ORIGINS": "ledger"}])
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "beside a service"])
+def test_what_configuration_decides_is_not_switched(tmp_path: Path, setting: dict[str, str], is_running: bool) -> None:
+    """The setting that decides is named, and nothing is changed."""
+    word = "off" if "AICO_CLINE_SESSIONS" in setting else "on"
+    name = "cline_sessions" if "AICO_CLINE_SESSIONS" in setting else "sources.cline.origins"
+    prepare_database(tmp_path)
+    if is_running:
+        with ForkedServerProcess(tmp_path, setting):
+            said = refused(run_aico(tmp_path, "sources", word, "cline.sessions", settings=setting), 1)
+    else:
+        said = refused(run_aico(tmp_path, "sources", word, "cline.sessions", settings=setting), 1)
+    assert str(SourceFixed("cline.sessions", name)) in said
+    assert "[source_fixed]" in said
+    assert switches(tmp_path) == LEDGER
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [
+        (("sources", "on", "clime"), "did you mean cline?"),
+        (("sources", "off", "cline.session"), "did you mean cline.sessions?"),
+        (("sources", "on", "cline", "xyz"), "known are cline, cline.ledger, cline.sessions, cline.hub"),
+        (("import", "--source", "clime"), "did you mean cline?"),
+        (("import", "--source", "cline.ledger"), "known are cline"),
+        (("sources", "on"), "which one"),
+    ],
+)
+def test_unknown_name_is_a_mistake_of_usage(tmp_path: Path, arguments: tuple[str, ...], suggestion: str) -> None:
+    """It is told with the nearest known one, exit 2, and nothing was made."""
+    assert suggestion in refused(run_aico(tmp_path, *arguments), 2)
+    assert not database_path(tmp_path).exists()
+
+
+def test_import_of_a_source_is_a_receipt_of_that_source(server: ServerProcess | None, tmp_path: Path) -> None:
+    """In words and as an object whose sums have the names of a single receipt."""
+    if server is not None:
+        server.wait_for_state("watching")
+        LedgerFile(ledger_path(tmp_path)).write(entry("1"), entry("2"), entry("3"))
+    ended = run_aico(tmp_path, "import", "--source", "cline")
+    assert (ended.returncode, ended.stdout.startswith("Imported ")) == (0, True)
+    told = json.loads(run_aico(tmp_path, "import", "--source", "cline", "--json").stdout)
+    (receipt,) = told["receipts"]
+    assert (receipt["source"], receipt["skipped_count"]) == ("cline", 2 if server is None else 3)
+    assert told["skipped_count"] == receipt["skipped_count"]
+    assert told["latest_ts"] == entry("1")["ts"]
+    assert told["commit_seq"] == told["revision"] >= 1
+    assert told["trigger"] == ("cli" if server is None else "request")
+
+
+def test_import_of_what_is_off_is_refused(server: ServerProcess | None, tmp_path: Path) -> None:
+    """A source that is off is not read by the way; without a name there is nothing to do, which is told."""
+    switches(tmp_path, "off", "cline")
+    said = refused(run_aico(tmp_path, "import", "--source", "cline"), 1)
+    assert str(SourceOff("cline")) in said
+    ended = run_aico(tmp_path, "import")
+    assert (ended.returncode, " sources on NAME`" in ended.stdout) == (0, True)
+    told = json.loads(run_aico(tmp_path, "import", "--json").stdout)
+    assert (told["imported_count"], told["receipts"]) == (0, [])
+
+
+def test_import_reads_every_store_that_is_on(tmp_path: Path, store: SessionStore) -> None:
+    """The receipt is the sum of the source's origins; a dry run says it before and writes nothing."""
+    settings = {"AICO_CLINE_SESSIONS": "true"}
+    before = json.loads(run_aico(tmp_path, "import", "--dry-run", "--json", settings=settings).stdout)
+    assert before["added_count"] == 3
+    assert not database_path(tmp_path).exists()
+    ended = run_aico(tmp_path, "import", settings=settings)
+    assert ended.stdout == "Imported 3 tasks (3 new), 0 unchanged.\n"
+    after = json.loads(run_aico(tmp_path, "import", "--dry-run", "--json", settings=settings).stdout)
+    assert (after["added_count"], after["skipped_count"]) == (0, 3)
+
+
+def test_import_needs_one_of_the_stores_only(tmp_path: Path, ledger: LedgerFile, store: SessionStore) -> None:
+    """That there is no ledger is an error only where nothing else was read; one that cannot be read always is."""
+    ledger.unlink()
+    settings = {"AICO_CLINE_SESSIONS": "true"}
+    assert "There is no ledger" in refused(run_aico(tmp_path, "import"), 1)
+    assert run_aico(tmp_path, "import", settings=settings).stdout.startswith("Imported 1 task (1 new)")
+    store.connection.execute("DROP TABLE sessions")
+    said = refused(run_aico(tmp_path, "import", settings=settings), 1)
+    assert said.startswith("aico: Not a known session store: ")
+    assert len(said.splitlines()) == 2
+
+
+def test_names_become_one_change_for_each_source() -> None:
+    """A source by itself means all of its origins, whatever else of it is named."""
+    assert changes_of(["a", "b.x", "b.y"], is_on=True) == {
+        "a": {"enabled": True},
+        "b": {"origins": {"x": True, "y": True}},
+    }
+    assert changes_of(["a.x", "a", "a.y"], is_on=False) == {"a": {"enabled": False}}

@@ -1,0 +1,103 @@
+"""What ``aico status`` makes of the answers of the service."""
+
+from __future__ import annotations
+
+import pytest
+
+from aico.cli.status import Fields, _is_well, _lines
+
+
+def origin(name: str = "ledger", **fields: object) -> Fields:
+    """Return an origin as ``GET /api/sources`` tells it."""
+    well = {"title": name, "enabled": True, "found": True, "state": "watching", "reason": None, "fixed_by": None}
+    return {"id": name, **well, "problem": None, **fields}
+
+
+def source(name: str = "cline", *origins: Fields, **fields: object) -> Fields:
+    """Return a source with ``origins``."""
+    well = {"title": name.title(), "enabled": any(each["enabled"] for each in origins), "state": "watching"}
+    return {"id": name, **well, "reason": None, "sessions": 3, "last_read_at": 1, "origins": [*origins], **fields}
+
+
+def text_of(status: Fields, *sources: Fields) -> str:
+    """Return all lines."""
+    return "\n".join(_lines("u", status, sources))
+
+
+@pytest.mark.parametrize(("state", "is_well"), [("watching", True), ("waiting", True), ("degraded", False)])
+def test_status_is_degraded_when_an_origin_is(state: str, is_well: bool) -> None:
+    """A script sees that something which is on is not read; what is off does not count."""
+    assert _is_well([source("cline", origin(), origin("sessions", state=state))]) is is_well
+    assert _is_well([source("cline", origin()), source("other", origin("log", state=state))]) is is_well
+    assert _is_well([source("cline", origin(), origin("sessions", enabled=False, state="off"))])
+
+
+def test_status_says_how_each_source_and_origin_is() -> None:
+    """On or off, state and reason, who decides, sessions, the last reading; the others are named."""
+    fixed = origin("sessions", enabled=False, state="off", fixed_by="cline_sessions")
+    ill = origin("log", state="degraded", reason="source_format", problem="Not a known log: it is none.")
+    lines = _lines(
+        "u",
+        {},
+        [
+            source("cline", origin(), fixed),
+            source("invented", ill, state="degraded", reason="source_format", sessions=1),
+            source("codex", origin("log", enabled=False, state="off")),
+            source("kilo", origin("log", enabled=False, state="off")),
+        ],
+    )
+    assert lines[1].startswith("cline        watching, 3 sessions, last read ")
+    assert lines[2:4] == ["             ledger: watching", "             sessions: off, by the setting cline_sessions"]
+    assert lines[4].startswith("invented     degraded (source_format), 1 session, last read ")
+    assert lines[5] == "             log: degraded (source_format). Not a known log: it is none."
+    assert lines[6] == "off          codex, kilo"
+
+
+def test_status_tells_how_far_a_first_reading_is() -> None:
+    """A large one takes its time, and is no standstill."""
+    reading = {"bytes_done": 10, "bytes_total": 40}
+    assert "10 of 40 of the first reading done" in text_of({}, source("cline", origin(), reading=reading))
+
+
+def test_status_says_how_the_session_store_is() -> None:
+    """A line for it where it is asked for, with its trouble in words; a frozen ledger is named as that."""
+    sessions = {"path": "/x", "exists": True, "written_at": 0, "task_count": 3, "watcher": {"state": "watching"}}
+    assert "; watching, 3 tasks" in text_of({"sessions": sessions})
+    assert "; It is so." in text_of({"sessions": {**sessions, "problem": "It is so."}})
+    assert "not there (yet)" in text_of({"sessions": {**sessions, "exists": False}})
+    assert "sessions     " not in text_of({"sessions": None})
+    frozen: Fields = {"ledger": {"exists": True, "written_at": 1, "frozen_since": 1}}
+    assert "or writes elsewhere by now" in text_of(frozen)
+
+
+def test_status_says_nothing_of_a_ledger_that_is_off() -> None:
+    """What is not read is neither watched nor waited for."""
+    status: Fields = {"ledger": {"path": "/x", "exists": False}, "watcher": {"state": "waiting", "reason": "off"}}
+    off = source("cline", origin(enabled=False, state="off"), origin("sessions"))
+    assert "ledger       " not in text_of(status, off)
+    assert "watcher      " not in text_of(status, off)
+    assert "ledger       /x" in text_of(status, source("cline", origin()))
+
+
+def test_status_says_how_kimi_proxy_is() -> None:
+    """A line for it where one is named, with the reason."""
+    proxy = {"state": "down", "reason": "no_answer", "since": 0}
+    assert "kimi proxy   down (no_answer), since " in text_of({"kimi_proxy": proxy})
+    assert "kimi" not in text_of({"kimi_proxy": None})
+
+
+def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:
+    """The setting is named while there is no ledger, and no longer when it is set."""
+    missing: Fields = {"ledger": {"exists": False}}
+    assert "AICO_CLINE_SESSIONS=true" in text_of(missing)
+    degraded: Fields = {"path": "/x", "watcher": {"state": "degraded"}}
+    text = text_of({**missing, "sessions": degraded})
+    assert ("AICO_CLINE_SESSIONS" in text, "nothing is missing" in text) == (False, False)
+
+
+@pytest.mark.parametrize("ledger", [{"exists": False}, {"exists": True, "written_at": 1, "frozen_since": 1}])
+def test_status_gives_no_advice_that_was_followed(ledger: Fields) -> None:
+    """With the session store read, a ledger that newer Cline leaves alone is nothing to look after."""
+    text = text_of({"ledger": ledger, "sessions": {"path": "/x", "watcher": {"state": "watching"}}})
+    assert "nothing is missing" in text
+    assert "doctor" not in text

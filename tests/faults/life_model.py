@@ -1,0 +1,164 @@
+"""What the database must say after any history of Cline's ledger, computed the slow way. Pure: no I/O, no clock.
+
+What is spent is growth above the highest numbers that a task ever had; a fall books nothing. A number that the ledger
+does not tell is unknown: it takes nothing away, and a better one that is known stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from operator import add, itemgetter
+from typing import NamedTuple, TypeAlias
+
+from tests.emulator.ledger_truth import Task
+
+SLOT_MS = 900_000
+Numbers: TypeAlias = tuple[int | None, int | None, int | None]
+"""Tokens in, tokens out, nano-dollars; None is unknown."""
+GrowthKey: TypeAlias = tuple[str, int, str]
+"""Task, slot and model."""
+_UNKNOWN: Numbers = (None, None, None)
+
+
+class Entry(NamedTuple):
+    """What one entry of the ledger says; None is a field that is missing or cannot be used."""
+
+    task_id: str
+    ts: int
+    model_id: str | None
+    tokens_in: int | None
+    tokens_out: int | None
+    total_cost: float | None
+
+    @property
+    def numbers(self) -> Numbers:
+        """The three numbers."""
+        return self.tokens_in, self.tokens_out, None if self.total_cost is None else nano(self.total_cost)
+
+
+class Growth(NamedTuple):
+    """What is booked for a task in one slot with one model."""
+
+    tokens_in: int | None
+    tokens_out: int | None
+    cost_nano: int | None
+    """None while no cost above 0 was ever stated for the task."""
+    is_measured: bool
+    """Whether the ledger ever told a number of the task."""
+
+
+@dataclass
+class _Meter:
+    """One task: what the ledger says now, and the highest that it ever said."""
+
+    ts: int
+    model_id: str | None
+    told: Entry
+    """The last entry; an entry that says the same changes nothing."""
+    last: Numbers = _UNKNOWN
+    high: Numbers = _UNKNOWN
+    cost: float = 0.0
+    """The last good cost as it was written."""
+
+
+@dataclass
+class LedgerModel:
+    """Everything that must be stored of a ledger's readings."""
+
+    meters: dict[str, _Meter] = field(default_factory=dict)
+    grown: dict[GrowthKey, Numbers] = field(default_factory=dict)
+
+    def differs(self, entry: Entry) -> bool:
+        """Return whether ``entry`` is new or says something else than what is stored of its task."""
+        meter = self.meters.get(entry.task_id)
+        if meter is None:
+            return True
+        stored = (meter.ts, meter.model_id, meter.last, _unknown_fields(meter.told))
+        last = _each(_later, meter.last, entry.numbers)
+        return stored != (entry.ts, entry.model_id or meter.model_id, last, _unknown_fields(entry))
+
+    def take_in(self, entries: Iterable[Entry]) -> None:
+        """Book ``entries``, no task twice."""
+        for entry in entries:
+            self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        if not self.differs(entry):
+            # Also a cost that differs by less than a nano-dollar: the row stays what it was.
+            return
+        is_new = entry.task_id not in self.meters
+        meter = self.meters.setdefault(entry.task_id, _Meter(entry.ts, None, entry))
+        meter.ts, meter.told = entry.ts, entry
+        meter.model_id = entry.model_id or meter.model_id
+        before = meter.high
+        meter.high = _each(max, meter.high, entry.numbers)
+        meter.last = _each(_later, meter.last, entry.numbers)
+        meter.cost = (meter.last[2] or 0) / 10**9 if entry.total_cost is None else entry.total_cost
+        growth = _each(_growth, before, meter.high)
+        if is_new or any(growth):
+            key = (entry.task_id, entry.ts // SLOT_MS, meter.model_id or "")
+            self.grown[key] = _each(add, self.grown.get(key, _UNKNOWN), growth)
+
+    def tasks(self) -> dict[str, Task]:
+        """Return the rows of ``cline_task_usage``: what the ledger said last, an unknown number as 0."""
+        return {
+            task_id: Task(task_id, meter.ts, meter.model_id, meter.last[0] or 0, meter.last[1] or 0, meter.cost)
+            for task_id, meter in self.meters.items()
+        }
+
+    def growth(self) -> dict[GrowthKey, Growth]:
+        """Return what must be booked, by task, slot and model."""
+        return {key: self._priced(self.meters[key[0]], numbers) for key, numbers in self.grown.items()}
+
+    def highs(self) -> dict[str, Numbers]:
+        """Return the highest numbers that each task ever had."""
+        return {task_id: meter.high for task_id, meter in self.meters.items()}
+
+    def _priced(self, meter: _Meter, numbers: Numbers) -> Growth:
+        tokens_in, tokens_out, cost = numbers
+        is_measured = any(number is not None for number in meter.high)
+        return normalised(Growth(tokens_in, tokens_out, (cost or 0) if meter.high[2] else None, is_measured))
+
+
+def normalised(growth: Growth) -> Growth:
+    """Return ``growth``: of nothing at all a cost of 0 and an unknown one are the same."""
+    has_tokens = growth.tokens_in or growth.tokens_out
+    return growth if has_tokens else growth._replace(cost_nano=growth.cost_nano or 0)
+
+
+def newest_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Return ``entries`` in the order in which they are stored."""
+    return sorted(entries, key=itemgetter(1), reverse=True)
+
+
+def nano(cost: float) -> int:
+    """Return dollars as nano-dollars, by the words of the contract."""
+    return int((Decimal(repr(cost)) * 10**9).to_integral_value(ROUND_HALF_EVEN))
+
+
+def whole(task: Task) -> Entry:
+    """Return the entry that says what ``task`` is."""
+    return Entry(*task)
+
+
+def _each(one: Callable[[int, int], int], had: Numbers, now: Numbers) -> Numbers:
+    """Return ``one`` of each pair of which both are known, else the known one."""
+    first, second, third = (
+        other if known is None else known if other is None else one(known, other)
+        for known, other in zip(had, now, strict=True)
+    )
+    return first, second, third
+
+
+def _later(_had: int, now: int) -> int:
+    return now
+
+
+def _growth(had: int, now: int) -> int:
+    return now - had
+
+
+def _unknown_fields(entry: Entry) -> tuple[bool, ...]:
+    return tuple(number is None for number in entry.numbers)

@@ -1,1 +1,0 @@
-"""The ledger package: from the allowlisted path to committed rows."""
