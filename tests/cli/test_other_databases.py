@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
+from aico.core.db.migrations import list_revisions
 from aico.core.db.reader import UsageReader
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock
@@ -38,9 +39,19 @@ READING: list[Words] = [
     ("import", "--dry-run", "--json"),
     ("forget", "a"),
     ("forget", "--before", "2100-01-01"),
+    ("sources",),
+    ("sources", "--json"),
 ]
 """Commands that show rows and migrate nothing to do so. FILE is a name that is free."""
-WRITING: list[Words] = [("serve",), (), ("import",), ("import", "--json"), ("forget", "a", "--yes")]
+WRITING: list[Words] = [
+    ("serve",),
+    (),
+    ("import",),
+    ("import", "--json"),
+    ("forget", "a", "--yes"),
+    ("sources", "on", "cline"),
+    ("sources", "off", "cline.ledger"),
+]
 """Commands that bring the database to their schema first."""
 OTHERS: list[Words] = [
     ("status",),
@@ -86,10 +97,15 @@ def newer(database: Path) -> Path:
 
 @pytest.fixture
 def older(database: Path) -> Path:
-    """Return a database of the version before this one."""
+    """Return a database of the version before this one, with tasks of its own."""
     database.unlink()
-    close_log(open_old("0007", database.parent))
-    return database
+    return open_old(f"{list_revisions()[-2]}-restored", database.parent)
+
+
+def known_task(path: Path) -> str:
+    """Return the id of a task that is stored at ``path``, whatever the schema."""
+    ((task,),) = read_rows(path, "SELECT task_id FROM cline_task_usage ORDER BY task_id LIMIT 1")
+    return str(task)
 
 
 @pytest.fixture
@@ -186,10 +202,18 @@ def test_doctor_tells_of_a_newer_version_and_of_everything_else(
     """One FAIL with what to do, exit 1; the ledger, the disk and the rest are reported as ever, and nothing changes."""
     before = tree(home)
     assert main(["doctor", "--json"]) == EXIT_FAILED
-    findings = {found["subject"]: found for found in json.loads(capsys.readouterr().out)}
+    findings = {f"{found['subject']} {found['aspect']}".strip(): found for found in json.loads(capsys.readouterr().out)}
     assert findings["database"]["verdict"] == "FAIL"
     assert findings["database"]["text"].endswith(f"{StorageNewer()} {StorageNewer.hint}")
-    assert {"cline.ledger", "privacy", "disk", "port", "service", "kimi proxy"} <= findings.keys()
+    assert {
+        "cline.ledger place",
+        "cline.ledger entries",
+        "privacy",
+        "disk",
+        "port",
+        "service",
+        "kimi proxy",
+    } <= findings.keys()
     assert [name for name, found in findings.items() if found["verdict"] == "FAIL"] == ["database"]
     assert tree(home) == before
 
@@ -219,7 +243,7 @@ def test_database_of_an_older_version_is_not_read_as_if_it_were_ours(
 
 def test_backup_of_an_older_version_is_one(home: Path, older: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The copy before an upgrade is the one that is needed most, and `aico db restore` takes it."""
-    task = a_task_of(older)
+    task = known_task(older)
     assert main(["db", "backup", str(home / "FILE")]) == EXIT_OK
     assert main(["db", "restore", str(home / "FILE")]) == EXIT_OK
     capsys.readouterr()
@@ -236,12 +260,15 @@ def test_check_of_an_older_version_says_what_to_do(older: Path, capsys: pytest.C
     assert "start the service" in said
 
 
-@pytest.mark.parametrize("words", [("import",), ("forget", "TASK", "--yes")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("import",), ("forget", "TASK", "--yes"), ("sources", "on", "cline.sessions")], ids=" ".join
+)
 def test_database_of_an_older_version_is_migrated_by_what_writes(older: Path, words: Words) -> None:
     """After it, everything reads the database."""
-    task = a_task_of(older)
+    task = known_task(older)
     assert main([task if word == "TASK" else word for word in words]) == EXIT_OK
-    assert main(["export", "--format", "json"]) == EXIT_OK
+    assert main(["forget", known_task(older)]) == EXIT_OK
+    assert main(["export"]) == EXIT_OK
 
 
 @pytest.mark.parametrize("words", [*READING, *WRITING, *OTHERS], ids=" ".join)

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from aico import __version__
 from aico.cli import EXIT_OK, EXIT_USAGE, command_name
@@ -15,7 +16,7 @@ from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.inspection import check_present
-from aico.core.errors import InstanceRunning, StorageAbsent, StorageOlder
+from aico.core.errors import InstanceRunning, StorageAbsent
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.features.sources.registry import KNOWN
@@ -84,10 +85,14 @@ async def _ask(
 
 
 async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) -> list[dict[str, object]]:
-    """Switch and look without a service; makes a database only where something is switched."""
+    """Switch and look without a service; makes, or migrates, a database only where something is switched.
+
+    Raises SourceUnknown, SourceFixed, StorageError.
+    """
     service = ObserverService(settings, __version__, now_ms)
     if changes:
         await service.database.open()
+    is_stored = await asyncio.to_thread(_is_stored, settings.database_path)
     try:
         await service.sources.load()
         for source, change in changes.items():
@@ -97,18 +102,20 @@ async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) ->
                 enabled if isinstance(enabled, bool) else None,
                 {str(name): bool(is_on) for name, is_on in origins.items()} if isinstance(origins, dict) else None,
             )
-        return [source_fields(each) for each in await _list(service)]
+        if not is_stored:
+            return [source_fields(SourceUsage(state)) for state in await service.sources.list_states()]
+        return [source_fields(each) for each in await list_sources(service)]
     finally:
         await service.database.close()
 
 
-async def _list(service: ObserverService) -> list[SourceUsage]:
-    """Return how every source is, with what is stored of it if that can be read by this version."""
+def _is_stored(path: Path) -> bool:
+    """Return whether there is a database yet. Raises StorageError for one that this version does not read as it is."""
     try:
-        await asyncio.to_thread(check_present, service.database.path)
-    except (StorageAbsent, StorageOlder):
-        return [SourceUsage(state) for state in await service.sources.list_states()]
-    return await list_sources(service)
+        check_present(path)
+    except StorageAbsent:
+        return False
+    return True
 
 
 def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
