@@ -119,5 +119,5 @@ FOOTPRINT_FIGURES = (
         blocking(_measure_start),
     ),
     Figure("version", "aico --version", "ms", 150.0, blocking(_measure_version)),
-    Figure("wheel", "size of the wheel", "kB", 400.0, blocking(_measure_wheel)),
+    Figure("wheel", "size of the wheel", "kB", 500.0, blocking(_measure_wheel)),
 )

@@ -118,7 +118,7 @@ def test_configuration_error_is_one_clear_line(tmp_path: Path, settings: dict[st
 def test_import_stores_the_ledger_and_prints_a_receipt(tmp_path: Path, ledger: LedgerFile) -> None:
     """Without a service the command imports by itself; a second time there is nothing to do."""
     first = run_aico(tmp_path, "import")
-    assert (first.returncode, first.stdout) == (0, "Imported 2 sessions of cline (2 new), 0 unchanged.\n")
+    assert (first.returncode, first.stdout) == (0, "Imported 2 tasks (2 new), 0 unchanged.\n")
     second = run_aico(tmp_path, "import", "--json")
     receipt = json.loads(second.stdout)
     assert (receipt["imported_count"], receipt["skipped_count"], receipt["revision"]) == (0, 2, 1)
@@ -142,7 +142,7 @@ def test_import_goes_on_to_the_end_and_prints_the_sum(tmp_path: Path, ledger: Le
 def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, ledger: LedgerFile) -> None:
     """Before the first import nothing is made; afterwards only what is new is counted."""
     first = run_aico(tmp_path, "import", "--dry-run")
-    assert (first.returncode, first.stdout) == (0, "Would import 2 sessions of cline (2 new), 0 unchanged.\n")
+    assert (first.returncode, first.stdout) == (0, "Would import 2 tasks (2 new), 0 unchanged.\n")
     assert not database_path(tmp_path).exists()
     run_aico(tmp_path, "import")
     ledger.write(entry("1", tokens_in=9), entry("2", model=None, cost=0), entry("3"))

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import pytest
-from alembic import command
 
 from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
-from aico.core.db.migrations import alembic_config, list_revisions
 from aico.core.db.reader import UsageReader
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock
 from tests.cli.fake_supervisors import FakePrograms
 from tests.core.database_damage import break_page, close_log
+from tests.core.old_databases import open_old
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.server_process import HANG_S, ROOT
@@ -51,6 +50,9 @@ OTHERS: list[Words] = [
     ("db", "check", "--json"),
     ("service", "uninstall", "--purge"),
     ("service", "uninstall", "--purge", "--dry-run"),
+    ("sources",),
+    ("sources", "on", "cline.sessions"),
+    ("sources", "off", "cline"),
 ]
 UNCONCERNED = {("config", "show"), ("demo",), ("service", "install"), ("service", "status")}
 """Commands that never look at the database's content."""
@@ -85,8 +87,8 @@ def newer(database: Path) -> Path:
 @pytest.fixture
 def older(database: Path) -> Path:
     """Return a database of the version before this one."""
-    command.downgrade(alembic_config(database), list_revisions()[-2])
-    close_log(database)
+    database.unlink()
+    close_log(open_old("0007", database.parent))
     return database
 
 
@@ -96,6 +98,11 @@ def foreign(database: Path) -> Path:
     database.unlink()
     read_rows(database, "CREATE TABLE notes (text)")
     return database
+
+
+def a_task_of(older: Path) -> str:
+    """Return the id of a task that the older version has stored."""
+    return str(read_rows(older, "SELECT min(task_id) FROM cline_task_usage")[0][0])
 
 
 def set_revision(path: Path, revision: str) -> None:
@@ -182,7 +189,7 @@ def test_doctor_tells_of_a_newer_version_and_of_everything_else(
     findings = {found["subject"]: found for found in json.loads(capsys.readouterr().out)}
     assert findings["database"]["verdict"] == "FAIL"
     assert findings["database"]["text"].endswith(f"{StorageNewer()} {StorageNewer.hint}")
-    assert {"ledger", "entries", "privacy", "disk", "port", "service", "kimi proxy"} <= findings.keys()
+    assert {"cline.ledger", "privacy", "disk", "port", "service", "kimi proxy"} <= findings.keys()
     assert [name for name, found in findings.items() if found["verdict"] == "FAIL"] == ["database"]
     assert tree(home) == before
 
@@ -212,10 +219,11 @@ def test_database_of_an_older_version_is_not_read_as_if_it_were_ours(
 
 def test_backup_of_an_older_version_is_one(home: Path, older: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The copy before an upgrade is the one that is needed most, and `aico db restore` takes it."""
+    task = a_task_of(older)
     assert main(["db", "backup", str(home / "FILE")]) == EXIT_OK
     assert main(["db", "restore", str(home / "FILE")]) == EXIT_OK
     capsys.readouterr()
-    assert main(["forget", "a"]) == EXIT_OK
+    assert main(["forget", task]) == EXIT_OK
     assert "Would forget 1 tasks" in capsys.readouterr().out
 
 
@@ -228,11 +236,12 @@ def test_check_of_an_older_version_says_what_to_do(older: Path, capsys: pytest.C
     assert "start the service" in said
 
 
-@pytest.mark.parametrize("words", [("import",), ("forget", "b", "--yes")], ids=" ".join)
+@pytest.mark.parametrize("words", [("import",), ("forget", "TASK", "--yes")], ids=" ".join)
 def test_database_of_an_older_version_is_migrated_by_what_writes(older: Path, words: Words) -> None:
     """After it, everything reads the database."""
-    assert main(words) == EXIT_OK
-    assert main(["forget", "a"]) == EXIT_OK
+    task = a_task_of(older)
+    assert main([task if word == "TASK" else word for word in words]) == EXIT_OK
+    assert main(["export", "--format", "json"]) == EXIT_OK
 
 
 @pytest.mark.parametrize("words", [*READING, *WRITING, *OTHERS], ids=" ".join)

@@ -10,8 +10,10 @@ import pytest
 
 from aico.cli.places import describe_places
 from aico.cli.service import program
-from aico.core.errors import SettingsError
+from aico.core.db.choices import Switch, SwitchKey
+from aico.core.errors import SettingsError, StorageError
 from aico.core.settings import load_settings
+from aico.core.usage import digest
 from aico.features.sources.cline.places import find_session_stores, list_known_places, list_session_places
 from aico.services.source_choices import SourceChoices
 from bench.fake_session_store import SessionStore, editor_metadata
@@ -164,3 +166,23 @@ def test_service_shares_temporary_files_with_a_store_that_lies_there(
         return program.make_program(loaded, {"AICO_CONFIG": "/x/config.toml"}).needs_shared_tmp
 
     assert (needs(), needs(cline_sessions=True), needs(enabled_sources="all")) == (False, True, True)
+
+
+def test_service_shares_temporary_files_with_a_place_that_was_switched_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the user has switched counts like a setting; a database that cannot be read counts for nothing."""
+    monkeypatch.setattr(program, "__file__", "/x/program.py")
+    monkeypatch.setattr(sys, "executable", "/x/python")
+    settings = settings_of(database_path="/x/observer.db", sessions_path="/tmp/sessions.db")  # noqa: S108  # not opened
+    settings = settings.model_copy(update={"ledger_path": "/x/taskHistory.json"})
+    config = Path("/x/config.toml")
+    key = SwitchKey("cline", "sessions", digest("/tmp/sessions.db").hex())  # noqa: S108  # neither
+    monkeypatch.setattr(program, "list_switches", lambda *_: {key: Switch(is_on=True, changed_at=1)})
+    assert program._needs_shared_tmp(settings, config)
+
+    def fail(*_arguments: object) -> None:
+        raise StorageError("SQLITE_NOTADB")
+
+    monkeypatch.setattr(program, "list_switches", fail)
+    assert not program._needs_shared_tmp(settings, config)

@@ -159,7 +159,7 @@ def test_import_of_a_source_is_a_receipt_of_that_source(server: ServerProcess | 
         server.wait_for_state("watching")
         LedgerFile(ledger_path(tmp_path)).write(entry("1"), entry("2"), entry("3"))
     ended = run_aico(tmp_path, "import", "--source", "cline")
-    assert (ended.returncode, " of cline (" in ended.stdout) == (0, True)
+    assert (ended.returncode, ended.stdout.startswith("Imported ")) == (0, True)
     told = json.loads(run_aico(tmp_path, "import", "--source", "cline", "--json").stdout)
     (receipt,) = told["receipts"]
     assert (receipt["source"], receipt["skipped_count"]) == ("cline", 2 if server is None else 3)
@@ -187,7 +187,7 @@ def test_import_reads_every_store_that_is_on(tmp_path: Path, store: SessionStore
     assert before["added_count"] == 3
     assert not database_path(tmp_path).exists()
     ended = run_aico(tmp_path, "import", settings=settings)
-    assert ended.stdout == "Imported 3 sessions of cline (3 new), 0 unchanged.\n"
+    assert ended.stdout == "Imported 3 tasks (3 new), 0 unchanged.\n"
     after = json.loads(run_aico(tmp_path, "import", "--dry-run", "--json", settings=settings).stdout)
     assert (after["added_count"], after["skipped_count"]) == (0, 3)
 
@@ -197,7 +197,7 @@ def test_import_needs_one_of_the_stores_only(tmp_path: Path, ledger: LedgerFile,
     ledger.unlink()
     settings = {"AICO_CLINE_SESSIONS": "true"}
     assert "There is no ledger" in refused(run_aico(tmp_path, "import"), 1)
-    assert run_aico(tmp_path, "import", settings=settings).stdout.startswith("Imported 1 session of cline (1 new)")
+    assert run_aico(tmp_path, "import", settings=settings).stdout.startswith("Imported 1 task (1 new)")
     store.connection.execute("DROP TABLE sessions")
     said = refused(run_aico(tmp_path, "import", settings=settings), 1)
     assert said.startswith("aico: Not a known session store: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ PAGES = 8
 REPLAY_COUNT = 24
 """Fewer messages than some pages miss: those must read everything anew."""
 PAUSE_MAX_S = 0.03
+VARIED_SAVES = 600
+"""Saves in which anything may happen, new tasks among it; afterwards tasks only grow."""
 
 
 class WanderingPage:
@@ -131,8 +134,11 @@ async def test_pages_that_come_and_go_hold_what_is_stored(ledger: LedgerFile) ->
     async with live(ledger) as served:
         pages = [WanderingPage(served, Random(rng.random())) for _ in range(PAGES)]  # noqa: S311 - reproducible
         wandering = asyncio.gather(*(page.wander(disconnects // PAGES) for page in pages))
-        while not wandering.done():
-            await save_and_import(served, cline)
+        for number in itertools.count():
+            if wandering.done():
+                break
+            # However long it takes, no more tasks than a page can list.
+            await save_and_import(served, cline, None if number < VARIED_SAVES else StepKind.GROW)
         await wandering
         # Longer away than the service remembers, then shorter: read anew, then resumed.
         for missed in (REPLAY_COUNT + 1, REPLAY_COUNT // 2):

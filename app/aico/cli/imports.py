@@ -8,21 +8,23 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aico import __version__
 from aico.cli import EXIT_DEGRADED, EXIT_OK, EXIT_USAGE, command_name
 from aico.cli.box import describe_count
+from aico.cli.database import only_reading
 from aico.cli.names import are_known
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
-from aico.core.errors import InstanceRunning, SourceError, SourceOff
+from aico.core.errors import InstanceRunning, SourceError, SourceOff, StorageAbsent
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
-from aico.core.settings import Settings
+from aico.core.settings import CLINE, Settings
 from aico.core.usage import REJECTIONS_SHOWN, Trigger
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
@@ -147,7 +149,7 @@ async def _preview(settings: Settings, source: str | None) -> list[ImportReceipt
     """Return what an import would bring on top of what is stored now: a real one, into a copy of the database."""
     with tempfile.TemporaryDirectory(prefix="aico-") as folder:
         copy = Path(folder) / "observer.db"
-        if settings.database_path.exists():
+        with suppress(StorageAbsent), only_reading(settings.database_path):
             await asyncio.to_thread(copy_database, settings.database_path, copy)
         return await _import(settings.model_copy(update={"database_path": copy}), source)
 
@@ -158,13 +160,17 @@ def _by_source(receipts: Sequence[ImportReceipt]) -> list[ImportReceipt]:
     return [total for total in sums if total is not None]
 
 
+def _what(fields: dict[str, object]) -> str:
+    """Return what was imported, in the words of its tool."""
+    count = fields["imported_count"]
+    if fields["source"] == CLINE:
+        return describe_count(count, "task")
+    return f"{describe_count(count, 'session')} of {fields['source']}"
+
+
 def _sentence(fields: dict[str, object], *, dry_run: bool) -> str:
     lead = "Would import" if dry_run else "Imported"
-    text = (
-        f"{lead} {describe_count(fields['imported_count'], 'session')} of {fields['source']}"
-        f" ({fields['added_count']} new), "
-        f"{fields['skipped_count']} unchanged"
-    )
+    text = f"{lead} {_what(fields)} ({fields['added_count']} new), {fields['skipped_count']} unchanged"
     if fields["error_count"]:
         text += f", {fields['error_count']} refused"
     if fields["partial_count"]:

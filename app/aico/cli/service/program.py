@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from aico.core.db.choices import list_switches
+from aico.core.db.choices import Switch, SwitchKey, list_switches
 from aico.core.errors import SettingsError, StorageError
 from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, Settings, config_path, setting_names, variable_of
 from aico.features.sources.registry import SOURCES
@@ -54,31 +54,36 @@ def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Prog
         command=(sys.executable, "-P", "-m", "aico", "serve"),
         environment=variables,
         data_folder=loaded.settings.database_path.parent,
-        needs_shared_tmp=any(
-            path.is_relative_to(folder)
-            for path in (
-                *_list_places(loaded.settings),
-                loaded.settings.database_path,
-                config,
-                Path(sys.executable),
-                Path(__file__),
-            )
-            for folder in ("/tmp", "/var/tmp")  # noqa: S108  # looked for, not written to
-        ),
+        needs_shared_tmp=_needs_shared_tmp(loaded.settings, config),
     )
     _check_text(program)
     return program
 
 
-def _list_places(settings: Settings) -> list[Path]:
-    """Return every place that settings and switches say is read."""
+def _needs_shared_tmp(settings: Settings, config: Path) -> bool:
+    """Return whether something that is needed, or a place that is read, lies in a folder for temporary files."""
+    if any(map(_is_temporary, (settings.database_path, config, Path(sys.executable), Path(__file__)))):
+        return True
     choices = SourceChoices(SOURCES, settings)
+    there = [choice for choice in choices.list_all() if any(_is_temporary(Path(place.path)) for place in choice.places)]
+    if there and not any(choice.is_on for choice in there):
+        # Only now do the switches make a difference: nothing else of the database is needed here.
+        choices.switches = _list_switches(settings, choices.machine)
+        there = [each for choice in there for each in choices.list_of(choice.source) if each.name == choice.name]
+    return any(choice.is_on for choice in there)
+
+
+def _list_switches(settings: Settings, machine: str) -> dict[SwitchKey, Switch]:
     try:
-        choices.switches = list_switches(settings.database_path, choices.machine)
+        return list_switches(settings.database_path, machine)
     except StorageError as error:
-        # The service starts on such a database, too, or says at its start why not.
+        # The service mends such a database, or says at its start why not.
         _log.debug("no switches could be read: %s", error)
-    return [Path(place.path) for choice in choices.list_all() if choice.is_on for place in choice.places]
+        return {}
+
+
+def _is_temporary(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in ("/tmp", "/var/tmp"))  # noqa: S108  # not written to
 
 
 def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: Path) -> dict[str, str]:
