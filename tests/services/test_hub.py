@@ -256,3 +256,13 @@ async def test_subscription_stays_ended_after_it_lagged() -> None:
     subscription.offer_nowait("after")
     assert await subscription.get() is None
     assert subscription._queue.empty()
+
+
+async def test_hub_replays_all_messages_of_a_change_and_counts_them_as_one() -> None:
+    """A change that is told in several words is one revision: nobody asks for a resync because of it."""
+    hub = make_hub()
+    for revision in (1, 2):
+        hub.publish_change(revision, {"type": "new", "revision": revision}, {"type": "old", "revision": revision})
+    with hub.subscribe(EPOCH, 1) as subscription, hub.subscribe(EPOCH, 0) as earlier:
+        assert kinds(await drain(subscription)) == ["hello", "new", "old"]
+        assert kinds(await drain(earlier)) == ["hello", "new", "old", "new", "old"]

@@ -24,7 +24,9 @@ _TEXT_MAX = 200
 _NAMES_MAX = 100
 _CONTRADICTION = ("unknown_model", "contradicts `model`")
 _Name = Annotated[str, Field(max_length=_TEXT_MAX)]
-_Names = Annotated[list[_Name] | None, Field(max_length=_NAMES_MAX)]
+_Names = Annotated[list[_Name], Field(max_length=_NAMES_MAX)]
+_ANY: list[str] = []
+"""The default of what may be named several times; never changed."""
 UnknownModel = Annotated[bool, Query(description="Only usage whose model is unknown.")]
 Zone = Annotated[str, Query(max_length=64, description="IANA time zone whose midnights divide the days.")]
 BucketName = Literal["auto", "15m", "hour", "day", "week", "month"]
@@ -47,10 +49,10 @@ Service = Annotated[ObserverService, Depends(get_service)]
 
 async def get_filter(
     service: Service,
-    source: Annotated[_Names, Query(description="Id of a source; may be given several times.")] = None,
-    model: Annotated[_Names, Query(description="Exact model; may be given several times. Empty: every model.")] = None,
+    source: Annotated[_Names, Query(description="Id of a source; may be given several times.")] = _ANY,
+    model: Annotated[_Names, Query(description="Exact model; may be given several times. Empty: every model.")] = _ANY,
     unknown_model: UnknownModel = False,
-    project: Annotated[_Names, Query(description="Exact name; may be given several times.")] = None,
+    project: Annotated[_Names, Query(description="Exact name; may be given several times.")] = _ANY,
     from_: From = None,
     to: To = None,
     q: Annotated[
@@ -93,9 +95,9 @@ def _moment(given: int | Literal[""] | None) -> int | None:
     return None if given is None or given == "" else given
 
 
-def _named(given: list[str] | None) -> tuple[str, ...]:
+def _named(given: list[str]) -> tuple[str, ...]:
     """Return what was really named: an empty field of a form is every one."""
-    return tuple(dict.fromkeys(name for name in given or () if name))
+    return tuple(dict.fromkeys(name for name in given if name))
 
 
 async def _check_sources(service: ObserverService, sources: tuple[str, ...]) -> None:

@@ -10,7 +10,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
+from aico.api.access import route_of
 from aico.core import errors
 from aico.core.errors import ObserverError
 
@@ -107,11 +109,22 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     return problem(errors.RequestInvalid(where, str(first["msg"])))
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response = problem(errors.MethodNotAllowed())
-        response.headers.update(error.headers or {})
+        response.headers["Allow"] = ", ".join(_list_methods(request, error))
         return response
     return problem(errors.RouteNotFound())
+
+
+def _list_methods(request: Request, error: HTTPException) -> list[str]:
+    """Return the methods that an address takes: the framework names those of the first route that has it, only."""
+    described: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    path = route_of(request.scope)
+    methods = {name.strip() for name in (error.headers or {}).get("Allow", "").split(",") if name.strip()}
+    for template, operations in described.items():
+        if compile_path(template)[0].fullmatch(path):
+            methods.update(method.upper() for method in operations)
+    return sorted(methods)

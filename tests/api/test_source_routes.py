@@ -1,0 +1,231 @@
+"""Sources, their switches, a reading at once, and the status of everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aico.api.source_routes import ImportOut
+from aico.api.status_schemas import StatusOut
+from aico.core import errors
+from aico.services.source_shapes import SourceOut
+from tests.api.answer_checks import check_problem, check_security_headers
+from tests.api.conftest import AUTHORITY, Api, Serve
+from tests.e2e.fake_cline_ledger import PRIVATE, entry
+
+LISTED = "http://kimi.example:8000"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    """Return a place for Cline's session store, where there is none yet."""
+    return str(tmp_path.resolve() / "db" / "sessions.db")
+
+
+@pytest.fixture
+async def quiet(serve: Serve, own: str) -> AsyncIterator[Api]:
+    """Serve a ledger of one task, whose session store is in the test's own folder, and not there yet."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, sessions_path=own, allowed_origins=LISTED) as api:
+        api.ledger.write(entry("1"))
+        (await api.import_ledger()).raise_for_status()
+        yield api
+
+
+async def put(api: Api, body: object, source: str = "cline", **headers: str) -> httpx.Response:
+    """Switch ``source``."""
+    return await api.client.put(f"/api/sources/{source}", json=body, headers=headers)
+
+
+async def cline(api: Api) -> SourceOut:
+    """Return how Cline is, checked against its schema."""
+    response = await api.get("/api/sources")
+    check_security_headers(response.headers)
+    assert PRIVATE not in response.text
+    return next(source for source in map(SourceOut.model_validate, response.json()) if source.id == "cline")
+
+
+def enabled(source: SourceOut) -> dict[str, bool]:
+    """Return which origins are read."""
+    return {origin.id: origin.enabled for origin in source.origins}
+
+
+async def test_sources_are_listed_found_or_not(quiet: Api) -> None:
+    """What lies in their places by metadata, what is read of it, and what is stored."""
+    source = await cline(quiet)
+    assert (source.title, source.enabled, source.fixed_by) == ("Cline", True, None)
+    assert enabled(source) == {"ledger": True, "sessions": False, "hub": False}
+    assert source.found is not None
+    assert (source.found.files, source.found.bytes) == (1, quiet.ledger.size_bytes)
+    assert (source.sessions, source.requests, source.unmeasured_requests, source.reading) == (1, 0, 0, None)
+    assert source.last_read_at is not None
+    sessions = next(origin for origin in source.origins if origin.id == "sessions")
+    assert (sessions.found, sessions.state, sessions.reason) == (False, "off", None)
+
+
+async def test_switch_of_one_origin_leaves_the_others(quiet: Api) -> None:
+    """The answer is the source as it is then, and a list read later says the same."""
+    response = await put(quiet, {"origins": {"sessions": True}})
+    assert response.status_code == 200
+    assert enabled(SourceOut.model_validate(response.json())) == {"ledger": True, "sessions": True, "hub": False}
+    assert enabled(await cline(quiet)) == {"ledger": True, "sessions": True, "hub": False}
+    await put(quiet, {"origins": {"sessions": False}})
+    source = await cline(quiet)
+    assert enabled(source) == {"ledger": True, "sessions": False, "hub": False}
+    assert [origin.off_since is not None for origin in source.origins] == [False, True, False]
+
+
+async def test_switch_of_a_source_is_of_all_its_origins(quiet: Api) -> None:
+    """Off, nothing of it is read or imported, and what is stored stays; on, it is read again."""
+    off = SourceOut.model_validate((await put(quiet, {"enabled": False})).json())
+    assert (off.enabled, off.state, set(enabled(off).values()), off.sessions) == (False, "off", {False}, 1)
+    quiet.ledger.write(entry("1"), entry("2"))
+    check_problem(await quiet.client.post("/api/import", json={"source": "cline"}), errors.SourceOff)
+    check_problem(await quiet.import_ledger(), errors.SourceOff)
+    assert ImportOut.model_validate((await quiet.client.post("/api/import")).json()).receipts == []
+    on = SourceOut.model_validate((await put(quiet, {"enabled": True})).json())
+    assert set(enabled(on).values()) == {True}
+    (receipt,) = ImportOut.model_validate((await quiet.client.post("/api/import")).json()).receipts
+    assert receipt.imported_count + receipt.skipped_count == 2
+
+
+async def test_switch_outlives_the_service(serve: Serve, own: str) -> None:
+    """A choice is kept."""
+    async with serve(sessions_path=own) as api:
+        await put(api, {"origins": {"sessions": True, "ledger": False}})
+    async with serve(sessions_path=own) as api:
+        assert enabled(await cline(api)) == {"ledger": False, "sessions": True, "hub": False}
+
+
+async def test_switch_that_configuration_decides_is_409(serve: Serve, own: str) -> None:
+    """The answer names the setting; what already is as asked for is no conflict."""
+    async with serve(cline_sessions=True, sessions_path=own) as api:
+        detail = check_problem(await put(api, {"origins": {"sessions": False}}), errors.SourceFixed)
+        assert "cline_sessions" in detail
+        assert (await put(api, {"origins": {"sessions": True}})).status_code == 200
+        assert enabled(await cline(api))["sessions"]
+
+
+@pytest.mark.parametrize(
+    ("source", "body"),
+    [("nobody", {"enabled": True}), ("cline", {"origins": {"nothing": True}}), ("CLINE", {"enabled": True})],
+)
+async def test_switch_of_what_there_is_not_is_404(api: Api, source: str, body: object) -> None:
+    """Neither an unknown source nor an unknown origin of a known one is switched."""
+    check_problem(await put(api, body, source), errors.SourceUnknown)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(None, [], {}, "on", {"enabled": "true"}, {"enabled": 1}, {"enabled": None}, {"enabled": True, "force": True}),
+        *({"enabled": True, "origins": {"sessions": True}}, {"origins": {}}, {"origins": ["sessions"]}),
+        *({"origins": {"sessions": 1}}, {"origins": {"x" * 65: True}}, {"roots": ["/"]}, {"on": True}),
+    ],
+)
+async def test_switch_takes_one_of_two_keys_and_no_other(quiet: Api, body: object) -> None:
+    """Everything else is 422, and nothing is switched."""
+    before = enabled(await cline(quiet))
+    check_problem(await put(quiet, body), errors.RequestInvalid)
+    assert enabled(await cline(quiet)) == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_listed_page_may_ask_for_a_reading_and_switch_and_name_nothing(quiet: Api, method: str) -> None:
+    """Our own page and programs of this machine may; ``allowed_origins`` are for reading and importing."""
+    routes = {"PUT": "/api/sources/cline", "PATCH": "/api/session?source=cline&session_id=1"}
+    body = {"PUT": {"enabled": False}, "PATCH": {"label": "x"}}[method]
+    for origin, status in ((LISTED, 403), ("http://evil.example", 403), (f"http://{AUTHORITY}", 200)):
+        response = await quiet.client.request(method, routes[method], json=body, headers={"origin": origin})
+        assert response.status_code == status, origin
+        if status == 403:
+            check_problem_of_origin(response, origin)
+    listed = await quiet.client.post("/api/import", headers={"origin": LISTED})
+    assert listed.status_code == 200
+    assert listed.headers["access-control-allow-origin"] == LISTED
+    assert "PUT" not in listed.headers["access-control-allow-methods"]
+
+
+def check_problem_of_origin(response: httpx.Response, origin: str) -> None:
+    """Fail unless an origin was refused; a listed one may read why."""
+    assert response.json()["code"] == errors.OriginRefused.code
+    assert ("access-control-allow-origin" in response.headers) == (origin == LISTED)
+
+
+async def test_import_answers_by_source(quiet: Api) -> None:
+    """What changed before the request is in the answer; refused entries and partial ones are told apart."""
+    partial = {**entry("3"), "tokensIn": None}
+    quiet.ledger.write(entry("1"), entry("2"), partial, {"id": ""}, 7)
+    response = await quiet.client.post("/api/import", json={})
+    check_security_headers(response.headers)
+    answer = ImportOut.model_validate(response.json())
+    (receipt,) = answer.receipts
+    assert receipt.source == "cline"
+    assert receipt.imported_count + receipt.skipped_count == 3
+    assert (receipt.error_count, receipt.partial_count, receipt.remaining_count) == (2, 1, 0)
+    assert [(each.index, each.field) for each in receipt.partials] == [(2, "tokensIn")]
+    assert [each.index for each in receipt.rejections] == [3, 4]
+    assert answer.commit_seq == quiet.service.hub.revision == 2
+    again = ImportOut.model_validate((await quiet.client.post("/api/import", json={"source": "cline"})).json())
+    assert (again.receipts[0].imported_count, again.receipts[0].skipped_count, again.commit_seq) == (0, 3, 2)
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("body", [b"", b"{}", b' {"source": null}\n'])
+async def test_import_takes_a_body_under_any_content_type(quiet: Api, body: bytes, content_type: str | None) -> None:
+    """A command line need not declare what it sends."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    assert (await quiet.client.post("/api/import", content=body, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"null", b"[]", b"{", b'{"source": 7}', b'{"path": null}', b'{"source": "cline", "x": 1}']
+)
+async def test_import_refuses_any_other_key(quiet: Api, body: bytes) -> None:
+    """A path above all is never taken from a request for all sources."""
+    check_problem(await quiet.client.post("/api/import", content=body), errors.RequestInvalid)
+
+
+async def test_import_of_an_unknown_source_is_404(quiet: Api) -> None:
+    """The answer does not repeat the name."""
+    detail = check_problem(await quiet.client.post("/api/import", json={"source": "clien"}), errors.SourceUnknown)
+    assert "clien" not in detail
+
+
+async def test_status_tells_of_every_source(quiet: Api) -> None:
+    """Where the database stands, the last reading of any source, and how each is."""
+    response = await quiet.get("/api/status")
+    status = StatusOut.model_validate(response.json())
+    assert (status.database_id, status.commit_seq) == (quiet.service.hub.epoch, 1)
+    assert status.last_import is not None
+    assert (status.last_import.source, status.last_import.origin) == ("cline", "ledger")
+    assert [source.id for source in status.sources] == quiet.service.sources.list_ids()
+    assert (status.latest_ts, status.recovery, status.kimi_proxy, status.demo) == (1_772_000_000_000, None, None, False)
+    assert PRIVATE not in response.text
+
+
+async def test_status_before_anything_was_read(api: Api) -> None:
+    """A machine without any tool has a status, too."""
+    status = StatusOut.model_validate((await api.get("/api/status")).json())
+    assert (status.latest_ts, status.last_import, status.commit_seq) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("route", "methods"),
+    [
+        ("/api/sources", "GET"),
+        ("/api/sources/cline", "PUT"),
+        ("/api/import", "POST"),
+        ("/api/status", "GET"),
+        ("/api/session", "GET, PATCH"),
+    ],
+)
+async def test_address_takes_no_other_method(api: Api, route: str, methods: str) -> None:
+    """Nothing is switched or read by a method that is not meant for it."""
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        if method not in methods:
+            response = await api.client.request(method, route)
+            check_problem(response, errors.MethodNotAllowed)
+            assert response.headers["allow"] == methods
