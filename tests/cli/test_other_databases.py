@@ -61,9 +61,6 @@ OTHERS: list[Words] = [
     ("db", "check", "--json"),
     ("service", "uninstall", "--purge"),
     ("service", "uninstall", "--purge", "--dry-run"),
-    ("sources",),
-    ("sources", "on", "cline.sessions"),
-    ("sources", "off", "cline"),
 ]
 UNCONCERNED = {("config", "show"), ("demo",), ("service", "install"), ("service", "status")}
 """Commands that never look at the database's content."""
@@ -114,11 +111,6 @@ def foreign(database: Path) -> Path:
     database.unlink()
     read_rows(database, "CREATE TABLE notes (text)")
     return database
-
-
-def a_task_of(older: Path) -> str:
-    """Return the id of a task that the older version has stored."""
-    return str(read_rows(older, "SELECT min(task_id) FROM cline_task_usage")[0][0])
 
 
 def set_revision(path: Path, revision: str) -> None:
