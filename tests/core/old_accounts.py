@@ -57,6 +57,8 @@ class OldAccounts:
     peaks: dict[str, Amounts] = field(default_factory=dict)
     """The highest totals of every task."""
     counters: dict[str, Amounts] = field(default_factory=dict)
+    seen_falling: set[str] = field(default_factory=set)
+    """Tasks that fell at any moment, also where nothing stored tells: a fall and what grew anew, within one slot."""
 
     def take_in(self, entries: Iterable[MeterReading]) -> None:
         """Book one reading of the ledger, no id twice."""
@@ -70,6 +72,8 @@ class OldAccounts:
                 continue
             model = effective.model or ""
             key = (entry.session, (entry.ts or 0) // SLOT_MS, model)
+            if min(minus(now, before)) < 0:
+                self.seen_falling.add(entry.session)
             self.deltas[key] = plus(self.deltas.get(key, NOTHING), minus(now, before))
             self.peaks[entry.session] = highest(now, peak)
             growth = minus(highest(now, peak), peak)

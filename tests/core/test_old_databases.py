@@ -186,7 +186,7 @@ def test_migration_keeps_what_was_spent_of_every_history(history: list[list[Mete
         mine = [key for key in booked if key[0] == task]
         assert tuple(map(sum, zip(*(booked[key] for key in mine), strict=True))) == peak
         assert [slot for _task, slot, _model in mine] == sorted(slot for _task, slot, _model in mine)
-    if accounts.fallen:
+    if accounts.seen_falling:
         pairs = ((counters[model], accounts.counters[model]) for model in accounts.counters)
         assert all(now >= was for shown, before in pairs for now, was in zip(shown, before, strict=True))
     else:
