@@ -42,6 +42,7 @@ async def post(api: Api, body: bytes, content_type: str | None = "application/js
     return await api.client.post(ROUTE, content=body, headers=headers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "application/x-www-form-urlencoded"])
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b" \r\n", b'{"path": null}', b' {"path" : null}\n', b" null "])
 async def test_import_takes_a_body_without_a_path_under_any_content_type(

@@ -158,6 +158,7 @@ async def test_rules_guard_the_prefix_and_nothing_else(monkeypatch: pytest.Monke
     assert healthy.status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stranger", ["203.0.113.7", "127.0.0.1, 203.0.113.7", "unknown", ""])
 async def test_strangers_are_refused_below_the_prefix(
     monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, stranger: str

@@ -119,6 +119,7 @@ async def test_socket_replays_exactly_what_was_missed(ledger: LedgerFile) -> Non
                 assert not page.of_kind("resync")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [

@@ -111,6 +111,7 @@ async def test_usage_lists_the_tasks_inside_the_filter(filled: Api, query: str, 
     assert [item.task_id for item in (await usage(filled, query)).items] == task_ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [
@@ -163,6 +164,7 @@ async def test_summary_orders_models_and_names_the_unknown(filled: Api) -> None:
     assert [model.unpriced_task_count for model in models] == [0, 0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Paris", "America/St_Johns", "Asia/Kathmandu"])
 @pytest.mark.parametrize("bucket", ["auto", "hour", "day", "week", "month"])
 async def test_summary_series_is_gapless_in_every_zone(filled: Api, tz: str, bucket: str) -> None:

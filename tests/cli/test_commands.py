@@ -168,6 +168,7 @@ def test_import_exits_with_3_when_entries_were_refused(tmp_path: Path, ledger: L
         assert PRIVATE not in ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "sentence"), [(None, "There is no ledger at "), (b"{}", "Not a ledger: "), (b"", "Not a ledger: ")]
 )

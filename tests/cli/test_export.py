@@ -48,6 +48,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize(
     ("arguments", "expected"),

@@ -235,6 +235,7 @@ def test_database_of_an_older_version_is_migrated_by_what_writes(older: Path, wo
     assert main(["forget", "a"]) == EXIT_OK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [*READING, *WRITING, *OTHERS], ids=" ".join)
 def test_database_of_another_program_is_refused_and_left_alone(
     home: Path, foreign: Path, capsys: pytest.CaptureFixture[str], words: Words
@@ -273,6 +274,7 @@ def test_dry_run_without_a_database_would_import_everything(
     assert tree(home) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["garbage", "damaged", "folder"])
 @pytest.mark.parametrize("words", [*READING, ("db", "backup", "FILE")], ids=" ".join)
 def test_damaged_database_is_an_error_and_stays(
@@ -292,6 +294,7 @@ def test_damaged_database_is_an_error_and_stays(
     assert tree(home) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [*READING, ("db", "backup", "FILE"), ("db", "check")], ids=" ".join)
 def test_pipe_in_the_place_of_the_database_is_never_waited_for(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str], words: Words

@@ -228,6 +228,7 @@ async def test_database_is_busy_while_another_process_holds_its_lock(database: D
     assert read_sources(database.path) == ["y"]
 
 
+@pytest.mark.slow
 async def test_database_migrating_is_busy_while_another_process_holds_its_lock(database: Database) -> None:
     """A start that must migrate says that the database is held, it does not hang; one that need not, starts."""
     async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):

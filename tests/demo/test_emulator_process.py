@@ -27,6 +27,7 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path / ".cline" / "data" / "state" / "taskHistory.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ALL_WAYS)
 def test_client_follows_fifty_updates_in_each_way(ledger: Path, way: Way) -> None:
     """After each of 50 updates the file holds exactly the truth that the client was told."""

@@ -337,6 +337,7 @@ async def test_notification_alone_is_enough(ledger: LedgerFile, database: Databa
 
 
 # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
+@pytest.mark.slow
 @pytest.mark.parametrize(("awatch", "tick_s"), [(BrokenWatch, 0.1), (DyingWatch, 1.0)])
 async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     ledger: LedgerFile,
@@ -539,6 +540,7 @@ class Scribbler(threading.Thread):
         self.join(HANG_S)
 
 
+@pytest.mark.slow
 async def test_watcher_imports_though_the_writing_never_pauses(ledger: LedgerFile, database: Database) -> None:
     """A quiet time that never comes is not waited for: import follows import while the writer goes on."""
     ledger.write(entry("1", tokens_in=0))

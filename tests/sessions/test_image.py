@@ -53,6 +53,7 @@ def logged(path: Path) -> tuple[bytearray, bytes]:
     return bytearray(path.read_bytes()), path.with_name(path.name + "-wal").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page_size", PAGE_SIZES)
 def test_image_is_what_sqlite_sees_through_a_history_of_writes_and_checkpoints(path: Path, page_size: int) -> None:
     """After each of many changes, in every page size, the image says what a reader of SQLite's says."""

@@ -17,6 +17,7 @@ from tests.ui.restartable_service import Service, entry
 PARIS = ZoneInfo("Europe/Paris")
 
 
+@pytest.mark.slow
 def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser) -> None:
     """A page left open on Today shows the new day when midnight has passed, without a reload."""
     service.ledger.write(entry("1001", cost=0.5))
@@ -65,6 +66,7 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
     )
 
 
+@pytest.mark.slow
 def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> None:
     """A tab that nobody looks at does not carry yesterday's cost as today's in its title."""
     service.ledger.write(entry("1001", cost=0.5))

@@ -84,6 +84,7 @@ def test_frozen_ledger_is_named_with_its_reasons(service: Service, open_page: Op
     expect(notice.locator("li").nth(1)).to_contain_text("no longer writes it")
 
 
+@pytest.mark.slow
 def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: Opener) -> None:
     """A daily budget that today's cost has passed is named in words and marked in the title."""
     service = make_service(budget_daily_usd="2")
