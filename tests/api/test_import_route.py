@@ -294,6 +294,7 @@ async def test_import_answers_503_for_a_file_that_may_not_be_read(api: Api, monk
     check_problem(await api.import_ledger(), errors.LedgerUnreadable)
 
 
+@pytest.mark.slow
 async def test_import_answers_503_while_another_program_holds_the_database(api: Api) -> None:
     """A database that is locked for longer than a request may wait is busy, and readable meanwhile."""
     api.ledger.write(entry("1"))

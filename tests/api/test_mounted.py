@@ -113,6 +113,7 @@ async def test_readme_lines_show_a_live_row_below_the_prefix(
     assert holder.url == f"http://{host.authority}{PREFIX}"
 
 
+@pytest.mark.slow
 async def test_page_below_a_prefix_names_only_what_is_there(
     monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile
 ) -> None:
@@ -182,6 +183,7 @@ async def test_strangers_are_refused_below_the_prefix(
     assert (tunnelled.json()["code"], foreign.json()["code"]) == ("ledger_not_found", "origin_refused")
 
 
+@pytest.mark.slow
 async def test_lifespans_are_nested_and_both_end(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile) -> None:
     """The service is there before the application begins and until it has ended; then the database is free."""
     async with running(monkeypatch, ledger) as host:

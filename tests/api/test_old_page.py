@@ -106,6 +106,7 @@ async def test_old_page_reads_imports_and_is_told(ledger: LedgerFile) -> None:
         assert (await page.read_status())["latest_ts"] == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [(b"", None), (b"{}", "application/json"), (b"null", "application/json"), (b'{"path": null}', "application/json")],

@@ -203,6 +203,7 @@ def test_status_tells_what_is_watched(server: ForkedServerProcess, tmp_path: Pat
     assert (fields["running"], fields["url"], fields["task_count"]) == (True, server.url, 2)
 
 
+@pytest.mark.slow
 def test_status_exits_with_3_when_the_watcher_is_degraded(server: ForkedServerProcess, tmp_path: Path) -> None:
     """A ledger that is none is seen from a script, with the reason."""
     LedgerFile(server.ledger).overwrite(b"{}")

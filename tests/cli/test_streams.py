@@ -190,6 +190,7 @@ def test_argument_that_is_no_text_is_an_error(folder: Path, words: tuple[bytes, 
     assert re.search(rb"^aico( export| forget)?: ", ended.stderr, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_paths_that_are_no_text_are_written(folder: Path, tmp_path: Path) -> None:
     """A file system takes any bytes, so a database, a backup and an export can be called by them."""
     database, backup, target = (os.fsencode(tmp_path) + b"/\xff." + end for end in (b"db", b"backup", b"csv"))

@@ -37,6 +37,7 @@ async def make_whole(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statement", "names"), UPSETS.items())
 async def test_verification_finds_what_disagrees(tmp_path: Path, statement: str, names: set[str]) -> None:
     """Each upset is found by the check that is there for it."""

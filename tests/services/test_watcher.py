@@ -363,6 +363,7 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
         assert watched.seen[-2:] == [(DEGRADED, "watch_unavailable"), (WATCHING, None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "state", "reason"),
     [
