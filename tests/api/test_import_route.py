@@ -19,6 +19,7 @@ from aico.features.ledger.reader import Snapshot, read_snapshot
 from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry, ledger_bytes
+from tests.quick_variants import first_is_quick
 
 ROUTE = "/api/cline/import"
 RECEIPT = {
@@ -42,8 +43,9 @@ async def post(api: Api, body: bytes, content_type: str | None = "application/js
     return await api.client.post(ROUTE, content=body, headers=headers)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "content_type", first_is_quick(None, "application/json", "text/plain", "application/x-www-form-urlencoded")
+)
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b" \r\n", b'{"path": null}', b' {"path" : null}\n', b" null "])
 async def test_import_takes_a_body_without_a_path_under_any_content_type(
     api: Api, body: bytes, content_type: str | None

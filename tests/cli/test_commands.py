@@ -22,6 +22,7 @@ from aico.core.settings import setting_names
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.forked_aico import ForkedServerProcess, run_aico
 from tests.e2e.server_process import HANG_S, ROOT, database_path, environment, ledger_path, prepare_database
+from tests.quick_variants import first_row_is_quick
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 
@@ -168,9 +169,9 @@ def test_import_exits_with_3_when_entries_were_refused(tmp_path: Path, ledger: L
         assert PRIVATE not in ended.stdout + ended.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "There is no ledger at "), (b"{}", "Not a ledger: "), (b"", "Not a ledger: ")]
+    ("content", "sentence"),
+    first_row_is_quick((None, "There is no ledger at "), (b"{}", "Not a ledger: "), (b"", "Not a ledger: ")),
 )
 def test_import_says_why_it_failed(tmp_path: Path, ledger: LedgerFile, content: bytes | None, sentence: str) -> None:
     """A failure is a sentence and a hint on standard error, and exit 1."""

@@ -13,6 +13,7 @@ from aico.core.repository import UsageRepository
 from aico.core.upkeep.verification import verify
 from tests.core.database_damage import break_page, copy_of_filled, failed_checks, find_pages
 from tests.core.repository_on_file import NOW_MS, Store, read_rows, usage
+from tests.quick_variants import first_row_is_quick
 
 UPSETS = {
     "UPDATE cline_task_usage SET tokens_in = tokens_in + 1 WHERE task_id = 'task-00005'": {"tasks"},
@@ -37,8 +38,7 @@ async def make_whole(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("statement", "names"), UPSETS.items())
+@pytest.mark.parametrize(("statement", "names"), first_row_is_quick(*UPSETS.items()))
 async def test_verification_finds_what_disagrees(tmp_path: Path, statement: str, names: set[str]) -> None:
     """Each upset is found by the check that is there for it."""
     path = await make_whole(tmp_path)

@@ -25,6 +25,7 @@ from aico.services import notifier as notifier_module
 from aico.services import watcher as watcher_module
 from aico.services.watcher import WatchTimes
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, ledger_bytes
+from tests.quick_variants import first_row_is_quick
 from tests.services.recorded_watcher import FAST, HANG_S, Outcome, Watched, watching
 
 WATCHING, WAITING = WatcherState.WATCHING, WatcherState.WAITING
@@ -337,8 +338,7 @@ async def test_notification_alone_is_enough(ledger: LedgerFile, database: Databa
 
 
 # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
-@pytest.mark.slow
-@pytest.mark.parametrize(("awatch", "tick_s"), [(BrokenWatch, 0.1), (DyingWatch, 1.0)])
+@pytest.mark.parametrize(("awatch", "tick_s"), first_row_is_quick((BrokenWatch, 0.1), (DyingWatch, 1.0)))
 async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     ledger: LedgerFile,
     database: Database,

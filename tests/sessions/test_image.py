@@ -14,6 +14,7 @@ import pytest
 from aico.features.sessions.image import lay_over, read_image
 from aico.features.sessions.opening import Refused, StoreDirectory
 from tests.emulator.fake_session_process import SessionProcess
+from tests.quick_variants import first_is_quick
 from tests.sessions.store_imports import MAX_BYTES
 
 PAGE_SIZES = (512, 4096, 65536)
@@ -53,8 +54,7 @@ def logged(path: Path) -> tuple[bytearray, bytes]:
     return bytearray(path.read_bytes()), path.with_name(path.name + "-wal").read_bytes()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page_size", PAGE_SIZES)
+@pytest.mark.parametrize("page_size", first_is_quick(*PAGE_SIZES))
 def test_image_is_what_sqlite_sees_through_a_history_of_writes_and_checkpoints(path: Path, page_size: int) -> None:
     """After each of many changes, in every page size, the image says what a reader of SQLite's says."""
     rng = random.Random(page_size)  # noqa: S311 - a history, not a secret

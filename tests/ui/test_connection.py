@@ -164,7 +164,6 @@ def test_hidden_tab_pauses_and_catches_up_when_it_is_seen(service: Service, open
         expect(page.locator("[data-field=cost]")).to_have_text("$7.00")
 
 
-@pytest.mark.slow
 def test_gap_in_the_stream_is_healed_by_reading_again(service: Service, open_page: Opener) -> None:
     """A heartbeat with a revision that the page has not seen, and a resync, both make it read."""
     service.ledger.write(entry("1001"))
