@@ -220,6 +220,21 @@ def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buff
     assert len(said) == 2
 
 
+@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_part_of_an_export_is_no_success(tmp_path: Path, buffering: Mapping[str, str]) -> None:
+    """Where a write takes the first part and no more, exit 1 and a sentence, as where it takes nothing."""
+    LedgerFile(ledger_path(tmp_path)).write(*(entry(f"task-{number}") for number in range(2_000)))
+    assert run(tmp_path, UTF_8, "import").returncode == 0
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    ended = run(tmp_path, {**UTF_8, **buffering}, "export", stdout=write)
+    os.close(write)
+    assert os.read(read, 8) == b"task_id,"
+    os.close(read)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"aico: standard output cannot be written: ")
+
+
 @pytest.mark.parametrize("words", first_is_quick(*PRINTING), ids=" ".join)
 def test_closed_pipe_ends_quietly(folder: Path, words: tuple[str, ...]) -> None:
     """The reader that has seen enough, such as ``head``, is told nothing."""
