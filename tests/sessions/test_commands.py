@@ -24,13 +24,14 @@ from bench.fake_session_store import SessionStore, editor_metadata
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.sessions.folder_witness import witnessing
 from tests.sessions.store_imports import opened
+from tests.users_things_guard import SETTINGS_OF_USERS
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make this process one of a user whose home is empty."""
     for name in list(os.environ):
-        if name.startswith(("AICO_", "CLINE_", "KIMI_", "XDG_")):
+        if name.startswith(SETTINGS_OF_USERS):
             monkeypatch.delenv(name)
     folder = tmp_path.resolve() / "home"
     folder.mkdir()
