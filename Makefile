@@ -36,7 +36,7 @@ marked = @browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$bro
 test: dev ## run the quick tests, those in a real browser included: two minutes
 	$(marked) "not slow"
 
-test-slow: dev ## run the others: faults, kills, floods, every width and language of the page
+test-slow: dev ## run the others: faults, kills, floods, further widths and languages of the page
 	$(marked) slow
 
 test-system: dev ## look at the service from outside, with tools of the system (Linux)

@@ -30,7 +30,10 @@ def missing() -> list[str]:
 def main() -> int:
     """Return the exit code."""
     if not sys.platform.startswith("linux"):
-        print("The system tests look at the service through Linux; `make test` is everything else.", file=sys.stderr)
+        print(
+            "The system tests look at the service through Linux; `make test` and `make test-slow` are everything else.",
+            file=sys.stderr,
+        )
         return 1
     lacking = missing()
     if lacking:

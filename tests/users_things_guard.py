@@ -1,8 +1,8 @@
 """Keeps the tests away from what belongs to the user who runs them: home, settings, data, tools, the default port.
 
 ``isolate`` gives this process and all its children a home of its own and takes the user's settings from them.
-``watch`` then refuses every look at the user's folders and every use of the default port in this process, and keeps a
-note of it: the test fails, whatever becomes of the refusal.
+``watch`` then refuses to open, list, make, rename, change or remove anything in the user's folders, and to use the
+default port, in this process. It keeps a note of it: the test fails, whatever becomes of the refusal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ DEFAULT_PORT = 8611
 APP = "ai-cost-observer"
 HOME_VARIABLE, FOLDERS_VARIABLE = "TESTS_USERS_HOME", "TESTS_USERS_FOLDERS"
 """Tell the processes among which a run is divided what the first of them found."""
+SETTINGS_OF_USERS = ("AICO_", "CLINE_", "KIMI_", "XDG_")
+"""How the names begin of the variables that tell the service and the tools around it what the user wants."""
 OF_THE_RUN = {"AICO_SEED", "AICO_SOAK"}
 """Choose what the tests do, and are no settings of the service."""
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +58,7 @@ def isolate() -> Path:
     """Give this process and its children an empty home and no setting of the user, and return the home."""
     folders, users = os.pathsep.join(map(str, users_folders())), str(users_home())
     for name in list(os.environ):
-        if name.startswith(("AICO_", "CLINE_", "KIMI_", "XDG_")) and name not in OF_THE_RUN:
+        if name.startswith(SETTINGS_OF_USERS) and name not in OF_THE_RUN:
             del os.environ[name]
     home = Path(tempfile.mkdtemp(prefix="aico-tests-")).resolve()
     os.environ |= {HOME_VARIABLE: users, FOLDERS_VARIABLE: folders, "HOME": str(home)}
@@ -79,16 +81,22 @@ def watch() -> None:
             address = arguments[1]
             if isinstance(address, tuple) and len(address) > 1 and address[1] == DEFAULT_PORT:
                 refuse(f"port {DEFAULT_PORT}")
-        elif event in _PATH_EVENTS and isinstance(arguments[0], str | bytes | os.PathLike):
-            path = os.fsdecode(arguments[0]).removeprefix("file:")
-            if f"{path}/".startswith(guarded):
-                refuse(path)
+        for given in arguments[: _PATHS_OF_EVENTS.get(event, 0)]:
+            if isinstance(given, str | bytes | os.PathLike):
+                path = os.fsdecode(given).removeprefix("file:")
+                if f"{path}/".startswith(guarded):
+                    refuse(path)
 
     sys.addaudithook(look)
 
 
 _ADDRESS_EVENTS = {"socket.connect", "socket.bind"}
-_PATH_EVENTS = {"open", "sqlite3.connect", "os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rename"}
+_PATHS_OF_EVENTS = {
+    **dict.fromkeys(("open", "sqlite3.connect", "os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rmdir"), 1),
+    **dict.fromkeys(("os.chmod", "os.chown", "os.truncate", "os.utime"), 1),
+    **dict.fromkeys(("os.rename", "os.link"), 2),
+}
+"""How many paths an event begins with. Source: Python's table of audit events; a look at metadata has none."""
 
 
 @contextmanager

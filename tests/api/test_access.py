@@ -19,6 +19,7 @@ from tests.api.answer_checks import SECURITY_HEADERS
 from tests.api.conftest import AUTHORITY, Serve
 from tests.api.guarded_stand_in import PAGE, TOKEN, call, caller, guarded, make_rules
 from tests.api.raw_asgi_client import Headers, handshake, request
+from tests.hypothesis_profiles import examples
 
 BEARER = ("authorization", f"Bearer {TOKEN}")
 HOSTS = {
@@ -201,7 +202,7 @@ async def test_page_of_another_port_of_this_machine_is_refused(transport: str, h
     assert (await call(guarded(), transport, caller(host, origin, "same-site"))).status == 403
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(20))
 @given(
     st.one_of(
         st.text(st.characters(max_codepoint=255), max_size=24),

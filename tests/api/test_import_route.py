@@ -18,6 +18,7 @@ from aico.features.files.snapshot import read_snapshot
 from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry, ledger_bytes
+from tests.quick_variants import first_is_quick
 
 ROUTE = "/api/cline/import"
 RECEIPT = {
@@ -42,7 +43,9 @@ async def post(api: Api, body: bytes, content_type: str | None = "application/js
     return await api.client.post(ROUTE, content=body, headers=headers)
 
 
-@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "content_type", first_is_quick(None, "application/json", "text/plain", "application/x-www-form-urlencoded")
+)
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b" \r\n", b'{"path": null}', b' {"path" : null}\n', b" null "])
 async def test_import_takes_a_body_without_a_path_under_any_content_type(
     api: Api, body: bytes, content_type: str | None
@@ -293,6 +296,7 @@ async def test_import_answers_503_for_a_file_that_may_not_be_read(api: Api, monk
     check_problem(await api.import_ledger(), errors.LedgerUnreadable)
 
 
+@pytest.mark.slow
 async def test_import_answers_503_while_another_program_holds_the_database(api: Api) -> None:
     """A database that is locked for longer than a request may wait is busy, and readable meanwhile."""
     api.ledger.write(entry("1"))

@@ -25,6 +25,7 @@ from tests.api.answer_checks import SECURITY_HEADERS, check_security_headers
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.fake_page_socket import listening
 from tests.house.readme_tables import documented_python
+from tests.quick_variants import first_is_quick
 
 PREFIX = "/observer"
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
@@ -113,6 +114,7 @@ async def test_readme_lines_show_a_live_row_below_the_prefix(
     assert holder.url == f"http://{host.authority}{PREFIX}"
 
 
+@pytest.mark.slow
 async def test_page_below_a_prefix_names_only_what_is_there(
     monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile
 ) -> None:
@@ -158,7 +160,7 @@ async def test_rules_guard_the_prefix_and_nothing_else(monkeypatch: pytest.Monke
     assert healthy.status_code == 200
 
 
-@pytest.mark.parametrize("stranger", ["203.0.113.7", "127.0.0.1, 203.0.113.7", "unknown", ""])
+@pytest.mark.parametrize("stranger", first_is_quick("203.0.113.7", "127.0.0.1, 203.0.113.7", "unknown", ""))
 async def test_strangers_are_refused_below_the_prefix(
     monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, stranger: str
 ) -> None:
@@ -181,6 +183,7 @@ async def test_strangers_are_refused_below_the_prefix(
     assert (tunnelled.json()["code"], foreign.json()["code"]) == ("ledger_not_found", "origin_refused")
 
 
+@pytest.mark.slow
 async def test_lifespans_are_nested_and_both_end(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile) -> None:
     """The service is there before the application begins and until it has ended; then the database is free."""
     async with running(monkeypatch, ledger) as host:

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.cli.fake_supervisors import FakePrograms
+from tests.users_things_guard import SETTINGS_OF_USERS
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the home directory of a user without any setting, and with nothing on the PATH."""
     for name in list(os.environ):
-        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_")):
+        if name.startswith((*SETTINGS_OF_USERS, "WSL_")):
             monkeypatch.delenv(name)
     home = tmp_path.resolve() / "home"
     home.mkdir(mode=0o700)

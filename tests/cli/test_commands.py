@@ -22,6 +22,7 @@ from aico.core.settings import setting_names
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.forked_aico import ForkedServerProcess, run_aico
 from tests.e2e.server_process import HANG_S, ROOT, database_path, environment, ledger_path, prepare_database
+from tests.quick_variants import first_row_is_quick
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 
@@ -170,7 +171,9 @@ def test_import_exits_with_3_when_entries_were_refused(tmp_path: Path, ledger: L
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "There is no ledger at "), (b"{}", "Not a known ledger: "), (b"", "Not a known ledger: ")],
+    first_row_is_quick(
+        (None, "There is no ledger at "), (b"{}", "Not a known ledger: "), (b"", "Not a known ledger: ")
+    ),
 )
 def test_import_says_why_it_failed(tmp_path: Path, ledger: LedgerFile, content: bytes | None, sentence: str) -> None:
     """A failure is a sentence and a hint on standard error, and exit 1."""
@@ -206,6 +209,7 @@ def test_status_tells_what_is_watched(server: ForkedServerProcess, tmp_path: Pat
     assert (fields["running"], fields["url"], fields["task_count"]) == (True, server.url, 2)
 
 
+@pytest.mark.slow
 def test_status_exits_with_3_when_the_watcher_is_degraded(server: ForkedServerProcess, tmp_path: Path) -> None:
     """A ledger that is none is seen from a script, with the reason."""
     LedgerFile(server.ledger).overwrite(b"{}")

@@ -18,6 +18,7 @@ from aico.core.errors import OutputFailed
 from aico.core.settings import Settings
 from aico.main import create_app
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.quick_variants import first_row_is_quick
 
 DAY_MS = 86_400_000
 FIRST_MS = 1_772_323_200_000
@@ -51,7 +52,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [
+    first_row_is_quick(
         ([], "cba"),
         (["--order", "asc"], "abc"),
         (["--sort", "total_cost"], "acb"),
@@ -67,7 +68,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (["--q", "nothing"], ""),
         (["--store", "ledger"], "cba"),
         (["--store", "sessions"], ""),
-    ],
+    ),
 )
 def test_export_holds_what_the_filter_asks_for_in_its_order(
     stored: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str

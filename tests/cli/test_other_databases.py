@@ -26,6 +26,7 @@ from tests.core.old_databases import open_old
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.server_process import HANG_S, ROOT
+from tests.quick_variants import first_is_quick
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -263,7 +264,7 @@ def test_database_of_an_older_version_is_migrated_by_what_writes(older: Path, wo
     assert main(["export"]) == EXIT_OK
 
 
-@pytest.mark.parametrize("words", [*READING, *WRITING, *OTHERS], ids=" ".join)
+@pytest.mark.parametrize("words", first_is_quick(*READING, *WRITING, *OTHERS), ids=" ".join)
 def test_database_of_another_program_is_refused_and_left_alone(
     home: Path, foreign: Path, capsys: pytest.CaptureFixture[str], words: Words
 ) -> None:
@@ -302,7 +303,7 @@ def test_dry_run_without_a_database_would_import_everything(
 
 
 @pytest.mark.parametrize("kind", ["garbage", "damaged", "folder"])
-@pytest.mark.parametrize("words", [*READING, ("db", "backup", "FILE")], ids=" ".join)
+@pytest.mark.parametrize("words", first_is_quick(*READING, ("db", "backup", "FILE")), ids=" ".join)
 def test_damaged_database_is_an_error_and_stays(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str], words: Words, kind: str
 ) -> None:
@@ -320,7 +321,7 @@ def test_damaged_database_is_an_error_and_stays(
     assert tree(home) == before
 
 
-@pytest.mark.parametrize("words", [*READING, ("db", "backup", "FILE"), ("db", "check")], ids=" ".join)
+@pytest.mark.parametrize("words", first_is_quick(*READING, ("db", "backup", "FILE"), ("db", "check")), ids=" ".join)
 def test_pipe_in_the_place_of_the_database_is_never_waited_for(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str], words: Words
 ) -> None:

@@ -190,6 +190,7 @@ def test_argument_that_is_no_text_is_an_error(folder: Path, words: tuple[bytes, 
     assert re.search(rb"^aico( export| forget)?: ", ended.stderr, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_paths_that_are_no_text_are_written(folder: Path, tmp_path: Path) -> None:
     """A file system takes any bytes, so a database, a backup and an export can be called by them."""
     database, backup, target = (os.fsencode(tmp_path) + b"/\xff." + end for end in (b"db", b"backup", b"csv"))
@@ -217,6 +218,21 @@ def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buff
     said = [line for line in ended.stderr.decode().splitlines() if not line.startswith("{")]
     assert said[0] == "aico: standard output cannot be written: No space left on device. [output_failed]"
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_part_of_an_export_is_no_success(tmp_path: Path, buffering: Mapping[str, str]) -> None:
+    """Where a write takes the first part and no more, exit 1 and a sentence, as where it takes nothing."""
+    LedgerFile(ledger_path(tmp_path)).write(*(entry(f"task-{number}") for number in range(2_000)))
+    assert run(tmp_path, UTF_8, "import").returncode == 0
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    ended = run(tmp_path, {**UTF_8, **buffering}, "export", stdout=write)
+    os.close(write)
+    assert os.read(read, 8) == b"task_id,"
+    os.close(read)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"aico: standard output cannot be written: ")
 
 
 @pytest.mark.parametrize("words", first_is_quick(*PRINTING), ids=" ".join)

@@ -211,6 +211,7 @@ async def test_database_reads_go_on_after_reads_cancelled_at_any_moment(database
         assert await asyncio.gather(*(ask() for _ in range(8))) == [0] * 8
 
 
+@pytest.mark.slow
 async def test_database_is_busy_while_another_process_holds_its_lock(database: Database) -> None:
     """A write gives up within the time of a request, reads still answer, and writes work again afterwards."""
     async with asyncio.timeout(HANG_S):
@@ -223,6 +224,7 @@ async def test_database_is_busy_while_another_process_holds_its_lock(database: D
     assert read_sources(database.path) == ["y"]
 
 
+@pytest.mark.slow
 async def test_database_migrating_is_busy_while_another_process_holds_its_lock(database: Database) -> None:
     """A start that must migrate says that the database is held, it does not hang; one that need not, starts."""
     async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):
@@ -235,6 +237,7 @@ async def test_database_migrating_is_busy_while_another_process_holds_its_lock(d
             await database.open()
 
 
+@pytest.mark.slow
 async def test_database_is_busy_while_all_readers_are_in_use(database: Database) -> None:
     """A read that gets no connection says so within the time of a request."""
     async with asyncio.timeout(HANG_S), AsyncExitStack() as stack:

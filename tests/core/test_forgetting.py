@@ -127,6 +127,7 @@ async def test_forgetting_everything_leaves_a_database_that_goes_on(three: Store
     assert failed_checks(three.path) == []
 
 
+@pytest.mark.slow
 async def test_forgetting_waits_for_nobody_and_does_nothing_by_halves(three: Store) -> None:
     """While another program holds the lock it is refused, and everything stays."""
     with closing(sqlite3.connect(three.path, isolation_level=None)) as holder:

@@ -311,6 +311,7 @@ async def test_recovery_never_touches_a_newer_database(filled: Path) -> None:
     assert list_names(filled.parent) == {"observer.db"}
 
 
+@pytest.mark.slow
 async def test_recovery_never_sets_a_locked_database_aside(filled: Path) -> None:
     """A program that holds the whole file is an error that passes, not a damage."""
     with closing(sqlite3.connect(filled, isolation_level=None)) as holder:

@@ -1,4 +1,4 @@
-"""``aico`` as a process of its own that was forked: what it does is the same, but for the second of its imports."""
+"""``aico`` as a forked process: what it does is the same, but for the imports and what Python reads at its start."""
 
 from __future__ import annotations
 

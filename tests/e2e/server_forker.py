@@ -23,21 +23,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aico.core.collector import collector_paused
-from tests.e2e.server_process import environment
+from tests.e2e.server_process import BOX_END, HANG_S, ROOT, environment
 
-ROOT = Path(__file__).resolve().parents[2]
-HANG_S = 60.0
-"""Whatever takes longer hangs."""
 _LOOK_S = 0.01
-_BOX_END = "╰"
 
 
 class ForkedServer:
-    """One ``aico serve``: talked to by signals, listened to by what it prints."""
+    """One ``aico`` with any command: talked to by signals, listened to by what it prints."""
 
-    def __init__(self, forker: ServerForker, pid: int, out: Path) -> None:
+    def __init__(self, forker: ServerForker, pid: int, out: Path, errors: Path) -> None:
         self._forker = forker
         self._out = out
+        self._errors = errors
         self._code: int | None = None
         self.pid = pid
 
@@ -52,13 +49,12 @@ class ForkedServer:
 
     def log(self) -> str:
         """Return what it printed to standard error so far."""
-        errors = self._out.with_suffix(".err")
-        return errors.read_text(encoding="utf-8") if errors.exists() else ""
+        return self._errors.read_text(encoding="utf-8") if self._errors.exists() else ""
 
     def wait_for_box(self) -> None:
         """Return when it says where it serves."""
         deadline = time.monotonic() + HANG_S
-        while _BOX_END not in self.output():
+        while BOX_END not in self.output():
             assert time.monotonic() < deadline, f"no box; {self.output()}{self.log()}"
             time.sleep(_LOOK_S)
 
@@ -98,7 +94,7 @@ class ServerForker:
         """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to the files."""
         errors = errors or out.with_suffix(".err")
         order = {"start": variables, "out": str(out), "err": str(errors), "command": command}
-        return ForkedServer(self, self.ask(order)["pid"], out)
+        return ForkedServer(self, self.ask(order)["pid"], out, errors)
 
     def ask(self, order: Mapping[str, object]) -> dict[str, int]:
         """Hand over ``order`` and return the answer."""
@@ -138,7 +134,7 @@ def _begin(variables: Mapping[str, str], out: str, errors: str, command: list[st
     os.environ.update(variables)
     tempfile.tempdir = None  # of these variables, not of those before
     sys.argv = ["aico", *command]
-    sys.exit(command_line(command))
+    sys.exit(command_line())
 
 
 def _wait(child: int, seconds: float) -> dict[str, int]:

@@ -19,6 +19,7 @@ from typing import IO, Protocol, Self
 import httpx
 
 from tests.core.repository_on_file import copy_of_template
+from tests.users_things_guard import SETTINGS_OF_USERS
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG_S = 60.0
@@ -26,14 +27,12 @@ HANG_S = 60.0
 FAST = {"AICO_TICK_S": "0.1", "AICO_RESCAN_INTERVAL_S": "1", "AICO_DEBOUNCE_MS": "10"}
 """The times with which faults are tested."""
 _URL = re.compile(r"http://[^\s/]+:\d+")
-_BOX_END = "╰"
+BOX_END = "╰"
 
 
 def environment(folder: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables of a process that keeps everything in ``folder`` and knows no setting of this machine."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_"))
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_OF_USERS)}
     own = {
         "HOME": str(folder),
         "AICO_LEDGER_PATH": str(ledger_path(folder)),
@@ -206,7 +205,7 @@ class ServerProcess:
             if not self.url and (found := _URL.search(line)):
                 self.url = found.group()
                 self.page = line[found.start() :].split()[0]
-            if line.startswith(_BOX_END):
+            if line.startswith(BOX_END):
                 return
 
     def _close(self) -> None:

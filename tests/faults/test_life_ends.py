@@ -18,8 +18,8 @@ import pytest
 
 from aico.core.instance_lock import InstanceLock
 from tests.e2e.fake_page_socket import Listener, listening
-from tests.e2e.server_forker import HANG_S, ForkedServer, ServerForker, server_forker
-from tests.e2e.server_process import ROOT, database_path, ledger_path
+from tests.e2e.server_forker import ForkedServer, ServerForker, server_forker
+from tests.e2e.server_process import HANG_S, ROOT, database_path, ledger_path
 from tests.emulator.fake_cline_process import ClineProcess
 from tests.faults.database_audit import audit
 from tests.faults.fault_counts import IS_SOAK, SEED, count_of, rng_of

@@ -24,7 +24,7 @@ from tests.cli.fake_supervisors import FakePrograms
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.house.documented_commands import ROOT, Block, list_blocks, list_documents, list_spans
-from tests.users_things_guard import default_port_taken
+from tests.users_things_guard import SETTINGS_OF_USERS, default_port_taken
 
 UNTIL_TOLD = {None, "serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
@@ -43,7 +43,7 @@ def _service_of_the_user() -> Iterator[None]:
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the home of a user who has a ledger, a database, and nothing but stand-ins on the PATH."""
     for name in list(os.environ):
-        if name.startswith(("AICO_", "KIMI_", "CLINE_", "XDG_")):
+        if name.startswith((*SETTINGS_OF_USERS, "WSL_")):
             monkeypatch.delenv(name)
     home = tmp_path.resolve() / "home"
     LedgerFile(home / ".cline/data/state/taskHistory.json").write(entry("1"))

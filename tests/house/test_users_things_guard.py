@@ -48,7 +48,15 @@ def _list() -> None:
     os.listdir(users_home() / ".cline")  # noqa: PTH208  # as the guard of the ledger does
 
 
-@pytest.mark.parametrize("reach", [_connect, _bind, _open, _connect_to_database, _list])
+def _rename_into() -> None:
+    Path("nothing").rename(users_folders()[1] / "observer.db")
+
+
+def _change() -> None:
+    (users_folders()[1] / "observer.db").chmod(0o600)
+
+
+@pytest.mark.parametrize("reach", [_connect, _bind, _open, _connect_to_database, _list, _rename_into, _change])
 def test_reaching_for_what_is_the_users_is_refused_and_noted(reach: Callable[[], None]) -> None:
     """The default port and the user's folders are out of reach, and a test that swallows the refusal fails, too."""
     with pytest.raises(UsersThing):
@@ -63,7 +71,7 @@ def test_guarded_are_the_defaults_of_the_service() -> None:
     home = {"HOME": str(users_home())}
     found = subprocess.run([sys.executable, "-c", _DEFAULTS], env=home, capture_output=True, text=True, check=True)
     without_variables = {users_home() / "Library/Application Support", users_home() / ".local/share"}
-    assert Path(found.stdout).parent.parent in without_variables
+    assert Path(found.stdout).parent in {folder / users_things_guard.APP for folder in without_variables}
 
 
 def test_tests_and_their_children_have_a_home_without_settings() -> None:
@@ -72,7 +80,7 @@ def test_tests_and_their_children_have_a_home_without_settings() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     home, *names = said.split()
     assert Path(home) != users_home()
-    ours = [name for name in names if name.startswith(("AICO_", "CLINE_", "KIMI_", "XDG_"))]
+    ours = [name for name in names if name.startswith(users_things_guard.SETTINGS_OF_USERS)]
     assert set(ours) <= users_things_guard.OF_THE_RUN
 
 

@@ -28,6 +28,7 @@ from aico.services import watcher as watcher_module
 from aico.services.watcher import WatchTimes
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, ledger_bytes
 from tests.emulator.ledger_truth import Task
+from tests.quick_variants import first_row_is_quick
 from tests.services.recorded_watcher import FAST, HANG_S, Outcome, Watched, watching
 
 WATCHING, WAITING = WatcherState.WATCHING, WatcherState.WAITING
@@ -340,7 +341,7 @@ async def test_notification_alone_is_enough(ledger: LedgerFile, database: Databa
 
 
 # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
-@pytest.mark.parametrize(("awatch", "tick_s"), [(BrokenWatch, 0.1), (DyingWatch, 1.0)])
+@pytest.mark.parametrize(("awatch", "tick_s"), first_row_is_quick((BrokenWatch, 0.1), (DyingWatch, 1.0)))
 async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     ledger: LedgerFile,
     database: Database,
@@ -365,6 +366,7 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
         assert watched.seen[-2:] == [(DEGRADED, "watch_unavailable"), (WATCHING, None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "state", "reason"),
     [
@@ -563,6 +565,7 @@ class Scribbler(threading.Thread):
         self.join(HANG_S)
 
 
+@pytest.mark.slow
 async def test_watcher_imports_though_the_writing_never_pauses(ledger: LedgerFile, database: Database) -> None:
     """A quiet time that never comes is not waited for: import follows import while the writer goes on."""
     ledger.write(entry("1", tokens_in=0))

@@ -115,6 +115,7 @@ async def test_request_without_a_ledger_answers_from_the_session_store(ledger: L
             assert receipt.imported_count + receipt.skipped_count == 1
 
 
+@pytest.mark.slow
 async def test_ledger_that_fails_is_told_although_the_session_store_was_read(ledger: LedgerFile, path: Path) -> None:
     """One store's trouble neither hides nor stops the other."""
     ledger.overwrite(b"{}")

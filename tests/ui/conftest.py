@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bench.installed_browser import launch
 from tests.core.repository_on_file import copy_of_template
-from tests.e2e.server_forker import ServerForker, server_forker
+from tests.e2e.forked_aico import forker
+from tests.e2e.server_forker import ServerForker
 from tests.ui.observed_page import Observed
 from tests.ui.restartable_service import Service
 
@@ -56,10 +57,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def service_forker() -> Iterator[ServerForker]:
+def service_forker() -> ServerForker:
     """Start what starts every service: importing the same for each of them took longer than most tests."""
-    with server_forker() as started:
-        yield started
+    return forker()
 
 
 @pytest.fixture

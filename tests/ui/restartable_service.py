@@ -23,6 +23,7 @@ from typing import Self
 
 from aico.features.demo.writer import replace_file
 from tests.e2e.server_forker import ForkedServer, ServerForker
+from tests.users_things_guard import SETTINGS_OF_USERS
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 60.0
@@ -119,7 +120,7 @@ class Service:
         self.url = ""
         """Where it serves, from its first start on."""
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "KIMI_", "CLINE_"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_OF_USERS)},
             "AICO_LEDGER_PATH": str(self.ledger.path),
             "AICO_DATABASE_PATH": str(self.database),
             "AICO_PORT": "0",

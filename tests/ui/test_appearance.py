@@ -66,6 +66,7 @@ def service(make_shared: ServiceMaker) -> Service:
     return service
 
 
+@pytest.mark.slow
 def test_theme_follows_the_system_until_one_is_chosen(service: Service, open_page: Opener) -> None:
     """Auto follows the system, also while the page is open; a chosen theme does not, and outlives a reload."""
     page = open_page(service, theme="light").page

@@ -103,6 +103,7 @@ def test_shading_is_explained_in_french(service: Service, open_page: Opener) -> 
     expect(page.locator("[data-field=exact]")).to_have_text("avant le 8 nov. : daté à la dernière activité de la tâche")
 
 
+@pytest.mark.slow
 def test_chart_names_ghost_and_budget(service: Service, open_page: Opener) -> None:
     """The period before is a ghost; days stand beside the daily budget, a month beside the monthly one."""
     page = open_page(service, "/?chart=bars", prepare=stop_clock).page

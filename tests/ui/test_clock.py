@@ -65,6 +65,7 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
     )
 
 
+@pytest.mark.slow
 def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> None:
     """A tab that nobody looks at does not carry yesterday's cost as today's in its title."""
     service.ledger.write(entry("1001", cost=0.5))

@@ -55,6 +55,7 @@ def _count_events(page: Page) -> None:
     }""")
 
 
+@pytest.mark.slow
 def test_page_retries_with_full_jitter_up_to_half_a_minute(service: Service, open_page: Opener) -> None:
     """Each attempt waits a random part of a ceiling that doubles from half a second to 30: here always half of it."""
     service.ledger.write(entry("1001"))
@@ -82,6 +83,7 @@ def test_page_retries_with_full_jitter_up_to_half_a_minute(service: Service, ope
         assert page.evaluate("sockets.opened.length") == closed
 
 
+@pytest.mark.slow
 def test_offline_page_says_since_when_and_marks_what_is_old(service: Service, open_page: Opener) -> None:
     """After ten seconds the words are of being offline, with the time of what is shown, which is set back."""
     service.ledger.write(entry("1001"))
@@ -127,6 +129,7 @@ def test_burst_of_updates_costs_one_reading(service: Service, open_page: Opener)
         assert len(readings) == 1
 
 
+@pytest.mark.slow
 def test_hidden_tab_pauses_and_catches_up_when_it_is_seen(service: Service, open_page: Opener) -> None:
     """In the background a change is read after half a minute, for the title; in the foreground at once."""
     service.ledger.write(entry("1001", cost=1))
@@ -179,6 +182,7 @@ def test_gap_in_the_stream_is_healed_by_reading_again(service: Service, open_pag
             routes[0].send(json.dumps(message))
 
 
+@pytest.mark.slow
 def test_busy_database_is_named_and_tried_again(service: Service, open_page: Opener) -> None:
     """A refusal is said in words of the page, what was read stays, and a later answer takes the words away."""
     service.ledger.write(entry("1001", cost=1))

@@ -45,6 +45,7 @@ def test_task_that_fell_says_so_and_keeps_what_was_spent(service: Service, open_
     expect(page.locator("[data-field=cost]")).to_have_text("$1,239.75")
 
 
+@pytest.mark.slow
 def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: Opener) -> None:
     """Byte order mark, semicolons and decimal commas; the choice is only offered in French."""
     page = open_page(service, "/?period=all", language="fr-FR", prepare=stop_clock).page
@@ -180,6 +181,7 @@ def test_import_shows_that_it_runs(service: Service, open_page: Opener) -> None:
     expect(page.locator("[data-field=import-result]")).to_have_text(re.compile("Imported: nothing new"))
 
 
+@pytest.mark.slow
 def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Service, open_page: Opener) -> None:
     """The first update is spoken at once, the next ones together when ten seconds are over, each with the new total."""
 
@@ -204,6 +206,7 @@ def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Servi
     expect(spoken).to_have_text("1 task updated. Total $8.00.")
 
 
+@pytest.mark.slow
 def test_kimi_proxy_is_shown_up_and_down_and_since_when(make_service: ServiceMaker, open_page: Opener) -> None:
     """A proxy that answers is up, one that does not is down; without the setting there is no chip."""
     with kimi_proxy() as address:
@@ -240,6 +243,7 @@ def test_no_chip_without_a_proxy(service: Service, open_page: Opener) -> None:
     expect(page.locator("[data-field=kimi]")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_page_asks_for_its_key_when_the_cookie_is_void(make_service: ServiceMaker, open_page: Opener) -> None:
     """The printed link opens the page; an open page whose cookie is gone asks for a new link, in words."""
     service = make_service(token=TOKEN)

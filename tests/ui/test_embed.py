@@ -175,6 +175,7 @@ def test_scripts_of_a_listed_page_may_call_and_those_of_others_may_not(
     assert other.evaluate(ASK, service.url) == ["refused", "refused", "refused"]
 
 
+@pytest.mark.slow
 def test_token_reaches_a_frame_of_the_same_host_name_only(
     make_service: ServiceMaker, listed: HostPage, open_host: HostOpener
 ) -> None:

@@ -134,6 +134,7 @@ def test_empty_filter_says_so_and_offers_everything(service: Service, open_page:
     expect(page.locator("[data-field=tasks]")).to_have_text("4")
 
 
+@pytest.mark.slow
 def test_drag_on_the_chart_zooms_the_page(service: Service, open_page: Opener) -> None:
     """A range drawn on the chart becomes the period of everything, as a chip that can be removed."""
     page = open_page(service, "/?period=30d").page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.ui.conftest import Opener
@@ -32,6 +33,7 @@ def test_keys_choose_period_filter_rows_and_copy(service: Service, open_page: Op
     expect(page.locator("tr[data-task]")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_help_lists_the_keys_and_switches_them_off(service: Service, open_page: Opener) -> None:
     """The question mark opens the map; without single keys, they do nothing, also after a reload."""
     service.ledger.write(entry("1001"))

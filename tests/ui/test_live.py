@@ -96,6 +96,7 @@ def test_two_pages_show_the_same(service: Service, open_page: Opener) -> None:
         expect(page.locator("[data-field=tasks]")).to_have_text("2")
 
 
+@pytest.mark.slow
 def test_rows_that_are_read_do_not_move_when_new_ones_arrive(service: Service, open_page: Opener) -> None:
     """A reader who has scrolled into the table keeps the same row at the same place on the screen."""
     base = 1_790_000_000_000

@@ -81,6 +81,7 @@ def test_first_screen_tells_of_a_frozen_ledger_and_a_store_that_is_not_read(
     store.close()
 
 
+@pytest.mark.slow
 def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
     make_service: ServiceMaker, open_page: Opener, store: SessionStore
 ) -> None:

@@ -84,6 +84,7 @@ def test_frozen_ledger_is_named_with_its_reasons(service: Service, open_page: Op
     expect(notice.locator("li").nth(1)).to_contain_text("no longer writes it")
 
 
+@pytest.mark.slow
 def test_lost_database_is_told_with_what_may_be_missing(service: Service, open_page: Opener) -> None:
     """After a loss the page says what took the place and which file to look at, and tasks of the ledger are there."""
     service.ledger.write(entry("1001", cost=2))
@@ -98,6 +99,7 @@ def test_lost_database_is_told_with_what_may_be_missing(service: Service, open_p
     expect(notice.locator("code")).to_contain_text("observer.db.corrupt-")
 
 
+@pytest.mark.slow
 def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: Opener) -> None:
     """A daily budget that today's cost has passed is named in words and marked in the title."""
     service = make_service(budget_daily_usd="2")

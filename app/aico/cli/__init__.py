@@ -14,7 +14,7 @@ from aico import __version__
 from aico.cli.hardening import forbid_dumps
 from aico.cli.moments import parse_moment
 from aico.cli.streams import ReaderGone, complain, prepare_streams, say, settle_streams
-from aico.cli.words import parse_text
+from aico.cli.texts import parse_text
 from aico.core.collector import collector_paused
 from aico.core.errors import InstanceRunning, ObserverError, SettingsError
 
