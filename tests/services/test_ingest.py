@@ -605,6 +605,32 @@ def test_describe_tells_only_what_there_is(receipt: ImportReceipt, line: str) ->
     assert describe(receipt) == line
 
 
+async def test_outcome_holds_a_receipt_or_an_error_of_each_place(make_stage: MakeStage) -> None:
+    """A place that fails takes no receipt from another, and what is only absent comes last; a bug is raised."""
+    wrong, absent = LedgerFormat("it is no array"), LedgerNotFound("/nowhere")
+    scripts = [
+        Script(error=absent).free(),
+        Script(error=absent).free(),
+        Script(error=ZeroDivisionError("a bug")).free(),
+    ]
+    stage = make_stage(
+        scripts, bad=[Script(error=wrong).free(), Script(error=wrong).free()], good=[Script().free(), Script().free()]
+    )
+    absent_key, bad_key, good_key = stage.keys.values()
+    async with asyncio.timeout(HANG_S):
+        outcome = await stage.ingest.read(Trigger.REQUEST, stage.keys.values())
+        assert [receipt.origin for receipt in outcome.check_any().receipts] == ["good"]
+        assert list(outcome.failures.items()) == [(bad_key, wrong), (absent_key, absent)]
+        with pytest.raises(LedgerFormat):
+            outcome.check_all()
+        nothing = await stage.ingest.read(Trigger.REQUEST, [bad_key, absent_key])
+        with pytest.raises(LedgerFormat):
+            nothing.check_any()
+        with pytest.raises(ZeroDivisionError):
+            await stage.ingest.read(Trigger.REQUEST, [absent_key, good_key])
+        await stage.ingest.close()
+
+
 def test_sum_of_receipts_counts_every_place() -> None:
     """Counts are added up, the newest number and moment count; of none there is none."""
     other = replace(receipt_of(), origin="sessions", revision=3, latest_ts=7, remaining_count=2)
