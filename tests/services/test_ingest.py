@@ -18,7 +18,7 @@ from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
 from aico.features.files.feed import Reading
 from aico.services.ingest import describe, sum_of
-from tests.services.scripted_place import LIMIT, Script, Stage
+from tests.services.scripted_place import LIMIT, SIZE_BYTES, Script, Stage
 
 HANG_S = 60
 
@@ -190,14 +190,14 @@ async def test_ingest_answers_after_the_first_transaction_and_tells_the_followin
         stage.writer.let_one_pass()
         receipt = await asked
         assert (receipt.revision, receipt.imported_count, receipt.remaining_count) == (1, LIMIT, 2 * LIMIT)
-        assert stage.ingest.is_reading(key) == (LIMIT, 3 * LIMIT)
+        assert stage.ingest.find_progress(key) == (SIZE_BYTES // 3, SIZE_BYTES)
         assert stage.feeds["place"].completed == []
         stage.writer.open()
         assert await stage.ingest.finish(key) is None
         await stage.ingest.close()
     assert stage.published == [("place", 1, 2 * LIMIT), ("place", 2, LIMIT), ("place", 3, 0)]
     assert stage.feeds["place"].completed == [3 * LIMIT]
-    assert stage.ingest.is_reading(key) is None
+    assert stage.ingest.find_progress(key) is None
     assert stage.ingest.run_counts == {"tool": 3}
     # What is told as the last import is the sum of its transactions.
     total = stage.ingest.last_receipts[key]

@@ -179,13 +179,12 @@ class Ingest:
         intakes = [lane.intake for lane in self._lanes.values()]
         return [each for each in intakes if source is None or each.source.id == source]
 
-    def is_reading(self, key: IntakeKey) -> tuple[int, int] | None:
-        """Return how many records of a large reading are stored, and how many there are; None when none is read."""
+    def find_progress(self, key: IntakeKey) -> tuple[int, int] | None:
+        """Return how many bytes of a large reading are stored, and how many there are; None when none is read."""
         lane = self._lanes.get(key)
         if lane is None or lane.rest is None:
             return None
-        total = len(lane.rest.reading.records)
-        return total - lane.rest.total.remaining_count, total
+        return lane.rest.reading.find_progress(lane.rest.total.remaining_count)
 
     async def run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[ImportReceipt]:
         """Return the first receipts of readings of ``keys`` like :meth:`read`, which raises what failed.

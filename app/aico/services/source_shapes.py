@@ -59,8 +59,8 @@ class OriginOut(Schema):
 class ReadingOut(Schema):
     """The progress of a large reading."""
 
-    bytes_done: int
-    bytes_total: int
+    bytes_done: int = Field(description="The share of `bytes_total` whose records are stored.")
+    bytes_total: int = Field(description="Of the files that are being read.")
 
 
 class GapOut(Schema):

@@ -207,7 +207,7 @@ class SourcesService:
         worst = _worst((origin.state, origin.reason) for origin in enabled)
         fixed = {choice.fixed_by for choice in choices}
         keys = [key for key in self._open if key.source == source.id]
-        reading = [progress for progress in map(self._ingest.is_reading, keys) if progress is not None]
+        reading = [progress for progress in map(self._ingest.find_progress, keys) if progress is not None]
         receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
         return SourceState(
             id=source.id,
