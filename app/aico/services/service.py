@@ -56,11 +56,11 @@ class ObserverService:
         self.demo = demo
         self.now_ms = now_ms
         self.database = Database(settings.database_path)
-        self.writer = UsageWriter(self.database, now_ms)
+        self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
+        self.writer = UsageWriter(self.database, now_ms, lambda: self.hub.subscription_count > 0)
         self.reader = UsageReader(self.database)
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
-        self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
         self.latency = WriteLatency(now_ms)
         self._progress_at = 0.0
         """Until then, on the monotonic clock, no progress is told."""
