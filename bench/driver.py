@@ -97,8 +97,8 @@ class Sources:
         database = import_module(f"{core}.db.database").Database(settings.database_path)
         await database.open()
         stack.push_async_callback(database.close)
-        writer = import_module(f"{core}.db.writer").UsageWriter(database, now_ms)
         hub = import_module(f"{services}.hub").Hub(messages.encode, "bench", 1)
+        writer = import_module(f"{core}.db.writer").UsageWriter(database, now_ms, lambda: hub.subscription_count > 0)
         hub.open(*await writer.get_position())
         ingest = import_module(f"{services}.ingest").Ingest(
             writer,

@@ -29,10 +29,10 @@ class Importing:
     """The service's way from a ledger to the message, without its watcher."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        self.writer = UsageWriter(database, now_ms)
+        self.hub = Hub(messages.encode, "bench", 1)
+        self.writer = UsageWriter(database, now_ms, lambda: self.hub.subscription_count > 0)
         limits = ReadLimits(settings.max_ledger_bytes, settings.read_attempts, now_ms)
         self.intake = Intake(SOURCE, LEDGER, LEDGER.open(settings.ledger_path, limits))
-        self.hub = Hub(messages.encode, "bench", 1)
         self.ingest = Ingest(self.writer, self._publish, now_ms, settings.max_entries_per_run)
         self.ingest.add(self.intake)
         self.stored_count = 0

@@ -103,8 +103,9 @@ async def test_socket_sends_at_most_500_rows_and_says_so(ledger: LedgerFile) -> 
     """A first import of many tasks is announced by its newest rows and the number of all."""
     ledger.write(*(entry(str(number), ts=1_772_000_000_000 + number) for number in range(501)))
     async with live(ledger) as served, listening(served.socket_url, "?epoch=none&since=0") as page:
+        # It is listened to as soon as it has heard anything.
+        await page.until(lambda page: bool(page.received))
         await import_ledger(served)
-        await page.until(lambda page: page.connection.state.name == "OPEN" and bool(page.received))
         async with listening(served.socket_url, f"?epoch={served.service.hub.epoch}&since=0") as late:
             update = await late.until_kind("cline_usage_updated")
     rows = update["rows"]

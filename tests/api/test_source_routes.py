@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from aico.api.source_routes import ImportOut
 from aico.api.status_schemas import StatusOut
 from aico.core import errors
 from aico.services.source_shapes import SourceOut
+from bench.fake_session_store import SessionStore, editor_metadata
 from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import AUTHORITY, Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, entry
@@ -192,6 +194,29 @@ async def test_import_of_an_unknown_source_is_404(quiet: Api) -> None:
     """The answer does not repeat the name."""
     detail = check_problem(await quiet.client.post("/api/import", json={"source": "clien"}), errors.SourceUnknown)
     assert "clien" not in detail
+
+
+async def test_import_tells_of_a_place_that_cannot_be_read_beside_the_receipts_of_the_others(
+    serve: Serve, own: str
+) -> None:
+    """A broken file costs no other its receipt; one that is not there is told as such; where none is read, it fails."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, sessions_path=own, cline_sessions=True) as api:
+        api.ledger.write(entry("1"))
+        (absent,) = ImportOut.model_validate((await api.client.post("/api/import")).json()).failures
+        assert (absent.source, absent.origin, absent.code) == ("cline", "sessions", errors.SessionsNotFound.code)
+        assert absent.absent
+        api.ledger.overwrite(b"{}" + PRIVATE.encode())
+        check_problem(await api.client.post("/api/import"), errors.LedgerFormat)
+        with closing(SessionStore(Path(own))) as store:
+            store.put("s", editor_metadata(1, 2, 0.75))
+            response = await api.client.post("/api/import", json={"source": "cline"})
+        assert PRIVATE not in response.text
+        answer = ImportOut.model_validate(response.json())
+        assert [(each.source, each.imported_count) for each in answer.receipts] == [("cline", 1)]
+        (failure,) = answer.failures
+        assert (failure.source, failure.origin, failure.absent) == ("cline", "ledger", False)
+        assert failure.code == errors.LedgerFormat.code
+        assert failure.detail.startswith("Not a known ledger: ")
 
 
 async def test_status_tells_of_every_source(quiet: Api) -> None:

@@ -152,6 +152,28 @@ def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, 
     assert stored_count(tmp_path) == 2
 
 
+@pytest.mark.parametrize(
+    ("before", "arguments", "code"),
+    first_row_is_quick(
+        ((), ("sources",), 0),
+        ((), ("export",), 0),
+        ((), ("import", "--dry-run"), 0),
+        ((), ("sources", "on", "cline.sessions"), 0),
+        (("sources", "off", "cline"), ("import",), 0),
+    ),
+)
+def test_command_leaves_nothing_beside_a_database_that_nobody_has_open(
+    tmp_path: Path, ledger: LedgerFile, before: tuple[str, ...], arguments: tuple[str, ...], code: int
+) -> None:
+    """Neither a log nor an index: a database at rest is one file."""
+    for words in filter(None, [("import",), before]):
+        assert run_aico(tmp_path, *words).returncode == 0
+    path = database_path(tmp_path)
+    alone = {path.name, *(each.name for each in path.parent.iterdir() if each.suffix == ".lock")}
+    assert run_aico(tmp_path, *arguments).returncode == code
+    assert {each.name for each in path.parent.iterdir() if each.name.startswith(path.name)} == alone
+
+
 def test_dry_run_works_beside_a_running_service(server: ForkedServerProcess, tmp_path: Path) -> None:
     """Looking needs no lock."""
     ended = run_aico(tmp_path, "import", "--dry-run")

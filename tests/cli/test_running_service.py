@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,9 +50,12 @@ async def test_list_of_a_stranger_is_no_list(body: bytes) -> None:
 
 
 async def test_receipts_of_the_service_are_handed_on() -> None:
-    """What the service answers are the receipts of the command."""
-    async with answering(b'{"receipts": [{"imported_count": 2}], "commit_seq": 7}') as service:
-        assert await service.import_all(None) == ([{"imported_count": 2}], 7)
+    """What the service answers are the receipts of the command, and what could not be read beside them."""
+    answer = {"receipts": [{"imported_count": 2}], "failures": [{"code": "ledger_format"}], "commit_seq": 7}
+    async with answering(json.dumps(answer).encode()) as service:
+        assert await service.import_all(None) == answer
+        told = (await imports._ask(service, None)).as_object()
+    assert (told["receipts"], told["failures"], told["commit_seq"]) == tuple(answer.values())
 
 
 def test_sentence_says_that_the_service_goes_on() -> None:
@@ -69,7 +73,7 @@ def test_receipts_add_up_to_one_object() -> None:
     refused: dict[str, object] = {"index": 1, "code": "missing", "field": "id"}
     one: dict[str, object] = {"source": "a", "imported_count": 3, "duration_ms": 0.5, "rejections": [refused]}
     two: dict[str, object] = {"source": "b", "imported_count": 4, "duration_ms": 0.25, "rejections": []}
-    told = imports._Told([one, two], Trigger.REQUEST, 7, 1_000).as_object()
+    told = imports._Told([one, two], [], Trigger.REQUEST, 7, 1_000).as_object()
     assert (told["imported_count"], told["duration_ms"], told["revision"], told["latest_ts"]) == (7, 0.75, 7, 1_000)
     assert told["rejections"] == [{"source": "a", **refused}]
     assert (told["receipts"], told["trigger"]) == ([one, two], "request")

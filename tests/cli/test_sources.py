@@ -211,3 +211,20 @@ def test_names_become_one_change_for_each_source() -> None:
         "b": {"origins": {"x": True, "y": True}},
     }
     assert changes_of(["a.x", "a", "a.y"], is_on=False) == {"a": {"enabled": False}}
+
+
+@pytest.mark.usefixtures("store")
+def test_import_keeps_the_receipt_beside_a_place_that_cannot_be_read(
+    server: ServerProcess | None, tmp_path: Path, ledger: LedgerFile
+) -> None:
+    """What could be read is told as ever, the other by its sentence and code; a script can tell by exit 3."""
+    assert switches(tmp_path, "on", "cline.sessions")["cline.sessions"]
+    ledger.overwrite(b"{}")
+    plain, as_json = run_aico(tmp_path, "import"), run_aico(tmp_path, "import", "--json")
+    assert (plain.returncode, as_json.returncode) == (3, 3)
+    assert plain.stdout.startswith("Imported ")
+    assert "Not a known ledger: " in plain.stderr
+    assert "[ledger_format]" in plain.stderr
+    told = json.loads(as_json.stdout)
+    assert [(each["source"], each["skipped_count"]) for each in told["receipts"]] == [("cline", 1)]
+    assert [(each["origin"], each["code"]) for each in told["failures"]] == [("ledger", "ledger_format")]

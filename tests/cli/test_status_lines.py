@@ -55,8 +55,8 @@ def test_status_says_how_each_source_and_origin_is() -> None:
 
 def test_status_tells_how_far_a_first_reading_is() -> None:
     """A large one takes its time, and is no standstill."""
-    reading = {"bytes_done": 10, "bytes_total": 40}
-    assert "10 of 40 of the first reading done" in text_of({}, source("cline", origin(), reading=reading))
+    reading = {"bytes_done": 1_500, "bytes_total": 4_000_000}
+    assert "1.5 kB of 4.0 MB of the first reading done" in text_of({}, source("cline", origin(), reading=reading))
 
 
 def test_status_says_how_the_session_store_is() -> None:

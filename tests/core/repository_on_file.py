@@ -71,12 +71,14 @@ class Store:
     def __init__(self, path: Path, now_ms: int = NOW_MS) -> None:
         self.path = path
         self.now_ms = now_ms
+        self.is_heard = True
+        """Whether anybody listens to what is committed."""
         self.database = Database(path)
         self.writer = self._new_writer()
         self.reader = UsageReader(self.database)
 
     def _new_writer(self) -> UsageWriter:
-        return UsageWriter(self.database, lambda: self.now_ms)
+        return UsageWriter(self.database, lambda: self.now_ms, lambda: self.is_heard)
 
     def forget_what_is_known(self) -> None:
         """Go on as after a restart: with nothing but what the file says."""

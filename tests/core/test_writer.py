@@ -16,7 +16,7 @@ import pytest
 from aico.core.db import import_runs
 from aico.core.db.reader import StoredSource
 from aico.core.db.upkeep.forgetting import forget
-from aico.core.db.writer import FRESH_ROWS_MAX
+from aico.core.db.writer import FRESH_ROWS_MAX, UNHEARD_ROWS_MAX
 from aico.core.errors import StorageBusy
 from aico.core.usage import GapReading, MeterReading, PromptSeen, SessionState, Tokens, digest
 from tests.core.database_damage import close_log, failed_checks
@@ -77,11 +77,20 @@ async def test_writer_counts_what_changes_nothing(store: Store) -> None:
     assert read_rows(store.path, "SELECT COUNT(*) FROM import_run") == [(1,)]
 
 
-async def test_writer_names_the_newest_sessions_of_many(store: Store) -> None:
-    """A message carries at most so many rows, and says that there are more."""
-    (event,) = await store.take_in([usage(f"t{number}", ts=number) for number in range(FRESH_ROWS_MAX + 1)])
+@pytest.mark.parametrize(("is_heard", "limit"), [(True, FRESH_ROWS_MAX), (False, UNHEARD_ROWS_MAX)])
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_writer_names_the_newest_sessions_of_many(
+    store: Store, *, is_heard: bool, limit: int, is_known: bool
+) -> None:
+    """A message carries at most so many rows, fewer while nobody listens, and says that there are more."""
+    if is_known:
+        await store.take_in([usage(f"t{number}", ts=number, tokens_in=1) for number in range(limit + 1)])
+    store.is_heard = is_heard
+    (event,) = await store.take_in([usage(f"t{number}", ts=number) for number in range(limit + 1)])
     assert event.rows_truncated
-    assert [row.last_ts for row in event.rows] == list(range(FRESH_ROWS_MAX, 0, -1))
+    assert [row.last_ts for row in event.rows] == list(range(limit, 0, -1))
+    (last,) = await store.take_in([usage(f"u{number}", ts=number) for number in range(limit)])
+    assert (last.rows_truncated, len(last.rows)) == (False, limit)
 
 
 async def test_writer_keeps_the_end_of_the_first_reading(store: Store) -> None:

@@ -221,6 +221,7 @@ async def test_feed_hands_over_what_changed(writer: SqliteWriter, path: Path) ->
     reading = await read(feed, Trigger.RESCAN)
     assert numbers_of(reading) == {"a": 5}
     assert (reading.counts.trigger, reading.counts.skipped_count) == (Trigger.RESCAN, 1)
+    assert reading.find_progress(1) == (0, feed.look().size_bytes)
     assert numbers_of(await read(feed, Trigger.RESCAN)) == {}
 
 

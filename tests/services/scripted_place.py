@@ -20,6 +20,8 @@ from aico.services.intake import Intake, IntakeKey
 TS = 1_772_000_000_000
 LIMIT = 10
 """Records of one transaction."""
+SIZE_BYTES = 1_000
+"""What a reading says of the size of its file."""
 
 
 class Records(list[Record]):
@@ -102,9 +104,8 @@ class ScriptedFeed:
             )
             rejections = (Rejection(0, RejectionCode.MISSING, "id"),)
             script.ended.set()
-            return Reading(
-                records, ReadingCounts(trigger, script.skipped_count, rejections), repeats=script.is_repeated
-            )
+            counts = ReadingCounts(trigger, script.skipped_count, rejections)
+            return Reading(records, counts, repeats=script.is_repeated, size_bytes=SIZE_BYTES)
         finally:
             self.running -= 1
 

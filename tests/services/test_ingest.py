@@ -18,7 +18,7 @@ from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
 from aico.features.files.feed import Reading
 from aico.services.ingest import describe, sum_of
-from tests.services.scripted_place import LIMIT, Script, Stage
+from tests.services.scripted_place import LIMIT, SIZE_BYTES, Script, Stage
 
 HANG_S = 60
 
@@ -190,14 +190,14 @@ async def test_ingest_answers_after_the_first_transaction_and_tells_the_followin
         stage.writer.let_one_pass()
         receipt = await asked
         assert (receipt.revision, receipt.imported_count, receipt.remaining_count) == (1, LIMIT, 2 * LIMIT)
-        assert stage.ingest.is_reading(key) == (LIMIT, 3 * LIMIT)
+        assert stage.ingest.find_progress(key) == (SIZE_BYTES // 3, SIZE_BYTES)
         assert stage.feeds["place"].completed == []
         stage.writer.open()
         assert await stage.ingest.finish(key) is None
         await stage.ingest.close()
     assert stage.published == [("place", 1, 2 * LIMIT), ("place", 2, LIMIT), ("place", 3, 0)]
     assert stage.feeds["place"].completed == [3 * LIMIT]
-    assert stage.ingest.is_reading(key) is None
+    assert stage.ingest.find_progress(key) is None
     assert stage.ingest.run_counts == {"tool": 3}
     # What is told as the last import is the sum of its transactions.
     total = stage.ingest.last_receipts[key]
@@ -603,6 +603,32 @@ def receipt_of(trigger: Trigger = Trigger.WATCH) -> ImportReceipt:
 def test_describe_tells_only_what_there_is(receipt: ImportReceipt, line: str) -> None:
     """The line of a run names refused, partial and remaining entries when there are some."""
     assert describe(receipt) == line
+
+
+async def test_outcome_holds_a_receipt_or_an_error_of_each_place(make_stage: MakeStage) -> None:
+    """A place that fails takes no receipt from another, and what is only absent comes last; a bug is raised."""
+    wrong, absent = LedgerFormat("it is no array"), LedgerNotFound("/nowhere")
+    scripts = [
+        Script(error=absent).free(),
+        Script(error=absent).free(),
+        Script(error=ZeroDivisionError("a bug")).free(),
+    ]
+    stage = make_stage(
+        scripts, bad=[Script(error=wrong).free(), Script(error=wrong).free()], good=[Script().free(), Script().free()]
+    )
+    absent_key, bad_key, good_key = stage.keys.values()
+    async with asyncio.timeout(HANG_S):
+        outcome = await stage.ingest.read(Trigger.REQUEST, stage.keys.values())
+        assert [receipt.origin for receipt in outcome.check_any().receipts] == ["good"]
+        assert list(outcome.failures.items()) == [(bad_key, wrong), (absent_key, absent)]
+        with pytest.raises(LedgerFormat):
+            outcome.check_all()
+        nothing = await stage.ingest.read(Trigger.REQUEST, [bad_key, absent_key])
+        with pytest.raises(LedgerFormat):
+            nothing.check_any()
+        with pytest.raises(ZeroDivisionError):
+            await stage.ingest.read(Trigger.REQUEST, [absent_key, good_key])
+        await stage.ingest.close()
 
 
 def test_sum_of_receipts_counts_every_place() -> None:

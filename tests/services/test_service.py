@@ -49,6 +49,30 @@ async def test_service_sends_heartbeats_with_its_revision(ledger: LedgerFile, mo
     assert beats == [{"type": "heartbeat", "revision": 0}] * 2
 
 
+@pytest.mark.parametrize(("distance_s", "told"), [(0.0, [1, 2, 3]), (3_600.0, [1])])
+async def test_service_tells_how_far_a_large_reading_is(
+    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch, distance_s: float, told: list[int]
+) -> None:
+    """In bytes of the file, by the share that is stored; not of its end, and not again too soon."""
+    monkeypatch.setattr("aico.services.service._PROGRESS_S", distance_s)
+    ledger.write(*(entry(str(number)) for number in range(8)))
+    service = observer(ledger.folder.parent, ledger_path=str(ledger.path), max_entries_per_run=2)
+    async with running(service) as heard:
+        await heard.until(lambda message: message.get("revision") == 4 and message["type"] == "cline_usage_updated")
+        size, epoch = ledger.size_bytes, service.hub.epoch
+    assert heard.of_kind("reading") == [
+        {
+            "type": "reading",
+            "source": "cline",
+            "bytes_done": size * number // 4,
+            "bytes_total": size,
+            "epoch": epoch,
+            "revision": number,
+        }
+        for number in told
+    ]
+
+
 async def test_service_ends_subscriptions_at_its_end(ledger: LedgerFile) -> None:
     """Who listens when the service ends is let go, after the last message."""
     service = make_service(ledger)

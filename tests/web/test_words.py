@@ -120,6 +120,16 @@ def test_every_code_of_the_service_has_words(language: str) -> None:
     assert sorted(triggers - words.keys()) == []
 
 
+@pytest.mark.parametrize(("language", "ledger"), [("en", "ledger"), ("fr", "registre")])
+def test_only_codes_of_the_ledger_speak_of_it(language: str, ledger: str) -> None:
+    """A sentence that any file of any tool can meet names none of them."""
+    words = {key: text for key, text in _words(language).items() if key.startswith(("code.", "fault."))}
+
+    assert [key for key, text in words.items() if ledger in text.replace("max_ledger_bytes", "")] == [
+        "code.ledger_format"
+    ]
+
+
 def test_french_never_breaks_a_line_before_its_punctuation() -> None:
     """A colon, a question mark and quotation marks are tied to their word by a no-break space."""
     loose = [text for text in _words("fr").values() if re.search(r" [:;?!»]|« ", text)]

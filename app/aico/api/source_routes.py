@@ -12,10 +12,10 @@ from aico.api.bodies import describe_body, read_body
 from aico.api.deps import Service
 from aico.api.schemas import ProblemOut
 from aico.api.status_schemas import KimiProxyOut, RecoveryOut, SourceImportOut, StatusOut
-from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
+from aico.services.ingest import sums_by_source
 from aico.services.shapes import Schema, SourceReceiptOut
-from aico.services.source_shapes import SourceOut
+from aico.services.source_shapes import SourceFailureOut, SourceOut
 from aico.services.status import get_status, list_sources
 
 router = APIRouter(prefix="/api", tags=["sources"])
@@ -58,6 +58,9 @@ class ImportOut(Schema):
     """What a reading came to, by source."""
 
     receipts: list[SourceReceiptOut]
+    failures: list[SourceFailureOut] = Field(
+        description="Places that could not be read beside those that were. Where none was, the answer is an error."
+    )
     commit_seq: int = Field(description="Number of the last committed change that is contained.")
 
 
@@ -85,13 +88,11 @@ async def switch_source(
 async def import_sources(request: Request, service: Service) -> ImportOut:
     """Read now what changed before this request; what is left of a first reading goes on behind the answer."""
     wanted = await read_body(request, ReadRequest)
-    by_source: dict[str, ImportReceipt] = {}
-    for receipt in await service.sources.read(Trigger.REQUEST, wanted.source):
-        known = by_source.get(receipt.source)
-        by_source[receipt.source] = receipt if known is None else known.beside(receipt)
-    receipts = list(by_source.values())
+    outcome = (await service.sources.read_each(Trigger.REQUEST, wanted.source)).check_any()
+    receipts = sums_by_source(outcome.receipts)
     return ImportOut(
         receipts=[SourceReceiptOut.of(receipt) for receipt in receipts],
+        failures=[SourceFailureOut.of(*failure) for failure in outcome.failures.items()],
         commit_seq=max((receipt.revision for receipt in receipts), default=service.hub.revision),
     )
 

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 ok, 1 failed, 2 usage or configuration, 3 degraded."""
     if arguments is not None:
         return _run(arguments)
-    # The process is ours alone, and some commands read the ledger themselves.
+    # The process is ours alone, and some commands read the tools' files themselves.
     forbid_dumps()
     prepare_streams()
     try:
@@ -107,7 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     settings = _settings_parser()
     serve = commands.add_parser(
-        "serve", parents=[settings], help="watch the ledger and serve the dashboard (the default)"
+        "serve", parents=[settings], help="watch the tools and serve the dashboard (the default)"
     )
     serve.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     once = commands.add_parser("import", parents=[settings], help="read everything that is switched on, once")

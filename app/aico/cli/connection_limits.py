@@ -25,7 +25,7 @@ BACKLOG = 128
 _REQUESTS = 128
 """Connections at once besides those of pages that listen: requests, and those who only seem to make one."""
 _DESCRIPTORS_KEPT = 100
-"""Descriptors for everything that is no connection: database, ledger, folders that are watched."""
+"""Descriptors for everything that is no connection: database, files of the tools, folders that are watched."""
 _FRAME_MAX_BYTES = 4_096
 _GRACE_S = 1
 

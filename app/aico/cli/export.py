@@ -92,6 +92,7 @@ async def _read(settings: Settings, options: argparse.Namespace) -> list[str]:
     writer = ExportWriter(ExportFormat(options.format), Dialect(options.dialect))
     sort, descending = TaskSort(options.sort).of_sessions, options.order == "desc"
     database = Database(settings.database_path)
+    database.only_look()
     try:
         queries = UsageQueries(UsageReader(database), now_ms)
         return await queries.export_tasks(filter_of(options), writer, sort, descending=descending)

@@ -9,7 +9,7 @@ import resource
 import sys
 
 _DESCRIPTORS = 65_536
-"""File descriptors that are asked for; idle connections must not take those that the ledger needs."""
+"""File descriptors that are asked for; idle connections must not take those that the tools' files need."""
 _PR_SET_DUMPABLE = 4  # Source: prctl(2)
 
 

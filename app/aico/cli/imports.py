@@ -7,7 +7,6 @@ import asyncio
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +17,19 @@ from aico.cli.box import describe_count
 from aico.cli.database import only_reading
 from aico.cli.names import are_known
 from aico.cli.settings import load
-from aico.cli.streams import say
+from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.sqlite_files import copy_database
-from aico.core.errors import InstanceRunning, SourceError, SourceOff, StorageAbsent
+from aico.core.errors import InstanceRunning, SourceOff, StorageAbsent
 from aico.core.instance_lock import InstanceLock
-from aico.core.receipts import ImportReceipt
 from aico.core.settings import CLINE, Settings
 from aico.core.usage import REJECTIONS_SHOWN, Trigger
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
-from aico.services.ingest import sum_of
+from aico.services.ingest import Outcome, sum_of, sums_by_source
 from aico.services.service import ObserverService
 from aico.services.shapes import receipt_fields
+from aico.services.source_shapes import failure_fields
 
 _COUNTS = (
     *("imported_count", "added_count", "updated_count", "skipped_count", "partial_count", "error_count"),
@@ -67,14 +66,19 @@ def import_once(options: argparse.Namespace) -> int:
         say(*(_sentence(each, dry_run=bool(options.dry_run)) for each in told.receipts))
     else:
         say("Nothing is on: `aico sources on NAME` switches a tool on.".replace("`aico ", f"`{command_name()} "))
-    return EXIT_DEGRADED if told.sum_of("error_count") else EXIT_OK
+    failed = [failure for failure in told.failures if not failure.get("absent")]
+    for failure in failed:
+        complain(f"aico: {failure.get('detail')} [{failure.get('code')}]", f"      {failure.get('hint')}")
+    return EXIT_DEGRADED if failed or told.sum_of("error_count") else EXIT_OK
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What came of an import: a receipt by source, and what all of them come to."""
+    """What came of an import: a receipt by source, what could not be read, and what all of them come to."""
 
     receipts: list[dict[str, object]]
+    failures: list[dict[str, object]]
+    """Places that could not be read beside those that were."""
     trigger: Trigger
     commit_seq: object
     """Number of the last committed change that is contained."""
@@ -102,26 +106,37 @@ class _Told:
             "trigger": self.trigger.value,
             "rejections": rejections[:REJECTIONS_SHOWN],
             "receipts": self.receipts,
+            "failures": self.failures,
         }
 
 
 async def _ask(service: RunningService, source: str | None) -> _Told:
-    receipts, commit_seq = await service.import_all(source)
-    return _Told(receipts, Trigger.REQUEST, commit_seq, (await service.get_status()).get("latest_ts"))
+    answer = await service.import_all(source)
+    status = await service.get_status()
+    receipts, failures = _objects(answer.get("receipts")), _objects(answer.get("failures"))
+    return _Told(receipts, failures, Trigger.REQUEST, answer.get("commit_seq"), status.get("latest_ts"))
 
 
-def _tell(receipts: Sequence[ImportReceipt]) -> _Told:
-    total = sum_of(receipts)
-    fields = [receipt_fields(receipt) for receipt in receipts]
-    return _Told(fields, Trigger.CLI, total.revision if total else 0, total.latest_ts if total else None)
+def _tell(outcome: Outcome) -> _Told:
+    total = sum_of(outcome.receipts)
+    return _Told(
+        [receipt_fields(receipt) for receipt in sums_by_source(outcome.receipts)],
+        [failure_fields(*failure) for failure in outcome.failures.items()],
+        Trigger.CLI,
+        total.revision if total else 0,
+        total.latest_ts if total else None,
+    )
 
 
 def _objects(value: object) -> list[dict[str, object]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]:
-    """Import every place that is read to its end; return what came of each source. Raises SourceError, StorageError."""
+async def _import(settings: Settings, source: str | None) -> Outcome:
+    """Import every place that is read to its end; return what came of each.
+
+    Raises SourceOff; SourceError or StorageError where no place could be read, or not all of one was stored.
+    """
     service = ObserverService(settings, __version__, now_ms)
     await service.database.open()
     try:
@@ -133,31 +148,24 @@ async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]
             raise SourceOff(source)
         for intake in intakes:
             service.ingest.add(intake)
-        await service.ingest.run(Trigger.CLI, [intake.key for intake in intakes])
+        first = (await service.ingest.read(Trigger.CLI, [intake.key for intake in intakes])).check_any()
         for intake in intakes:
             failure = await service.ingest.finish(intake.key)
-            if failure is not None and not (isinstance(failure, SourceError) and failure.is_absent):
-                raise failure
+            if failure is not None and intake.key not in first.failures:
+                raise failure  # the database took the beginning of it, and not the end
         await service.ingest.close()
-        receipts = service.ingest.last_receipts.values()
-        return _by_source(list(receipts))
+        return Outcome(list(service.ingest.last_receipts.values()), first.failures)
     finally:
         await service.database.close()
 
 
-async def _preview(settings: Settings, source: str | None) -> list[ImportReceipt]:
+async def _preview(settings: Settings, source: str | None) -> Outcome:
     """Return what an import would bring on top of what is stored now: a real one, into a copy of the database."""
     with tempfile.TemporaryDirectory(prefix="aico-") as folder:
         copy = Path(folder) / "observer.db"
         with suppress(StorageAbsent), only_reading(settings.database_path):
             await asyncio.to_thread(copy_database, settings.database_path, copy)
         return await _import(settings.model_copy(update={"database_path": copy}), source)
-
-
-def _by_source(receipts: Sequence[ImportReceipt]) -> list[ImportReceipt]:
-    sources = dict.fromkeys(receipt.source for receipt in receipts)
-    sums = [sum_of([receipt for receipt in receipts if receipt.source == source]) for source in sources]
-    return [total for total in sums if total is not None]
 
 
 def _what(fields: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""How the log is written: text on a terminal, JSON for machines. No line holds text of the ledger."""
+"""How the log is written: text on a terminal, JSON for machines. No line holds text of a tool's file."""
 
 from __future__ import annotations
 

@@ -92,6 +92,8 @@ async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) ->
     service = ObserverService(settings, __version__, now_ms)
     if changes:
         await service.database.open()
+    else:
+        service.database.only_look()
     is_stored = await asyncio.to_thread(_is_stored, settings.database_path)
     try:
         await service.sources.load()

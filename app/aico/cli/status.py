@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE
-from aico.cli.box import describe_age, describe_count
+from aico.cli.box import describe_age, describe_count, describe_size
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
@@ -88,11 +88,16 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
         read = f"{describe_count(source.get('sessions'), 'session')}, last read {_age(source.get('last_read_at'))}"
         text = f"{_describe_state(source)}, {read}"
         if reading := _part(source, "reading"):
-            text += f", {reading.get('bytes_done')} of {reading.get('bytes_total')} of the first reading done"
+            done, total = (_size(reading.get(name)) for name in ("bytes_done", "bytes_total"))
+            text += f", {done} of {total} of the first reading done"
         lines.append(f"{source.get('id'):<12} {text}")
         lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
     off = [str(source.get("id")) for source in sources if not source.get("enabled")]
     return [*lines, f"off          {', '.join(off)}"] if off else lines
+
+
+def _size(size_bytes: object) -> str:
+    return describe_size(size_bytes) if isinstance(size_bytes, int) else "?"
 
 
 def _describe_origin(origin: Fields) -> str:

@@ -106,5 +106,5 @@ class UsageCommitted:
     session_count: int
     """Sessions of the source that are stored now."""
     rows: tuple[FreshSession, ...]
-    """The newest of the changed sessions, at most 500."""
+    """The newest of the changed sessions, at most 500; fewer while nobody listens."""
     rows_truncated: bool

@@ -16,14 +16,9 @@ class RunningService:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def import_all(self, source: str | None) -> tuple[list[dict[str, object]], object]:
-        """Ask for an import, of all sources or one; return a receipt by source, and the number of the last commit.
-
-        Raises like :meth:`get_status`.
-        """
-        body: dict[str, object] = {} if source is None else {"source": source}
-        answer = await self._call("POST", "/api/import", body)
-        return _objects(answer.get("receipts")), answer.get("commit_seq")
+    async def import_all(self, source: str | None) -> dict[str, object]:
+        """Ask for an import, of all sources or one; return the answer. Raises like :meth:`get_status`."""
+        return await self._call("POST", "/api/import", {} if source is None else {"source": source})
 
     async def list_sources(self) -> list[dict[str, object]]:
         """Return how every source is. Raises like :meth:`get_status`."""

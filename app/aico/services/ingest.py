@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from aico.core.collector import collector_paused
@@ -24,6 +24,32 @@ _UNRECORDED_MAX = 20
 _STRENGTH = {trigger: strength for strength, trigger in enumerate(Trigger)}
 """Of several causes that share a reading, the strongest claim is the one that is told."""
 _STOPPING = "the service is stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of asking for readings of several places: each of them has a receipt or an error."""
+
+    receipts: list[ImportReceipt]
+    """In the order of the places."""
+    failures: dict[IntakeKey, SourceError | StorageError]
+    """Why the others could not be read; what is not there (yet) comes last."""
+
+    def check_all(self) -> list[ImportReceipt]:
+        """Return the receipts, if no place failed: absence is no failure beside a place that was read.
+
+        Raises the SourceError or StorageError of one that did.
+        """
+        first = next(iter(self.failures.values()), None)
+        if first is not None and not (self.receipts and is_absence(first)):
+            raise first
+        return self.receipts
+
+    def check_any(self) -> Outcome:
+        """Return this, if a place was read, or nothing failed. Raises the SourceError or StorageError of one else."""
+        if not self.receipts:
+            self.check_all()
+        return self
 
 
 @dataclass(slots=True)
@@ -153,19 +179,24 @@ class Ingest:
         intakes = [lane.intake for lane in self._lanes.values()]
         return [each for each in intakes if source is None or each.source.id == source]
 
-    def is_reading(self, key: IntakeKey) -> tuple[int, int] | None:
-        """Return how many records of a large reading are stored, and how many there are; None when none is read."""
+    def find_progress(self, key: IntakeKey) -> tuple[int, int] | None:
+        """Return how many bytes of a large reading are stored, and how many there are; None when none is read."""
         lane = self._lanes.get(key)
         if lane is None or lane.rest is None:
             return None
-        total = len(lane.rest.reading.records)
-        return total - lane.rest.total.remaining_count, total
+        return lane.rest.reading.find_progress(lane.rest.total.remaining_count)
 
     async def run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[ImportReceipt]:
-        """Return the first receipts of readings of ``keys`` that begin after this call, in the order of the places.
+        """Return the first receipts of readings of ``keys`` like :meth:`read`, which raises what failed.
 
-        Raises the SourceError or StorageError of the place that failed; that a place is not there (yet) is no failure
-        beside one that was read. Cancelling the caller cancels nothing.
+        Raises like :meth:`Outcome.check_all`.
+        """
+        return (await self.read(trigger, keys)).check_all()
+
+    async def read(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> Outcome:
+        """Return what came of the first transactions of readings of ``keys`` that begin after this call.
+
+        Raises the bug that ended one of them, if there was one. Cancelling the caller cancels nothing.
         """
         order = {key: number for number, key in enumerate(self._lanes)}
         by_source: dict[str, list[IntakeKey]] = {}
@@ -177,17 +208,17 @@ class Ingest:
             run.add_done_callback(self._runs.discard)
         if runs:
             await asyncio.wait(runs)
-        receipts, errors = [], []
-        for future in (future for run in runs for future in run.result()):
+        asked = [future for run in runs for future in run.result()]
+        receipts, failures = [], []
+        for key, future in zip((key for group in by_source.values() for key in group), asked, strict=True):
             error = future.exception()
             if error is None:
                 receipts.append(future.result())
+            elif isinstance(error, SourceError | StorageError):
+                failures.append((key, error))
             else:
-                errors.append(error)
-        errors.sort(key=_is_absence)
-        if errors and not (receipts and _is_absence(errors[0])):
-            raise errors[0]
-        return receipts
+                raise error
+        return Outcome(receipts, dict(sorted(failures, key=lambda failure: is_absence(failure[1]))))
 
     async def _run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[asyncio.Future[ImportReceipt]]:
         """Have places of one source read one after the other: which origin speaks first makes a difference to days."""
@@ -416,12 +447,22 @@ def sum_of(receipts: Collection[ImportReceipt]) -> ImportReceipt | None:
     return total
 
 
+def sums_by_source(receipts: Sequence[ImportReceipt]) -> list[ImportReceipt]:
+    """Return the sum of ``receipts`` for each source, in the order in which they first name it."""
+    sums: dict[str, ImportReceipt] = {}
+    for receipt in receipts:
+        known = sums.get(receipt.source)
+        sums[receipt.source] = receipt if known is None else known.beside(receipt)
+    return list(sums.values())
+
+
 def _fail(receipt: asyncio.Future[ImportReceipt], error: BaseException) -> None:
     receipt.set_exception(error)
     receipt.exception()  # seen: perhaps nobody waits any more
 
 
-def _is_absence(error: BaseException) -> bool:
+def is_absence(error: BaseException) -> bool:
+    """Return whether ``error`` says that a place is not there (yet)."""
     return isinstance(error, SourceError) and error.is_absent
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from aico.core.events import WatcherStateChanged
-from aico.core.receipts import UsageCommitted
+from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.services.kimi_monitor import KimiProxyState
 from aico.services.queries import CLINE
 from aico.services.shapes import session_fields, stored_session
@@ -77,15 +77,15 @@ def source_state(source: str, origin: str, event: WatcherStateChanged) -> dict[s
     }
 
 
-def reading(source: str, done: int, total: int, *, epoch: str, revision: int) -> dict[str, object]:
-    """Return the message of the progress of a large reading; ``revision`` is the last one of its batches so far."""
+def reading(receipt: ImportReceipt, done: int, total: int, epoch: str) -> dict[str, object]:
+    """Return the message of the progress of a large reading, in bytes, as it was with the commit of ``receipt``."""
     return {
         "type": "reading",
-        "source": source,
+        "source": receipt.source,
         "bytes_done": done,
         "bytes_total": total,
         "epoch": epoch,
-        "revision": revision,
+        "revision": receipt.revision,
     }
 
 

@@ -1,4 +1,4 @@
-"""Hints that the ledger may have changed, from the operating system: the only place that knows watchfiles."""
+"""Hints that a place may have changed, from the operating system: the only place that knows watchfiles."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.writer import UsageWriter
 from aico.core.events import WatcherStateChanged
-from aico.core.receipts import UsageCommitted
+from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.settings import Settings
 from aico.features.files.feed import Reading
 from aico.features.sources.registry import SOURCES
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from aico.proxy.kimi_proxy import KimiProxyClient
 
 _DESCRIPTORS_KEPT = 100
-"""Descriptors for everything that is no socket of a page: database, ledger, requests."""
+"""Descriptors for everything that is no socket of a page: database, files of the tools, requests."""
+_PROGRESS_S = 0.25
+"""Least distance of two messages that tell how far readings are."""
 
 
 class ObserverService:
@@ -53,12 +56,14 @@ class ObserverService:
         self.demo = demo
         self.now_ms = now_ms
         self.database = Database(settings.database_path)
-        self.writer = UsageWriter(self.database, now_ms)
+        self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
+        self.writer = UsageWriter(self.database, now_ms, lambda: self.hub.subscription_count > 0)
         self.reader = UsageReader(self.database)
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
-        self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
         self.latency = WriteLatency(now_ms)
+        self._progress_at = 0.0
+        """Until then, on the monotonic clock, no progress is told."""
         self.ingest = Ingest(self.writer, self._publish_import, now_ms, settings.max_entries_per_run)
         self.sources = SourcesService(
             SourceChoices(sources, settings),
@@ -114,6 +119,16 @@ class ObserverService:
     def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
         self.publish_commit(event)
         self.latency.note(event.receipt, intake.feed.place, reading.written_ns)
+        self._publish_progress(event.receipt, reading)
+
+    def _publish_progress(self, receipt: ImportReceipt, reading: Reading) -> None:
+        """Tell how far a large reading is: never more often than ``_PROGRESS_S``, and not of its end."""
+        now = time.monotonic()
+        if not receipt.remaining_count or now < self._progress_at:
+            return
+        self._progress_at = now + _PROGRESS_S
+        done, total = reading.find_progress(receipt.remaining_count)
+        self.hub.publish_notice(messages.reading(receipt, done, total, self.hub.epoch))
 
     def _publish_state(self, intake: Intake, event: WatcherStateChanged) -> None:
         for message in messages.of_state(intake.source.id, intake.origin.id, event):

@@ -6,7 +6,10 @@ from typing import Self
 
 from pydantic import Field
 
+from aico.core.errors import SourceError, StorageError
 from aico.core.usage import Tokens
+from aico.services.ingest import is_absence
+from aico.services.intake import IntakeKey
 from aico.services.shapes import Fields, Schema
 from aico.services.source_states import Found, GapState, OriginState, SourceUsage
 
@@ -56,8 +59,8 @@ class OriginOut(Schema):
 class ReadingOut(Schema):
     """The progress of a large reading."""
 
-    bytes_done: int
-    bytes_total: int
+    bytes_done: int = Field(description="The share of `bytes_total` whose records are stored.")
+    bytes_total: int = Field(description="Of the files that are being read.")
 
 
 class GapOut(Schema):
@@ -117,6 +120,34 @@ class SourceOut(Schema):
         )
 
 
+class SourceFailureOut(Schema):
+    """A place that could not be read; which file it is, is told by `detail` alone."""
+
+    source: str
+    origin: str
+    code: str = Field(description="That of the error.")
+    detail: str = Field(description="What is wrong, in a sentence; never a word of the tool's files.")
+    hint: str = Field(description="What to do.")
+    absent: bool = Field(description="It is not there (yet): nothing is wrong.")
+
+    @classmethod
+    def of(cls, key: IntakeKey, error: SourceError | StorageError) -> Self:
+        """Return the shape of ``error``, with which a reading of ``key`` has failed."""
+        return cls(
+            source=key.source,
+            origin=key.origin,
+            code=error.code,
+            detail=str(error),
+            hint=error.hint,
+            absent=is_absence(error),
+        )
+
+
 def source_fields(usage: SourceUsage) -> Fields:
     """Return the fields of a source, for a command."""
     return SourceOut.of(usage).model_dump(mode="json")
+
+
+def failure_fields(key: IntakeKey, error: SourceError | StorageError) -> Fields:
+    """Return the fields of a place that could not be read, for a command."""
+    return SourceFailureOut.of(key, error).model_dump(mode="json")

@@ -18,7 +18,7 @@ from aico.core.source_choice import Choice
 from aico.core.usage import Trigger
 from aico.features.files.feed import Feed
 from aico.features.sources.source import Source
-from aico.services.ingest import Ingest
+from aico.services.ingest import Ingest, Outcome
 from aico.services.intake import Intake, IntakeKey
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_place, open_places
 from aico.services.source_states import Found, GapState, OriginState, SourceState
@@ -154,9 +154,19 @@ class SourcesService:
         origin_id: str | None = None,
         path: str | None = None,
     ) -> list[ImportReceipt]:
-        """Read now what changed before this call: all places, or some; return their receipts.
+        """Return the receipts of :meth:`read_each`. Raises like it, and like :meth:`Outcome.check_all`."""
+        return (await self.read_each(trigger, source_id, origin_id, path)).check_all()
 
-        Raises SourceUnknown, SourceOff where nothing of what is asked for is read, SourceError, StorageError.
+    async def read_each(
+        self,
+        trigger: Trigger,
+        source_id: str | None = None,
+        origin_id: str | None = None,
+        path: str | None = None,
+    ) -> Outcome:
+        """Read now what changed before this call: all places, or some; return what came of each.
+
+        Raises SourceUnknown, SourceOff where nothing of what is asked for is read.
         """
         if source_id is not None:
             self.get_source(source_id)
@@ -167,7 +177,7 @@ class SourcesService:
         ]
         if not keys and source_id is not None:
             raise SourceOff(source_id if origin_id is None else f"{source_id}.{origin_id}")
-        return await self._ingest.run(trigger, keys)
+        return await self._ingest.read(trigger, keys)
 
     def list_watched(self) -> list[tuple[Intake, WatcherStateChanged]]:
         """Return every place that is read, and the state of its watcher."""
@@ -197,7 +207,7 @@ class SourcesService:
         worst = _worst((origin.state, origin.reason) for origin in enabled)
         fixed = {choice.fixed_by for choice in choices}
         keys = [key for key in self._open if key.source == source.id]
-        reading = [progress for progress in map(self._ingest.is_reading, keys) if progress is not None]
+        reading = [progress for progress in map(self._ingest.find_progress, keys) if progress is not None]
         receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
         return SourceState(
             id=source.id,

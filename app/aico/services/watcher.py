@@ -204,7 +204,7 @@ class PlaceWatcher:
             failure = await self._ingest.finish(self._intake.key)
         except (SourceError, StorageError) as error:
             failure = error
-        # What stands still and is no ledger is not read again at every tick; what cannot be read or stored is.
+        # What stands still and is of a wrong format is not read again at every tick; what cannot be read or stored is.
         self._refused = identity if isinstance(failure, SourceError) and failure.is_final else None
         self._plan_rescan(succeeded=failure is None)
         self._report(failure, logged=had_failed or failure is not None)

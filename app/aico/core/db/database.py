@@ -22,7 +22,7 @@ from aico.core.clock import now_ms
 from aico.core.db.driver import run_inside
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
-from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, translate, uri_path
+from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, looking_uri, translate, uri_path
 from aico.core.errors import StorageBusy, StorageError
 
 T = TypeVar("T")
@@ -53,10 +53,11 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._identity: tuple[int, int] | None = None
+        self._only_looks = False
         self.recovery: Recovery | None = None
         """The last recovery whose lost file still lies beside the database."""
         self._writer = _Writer(path)
-        self._reader = _engine(f"file:{uri_path(path)}?mode=ro", _READERS, "BEGIN", _READER_PRAGMAS)
+        self._reader = _engine(self._reading_uri, _READERS, "BEGIN", _READER_PRAGMAS)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
@@ -67,6 +68,13 @@ class Database:
         """
         self.recovery = await asyncio.to_thread(prepare_database, self.path, now_ms)
         self._identity = await asyncio.to_thread(_find_identity, self.path)
+
+    def only_look(self) -> None:
+        """Be read and never opened: nothing is left beside a file that nobody else has open."""
+        self._only_looks = True
+
+    def _reading_uri(self) -> str:
+        return looking_uri(self.path) if self._only_looks else f"file:{uri_path(self.path)}?mode=ro"
 
     async def check(self) -> None:
         """Raise StorageError when the file is no longer the one that was opened.
@@ -188,10 +196,10 @@ async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> ai
     return connection
 
 
-def _engine(target: str, size: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+def _engine(find_target: Callable[[], str], size: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
     async def connect() -> aiosqlite.Connection:
         # The driver must not open transactions of its own: the begin hook does.
-        opening = aiosqlite.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        opening = aiosqlite.connect(find_target(), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         task = asyncio.ensure_future(_opened(opening, pragmas))
         try:
             return await asyncio.shield(task)

@@ -38,6 +38,8 @@ from aico.core.usage import (
 
 FRESH_ROWS_MAX = 500
 """Sessions that one message carries at most."""
+UNHEARD_ROWS_MAX = 20
+"""The same while nobody listens: who comes back reads the others. 500 take a third of a first import of 1,000."""
 _KINDS = {kind.code: kind for kind in (REQUEST, GROWTH, PROMPT)}
 _NUMBERS = (*TOKENS, "nano")
 _METER = (
@@ -156,9 +158,13 @@ class _Names:
 class UsageWriter:
     """Writes usage. The exclusive lock of the instance makes this object the only one that does."""
 
-    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, now_ms: Callable[[], int], is_heard: Callable[[], bool] = lambda: True
+    ) -> None:
+        """``is_heard`` returns whether anybody listens to what is committed."""
         self._database = database
         self._now_ms = now_ms
+        self._is_heard = is_heard
         self._names: _Names | None = None
 
     async def get_position(self) -> tuple[str, int]:
@@ -191,7 +197,8 @@ class UsageWriter:
         def write(connection: sqlite3.Connection) -> tuple[ImportReceipt, UsageCommitted | None]:
             nonlocal known
             known = _know(connection, names)
-            return _Transaction(connection, known, batch, self._now_ms).run()
+            rows_max = FRESH_ROWS_MAX if self._is_heard() else UNHEARD_ROWS_MAX
+            return _Transaction(connection, known, batch, self._now_ms, rows_max).run()
 
         result = await self._database.write(write)
         self._names = known
@@ -209,7 +216,7 @@ class UsageWriter:
             nonlocal known
             known = _know(connection, names)
             batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
-            return _Transaction(connection, known, batch, self._now_ms).set_label(session, label)
+            return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX).set_label(session, label)
 
         committed = await self._database.write(write)
         self._names = known
@@ -239,8 +246,16 @@ def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
 class _Transaction:
     """One batch on its way into the database."""
 
-    def __init__(self, connection: sqlite3.Connection, names: _Names, batch: Batch, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        names: _Names,
+        batch: Batch,
+        now_ms: Callable[[], int],
+        rows_max: int,
+    ) -> None:
         self._connection = connection
+        self._rows_max = rows_max
         self._names = names
         self._batch = batch
         self._clock = now_ms
@@ -295,7 +310,7 @@ class _Transaction:
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         if first:
-            rows += first.fresh_rows(FRESH_ROWS_MAX, batch.source, batch.meter, is_joint=batch.is_joint)
+            rows += first.fresh_rows(self._rows_max, batch.source, batch.meter, is_joint=batch.is_joint)
             rows.sort(key=_last_ts, reverse=True)
         receipt = self._receipt(
             latest,
@@ -305,8 +320,8 @@ class _Transaction:
             skipped_count=skipped_count,
         )
         import_runs.add_run(self._connection, receipt, revision, None)
-        is_truncated = len(fresh) + len(first) > FRESH_ROWS_MAX
-        told = tuple(rows[:FRESH_ROWS_MAX])
+        is_truncated = len(fresh) + len(first) > self._rows_max
+        told = tuple(rows[: self._rows_max])
         return receipt, UsageCommitted(receipt, names.epoch, count, told, rows_truncated=is_truncated)
 
     def set_label(self, key: str, label: str | None) -> UsageCommitted | None:
@@ -612,7 +627,7 @@ class _Transaction:
     ) -> list[FreshSession]:
         """Return the newest of ``fresh``; ``meters`` are those of this batch, as are ``readings``."""
         fresh.sort(key=_last_ts, reverse=True)
-        shown = fresh[:FRESH_ROWS_MAX]
+        shown = fresh[: self._rows_max]
         old = [session.id for session in shown if not session.is_new]
         totals = self._load_sums(old) if old else {}
         others = [number for number in old if number not in self._meters]

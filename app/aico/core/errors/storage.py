@@ -6,7 +6,7 @@ from aico.core.errors.root import ObserverError
 
 
 class StorageError(ObserverError):
-    """The database failed; the ledger is untouched and will be read again."""
+    """The database failed; the files of the tools are untouched and will be read again."""
 
     code = "storage_error"
     hint = "Check free space and the permissions of the database's folder; `aico doctor` says more."

@@ -50,6 +50,16 @@ class Reading:
     """When what was read was written, nanoseconds since 1970; None where that is not known."""
     repeats: bool = False
     """True when the bytes were those of the last completed reading."""
+    size_bytes: int = 0
+    """Bytes of the files that were read."""
+
+    def find_progress(self, remaining_count: int) -> tuple[int, int]:
+        """Return the share of ``size_bytes`` whose records are stored when ``remaining_count`` are left, and all.
+
+        A share of records is taken for the same share of bytes: a reader hands records over in another order than
+        that of the file, and no record knows its length.
+        """
+        return self.size_bytes * (len(self.records) - remaining_count) // (len(self.records) or 1), self.size_bytes
 
 
 class Feed(Protocol):

@@ -246,7 +246,12 @@ class SqliteFeed:
         if self._query.is_append_only:
             checkpoints = (Checkpoint(self.place, msgspec.json.encode(position).decode()),)
         reading = Reading(
-            records, counts, checkpoints, written_ns=look.written_ns, repeats=look.identity == self._identity
+            records,
+            counts,
+            checkpoints,
+            written_ns=look.written_ns,
+            repeats=look.identity == self._identity,
+            size_bytes=look.size_bytes,
         )
         is_young = time.time_ns() - look.written_ns < _YOUNG_NS
         self._pending = _Pending(reading, known, position, None if is_young else look.identity)

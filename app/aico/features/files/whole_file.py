@@ -168,6 +168,7 @@ class WholeFileFeed:
             (checkpoint,),
             completed.fingerprint.identity.mtime_ns,
             outcome.repeats,
+            completed.fingerprint.identity.size,
             outcome=outcome,
         )
 

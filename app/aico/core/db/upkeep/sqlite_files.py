@@ -26,9 +26,14 @@ def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
     ``mode`` is ``rw``, or ``ro`` to look only: that leaves nothing beside a database that nobody has open, least of
     all as another user. Without a log the file alone is everything.
     """
-    alone = mode == "ro" and not path.with_name(path.name + "-wal").exists() and not has_journal(path)
-    target = f"file:{uri_path(path)}?mode={mode}{'&immutable=1' if alone else ''}"
+    target = looking_uri(path) if mode == "ro" else f"file:{uri_path(path)}?mode={mode}"
     return sqlite3.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def looking_uri(path: Path) -> str:
+    """Return the address at which a connection that only looks at the file at ``path`` leaves nothing beside it."""
+    alone = not path.with_name(path.name + "-wal").exists() and not has_journal(path)
+    return f"file:{uri_path(path)}?mode=ro{'&immutable=1' if alone else ''}"
 
 
 def has_journal(path: Path) -> bool:
