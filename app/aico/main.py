@@ -65,7 +65,8 @@ def create_app(
     app.state.service = service
     install_error_handlers(app)
     for router in ROUTERS:
-        app.include_router(router)
+        # FastAPI's include_router would make each of them a second time, at the first request.
+        app.router.routes.extend(router.routes)
     install_page(app)
     install_openapi(app)
     app.add_middleware(HeadAsGet)

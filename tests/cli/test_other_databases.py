@@ -30,6 +30,8 @@ from tests.quick_variants import first_is_quick
 
 Words: TypeAlias = tuple[str, ...]
 
+LEDGER = ".cline/data/state/taskHistory.json"
+DATABASE = "data/observer.db"
 FIRST_MS = 1_772_323_200_000
 """2026-03-01 in UTC."""
 READING: list[Words] = [
@@ -69,20 +71,25 @@ TOLD_APART = {("doctor",), ("db", "restore")}
 """Commands that have tests of their own below."""
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home after an import of two tasks, which lets every test here begin with a copy of it."""
+    home = tmp_path_factory.mktemp("imported")
+    ledger = LedgerFile(home / LEDGER)
+    ledger.write(entry("a", ts=FIRST_MS, cost=3), entry("b", ts=FIRST_MS + 1, cost=1))
+    places = ["--ledger-path", str(ledger.path), "--database-path", str(home / DATABASE)]
+    assert main(["import", *places]) == EXIT_OK
+    return home
+
+
 @pytest.fixture
-def database(
-    home: Path, programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Path:
+def database(imported: Path, home: Path, programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a closed database of two tasks, of a user whose systemd does what it is asked."""
     programs.install("systemctl")
-    ledger = LedgerFile(home / ".cline/data/state/taskHistory.json")
-    ledger.write(entry("a", ts=FIRST_MS, cost=3), entry("b", ts=FIRST_MS + 1, cost=1))
-    path = home / "data" / "observer.db"
-    monkeypatch.setenv("AICO_DATABASE_PATH", str(path))
+    shutil.copytree(imported, home, dirs_exist_ok=True)
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(home / DATABASE))
     monkeypatch.setenv("AICO_PORT", "0")
-    assert main(["import"]) == EXIT_OK
-    capsys.readouterr()
-    return path
+    return home / DATABASE
 
 
 @pytest.fixture

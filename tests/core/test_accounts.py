@@ -29,6 +29,7 @@ from tests.core.repository_on_file import (
     temporary_database,
     usage,
 )
+from tests.hypothesis_profiles import examples
 
 STRONGEST = "sessions"
 ORIGINS = ("ledger", "sessions", "hub")
@@ -124,7 +125,7 @@ async def live_through(path: Path, life: list[Step]) -> None:
     assert runs == list(range(1, revision + 1))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(0.5))
 @given(lives())
 def test_accounts_equal_the_high_water_through_every_life(life: list[Step]) -> None:
     """Growth by session, slot and model is the model's; every check passes; the same input again books nothing."""
@@ -166,7 +167,7 @@ async def store_requests(folder: Path, listed: Sequence[UsageEvent], size: int) 
     return path
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(0.5))
 @given(
     st.lists(records(), min_size=1, max_size=8).flatmap(
         lambda listed: st.tuples(st.just(listed), st.permutations(listed))

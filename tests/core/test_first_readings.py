@@ -20,6 +20,7 @@ from aico.core.db.writer import Batch, UsageWriter
 from aico.core.receipts import FreshSession, ImportReceipt
 from aico.core.usage import MeterReading, ReadingCounts, SessionState, Trigger, UsageEvent, digest
 from tests.core.repository_on_file import NOW_MS, temporary_database
+from tests.hypothesis_profiles import examples
 
 NEVER = 10**9
 DAY_MS = 86_400_000
@@ -134,7 +135,7 @@ def batch_of(readings: Sequence[MeterReading], *, origin: str = "ledger", is_joi
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(0.5))
 @given(
     histories=st.lists(
         st.tuples(st.lists(READINGS, max_size=8).map(distinct), st.sampled_from(["ledger", "sessions"]), st.booleans()),

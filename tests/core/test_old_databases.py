@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,16 +25,24 @@ from tests.core.old_accounts import OldAccounts
 from tests.core.old_databases import NAMES, Amounts, open_old, read_answers
 from tests.core.random_entries import histories, readings
 from tests.core.repository_on_file import NOW_MS, Store, open_store, read_rows, usage
+from tests.hypothesis_profiles import examples
 
 CLINE = UsageFilter(sources=("cline",))
+
+
+@cache
+def migrated_once(name: str) -> tuple[TemporaryDirectory[str], Path]:
+    """Return the old database called ``name``, migrated once: tests look at copies of it."""
+    folder = TemporaryDirectory()
+    path = open_old(name, Path(folder.name))
+    migrate(path)
+    return folder, path
 
 
 @asynccontextmanager
 async def migrated(name: str, folder: Path) -> AsyncIterator[Store]:
     """Yield the old database called ``name`` with the newest schema."""
-    path = open_old(name, folder)
-    migrate(path)
-    async with open_store(path) as store:
+    async with open_store(Path(shutil.copy(migrated_once(name)[1], folder / "observer.db"))) as store:
         yield store
 
 
@@ -156,7 +166,7 @@ async def test_old_tasks_that_a_restored_backup_lacked_are_not_counted_twice(tmp
         assert amounts((await store.list_counters())[key]) == (shown[0], shown[1] + 4, shown[2])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(0.5))
 @given(histories(readings()))
 def test_migration_keeps_what_was_spent_of_every_history(history: list[list[MeterReading]]) -> None:
     """A task's events add up to its highest totals and take nothing back; if it never fell they are its deltas."""

@@ -74,13 +74,13 @@ def write_until(path: Path, fatal: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def main(begin: Path, folder: Path) -> None:
-    """Leave a database in ``folder`` for every moment of death."""
-    for fatal in count():
+def main(begin: Path, folder: Path, step: int) -> None:
+    """Leave a database in ``folder`` for every moment of death, or for each that is a multiple of ``step``."""
+    for fatal in count(step=step):
         path = Path(shutil.copy(begin, folder / f"{fatal:03}.db"))
         if write_until(path, fatal):
             return
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -6,7 +6,6 @@ a descriptor takes away all POSIX locks that a process has on the file.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import select
@@ -51,7 +50,7 @@ class SqliteWriter:
 
     def start_pairs(self) -> None:
         """Begin to write, at full speed and until :meth:`stop_pairs`, two rows whose numbers belong together."""
-        self._send(["pairs", "", []])
+        self._ask(["pairs", "", []])
 
     def stop_pairs(self) -> list[list[Cell]]:
         """End it; return how many transactions were committed and how many failed."""
@@ -62,38 +61,47 @@ class SqliteWriter:
         self._process.kill()
 
     def _ask(self, order: list[object]) -> list[list[Cell]]:
-        self._send(order)
-        assert self._process.stdout is not None
-        answer: list[list[Cell]] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def _send(self, order: list[object]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
+        assert self._process.stdout is not None
+        answer: list[list[Cell]] = json.loads(self._process.stdout.readline())
+        return answer
 
 
 def main(path: str) -> None:
     """Obey until standard input ends."""
     connection = sqlite3.connect(path, isolation_level=None)
-    orders = os.fdopen(0, "rb", buffering=0)  # so that select tells of each
-    while line := orders.readline():
+    while line := next_order():
         order, statement, values = json.loads(line)
         if order == "pairs":
-            answer = write_pairs(connection, orders)
+            say([])
+            say(write_pairs(connection))
         else:
-            answer = [list(row) for row in getattr(connection, order)(statement, values)]
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+            say([list(row) for row in getattr(connection, order)(statement, values)])
     connection.close()
 
 
-def write_pairs(connection: sqlite3.Connection, orders: io.FileIO) -> list[list[Cell]]:
+def next_order() -> bytes:
+    """Return the next line, or nothing at the end. None comes before the last one was answered, so none is cut."""
+    line = bytearray()
+    while not line.endswith(b"\n") and (part := os.read(0, 1 << 16)):
+        line += part
+    return bytes(line)
+
+
+def say(answer: list[list[Cell]]) -> None:
+    """Answer an order."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def write_pairs(connection: sqlite3.Connection) -> list[list[Cell]]:
     """Write pairs and check them in now and then, in every way, until the next order comes; return both counts."""
     connection.execute("PRAGMA busy_timeout = 0")
     connection.execute("PRAGMA synchronous = OFF")  # full speed, however slow the disk is
     committed = failed = 0
-    while not select.select([orders], [], [], 0)[0]:
+    while not select.select([0], [], [], 0)[0]:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for side in ("left", "right"):
@@ -106,7 +114,7 @@ def write_pairs(connection: sqlite3.Connection, orders: io.FileIO) -> list[list[
                 failed += connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
         except sqlite3.OperationalError:  # database is locked
             failed += 1
-    orders.readline()
+    next_order()
     return [[committed, failed]]
 
 

@@ -28,6 +28,7 @@ from aico.core.usage import (
 from aico.features.usage.periods import Bucket
 from aico.services.queries import Counted, UsageQueries, UsageSummary
 from tests.core.repository_on_file import NOW_MS, Store, open_store, temporary_database
+from tests.hypothesis_profiles import examples
 from tests.usage.reference_usage import (
     ReferenceUsage,
     Spent,
@@ -206,7 +207,7 @@ async def assert_sessions_equal(store: Store, wanted: UsageFilter, totals: Count
     assert len(found) == totals.counts.sessions
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(0.5))
 @given(
     st.lists(BATCHES, min_size=1, max_size=8),
     st.lists(st.tuples(st.sampled_from(SESSIONS), st.sampled_from(LABELS)), max_size=3),

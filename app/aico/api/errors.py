@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import compile_path
+from starlette.routing import Route
 
 from aico.api.access import route_of
 from aico.core import errors
@@ -121,10 +121,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _list_methods(request: Request, error: HTTPException) -> list[str]:
     """Return the methods that an address takes: the framework names those of the first route that has it, only."""
-    described: dict[str, dict[str, object]] = request.app.openapi()["paths"]
     path = route_of(request.scope)
     methods = {name.strip() for name in (error.headers or {}).get("Allow", "").split(",") if name.strip()}
-    for template, operations in described.items():
-        if compile_path(template)[0].fullmatch(path):
-            methods.update(method.upper() for method in operations)
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.path_regex.fullmatch(path):
+            methods.update(route.methods or ())
     return sorted(methods)

@@ -28,5 +28,6 @@ async def read_page() -> FileResponse:
 
 def install_page(app: FastAPI) -> None:
     """Let ``app`` serve the page and what it loads."""
-    app.include_router(router)
+    # As in create_app: include_router would make the routes a second time.
+    app.router.routes.extend(router.routes)
     app.mount("/assets", GZipMiddleware(StaticFiles(directory=WEB), minimum_size=_COMPRESSED_FROM), name="assets")

@@ -6,15 +6,11 @@ import os
 from datetime import UTC
 from pathlib import Path
 
-from hypothesis import settings
-
 from aico.core.usage import MeterReading, Rejection, RejectionCode
 from aico.features.files.parsed import Parsed
 from aico.features.sources.cline.ledger import LedgerParser
 
 CANARY = "CANARY-prompt"
-ANEW = settings(database=None, deadline=None, print_blob=True)
-"""Examples are drawn anew each time and none is kept on the disk; a failure prints how to repeat it."""
 PARSER = LedgerParser(UTC)
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from aico.core.usage import MeterReading, Rejection, RejectionCode
 from aico.features.sources.cline.fields import judge_entry
 from aico.features.sources.cline.ledger import LedgerParser
-from tests.sources.cline.ledgers import ANEW, CANARY, GOOD, GOOD_TS, entry, judged, ledger, parse, partial, rejections
+from tests.hypothesis_profiles import examples
+from tests.sources.cline.ledgers import CANARY, GOOD, GOOD_TS, entry, judged, ledger, parse, partial, rejections
 
 CODE = RejectionCode
 COUNT_FIELDS = ("tokensIn", "tokensOut")
@@ -488,7 +489,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(ANEW, max_examples=400)
+@settings(max_examples=examples(2))
 @given(
     fields=st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "ts", "tokensIn", "totalCost", "modelId"], VALUES))
 )

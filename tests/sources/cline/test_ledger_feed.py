@@ -27,6 +27,7 @@ from aico.features.sources.cline.pieces import cut
 from tests.emulator.broken_entries import BROKEN_ENTRIES
 from tests.emulator.fake_cline_process import ClineProcess
 from tests.emulator.ways_of_writing import ALL_WAYS
+from tests.quick_variants import first_row_is_quick
 from tests.sources.cline.ledgers import CANARY, GOOD, LedgerFile, entry, entry_of, ledger, ledger_of, rejections, tasks
 from tests.sources.feeds import FeedDriver, entry_count, open_feed
 
@@ -151,9 +152,9 @@ def numbers_of(record: object) -> tuple[object, ...]:
     return (record.session, record.ts, record.model, record.input, record.output, record.cost_usd)
 
 
-@pytest.mark.parametrize("seed", [11, 12])
-async def test_taken_in_is_what_cline_wrote_after_every_update(file: LedgerFile, seed: int) -> None:
-    """Through 150 updates in all of Cline's ways nothing is lost, nothing invented, and every entry is counted."""
+@pytest.mark.parametrize(("seed", "count"), first_row_is_quick((11, 30), (11, UPDATES), (12, UPDATES)))
+async def test_taken_in_is_what_cline_wrote_after_every_update(file: LedgerFile, seed: int, count: int) -> None:
+    """Through many updates in all of Cline's ways nothing is lost, nothing invented, and every entry is counted."""
     driver = FeedDriver(open_feed(LEDGER, file.path, now_ms=lambda: time.time_ns() // 1_000_000))
     with ClineProcess(
         file.path,
@@ -165,14 +166,14 @@ async def test_taken_in_is_what_cline_wrote_after_every_update(file: LedgerFile,
         neighbours=True,
     ) as cline:
         updates = [cline.updates[0]]
-        for number in range(UPDATES + 1):
+        for number in range(count + 1):
             reading = await driver.take_in()
             assert entry_count(reading) == updates[-1].entry_count
             whole = {key: record for key, record in driver.stored.items() if not str(key).startswith("broken-")}
             assert {key: numbers_of(record) for key, record in whole.items()} == {
                 key: tuple(usage) for key, usage in cline.expected.items()
             }
-            if number < UPDATES:
+            if number < count:
                 updates += await asyncio.to_thread(cline.step)
 
 

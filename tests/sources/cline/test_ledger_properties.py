@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aico.core.usage import MeterReading
 from aico.features.files.parsed import Unparsable, keep_newest
-from tests.sources.cline.ledgers import ANEW, CANARY, entry, entry_of, ledger, parse, reading, tasks
+from tests.hypothesis_profiles import examples
+from tests.sources.cline.ledgers import CANARY, entry, entry_of, ledger, parse, reading, tasks
 
 FIELDS = ("id", "ts", "tokensIn", "tokensOut", "totalCost", "modelId", "task", "size")
 HAZARDS = (
@@ -71,7 +72,7 @@ def damaged(data: bytes, kinds: list[str], rng: Random) -> bytes:
     return bytes(buffer)
 
 
-@settings(ANEW, max_examples=900)
+@settings(max_examples=examples(3))
 @given(
     elements=st.lists(BAD_ELEMENTS, max_size=4),
     count=st.integers(0, 3),
@@ -97,7 +98,7 @@ def test_damaged_ledger_is_parsed_or_refused_and_counted(
     assert CANARY not in repr((parsed.rejections, parsed.partials))
 
 
-@settings(ANEW, max_examples=500)
+@settings(max_examples=examples(2))
 @given(elements=st.lists(BAD_ELEMENTS, max_size=8), count=st.integers(1, 6), rng=st.randoms(use_true_random=False))
 def test_good_entry_is_never_lost_beside_bad_ones(elements: list[bytes], count: int, rng: Random) -> None:
     """Whatever stands between them, all good entries come out, in their order, and the rest is counted."""
@@ -112,7 +113,6 @@ def test_good_entry_is_never_lost_beside_bad_ones(elements: list[bytes], count: 
     assert parsed.length == len(mixed)
 
 
-@settings(ANEW, max_examples=300)
 @given(prompt=st.binary(max_size=60), others=st.lists(BAD_ELEMENTS, max_size=2))
 def test_bytes_of_a_prompt_never_cost_an_entry(prompt: bytes, others: list[bytes]) -> None:
     """Any bytes that leave the string a string, of whatever encoding, are skipped."""
@@ -122,7 +122,6 @@ def test_bytes_of_a_prompt_never_cost_an_entry(prompt: bytes, others: list[bytes
     assert usage in parse(ledger(element, *others)).records
 
 
-@settings(ANEW, max_examples=300)
 @given(values=st.lists(JSON, max_size=6), is_ascii=st.booleans())
 def test_any_array_of_python_is_a_ledger(values: list[object], is_ascii: bool) -> None:
     """Whatever Python's encoder writes as an array is counted element by element, its NaN and surrogates included."""
@@ -133,7 +132,6 @@ def test_any_array_of_python_is_a_ledger(values: list[object], is_ascii: bool) -
 FIELD_VALUES = st.dictionaries(st.sampled_from(FIELDS[2:6]), st.sampled_from(HAZARDS[:16]))
 
 
-@settings(ANEW, max_examples=300)
 @given(entries=st.lists(FIELD_VALUES, max_size=8), rng=st.randoms(use_true_random=False))
 def test_order_of_the_entries_changes_no_sum(entries: list[dict[str, str]], rng: Random) -> None:
     """Whatever their fields hold, entries of different ids say the same in any order."""
@@ -148,7 +146,6 @@ def test_order_of_the_entries_changes_no_sum(entries: list[dict[str, str]], rng:
     )
 
 
-@settings(ANEW, max_examples=300)
 @given(fields=FIELD_VALUES)
 def test_number_is_taken_or_told(fields: dict[str, str]) -> None:
     """A number of an entry is known, or the entry is partial and names its field: nothing is lost in silence."""
@@ -160,7 +157,6 @@ def test_number_is_taken_or_told(fields: dict[str, str]) -> None:
     assert set(record.unknown) == unknown
 
 
-@settings(ANEW, max_examples=200)
 @given(states=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=8))
 def test_newest_state_of_each_id_is_kept(states: list[tuple[int, int]]) -> None:
     """Whatever stands how often and where, the last of the newest of each id counts, and every id does."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.features.sources.cline.mending import mend_surrogates, quote_words
-from tests.sources.cline.ledgers import ANEW
+from tests.hypothesis_profiles import examples
 
 PIECES = (
     *("\\ud83d", "\\uD83D", "\\uDBFF", "\\ude80", "\\uDe80", "\\udfff", "\\ud83d\\ude80"),
@@ -19,7 +19,7 @@ PIECES = (
 LONE = re.compile("[\ud800-\udfff]")
 
 
-@settings(ANEW, max_examples=500)
+@settings(max_examples=examples(2))
 @given(strings=st.lists(st.lists(st.sampled_from(PIECES)).map("".join), min_size=1, max_size=3))
 def test_lone_surrogates_become_the_replacement_character(strings: list[str]) -> None:
     """Python's decoder, which lets lone surrogates pass, sees the same text with each of them replaced."""

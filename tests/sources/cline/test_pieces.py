@@ -16,7 +16,7 @@ from aico.features.files.parsed import Parsed, Unparsable, keep_newest, keys_of
 from aico.features.files.pieces import Piece, PiecewiseFile, parse_pieces
 from aico.features.files.snapshot import Span
 from aico.features.sources.cline.pieces import cut
-from tests.sources.cline.ledgers import ANEW, GOOD, GOOD_TS, PARSER, entry, entry_of, ledger, ledger_of, parse, tasks
+from tests.sources.cline.ledgers import GOOD, GOOD_TS, PARSER, entry, entry_of, ledger, ledger_of, parse, tasks
 from tests.sources.cline.test_ledger_properties import BAD_ELEMENTS
 
 SMALL = 500
@@ -67,7 +67,6 @@ def listed(count: int) -> tuple[list[MeterReading], PiecewiseFile]:
     return usages, first
 
 
-@ANEW
 @given(LEDGERS)
 def test_pieces_say_what_the_whole_says(elements: list[bytes]) -> None:
     """Entries, lost duplicates and rejections are the same, in the same order and at the same places."""
@@ -78,7 +77,6 @@ def test_pieces_say_what_the_whole_says(elements: list[bytes]) -> None:
         assert outcome.repeated_count == 0
 
 
-@ANEW
 @given(LEDGERS, LEDGERS, st.integers(0, 14), st.integers(0, 14))
 def test_known_pieces_change_nothing(elements: list[bytes], others: list[bytes], start: int, end: int) -> None:
     """A ledger that goes on from a known one leads to the same changes, counts and rejections as when read whole."""
