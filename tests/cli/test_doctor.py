@@ -427,9 +427,13 @@ async def test_kimi_proxy_that_is_not_there_is_told(home: Path) -> None:
 
 
 def test_report_is_ordered_and_its_code_is_that_of_the_worst(
-    ledger_file: LedgerFile, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
+    ledger_file: LedgerFile,
+    programs: FakePrograms,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Lines for a person, objects for a program, and 1 as soon as one thing fails."""
+    monkeypatch.setenv("AICO_READ_ATTEMPTS", "2")
     code = main(["doctor", "--port", "0"])
     lines = capsys.readouterr().out.splitlines()
     verdicts = {line.split()[0] for line in lines}

@@ -240,8 +240,9 @@ def test_first_link_of_a_path_is_found(tmp_path: Path) -> None:
     assert find_link(f"{folder}/a/c/d") == (f"{folder}/a/c", "/nowhere")
 
 
-def test_report_holds_no_text_of_a_file(home: Path, log: Path, on: None) -> None:
+def test_report_holds_no_text_of_a_file(home: Path, log: Path, on: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts and names of fields only, whatever a file says."""
+    monkeypatch.setenv("AICO_READ_ATTEMPTS", "2")
     log.write_text(f'["{PRIVATE}", ["{PRIVATE}", 1, 1], 7]', encoding="ascii")
     LedgerFile(home / ".cline/data/state/taskHistory.json").write(entry("1"), {"id": PRIVATE})
     found = collected()
