@@ -31,14 +31,14 @@ from pathlib import Path
 from aico.cli import main
 main(["config", "show"])
 print("frozen", gc.isenabled() and gc.get_freeze_count() > 10_000)
-import aico.cli.serve
+import aico.cli.serve, aico.main
 from aico.core.db.database import Database
 async def start():
     database = Database(Path(sys.argv[1]))
     await database.open()
     await database.close()
 asyncio.run(start())
-print("heavy", *(name for name in ("alembic", "httpx") if name in sys.modules))
+print("heavy", *(name for name in ("alembic", "httpx", "prometheus_client") if name in sys.modules))
 """
 
 
@@ -88,6 +88,6 @@ def test_version_is_printed(tmp_path: Path) -> None:
 
 
 def test_start_on_a_database_of_this_version_loads_nothing_in_vain(tmp_path: Path) -> None:
-    """Alembic and HTTPX stay out of the process, and what was loaded is not looked through for garbage."""
+    """Alembic, HTTPX and Prometheus' library stay out of the process; nothing loaded is looked through for garbage."""
     path = copy_of_template(tmp_path)
     assert run(["-c", SERVE, str(path)], tmp_path).splitlines()[-2:] == ["frozen True", "heavy"]

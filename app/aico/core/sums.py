@@ -68,11 +68,6 @@ class Costs(NamedTuple):
     own: int | None = None
     list: int | None = None
 
-    @property
-    def is_unknown(self) -> bool:
-        """Whether nobody says what it cost."""
-        return self.recorded is None and self.own is None and self.list is None
-
 
 def measure(kind: EventKind, tokens: Tokens, costs: Costs, state: RequestState, *, is_partial: bool = False) -> Vector:
     """Return what one event adds to the sums."""
@@ -154,11 +149,6 @@ class Sums:
     def token_count(self) -> int:
         """All tokens; reasoning is a part of output."""
         return sum(self.vector[: _COUNTS_AT - 1])
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether every number is 0."""
-        return not any(self.vector)
 
 
 NOTHING = Sums()

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from aico.core.db.reader import Group, SessionCounts
 from aico.core.errors import LedgerError, ObserverError, SessionsError, SourceError, StorageError
@@ -17,6 +23,7 @@ from aico.core.money import usd
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
 from aico.core.usage import UNKNOWN_MODEL
+from aico.services.histogram import Histogram
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
 from aico.services.source_states import SourceState
@@ -143,7 +150,7 @@ def _import_families(
         counts |= {code: count for (name, code), count in service.ingest.failure_counts.items() if name == source}
         for code, count in sorted(counts.items()):
             failures.add_metric([source, code], count)
-    yield from (tasks, runs, failures, service.ingest.durations.family(), service.latency.histogram.family())
+    yield from (tasks, runs, failures, _histogram(service.ingest.durations), _histogram(service.latency.histogram))
 
 
 def _codes_of(source: str) -> set[str]:
@@ -157,6 +164,13 @@ def _failure_codes(root: type[ObserverError]) -> set[str]:
     """Return the codes that errors of ``root`` and below have of their own."""
     own = {root.code} if "code" in vars(root) else set()
     return own.union(*map(_failure_codes, root.__subclasses__()))
+
+
+def _histogram(histogram: Histogram) -> Metric:
+    family = HistogramMetricFamily(histogram.name, histogram.documentation)
+    bounds, counts = zip(*histogram.list_buckets(), strict=True)
+    family.add_metric([], list(zip(map(floatToGoString, bounds), map(float, counts), strict=True)), histogram.sum_s)
+    return family
 
 
 def _last_families(service: ObserverService, cline: ClineStatus) -> Iterator[Metric]:

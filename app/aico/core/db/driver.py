@@ -21,15 +21,6 @@ async def fetch(connection: AsyncConnection, statement: str, values: Sequence[Va
     return list(await _driver(connection).execute_fetchall(statement, values))
 
 
-async def run_many(connection: AsyncConnection, statement: str, rows: Sequence[Sequence[Value]]) -> None:
-    """Run one statement for each of ``rows``. Raises sqlite3.Error."""
-    if len(rows) == 1:
-        await fetch(connection, statement, rows[0])
-    else:
-        async with _driver(connection).executemany(statement, rows):
-            pass
-
-
 def run_inside(connection: Connection, statement: str) -> None:
     """Run one statement from inside a hook of SQLAlchemy's, where nothing can be awaited. Raises sqlite3.Error."""
     adapted: object = connection.connection.dbapi_connection

@@ -273,7 +273,9 @@ class _Transaction:
         meter = self._origin(source, batch.meter)
         stronger = set(meters[meters.index(meter) + 1 :])
         records = self._remembered(source, batch.records)
-        by_key = self._load_sessions(source, {record.session for record in records})
+        # Of a source that is read for the first time nothing is stored, and nothing is looked for.
+        is_first = not self._count(source)[0]
+        by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
         first = FirstReadings(first_readings.choose(records, by_key), names.next_session_id, self._now_ms)
         books = Books(
