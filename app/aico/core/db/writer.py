@@ -47,6 +47,7 @@ _METER = (
     *(f"high_{name}" for name in _NUMBERS),
     "unknown",
     "is_joint",
+    "stated_by",
 )
 _EVENT = (
     *("kind", "key_high", "key_low", "origin", "session", "ts", "model"),
@@ -400,8 +401,8 @@ class _Transaction:
         """Return the meters by session and origin."""
         found: dict[int, dict[int, Meter]] = {}
         for session, origin, *columns in _ask(self._connection, _METERS, (json_of(sessions),)):
-            last, high, (unknown, is_joint) = tuple(columns[:7]), tuple(columns[7:14]), columns[14:]
-            found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint))
+            last, high, (unknown, is_joint, by) = tuple(columns[:7]), tuple(columns[7:14]), columns[14:]
+            found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint), by)
         return found
 
     def _load_sums(self, sessions: Iterable[int]) -> dict[int, Sums]:
@@ -540,7 +541,7 @@ class _Transaction:
             connection,
             _PUT_METER,
             [
-                (session, meter, *each.last, *each.high, " ".join(each.unknown), each.is_joint)
+                (session, meter, *each.last, *each.high, " ".join(each.unknown), each.is_joint, each.stated_by)
                 for session, each in sorted(books.meters.items())
                 if session in books.changed_meters
             ],
