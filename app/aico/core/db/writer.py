@@ -311,7 +311,7 @@ class _Transaction:
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         if first:
-            rows += first.fresh_rows(self._rows_max, batch.source, batch.meter, is_joint=batch.is_joint)
+            rows += first.fresh_rows(self._rows_max, batch.source, batch.origin, is_joint=batch.is_joint)
             rows.sort(key=_last_ts, reverse=True)
         receipt = self._receipt(
             latest,
@@ -639,7 +639,7 @@ class _Transaction:
             spent = Sums() if session.spent is None else Sums(tuple(session.spent))
             # The last one counts, as everywhere: the weakest was read first, and one that says nothing is weaker still.
             known = sorted(stored.get(session.id, {}).items(), key=lambda item: (not item[1].is_silent, item[0]))
-            origin, stated = (origins[known[-1][0]], known[-1][1]) if known else ("", meters.get(session.id))
+            origin, stated = (origins[known[-1][1].stated_by], known[-1][1]) if known else ("", meters.get(session.id))
             reading = readings.get(session.key)
             rows.append(
                 FreshSession(
@@ -652,7 +652,7 @@ class _Transaction:
                     state=SessionState(session.state),
                     label=session.label,
                     seen_at=session.seen_at,
-                    origin=origin or self._batch.meter,
+                    origin=origin or self._batch.origin,
                     stated=None if stated is None else Tokens(*stated.last[:6]),
                     stated_nano=None if stated is None else stated.last[6],
                     stated_usd=None if stated is None else cline_rows.stated_usd(stated, reading),
