@@ -85,7 +85,7 @@ _TABLES = (
         "meter",
         "session, origin",
         True,
-        ("session!", "origin!", *_METERED, "unknown$", "is_joint BOOLEAN NOT NULL"),
+        ("session!", "origin!", *_METERED, "unknown$", "is_joint BOOLEAN NOT NULL", "stated_by!"),
     ),
     ("gap", "session, model, kind", True, ("session!", "model!", "kind$", *_NUMBERS, "requests INTEGER")),
     ("checkpoint", "source, place", True, ("source!", "place$", "origin!", "epoch$", "position$", "read_at!")),
@@ -275,7 +275,7 @@ def _convert(connection: sa.Connection) -> tuple[int, list[int]]:
             difference = [total + after - before for total, after, before in zip(difference, high, booked, strict=True)]
         origin = origins[stores.get(task, "ledger")]
         writer.sessions.append((number, cline, task, None, min(first, ts), ts, models[model], 0, seen_at))
-        writer.meters.append((number, origin, *_wide(row), row[2], *_wide(high), high[2], "", 0))
+        writer.meters.append((number, origin, *_wide(row), row[2], *_wide(high), high[2], "", 0, origin))
         is_unpriced = high[2] == 0
         for quarter, spent_on, amount in posted:
             moment = ts if ts // _SLOT_MS == quarter else quarter * _SLOT_MS
@@ -337,7 +337,8 @@ class _Writer:
         numbers = [f"{kind}_{name}" for kind in ("last", "high") for name in (*_TOKENS, "nano")]
         event = ("source", "kind", "key_high", "key_low", "origin", "session", "ts", "model")
         _insert(self._connection, "session", session, self.sessions)
-        _insert(self._connection, "meter", ("session", "origin", *numbers, "unknown", "is_joint"), self.meters)
+        meter = ("session", "origin", *numbers, "unknown", "is_joint", "stated_by")
+        _insert(self._connection, "meter", meter, self.meters)
         columns = (*event, *_TOKENS, "recorded_nano", "context", "state", "unknown")
         _insert(self._connection, "usage_event", columns, self.events)
         row = ("task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost", "imported_at", "updated_at")

@@ -155,7 +155,7 @@ async def test_every_answer_to_one_filter_adds_up(filled: Api, query: str) -> No
     expected = Decimal(repr(one.totals.cost_usd or 0.0))
     for parts in (one.groups, one.series, [item.spent for item in page.items]):
         assert sum((Decimal(repr(part.cost_usd or 0.0)) for part in parts), Decimal(0)) == expected
-        assert sum(part.input_tokens for part in parts) == one.totals.input_tokens
+        assert sum(part.input_tokens or 0 for part in parts) == (one.totals.input_tokens or 0)
         assert sum(part.requests for part in parts) == one.totals.requests
     assert one.series[-1].cumulative_cost_usd == (one.totals.cost_usd or 0.0)
     assert page.total == len(page.items) == one.totals.sessions

@@ -18,6 +18,7 @@ from tests.api.answer_checks import check_problem, check_security_headers
 from tests.api.conftest import AUTHORITY, Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, entry
 
+TOKEN = "a-token-of-twenty-characters"  # noqa: S105  # no secret
 LISTED = "http://kimi.example:8000"
 
 
@@ -154,6 +155,26 @@ def check_problem_of_origin(response: httpx.Response, origin: str) -> None:
     """Fail unless an origin was refused; a listed one may read why."""
     assert response.json()["code"] == errors.OriginRefused.code
     assert ("access-control-allow-origin" in response.headers) == (origin == LISTED)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_program_on_another_machine_switches_and_names_nothing(serve: Serve, own: str, method: str) -> None:
+    """Not with the token either, which lets it read and import; our page may, seen from wherever."""
+    route = {"PUT": "/api/sources/cline", "PATCH": "/api/session?source=cline&session_id=1"}[method]
+    body = {"PUT": {"enabled": False}, "PATCH": {"label": "x"}}[method]
+    shown = {"authorization": f"Bearer {TOKEN}"}
+    far = {**shown, "x-forwarded-for": "203.0.113.9"}
+    async with serve(sessions_path=own, token=TOKEN) as api:
+        api.ledger.write(entry("1"))
+        assert (await api.client.post("/api/import", headers=far)).status_code == 200
+        refused = await api.client.request(method, route, json=body, headers=far)
+        check_problem(refused, errors.CallerRefused)
+        unknown = await api.client.request(method, route, json=body, headers={"x-forwarded-for": "203.0.113.9"})
+        check_problem(unknown, errors.TokenRequired)
+        (source,) = (await api.client.get("/api/sources", headers=far)).json()
+        assert source["enabled"]
+        for more in ({**far, "origin": f"http://{AUTHORITY}"}, {**far, "sec-fetch-site": "same-origin"}, shown):
+            assert (await api.client.request(method, route, json=body, headers=more)).status_code == 200
 
 
 async def test_import_answers_by_source(quiet: Api) -> None:

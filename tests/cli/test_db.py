@@ -119,6 +119,18 @@ def test_db_restore_says_what_it_does_not_switch_on(
     assert read_rows(database, "SELECT is_on FROM source_choice") == [(0,)]
 
 
+def test_db_restore_leaves_switches_of_our_own_sources_as_they_are(database: Path, home: Path) -> None:
+    """What the user switched off stays off; what is read by default is read on, without a word."""
+    main(["sources", "on", "cline"])
+    main(["db", "backup", str(home / "on.db")])
+    main(["sources", "off", "cline"])
+    assert main(["db", "restore", str(home / "on.db")]) == EXIT_OK
+    assert read_rows(database, "SELECT DISTINCT is_on FROM source_choice") == [(0,)]
+    change(database, "DELETE FROM source_choice")
+    main(["db", "restore", str(home / "on.db")])
+    assert read_rows(database, "SELECT origin, is_on FROM source_choice") == [("ledger", 1)]
+
+
 def test_db_restore_wants_the_service_stopped(database: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """While another process writes, nothing is changed, and what to do is said."""
     main(["db", "backup", str(home / "copy.db")])

@@ -198,3 +198,20 @@ def test_export_never_replaces_what_the_program_lives_from(stored: Path, capsys:
         assert main(["export", "--output", str(target)]) == EXIT_FAILED
         assert "cannot be written: " in capsys.readouterr().err
     assert (database.read_bytes(), ledger.read_bytes()) == before
+
+
+def test_export_never_replaces_what_a_tool_keeps(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every place of every source is kept: further ledgers, and databases with what lies beside them, read or not."""
+    ledgers = [stored / name / "taskHistory.json" for name in ("one", "two", ".cline/data/state")]
+    databases = [stored / ".cline/data/db" / name for name in ("sessions.db", "hub-events-hub-production.db")]
+    kept = [*ledgers, *(each.with_name(each.name + end) for each in databases for end in ("", "-wal", "-shm"))]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"precious")
+    monkeypatch.setenv("AICO_SOURCES_CLINE_LEDGERS", ",".join(map(str, ledgers[:2])))
+    for path in kept:
+        assert main(["export", "--output", str(path)]) == EXIT_FAILED
+        assert "keeps its own data there" in capsys.readouterr().err
+        assert path.read_bytes() == b"precious"

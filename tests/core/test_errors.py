@@ -102,6 +102,7 @@ SENTENCES: dict[ObserverError, str] = {
         "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
     ),
     errors.OriginRefused(): "Web pages of this origin may not call this service.",
+    errors.CallerRefused(): "A program on another machine may not change switches and names.",
     errors.HostRefused("is missing"): "The Host header is missing.",
     errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
     errors.TooManyConnections(3): "All 3 connections are in use.",

@@ -152,7 +152,6 @@ async def test_restore_switches_on_nothing_that_was_off(path: Path) -> None:
     assert restored.switched_off == ("tool (elsewhere)",)
     assert read_rows(path, CHOICES) == [
         ("tool", "both", "here", "r", 1, 1),
-        ("tool", "elsewhere", "here", "r", 0, NOW_MS),
         ("tool", "off", "here", "r", 0, 1),
         ("tool", "since", "here", "r", 0, 1),
     ]
@@ -172,8 +171,32 @@ async def test_restore_without_a_database_before_switches_everything_off(path: P
     restored = restore(path, backup_of(path), NOW_MS)
     assert (restored.set_aside is None) is (lost == "absent")
     assert restored.switched_off == ("tool (one)",)
-    assert read_rows(path, CHOICES) == [("tool", "one", "here", "r", 0, NOW_MS)]
+    assert read_rows(path, CHOICES) == []
     assert failed_checks(path) == []
+
+
+@pytest.mark.parametrize("backed_up", [None, True, False])
+async def test_restore_takes_no_refusal_back(path: Path, backed_up: bool | None) -> None:
+    """What was switched off stays off, be it on, off or left to its default in the backup, or on by default."""
+    if backed_up is not None:
+        switch(path, "ledger", is_on=backed_up)
+        backup_of(path).unlink()
+        write_backup(path, backup_of(path))
+    switch(path, "ledger", is_on=False)
+    restored = restore(path, backup_of(path), NOW_MS, {("tool", "ledger")})
+    assert restored.switched_off == (("tool (ledger)",) if backed_up else ())
+    assert read_rows(path, CHOICES) == [("tool", "ledger", "here", "r", 0, 1)]
+
+
+async def test_restore_leaves_on_what_is_on_by_default(path: Path) -> None:
+    """It was read before, without a switch, and is read after."""
+    switch(path, "ledger", is_on=True)
+    backup_of(path).unlink()
+    write_backup(path, backup_of(path))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM source_choice")
+    assert restore(path, backup_of(path), NOW_MS, {("tool", "ledger")}).switched_off == ()
+    assert read_rows(path, CHOICES) == [("tool", "ledger", "here", "r", 1, 1)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -64,7 +64,7 @@ def last_id(rows: Sequence[Row], _now_ms: int) -> Cell:
     return rows[-1][0] if rows else None
 
 
-def make_query(*, is_append_only: bool = False, rest_s: float = 0.0) -> SqliteQuery:
+def make_query(*, rest_s: float = 0.0) -> SqliteQuery:
     """Return the query of the table."""
     return SqliteQuery(
         errors=SourceErrors(OriginName("example", "usage", "table of usage")),
@@ -75,11 +75,10 @@ def make_query(*, is_append_only: bool = False, rest_s: float = 0.0) -> SqliteQu
         judge=judge,
         cursor_after=last_id,
         first=-1,
-        is_append_only=is_append_only,
         rest_s=rest_s,
     )
 
 
-def open_feed(path: Path, *, is_append_only: bool = False, rest_s: float = 0.0) -> SqliteFeed:
+def open_feed(path: Path, *, rest_s: float = 0.0) -> SqliteFeed:
     """Return a feed of the table at ``path``."""
-    return make_query(is_append_only=is_append_only, rest_s=rest_s).open(str(path), LIMITS)
+    return make_query(rest_s=rest_s).open(str(path), LIMITS)

@@ -228,7 +228,7 @@ async def test_feed_hands_over_what_changed(writer: SqliteWriter, path: Path) ->
 async def test_notification_asks_for_what_came_and_everything_else_for_all(
     writer: SqliteWriter, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cursor of a table whose rows change holds for notifications alone."""
+    """The cursor holds for notifications alone."""
     asked: list[object] = []
 
     async def noted(question: Question) -> list[Row]:
@@ -241,17 +241,12 @@ async def test_notification_asks_for_what_came_and_everything_else_for_all(
     for trigger in (Trigger.WATCH, Trigger.WATCH, *FULL):
         await read(feed, trigger)
     assert asked == [-1, 1, -1, -1, -1, -1]
-    asked.clear()
-    growing = open_feed(path, is_append_only=True)
-    for trigger in (Trigger.STARTUP, Trigger.WATCH, *FULL):
-        await read(growing, trigger)
-    assert asked == [-1, 1, 1, 1, -1, -1]
 
 
 async def test_nothing_is_remembered_before_a_reading_is_committed(writer: SqliteWriter, path: Path) -> None:
     """Nor of one that another has followed."""
     put(writer, "a", 1)
-    feed = open_feed(path, is_append_only=True)
+    feed = open_feed(path)
     first = await feed.read(Trigger.WATCH)
     second = await feed.read(Trigger.WATCH)
     feed.complete(first)
@@ -262,22 +257,7 @@ async def test_nothing_is_remembered_before_a_reading_is_committed(writer: Sqlit
     assert numbers_of(await feed.read(Trigger.WATCH)) == {}
 
 
-async def test_growing_table_goes_on_behind_its_checkpoint(writer: SqliteWriter, path: Path) -> None:
-    """In another process, too; a checkpoint of another file, or one that cannot be understood, is none."""
-    put(writer, "a", 1)
-    feed = open_feed(path, is_append_only=True)
-    (checkpoint,) = (await read(feed)).checkpoints
-    assert checkpoint.place == feed.place
-    put(writer, "b", 2)
-    later = open_feed(path, is_append_only=True)
-    later.resume(checkpoint.position)
-    assert numbers_of(await read(later)) == {"b": 2}
-    for position in (None, "{", '{"inode": 7, "cursor": 1}', '{"inode": "x"}'):
-        later.resume(position)
-        assert numbers_of(await read(later)) == {"b": 2, "a": 1}
-
-
-async def test_table_whose_rows_change_needs_no_checkpoint(writer: SqliteWriter, path: Path) -> None:
+async def test_database_needs_no_checkpoint(writer: SqliteWriter, path: Path) -> None:
     """The first reading in a process asks for all."""
     put(writer, "a", 1)
     feed = open_feed(path)
@@ -289,7 +269,7 @@ async def test_table_whose_rows_change_needs_no_checkpoint(writer: SqliteWriter,
 async def test_database_that_was_replaced_is_read_from_the_beginning(writer: SqliteWriter, path: Path) -> None:
     """Its rows may have the numbers of the old one's."""
     put(writer, "a", 1)
-    feed = open_feed(path, is_append_only=True)
+    feed = open_feed(path)
     await read(feed)
     copy = path.with_name("copy")
     for end in ("", "-wal"):

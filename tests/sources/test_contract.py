@@ -11,8 +11,12 @@ import pytest
 
 from aico.core.db.upkeep.verification import verify
 from aico.core.usage import Trigger
+from aico.features.sources.cline.hub import NAME as HUB_NAME
+from aico.features.sources.cline.sessions import NAME as SESSIONS_NAME
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
+from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
+from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.feeds import NOW_MS
 from tests.sources.invented import SOURCE as INVENTED
 from tests.sources.pipeline import pipeline, stored_events, stored_sums
@@ -38,7 +42,7 @@ def write_invented(home: Path, stage: int) -> None:
 
 
 def write_cline(home: Path, stage: int) -> None:
-    """Write a ledger as Cline does, with a prompt in each entry."""
+    """Write a ledger and both databases as Cline does, with conversation in each."""
     entries = [
         {
             "id": f"{1_770_000_000_000 + number}",
@@ -55,6 +59,28 @@ def write_cline(home: Path, stage: int) -> None:
     path = home / ".cline" / "data" / "state" / "taskHistory.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(entries, separators=(",", ":")), encoding="utf-8")
+    write_cline_databases(home, stage)
+
+
+def write_cline_databases(home: Path, stage: int) -> None:
+    """Write sessions that the store and the hub know, each at another moment, and some that only one of them knows."""
+    path = home / ".cline" / "data" / "db" / SESSIONS_NAME
+    for database in (path, path.with_name(HUB_NAME)):
+        database.unlink(missing_ok=True)
+    store, hub = SessionStore(path), HubEventsStore(path.with_name(HUB_NAME))
+    for number in range(4 * (stage + 1)):
+        moment_ms = NOW_MS - (STAGES - stage) * 3_600_000 - number * 86_400_000
+        total = usage(2_000 * (stage + 1) + number, 20 * (stage + 1), 0.25 * (stage + 1), read=100)
+        broken = {"inputTokens": None} if number % 4 == 1 else {"outputTokens": -1} if number % 4 == 2 else {}
+        if number % 8:
+            alone = {**total, **(broken if number % 3 else {})}
+            store.put(f"s{number}", core_metadata(alone, alone), updated_ms=moment_ms)
+        if number % 8 != 7:
+            later_ms = moment_ms + (60_000 if number % 2 else -60_000)
+            hub.add("usage.updated", f"s{number}", later_ms, usage_payload(f"s{number}", {**total, **broken}))
+        hub.say(f"s{number}", moment_ms)
+    store.close()
+    hub.close()
 
 
 WRITERS: dict[str, Callable[[Path, int], None]] = {"cline": write_cline, "invented": write_invented}
@@ -146,9 +172,11 @@ async def test_nothing_conversational_is_stored(tmp_path: Path, home: Path, tool
     async with pipeline(folder, [tool.source], home) as reading:
         await reading.read()
         stored = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
-        assert CANARY not in repr(reading.committed)
+        told = repr(reading.committed)
     assert b"SQLite format 3" in stored
-    assert CANARY.encode() not in stored
+    for canary in (CANARY, SECRET):
+        assert canary not in told
+        assert canary.encode() not in stored
 
 
 def by_model(folder: Path) -> dict[tuple[str, str], tuple[int, ...]]:

@@ -13,10 +13,11 @@ from aico.core.errors import RequestInvalid, SessionUnknown
 from aico.core.filters import UsageFilter
 from aico.core.sums import NOTHING, REQUEST, Sums
 from aico.core.usage import SLOT_MS, MeterReading, RequestState, SessionState, Tokens, Trigger, UsageEvent, digest
-from aico.features.usage.export import ExportFormat, ExportWriter, SessionLayout
+from aico.features.usage.export import SESSION_COLUMNS, ExportFormat, ExportWriter, SessionLayout
 from aico.features.usage.fields import sum_fields
 from aico.features.usage.periods import Bucket
 from aico.services.queries import Counted, SessionDetail, UsageQueries, UsageSummary, heaviest
+from aico.services.shapes import session_fields
 from tests.core.repository_on_file import NOW_MS, Store, request, usage
 
 UTC = ZoneInfo("UTC")
@@ -439,6 +440,44 @@ async def test_sum_says_null_of_what_nobody_tells(store: Store) -> None:
     tool = sum_fields((await summarise(store, UsageFilter(sources=("tool",)))).totals.sums)
     assert (tool.cache_read_tokens, tool.cost_nano, tool.recorded_cost_nano) == (0, 0, 0)
     assert (tool.list_cost_nano, tool.is_at_least) == (None, False)
+
+
+async def test_session_says_null_of_what_its_tool_does_not_state(store: Store) -> None:
+    """All of a session without a number; of another one its output alone. What is stated as 0 is 0."""
+    silent = usage("silent", tokens_in=None, tokens_out=None, total_cost=None)
+    half = usage("half", tokens_in=5, tokens_out=None, total_cost=0.5)
+    await store.take_in([silent, half, usage("nil", tokens_in=0, tokens_out=0, total_cost=0.5)])
+    for session in await list_all(store):
+        shown, exported = session_fields(session), SessionLayout(UTC).rows([session])[0]
+        for told in (shown, shown["spent"], dict(zip(SESSION_COLUMNS, exported, strict=True))):
+            assert isinstance(told, dict)
+            money = (told["recorded_cost_usd"], told["cost_usd"])
+            assert (told["input_tokens"], told["output_tokens"], *money) == {
+                "silent": (None,) * 4,
+                "half": (5, None, 0.5, 0.5),
+                "nil": (0, 0, 0.5, 0.5),
+            }[session.key]
+
+
+async def test_sum_says_null_where_all_of_it_is_unknown(store: Store) -> None:
+    """Requests whose numbers are not known, or could not be used; with known ones beside them it says those."""
+    await store.take_in_of(
+        "tool",
+        [
+            request("1", "a", model="lost", input=None, output=None, state=RequestState.UNMEASURED),
+            request("2", "b", model="broken", input=None, nano=7, unknown=("input",)),
+            request("3", "c", model="cut", output=0, nano=7, state=RequestState.INTERRUPTED),
+        ],
+    )
+    groups = (await summarise(store, ALL, None, "model")).groups
+    told = {name: sum_fields(group.sums) for (name,), group in groups.items()}
+    assert {name: (sums.input_tokens, sums.output_tokens, sums.cost_nano) for name, sums in told.items()} == {
+        "lost": (None, None, None),
+        "broken": (None, 10, 7),
+        "cut": (100, None, 7),
+    }
+    whole = sum_fields((await summarise(store)).totals.sums)
+    assert (whole.input_tokens, whole.output_tokens, whole.cost_nano) == (100, 10, 14)
 
 
 async def test_export_holds_every_task_once_across_its_pages(store: Store) -> None:

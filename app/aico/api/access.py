@@ -13,7 +13,7 @@ from starlette.types import Scope
 from aico.api.forwarded import is_from_elsewhere, is_loopback, is_port
 from aico.api.login import equal, is_proof, list_cookies
 from aico.core.clock import now_ms
-from aico.core.errors import HostRefused, OriginRefused, TokenRequired
+from aico.core.errors import CallerRefused, HostRefused, OriginRefused, TokenRequired
 from aico.core.settings import Settings
 
 LOGIN_PATH = "/login"
@@ -56,16 +56,20 @@ class AccessRules:
         )
 
     def check(self, scope: Scope, headers: Headers) -> None:
-        """Raise HostRefused, OriginRefused or TokenRequired if it applies to a request, in this order."""
+        """Raise HostRefused, OriginRefused, TokenRequired or CallerRefused if it applies, in this order."""
         host = self._check_host(headers)
-        if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
-            # A listed page may ask for a reading, as it always could; switches and names are ours and the user's.
-            is_shared = scope["type"] == "websocket" or scope["method"] == "POST"
+        is_safe = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
+        # A listed page may ask for a reading, as it always could; switches and names are ours and the user's.
+        is_shared = scope["type"] == "websocket" or scope["method"] == "POST"
+        if not is_safe:
             self._check_origin(headers, host, self.listed_origins if is_shared else frozenset())
         if self.token is None:
-            _check_local(scope, headers)
+            if not _is_local(scope, headers):
+                raise TokenRequired(is_set=False)
         elif not self._is_open(scope):
             self._check_token(self.token, headers)
+        if not (is_safe or is_shared or _is_page(headers) or _is_local(scope, headers)):
+            raise CallerRefused
 
     def shows_token(self, headers: Headers) -> bool:
         """Return whether the token itself is shown. A cookie is not enough to get another: it would never run out."""
@@ -121,22 +125,27 @@ def route_of(scope: Scope) -> str:
     return path if inside and not inside.startswith("/") else inside or "/"
 
 
-def _check_local(scope: Scope, headers: Headers) -> None:
-    """Raise TokenRequired for a caller on another machine.
+def _is_page(headers: Headers) -> bool:
+    """Return whether a request whose origin has passed comes from a page; a program names neither of both."""
+    return "origin" in headers or headers.get("sec-fetch-site") == "same-origin"
 
-    It came through a proxy or tunnel that calls us from this machine, or through an application that listens further.
+
+def _is_local(scope: Scope, headers: Headers) -> bool:
+    """Return whether the caller is on this machine.
+
+    Others come through a proxy or tunnel that calls us from this machine, or through an application that listens
+    further.
     """
     if is_from_elsewhere(headers):
-        raise TokenRequired(is_set=False)
+        return False
     client: tuple[str, int] | None = scope.get("client")
     if client is None:
-        return  # a socket of this machine's file system
+        return True  # a socket of this machine's file system
     try:
         address = ip_address(client[0])
     except ValueError:
-        return  # a name that the server gave, no address
-    if not is_loopback(address):
-        raise TokenRequired(is_set=False)
+        return True  # a name that the server gave, no address
+    return is_loopback(address)
 
 
 def _is_bearer(token: str, headers: Headers) -> bool:

@@ -30,6 +30,7 @@ STATUSES: dict[type[ObserverError], HTTPStatus] = {
     errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TokenRequired: HTTPStatus.UNAUTHORIZED,
     errors.OriginRefused: HTTPStatus.FORBIDDEN,
+    errors.CallerRefused: HTTPStatus.FORBIDDEN,
     errors.HostRefused: HTTPStatus.MISDIRECTED_REQUEST,
     errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

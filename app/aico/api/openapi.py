@@ -67,6 +67,8 @@ def _shared(method: str) -> Iterator[type[ObserverError]]:
     yield from _EVERYWHERE
     if method != "get":
         yield errors.OriginRefused
+    if method not in {"get", "post"}:
+        yield errors.CallerRefused
 
 
 def _add(answers: dict[str, _Answer], kind: type[ObserverError]) -> None:

@@ -165,7 +165,9 @@ def _add_export_options(export: argparse.ArgumentParser) -> None:
     models.add_argument("--model", type=parse_text, help="exact model")
     models.add_argument("--unknown-model", action="store_true", help="only usage whose model is unknown")
     group.add_argument("--q", type=parse_text, metavar="TEXT", help="text in the model or the task's id")
-    group.add_argument("--store", choices=["ledger", "sessions"], help="only tasks whose numbers were read there")
+    group.add_argument(
+        "--store", choices=["ledger", "sessions", "hub"], help="only tasks whose numbers were read there"
+    )
     columns = ["ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"]
     group.add_argument("--sort", choices=columns, default="ts", help="default: ts")
     group.add_argument("--order", choices=["asc", "desc"], default="desc", help="default: desc")

@@ -19,6 +19,9 @@ from aico.core.db.upkeep.recovery import check_backup, restore
 from aico.core.db.upkeep.verification import verify
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
+from aico.features.sources.registry import SOURCES
+
+_ON_BY_DEFAULT = {(source.id, each.id) for source in SOURCES for each in source.origins if each.is_on_by_default}
 
 
 def tend(options: argparse.Namespace) -> int:
@@ -46,7 +49,7 @@ def _restore(settings: Settings, origin: Path) -> int:
     path = settings.database_path
     lock = InstanceLock(path).acquire()
     try:
-        restored = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms()))
+        restored = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms(), _ON_BY_DEFAULT))
         asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
     finally:
         lock.release()

@@ -6,7 +6,8 @@ import argparse
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from aico.cli import EXIT_OK
@@ -19,8 +20,10 @@ from aico.core.db.reader import UsageReader
 from aico.core.errors import OutputFailed
 from aico.core.filters import UsageFilter
 from aico.core.settings import Settings
+from aico.features.sources.registry import SOURCES
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.services.queries import UsageQueries
+from aico.services.source_choices import surroundings_of
 from aico.services.task_queries import Store, TaskSort, task_filter
 
 _DATABASE_ENDS = ("", "-wal", "-shm", "-journal", ".lock")
@@ -63,12 +66,26 @@ def check_target(path: Path, settings: Settings) -> Path:
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OutputFailed(str(path), "it is no plain file; without --output, standard output is written to")
-    databases = (settings.database_path, Path(settings.sessions_path))
-    kept = [each.with_name(each.name + end) for each in databases for end in _DATABASE_ENDS]
-    own = [Path(settings.ledger_path), *kept]
-    if any(os.path.realpath(one) == str(target) for one in own):
-        raise OutputFailed(str(path), "this program or Cline keeps its own data there")
+    if any(target.is_relative_to(os.path.realpath(one)) for one in _list_kept(settings)):
+        raise OutputFailed(str(path), "this program or a tool whose usage it reads keeps its own data there")
     return target
+
+
+def _list_kept(settings: Settings) -> Iterator[str]:
+    """Yield our database and every place of every source, read or not, with what lies beside it.
+
+    A tool's own places are kept also where the settings name others in their stead.
+    """
+    around = surroundings_of(SOURCES, settings)
+    places = [
+        place.path
+        for source in SOURCES
+        for each in (around[source.id], replace(around[source.id], configured={}))
+        for origin in source.origins
+        for place in origin.places(each)
+    ]
+    for path in dict.fromkeys((str(settings.database_path), *places)):
+        yield from (path + end for end in _DATABASE_ENDS)
 
 
 def replace_file(target: Path, pieces: Iterable[str]) -> None:

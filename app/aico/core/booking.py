@@ -232,11 +232,13 @@ class Books:
         if ts is None:
             ts = self._now_ms if stored is None else stored.last_ts
         session = self.find_session(key, reading.parent, ts, reading.model)
-        meter, amounts = advance(known, reading, None if booked is None else tuple(booked), is_joint=is_joint)
+        earlier = None if booked is None else tuple(booked)
+        meter, amounts = advance(known, reading, earlier, is_joint=is_joint, origin=self._origin)
         model = session.model if reading.model is None else self._model_id(reading.model)
         session.is_outranked = is_outranked
         if not is_outranked:
-            self._follow(session, ts, model, reading.state)
+            # Of several origins that read one meter, each tells a moment of its own: the later one is the last.
+            self._follow(session, max(session.last_ts, ts) if meter.is_joint else ts, model, reading.state)
         self.meters[session.id] = meter
         if meter == known and not session.is_changed:
             self.skipped_count += 1

@@ -27,6 +27,8 @@ class Meter(NamedTuple):
     """Names of fields that the last reading could not use."""
     is_joint: bool = False
     """Whether several origins read this meter: then a lower number of one of them is no fall."""
+    stated_by: int = 0
+    """The origin whose word counts: the meter's own, or another one as long as that one has said nothing."""
 
     @property
     def has_fallen(self) -> bool:
@@ -63,22 +65,31 @@ def amounts_of(reading: MeterReading) -> Amounts:
 
 
 def advance(
-    known: Meter | None, reading: MeterReading, booked: Sequence[int] | None = None, *, is_joint: bool = False
+    known: Meter | None,
+    reading: MeterReading,
+    booked: Sequence[int] | None = None,
+    *,
+    is_joint: bool = False,
+    origin: int = 0,
 ) -> tuple[Meter, Amounts]:
     """Return the meter after ``reading``, and the growth that is to be booked.
 
     ``known`` is None for the first reading of this meter. ``booked`` is then what the session has booked through other
     meters, in the order of :data:`Amounts`: the first reading books what exceeds it. A number of the growth is None
-    where the meter never had one. ``is_joint`` says that another origin reads this meter, too. Any exception is a bug.
+    where the meter never had one. ``origin`` is what is read; ``is_joint`` says that the meter is another origin's.
+    Any exception is a bug.
     """
     now = amounts_of(reading)
     if known is None:
         if booked is None:
-            return Meter(now, now, reading.unknown, is_joint), now
+            return Meter(now, now, reading.unknown, is_joint, origin), now
         growth = tuple(
             None if number is None else max(0, number - had) for number, had in zip(now, booked, strict=True)
         )
-        return Meter(now, now, reading.unknown, is_joint), growth
+        return Meter(now, now, reading.unknown, is_joint, origin), growth
+    # One origin's word at a time: else two that read the same totals would take back what the other said, for ever.
+    stated_by = known.stated_by if is_joint else origin
+    unknown = reading.unknown if stated_by == origin else known.unknown
     is_joint = is_joint or known.is_joint
     high = tuple(map(_higher, known.high, now))
     growth = tuple(
@@ -89,7 +100,7 @@ def advance(
         if is_joint
         else tuple(had if number is None else number for had, number in zip(known.last, now, strict=True))
     )
-    return Meter(last, high, reading.unknown, is_joint), growth
+    return Meter(last, high, unknown, is_joint, stated_by), growth
 
 
 def _higher(one: int | None, other: int | None) -> int | None:

@@ -58,13 +58,13 @@ class CostBasisOut(Schema):
 class AmountsOut(Schema):
     """Tokens, costs and counts of a sum. Null is unknown: nothing of the kind was told, and some may be missing."""
 
-    input_tokens: int = Field(description="Uncached input. All kinds of tokens are disjoint, but for reasoning.")
+    input_tokens: int | None = Field(description="Uncached input. All kinds of tokens are disjoint, but for reasoning.")
     cache_read_tokens: int | None
     cache_write_5m_tokens: int | None = Field(
         description="Cache writes with a life of five minutes, or of unknown life."
     )
     cache_write_1h_tokens: int | None
-    output_tokens: int = Field(description="Everything billed as output, reasoning included.")
+    output_tokens: int | None = Field(description="Everything billed as output, reasoning included.")
     reasoning_tokens: int | None = Field(description="The part of the output that was reasoning.")
     prompts: int | None = Field(description="Prompts of the user.")
     unpriced_requests: int = Field(description="Tokens and nobody who says what they cost.")
@@ -365,9 +365,9 @@ def list_rejections(rejections: Iterable[Rejection]) -> list[RejectionOut]:
     return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in rejections]
 
 
-def amount_fields(sums: Sums) -> Fields:
-    """Return the fields of a sum."""
-    amounts = sum_fields(sums)
+def amount_fields(sums: Sums, stated: Tokens | None = None) -> Fields:
+    """Return the fields of a sum; ``stated`` is the running total of the session that it is of."""
+    amounts = sum_fields(sums, stated)
     return {
         **dict(zip(_AMOUNTS, amounts, strict=False)),
         "recorded_cost_usd": _usd(amounts.recorded_cost_nano),
@@ -384,7 +384,7 @@ def amount_fields(sums: Sums) -> Fields:
 
 def session_fields(session: StoredSession) -> Fields:
     """Return the fields of a session in a page or a message."""
-    total = amount_fields(session.total)
+    total = amount_fields(session.total, session.stated)
     return {
         "source": session.source,
         "session_id": session.key,
@@ -403,7 +403,7 @@ def session_fields(session: StoredSession) -> Fields:
         "unknown": list(session.unknown),
         **total,
         # Of a new session both are one.
-        "spent": total if session.spent is session.total else amount_fields(session.spent),
+        "spent": total if session.spent is session.total else amount_fields(session.spent, session.stated),
     }
 
 

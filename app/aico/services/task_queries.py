@@ -31,6 +31,7 @@ class Store(StrEnum):
 
     LEDGER = "ledger"
     SESSIONS = "sessions"
+    HUB = "hub"
 
 
 _SORTS = {

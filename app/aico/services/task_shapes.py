@@ -33,7 +33,7 @@ class UsageItem(SpentOut):
     ts: int = Field(description="Last activity, epoch milliseconds.")
     model_id: str | None
     imported_at: int = Field(description="First seen, epoch milliseconds.")
-    store: str = Field(description="Where its numbers were read: ledger, sessions.")
+    store: str = Field(description="Where its numbers were read: ledger, sessions, hub.")
     spent: SpentOut
     state: StateName | None = Field(description="Null: Cline does not tell.")
     has_fallen: bool = Field(description="Cline shows less now than it once did.")

@@ -11,6 +11,7 @@ import pytest
 from aico.core.errors import SourceNotFound
 from aico.core.usage import MeterReading, Rejection, RejectionCode, Trigger
 from aico.features.files.feed import Reading
+from aico.features.files.sqlite import SqliteFeed
 from aico.features.files.sqlite_process import Row, ask_database
 from aico.features.sources.cline.hub import COLUMNS, HUB, NAME, QUERY, judge_rows
 from aico.features.sources.source import Surroundings
@@ -117,20 +118,44 @@ async def test_no_word_of_other_events_or_columns_leaves_the_database(store: Hub
     assert len(reading.counts.rejections) == 2
 
 
-async def test_reading_goes_on_behind_the_last_event(store: HubEventsStore, path: Path) -> None:
-    """In another process, too; what Cline drops after some days takes nothing away."""
+async def take(feed: SqliteFeed, trigger: Trigger) -> list[int | None]:
+    """Return the outputs that a reading tells, the newest first, and remember it."""
+    reading = await feed.read(trigger)
+    feed.complete(reading)
+    return [record.output for record in readings_in(reading).values()]
+
+
+async def test_reading_for_a_notification_goes_on_behind_the_last_event(store: HubEventsStore, path: Path) -> None:
+    """What Cline drops after some days takes nothing away."""
     add(store, "a", usage(10, 1, 0.5))
+    add(store, "b", usage(10, 2, 0.5))
     feed = QUERY.open(str(path), LIMITS)
-    first = await feed.read(Trigger.STARTUP)
-    feed.complete(first)
+    assert await take(feed, Trigger.STARTUP) == [2, 1]
+    add(store, "a", usage(20, 3, 0.75))
+    reading = await feed.read(Trigger.WATCH)
+    assert [record.output for record in readings_in(reading).values()] == [3]
+    assert reading.counts.skipped_count == 0
+    feed.complete(reading)
     store.connection.execute("DELETE FROM hub_events")
-    add(store, "a", usage(20, 2, 0.75))
-    later = QUERY.open(str(path), LIMITS)
-    later.resume(first.checkpoints[0].position)
-    for each, trigger in ((feed, Trigger.RESCAN), (later, Trigger.STARTUP)):
-        reading = await each.read(trigger)
-        assert [record.output for record in readings_in(reading).values()] == [2]
-        assert reading.counts.skipped_count == 0
+    assert await take(feed, Trigger.WATCH) == []
+    add(store, "a", usage(30, 4, 1.0))
+    assert await take(feed, Trigger.WATCH) == [4]
+
+
+@pytest.mark.parametrize(("count", "trigger"), [(1, Trigger.WATCH), (5, Trigger.RESCAN), (5, Trigger.STARTUP)])
+async def test_database_that_was_made_anew_is_read_from_its_beginning(
+    store: HubEventsStore, path: Path, count: int, trigger: Trigger
+) -> None:
+    """Its numbers begin at 1 again, and its inode may be that of the file before it: here it is the same file."""
+    for number in range(3):
+        add(store, "old", usage(10, number + 1, 0.5))
+    feed = QUERY.open(str(path), LIMITS)
+    await take(feed, Trigger.STARTUP)
+    store.connection.execute("DELETE FROM hub_events")
+    store.connection.execute("DELETE FROM sqlite_sequence")
+    for number in range(count):
+        add(store, f"new {number}", usage(10, 10 + number, 0.5))
+    assert await take(feed, trigger) == [10 + number for number in reversed(range(count))]
 
 
 def test_events_are_asked_once_a_second_at_most_and_only_when_somebody_wants_it(path: Path) -> None:

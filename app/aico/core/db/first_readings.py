@@ -47,8 +47,8 @@ _ADD_SESSIONS = """
 """
 _ADD_METERS = f"""
     INSERT INTO meter (session, origin, {", ".join(f"{at}_{name}" for at in ("last", "high") for name in _NUMBERS)},
-        unknown, is_joint)
-    SELECT id, ?, {", ".join(_NUMBERS * 2)}, unknown, ? FROM first_reading ORDER BY id
+        unknown, is_joint, stated_by)
+    SELECT id, ?, {", ".join(_NUMBERS * 2)}, unknown, ?, ? FROM first_reading ORDER BY id
 """
 _SPENT = " + ".join(f"IFNULL({name}, 0)" for name in TOKENS[:5])
 _IS_SILENT = f"COALESCE({', '.join(_NUMBERS)}) IS NULL"
@@ -136,7 +136,7 @@ class FirstReadings:
         connection.execute(_STAGE)
         connection.executemany(_FILL, self._rows(model_ids))
         connection.execute(_ADD_SESSIONS, (source, self._now_ms))
-        connection.execute(_ADD_METERS, (meter, is_joint))
+        connection.execute(_ADD_METERS, (meter, is_joint, origin))
         connection.execute(_ADD_EVENTS, (source, origin))
         for statement in (_ADD_DAYS, _ADD_SLOTS, _ADD_TOTALS):
             connection.execute(statement, (source,))

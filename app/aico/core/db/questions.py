@@ -41,7 +41,7 @@ GAPS = f"""
     JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
 """
 ORIGINS = """
-    SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.origin JOIN source AS s ON s.id = o.source
+    SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.stated_by JOIN source AS s ON s.id = o.source
     WHERE s.name = ? GROUP BY o.id
 """
 
@@ -108,15 +108,15 @@ def _is_silent(table: str) -> str:
 # The origin with the greater number is the stronger one; one that states nothing is weaker than any that does. The plus
 # keeps SQLite from looking up each of 100,000 sessions, once for each bucket.
 _OF_ORIGIN = f"""
-    +session IN (SELECT m.session FROM meter AS m WHERE m.origin IN (SELECT id FROM origin WHERE name = ?)
+    +session IN (SELECT m.session FROM meter AS m WHERE m.stated_by IN (SELECT id FROM origin WHERE name = ?)
         AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND (
             ({_is_silent("m")} AND NOT {_is_silent("n")})
             OR (n.origin > m.origin AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
 """
 STATED = f"""
     SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}
-    FROM meter AS m JOIN origin AS o ON o.id = m.origin WHERE m.session IN (SELECT value FROM json_each(?))
-    ORDER BY {_is_silent("m")} DESC, o.id
+    FROM meter AS m JOIN origin AS o ON o.id = m.stated_by
+    WHERE m.session IN (SELECT value FROM json_each(?)) ORDER BY {_is_silent("m")} DESC, m.origin
 """
 EVENT_SPAN = "SELECT MIN(ts), MAX(ts) FROM usage_event WHERE session = ?"
 EVENT_COUNT = f"SELECT COUNT(*) FROM usage_event WHERE session = ? AND {_IS_USE}"

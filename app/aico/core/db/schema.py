@@ -194,6 +194,8 @@ class Meter(SQLModel, table=True):
     high_nano: int | None = None
     unknown: str = ""
     is_joint: bool = False
+    stated_by: int
+    """The origin whose word counts; see :class:`aico.core.metering.Meter`."""
 
 
 class UsageSlot(_Sums, _SlotKey, table=True):

@@ -47,6 +47,7 @@ _METER = (
     *(f"high_{name}" for name in _NUMBERS),
     "unknown",
     "is_joint",
+    "stated_by",
 )
 _EVENT = (
     *("kind", "key_high", "key_low", "origin", "session", "ts", "model"),
@@ -312,7 +313,7 @@ class _Transaction:
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
         if first:
-            rows += first.fresh_rows(self._rows_max, batch.source, batch.meter, is_joint=batch.is_joint)
+            rows += first.fresh_rows(self._rows_max, batch.source, batch.origin, is_joint=batch.is_joint)
             rows.sort(key=_last_ts, reverse=True)
         receipt = self._receipt(
             latest,
@@ -402,8 +403,8 @@ class _Transaction:
         """Return the meters by session and origin."""
         found: dict[int, dict[int, Meter]] = {}
         for session, origin, *columns in _ask(self._connection, _METERS, (json_of(sessions),)):
-            last, high, (unknown, is_joint) = tuple(columns[:7]), tuple(columns[7:14]), columns[14:]
-            found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint))
+            last, high, (unknown, is_joint, by) = tuple(columns[:7]), tuple(columns[7:14]), columns[14:]
+            found.setdefault(session, {})[origin] = Meter(last, high, tuple(unknown.split()), bool(is_joint), by)
         return found
 
     def _load_sums(self, sessions: Iterable[int]) -> dict[int, Sums]:
@@ -542,7 +543,7 @@ class _Transaction:
             connection,
             _PUT_METER,
             [
-                (session, meter, *each.last, *each.high, " ".join(each.unknown), each.is_joint)
+                (session, meter, *each.last, *each.high, " ".join(each.unknown), each.is_joint, each.stated_by)
                 for session, each in sorted(books.meters.items())
                 if session in books.changed_meters
             ],
@@ -640,7 +641,7 @@ class _Transaction:
             spent = Sums() if session.spent is None else Sums(tuple(session.spent))
             # The last one counts, as everywhere: the weakest was read first, and one that says nothing is weaker still.
             known = sorted(stored.get(session.id, {}).items(), key=lambda item: (not item[1].is_silent, item[0]))
-            origin, stated = (origins[known[-1][0]], known[-1][1]) if known else ("", meters.get(session.id))
+            origin, stated = (origins[known[-1][1].stated_by], known[-1][1]) if known else ("", meters.get(session.id))
             reading = readings.get(session.key)
             rows.append(
                 FreshSession(
@@ -653,7 +654,7 @@ class _Transaction:
                     state=SessionState(session.state),
                     label=session.label,
                     seen_at=session.seen_at,
-                    origin=origin or self._batch.meter,
+                    origin=origin or self._batch.origin,
                     stated=None if stated is None else Tokens(*stated.last[:6]),
                     stated_nano=None if stated is None else stated.last[6],
                     stated_usd=None if stated is None else cline_rows.stated_usd(stated, reading),

@@ -16,6 +16,7 @@
     │   ├── RequestInvalid
     │   ├── TokenRequired
     │   ├── OriginRefused
+    │   ├── CallerRefused
     │   ├── HostRefused
     │   ├── HeadTooLarge
     │   ├── BodyTooLarge
@@ -72,6 +73,7 @@ from aico.core.errors.operation import (
 )
 from aico.core.errors.requests import (
     BodyTooLarge,
+    CallerRefused,
     HeadTooLarge,
     HostRefused,
     MethodNotAllowed,
@@ -129,6 +131,7 @@ from aico.core.errors.storage import (
 __all__ = [
     "BackupUnusable",
     "BodyTooLarge",
+    "CallerRefused",
     "HeadTooLarge",
     "HostRefused",
     "InstanceRunning",

@@ -65,6 +65,16 @@ class OriginRefused(RequestRefused):
         super().__init__("Web pages of this origin may not call this service.")
 
 
+class CallerRefused(RequestRefused):
+    """A program on another machine tried to change what only the user and our own page may change."""
+
+    code = "caller_refused"
+    hint = "Use the page of this service, or a program on its machine."
+
+    def __init__(self) -> None:
+        super().__init__("A program on another machine may not change switches and names.")
+
+
 class HostRefused(RequestRefused):
     """The Host header names neither this machine nor a listed name (DNS rebinding)."""
 

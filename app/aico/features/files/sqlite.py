@@ -15,12 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
-
 from aico.core.aside import work_aside
 from aico.core.errors import SourceError, SourceErrors
 from aico.core.usage import MeterReading, ReadingCounts, Record, Rejection, SessionState, Trigger, digest
-from aico.features.files.feed import Checkpoint, Look, Reading, ReadLimits
+from aico.features.files.feed import Look, Reading, ReadLimits
 from aico.features.files.opening import WAL, DatabaseFiles, Refused
 from aico.features.files.sqlite_process import Row, ask_database
 from aico.features.files.sqlite_question import FUNCTIONS, Cell, Question
@@ -29,8 +27,6 @@ from aico.features.files.walk import open_directory
 _FIRST_RETRY_S = 0.05
 _YOUNG_NS = 20_000_000
 """What was written less than this before the look at it may have been written again within the same time stamp."""
-_EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
-"""Who asks by hand gets all that there is, whatever was read before."""
 
 
 class Judged(NamedTuple):
@@ -58,19 +54,17 @@ class SqliteQuery:
     judge: Callable[[Sequence[Row]], Judged]
     """Say what the rows mean. Pure."""
     cursor_after: Callable[[Sequence[Row], int], Cell]
-    """Return where the next reading begins, given the rows and the time now in milliseconds; None: where this did."""
+    """Return where the next reading begins, given the rows and the time now in milliseconds; None: where this did.
+
+    That holds for notifications only. All other readings ask for all rows: they find what a clock that was set back has
+    hidden, and what a database that was made anew in the same place tells under numbers that were seen before.
+    """
     first: Cell
     """The cursor before all rows."""
     views: Sequence[str] = ()
     """Names that the statement gives to queries inside it."""
     functions: Sequence[str] = FUNCTIONS
     """All functions that the statement may call."""
-    is_append_only: bool = False
-    """Rows never change: the cursor holds for all readings and outlives the process, in a checkpoint.
-
-    Otherwise it only holds for notifications: rescans and starts read all rows, and find what a clock that was set
-    back has hidden.
-    """
     other_names: str = ""
     """Other names that an operator may give, as a pattern."""
     rest_s: float = 0.0
@@ -110,8 +104,8 @@ class _Known(NamedTuple):
     ts: int | None
 
 
-class _Position(msgspec.Struct):
-    """The checkpoint of a table that only grows."""
+class _Position(NamedTuple):
+    """Where the reading for a notification begins, and in which file."""
 
     inode: int
     cursor: Cell
@@ -210,12 +204,9 @@ class SqliteFeed:
             os.close(descriptor)
         return status.st_dev, status.st_ino
 
-    def resume(self, position: str | None) -> None:
-        """Go on behind ``position``, or begin anew. A checkpoint that cannot be understood is none."""
+    def resume(self, _position: str | None) -> None:
+        """Begin anew: the first reading asks for all rows, and needs no checkpoint."""
         self._begin_anew()
-        if position is not None and self._query.is_append_only:
-            with suppress(msgspec.DecodeError):
-                self._position = msgspec.json.decode(position, type=_Position)
 
     def hurry(self) -> None:
         """Let the reading that runs wait no more for a database that is being written."""
@@ -242,13 +233,9 @@ class SqliteFeed:
             partials=judged.partials,
             partial_count=len({each.index for each in judged.partials}),
         )
-        checkpoints: tuple[Checkpoint, ...] = ()
-        if self._query.is_append_only:
-            checkpoints = (Checkpoint(self.place, msgspec.json.encode(position).decode()),)
         reading = Reading(
             records,
             counts,
-            checkpoints,
             written_ns=look.written_ns,
             repeats=look.identity == self._identity,
             size_bytes=look.size_bytes,
@@ -280,9 +267,9 @@ class SqliteFeed:
     def _cursor(self, trigger: Trigger, inode: int) -> Cell:
         """Return where a reading begins."""
         position = self._position
-        if position is None or position.inode != inode or trigger in _EVERYTHING:
+        if position is None or position.inode != inode or trigger is not Trigger.WATCH:
             return self._query.first
-        return position.cursor if self._query.is_append_only or trigger is Trigger.WATCH else self._query.first
+        return position.cursor
 
     async def _ask(self, trigger: Trigger) -> _Answer:
         """Ask, and again after a while when the database does not stand still. Raises SourceError."""

@@ -296,7 +296,8 @@ def _check_schema(connection: apsw.Connection, question: Question) -> None:
 
 def _authorizer(question: Question) -> apsw.Authorizer:
     """Return what allows the statement's own needs, and nothing else."""
-    columns = {(table, column) for table, names in question.tables.items() for column in names}
+    # The empty name stands for a table of which a part of the statement takes no column.
+    columns = {(table, column) for table, names in question.tables.items() for column in (*names, "")}
     views, functions = set(question.views), set(question.functions)
 
     def authorize(

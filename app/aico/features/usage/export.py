@@ -114,7 +114,7 @@ class SessionLayout:
         return [self._cells(session) for session in page]
 
     def _cells(self, session: StoredSession) -> list[Cell]:
-        fields, moment = sum_fields(session.spent), _moment(session.last_ts)
+        fields, moment = sum_fields(session.spent, session.stated), _moment(session.last_ts)
         return [
             session.source,
             session.key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aico.core.sums import COUNTS, Sums
-from aico.core.usage import TOKENS
+from aico.core.usage import TOKENS, Tokens
 
 _COUNTS = len(TOKENS)
 _MONEY = _COUNTS + len(COUNTS)
@@ -17,11 +17,11 @@ class SumFields(NamedTuple):
     None is unknown: nothing of this kind was told, and something may be missing.
     """
 
-    input_tokens: int
+    input_tokens: int | None
     cache_read_tokens: int | None
     cache_write_5m_tokens: int | None
     cache_write_1h_tokens: int | None
-    output_tokens: int
+    output_tokens: int | None
     reasoning_tokens: int | None
     requests: int
     prompts: int | None
@@ -43,23 +43,28 @@ class SumFields(NamedTuple):
         )
 
 
-def sum_fields(sums: Sums) -> SumFields:
+def sum_fields(sums: Sums, stated: Tokens | None = None) -> SumFields:
     """Return ``sums`` by the names of the interface.
 
-    A number that is 0 is unknown if something in the sum lacks it: 0 is said only of what is known to be 0.
+    A number that is 0 is unknown if something in the sum lacks it: 0 is said only of what is known to be 0. ``stated``
+    is the running total of the session whose sums they are: which of its numbers are known, and which were never told.
     """
     tokens, counts, money = sums.vector[:_COUNTS], sums.vector[_COUNTS:_MONEY], sums.vector[_MONEY:]
     input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, reasoning = tokens
     requests, prompts, unpriced, unmeasured, interrupted, at_least, lacking_cache, partial = counts
     recorded, own, listed, list_value = money
-    no_cache, no_cost = None if lacking_cache else 0, None if unpriced else 0
+    none = None if unmeasured or (partial and stated is None) else 0
+    no_input = none if stated is None or stated.input is not None else None
+    no_output = none if not interrupted and (stated is None or stated.output is not None) else None
+    no_cache = None if lacking_cache else none
+    no_cost = None if unpriced or unmeasured or partial else 0
     # In their order: by name it would take twice as long, and a message has 500 rows.
     return SumFields(
-        input_tokens,
+        input_tokens or no_input,
         cache_read or no_cache,
         cache_write_5m or no_cache,
         cache_write_1h or no_cache,
-        output_tokens,
+        output_tokens or no_output,
         reasoning or None,
         requests,
         prompts or None,
@@ -69,7 +74,7 @@ def sum_fields(sums: Sums) -> SumFields:
         at_least,
         lacking_cache,
         partial,
-        recorded or (None if unpriced or own or listed else 0),
-        list_value or (None if any(tokens[:-1]) else 0),
+        recorded or (None if own or listed else no_cost),
+        list_value or (None if any(tokens[:-1]) else no_cost),
         recorded + own + listed or no_cost,
     )

@@ -14,7 +14,7 @@ const FIRST = {
 	model: null, // exact name
 	unknown_model: false, // the tasks whose model is unknown
 	q: "",
-	store: null, // where the numbers were read
+	store: null, // read where
 	metric: "cost",
 	chart: "cumulative",
 	table: false, // the chart as a table
@@ -24,7 +24,7 @@ const FIRST = {
 const CHOICES = {
 	period: [...PERIODS, "custom"],
 	metric: ["cost", "tokens"],
-	store: ["ledger", "sessions"],
+	store: ["ledger", "sessions", "hub"],
 	chart: ["cumulative", "bars"],
 	sort: COLUMNS,
 	order: ["asc", "desc"],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from aico.core.db.migrations import list_revisions, migrate
 from aico.core.db.upkeep import rebuilding
@@ -32,10 +33,11 @@ _REMEMBER = "INSERT INTO forgotten (source, key, forgotten_at) VALUES (?, ?, ?) 
 _REMEMBER_KEY = """
     INSERT INTO forgotten_key (source, kind, key_high, key_low) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-_SWITCHED_ON = "SELECT source, origin, machine, root FROM source_choice WHERE is_on ORDER BY source, origin"
-_SWITCH_OFF = """
-    UPDATE source_choice SET is_on = 0, changed_at = ? WHERE source = ? AND origin = ? AND machine = ? AND root = ?
+_SWITCHES = "SELECT source, origin, machine, root, is_on, changed_at FROM source_choice ORDER BY source, origin"
+_SET_SWITCH = """
+    INSERT OR REPLACE INTO source_choice (source, origin, machine, root, is_on, changed_at) VALUES (?, ?, ?, ?, ?, ?)
 """
+_DROP_SWITCH = "DELETE FROM source_choice WHERE source = ? AND origin = ? AND machine = ? AND root = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +150,12 @@ class Restored:
     """Sources, with their origins, that the backup would have switched on, and the database before it did not."""
 
 
-def restore(path: Path, origin: Path, now_ms: int) -> Restored:
+def restore(path: Path, origin: Path, now_ms: int, on_by_default: Set[tuple[str, str]] = frozenset()) -> Restored:
     """Put a copy of the backup ``origin`` in the place of the database at ``path``, under a new epoch.
 
     Counters keep what they have shown, what was forgotten since stays forgotten, and nothing is read that was not read
-    before. Raises like :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
+    before. ``on_by_default`` are source and origin of what is read as long as no switch says otherwise. Raises like
+    :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
     had_old = path.exists()
     switched_off: list[str] = []
@@ -163,11 +166,27 @@ def restore(path: Path, origin: Path, now_ms: int) -> Restored:
         def change(connection: sqlite3.Connection) -> None:
             rebuilding.raise_counters(connection, before.counters)
             _forget_again(connection, before)
-            switched_off[:] = _switch_off(connection, before, now_ms)
+            switched_off[:] = _switch_off(connection, before, on_by_default)
             rebuilding.begin_epoch(connection, before.revision)
 
         put_in_place(path, build(aside, copy, change))
     return Restored(aside if had_old else None, tuple(switched_off))
+
+
+class _Switch(NamedTuple):
+    """How the user's switch of an origin stands."""
+
+    source: str
+    origin: str
+    machine: str
+    root: str
+    is_on: int
+    changed_at: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is stored under."""
+        return self[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +198,7 @@ class _Shown:
     """Source, key of the session, moment."""
     forgotten_keys: list[tuple[str, int, int, int]] = field(default_factory=list)
     """Source, kind and key of the event."""
-    switched_on: frozenset[tuple[str, ...]] = frozenset()
-    """Keys of the switches that are on."""
+    switches: list[_Switch] = field(default_factory=list)
     revision: int = 0
 
 
@@ -209,7 +227,7 @@ def _read(path: Path) -> _Shown:
             rebuilding.get_counters(connection),
             connection.execute(_FORGOTTEN).fetchall(),
             connection.execute(_FORGOTTEN_KEYS).fetchall(),
-            frozenset(connection.execute(_SWITCHED_ON).fetchall()),
+            _list_switches(connection),
             get_position(path).revision,
         )
 
@@ -228,9 +246,21 @@ def _forget_again(connection: sqlite3.Connection, before: _Shown) -> None:
     rebuilding.remove_chosen(connection)
 
 
-def _switch_off(connection: sqlite3.Connection, before: _Shown, now_ms: int) -> list[str]:
-    """Switch off what was not on before; return the names of what that changed. A backup is nobody's consent."""
-    choices: list[tuple[str, ...]] = connection.execute(_SWITCHED_ON).fetchall()
-    wrong = [choice for choice in choices if choice not in before.switched_on]
-    connection.executemany(_SWITCH_OFF, [(now_ms, *choice) for choice in wrong])
-    return list(dict.fromkeys(f"{source} ({origin})" for source, origin, _machine, _root in wrong))
+def _list_switches(connection: sqlite3.Connection) -> list[_Switch]:
+    return [_Switch(*row) for row in connection.execute(_SWITCHES)]
+
+
+def _switch_off(connection: sqlite3.Connection, before: _Shown, on_by_default: Set[tuple[str, str]]) -> list[str]:
+    """Let nothing be on that was not on before; return the names of what that changed.
+
+    A backup is nobody's consent, and takes no refusal back.
+    """
+    known = {switch.key: bool(switch.is_on) for switch in before.switches}
+    refused = [
+        switch
+        for switch in _list_switches(connection)
+        if switch.is_on and not known.get(switch.key, (switch.source, switch.origin) in on_by_default)
+    ]
+    connection.executemany(_DROP_SWITCH, [switch.key for switch in refused])
+    connection.executemany(_SET_SWITCH, [switch for switch in before.switches if not switch.is_on])
+    return list(dict.fromkeys(f"{switch.source} ({switch.origin})" for switch in refused))

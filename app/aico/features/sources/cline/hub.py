@@ -27,6 +27,7 @@ OTHER_NAMES = r"hub-events-[A-Za-z0-9_-]+\.db"
 """Names that an operator may give: Cline makes one of the hub's owner."""
 TABLE = "hub_events"
 COLUMNS = ("sequence", "event", "envelope_json")
+BEGINNING = -1
 REST_S = 1.0
 """While a turn runs Cline writes a row for each piece of an answer: its database is asked once a second at most."""
 
@@ -34,12 +35,18 @@ _NUMBERS = (number_in("envelope", f"$.payload.aggregateUsage.{name}") for name i
 STATEMENT = f"""
     WITH told AS (
         SELECT sequence, {json_of("envelope_json")} AS envelope
-        FROM {TABLE} WHERE sequence > ? AND event = 'usage.updated'
+        FROM {TABLE}
+        WHERE event = 'usage.updated' AND sequence > CASE
+            WHEN (SELECT sequence FROM {TABLE} WHERE sequence >= ?1 LIMIT 1) IS NULL THEN {BEGINNING} ELSE ?1
+        END
     )
     SELECT sequence, {text_in("envelope", "$.sessionId")}, {number_in("envelope", "$.timestamp")}, {", ".join(_NUMBERS)}
     FROM told ORDER BY sequence
 """  # noqa: S608  # constants of this module; the one value is bound
-"""Per event, the oldest first: its number, session, time in milliseconds, and ``USAGE_FIELDS``."""
+"""Per event, the oldest first: its number, session, time in milliseconds, and ``USAGE_FIELDS``.
+
+All are told where none has the number of the last one seen, or a greater one: the database is another, or was emptied.
+"""
 
 
 def judge_rows(rows: Sequence[Row]) -> Judged:
@@ -122,8 +129,7 @@ QUERY = SqliteQuery(
     views=("told",),
     judge=judge_rows,
     cursor_after=cursor_after,
-    first=-1,
-    is_append_only=True,
+    first=BEGINNING,
     rest_s=REST_S,
 )
 

@@ -52,9 +52,9 @@ function tell({ currentTarget: mark }) {
 
 /** One a row, whatever there is to say: nothing moves. */
 function Mark({ task }) {
-	const store = task.store === "sessions" && task.store;
+	const store = task.store !== "ledger" && task.store;
 	const said = notes(task);
-	if (store && task.unstated.length < 3) said.push(["store", t("store.why")]);
+	if (store && task.unstated.length < 3) said.push(["store", `${t("store.label")} – ${t(`store.${store}`)}`]);
 	if (said.length === 0) return null;
 	const [[mark]] = said;
 	const words = said.map(([, sentence]) => sentence).join("\n");
