@@ -120,6 +120,13 @@ def test_error_builds_its_own_sentence(error: ObserverError) -> None:
     assert str(error) == SENTENCES[error]
 
 
+def test_error_of_one_of_several_places_names_it_once() -> None:
+    """A sentence about one of several files says which one, also where it holds the path already."""
+    name = errors.SourceErrors(INVENTED).at("/x").name
+    assert str(errors.SourceFormat("it is empty", of=name)) == "Not a known Invented log /x: it is empty."
+    assert str(errors.SourceNotFound("/x", of=name)) == "There is no Invented log at /x."
+
+
 def test_error_is_never_forgotten_here() -> None:
     """Every error that can be raised has its sentence above."""
     assert {type(error) for error in SENTENCES} == set(list_tree(ObserverError)) - GROUPS

@@ -299,6 +299,25 @@ async def test_place_that_fails_delays_no_other_and_backs_off_by_itself(machine:
         await heard.until_state("ledger", WATCHING)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_place_that_fails_is_named_among_several(machine: Machine, is_first: bool) -> None:
+    """Of two ledgers, state, request and error say which one is broken; the other's path stands in none of them."""
+    editors = TwoEditors(machine)
+    broken, well = (editors.one, editors.two) if is_first else (editors.two, editors.one)
+    broken.overwrite(b"{}")
+    well.write(entry("b"))
+    service = machine.service(**editors.settings)
+    sentence = f"Not a known ledger {broken.path}: it is JSON, but no array."
+    async with running(service) as heard:
+
+        async def is_told() -> bool:
+            return (await heard.origin("ledger")).problem == sentence
+
+        await heard.until_true(is_told)
+        outcome = await service.sources.read_each(Trigger.REQUEST, CLINE)
+        assert [str(error) for error in outcome.failures.values()] == [sentence]
+
+
 async def test_unfinished_ledger_is_waited_for_by_nobody_else(machine: Machine) -> None:
     """While one editor's file is read again and again because it is torn, the other one's change is stored."""
     editors = TwoEditors(machine)

@@ -20,7 +20,7 @@ from aico.features.files.feed import Feed
 from aico.features.sources.source import Source
 from aico.services.ingest import Ingest, Outcome
 from aico.services.intake import Intake, IntakeKey
-from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_place, open_places
+from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
 from aico.services.source_states import Found, GapState, OriginState, SourceState
 from aico.services.watcher import PlaceWatcher, WatchTimes
 
@@ -140,12 +140,8 @@ class SourcesService:
 
     def find_feed(self, source_id: str, origin_id: str) -> Feed:
         """Return the feed of the first place of an origin, open or not: for looks at metadata."""
-        opened = next((each.intake.feed for each in self._opened(source_id, origin_id)), None)
-        if opened is not None:
-            return opened
-        source = self.get_source(source_id)
-        origin = source.get_origin(origin_id)
-        return open_place(source, origin, self.choices.places_of(source, origin)[0].path, self._limits)
+        [choice] = [each for each in self.choices.list_all() if each.name == f"{source_id}.{origin_id}"]
+        return self._feeds(choice)[0]
 
     async def read(
         self,
@@ -225,9 +221,9 @@ class SourcesService:
 
     def _origin_state(self, choice: OriginChoice, found: Found | None) -> OriginState:
         opened = self._opened(choice.source.id, choice.origin.id)
-        states = [each.watcher.state for each in opened]
-        state, reason = _worst((each.state.value, each.reason) for each in states)
-        problems = [each.watcher.problem for each in opened if each.watcher.problem is not None]
+        state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in opened)
+        worst = [each for each in opened if each.watcher.state.state.value == state]
+        problems = [str(each.watcher.problem) for each in worst if each.watcher.problem is not None]
         switch = choice.switch
         return OriginState(
             id=choice.origin.id,
@@ -237,7 +233,7 @@ class SourcesService:
             state=state,
             reason=reason,
             fixed_by=choice.fixed_by,
-            problem=str(problems[0]) if problems else None,
+            problem=" ".join(problems) or None,
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
         )
 

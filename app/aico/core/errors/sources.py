@@ -5,8 +5,8 @@ An error of a source that is not named here has the general code, and says in ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, Self
 
 from aico.core.errors.root import ObserverError
 
@@ -20,6 +20,8 @@ class OriginName(NamedTuple):
     """Id of the kind of place in which the tool writes."""
     title: str
     """The place in a sentence, with the name of the tool if that is not clear: "ledger", "Claude Code log"."""
+    path: str = ""
+    """Which of several places of its origin it is; empty where there is one."""
 
 
 class SourceError(ObserverError):
@@ -38,10 +40,10 @@ class SourceError(ObserverError):
     """Id of the origin; empty if nobody said it."""
 
     def _take(self, of: OriginName | None) -> str:
-        """Take over what the error is about, and return its title."""
+        """Take over what the error is about, and return how a sentence calls it."""
         name = of or self.default_name
         self.source, self.origin = name.source, name.origin
-        return name.title
+        return f"{name.title} {name.path}".rstrip()
 
 
 class SourcePathRefused(SourceError):
@@ -66,7 +68,8 @@ class SourceNotFound(SourceError):
     is_absent = True
 
     def __init__(self, path: str, *, of: OriginName | None = None) -> None:
-        super().__init__(f"There is no {self._take(of)} at {path}.")
+        title = self._take(of and of._replace(path=""))
+        super().__init__(f"There is no {title} at {path}.")
         self.path = path
 
 
@@ -144,6 +147,10 @@ class SourceErrors:
     format: type[SourceFormat] = SourceFormat
     unstable: type[SourceUnstable] = SourceUnstable
     unreadable: type[SourceUnreadable] = SourceUnreadable
+
+    def at(self, path: str) -> Self:
+        """Return the same for one of several places, which each sentence then names."""
+        return replace(self, name=self.name._replace(path=path))
 
 
 class LedgerError(SourceError):
