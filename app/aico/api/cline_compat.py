@@ -31,6 +31,7 @@ from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.features.usage.periods import Bucket, find_zone
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
+from aico.services.source_shapes import OriginOut
 from aico.services.status import LEDGER, get_cline_status
 from aico.services.task_queries import TaskSort
 from aico.services.task_shapes import TaskSummaryOut, UsageOut
@@ -142,6 +143,7 @@ async def read_status(service: Service) -> TaskStatusOut:
             frozen_since=status.ledger_frozen_since_ms,
         ),
         sessions=None if status.sessions is None else SessionsOut.of(status.sessions),
+        origins=[OriginOut.of(origin) for origin in status.origins],
         revision=status.revision,
         epoch=status.epoch,
         exact_since=status.exact_since,

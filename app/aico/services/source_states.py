@@ -37,6 +37,12 @@ class OriginState:
     """What is wrong, in a sentence."""
     off_since_ms: int | None = None
     """Since when the user's switch is off, if it was ever set."""
+    since_ms: int | None = None
+    """Since when it is in this state; None while it is off."""
+    paths: tuple[str, ...] = ()
+    """Those of its places that are in this state."""
+    missing: tuple[str, ...] = ()
+    """What a file of another version lacks: names of tables, columns or fields."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class SourcesService:
         database: Database,
         writer: UsageWriter,
         ingest: Ingest,
-        publish_state: Callable[[Intake, WatcherStateChanged], None],
+        publish_state: Callable[[Intake, WatcherStateChanged | None], None],
         now_ms: Callable[[], int],
     ) -> None:
         self.choices = choices
@@ -101,7 +101,8 @@ class SourcesService:
         """Switch all origins of a source, or some, and follow. Raises like :meth:`choose`."""
         await self.choose(source_id, enabled, origins)
         async with self._turn:
-            await self._follow()
+            for intake in await self._follow():
+                self._publish_state(intake, None)
 
     async def choose(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
@@ -235,17 +236,22 @@ class SourcesService:
             fixed_by=choice.fixed_by,
             problem=" ".join(problems) or None,
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
+            since_ms=min((each.watcher.state.since_ms for each in worst), default=None),
+            paths=tuple(each.intake.feed.path for each in worst),
+            missing=tuple(dict.fromkeys(name for each in worst for name in each.watcher.missing)),
         )
 
     # Opening and closing
 
-    async def _follow(self) -> None:
-        """Open what is to be read and close what is not."""
+    async def _follow(self) -> list[Intake]:
+        """Open what is to be read and close what is not; return what was closed."""
         wanted = {intake.key: intake for intake in self.list_enabled()}
-        await self._close([key for key in self._open if key not in wanted])
+        closed = [each.intake for key, each in self._open.items() if key not in wanted]
+        await self._close([intake.key for intake in closed])
         for key, intake in wanted.items():
             if key not in self._open:
                 await self._begin(intake)
+        return closed
 
     async def _begin(self, intake: Intake) -> None:
         try:
