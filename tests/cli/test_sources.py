@@ -114,7 +114,8 @@ def test_listing_tells_how_what_is_on_is_watched(tmp_path: Path) -> None:
     with ForkedServerProcess(tmp_path, {"AICO_CLINE_SESSIONS": "true"}) as server:
         server.wait_for_state("degraded", "ledger_format")
         lines = run_aico(tmp_path, "sources").stdout.splitlines()
-    assert lines[1] == "  cline.ledger           on   ledger, degraded (ledger_format)"
+    told = "degraded (ledger_format). Not a known ledger: it is JSON, but no array."
+    assert lines[1] == f"  cline.ledger           on   ledger, {told}"
     assert lines[2].startswith("  cline.sessions         on   session store, waiting (")
     assert lines[2].endswith("), not there, fixed by cline_sessions")
 
@@ -134,6 +135,24 @@ def test_what_configuration_decides_is_not_switched(tmp_path: Path, setting: dic
     assert str(SourceFixed("cline.sessions", name)) in said
     assert "[source_fixed]" in said
     assert switches(tmp_path) == LEDGER
+
+
+def test_what_may_not_be_read_is_told_from_what_is_not_there(
+    server: ServerProcess | None,
+    tmp_path: Path,
+    ledger: LedgerFile,
+) -> None:
+    """A link in the ledger's place is refused by its sentence, on or off; only nothing at all is "not there"."""
+    real = ledger.path.with_name("elsewhere.json")
+    ledger.path.rename(real)
+    ledger.path.symlink_to(real)
+    for word in ("on", "off"):
+        said = run_aico(tmp_path, "sources", word, "cline.ledger").stdout
+        title, place, sessions, _hub = said.splitlines()
+        assert "Cline: what is there cannot be read" in title
+        assert place.endswith("The ledger is refused: it is a link.")
+        assert sessions.endswith(", not there")
+        assert "not found" not in said
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
@@ -42,6 +43,15 @@ class _Open:
     intake: Intake
     watcher: PlaceWatcher
     task: asyncio.Task[None]
+
+
+class _Sight(NamedTuple):
+    """What a look at the places of an origin found."""
+
+    found: Found | None
+    """What lies there; None when nothing does that may be read."""
+    refusals: list[SourceError]
+    """Why of the others; without those that are not there."""
 
 
 class SourcesService:
@@ -193,11 +203,11 @@ class SourcesService:
         found = await asyncio.to_thread(self._look)
         return [self._state_of(source, found) for source in self.choices.sources.values()]
 
-    def _look(self) -> dict[tuple[str, str], Found | None]:
+    def _look(self) -> dict[tuple[str, str], _Sight]:
         """Look at the metadata of every known place; blocks for a few system calls each."""
         return {(choice.source.id, choice.origin.id): _find(self._feeds(choice)) for choice in self.choices.list_all()}
 
-    def _state_of(self, source: Source, found: Mapping[tuple[str, str], Found | None]) -> SourceState:
+    def _state_of(self, source: Source, found: Mapping[tuple[str, str], _Sight]) -> SourceState:
         choices = self.choices.list_of(source)
         origins = tuple(self._origin_state(choice, found[source.id, choice.origin.id]) for choice in choices)
         enabled = [origin for origin in origins if origin.enabled]
@@ -212,7 +222,7 @@ class SourcesService:
             enabled=bool(enabled),
             origins=origins,
             fixed_by=None if None in fixed else ", ".join(sorted(str(name) for name in fixed)),
-            found=_sum_found(found[source.id, origin.id] for origin in source.origins),
+            found=_sum_found(found[source.id, origin.id].found for origin in source.origins),
             state=worst[0],
             reason=worst[1],
             reading=(sum(done for done, _ in reading), sum(total for _, total in reading)) if reading else None,
@@ -220,24 +230,25 @@ class SourcesService:
             gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
         )
 
-    def _origin_state(self, choice: OriginChoice, found: Found | None) -> OriginState:
+    def _origin_state(self, choice: OriginChoice, sight: _Sight) -> OriginState:
         opened = self._opened(choice.source.id, choice.origin.id)
         state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in opened)
         worst = [each for each in opened if each.watcher.state.state.value == state]
         problems = [str(each.watcher.problem) for each in worst if each.watcher.problem is not None]
+        problems = problems or [str(error) for error in sight.refusals]
         switch = choice.switch
         return OriginState(
             id=choice.origin.id,
             title=choice.origin.title,
             enabled=choice.is_on,
-            found=found is not None,
+            found=sight.found is not None,
             state=state,
             reason=reason,
             fixed_by=choice.fixed_by,
             problem=" ".join(problems) or None,
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
             since_ms=min((each.watcher.state.since_ms for each in worst), default=None),
-            paths=tuple(each.intake.feed.path for each in worst),
+            paths=tuple(each.intake.feed.path for each in worst) or tuple(place.path for place in choice.places),
             missing=tuple(dict.fromkeys(name for each in worst for name in each.watcher.missing)),
         )
 
@@ -297,19 +308,20 @@ def _times_of(settings: Settings) -> WatchTimes:
     )
 
 
-def _find(feeds: Iterable[Feed]) -> Found | None:
-    looks = []
+def _find(feeds: Iterable[Feed]) -> _Sight:
+    looks, refusals = [], []
     for feed in feeds:
         try:
             looks.append(feed.look())
-        except SourceError:
-            # Why it cannot be read is told when it is read; here it only is not there.
-            continue
+        except SourceError as error:
+            if not error.is_absent:
+                refusals.append(error.with_traceback(None))
     if not looks:
-        return None
-    return Found(
+        return _Sight(None, refusals)
+    found = Found(
         len(looks), sum(look.size_bytes for look in looks), max(look.written_ns for look in looks) // 1_000_000
     )
+    return _Sight(found, refusals)
 
 
 def _sum_found(many: Iterable[Found | None]) -> Found | None:
