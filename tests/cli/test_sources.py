@@ -99,7 +99,7 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
     ended = run_aico(tmp_path, "sources")
     lines = ended.stdout.splitlines()
     assert lines[0].startswith("cline                    on   Cline: 1 file, 0.")
-    assert lines[1:] == [
+    assert lines[1::2] == [
         "  cline.ledger           on   ledger",
         "  cline.sessions         off  session store, not there",
         "  cline.hub              off  hub events, not there",
@@ -116,8 +116,19 @@ def test_listing_tells_how_what_is_on_is_watched(tmp_path: Path) -> None:
         lines = run_aico(tmp_path, "sources").stdout.splitlines()
     told = "degraded (ledger_format). Not a known ledger: it is JSON, but no array."
     assert lines[1] == f"  cline.ledger           on   ledger, {told}"
-    assert lines[2].startswith("  cline.sessions         on   session store, waiting (")
-    assert lines[2].endswith("), not there, fixed by cline_sessions")
+    assert lines[3].startswith("  cline.sessions         on   session store, waiting (")
+    assert lines[3].endswith("), not there, fixed by cline_sessions")
+
+
+def test_switch_says_what_is_read_and_what_never_is(server: ServerProcess | None, tmp_path: Path) -> None:
+    """Whoever switches all of a source on learns of each place, of the one with conversation above all."""
+    lines = run_aico(tmp_path, "sources", "on", "cline").stdout.splitlines()
+    hub = next(number for number, line in enumerate(lines) if line.startswith("  cline.hub"))
+    path = tmp_path.resolve() / ".cline/data/db/hub-events-hub-production.db"
+    assert lines[hub + 1].strip() == (
+        f"numbers, models, ids and times of {path}; never the conversation in the other events of the same table"
+    )
+    assert len(lines) == 7
 
 
 @pytest.mark.parametrize("setting", [{"AICO_CLINE_SESSIONS": "true"}, {"AICO_SOURCES_CLINE_ORIGINS": "ledger"}])
@@ -148,7 +159,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(
     ledger.path.symlink_to(real)
     for word in ("on", "off"):
         said = run_aico(tmp_path, "sources", word, "cline.ledger").stdout
-        title, place, sessions, _hub = said.splitlines()
+        title, place, _, sessions, *_ = said.splitlines()
         assert "Cline: what is there cannot be read" in title
         assert place.endswith("The ledger is refused: it is a link.")
         assert sessions.endswith(", not there")

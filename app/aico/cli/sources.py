@@ -134,6 +134,7 @@ def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
         watched = f", {origin['state']}{reason}" if is_running and origin["enabled"] else ""
         fixed = "" if source.get("fixed_by") else _fixed(origin)
         lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}{_refusal(origin)}")
+        lines += [f"{'':<29}{text}" for text in _describe_reading(origin)]
     return lines
 
 
@@ -143,6 +144,13 @@ def _switch(part: Mapping[str, object]) -> str:
 
 def _fixed(part: Mapping[str, object]) -> str:
     return f", fixed by {part['fixed_by']}" if part.get("fixed_by") else ""
+
+
+def _describe_reading(origin: Mapping[str, object]) -> list[str]:
+    """Say what is read of an origin, or would be, and what never is: nobody switches on what was not told."""
+    paths = origin.get("paths")
+    never = f"; never {origin['never_read']}" if origin.get("never_read") else ""
+    return [f"numbers, models, ids and times of {path}{never}" for path in (paths if isinstance(paths, list) else [])]
 
 
 def _refusal(origin: Mapping[str, object]) -> str:

@@ -41,6 +41,7 @@ class OriginOut(Schema):
     off_since: int | None = Field(description="Since when the user's switch is off, if it was ever set.")
     since: int | None = Field(description="Since when it is in this state, epoch milliseconds; null while it is off.")
     paths: list[str] = Field(description="Those of its places that are in this state.")
+    never_read: str = Field(description="What else lies in its places and is never read; empty: nothing.")
     missing: list[str] = Field(description="What a file of another version lacks: tables, columns or fields.")
 
     @classmethod
@@ -58,6 +59,7 @@ class OriginOut(Schema):
             off_since=origin.off_since_ms,
             since=origin.since_ms,
             paths=list(origin.paths),
+            never_read=origin.never_read,
             missing=list(origin.missing),
         )
 

@@ -41,6 +41,8 @@ class OriginState:
     """Since when it is in this state; None while it is off."""
     paths: tuple[str, ...] = ()
     """Those of its places that are in this state: all of them while it is off."""
+    never_read: str = ""
+    """What else lies in its places: a part of the sentence "... is never read"."""
     missing: tuple[str, ...] = ()
     """What a file of another version lacks: names of tables, columns or fields."""
 

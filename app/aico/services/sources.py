@@ -249,6 +249,7 @@ class SourcesService:
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
             since_ms=min((each.watcher.state.since_ms for each in worst), default=None),
             paths=tuple(each.intake.feed.path for each in worst) or tuple(place.path for place in choice.places),
+            never_read=choice.origin.privacy,
             missing=tuple(dict.fromkeys(name for each in worst for name in each.watcher.missing)),
         )
 
