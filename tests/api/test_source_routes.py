@@ -110,6 +110,15 @@ async def test_switch_that_configuration_decides_is_409(serve: Serve, own: str) 
         assert enabled(await cline(api))["sessions"]
 
 
+async def test_import_of_what_configuration_switches_off_names_the_setting(serve: Serve, own: str) -> None:
+    """A command that would be refused is not advised."""
+    async with serve(sources={"cline": {"enabled": False}}, sessions_path=own) as api:
+        response = await api.client.post("/api/import", json={"source": "cline"})
+        assert response.json()["code"] == errors.SourceOff.code
+        assert "sources.cline.enabled" in response.json()["hint"]
+        assert "aico sources on" not in response.json()["hint"]
+
+
 @pytest.mark.parametrize(
     ("source", "body"),
     [("nobody", {"enabled": True}), ("cline", {"origins": {"nothing": True}}), ("CLINE", {"enabled": True})],
@@ -152,7 +161,10 @@ async def test_listed_page_may_ask_for_a_reading_and_switch_and_name_nothing(qui
 
 def check_problem_of_origin(response: httpx.Response, origin: str) -> None:
     """Fail unless an origin was refused; a listed one may read why."""
-    assert response.json()["code"] == errors.OriginRefused.code
+    problem = response.json()
+    assert problem["code"] == errors.OriginRefused.code
+    assert problem["detail"] == str(errors.OriginRefused(is_own_only=True))
+    assert "AICO_ALLOWED_ORIGINS" not in problem["hint"]
     assert ("access-control-allow-origin" in response.headers) == (origin == LISTED)
 
 

@@ -210,6 +210,13 @@ def test_import_of_what_is_off_is_refused(server: ServerProcess | None, tmp_path
     assert (told["imported_count"], told["receipts"]) == (0, [])
 
 
+def test_import_of_what_a_setting_switches_off_names_the_setting(tmp_path: Path) -> None:
+    """The switch has no say there, so nobody is sent to it."""
+    said = refused(run_aico(tmp_path, "import", "--source", "cline", settings={"AICO_SOURCES_CLINE_ENABLED": "no"}), 1)
+    assert "The setting sources.cline.enabled decides it" in said
+    assert "sources on" not in said
+
+
 def test_import_reads_every_store_that_is_on(tmp_path: Path, store: SessionStore) -> None:
     """The receipt is the sum of the source's origins; a dry run says it before and writes nothing."""
     settings = {"AICO_CLINE_SESSIONS": "true"}

@@ -102,12 +102,16 @@ SENTENCES: dict[ObserverError, str] = {
         "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."
     ),
     errors.OriginRefused(): "Web pages of this origin may not call this service.",
+    errors.OriginRefused(is_own_only=True): (
+        "Switches and labels are changed by the service's own page or by a program of this machine only."
+    ),
     errors.HostRefused("is missing"): "The Host header is missing.",
     errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
     errors.TooManyConnections(3): "All 3 connections are in use.",
     errors.SourceUnknown("x"): "There is no source or origin of this name.",
     errors.SourceFixed("Codex", "AICO_SOURCES"): "Whether Codex is read is decided by AICO_SOURCES.",
     errors.SourceOff("Codex"): "Codex is not read.",
+    errors.SourceOff("Codex", "AICO_SOURCES"): "Codex is not read.",
     errors.SessionUnknown(): "There is no session of this id.",
     errors.RouteNotFound(): "There is nothing at this address.",
     errors.MethodNotAllowed(): "This address does not take this method.",

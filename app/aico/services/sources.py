@@ -141,6 +141,12 @@ class SourcesService:
         """Return a source of the registry. Raises SourceUnknown."""
         return self.choices.get_source(source_id)
 
+    def find_fixed_by(self, source_id: str, origin_id: str | None = None) -> str | None:
+        """Return the setting that decides about a source, or one origin of it; None where a switch has a say."""
+        choices = self.choices.list_of(self.get_source(source_id))
+        fixed = [choice.fixed_by for choice in choices if origin_id in {None, choice.origin.id}]
+        return ", ".join(sorted({name for name in fixed if name})) if fixed and all(fixed) else None
+
     def list_ids(self) -> list[str]:
         """Return the ids of all known sources."""
         return list(self.choices.sources)
@@ -183,7 +189,9 @@ class SourcesService:
             if source_id in {None, key.source} and origin_id in {None, key.origin} and path in {None, key.path}
         ]
         if not keys and source_id is not None:
-            raise SourceOff(source_id if origin_id is None else f"{source_id}.{origin_id}")
+            raise SourceOff(
+                source_id if origin_id is None else f"{source_id}.{origin_id}", self.find_fixed_by(source_id, origin_id)
+            )
         return await self._ingest.read(trigger, keys)
 
     def list_watched(self) -> list[tuple[Intake, WatcherStateChanged]]:
@@ -212,7 +220,6 @@ class SourcesService:
         origins = tuple(self._origin_state(choice, found[source.id, choice.origin.id]) for choice in choices)
         enabled = [origin for origin in origins if origin.enabled]
         worst = _worst((origin.state, origin.reason) for origin in enabled)
-        fixed = {choice.fixed_by for choice in choices}
         keys = [key for key in self._open if key.source == source.id]
         reading = [progress for progress in map(self._ingest.find_progress, keys) if progress is not None]
         receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
@@ -221,7 +228,7 @@ class SourcesService:
             title=source.title,
             enabled=bool(enabled),
             origins=origins,
-            fixed_by=None if None in fixed else ", ".join(sorted(str(name) for name in fixed)),
+            fixed_by=self.find_fixed_by(source.id),
             found=_sum_found(found[source.id, origin.id].found for origin in source.origins),
             state=worst[0],
             reason=worst[1],

@@ -51,8 +51,8 @@ class SourcePathRefused(SourceError):
 
     code = "source_path_refused"
     hint = (
-        "Only plain files without any link on their path are read. Set the real path of the place in the section of"
-        " its source."
+        "Only plain files without any link on their path are read. `aico doctor` names the part that is a link and the"
+        " setting to use."
     )
 
     def __init__(self, reason: str, *, of: OriginName | None = None) -> None:
@@ -64,7 +64,7 @@ class SourceNotFound(SourceError):
     """The file, or a directory on its path, does not exist."""
 
     code = "source_not_found"
-    hint = "The service waits for it. If the tool keeps its data elsewhere, set the path in the section of its source."
+    hint = "The service waits for it. If the tool keeps its data elsewhere, `aico doctor` says what can be set."
     is_absent = True
 
     def __init__(self, path: str, *, of: OriginName | None = None) -> None:
@@ -216,7 +216,10 @@ class SessionsPathRefused(SessionsError, SourcePathRefused):
     """Something else than plain files in the place of the store."""
 
     code = "sessions_path_refused"
-    hint = "Only plain files without any link on their path are read. Set AICO_SESSIONS_PATH to the real path."
+    hint = (
+        "Only plain files are read that have no link on their path, no second name and the owner of their folder. Set"
+        " AICO_SESSIONS_PATH to the real path."
+    )
 
 
 class SessionsNotFound(SessionsError, SourceNotFound):
