@@ -342,6 +342,20 @@ async def test_filter_out_of_bounds_is_422(api: Api, route: str, query: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("address", "detail"),
+    [
+        ("summary?from=abc", "from: must be a valid integer."),
+        ("sessions?limit=0", "limit: must be greater than or equal to 1."),
+        ("sessions?order=up", "order: must be 'asc' or 'desc'."),
+        ("session?source=cline", "session_id: is missing."),
+    ],
+)
+async def test_mistake_in_a_parameter_is_told_in_our_words(api: Api, address: str, detail: str) -> None:
+    """The parameter's own name and what it must be, without a type of the library."""
+    assert check_problem(await api.get(f"/api/{address}"), errors.RequestInvalid) == detail
+
+
+@pytest.mark.parametrize(
     "address",
     [
         *("summary?by=planet", "summary?by=source,,model", "summary?by=" + "x" * 65, "summary?bucket=year"),

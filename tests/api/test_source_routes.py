@@ -143,6 +143,23 @@ async def test_switch_takes_one_of_two_keys_and_no_other(quiet: Api, body: objec
     assert enabled(await cline(quiet)) == before
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("{}", "body: must hold either `enabled` or `origins`."),
+        ('{"enabled": true, "force": true}', "body: has a key that is not known; known are enabled, origins."),
+        ('{"enabled": 1}', "enabled: must be a valid boolean."),
+        ('{"origins": {}}', "origins: must have at least 1 item."),
+        ("[]", "body: must be an object."),
+        ("{", "body: is no JSON."),
+    ],
+)
+async def test_mistake_in_a_body_is_told_in_our_words(quiet: Api, body: str, detail: str) -> None:
+    """No word of the library that found it, and the keys that there are."""
+    response = await quiet.client.put("/api/sources/cline", content=body)
+    assert check_problem(response, errors.RequestInvalid) == detail
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 async def test_listed_page_may_ask_for_a_reading_and_switch_and_name_nothing(quiet: Api, method: str) -> None:
     """Our own page and programs of this machine may; ``allowed_origins`` are for reading and importing."""
