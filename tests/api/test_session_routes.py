@@ -342,6 +342,23 @@ async def test_filter_out_of_bounds_is_422(api: Api, route: str, query: str) -> 
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        *("summary?modle=x", "sessions?source=cline&modle=x", "session?source=cline&session_id=1&at=0", "export?Q=x"),
+        *("sources?x", "status?at=1", "cline/usage?modle=x", "cline/summary?limit=1", "cline/export?_=1"),
+        *("cline/status?_=1", "sessions?=x"),
+    ],
+)
+async def test_parameter_that_a_route_does_not_know_is_refused(filled: Api, address: str) -> None:
+    """A slip of the pen is told with the names that there are, not answered with the sums of everything."""
+    detail = check_problem(await filled.get(f"/api/{address}"), errors.RequestInvalid)
+    assert detail.startswith("query: has a parameter that is not known; ")
+    assert "modle" not in detail
+    if "modle" in address:
+        assert " model, " in detail
+
+
+@pytest.mark.parametrize(
     ("address", "detail"),
     [
         ("summary?from=abc", "from: must be a valid integer."),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
@@ -45,6 +48,25 @@ async def get_service(connection: HTTPConnection) -> ObserverService:
 
 
 Service = Annotated[ObserverService, Depends(get_service)]
+
+
+async def check_parameters(request: Request) -> None:
+    """Raise RequestInvalid for a parameter that the route does not know: a slip would get the sums of everything."""
+    route = request.scope["route"]
+    known = list(dict.fromkeys(_names_of(route.dependant))) if isinstance(route, APIRoute) else []
+    if not set(request.query_params) <= set(known):
+        names = f"; known are {', '.join(known)}" if known else "; this address takes none"
+        raise RequestInvalid("query", f"has a parameter that is not known{names}")
+
+
+def _names_of(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _names_of(below)
+
+
+ONLY_KNOWN_PARAMETERS = (Depends(check_parameters),)
+"""What every router of ours that takes parameters, or could, depends on."""
 
 
 async def get_filter(
