@@ -276,6 +276,7 @@ async def test_label_is_kept_shown_and_found(filled: Api, given: str | None, kep
         b'{"label": "x", "more": 1}',
         b'{"label": "a\\u0000b"}',
         b'{"label": "a\\nb"}',
+        *(b'{"label": "a\\u202eb"}', b'{"label": "a\\u2066b"}'),
         b'{"label": "a\\u2028b"}',
         b'{"label": "\\ud800"}',
         b'{"label": "' + b"x" * 201 + b'"}',
@@ -333,6 +334,7 @@ async def test_unknown_source_in_a_filter_is_404(filled: Api, route: str) -> Non
     [
         *("from=-1", "to=1e3", "from=900000&to=900000", "model=" + "m" * 201, "q=" + "q" * 201, "unknown_model=maybe"),
         *("model=m&unknown_model=true", "source=" + "s" * 201, "project=" + "p" * 201, "model=m&" * 101),
+        *("model=%00", "q=a%00", "project=%00"),
     ],
 )
 @pytest.mark.parametrize("route", ["summary", "sessions", "export"])

@@ -335,6 +335,8 @@ def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Setti
     if place == ["sources"]:
         field, _, message = message.partition(": ")
         place += field.split(".")
+    if place == ["ledger_path"] and _LEDGERS in origins and origins[_LEDGERS] == origins["ledger_path"]:
+        place = _LEDGERS.split(".")  # it is the first of them
     name = ".".join(place)
     origin = origins.get(".".join(place[:3])) or origins.get(name.partition(".")[0], "default")
     raise SettingsError(name or "token", message if origin == "default" else f"{message} (from {origin})")
