@@ -276,6 +276,7 @@ async def test_label_is_kept_shown_and_found(filled: Api, given: str | None, kep
         b'{"label": "x", "more": 1}',
         b'{"label": "a\\u0000b"}',
         b'{"label": "a\\nb"}',
+        *(b'{"label": "a\\u202eb"}', b'{"label": "a\\u2066b"}'),
         b'{"label": "a\\u2028b"}',
         b'{"label": "\\ud800"}',
         b'{"label": "' + b"x" * 201 + b'"}',
@@ -333,12 +334,44 @@ async def test_unknown_source_in_a_filter_is_404(filled: Api, route: str) -> Non
     [
         *("from=-1", "to=1e3", "from=900000&to=900000", "model=" + "m" * 201, "q=" + "q" * 201, "unknown_model=maybe"),
         *("model=m&unknown_model=true", "source=" + "s" * 201, "project=" + "p" * 201, "model=m&" * 101),
+        *("model=%00", "q=a%00", "project=%00"),
     ],
 )
 @pytest.mark.parametrize("route", ["summary", "sessions", "export"])
 async def test_filter_out_of_bounds_is_422(api: Api, route: str, query: str) -> None:
     """A value that is malformed or out of bounds is refused on every route that knows the filter."""
     check_problem(await api.get(f"/api/{route}?{query}"), errors.RequestInvalid)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("summary?modle=x", "sessions?source=cline&modle=x", "session?source=cline&session_id=1&at=0", "export?Q=x"),
+        *("sources?x", "status?at=1", "cline/usage?modle=x", "cline/summary?limit=1", "cline/export?_=1"),
+        *("cline/status?_=1", "sessions?=x"),
+    ],
+)
+async def test_parameter_that_a_route_does_not_know_is_refused(filled: Api, address: str) -> None:
+    """A slip of the pen is told with the names that there are, not answered with the sums of everything."""
+    detail = check_problem(await filled.get(f"/api/{address}"), errors.RequestInvalid)
+    assert detail.startswith("query: has a parameter that is not known; ")
+    assert "modle" not in detail
+    if "modle" in address:
+        assert " model, " in detail
+
+
+@pytest.mark.parametrize(
+    ("address", "detail"),
+    [
+        ("summary?from=abc", "from: must be a valid integer."),
+        ("sessions?limit=0", "limit: must be greater than or equal to 1."),
+        ("sessions?order=up", "order: must be 'asc' or 'desc'."),
+        ("session?source=cline", "session_id: is missing."),
+    ],
+)
+async def test_mistake_in_a_parameter_is_told_in_our_words(api: Api, address: str, detail: str) -> None:
+    """The parameter's own name and what it must be, without a type of the library."""
+    assert check_problem(await api.get(f"/api/{address}"), errors.RequestInvalid) == detail
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,15 @@ async def test_switch_that_configuration_decides_is_409(serve: Serve, own: str) 
         assert enabled(await cline(api))["sessions"]
 
 
+async def test_import_of_what_configuration_switches_off_names_the_setting(serve: Serve, own: str) -> None:
+    """A command that would be refused is not advised."""
+    async with serve(sources={"cline": {"enabled": False}}, sessions_path=own) as api:
+        response = await api.client.post("/api/import", json={"source": "cline"})
+        assert response.json()["code"] == errors.SourceOff.code
+        assert "sources.cline.enabled" in response.json()["hint"]
+        assert "aico sources on" not in response.json()["hint"]
+
+
 @pytest.mark.parametrize(
     ("source", "body"),
     [("nobody", {"enabled": True}), ("cline", {"origins": {"nothing": True}}), ("CLINE", {"enabled": True})],
@@ -135,6 +144,23 @@ async def test_switch_takes_one_of_two_keys_and_no_other(quiet: Api, body: objec
     assert enabled(await cline(quiet)) == before
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("{}", "body: must hold either `enabled` or `origins`."),
+        ('{"enabled": true, "force": true}', "body: has a key that is not known; known are enabled, origins."),
+        ('{"enabled": 1}', "enabled: must be a valid boolean."),
+        ('{"origins": {}}', "origins: must have at least 1 item."),
+        ("[]", "body: must be an object."),
+        ("{", "body: is no JSON."),
+    ],
+)
+async def test_mistake_in_a_body_is_told_in_our_words(quiet: Api, body: str, detail: str) -> None:
+    """No word of the library that found it, and the keys that there are."""
+    response = await quiet.client.put("/api/sources/cline", content=body)
+    assert check_problem(response, errors.RequestInvalid) == detail
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 async def test_listed_page_may_ask_for_a_reading_and_switch_and_name_nothing(quiet: Api, method: str) -> None:
     """Our own page and programs of this machine may; ``allowed_origins`` are for reading and importing."""
@@ -153,7 +179,10 @@ async def test_listed_page_may_ask_for_a_reading_and_switch_and_name_nothing(qui
 
 def check_problem_of_origin(response: httpx.Response, origin: str) -> None:
     """Fail unless an origin was refused; a listed one may read why."""
-    assert response.json()["code"] == errors.OriginRefused.code
+    problem = response.json()
+    assert problem["code"] == errors.OriginRefused.code
+    assert problem["detail"] == str(errors.OriginRefused(is_own_only=True))
+    assert "AICO_ALLOWED_ORIGINS" not in problem["hint"]
     assert ("access-control-allow-origin" in response.headers) == (origin == LISTED)
 
 

@@ -124,6 +124,7 @@ async def test_usage_lists_the_tasks_inside_the_filter(filled: Api, query: str, 
         *("offset=99999999999999999999", "sort=prompt", "sort=", "order=up", "from=-1", "from=yesterday", "to=1e3"),
         *("from=253370764800001", "to=99999999999999999999999", "from=900000&to=900000", "from=1800000&to=900000"),
         *("model=" + "m" * 201, "q=" + "q" * 201, "unknown_model=maybe", "model=m&unknown_model=true"),
+        *("model=%00", "q=%00"),
     ],
 )
 @pytest.mark.parametrize("route", first_is_quick("usage", "summary", "export"))

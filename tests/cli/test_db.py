@@ -305,7 +305,7 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     lock.release()
     said = capsys.readouterr().out
     assert "Not stored: x" in said
-    assert "Would forget 1 tasks with 1 amounts: 1000 tokens in, 100 out, 3.000000 USD." in said
+    assert "Would forget 1 task with 1 amount: 1000 tokens in, 100 out, 3.000000 USD." in said
     assert get_position(database) == before
 
 
@@ -332,7 +332,7 @@ def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.Capt
     asyncio.run(fill())
     assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
     said = capsys.readouterr().out
-    assert "Forgot 1 sessions of claude-code with 1 amounts: 105 tokens in, 10 out, 0.000000 USD." in said
+    assert "Forgot 1 session of claude-code with 1 amount: 105 tokens in, 10 out, 0.000000 USD." in said
     assert stored(database) == ["a", "b"]
     assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
     assert failed_checks(database) == []

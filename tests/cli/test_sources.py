@@ -99,7 +99,7 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
     ended = run_aico(tmp_path, "sources")
     lines = ended.stdout.splitlines()
     assert lines[0].startswith("cline                    on   Cline: 1 file, 0.")
-    assert lines[1:] == [
+    assert lines[1::2] == [
         "  cline.ledger           on   ledger",
         "  cline.sessions         off  session store, not there",
         "  cline.hub              off  hub events, not there",
@@ -114,9 +114,21 @@ def test_listing_tells_how_what_is_on_is_watched(tmp_path: Path) -> None:
     with ForkedServerProcess(tmp_path, {"AICO_CLINE_SESSIONS": "true"}) as server:
         server.wait_for_state("degraded", "ledger_format")
         lines = run_aico(tmp_path, "sources").stdout.splitlines()
-    assert lines[1] == "  cline.ledger           on   ledger, degraded (ledger_format)"
-    assert lines[2].startswith("  cline.sessions         on   session store, waiting (")
-    assert lines[2].endswith("), not there, fixed by cline_sessions")
+    told = "degraded (ledger_format). Not a known ledger: it is JSON, but no array."
+    assert lines[1] == f"  cline.ledger           on   ledger, {told}"
+    assert lines[3].startswith("  cline.sessions         on   session store, waiting (")
+    assert lines[3].endswith("), not there, fixed by cline_sessions")
+
+
+def test_switch_says_what_is_read_and_what_never_is(server: ServerProcess | None, tmp_path: Path) -> None:
+    """Whoever switches all of a source on learns of each place, of the one with conversation above all."""
+    lines = run_aico(tmp_path, "sources", "on", "cline").stdout.splitlines()
+    hub = next(number for number, line in enumerate(lines) if line.startswith("  cline.hub"))
+    path = tmp_path.resolve() / ".cline/data/db/hub-events-hub-production.db"
+    assert lines[hub + 1].strip() == (
+        f"numbers, models, ids and times of {path}; never the conversation in the other events of the same table"
+    )
+    assert len(lines) == 7
 
 
 @pytest.mark.parametrize("setting", [{"AICO_CLINE_SESSIONS": "true"}, {"AICO_SOURCES_CLINE_ORIGINS": "ledger"}])
@@ -134,6 +146,24 @@ def test_what_configuration_decides_is_not_switched(tmp_path: Path, setting: dic
     assert str(SourceFixed("cline.sessions", name)) in said
     assert "[source_fixed]" in said
     assert switches(tmp_path) == LEDGER
+
+
+def test_what_may_not_be_read_is_told_from_what_is_not_there(
+    server: ServerProcess | None,
+    tmp_path: Path,
+    ledger: LedgerFile,
+) -> None:
+    """A link in the ledger's place is refused by its sentence, on or off; only nothing at all is "not there"."""
+    real = ledger.path.with_name("elsewhere.json")
+    ledger.path.rename(real)
+    ledger.path.symlink_to(real)
+    for word in ("on", "off"):
+        said = run_aico(tmp_path, "sources", word, "cline.ledger").stdout
+        title, place, _, sessions, *_ = said.splitlines()
+        assert "Cline: what is there cannot be read" in title
+        assert place.endswith("The ledger is refused: it is a link.")
+        assert sessions.endswith(", not there")
+        assert "not found" not in said
 
 
 @pytest.mark.parametrize(
@@ -178,6 +208,13 @@ def test_import_of_what_is_off_is_refused(server: ServerProcess | None, tmp_path
     assert (ended.returncode, " sources on NAME`" in ended.stdout) == (0, True)
     told = json.loads(run_aico(tmp_path, "import", "--json").stdout)
     assert (told["imported_count"], told["receipts"]) == (0, [])
+
+
+def test_import_of_what_a_setting_switches_off_names_the_setting(tmp_path: Path) -> None:
+    """The switch has no say there, so nobody is sent to it."""
+    said = refused(run_aico(tmp_path, "import", "--source", "cline", settings={"AICO_SOURCES_CLINE_ENABLED": "no"}), 1)
+    assert "The setting sources.cline.enabled decides it" in said
+    assert "sources on" not in said
 
 
 def test_import_reads_every_store_that_is_on(tmp_path: Path, store: SessionStore) -> None:

@@ -103,12 +103,16 @@ SENTENCES: dict[ObserverError, str] = {
     ),
     errors.OriginRefused(): "Web pages of this origin may not call this service.",
     errors.CallerRefused(): "A program on another machine may not change switches and names.",
+    errors.OriginRefused(is_own_only=True): (
+        "Switches and labels are changed by the service's own page or by a program of this machine only."
+    ),
     errors.HostRefused("is missing"): "The Host header is missing.",
     errors.BodyTooLarge(5): "The request body exceeds 5 bytes.",
     errors.TooManyConnections(3): "All 3 connections are in use.",
     errors.SourceUnknown("x"): "There is no source or origin of this name.",
     errors.SourceFixed("Codex", "AICO_SOURCES"): "Whether Codex is read is decided by AICO_SOURCES.",
     errors.SourceOff("Codex"): "Codex is not read.",
+    errors.SourceOff("Codex", "AICO_SOURCES"): "Codex is not read.",
     errors.SessionUnknown(): "There is no session of this id.",
     errors.RouteNotFound(): "There is nothing at this address.",
     errors.MethodNotAllowed(): "This address does not take this method.",
@@ -119,6 +123,13 @@ SENTENCES: dict[ObserverError, str] = {
 def test_error_builds_its_own_sentence(error: ObserverError) -> None:
     """Whoever raises it hands in facts; the words are the error's."""
     assert str(error) == SENTENCES[error]
+
+
+def test_error_of_one_of_several_places_names_it_once() -> None:
+    """A sentence about one of several files says which one, also where it holds the path already."""
+    name = errors.SourceErrors(INVENTED).at("/x").name
+    assert str(errors.SourceFormat("it is empty", of=name)) == "Not a known Invented log /x: it is empty."
+    assert str(errors.SourceNotFound("/x", of=name)) == "There is no Invented log at /x."
 
 
 def test_error_is_never_forgotten_here() -> None:

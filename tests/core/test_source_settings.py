@@ -358,3 +358,9 @@ def test_settings_made_by_hand_hold_to_the_same_rules() -> None:
     """A ledger that is not the first of the list is refused there, too."""
     with pytest.raises(ValidationError, match="ledger_path contradicts"):
         Settings.model_validate({"ledger_path": LEDGER, "sources": {"cline": {"ledgers": [OTHER]}}})
+
+
+def test_ledger_that_is_none_is_told_by_the_setting_that_named_it() -> None:
+    """The first of several ledgers is also the old setting, of which nobody has spoken."""
+    with pytest.raises(SettingsError, match=r"^Setting sources\.cline\.ledgers.*AICO_SOURCES_CLINE_LEDGERS"):
+        load_settings({}, {"AICO_SOURCES_CLINE_LEDGERS": "/a/other.json"})

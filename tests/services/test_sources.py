@@ -139,6 +139,21 @@ async def test_switch_of_a_source_is_that_of_all_its_origins(machine: Machine, s
         assert (cline.state.enabled, cline.state.state, cline.session_count) == (False, "off", 1)
 
 
+async def test_switch_is_told_to_every_socket_once(machine: Machine, store: SessionStore) -> None:
+    """A page that is open hears of what is read no more without asking; the old messages have no word for it."""
+    service = machine.service()
+    async with running(service) as heard:
+        await service.sources.switch(CLINE, enabled=True)
+        await heard.until_state("sessions", WATCHING)
+        await service.sources.switch(CLINE, origins={"sessions": False})
+        await service.sources.switch(CLINE, origins={"sessions": False})
+        await heard.until(lambda message: message.get("state") == "off")
+        off = {"type": "source_state", "source": CLINE, "origin": "sessions", "state": "off"}
+        assert [message for message in heard.received if message.get("state") == "off"] == [
+            {**off, "since": None, "reason": None}
+        ]
+
+
 async def test_switch_during_a_large_first_reading_keeps_what_is_stored(machine: Machine, store: SessionStore) -> None:
     """Off in the middle of it: no further part comes, and nothing is booked twice when it is on again."""
     for number in range(40):
@@ -297,6 +312,28 @@ async def test_place_that_fails_delays_no_other_and_backs_off_by_itself(machine:
         editors.one.write(entry("a"))
         await heard.until_stored(lambda costs: costs == {"a": 0.5, "b": 2.0})
         await heard.until_state("ledger", WATCHING)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_place_that_fails_is_named_among_several(machine: Machine, is_first: bool) -> None:
+    """Of two ledgers, state, request and error say which one is broken; the other's path stands in none of them."""
+    editors = TwoEditors(machine)
+    broken, well = (editors.one, editors.two) if is_first else (editors.two, editors.one)
+    broken.overwrite(b"{}")
+    well.write(entry("b"))
+    service = machine.service(**editors.settings)
+    sentence = f"Not a known ledger {broken.path}: it is JSON, but no array."
+    async with running(service) as heard:
+
+        async def is_told() -> bool:
+            return (await heard.origin("ledger")).problem == sentence
+
+        await heard.until_true(is_told)
+        state = await heard.origin("ledger")
+        assert (state.state, state.reason, state.paths) == ("degraded", "ledger_format", (str(broken.path),))
+        assert state.since_ms is not None
+        outcome = await service.sources.read_each(Trigger.REQUEST, CLINE)
+        assert [str(error) for error in outcome.failures.values()] == [sentence]
 
 
 async def test_unfinished_ledger_is_waited_for_by_nobody_else(machine: Machine) -> None:

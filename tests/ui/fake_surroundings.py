@@ -46,7 +46,8 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
     def answer_status(route: Route) -> None:
         response = route.fetch()
         status = response.json()
-        status["watcher"]["since"] = moment_ms() - 90_000
+        for origin in status["origins"]:
+            origin["since"] = origin["since"] and moment_ms() - 90_000
         if status["last_import"]:
             status["last_import"]["at"] = moment_ms() - 12_000
         if status["sessions"] and status["sessions"]["last_import"]:

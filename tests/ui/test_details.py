@@ -274,6 +274,7 @@ def test_unreadable_ledger_is_named_as_trouble_of_the_watcher(make_service: Serv
 
     service.ledger.path.write_text("[{", encoding="utf-8")
 
-    notice = page.locator("[data-notice=watcher]")
+    notice = page.locator("[data-notice=ledger]")
     expect(notice).to_contain_text("Watching is impaired. The ledger is not readable as JSON.")
+    expect(page.locator("[data-field=live]")).to_have_text("Impaired")
     expect(page.locator("[data-field=cost]")).to_have_text("$1.00")

@@ -116,11 +116,13 @@ def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
     service.start(probe="/healthz")
     page = open_page(service, language="fr-FR").page
 
-    expect(page.locator("[data-notice=sessions]")).to_have_text(
-        "La base des sessions de Cline n\u2019est pas lue. "
-        "La base des sessions vient d\u2019une version de Cline encore inconnue. "
-        "Ce qui était importé reste. Il y manque\u00a0: metadata_json"
+    notice = page.locator("[data-notice=sessions]")
+    expect(notice).to_contain_text(
+        "L\u2019observation est dégradée. La base des sessions vient d\u2019une version de Cline encore inconnue. "
+        f"Ce qui était importé reste. {store.path}"
     )
+    expect(notice).to_contain_text("Il y manque\u00a0: metadata_json")
+    expect(page.locator("[data-field=live]")).to_have_text("Dégradé")
     store.close()
 
 

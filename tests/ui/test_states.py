@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -145,7 +147,7 @@ def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Ope
 
 
 def test_source_that_is_switched_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
-    """Where nothing of Cline is read, the first screen names the reason, and so does an import."""
+    """Where nothing of Cline is read, the first screen waits for nothing and names the reason; so does an import."""
     service = make_service(sources_cline_enabled="false")
     service.ledger.write(entry("1001"))
     service.start(probe="/healthz")
@@ -154,6 +156,63 @@ def test_source_that_is_switched_off_says_so(make_service: ServiceMaker, open_pa
     page = observed.page
     words = "Cline is not read: it is switched off."
 
-    expect(page.locator(".welcome")).to_contain_text(words)
+    expect(page.locator("[data-notice=off]")).to_contain_text(words)
+    expect(page.locator("[data-notice=off] code")).to_have_text("sources.cline.enabled")
+    expect(page.locator(".welcome")).to_have_count(0)
+    expect(page.locator("[data-field=live]")).to_have_text("Off")
     page.get_by_role("button", name="Import now").first.click()
     expect(page.locator("[data-field=import-result]")).to_have_text(words)
+
+
+@pytest.mark.parametrize("broken", ["second ledger", "hub"])
+def test_place_that_fails_beside_others_is_named_and_nothing_says_live(
+    make_service: ServiceMaker, open_page: Opener, tmp_path: Path, broken: str
+) -> None:
+    """Whichever place cannot be read, the page says so as loudly as of the first one; repaired, it is live again."""
+    folder = tmp_path.resolve() / "more"
+    second, hub = folder / "taskHistory.json", folder / "hub-events-hub-production.db"
+    service = make_service(
+        sources_cline_ledgers=f"{tmp_path.resolve() / '0' / 'cline' / 'taskHistory.json'},{second}",
+        sources_cline_origins="ledger,hub",
+        sessions_path=str(folder / "sessions.db"),
+    )
+    service.ledger.write(entry("1001", cost=0.25))
+    folder.mkdir()
+    second.write_text("[]", encoding="utf-8")
+    service.start(probe="/readyz")
+    page = open_page(service).page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+
+    if broken == "hub":
+        os.mkfifo(hub)
+    else:
+        second.write_text("{}", encoding="utf-8")
+
+    notice = page.locator(f"[data-notice={'hub' if broken == 'hub' else 'ledger'}]")
+    expect(notice).to_contain_text("Watching is impaired.")
+    expect(notice.locator("code")).to_have_text([str(hub if broken == "hub" else second)])
+    expect(page.locator("[data-field=live]")).to_have_text("Impaired")
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.25")
+
+    hub.unlink(missing_ok=True)
+    second.write_text("[]", encoding="utf-8")
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(notice).to_have_count(0)
+
+
+@pytest.mark.parametrize(("language", "word"), first_row_is_quick(("en-US", "Off"), ("fr-FR", "Désactivé")))
+def test_page_says_that_nothing_is_read_and_what_changes_that(
+    service: Service, open_page: Opener, language: str, word: str
+) -> None:
+    """Off is neither live nor waiting for anything; a page that is open hears of the switch at once."""
+    service.ledger.write(entry("1001", cost=0.25))
+    service.start()
+    page = open_page(service, language=language).page
+    expect(page.locator("[data-notice]")).to_have_count(0)
+
+    answer = httpx.put(f"{service.url}/api/sources/cline", json={"enabled": False})
+
+    assert answer.status_code == 200
+    expect(page.locator("[data-field=live]")).to_have_text(word)
+    expect(page.locator("[data-notice] code")).to_have_text(["aico sources on cline"])
+    expect(page.locator("[data-field=cost]")).to_contain_text("0" + (".25" if language == "en-US" else ",25"))

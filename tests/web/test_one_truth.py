@@ -105,7 +105,7 @@ async def _compare(folder: Path, history: list[list[Entry]], question: dict[str,
         Settings(ledger_path=str(ledger), database_path=folder / "data" / "observer.db", rescan_interval_s=0, tick_s=60)
     )
     transport = httpx.ASGITransport(app)
-    client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8611", params=question)
+    client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8611")
     async with app.router.lifespan_context(app), client:
         standing: dict[int, Entry] = {}
         highest: dict[int, tuple[int, int, int]] = {}
@@ -120,6 +120,7 @@ async def _compare(folder: Path, history: list[list[Entry]], question: dict[str,
                 )
             replace_file(ledger, json.dumps([entry.written() for entry in standing.values()]).encode())
             (await client.post("/api/cline/import")).raise_for_status()
+        client.params = httpx.QueryParams(question)
         await _check(client, list(highest.values()) if not question else None)
 
 

@@ -62,7 +62,7 @@ class AccessRules:
         # A listed page may ask for a reading, as it always could; switches and names are ours and the user's.
         is_shared = scope["type"] == "websocket" or scope["method"] == "POST"
         if not is_safe:
-            self._check_origin(headers, host, self.listed_origins if is_shared else frozenset())
+            self._check_origin(headers, host, is_shared=is_shared)
         if self.token is None:
             if not _is_local(scope, headers):
                 raise TokenRequired(is_set=False)
@@ -100,17 +100,19 @@ class AccessRules:
             raise HostRefused("has a port that is no number from 1 to 65535")
         return host
 
-    def _check_origin(self, headers: Headers, host: str, others: frozenset[str]) -> None:
-        """Raise OriginRefused unless the calling page is of ``host`` itself or of ``others``, or no page calls.
+    def _check_origin(self, headers: Headers, host: str, *, is_shared: bool) -> None:
+        """Raise OriginRefused unless the calling page is of ``host`` itself, or listed and this shared, or none calls.
 
         Pages of other ports of this machine are not ours: scheme aside, an origin is compared as a whole.
         """
         origins = headers.getlist("origin")
         if not origins:
             if headers.get("sec-fetch-site") not in _SAME_SITE:
-                raise OriginRefused
-        elif len(origins) != 1 or origins[0].lower() not in {f"http://{host}", f"https://{host}", *others}:
-            raise OriginRefused
+                raise OriginRefused(is_own_only=not is_shared)
+            return
+        others = self.listed_origins if is_shared else frozenset()
+        if len(origins) != 1 or origins[0].lower() not in {f"http://{host}", f"https://{host}", *others}:
+            raise OriginRefused(is_own_only=not is_shared)
 
     def _check_token(self, token: str, headers: Headers) -> None:
         cookies, now_s = list_cookies(headers.get("cookie", "")), self.now_ms() / 1000

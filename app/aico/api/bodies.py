@@ -7,6 +7,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from aico.api.reasons import reason_of
 from aico.core.errors import RequestInvalid
 
 S = TypeVar("S", bound=BaseModel)
@@ -20,7 +21,7 @@ async def read_body(request: Request, shape: type[S]) -> S:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part in shape.model_fields)
-    raise RequestInvalid(where or "body", first["msg"])
+    raise RequestInvalid(where or "body", reason_of(first, shape.model_fields))
 
 
 def describe_body(shape: type[BaseModel], *, is_required: bool) -> dict[str, object]:

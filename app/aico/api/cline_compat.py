@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import StreamingResponse
 
 from aico.api import problems
-from aico.api.deps import BucketName, Limit, Offset, Order, Service, TaskFilter, Zone
+from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Limit, Offset, Order, Service, TaskFilter, Zone
 from aico.api.export_routes import FILES, file_of
 from aico.api.schemas import ImportRequest, ProblemOut, ReceiptOut
 from aico.api.status_schemas import (
@@ -31,11 +31,12 @@ from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.features.usage.periods import Bucket, find_zone
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
+from aico.services.source_shapes import OriginOut
 from aico.services.status import LEDGER, get_cline_status
 from aico.services.task_queries import TaskSort
 from aico.services.task_shapes import TaskSummaryOut, UsageOut
 
-router = APIRouter(prefix="/api/cline", tags=["cline"])
+router = APIRouter(prefix="/api/cline", tags=["cline"], dependencies=ONLY_KNOWN_PARAMETERS)
 _PROBLEMS: problems.Responses = {
     400: {"model": ProblemOut, "description": "Another path than the allowlisted one, or no plain file."},
     404: {"model": ProblemOut, "description": "There is no ledger."},
@@ -122,7 +123,7 @@ def _check_path(service: ObserverService, path: str) -> None:
         raise LedgerPathRefused("this is not the path of the ledger")
 
 
-@router.get("/status", responses=problems.STORAGE)
+@router.get("/status", responses=problems.READING)
 async def read_status(service: Service) -> TaskStatusOut:
     """Return what is watched, since when, what was imported last and what is wrong."""
     status = await get_cline_status(service)
@@ -142,6 +143,7 @@ async def read_status(service: Service) -> TaskStatusOut:
             frozen_since=status.ledger_frozen_since_ms,
         ),
         sessions=None if status.sessions is None else SessionsOut.of(status.sessions),
+        origins=[OriginOut.of(origin) for origin in status.origins],
         revision=status.revision,
         epoch=status.epoch,
         exact_since=status.exact_since,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query
-from pydantic import Field
+from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, Field
 from starlette.requests import HTTPConnection
 
 from aico.core.errors import RequestInvalid, SourceUnknown
@@ -23,7 +26,16 @@ To = Annotated[Moment | Literal[""] | None, Query(description="Epoch millisecond
 _TEXT_MAX = 200
 _NAMES_MAX = 100
 _CONTRADICTION = ("unknown_model", "contradicts `model`")
-_Name = Annotated[str, Field(max_length=_TEXT_MAX)]
+
+
+def _refuse_nul(text: str) -> str:
+    """Return ``text``, which holds no NUL: no name does, and a lone one was taken for the unknown model."""
+    if "\0" in text:
+        raise ValueError("must hold no NUL")
+    return text
+
+
+_Name = Annotated[str, Field(max_length=_TEXT_MAX), AfterValidator(_refuse_nul)]
 _Names = Annotated[list[_Name], Field(max_length=_NAMES_MAX)]
 _ANY: list[str] = []
 """The default of what may be named several times; never changed."""
@@ -47,6 +59,25 @@ async def get_service(connection: HTTPConnection) -> ObserverService:
 Service = Annotated[ObserverService, Depends(get_service)]
 
 
+async def check_parameters(request: Request) -> None:
+    """Raise RequestInvalid for a parameter that the route does not know: a slip would get the sums of everything."""
+    route = request.scope["route"]
+    known = list(dict.fromkeys(_names_of(route.dependant))) if isinstance(route, APIRoute) else []
+    if not set(request.query_params) <= set(known):
+        names = f"; known are {', '.join(known)}" if known else "; this address takes none"
+        raise RequestInvalid("query", f"has a parameter that is not known{names}")
+
+
+def _names_of(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _names_of(below)
+
+
+ONLY_KNOWN_PARAMETERS = (Depends(check_parameters),)
+"""What every router of ours that takes parameters, or could, depends on."""
+
+
 async def get_filter(
     service: Service,
     source: Annotated[_Names, Query(description="Id of a source; may be given several times.")] = _ANY,
@@ -55,9 +86,7 @@ async def get_filter(
     project: Annotated[_Names, Query(description="Exact name; may be given several times.")] = _ANY,
     from_: From = None,
     to: To = None,
-    q: Annotated[
-        str | None, Query(max_length=_TEXT_MAX, description="Text in the model, the session's id or its label.")
-    ] = None,
+    q: Annotated[_Name | None, Query(description="Text in the model, the session's id or its label.")] = None,
 ) -> UsageFilter:
     """Return the filter that the query parameters describe; times are rounded out to quarters of an hour."""
     sources = _named(source)
@@ -76,11 +105,11 @@ async def get_filter(
 
 
 async def get_task_filter(
-    model: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Exact model. Empty: every model.")] = None,
+    model: Annotated[_Name | None, Query(description="Exact model. Empty: every model.")] = None,
     unknown_model: UnknownModel = False,
     from_: From = None,
     to: To = None,
-    q: Annotated[str | None, Query(max_length=_TEXT_MAX, description="Text in the model or the task's id.")] = None,
+    q: Annotated[_Name | None, Query(description="Text in the model or the task's id.")] = None,
     store: Annotated[Store | None, Query(description="Only tasks whose numbers were read there.")] = None,
 ) -> UsageFilter:
     """Return the filter for Cline's tasks that the query parameters describe."""

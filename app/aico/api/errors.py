@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aico.api.access import route_of
+from aico.api.reasons import reason_of
 from aico.core import errors
 from aico.core.errors import ObserverError
 
@@ -106,8 +107,8 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "request"
-    return problem(errors.RequestInvalid(where, str(first["msg"])))
+    where = next((str(part) for part in first["loc"][1:]), "request")  # the rest is of the library's own types
+    return problem(errors.RequestInvalid(where, reason_of(first)))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
 from aico.api import problems
-from aico.api.deps import Filter, Order, Service
+from aico.api.deps import ONLY_KNOWN_PARAMETERS, Filter, Order, Service
 from aico.core.db.reader import Sort
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter, SessionLayout
 from aico.features.usage.periods import find_zone
 
-router = APIRouter(prefix="/api", tags=["usage"])
+router = APIRouter(prefix="/api", tags=["usage"], dependencies=ONLY_KNOWN_PARAMETERS)
 MEDIA_TYPES = {
     ExportFormat.CSV: "text/csv; charset=utf-8",
     ExportFormat.JSON: "application/json",

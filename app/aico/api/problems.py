@@ -9,13 +9,11 @@ from aico.api.schemas import ProblemOut
 Responses: TypeAlias = dict[int | str, dict[str, object]]
 
 READING: Responses = {
-    422: {"model": ProblemOut, "description": "A parameter is malformed or out of bounds."},
+    422: {"model": ProblemOut, "description": "A parameter is unknown, malformed or out of bounds."},
     500: {"model": ProblemOut, "description": "The database failed."},
     503: {"model": ProblemOut, "description": "The database is busy."},
 }
 """Of every route that reads the accounts."""
-STORAGE: Responses = {status: READING[status] for status in (500, 503)}
-"""Of a route that takes no parameter."""
 
 
 def unknown(what: str) -> Responses:

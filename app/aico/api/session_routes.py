@@ -9,13 +9,13 @@ from pydantic import field_validator
 
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
-from aico.api.deps import BucketName, Filter, Limit, Offset, Order, Service, Zone
+from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Filter, Limit, Offset, Order, Service, Zone
 from aico.core.db.reader import Sort
 from aico.features.usage.periods import Bucket, find_zone
 from aico.services.labels import clean_label, set_label
 from aico.services.shapes import Schema, SessionOut, SessionsOut
 
-router = APIRouter(prefix="/api", tags=["usage"])
+router = APIRouter(prefix="/api", tags=["usage"], dependencies=ONLY_KNOWN_PARAMETERS)
 _REQUESTS = 100
 _KEY_MAX = 200
 SourceId = Annotated[str, Query(max_length=_KEY_MAX, description="Id of the source.")]

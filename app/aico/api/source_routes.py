@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
-from aico.api.deps import Service
+from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
 from aico.api.schemas import ProblemOut
 from aico.api.status_schemas import KimiProxyOut, RecoveryOut, SourceImportOut, StatusOut
 from aico.core.usage import Trigger
@@ -18,7 +18,7 @@ from aico.services.shapes import Schema, SourceReceiptOut
 from aico.services.source_shapes import SourceFailureOut, SourceOut
 from aico.services.status import get_status, list_sources
 
-router = APIRouter(prefix="/api", tags=["sources"])
+router = APIRouter(prefix="/api", tags=["sources"], dependencies=ONLY_KNOWN_PARAMETERS)
 _ID_MAX = 64
 _FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration decides it."}}
 _IMPORT: problems.Responses = {
@@ -64,7 +64,7 @@ class ImportOut(Schema):
     commit_seq: int = Field(description="Number of the last committed change that is contained.")
 
 
-@router.get("/sources", responses=problems.STORAGE)
+@router.get("/sources", responses=problems.READING)
 async def read_sources(service: Service) -> list[SourceOut]:
     """Return every known source, found or not."""
     return [SourceOut.of(each) for each in await list_sources(service)]
@@ -97,7 +97,7 @@ async def import_sources(request: Request, service: Service) -> ImportOut:
     )
 
 
-@router.get("/status", responses=problems.STORAGE)
+@router.get("/status", responses=problems.READING)
 async def read_status(service: Service) -> StatusOut:
     """Return how the service and every source are."""
     status, kimi = await get_status(service), service.kimi_monitor

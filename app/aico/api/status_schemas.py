@@ -13,7 +13,7 @@ from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
 from aico.services.shapes import RejectionOut, Schema
-from aico.services.source_shapes import SourceOut
+from aico.services.source_shapes import OriginOut, SourceOut
 from aico.services.status import SessionsStatus
 
 
@@ -164,6 +164,7 @@ class TaskStatusOut(Schema):
     watcher: WatcherOut
     ledger: LedgerOut
     sessions: SessionsOut | None = Field(description="Null unless the session store is read.")
+    origins: list[OriginOut] = Field(description="Everything of Cline's that can be read: how it is, on or off.")
     revision: int
     epoch: str
     exact_since: int | None

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from aico.api import problems
-from aico.api.deps import BucketName, Filter, Service, Zone
+from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Filter, Service, Zone
 from aico.core.db.reader import Group
 from aico.core.errors import RequestInvalid
 from aico.features.usage.periods import Bucket, find_zone
 from aico.services.queries import DAY
 from aico.services.shapes import SummaryOut
 
-router = APIRouter(prefix="/api", tags=["usage"])
+router = APIRouter(prefix="/api", tags=["usage"], dependencies=ONLY_KNOWN_PARAMETERS)
 _BY = (*(group.value for group in Group), DAY)
 _BY_DEFAULT = "source,model"
 

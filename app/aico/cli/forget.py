@@ -7,6 +7,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name
+from aico.cli.box import describe_count
 from aico.cli.database import only_reading
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
@@ -76,10 +77,10 @@ def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
 def _lines(going: Forgetting, verb: str, source: str) -> list[str]:
     count, spent = len(going.sessions), going.spent
     tokens_in = spent.token_count - spent.get("output")
-    what = "tasks" if source == CLINE else f"sessions of {source}"
+    what = describe_count(count, "task") if source == CLINE else f"{describe_count(count, 'session')} of {source}"
     lines = [f"Not stored: {session}" for session in going.unknown]
     lines.append(
-        f"{verb} {count} {what} with {going.event_count} amounts: "
+        f"{verb} {what} with {describe_count(going.event_count, 'amount')}: "
         f"{tokens_in} tokens in, {spent.get('output')} out, {usd(spent.cost_nano):.6f} USD."
     )
     lines += [f"  {session}" for session in going.sessions[:_SHOWN]]

@@ -65,7 +65,10 @@ def import_once(options: argparse.Namespace) -> int:
     elif told.receipts:
         say(*(_sentence(each, dry_run=bool(options.dry_run)) for each in told.receipts))
     else:
-        say("Nothing is on: `aico sources on NAME` switches a tool on.".replace("`aico ", f"`{command_name()} "))
+        say(
+            f"Nothing is on: `{command_name()} sources on NAME` switches a tool on, "
+            f"unless `{command_name()} sources` names a setting that decides it."
+        )
     failed = [failure for failure in told.failures if not failure.get("absent")]
     for failure in failed:
         complain(f"aico: {failure.get('detail')} [{failure.get('code')}]", f"      {failure.get('hint')}")
@@ -145,7 +148,7 @@ async def _import(settings: Settings, source: str | None) -> Outcome:
             service.sources.get_source(source)
         intakes = [intake for intake in service.sources.list_enabled() if source in {None, intake.source.id}]
         if not intakes and source is not None:
-            raise SourceOff(source)
+            raise SourceOff(source, service.sources.find_fixed_by(source))
         for intake in intakes:
             service.ingest.add(intake)
         first = (await service.ingest.read(Trigger.CLI, [intake.key for intake in intakes])).check_any()

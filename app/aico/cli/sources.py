@@ -17,6 +17,7 @@ from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.upkeep.inspection import check_present
 from aico.core.errors import InstanceRunning, StorageAbsent
+from aico.core.events import WatcherState
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.features.sources.registry import KNOWN
@@ -122,16 +123,18 @@ def _is_stored(path: Path) -> bool:
 
 def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
     """Return a source and its origins as lines for a person; how they are watched is known of a running service."""
-    found = source.get("found")
-    lines = [f"{source['id']:<24} {_switch(source)} {source['title']}: {_describe(found)}{_fixed(source)}"]
-    origins = source.get("origins")
-    for origin in origins if isinstance(origins, list) else []:
+    listed = source.get("origins")
+    origins = listed if isinstance(listed, list) else []
+    found = _describe(source.get("found"), is_refused=any(map(_refusal, origins)))
+    lines = [f"{source['id']:<24} {_switch(source)} {source['title']}: {found}{_fixed(source)}"]
+    for origin in origins:
         name = f"{source['id']}.{origin['id']}"
-        there = "" if origin["found"] else ", not there"
+        there = "" if origin["found"] or _refusal(origin) else ", not there"
         reason = f" ({origin['reason']})" if origin.get("reason") else ""
         watched = f", {origin['state']}{reason}" if is_running and origin["enabled"] else ""
         fixed = "" if source.get("fixed_by") else _fixed(origin)
-        lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}")
+        lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}{_refusal(origin)}")
+        lines += [f"{'':<29}{text}" for text in _describe_reading(origin)]
     return lines
 
 
@@ -143,9 +146,22 @@ def _fixed(part: Mapping[str, object]) -> str:
     return f", fixed by {part['fixed_by']}" if part.get("fixed_by") else ""
 
 
-def _describe(found: object) -> str:
+def _describe_reading(origin: Mapping[str, object]) -> list[str]:
+    """Say what is read of an origin, or would be, and what never is: nobody switches on what was not told."""
+    paths = origin.get("paths")
+    never = f"; never {origin['never_read']}" if origin.get("never_read") else ""
+    return [f"numbers, models, ids and times of {path}{never}" for path in (paths if isinstance(paths, list) else [])]
+
+
+def _refusal(origin: Mapping[str, object]) -> str:
+    """Return why a place that is there cannot be read; empty where nothing is wrong, or nothing is there."""
+    is_told = origin.get("problem") and origin.get("state") != WatcherState.WAITING.value
+    return f". {origin['problem']}" if is_told else ""
+
+
+def _describe(found: object, *, is_refused: bool) -> str:
     if not isinstance(found, dict):
-        return "not found on this computer"
+        return "what is there cannot be read" if is_refused else "not found on this computer"
     age_s = max(0.0, now_ms() / 1000 - found["last_written_at"] / 1000)
     files = "1 file" if found["files"] == 1 else f"{found['files']} files"
     return f"{files}, {describe_size(found['bytes'])}, last written {describe_age(age_s)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -79,7 +79,15 @@ def _refuse_star(host: str) -> str:
 
 
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_refuse_star)], ...], BeforeValidator(split_list)]
-_Origin = Annotated[str, StringConstraints(pattern=_HTTP_ADDRESS)]
+
+
+def _check_origin(text: str) -> str:
+    if re.search(_HTTP_ADDRESS, text) is None:
+        raise ValueError("must name each page as scheme://host:port, such as http://127.0.0.1:8000; '*' is refused")
+    return text
+
+
+_Origin = Annotated[str, AfterValidator(_check_origin)]
 Origins = Annotated[tuple[_Origin, ...], BeforeValidator(split_list)]
 """Never ``null`` or ``*``: a sandboxed page of anybody has the origin ``null``."""
 
@@ -327,6 +335,8 @@ def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Setti
     if place == ["sources"]:
         field, _, message = message.partition(": ")
         place += field.split(".")
+    if place == ["ledger_path"] and _LEDGERS in origins and origins[_LEDGERS] == origins["ledger_path"]:
+        place = _LEDGERS.split(".")  # it is the first of them
     name = ".".join(place)
     origin = origins.get(".".join(place[:3])) or origins.get(name.partition(".")[0], "default")
     raise SettingsError(name or "token", message if origin == "default" else f"{message} (from {origin})")

@@ -12,6 +12,8 @@ LABEL_MAX = 200
 """Characters of a label."""
 _REFUSED = {"Cc", "Cs", "Zl", "Zp"}
 """Control characters, halves of a character, and what ends a line."""
+_TURNING = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+"""Characters that turn the direction of the text behind them, so that it reads as another."""
 
 
 def clean_label(text: str | None) -> str | None:
@@ -19,7 +21,7 @@ def clean_label(text: str | None) -> str | None:
     label = (text or "").strip()
     if len(label) > LABEL_MAX:
         raise ValueError(f"must have at most {LABEL_MAX} characters")
-    if any(unicodedata.category(character) in _REFUSED for character in label):
+    if any(unicodedata.category(character) in _REFUSED or character in _TURNING for character in label):
         raise ValueError("must not hold control characters")
     return label or None
 

@@ -59,8 +59,13 @@ def cline_usage_updated(event: UsageCommitted) -> dict[str, object]:
     }
 
 
-def of_state(source: str, origin: str, event: WatcherStateChanged) -> list[dict[str, object]]:
-    """Return the messages of a new state of one origin, the old ones of Cline's first two among them."""
+def of_state(source: str, origin: str, event: WatcherStateChanged | None) -> list[dict[str, object]]:
+    """Return the messages of a new state of one origin, the old ones of Cline's first two among them.
+
+    None: it is read no more, for which the old ones have no word.
+    """
+    if event is None:
+        return [source_off(source, origin)]
     old = {(CLINE, "ledger"): watcher_state, (CLINE, "sessions"): sessions_state}.get((source, origin))
     return [source_state(source, origin, event), *([] if old is None else [old(event)])]
 
@@ -74,6 +79,18 @@ def source_state(source: str, origin: str, event: WatcherStateChanged) -> dict[s
         "state": event.state.value,
         "since": event.since_ms,
         "reason": event.reason,
+    }
+
+
+def source_off(source: str, origin: str) -> dict[str, object]:
+    """Return the message of one origin of a source that was switched off."""
+    return {
+        "type": "source_state",
+        "source": source,
+        "origin": origin,
+        "state": "off",
+        "since": None,
+        "reason": None,
     }
 
 

@@ -130,7 +130,7 @@ class ObserverService:
         done, total = reading.find_progress(receipt.remaining_count)
         self.hub.publish_notice(messages.reading(receipt, done, total, self.hub.epoch))
 
-    def _publish_state(self, intake: Intake, event: WatcherStateChanged) -> None:
+    def _publish_state(self, intake: Intake, event: WatcherStateChanged | None) -> None:
         for message in messages.of_state(intake.source.id, intake.origin.id, event):
             self.hub.publish_notice(message)
 

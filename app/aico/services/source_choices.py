@@ -6,7 +6,7 @@ import os
 import platform
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aico.core.db.choices import Switch, SwitchKey
@@ -94,16 +94,18 @@ class SourceChoices:
 
 def open_places(choice: OriginChoice, limits: ReadLimits) -> Iterator[tuple[Place, Feed]]:
     """Yield each place of an origin with its feed; opens nothing."""
+    limits = replace(limits, is_one_of_several=len(choice.places) > 1)
     for place in choice.places:
-        yield place, open_place(choice.source, choice.origin, place.path, limits)
+        yield place, _open_place(choice.source, choice.origin, place.path, limits)
 
 
-def open_place(source: Source, origin: Origin, path: str, limits: ReadLimits) -> Feed:
+def _open_place(source: Source, origin: Origin, path: str, limits: ReadLimits) -> Feed:
     """Return the feed of ``path``. One that cannot be a place of ``origin`` is refused when it is looked at."""
     try:
         return origin.open(path, limits)
     except ValueError as error:
-        return RefusedFeed(path, str(error), OriginName(source.id, origin.id, origin.title))
+        named = path if limits.is_one_of_several else ""
+        return RefusedFeed(path, str(error), OriginName(source.id, origin.id, origin.title, named))
 
 
 def limits_of(settings: Settings, now_ms: Callable[[], int]) -> ReadLimits:

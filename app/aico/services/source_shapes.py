@@ -39,6 +39,10 @@ class OriginOut(Schema):
     fixed_by: str | None = Field(description="The setting that decides whether it is read; null: the switch does.")
     problem: str | None = Field(description="What is wrong, in a sentence; never a word of the tool's files.")
     off_since: int | None = Field(description="Since when the user's switch is off, if it was ever set.")
+    since: int | None = Field(description="Since when it is in this state, epoch milliseconds; null while it is off.")
+    paths: list[str] = Field(description="Those of its places that are in this state.")
+    never_read: str = Field(description="What else lies in its places and is never read; empty: nothing.")
+    missing: list[str] = Field(description="What a file of another version lacks: tables, columns or fields.")
 
     @classmethod
     def of(cls, origin: OriginState) -> Self:
@@ -53,6 +57,10 @@ class OriginOut(Schema):
             fixed_by=origin.fixed_by,
             problem=origin.problem,
             off_since=origin.off_since_ms,
+            since=origin.since_ms,
+            paths=list(origin.paths),
+            never_read=origin.never_read,
+            missing=list(origin.missing),
         )
 
 

@@ -34,9 +34,17 @@ class OriginState:
     fixed_by: str | None
     """The setting that decides whether it is read; None where the switch does."""
     problem: str | None = None
-    """What is wrong, in a sentence."""
+    """What is wrong, in a sentence, also while it is off."""
     off_since_ms: int | None = None
     """Since when the user's switch is off, if it was ever set."""
+    since_ms: int | None = None
+    """Since when it is in this state; None while it is off."""
+    paths: tuple[str, ...] = ()
+    """Those of its places that are in this state: all of them while it is off."""
+    never_read: str = ""
+    """What else lies in its places: a part of the sentence "... is never read"."""
+    missing: tuple[str, ...] = ()
+    """What a file of another version lacks: names of tables, columns or fields."""
 
 
 @dataclass(frozen=True, slots=True)

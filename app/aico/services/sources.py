@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
@@ -20,7 +21,7 @@ from aico.features.files.feed import Feed
 from aico.features.sources.source import Source
 from aico.services.ingest import Ingest, Outcome
 from aico.services.intake import Intake, IntakeKey
-from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_place, open_places
+from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
 from aico.services.source_states import Found, GapState, OriginState, SourceState
 from aico.services.watcher import PlaceWatcher, WatchTimes
 
@@ -44,6 +45,15 @@ class _Open:
     task: asyncio.Task[None]
 
 
+class _Sight(NamedTuple):
+    """What a look at the places of an origin found."""
+
+    found: Found | None
+    """What lies there; None when nothing does that may be read."""
+    refusals: list[SourceError]
+    """Why of the others; without those that are not there."""
+
+
 class SourcesService:
     """The sources of the registry on this machine."""
 
@@ -54,7 +64,7 @@ class SourcesService:
         database: Database,
         writer: UsageWriter,
         ingest: Ingest,
-        publish_state: Callable[[Intake, WatcherStateChanged], None],
+        publish_state: Callable[[Intake, WatcherStateChanged | None], None],
         now_ms: Callable[[], int],
     ) -> None:
         self.choices = choices
@@ -101,7 +111,8 @@ class SourcesService:
         """Switch all origins of a source, or some, and follow. Raises like :meth:`choose`."""
         await self.choose(source_id, enabled, origins)
         async with self._turn:
-            await self._follow()
+            for intake in await self._follow():
+                self._publish_state(intake, None)
 
     async def choose(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
@@ -130,6 +141,12 @@ class SourcesService:
         """Return a source of the registry. Raises SourceUnknown."""
         return self.choices.get_source(source_id)
 
+    def find_fixed_by(self, source_id: str, origin_id: str | None = None) -> str | None:
+        """Return the setting that decides about a source, or one origin of it; None where a switch has a say."""
+        choices = self.choices.list_of(self.get_source(source_id))
+        fixed = [choice.fixed_by for choice in choices if origin_id in {None, choice.origin.id}]
+        return ", ".join(sorted({name for name in fixed if name})) if fixed and all(fixed) else None
+
     def list_ids(self) -> list[str]:
         """Return the ids of all known sources."""
         return list(self.choices.sources)
@@ -140,12 +157,8 @@ class SourcesService:
 
     def find_feed(self, source_id: str, origin_id: str) -> Feed:
         """Return the feed of the first place of an origin, open or not: for looks at metadata."""
-        opened = next((each.intake.feed for each in self._opened(source_id, origin_id)), None)
-        if opened is not None:
-            return opened
-        source = self.get_source(source_id)
-        origin = source.get_origin(origin_id)
-        return open_place(source, origin, self.choices.places_of(source, origin)[0].path, self._limits)
+        [choice] = [each for each in self.choices.list_all() if each.name == f"{source_id}.{origin_id}"]
+        return self._feeds(choice)[0]
 
     async def read(
         self,
@@ -176,7 +189,9 @@ class SourcesService:
             if source_id in {None, key.source} and origin_id in {None, key.origin} and path in {None, key.path}
         ]
         if not keys and source_id is not None:
-            raise SourceOff(source_id if origin_id is None else f"{source_id}.{origin_id}")
+            raise SourceOff(
+                source_id if origin_id is None else f"{source_id}.{origin_id}", self.find_fixed_by(source_id, origin_id)
+            )
         return await self._ingest.read(trigger, keys)
 
     def list_watched(self) -> list[tuple[Intake, WatcherStateChanged]]:
@@ -196,16 +211,15 @@ class SourcesService:
         found = await asyncio.to_thread(self._look)
         return [self._state_of(source, found) for source in self.choices.sources.values()]
 
-    def _look(self) -> dict[tuple[str, str], Found | None]:
+    def _look(self) -> dict[tuple[str, str], _Sight]:
         """Look at the metadata of every known place; blocks for a few system calls each."""
         return {(choice.source.id, choice.origin.id): _find(self._feeds(choice)) for choice in self.choices.list_all()}
 
-    def _state_of(self, source: Source, found: Mapping[tuple[str, str], Found | None]) -> SourceState:
+    def _state_of(self, source: Source, found: Mapping[tuple[str, str], _Sight]) -> SourceState:
         choices = self.choices.list_of(source)
         origins = tuple(self._origin_state(choice, found[source.id, choice.origin.id]) for choice in choices)
         enabled = [origin for origin in origins if origin.enabled]
         worst = _worst((origin.state, origin.reason) for origin in enabled)
-        fixed = {choice.fixed_by for choice in choices}
         keys = [key for key in self._open if key.source == source.id]
         reading = [progress for progress in map(self._ingest.find_progress, keys) if progress is not None]
         receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
@@ -214,8 +228,8 @@ class SourcesService:
             title=source.title,
             enabled=bool(enabled),
             origins=origins,
-            fixed_by=None if None in fixed else ", ".join(sorted(str(name) for name in fixed)),
-            found=_sum_found(found[source.id, origin.id] for origin in source.origins),
+            fixed_by=self.find_fixed_by(source.id),
+            found=_sum_found(found[source.id, origin.id].found for origin in source.origins),
             state=worst[0],
             reason=worst[1],
             reading=(sum(done for done, _ in reading), sum(total for _, total in reading)) if reading else None,
@@ -223,33 +237,40 @@ class SourcesService:
             gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
         )
 
-    def _origin_state(self, choice: OriginChoice, found: Found | None) -> OriginState:
+    def _origin_state(self, choice: OriginChoice, sight: _Sight) -> OriginState:
         opened = self._opened(choice.source.id, choice.origin.id)
-        states = [each.watcher.state for each in opened]
-        state, reason = _worst((each.state.value, each.reason) for each in states)
-        problems = [each.watcher.problem for each in opened if each.watcher.problem is not None]
+        state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in opened)
+        worst = [each for each in opened if each.watcher.state.state.value == state]
+        problems = [str(each.watcher.problem) for each in worst if each.watcher.problem is not None]
+        problems = problems or [str(error) for error in sight.refusals]
         switch = choice.switch
         return OriginState(
             id=choice.origin.id,
             title=choice.origin.title,
             enabled=choice.is_on,
-            found=found is not None,
+            found=sight.found is not None,
             state=state,
             reason=reason,
             fixed_by=choice.fixed_by,
-            problem=str(problems[0]) if problems else None,
+            problem=" ".join(problems) or None,
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
+            since_ms=min((each.watcher.state.since_ms for each in worst), default=None),
+            paths=tuple(each.intake.feed.path for each in worst) or tuple(place.path for place in choice.places),
+            never_read=choice.origin.privacy,
+            missing=tuple(dict.fromkeys(name for each in worst for name in each.watcher.missing)),
         )
 
     # Opening and closing
 
-    async def _follow(self) -> None:
-        """Open what is to be read and close what is not."""
+    async def _follow(self) -> list[Intake]:
+        """Open what is to be read and close what is not; return what was closed."""
         wanted = {intake.key: intake for intake in self.list_enabled()}
-        await self._close([key for key in self._open if key not in wanted])
+        closed = [each.intake for key, each in self._open.items() if key not in wanted]
+        await self._close([intake.key for intake in closed])
         for key, intake in wanted.items():
             if key not in self._open:
                 await self._begin(intake)
+        return closed
 
     async def _begin(self, intake: Intake) -> None:
         try:
@@ -295,19 +316,20 @@ def _times_of(settings: Settings) -> WatchTimes:
     )
 
 
-def _find(feeds: Iterable[Feed]) -> Found | None:
-    looks = []
+def _find(feeds: Iterable[Feed]) -> _Sight:
+    looks, refusals = [], []
     for feed in feeds:
         try:
             looks.append(feed.look())
-        except SourceError:
-            # Why it cannot be read is told when it is read; here it only is not there.
-            continue
+        except SourceError as error:
+            if not error.is_absent:
+                refusals.append(error.with_traceback(None))
     if not looks:
-        return None
-    return Found(
+        return _Sight(None, refusals)
+    found = Found(
         len(looks), sum(look.size_bytes for look in looks), max(look.written_ns for look in looks) // 1_000_000
     )
+    return _Sight(found, refusals)
 
 
 def _sum_found(many: Iterable[Found | None]) -> Found | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aico.core.db.reader import UsageSnapshot
-from aico.core.errors import SourceError, SourceFormat, SourceOff
+from aico.core.errors import SourceError, SourceOff
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import Sums
@@ -15,8 +15,7 @@ from aico.features.files.feed import Feed, Look
 from aico.features.sources.cline.places import FROZEN_DAYS
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
-from aico.services.source_states import SourceState, SourceUsage
-from aico.services.watcher import PlaceWatcher
+from aico.services.source_states import OriginState, SourceState, SourceUsage
 
 LEDGER, SESSIONS = "ledger", "sessions"
 """Cline's origins that the old answers know."""
@@ -65,6 +64,7 @@ class ClineStatus:
     """When the ledger was last written, if that is long ago: newer Cline leaves it as it is and writes elsewhere."""
     sessions: SessionsStatus | None
     """None unless the session store is read."""
+    origins: tuple[OriginState, ...]
     epoch: str
     revision: int
     exact_since: int | None
@@ -96,6 +96,7 @@ async def get_cline_status(service: ObserverService) -> ClineStatus:
     """Return how Cline's part of ``service`` is now. Raises StorageBusy, StorageError."""
     feed, watcher = service.sources.find_feed(CLINE, LEDGER), service.sources.find_watcher(CLINE, LEDGER)
     look, is_absent = await asyncio.to_thread(_look, feed)
+    [origins] = [state.origins for state in await service.sources.list_states() if state.id == CLINE]
     written_ms = None if look is None else look.written_ns // 1_000_000
     is_frozen = written_ms is not None and service.now_ms() - written_ms >= FROZEN_DAYS * 86_400_000
     async with service.reader.snapshot() as snapshot:
@@ -112,6 +113,7 @@ async def get_cline_status(service: ObserverService) -> ClineStatus:
             ledger_written_at_ms=written_ms,
             ledger_frozen_since_ms=written_ms if is_frozen else None,
             sessions=await _find_sessions(service, snapshot),
+            origins=origins,
             epoch=snapshot.epoch,
             revision=snapshot.revision,
             exact_since=None if stored is None else stored.exact_since,
@@ -147,14 +149,10 @@ async def _find_sessions(service: ObserverService, snapshot: UsageSnapshot) -> S
         look=look,
         state=watcher.state,
         problem=None if watcher.problem is None else str(watcher.problem),
-        missing=_missing(watcher),
+        missing=watcher.missing,
         task_count=counts.get(SESSIONS, 0),
         last_receipt=_newest(receipt for key, receipt in receipts.items() if key[:2] == (CLINE, SESSIONS)),
     )
-
-
-def _missing(watcher: PlaceWatcher) -> tuple[str, ...]:
-    return watcher.problem.missing if isinstance(watcher.problem, SourceFormat) else ()
 
 
 def _cline_receipt(service: ObserverService) -> ImportReceipt | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aico.core.errors import SourceError, StorageError
+from aico.core.errors import SourceError, SourceFormat, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.usage import Trigger
 from aico.features.files.feed import Look
@@ -80,6 +80,11 @@ class PlaceWatcher:
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
         self.problem: SourceError | StorageError | None = None
         """What the last sweep met with; its sentence says more than the state's reason."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What a file of another version lacks, by the last sweep."""
+        return self.problem.missing if isinstance(self.problem, SourceFormat) else ()
 
     async def run(self) -> None:
         """Import once, then watch until cancelled; a bug ends the loop for a moment, not for good."""

@@ -115,7 +115,7 @@ async def _ask(settings: Settings, holder: LockHolder, url: str) -> Finding:
     states = [_state_of(source) for source in sources if source.get("enabled")]
     ill = [text for text, is_well in states if not is_well]
     if ill:
-        return warn("service", f"{where}, but {', '.join(ill)}. `aico status` says since when")
+        return warn("service", f"{where}, but {', '.join(ill)}. `aico status` says more")
     return ok("service", f"{where}: {', '.join(text for text, _ in states) or 'nothing is on'}")
 
 

@@ -61,8 +61,15 @@ class OriginRefused(RequestRefused):
     code = "origin_refused"
     hint = "Add the page's origin to AICO_ALLOWED_ORIGINS if you trust it."
 
-    def __init__(self) -> None:
-        super().__init__("Web pages of this origin may not call this service.")
+    def __init__(self, *, is_own_only: bool = False) -> None:
+        super().__init__(
+            "Switches and labels are changed by the service's own page or by a program of this machine only."
+            if is_own_only
+            else "Web pages of this origin may not call this service."
+        )
+        self.is_own_only = is_own_only
+        if is_own_only:
+            self.hint = "Use the service's own page, or a command such as `aico sources`; no setting lets another page."
 
 
 class CallerRefused(RequestRefused):
@@ -145,11 +152,14 @@ class SourceOff(RequestRefused):
     """Nothing of this source is read, so nothing of it can be imported."""
 
     code = "source_off"
-    hint = "Switch it on first: on the page, or with `aico sources on NAME`."
+    hint = "Switch it on first: `aico sources on NAME`."
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, fixed_by: str | None = None) -> None:
         super().__init__(f"{name} is not read.")
         self.name = name
+        self.fixed_by = fixed_by
+        if fixed_by is not None:
+            self.hint = f"The setting {fixed_by} decides it. Change or remove it, and start the service anew."
 
 
 class SessionUnknown(RequestRefused):

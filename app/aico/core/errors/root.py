@@ -9,4 +9,5 @@ class ObserverError(Exception):
     """The root: whatever else is raised is a bug."""
 
     code: ClassVar[str] = "internal_error"
-    hint: ClassVar[str] = "This is a bug. The log of the service holds the trace."
+    hint: str = "This is a bug. The log of the service holds the trace."
+    """What to do; an error that knows more says it in its own."""

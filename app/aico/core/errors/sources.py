@@ -5,8 +5,8 @@ An error of a source that is not named here has the general code, and says in ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, Self
 
 from aico.core.errors.root import ObserverError
 
@@ -20,6 +20,8 @@ class OriginName(NamedTuple):
     """Id of the kind of place in which the tool writes."""
     title: str
     """The place in a sentence, with the name of the tool if that is not clear: "ledger", "Claude Code log"."""
+    path: str = ""
+    """Which of several places of its origin it is; empty where there is one."""
 
 
 class SourceError(ObserverError):
@@ -38,10 +40,10 @@ class SourceError(ObserverError):
     """Id of the origin; empty if nobody said it."""
 
     def _take(self, of: OriginName | None) -> str:
-        """Take over what the error is about, and return its title."""
+        """Take over what the error is about, and return how a sentence calls it."""
         name = of or self.default_name
         self.source, self.origin = name.source, name.origin
-        return name.title
+        return f"{name.title} {name.path}".rstrip()
 
 
 class SourcePathRefused(SourceError):
@@ -49,8 +51,8 @@ class SourcePathRefused(SourceError):
 
     code = "source_path_refused"
     hint = (
-        "Only plain files without any link on their path are read. Set the real path of the place in the section of"
-        " its source."
+        "Only plain files without any link on their path are read. `aico doctor` names the part that is a link and the"
+        " setting to use."
     )
 
     def __init__(self, reason: str, *, of: OriginName | None = None) -> None:
@@ -62,11 +64,12 @@ class SourceNotFound(SourceError):
     """The file, or a directory on its path, does not exist."""
 
     code = "source_not_found"
-    hint = "The service waits for it. If the tool keeps its data elsewhere, set the path in the section of its source."
+    hint = "The service waits for it. If the tool keeps its data elsewhere, `aico doctor` says what can be set."
     is_absent = True
 
     def __init__(self, path: str, *, of: OriginName | None = None) -> None:
-        super().__init__(f"There is no {self._take(of)} at {path}.")
+        title = self._take(of and of._replace(path=""))
+        super().__init__(f"There is no {title} at {path}.")
         self.path = path
 
 
@@ -145,6 +148,10 @@ class SourceErrors:
     unstable: type[SourceUnstable] = SourceUnstable
     unreadable: type[SourceUnreadable] = SourceUnreadable
 
+    def at(self, path: str) -> Self:
+        """Return the same for one of several places, which each sentence then names."""
+        return replace(self, name=self.name._replace(path=path))
+
 
 class LedgerError(SourceError):
     """The ledger could not be taken in."""
@@ -209,7 +216,10 @@ class SessionsPathRefused(SessionsError, SourcePathRefused):
     """Something else than plain files in the place of the store."""
 
     code = "sessions_path_refused"
-    hint = "Only plain files without any link on their path are read. Set AICO_SESSIONS_PATH to the real path."
+    hint = (
+        "Only plain files are read that have no link on their path, no second name and the owner of their folder. Set"
+        " AICO_SESSIONS_PATH to the real path."
+    )
 
 
 class SessionsNotFound(SessionsError, SourceNotFound):

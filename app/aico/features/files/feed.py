@@ -30,11 +30,13 @@ class Checkpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Bounds that the operator sets for every reader."""
+    """What a reader is told of the operator's settings."""
 
     max_bytes: int
     read_attempts: int
     now_ms: Callable[[], int]
+    is_one_of_several: bool = False
+    """Whether the origin has other places: then an error names the path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from aico.core.aside import work_aside
@@ -76,7 +76,8 @@ class SqliteQuery:
         Raises ValueError unless ``path`` is absolute, plain and ends in the name.
         """
         _check_path(path, self)
-        return SqliteFeed(self, path, limits)
+        query = replace(self, errors=self.errors.at(path)) if limits.is_one_of_several else self
+        return SqliteFeed(query, path, limits)
 
     def ask(self, path: str, cursor: Cell, max_bytes: int) -> Question:
         """Return the question for the child."""

@@ -35,7 +35,8 @@ class WholeFile:
 
     def open(self, path: str, limits: ReadLimits) -> Feed:
         """Return the feed of the file at ``path``; opens nothing. Raises ValueError for a path of another shape."""
-        return WholeFileFeed(self, FileGuard(path, self.names, limits.max_bytes, self.errors), limits)
+        kind = replace(self, errors=self.errors.at(path)) if limits.is_one_of_several else self
+        return WholeFileFeed(kind, FileGuard(path, self.names, limits.max_bytes, kind.errors), limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,8 @@ const handlers = {
 		markFresh(rows.map((row) => row.task_id), revision);
 		readSoon();
 	},
-	watcher_state: readStatus,
 	kimi_proxy_state: readStatus,
-	sessions_state: readStatus,
+	source_state: readStatus,
 	heartbeat({ revision }) {
 		if (seen && revision !== seen.revision) {
 			seen.revision = revision; // we missed one: read again

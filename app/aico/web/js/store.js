@@ -30,6 +30,10 @@ export const fresh = signal(new Map()); // task id -> until when it counts as ne
 export const announcement = signal("");
 export const untold = new Map(); // task id -> revision of its event, until a screen reader has heard of it
 
+/** The origins that are read. */
+export const read = computed(() => status.value?.origins.filter(({ enabled }) => enabled));
+export const isTroubled = ({ state }) => ["degraded", "failed"].includes(state);
+
 export const period = computed(() => windowOf(state.value, minute.value));
 
 /** Nothing in the filter has a price: the page turns to tokens. */

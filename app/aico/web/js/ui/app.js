@@ -3,7 +3,7 @@ import { effect, signal } from "../../vendor/signals-core.js";
 import { t, tn } from "../i18n.js";
 import { stale } from "../live.js";
 import { embedded } from "../state.js";
-import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
+import { announcement, loadedAt, loading, problem, read, spending, status, summary, unpriced, untold } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Filters, Printed } from "./filters.js";
@@ -62,7 +62,7 @@ function Footer() {
 function Content() {
 	if (problem.value === "token_required" || (problem.value && !summary.value)) return html`<${Blocked} />`;
 	if (!summary.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
-	if (status.value.task_count === 0) return html`<${Notices} /><${Welcome} />`;
+	if (status.value.task_count === 0) return html`<${Notices} />${read.value.length > 0 && html`<${Welcome} />`}`;
 	return html`<${Notices} /><${Filters} /><${Printed} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
 }
 

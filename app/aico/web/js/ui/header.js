@@ -3,7 +3,7 @@ import { second } from "../clock.js";
 import { LANGUAGES, language, t, tcode, tn, useLanguage } from "../i18n.js";
 import { link } from "../live.js";
 import { embedded } from "../state.js";
-import { importNow, importResult, importing, loadedAt, problem, status } from "../store.js";
+import { importNow, importResult, importing, isTroubled, loadedAt, problem, read, status } from "../store.js";
 import { nextTheme, theme } from "../theme.js";
 import { openHelp } from "./help.js";
 import { Ago, Icon, Segmented, html, timeOf, when, whole } from "./parts.js";
@@ -14,7 +14,11 @@ const RESULT_MS = 20_000;
 /** The connection in words: [kind, words]. */
 function connection() {
 	const { state, since, retryAt } = link.value;
-	if (state === "live") return problem.value ? ["bad", t("live.problem")] : ["good", t("live.live")];
+	if (state === "live") {
+		if (problem.value) return ["bad", t("live.problem")];
+		if (read.value?.length === 0) return ["idle", t("live.off")];
+		return read.value?.some(isTroubled) ? ["bad", t("live.impaired")] : ["good", t("live.live")];
+	}
 	if (state === "connecting") return ["idle", t("live.connecting")];
 	const now = second.value;
 	if (now - since < OFFLINE_MS) return ["warn", t("live.retry", { n: Math.max(0, Math.ceil((retryAt - now) / 1000)) })];

@@ -4,7 +4,7 @@ import { bytes } from "../format.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { DAY } from "../period.js";
 import { embedded } from "../state.js";
-import { loadedAt, problem, status } from "../store.js";
+import { isTroubled, loadedAt, problem, read, status } from "../store.js";
 import { ImportButton } from "./header.js";
 import { Ago, html, since, timeOf, when } from "./parts.js";
 
@@ -17,19 +17,23 @@ function Trouble() {
 	return html`<${Notice} kind="bad" name="problem"><b>${tcode(problem.value)}</b> ${asOf}<//>`;
 }
 
-function Watcher() {
-	const { watcher: { state, reason, since: at }, sessions } = status.value;
-	if (state === "watching" || state === "starting") return null;
-	if (state === "waiting" && sessions?.watcher.state === "watching") return null; // newer Cline has no ledger at all
-	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name="watcher">
-		<b>${t(`watcher.${state}`)}</b> ${reason && tcode(reason)} ${at > 0 && html`<span class="soft">${t("watcher.since")} <${Ago} ms=${at} /></span>`}<//>`;
+const codes = (names) => names.map((name) => html`<code>${name}</code> `);
+
+function Origin({ id, state, reason, since: at, paths, missing }) {
+	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name=${id}>
+		<b>${t(`watcher.${state}`)}</b> ${tcode(reason)} ${codes(paths)} ${missing.length > 0 && t("watcher.missing")} ${codes(missing)}
+		<span class="soft"><${Ago} ms=${at} /></span><//>`;
 }
 
-function Sessions() {
-	const { watcher, missing = [] } = status.value.sessions ?? {};
-	if (!watcher || watcher.state === "watching" || watcher.state === "starting") return null;
-	return html`<${Notice} kind="warn" name="sessions"><b>${t("sessions.unread")}</b> ${watcher.reason && tcode(watcher.reason)}${" "}
-		${missing.length > 0 && html`${t("sessions.missing")} ${missing.map((name) => html`<code>${name}</code> `)}`}<//>`;
+function Origins() {
+	const { origins: [{ fixed_by }], task_count } = status.value;
+	if (read.value.length === 0) {
+		return html`<${Notice} kind="warn" name="off"><b>${tcode("source_off")}</b> ${t("watcher.change")} <code>${fixed_by ?? "aico sources on cline"}</code><//>`;
+	}
+	const told = read.value.filter(isTroubled);
+	// Newer Cline has no ledger at all.
+	if (task_count > 0 && read.value.every(({ state }) => state === "waiting")) told.push(read.value[0]);
+	return told.map(Origin);
 }
 
 function Recovery() {
@@ -52,8 +56,7 @@ function Frozen() {
 		<ul>${reasons.map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
 }
 
-export const Notices = () => html`<${Trouble} />${status.value.task_count > 0 && html`<${Watcher} />`}
-	<${Sessions} /><${Frozen} /><${Recovery} />`;
+export const Notices = () => html`<${Trouble} /><${Origins} /><${Frozen} /><${Recovery} />`;
 
 export function Blocked() {
 	const isLocked = problem.value === "token_required";
@@ -63,17 +66,15 @@ export function Blocked() {
 }
 
 export function Welcome() {
-	const { ledger, watcher, sessions } = status.value;
+	const { ledger, sessions } = status.value;
 	const { exists, path, size_bytes, written_at } = ledger;
 	const size = size_bytes !== null && t("welcome.exists", { size: bytes(size_bytes, locale.value), ago: since(written_at, minute.value) });
-	const hasTrouble = watcher.reason && watcher.reason !== "ledger_not_found";
 	const fact = (name, value) => html`<div><dt>${t(`welcome.${name}`)}</dt><dd>${value}</dd></div>`;
 	return html`<section class="welcome" data-state=${exists ? "empty" : "no-ledger"}>
 		<h2>${t(exists ? "welcome.empty" : "welcome.waiting")}</h2>
 		<p>${t(exists ? "welcome.empty.why" : "welcome.waiting.why")}</p>
 		${!exists && !sessions && html`<p>${t("welcome.newer")} ${t("frozen.setting")}</p>`}
-		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}
-			${hasTrouble && fact("trouble", html`<span class="bad">${tcode(watcher.reason)}</span>`)}</dl>
+		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}</dl>
 		<h3>${t("welcome.todo")}</h3>
 		<ul><li><${ImportButton} /><span>${t("welcome.import")}</span></li>
 			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code><span>${t(`welcome.${command}`)}</span></li>`)}</ul>
