@@ -41,7 +41,9 @@ class Books:
         now: Numbers = (*reading[3:9], nano(reading.cost_usd))
         meters = self.highs.setdefault(reading.session, {})
         is_first_sight = not meters
-        if not is_first_sight and meter not in meters and all(number is None for number in now):
+        louder = any(any(each is not None for each in high) for name, high in meters.items() if name != meter)
+        is_mute = all(number is None for number in (*now, *meters.get(meter, ())))
+        if is_mute and (louder if meter in meters else meters):
             return
         before = meters.get(meter) or tuple(plus(0, each) for each in self.spent(reading.session))
         known = meters.get(meter, (None,) * 7)
@@ -49,7 +51,6 @@ class Books:
             max(each, default=None) for each in (_known(pair) for pair in zip(known, now, strict=True))
         )
         model = self.models.get(reading.session, "") if reading.model is None else reading.model
-        louder = any(any(each is not None for each in high) for name, high in meters.items() if name != meter)
         if is_first_sight or is_strongest or not louder:
             self.models[reading.session] = model
         growth = tuple(

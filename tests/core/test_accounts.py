@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aico.core.filters import UsageFilter
 from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums
-from aico.core.usage import SLOT_MS, TOKENS, MeterReading, RequestState, UsageEvent, digest
+from aico.core.usage import SLOT_MS, TOKENS, MeterReading, RequestState, SessionState, UsageEvent, digest
 from tests.core.database_damage import failed_checks
 from tests.core.random_entries import histories, readings
 from tests.core.reference_accounts import Books, Event, best_of
@@ -256,6 +256,21 @@ async def test_further_origin_books_what_exceeds_what_the_session_has_booked(sto
             session = await snapshot.find_session("cline", task)
         assert session is not None
         assert session.origin == "sessions"
+    assert failed_checks(store.path) == []
+
+
+async def test_silent_origin_takes_no_number_from_a_task_that_another_one_knows(store: Store) -> None:
+    """It tells the state; numbers, time and model stay those of the origin that states them, also after a restart."""
+    silent = usage(ts=NOW_MS - 10**9, model_id="first", tokens_in=None, tokens_out=None, total_cost=None)
+    await store.take_in([silent._replace(state=SessionState.RUNNING)], "sessions")
+    await store.take_in([usage()])
+    assert len(await store.take_in([silent._replace(state=SessionState.INTERRUPTED, ts=NOW_MS + 5)], "sessions")) == 1
+    row = "SELECT ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
+    assert read_rows(store.path, row) == [(NOW_MS, "m", 100, 10, 0.25)]
+    assert read_rows(store.path, "SELECT last_ts, state FROM session") == [(NOW_MS, SessionState.INTERRUPTED)]
+    for _start in range(2):
+        assert await store.take_in([usage()]) == []
+        assert await store.take_in([silent._replace(state=SessionState.INTERRUPTED, ts=NOW_MS + 5)], "sessions") == []
     assert failed_checks(store.path) == []
 
 

@@ -265,10 +265,11 @@ class Books:
 
     def note_state(self, session: SessionEntry, reading: MeterReading) -> None:
         """Take over the state of a session whose origin states no number yet, and whose numbers come from another."""
-        if reading.state in {SessionState.UNKNOWN, session.state}:
+        has_state = reading.state not in {SessionState.UNKNOWN, session.state}
+        if not (self._note_parent(session, reading.parent) or has_state):
             self.skipped_count += 1
             return
-        session.state = int(reading.state)
+        session.state = int(reading.state) or session.state
         session.is_changed = session.is_touched = session.is_outranked = True
         self.updated_count += 1
 

@@ -429,10 +429,12 @@ class _Transaction:
         for reading in readings:
             session = books.sessions.get(reading.session)
             meters = {} if session is None else known.setdefault(session.id, {})
-            if reading.is_silent and session is not None and meters and meter not in meters:
+            louder = {origin for origin, each in meters.items() if not each.is_silent}
+            # What never stated a number says nothing of a session whose numbers another origin states.
+            is_mute = reading.is_silent and meter not in louder
+            if session is not None and is_mute and (louder if meter in meters else meters):
                 books.note_state(session, reading)
                 continue
-            louder = {origin for origin, each in meters.items() if not each.is_silent}
             growth = books.read_meter(
                 reading,
                 meters.get(meter),
