@@ -88,12 +88,28 @@ def read_sums(path: Path) -> dict[str, dict[Row, Sums]]:
     }
 
 
-def normalised(growth: dict[tuple[str, int, str], Event]) -> dict[tuple[str, int, str], Event]:
-    """Return ``growth`` with a cost of 0 for what has no tokens: there is nothing that could have a price."""
-    return {
-        key: ((*numbers[:6], numbers[6] or 0) if not any(numbers[:5]) else numbers, state)
-        for key, (numbers, state) in growth.items()
-    }
+def read_marks(path: Path) -> dict[tuple[str, int, str], set[str]]:
+    """Return the fields that could not be used, of each growth."""
+    statement = f"""
+        SELECT s.key, e.ts / {SLOT_MS}, m.name, unknown FROM usage_event AS e JOIN session AS s ON s.id = e.session
+        JOIN model AS m ON m.id = e.model WHERE e.kind = ?
+    """  # noqa: S608  # our own names
+    rows = read_rows(path, statement, GROWTH.code)
+    return {(str(session), int(slot or 0), str(model)): set(str(words).split()) for session, slot, model, words in rows}
+
+
+def normalised(growth: dict[tuple[str, int, str], Event], books: Books) -> dict[tuple[str, int, str], Event]:
+    """Return ``growth`` with a cost of 0 for what has no tokens: there is nothing that could have a price.
+
+    Of a session that has a price, tokens of an unknown cost are at least 0, beside others or alone.
+    """
+    found = {}
+    for key, (numbers, state) in growth.items():
+        is_part = any(numbers[:5]) and numbers[6] is None and books.is_priced(key[0])
+        has_cost = is_part or not any(numbers[:5])
+        known = (*numbers[:6], numbers[6] or 0) if has_cost else numbers
+        found[key] = known, RequestState.AT_LEAST.name if is_part else state
+    return found
 
 
 async def live_through(path: Path, life: list[Step]) -> None:
@@ -109,7 +125,8 @@ async def live_through(path: Path, life: list[Step]) -> None:
                     entry, STRONGEST if step.origin == "hub" else step.origin, is_strongest=step.origin != "ledger"
                 )
             revision += len(await store.take_in(step.listed, step.origin, step.run_limit))
-            assert normalised(read_growth(path)) == normalised(books.events())
+            assert normalised(read_growth(path), books) == normalised(books.events(), books)
+            assert read_marks(path) == books.marks
             assert failed_checks(path) == []
             grown = await store.list_counters()
             for key, was in counters.items():
@@ -212,6 +229,68 @@ async def test_session_that_another_origin_priced_stays_priced(store: Store) -> 
     await store.take_in([usage(total_cost=0.0, tokens_in=150, ts=NOW_MS + SLOT_MS)], "sessions")
     assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(0, 500_000_000)]
     assert read_rows(store.path, "SELECT input, recorded_nano FROM usage_event") == [(100, 500_000_000), (50, 0)]
+
+
+async def test_growth_whose_cost_is_not_stated_is_unpriced_until_it_is(store: Store) -> None:
+    """Its cost is unknown, not 0; the next total that states a cost includes it."""
+    await store.take_in([usage(total_cost=0.5, tokens_in=10)])
+    await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + SLOT_MS)])
+    costs = "SELECT input, recorded_nano, state FROM usage_event ORDER BY ts"
+    assert read_rows(store.path, costs) == [(10, 500_000_000, 0), (990, None, 0)]
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(1, 500_000_000)]
+    await store.take_in([usage(total_cost=0.75, tokens_in=1_000, ts=NOW_MS + 2 * SLOT_MS)])
+    assert read_rows(store.path, costs) == [(10, 500_000_000, 0), (990, 0, 0), (0, 250_000_000, 0)]
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(0, 750_000_000)]
+    assert failed_checks(store.path) == []
+
+
+async def test_growth_beside_one_whose_cost_is_stated_makes_that_a_lower_bound(store: Store) -> None:
+    """They share a slot, and so an event: its cost is at least what is stated, until the rest is."""
+    await store.take_in([usage(total_cost=0.5, tokens_in=10)])
+    await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + 1)])
+    costs = "SELECT input, recorded_nano, state FROM usage_event ORDER BY ts"
+    assert read_rows(store.path, costs) == [(1_000, 500_000_000, RequestState.AT_LEAST)]
+    assert read_rows(store.path, "SELECT unpriced, at_least FROM usage_total") == [(0, 1)]
+    await store.take_in([usage(total_cost=0.75, tokens_in=1_000, ts=NOW_MS + SLOT_MS)])
+    assert read_rows(store.path, costs) == [(1_000, 500_000_000, 0), (0, 250_000_000, 0)]
+    assert read_rows(store.path, "SELECT unpriced, at_least FROM usage_total") == [(0, 0)]
+    assert failed_checks(store.path) == []
+
+
+async def test_totals_of_a_weaker_origin_include_no_growth_of_a_stronger_one(store: Store) -> None:
+    """What the ledger says something cost is not the cost of what the session store alone has seen."""
+    await store.take_in([usage(total_cost=0.5, tokens_in=10)])
+    await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + SLOT_MS)], "sessions")
+    await store.take_in([usage(total_cost=0.6, tokens_in=11, ts=NOW_MS + 2 * SLOT_MS)])
+    assert read_rows(store.path, "SELECT unpriced FROM usage_total") == [(1,)]
+    await store.take_in([usage(total_cost=0.9, tokens_in=1_000, ts=NOW_MS + 3 * SLOT_MS)], "sessions")
+    assert read_rows(store.path, "SELECT unpriced FROM usage_total") == [(0,)]
+    assert failed_checks(store.path) == []
+
+
+@pytest.mark.parametrize("later_ms", [1, SLOT_MS])
+async def test_field_that_can_be_used_again_leaves_no_growth_in_part(store: Store, later_ms: int) -> None:
+    """What was not known of the first growth is in the next one; what is not known now is marked in its turn."""
+    in_part = usage(tokens_in=None)._replace(unknown=("tokensIn",))
+    await store.take_in([in_part])
+    assert read_rows(store.path, "SELECT partial FROM usage_total") == [(1,)]
+    other = usage(total_cost=None, tokens_in=5, tokens_out=11, ts=NOW_MS + later_ms)._replace(unknown=("totalCost",))
+    await store.take_in([other])
+    assert read_rows(store.path, "SELECT unknown FROM usage_event ORDER BY ts DESC LIMIT 1") == [("totalCost",)]
+    assert read_rows(store.path, "SELECT partial FROM usage_total") == [(1,)]
+    # The same cost as before: nothing grows, and it is known all the same.
+    await store.take_in([usage(tokens_in=5, tokens_out=11, ts=NOW_MS + 2 * later_ms)])
+    assert read_rows(store.path, "SELECT partial, unpriced, at_least FROM usage_total") == [(0, 0, 0)]
+    assert failed_checks(store.path) == []
+
+
+async def test_cost_without_tokens_is_unmeasured(store: Store) -> None:
+    """The money counts; no tokens are known, which is not the same as none."""
+    await store.take_in([usage(tokens_in=None, tokens_out=None, total_cost=0.5)])
+    assert read_rows(store.path, "SELECT unmeasured, recorded_nano FROM usage_total") == [(1, 500_000_000)]
+    await store.take_in([usage(total_cost=0.5)])
+    assert read_rows(store.path, "SELECT unmeasured, recorded_nano, input FROM usage_total") == [(0, 500_000_000, 100)]
+    assert failed_checks(store.path) == []
 
 
 @pytest.mark.parametrize("origin", ["ledger", "sessions"])

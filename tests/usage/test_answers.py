@@ -415,6 +415,14 @@ async def test_task_that_begins_at_nothing_is_unpriced_once_it_has_tokens(store:
     assert (totals.sums.get("unpriced"), totals.sums.cost_nano, totals.counts) == (0, 500_000_000, SessionCounts(1, 0))
 
 
+async def test_sum_with_a_field_that_could_not_be_used_is_at_least(store: Store) -> None:
+    """A number that is missing, and not counted in any other way, may be more than 0."""
+    await store.take_in([usage(tokens_in=None)._replace(unknown=("tokensIn",))])
+    assert sum_fields((await summarise(store)).totals.sums).is_at_least
+    await store.take_in([usage(tokens_in=5)])
+    assert not sum_fields((await summarise(store)).totals.sums).is_at_least
+
+
 async def test_request_that_moves_away_leaves_no_session_behind(store: Store) -> None:
     """A request is counted where it is measured, and only there: by day, model and session."""
     open_ = request("r", "first", ts=NOW_MS - 2 * DAY * SLOT_MS, model=None, state=RequestState.OPEN, output=None)

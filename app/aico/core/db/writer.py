@@ -82,7 +82,8 @@ _EVENTS = f"""
 """  # noqa: S608  # our own names
 _GROWTH_OF = f"""
     SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE session IN (SELECT value FROM json_each(?))
-    AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR state = {RequestState.UNMEASURED.value})
+    AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR unknown <> ''
+        OR state IN ({RequestState.UNMEASURED.value}, {RequestState.AT_LEAST.value}))
 """  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
@@ -271,7 +272,6 @@ class _Transaction:
         # All of them, in their order: the greater number is the stronger one.
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        stronger = set(meters[meters.index(meter) + 1 :])
         records = self._remembered(source, batch.records)
         by_key = self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
@@ -288,7 +288,7 @@ class _Transaction:
             self._store_first(first, source, origin, meter)
             readings = [reading for reading in readings if reading.session in by_key]
         if readings:
-            self._take_readings(books, source, meter, stronger, readings)
+            self._take_readings(books, source, meter, meters, readings)
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
@@ -419,8 +419,10 @@ class _Transaction:
     # Taking
 
     def _take_readings(
-        self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
+        self, books: Books, source: int, meter: int, ranks: Sequence[int], readings: Sequence[MeterReading]
     ) -> None:
+        place = ranks.index(meter) + 1
+        lesser, stronger = {*ranks[:place], self._origin(source, self._batch.origin)}, set(ranks[place:])
         known = self._meters = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
@@ -447,29 +449,27 @@ class _Transaction:
                 # An entry that comes twice in one batch starts from what the first one left.
                 known.setdefault(growth.session.id, {})[meter] = growth.meter
                 growths.append(growth)
-        posted = [
-            (growth, growth_key(growth.session.key, slot_of(growth.ts), self._model_name(growth.model)))
-            for growth in growths
-            if growth.books
-        ]
-        old = [key for growth, key in posted if not growth.session.is_new]
+        keys = [growth_key(each.session.key, slot_of(each.ts), self._model_name(each.model)) for each in growths]
+        old = [key for each, key in zip(growths, keys, strict=True) if each.books and not each.session.is_new]
         self._load_events(books, source, GROWTH, old)
-        for growth, key in posted:
-            books.book(growth, key)
-        self._restate(books, growths)
+        earlier = self._load_doubtful(books, {each.session.id for each in growths if each.tells_more})
+        for growth, key in zip(growths, keys, strict=True):
+            doubtful = earlier.get(growth.session.id, {})
+            if growth.books:
+                doubtful[key] = books.book(growth, key)
+            if growth.tells_more:
+                for event in doubtful.values():
+                    # What a stronger origin has seen may be more than the totals that are read.
+                    books.restate(growth, event, is_told=not stronger or event.origin in lesser)
 
-    def _restate(self, books: Books, growths: Sequence[Growth]) -> None:
-        """Say of earlier events of a session that it is priced or measured, when that becomes known."""
-        changed = {growth.session.id: growth for growth in growths if growth.tells_more}
-        if not changed:
-            return
-        earlier = [each for each in books.made if each.kind is GROWTH and each.session in changed]
-        for row in _ask(self._connection, _GROWTH_OF, (json_of(changed),)):
-            event = _event_of(row)
-            # One that this batch has changed already counts, not what was stored of it.
-            earlier.append(books.events.setdefault((event.kind.code, *event.key), event))
-        for event in earlier:
-            books.restate(changed[event.session], event)
+    def _load_doubtful(self, books: Books, sessions: set[int]) -> dict[int, dict[tuple[int, int], EventEntry]]:
+        """Return the growths of ``sessions`` of which something is not known, by session and key."""
+        found: dict[int, dict[tuple[int, int], EventEntry]] = {session: {} for session in sessions}
+        if sessions:
+            for row in _ask(self._connection, _GROWTH_OF, (json_of(sessions),)):
+                event = _event_of(row)
+                found[event.session][event.key] = books.events.setdefault((event.kind.code, *event.key), event)
+        return found
 
     def _take_events(self, books: Books, source: int, records: Sequence[UsageEvent]) -> None:
         keys = [split_key(record.key) for record in records]
