@@ -353,11 +353,13 @@ async def test_silent_origin_takes_no_number_from_a_task_that_another_one_knows(
     assert failed_checks(store.path) == []
 
 
-async def test_running_total_beside_requests_books_what_exceeds_them(store: Store) -> None:
-    """A tool that writes both down is not counted twice."""
-    await store.take_in_of("tool", [request("1", input=60, nano=5), request("2", input=30)])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_running_total_beside_requests_books_what_exceeds_them(store: Store, at_once: bool) -> None:
+    """A tool that writes both down is not counted twice, also where one batch holds both."""
     total = MeterReading("s", NOW_MS + SLOT_MS, "m", 100, None, None, None, 20, None, 5e-9)
-    await store.take_in_of("tool", [total])
+    requests = [request("1", input=60, nano=5), request("2", input=30)]
+    for batch in [[total, *requests]] if at_once else [requests, [total]]:
+        await store.take_in_of("tool", batch)
     assert read_rows(store.path, "SELECT input, output, recorded_nano, requests FROM usage_total") == [(100, 20, 5, 2)]
     assert failed_checks(store.path) == []
 

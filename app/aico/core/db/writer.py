@@ -17,7 +17,7 @@ from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
-from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
+from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, Vector, row_of
 from aico.core.usage import (
     DAY_SLOTS,
     REJECTIONS_SHOWN,
@@ -287,9 +287,10 @@ class _Transaction:
         if first:
             self._store_first(first, source, origin, meter)
             readings = [reading for reading in readings if reading.session in by_key]
+        # Requests first: what a total includes of them is not booked once more.
+        self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         if readings:
             self._take_readings(books, source, meter, meters, readings)
-        self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         skipped_count = books.skipped_count + len(batch.records) - len(records)
@@ -440,7 +441,7 @@ class _Transaction:
             growth = books.read_meter(
                 reading,
                 meters.get(meter),
-                None if session is None or session.id not in booked else _amounts(booked[session.id]),
+                None if session is None or meter in meters else _amounts(booked.get(session.id), session.spent),
                 [each for origin, each in meters.items() if origin != meter],
                 is_joint=self._batch.is_joint,
                 is_outranked=not stronger.isdisjoint(louder),
@@ -734,8 +735,9 @@ def _new_session(source: int, session: SessionEntry) -> tuple[Value, ...]:
     )
 
 
-def _amounts(sums: Sums) -> tuple[int, ...]:
-    """Return ``sums`` as the numbers of a meter."""
+def _amounts(stored: Sums | None, spent: Vector | None) -> tuple[int, ...]:
+    """Return the sum of what is ``stored`` and what this transaction has ``spent`` so far as the numbers of a meter."""
+    sums = Sums.total([stored or Sums(), Sums() if spent is None else Sums(tuple(spent))])
     return (*sums.vector[: len(TOKENS)], sums.get("recorded"))
 
 
