@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aico.core.filters import UsageFilter
 from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums
-from aico.core.usage import SLOT_MS, TOKENS, MeterReading, RequestState, SessionState, UsageEvent, digest
+from aico.core.usage import SLOT_MS, TOKENS, MeterReading, Record, RequestState, SessionState, UsageEvent, digest
 from tests.core.database_damage import failed_checks
 from tests.core.random_entries import histories, readings
 from tests.core.reference_accounts import Books, Event, best_of
@@ -357,8 +357,9 @@ async def test_silent_origin_takes_no_number_from_a_task_that_another_one_knows(
 async def test_running_total_beside_requests_books_what_exceeds_them(store: Store, at_once: bool) -> None:
     """A tool that writes both down is not counted twice, also where one batch holds both."""
     total = MeterReading("s", NOW_MS + SLOT_MS, "m", 100, None, None, None, 20, None, 5e-9)
-    requests = [request("1", input=60, nano=5), request("2", input=30)]
-    for batch in [[total, *requests]] if at_once else [requests, [total]]:
+    requests = (request("1", input=60, nano=5), request("2", input=30))
+    batches: list[list[Record]] = [[total, *requests]] if at_once else [[*requests], [total]]
+    for batch in batches:
         await store.take_in_of("tool", batch)
     assert read_rows(store.path, "SELECT input, output, recorded_nano, requests FROM usage_total") == [(100, 20, 5, 2)]
     assert failed_checks(store.path) == []
@@ -410,6 +411,14 @@ async def test_renamed_request_is_renamed_and_not_added(store: Store) -> None:
     assert await store.take_in_of("tool", [renamed]) is None
     assert await store.take_in_of("tool", [request("new", nano=5)]) is None
     assert read_rows(store.path, "SELECT requests, recorded_nano FROM usage_total") == [(1, 5)]
+    assert failed_checks(store.path) == []
+
+
+async def test_key_that_was_given_up_is_free_in_the_same_batch(store: Store) -> None:
+    """An old copy under the former key does not keep the batch from being stored."""
+    await store.take_in_of("tool", [request("old")])
+    renamed = request("new")._replace(former_key=digest("old"))
+    assert await store.take_in_of("tool", [renamed, request("old", session="copy")]) is not None
     assert failed_checks(store.path) == []
 
 

@@ -390,7 +390,7 @@ class _Transaction:
         return [
             record
             for record in records
-            if record.session not in sessions and (not events or _event_key(record) not in events)
+            if record.session not in sessions and (not events or events.isdisjoint(_event_keys(record)))
         ]
 
     def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
@@ -548,9 +548,10 @@ class _Transaction:
                 if session in books.changed_meters
             ],
         )
-        _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
+        # Changes first: a request that was renamed leaves a key that a new one may have.
         changed = [each for each in books.events.values() if each.is_changed and each.id is not None]
         _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
+        _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
         tally = books.tally
         _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
@@ -676,12 +677,14 @@ def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[V
         connection.executemany(statement, rows)
 
 
-def _event_key(record: Record) -> EventKey | None:
+def _event_keys(record: Record) -> list[EventKey]:
+    """Return the keys of a request or a prompt, the former one included."""
     if isinstance(record, UsageEvent):
-        return (REQUEST.code, *split_key(record.key))
+        known = [record.key] if record.former_key is None else [record.key, record.former_key]
+        return [(REQUEST.code, *split_key(key)) for key in known]
     if isinstance(record, PromptSeen):
-        return (PROMPT.code, *split_key(record.key))
-    return None
+        return [(PROMPT.code, *split_key(record.key))]
+    return []
 
 
 def _event_of(row: sqlite3.Row) -> EventEntry:
