@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, main
 from aico.core.db.upkeep.backups import BackupFolder, get_position
+from aico.core.db.upkeep.forgetting import forget
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
@@ -320,6 +322,22 @@ def test_forget_removes_for_good(database: Path) -> None:
     assert stored(database) == ["b"]
     assert read_counters(database) == counters
     assert failed_checks(database) == []
+
+
+def test_forget_that_is_interrupted_leaves_the_task_in_no_backup(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes after the commit: a database that is lost then is not made of a backup that holds the task."""
+    BackupFolder(database).make_daily(date(2026, 3, 1))
+
+    def commit_and_die(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
+        forget(path, source, sessions, now_ms)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aico.cli.forget.forget", commit_and_die)
+    assert main(["forget", "a", "--yes"]) != EXIT_OK
+    assert stored(database) == ["b"]
+    assert BackupFolder(database).list_all() == []
 
 
 def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

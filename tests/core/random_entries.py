@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from aico.core.usage import SLOT_MS, MeterReading
+from aico.core.usage import SLOT_MS, MeterReading, SessionState
 from tests.core.repository_on_file import NOW_MS
 
 TASK_IDS = ("1", "2", "a%b", "A_b", "it's")
@@ -43,6 +43,9 @@ def readings(
         output=counts,
         reasoning=UNKNOWN,
         cost_usd=costs,
+        state=st.sampled_from(SessionState),
+        parent=st.none(),
+        unknown=st.sampled_from([(), (), ("x",), ("y", "x")]) if is_partial else st.just(()),
     )
 
 
@@ -50,7 +53,7 @@ def readings(
 def altered(draw: st.DrawFn, seen: Sequence[MeterReading], like: st.SearchStrategy[MeterReading]) -> MeterReading:
     """Draw one of ``seen`` with up to two fields of another reading, never its session."""
     entry, other = draw(st.sampled_from(seen)), draw(like)
-    places = draw(st.sets(st.sampled_from([1, 2, 3, 7, 9]), max_size=2))
+    places = draw(st.sets(st.sampled_from([1, 2, 3, 7, 9, 12]), max_size=2))
     pairs = enumerate(zip(entry, other, strict=True))
     return MeterReading._make(new if place in places else old for place, (old, new) in pairs)
 

@@ -35,21 +35,44 @@ class Books:
     """By session, slot and model."""
     models: dict[str, str] = field(default_factory=dict)
     """The last model of each session."""
+    uncosted: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    """Growth of a priced session that includes tokens whose cost is not stated yet, and the meter that began it."""
+    marks: dict[tuple[str, int, str], set[str]] = field(default_factory=dict)
+    """Fields that could not be used, of each growth."""
+    unknown: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Fields that could not be used at the last reading, by session and meter."""
+    begun: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    """The meter that began each growth."""
+
+    def is_priced(self, session: str) -> bool:
+        """Return whether a cost above 0 was ever stated for ``session``."""
+        return any(high[6] for high in self.highs[session].values())
+
+    def is_measured(self, session: str) -> bool:
+        """Return whether tokens were ever stated for ``session``."""
+        return any(number is not None for high in self.highs[session].values() for number in high[:6])
 
     def take_in(self, reading: MeterReading, meter: str, *, is_strongest: bool) -> None:
         """Book one reading of a session; the word of another meter counts more unless ``is_strongest``."""
         now: Numbers = (*reading[3:9], nano(reading.cost_usd))
         meters = self.highs.setdefault(reading.session, {})
         is_first_sight = not meters
-        if not is_first_sight and meter not in meters and all(number is None for number in now):
+        louder = any(any(each is not None for each in high) for name, high in meters.items() if name != meter)
+        is_mute = all(number is None for number in (*now, *meters.get(meter, ())))
+        if is_mute and (louder if meter in meters else meters):
             return
+        was_priced, was_measured = self.is_priced(reading.session), self.is_measured(reading.session)
+        had_tokens = any(any(high[:5]) for high in meters.values())
+        found = self.unknown.get((reading.session, meter), set()) - set(reading.unknown)
+        self.unknown[reading.session, meter] = set(reading.unknown)
+        if all(number is None for number in now):
+            found = set()
         before = meters.get(meter) or tuple(plus(0, each) for each in self.spent(reading.session))
         known = meters.get(meter, (None,) * 7)
         meters[meter] = tuple(
             max(each, default=None) for each in (_known(pair) for pair in zip(known, now, strict=True))
         )
         model = self.models.get(reading.session, "") if reading.model is None else reading.model
-        louder = any(any(each is not None for each in high) for name, high in meters.items() if name != meter)
         if is_first_sight or is_strongest or not louder:
             self.models[reading.session] = model
         growth = tuple(
@@ -58,6 +81,21 @@ class Books:
         if is_first_sight or any(growth):
             key = (reading.session, (reading.ts or 0) // SLOT_MS, model)
             self.grown[key] = tuple(map(plus, self.grown.get(key, (None,) * 7), growth))
+            self.begun.setdefault(key, meter)
+            self.marks[key] = set(reading.unknown)
+            if now[6] is None and was_priced and any(growth[:5]):
+                self.uncosted[key] = self.begun[key]
+            elif now[6] is not None:
+                self.uncosted.pop(key, None)
+        is_priced_now = had_tokens and not was_priced and self.is_priced(reading.session)
+        is_measured_now = not was_measured and self.is_measured(reading.session)
+        is_news = found or is_priced_now or is_measured_now or growth[6]
+        for key in [each for each in self.grown if each[0] == reading.session and is_news and not is_first_sight]:
+            is_told = is_strongest or self.begun[key] == meter
+            if is_told:
+                self.marks[key] -= found
+            if is_priced_now or (is_told and now[6] is not None):
+                self.uncosted.pop(key, None)
 
     def spent(self, session: str) -> Numbers:
         """Return what a session has spent."""
@@ -69,15 +107,15 @@ class Books:
 
     def events(self) -> dict[tuple[str, int, str], Event]:
         """Return the growth as it must be stored: unpriced as long as its whole session is."""
-        return {key: (self._priced(key[0], growth), self._state(key[0])) for key, growth in self.grown.items()}
+        return {key: (self._priced(key[0], growth), self._state(key)) for key, growth in self.grown.items()}
 
     def _priced(self, session: str, growth: Numbers) -> Numbers:
-        is_priced = any(high[6] for high in self.highs[session].values())
-        return (*growth[:6], (growth[6] or 0) if is_priced or not any(growth[:5]) else None)
+        return (*growth[:6], (growth[6] or 0) if self.is_priced(session) or not any(growth[:5]) else None)
 
-    def _state(self, session: str) -> str:
-        is_told = any(number is not None for high in self.highs[session].values() for number in high)
-        return RequestState.FINAL.name if is_told else RequestState.UNMEASURED.name
+    def _state(self, key: tuple[str, int, str]) -> str:
+        if key in self.uncosted:
+            return RequestState.AT_LEAST.name
+        return RequestState.FINAL.name if self.is_measured(key[0]) else RequestState.UNMEASURED.name
 
 
 def _known(numbers: Iterable[int | None]) -> list[int]:

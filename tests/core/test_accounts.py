@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aico.core.filters import UsageFilter
 from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums
-from aico.core.usage import SLOT_MS, TOKENS, MeterReading, RequestState, UsageEvent, digest
+from aico.core.usage import SLOT_MS, TOKENS, MeterReading, Record, RequestState, SessionState, UsageEvent, digest
 from tests.core.database_damage import failed_checks
 from tests.core.random_entries import histories, readings
 from tests.core.reference_accounts import Books, Event, best_of
@@ -88,12 +88,28 @@ def read_sums(path: Path) -> dict[str, dict[Row, Sums]]:
     }
 
 
-def normalised(growth: dict[tuple[str, int, str], Event]) -> dict[tuple[str, int, str], Event]:
-    """Return ``growth`` with a cost of 0 for what has no tokens: there is nothing that could have a price."""
-    return {
-        key: ((*numbers[:6], numbers[6] or 0) if not any(numbers[:5]) else numbers, state)
-        for key, (numbers, state) in growth.items()
-    }
+def read_marks(path: Path) -> dict[tuple[str, int, str], set[str]]:
+    """Return the fields that could not be used, of each growth."""
+    statement = f"""
+        SELECT s.key, e.ts / {SLOT_MS}, m.name, unknown FROM usage_event AS e JOIN session AS s ON s.id = e.session
+        JOIN model AS m ON m.id = e.model WHERE e.kind = ?
+    """  # noqa: S608  # our own names
+    rows = read_rows(path, statement, GROWTH.code)
+    return {(str(session), int(slot or 0), str(model)): set(str(words).split()) for session, slot, model, words in rows}
+
+
+def normalised(growth: dict[tuple[str, int, str], Event], books: Books) -> dict[tuple[str, int, str], Event]:
+    """Return ``growth`` with a cost of 0 for what has no tokens: there is nothing that could have a price.
+
+    Of a session that has a price, tokens of an unknown cost are at least 0, beside others or alone.
+    """
+    found = {}
+    for key, (numbers, state) in growth.items():
+        is_part = any(numbers[:5]) and numbers[6] is None and books.is_priced(key[0])
+        has_cost = is_part or not any(numbers[:5])
+        known = (*numbers[:6], numbers[6] or 0) if has_cost else numbers
+        found[key] = known, RequestState.AT_LEAST.name if is_part else state
+    return found
 
 
 async def live_through(path: Path, life: list[Step]) -> None:
@@ -109,7 +125,8 @@ async def live_through(path: Path, life: list[Step]) -> None:
                     entry, STRONGEST if step.origin == "hub" else step.origin, is_strongest=step.origin != "ledger"
                 )
             revision += len(await store.take_in(step.listed, step.origin, step.run_limit))
-            assert normalised(read_growth(path)) == normalised(books.events())
+            assert normalised(read_growth(path), books) == normalised(books.events(), books)
+            assert read_marks(path) == books.marks
             assert failed_checks(path) == []
             grown = await store.list_counters()
             for key, was in counters.items():
@@ -214,6 +231,68 @@ async def test_session_that_another_origin_priced_stays_priced(store: Store) -> 
     assert read_rows(store.path, "SELECT input, recorded_nano FROM usage_event") == [(100, 500_000_000), (50, 0)]
 
 
+async def test_growth_whose_cost_is_not_stated_is_unpriced_until_it_is(store: Store) -> None:
+    """Its cost is unknown, not 0; the next total that states a cost includes it."""
+    await store.take_in([usage(total_cost=0.5, tokens_in=10)])
+    await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + SLOT_MS)])
+    costs = "SELECT input, recorded_nano, state FROM usage_event ORDER BY ts"
+    assert read_rows(store.path, costs) == [(10, 500_000_000, 0), (990, None, 0)]
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(1, 500_000_000)]
+    await store.take_in([usage(total_cost=0.75, tokens_in=1_000, ts=NOW_MS + 2 * SLOT_MS)])
+    assert read_rows(store.path, costs) == [(10, 500_000_000, 0), (990, 0, 0), (0, 250_000_000, 0)]
+    assert read_rows(store.path, "SELECT unpriced, recorded_nano FROM usage_total") == [(0, 750_000_000)]
+    assert failed_checks(store.path) == []
+
+
+async def test_growth_beside_one_whose_cost_is_stated_makes_that_a_lower_bound(store: Store) -> None:
+    """They share a slot, and so an event: its cost is at least what is stated, until the rest is."""
+    await store.take_in([usage(total_cost=0.5, tokens_in=10)])
+    await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + 1)])
+    costs = "SELECT input, recorded_nano, state FROM usage_event ORDER BY ts"
+    assert read_rows(store.path, costs) == [(1_000, 500_000_000, RequestState.AT_LEAST)]
+    assert read_rows(store.path, "SELECT unpriced, at_least FROM usage_total") == [(0, 1)]
+    await store.take_in([usage(total_cost=0.75, tokens_in=1_000, ts=NOW_MS + SLOT_MS)])
+    assert read_rows(store.path, costs) == [(1_000, 500_000_000, 0), (0, 250_000_000, 0)]
+    assert read_rows(store.path, "SELECT unpriced, at_least FROM usage_total") == [(0, 0)]
+    assert failed_checks(store.path) == []
+
+
+async def test_totals_of_a_weaker_origin_include_no_growth_of_a_stronger_one(store: Store) -> None:
+    """What the ledger says something cost is not the cost of what the session store alone has seen."""
+    await store.take_in([usage(total_cost=0.5, tokens_in=10)])
+    await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + SLOT_MS)], "sessions")
+    await store.take_in([usage(total_cost=0.6, tokens_in=11, ts=NOW_MS + 2 * SLOT_MS)])
+    assert read_rows(store.path, "SELECT unpriced FROM usage_total") == [(1,)]
+    await store.take_in([usage(total_cost=0.9, tokens_in=1_000, ts=NOW_MS + 3 * SLOT_MS)], "sessions")
+    assert read_rows(store.path, "SELECT unpriced FROM usage_total") == [(0,)]
+    assert failed_checks(store.path) == []
+
+
+@pytest.mark.parametrize("later_ms", [1, SLOT_MS])
+async def test_field_that_can_be_used_again_leaves_no_growth_in_part(store: Store, later_ms: int) -> None:
+    """What was not known of the first growth is in the next one; what is not known now is marked in its turn."""
+    in_part = usage(tokens_in=None)._replace(unknown=("tokensIn",))
+    await store.take_in([in_part])
+    assert read_rows(store.path, "SELECT partial FROM usage_total") == [(1,)]
+    other = usage(total_cost=None, tokens_in=5, tokens_out=11, ts=NOW_MS + later_ms)._replace(unknown=("totalCost",))
+    await store.take_in([other])
+    assert read_rows(store.path, "SELECT unknown FROM usage_event ORDER BY ts DESC LIMIT 1") == [("totalCost",)]
+    assert read_rows(store.path, "SELECT partial FROM usage_total") == [(1,)]
+    # The same cost as before: nothing grows, and it is known all the same.
+    await store.take_in([usage(tokens_in=5, tokens_out=11, ts=NOW_MS + 2 * later_ms)])
+    assert read_rows(store.path, "SELECT partial, unpriced, at_least FROM usage_total") == [(0, 0, 0)]
+    assert failed_checks(store.path) == []
+
+
+async def test_cost_without_tokens_is_unmeasured(store: Store) -> None:
+    """The money counts; no tokens are known, which is not the same as none."""
+    await store.take_in([usage(tokens_in=None, tokens_out=None, total_cost=0.5)])
+    assert read_rows(store.path, "SELECT unmeasured, recorded_nano FROM usage_total") == [(1, 500_000_000)]
+    await store.take_in([usage(total_cost=0.5)])
+    assert read_rows(store.path, "SELECT unmeasured, recorded_nano, input FROM usage_total") == [(0, 500_000_000, 100)]
+    assert failed_checks(store.path) == []
+
+
 @pytest.mark.parametrize("origin", ["ledger", "sessions"])
 async def test_session_that_was_silent_is_measured_when_it_speaks(store: Store, origin: str) -> None:
     """Its first sight was booked as a call without numbers; the numbers replace it, of whichever origin they are."""
@@ -259,11 +338,29 @@ async def test_further_origin_books_what_exceeds_what_the_session_has_booked(sto
     assert failed_checks(store.path) == []
 
 
-async def test_running_total_beside_requests_books_what_exceeds_them(store: Store) -> None:
-    """A tool that writes both down is not counted twice."""
-    await store.take_in_of("tool", [request("1", input=60, nano=5), request("2", input=30)])
+async def test_silent_origin_takes_no_number_from_a_task_that_another_one_knows(store: Store) -> None:
+    """It tells the state; numbers, time and model stay those of the origin that states them, also after a restart."""
+    silent = usage(ts=NOW_MS - 10**9, model_id="first", tokens_in=None, tokens_out=None, total_cost=None)
+    await store.take_in([silent._replace(state=SessionState.RUNNING)], "sessions")
+    await store.take_in([usage()])
+    assert len(await store.take_in([silent._replace(state=SessionState.INTERRUPTED, ts=NOW_MS + 5)], "sessions")) == 1
+    row = "SELECT ts, model_id, tokens_in, tokens_out, total_cost FROM cline_task_usage"
+    assert read_rows(store.path, row) == [(NOW_MS, "m", 100, 10, 0.25)]
+    assert read_rows(store.path, "SELECT last_ts, state FROM session") == [(NOW_MS, SessionState.INTERRUPTED)]
+    for _start in range(2):
+        assert await store.take_in([usage()]) == []
+        assert await store.take_in([silent._replace(state=SessionState.INTERRUPTED, ts=NOW_MS + 5)], "sessions") == []
+    assert failed_checks(store.path) == []
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_running_total_beside_requests_books_what_exceeds_them(store: Store, at_once: bool) -> None:
+    """A tool that writes both down is not counted twice, also where one batch holds both."""
     total = MeterReading("s", NOW_MS + SLOT_MS, "m", 100, None, None, None, 20, None, 5e-9)
-    await store.take_in_of("tool", [total])
+    requests = (request("1", input=60, nano=5), request("2", input=30))
+    batches: list[list[Record]] = [[total, *requests]] if at_once else [[*requests], [total]]
+    for batch in batches:
+        await store.take_in_of("tool", batch)
     assert read_rows(store.path, "SELECT input, output, recorded_nano, requests FROM usage_total") == [(100, 20, 5, 2)]
     assert failed_checks(store.path) == []
 
@@ -314,6 +411,14 @@ async def test_renamed_request_is_renamed_and_not_added(store: Store) -> None:
     assert await store.take_in_of("tool", [renamed]) is None
     assert await store.take_in_of("tool", [request("new", nano=5)]) is None
     assert read_rows(store.path, "SELECT requests, recorded_nano FROM usage_total") == [(1, 5)]
+    assert failed_checks(store.path) == []
+
+
+async def test_key_that_was_given_up_is_free_in_the_same_batch(store: Store) -> None:
+    """An old copy under the former key does not keep the batch from being stored."""
+    await store.take_in_of("tool", [request("old")])
+    renamed = request("new")._replace(former_key=digest("old"))
+    assert await store.take_in_of("tool", [renamed, request("old", session="copy")]) is not None
     assert failed_checks(store.path) == []
 
 

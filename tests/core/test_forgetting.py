@@ -10,6 +10,7 @@ import pytest
 from aico.core.db.upkeep.backups import get_position
 from aico.core.db.upkeep.forgetting import forget, preview_forgetting
 from aico.core.errors import StorageBusy
+from aico.core.usage import digest
 from tests.core.database_damage import close_log, failed_checks
 from tests.core.repository_on_file import NOW_MS, Store, read_rows, request, usage
 
@@ -93,6 +94,14 @@ async def test_forgotten_requests_do_not_come_back_in_a_copy(three: Store) -> No
     assert read_rows(three.path, "SELECT source, kind FROM forgotten_key") == [(2, 0)]
     assert await three.take_in_of("tool", [request("2", session="fork", cache_read=7)]) is None
     assert await three.take_in_of("other tool", [request("2", session="fork", cache_read=7)]) is not None
+    assert failed_checks(three.path) == []
+
+
+async def test_forgotten_request_does_not_come_back_under_another_key(three: Store) -> None:
+    """A parser that names requests anew names the key that was forgotten."""
+    forget(three.path, "tool", ["a"], NOW_MS)
+    renamed = request("new", session="copy", nano=5)._replace(former_key=digest("1"))
+    assert await three.take_in_of("tool", [renamed]) is None
     assert failed_checks(three.path) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aico.core.metering import Amounts, Meter, advance, amounts_of, is_silent, is_unpriced
+from aico.core.metering import Amounts, Meter, advance, amounts_of, is_unmeasured, is_unpriced
 from aico.core.usage import MeterReading
 from tests.core.random_entries import readings
 from tests.core.repository_on_file import usage
@@ -100,8 +100,9 @@ def test_silent_meter_says_nothing() -> None:
     zeros, _ = drive(usage(tokens_in=0, tokens_out=0, total_cost=0.0))
     assert growth == UNKNOWN
     assert (silent.is_silent, zeros.is_silent) == (True, False)
-    assert is_silent([silent, silent])
-    assert not is_silent([silent, zeros])
+    priced, _ = drive(usage(tokens_in=None, tokens_out=None, total_cost=0.5))
+    assert is_unmeasured([silent, priced])
+    assert not is_unmeasured([silent, zeros])
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,17 @@ async def test_verification_takes_several_meters_and_requests_of_one_session(sto
     with closing(sqlite3.connect(store.path)) as connection, connection:
         connection.execute("UPDATE meter SET high_output = 71 WHERE origin = 2")
     assert [check.name for check in failed_checks(store.path)] == ["meters"]
+
+
+async def test_verification_holds_a_task_against_the_origin_that_states_its_numbers(store: Store) -> None:
+    """A row that says what a weaker origin says, or a silent one, is found."""
+    silent = usage(tokens_in=None, tokens_out=None, total_cost=None)
+    await store.take_in([silent, usage("b")], "sessions")
+    await store.take_in([usage(), usage("b", tokens_in=90)])
+    assert failed_checks(store.path) == []
+    upsets = ("tokens_in = 0, tokens_out = 0, total_cost = 0 WHERE task_id = 'a'", "tokens_in = 90 WHERE task_id = 'b'")
+    for upset in upsets:
+        with closing(sqlite3.connect(store.path)) as connection, connection:
+            connection.execute(f"UPDATE cline_task_usage SET {upset}")  # noqa: S608  # our own words
+    (check,) = failed_checks(store.path)
+    assert check.text.startswith("2 rows")

@@ -303,6 +303,39 @@ async def test_first_readings_of_a_start_keep_the_order_of_the_places(make_stage
         await stage.ingest.close()
 
 
+async def test_first_reading_waits_for_an_earlier_place_that_is_not_looked_at_yet(make_stage: MakeStage) -> None:
+    """A ledger on a slow file system speaks before a session store that is there at once."""
+    stage = make_stage([Script().free()], quick=[Script().free()])
+    for intake in stage.ingest.list_intakes():
+        stage.ingest.add(intake, is_watched=True)
+    async with asyncio.timeout(HANG_S):
+        second = await stage.ask(Trigger.STARTUP, "quick")
+        assert not second.done()
+        await stage.run(Trigger.STARTUP)
+        await second
+        await stage.ingest.close()
+    assert [origin for origin, *_ in stage.published] == ["place", "quick"]
+
+
+@pytest.mark.parametrize("end", ["let_pass", "remove", "close"])
+async def test_first_reading_waits_for_no_place_that_has_nothing_to_say(make_stage: MakeStage, end: str) -> None:
+    """One that is absent, is switched off, or belongs to a service that stops."""
+    stage = make_stage([Script().free()], quick=[Script().free()])
+    for intake in stage.ingest.list_intakes():
+        stage.ingest.add(intake, is_watched=True)
+    async with asyncio.timeout(HANG_S):
+        second = await stage.ask(Trigger.STARTUP, "quick")
+        if end == "let_pass":
+            await stage.ingest.let_pass(stage.keys["place"])
+        elif end == "remove":
+            await stage.ingest.remove(stage.keys["place"])
+        else:
+            await stage.ingest.close()
+        await second
+        await stage.ingest.close()
+    assert [origin for origin, *_ in stage.published] == ["quick"]
+
+
 async def test_ingest_publishes_nothing_when_nothing_changed(make_stage: MakeStage) -> None:
     """A reading without a change has a receipt and no event."""
     stage = make_stage([Script(count=0).free()])

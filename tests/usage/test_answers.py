@@ -12,7 +12,17 @@ from aico.core.db.reader import SessionCounts, Sort, StoredSession
 from aico.core.errors import RequestInvalid, SessionUnknown
 from aico.core.filters import UsageFilter
 from aico.core.sums import NOTHING, REQUEST, Sums
-from aico.core.usage import SLOT_MS, MeterReading, RequestState, SessionState, Tokens, Trigger, UsageEvent, digest
+from aico.core.usage import (
+    SLOT_MS,
+    TS_MAX,
+    MeterReading,
+    RequestState,
+    SessionState,
+    Tokens,
+    Trigger,
+    UsageEvent,
+    digest,
+)
 from aico.features.usage.export import SESSION_COLUMNS, ExportFormat, ExportWriter, SessionLayout
 from aico.features.usage.fields import sum_fields
 from aico.features.usage.periods import Bucket
@@ -414,6 +424,27 @@ async def test_task_that_begins_at_nothing_is_unpriced_once_it_has_tokens(store:
     await store.take_in([usage(tokens_in=5, tokens_out=0, total_cost=0.5)])
     totals = (await summarise(store)).totals
     assert (totals.sums.get("unpriced"), totals.sums.cost_nano, totals.counts) == (0, 500_000_000, SessionCounts(1, 0))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize(("session", "bucket"), [("long", None), ("late", Bucket.DAY)])
+async def test_session_of_any_moments_has_a_series(
+    store: Store, session: str, bucket: Bucket | None, zone: str
+) -> None:
+    """Of more months than there may be buckets several are one; the last day of the calendar has a bucket."""
+    await store.take_in([usage("long", ts=1), usage("late", ts=TS_MAX)])
+    await store.take_in([usage("long", ts=TS_MAX, tokens_in=150)])
+    queries = queries_of(store)
+    found = await queries.get_session("cline", session, limit=1, offset=0, bucket=bucket, zone=ZoneInfo(zone))
+    assert found.session.total.get("input") == sum(point.sums.get("input") for point in found.series)
+
+
+async def test_sum_with_a_field_that_could_not_be_used_is_at_least(store: Store) -> None:
+    """A number that is missing, and not counted in any other way, may be more than 0."""
+    await store.take_in([usage(tokens_in=None)._replace(unknown=("tokensIn",))])
+    assert sum_fields((await summarise(store)).totals.sums).is_at_least
+    await store.take_in([usage(tokens_in=5)])
+    assert not sum_fields((await summarise(store)).totals.sums).is_at_least
 
 
 async def test_request_that_moves_away_leaves_no_session_behind(store: Store) -> None:

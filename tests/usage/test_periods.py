@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aico.core.errors import RequestInvalid
 from aico.core.filters import automatic_end, latest_credible, slot_ceiling, slot_floor
+from aico.core.usage import TS_MAX
 from aico.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, find_zone, list_bucket_starts
 from tests.hypothesis_profiles import examples
 
@@ -112,6 +113,15 @@ def test_months_end_with_the_last_year() -> None:
     assert list_bucket_starts(end - DAY, end, Bucket.MONTH, ZoneInfo("Pacific/Kiritimati"))[0] == end - DAY
 
 
+@pytest.mark.parametrize("bucket", Bucket)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_last_slot_of_the_calendar_has_a_bucket_in_every_zone(zone: str, bucket: Bucket) -> None:
+    """Where a local day would begin beyond the year 9999, the bucket goes on to its end."""
+    end = (TS_MAX + 1) // (SLOT_S * 1000)
+    assert list_bucket_starts(end - 1, end, bucket, ZoneInfo(zone)) == [end - 1]
+    assert list_bucket_starts(end - 2, end, bucket, ZoneInfo(zone))[0] == end - 2
+
+
 @settings(max_examples=examples(2))
 @given(SLOTS, st.integers(1, 900), st.sampled_from(ZONES), st.sampled_from(Bucket))
 def test_buckets_are_gapless_and_divide_only_where_the_clock_does(
@@ -160,11 +170,16 @@ def test_automatic_bucket_grows_with_the_stretch(days: float, bucket: Bucket) ->
     assert choose_bucket(0, round(days * DAY)) is bucket
 
 
-@given(SLOTS, st.integers(1, 80 * 365 * DAY), st.sampled_from(ZONES))
-def test_automatic_bucket_is_never_refused_within_a_lifetime(first: int, length: int, zone: str) -> None:
-    """Up to eighty years, ``auto`` finds a size that gives at most the allowed number."""
+@given(SLOTS, st.one_of(st.integers(1, 80 * 365 * DAY), st.integers(1, 7_900 * 365 * DAY)), st.sampled_from(ZONES))
+def test_automatic_bucket_is_never_refused(first: int, length: int, zone: str) -> None:
+    """Of any stretch, ``auto`` gives at most the allowed number; of thousands of years several months at once."""
     bucket = choose_bucket(first, first + length)
-    assert len(list_bucket_starts(first, first + length, bucket, ZoneInfo(zone))) <= BUCKETS_MAX
+    starts = list_bucket_starts(first, first + length, bucket, ZoneInfo(zone), is_automatic=True)
+    assert starts[0] == first
+    assert len(starts) <= BUCKETS_MAX
+    assert all(before < after < first + length for before, after in pairwise(starts))
+    if length > 100 * 365 * DAY:
+        assert len(starts) > BUCKETS_MAX / 3
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,9 @@ def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
         asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
         going = _preview(settings, options)
         if going.sessions:
-            asyncio.run(asyncio.to_thread(forget, path, options.source, going.sessions, now_ms()))
+            # Before the rest: whoever is interrupted in between finds them still stored, and can go on.
             asyncio.run(asyncio.to_thread(BackupFolder(path).clear))
+            asyncio.run(asyncio.to_thread(forget, path, options.source, going.sessions, now_ms()))
         say(*_lines(going, "Forgot", options.source))
         if going.sessions:
             # A recovery from this one, too, knows what was forgotten.

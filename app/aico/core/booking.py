@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from aico.core.metering import Amounts, Meter, advance, is_silent, is_unpriced
+from aico.core.metering import Amounts, Meter, advance, is_unmeasured, is_unpriced
 from aico.core.sums import GROWTH, PROMPT, REQUEST, Costs, EventKind, Vector, add, measure
 from aico.core.usage import (
     DAY_SLOTS,
@@ -128,15 +128,24 @@ class Growth(NamedTuple):
     """Whether an event is to be written: at first sight, and for growth."""
     is_unpriced: bool
     """Whether the session has tokens, and no meter of it a cost."""
-    is_silent: bool
-    """Whether no meter of the session ever stated a number."""
+    is_unmeasured: bool
+    """Whether no meter of the session ever stated tokens."""
     was_unpriced: bool
-    was_silent: bool
+    was_unmeasured: bool
+    is_cost_stated: bool
+    """Whether the reading states a cost: then it is the cost of all that was read so far."""
+    found: frozenset[str]
+    """Names of fields that can be used now, and could not at the reading before."""
 
     @property
     def tells_more(self) -> bool:
-        """Whether it is only now known that the session is priced, or measured."""
-        return (self.was_unpriced and not self.is_unpriced) or (self.was_silent and not self.is_silent)
+        """Whether something may become known of what was booked before."""
+        return (
+            (self.was_unpriced and not self.is_unpriced)
+            or (self.was_unmeasured and not self.is_unmeasured)
+            or bool(self.found)
+            or (not self.session.is_new and bool(self.amounts[6]))
+        )
 
 
 class Books:
@@ -260,17 +269,20 @@ class Books:
             model,
             books,
             is_unpriced=is_unpriced((*others, meter)),
-            is_silent=is_silent((*others, meter)),
+            is_unmeasured=is_unmeasured((*others, meter)),
             was_unpriced=is_unpriced(before),
-            was_silent=bool(before) and is_silent(before),
+            was_unmeasured=bool(before) and is_unmeasured(before),
+            is_cost_stated=reading.cost_usd is not None,
+            found=frozenset(() if known is None or reading.is_silent else known.unknown).difference(reading.unknown),
         )
 
     def note_state(self, session: SessionEntry, reading: MeterReading) -> None:
         """Take over the state of a session whose origin states no number yet, and whose numbers come from another."""
-        if reading.state in {SessionState.UNKNOWN, session.state}:
+        has_state = reading.state not in {SessionState.UNKNOWN, session.state}
+        if not (self._note_parent(session, reading.parent) or has_state):
             self.skipped_count += 1
             return
-        session.state = int(reading.state)
+        session.state = int(reading.state) or session.state
         session.is_changed = session.is_touched = session.is_outranked = True
         self.updated_count += 1
 
@@ -282,47 +294,63 @@ class Books:
             session.first_ts = min(session.first_ts, ts)
             session.is_changed = True
 
-    def book(self, growth: Growth, key: tuple[int, int]) -> None:
-        """Book ``growth`` as the event called ``key``; its stored state, if there is one, is in :attr:`events`."""
+    def book(self, growth: Growth, key: tuple[int, int]) -> EventEntry:
+        """Book ``growth`` as the event called ``key``, and return it; if that is stored, it is in :attr:`events`."""
         meter, session = growth.meter, growth.session
         tokens = Tokens(*growth.amounts[:6])
-        cost, state = cost_of(growth.amounts, is_unpriced=growth.is_unpriced, is_silent=growth.is_silent)
+        cost, state = cost_of(
+            growth.amounts,
+            is_unpriced=growth.is_unpriced,
+            is_unmeasured=growth.is_unmeasured,
+            is_cost_stated=growth.is_cost_stated,
+        )
         unknown = " ".join(meter.unknown)
         known = self.events.get((GROWTH.code, *key))
         if known is None:
-            self._make(
-                EventEntry(
-                    None,
-                    GROWTH,
-                    key,
-                    self._origin,
-                    session.id,
-                    growth.ts,
-                    growth.model,
-                    tokens,
-                    Costs(cost),
-                    state,
-                    unknown,
-                ),
-                session,
+            made = EventEntry(
+                None,
+                GROWTH,
+                key,
+                self._origin,
+                session.id,
+                growth.ts,
+                growth.model,
+                tokens,
+                Costs(cost),
+                state,
+                unknown,
             )
-            return
+            self._make(made, session)
+            return made
         before = known.vector()
+        is_part = known.state is RequestState.AT_LEAST or any(tokens[:5])
+        if is_part and known.costs.recorded is not None and not growth.is_cost_stated:
+            # The cost is of a part of the tokens only.
+            state = RequestState.AT_LEAST
         known.tokens = Tokens(*(_plus(had, more) for had, more in zip(known.tokens, tokens, strict=True)))
         known.costs = known.costs._replace(recorded=_plus(known.costs.recorded, cost))
         # The last moment of the slot in which something was spent.
         known.ts = max(known.ts, growth.ts)
         known.state, known.unknown = state, unknown
         self._change(known, before, session)
+        return known
 
-    def restate(self, growth: Growth, event: EventEntry) -> None:
-        """Say of an earlier growth of the session what became known with ``growth``: that it is priced, or measured."""
-        before = event.vector()
-        if not growth.is_silent and event.state is RequestState.UNMEASURED:
+    def restate(self, growth: Growth, event: EventEntry, *, is_told: bool) -> None:
+        """Say of an earlier growth of the session what became known with ``growth``: that it is priced, or measured.
+
+        ``is_told`` says that the reading's totals include it: what it lacks is in the growth then.
+        """
+        before, unknown = event.vector(), event.unknown
+        if not growth.is_unmeasured and event.state is RequestState.UNMEASURED:
             event.state = RequestState.FINAL
-        if not growth.is_unpriced and event.costs.recorded is None and any(event.tokens[:5]):
-            event.costs = event.costs._replace(recorded=0)
-        if event.vector() != before:
+        if not growth.is_unpriced and (growth.was_unpriced or (is_told and growth.is_cost_stated)):
+            if event.costs.recorded is None and any(event.tokens[:5]):
+                event.costs = event.costs._replace(recorded=0)
+            if event.state is RequestState.AT_LEAST:
+                event.state = RequestState.FINAL
+        if is_told and growth.found:
+            event.unknown = " ".join(name for name in event.unknown.split() if name not in growth.found)
+        if (event.vector(), event.unknown) != (before, unknown):
             self._change(event, before, growth.session)
 
     # Single requests
@@ -438,13 +466,16 @@ class Books:
         session.spend(more)
 
 
-def cost_of(amounts: Amounts, *, is_unpriced: bool, is_silent: bool) -> tuple[int | None, RequestState]:
-    """Return the cost of a growth by ``amounts`` of a session that is unpriced or silent, and how much is known of it.
+def cost_of(
+    amounts: Amounts, *, is_unpriced: bool, is_unmeasured: bool, is_cost_stated: bool
+) -> tuple[int | None, RequestState]:
+    """Return the cost of a growth by ``amounts`` of a session that is unpriced or unmeasured, and how it is known.
 
-    Of nothing at all the price is not known either: what follows in its slot may turn out to be unpriced.
+    Of nothing at all the price is not known either: what follows in its slot may turn out to be unpriced. Nor is it
+    where the reading states no cost (``is_cost_stated``): the next one that does includes it.
     """
-    has_price = not (is_unpriced or is_silent) and any(amounts)
-    return (amounts[6] or 0) if has_price else None, RequestState.UNMEASURED if is_silent else RequestState.FINAL
+    has_price = is_cost_stated and not is_unpriced and any(amounts)
+    return amounts[6] if has_price else None, RequestState.UNMEASURED if is_unmeasured else RequestState.FINAL
 
 
 def slot_of(ts: int) -> int:

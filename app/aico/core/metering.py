@@ -53,9 +53,9 @@ def is_unpriced(meters: Iterable[Meter]) -> bool:
     return has_tokens
 
 
-def is_silent(meters: Iterable[Meter]) -> bool:
-    """Return whether no number was ever stated for a session with these ``meters``."""
-    return all(meter.is_silent for meter in meters)
+def is_unmeasured(meters: Iterable[Meter]) -> bool:
+    """Return whether no number of tokens was ever stated for a session with these ``meters``."""
+    return all(number is None for meter in meters for number in meter.high[:6])
 
 
 def amounts_of(reading: MeterReading) -> Amounts:

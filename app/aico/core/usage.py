@@ -103,7 +103,7 @@ class RequestState(IntEnum):
     INTERRUPTED = 2
     """It was cut: its input is known, its output is not."""
     AT_LEAST = 3
-    """Its output is a lower bound."""
+    """Its output is a lower bound; of a growth, its cost."""
     UNMEASURED = 4
     """The tool knows no tokens of it."""
 
@@ -167,7 +167,7 @@ class MeterReading(NamedTuple):
     state: SessionState = SessionState.UNKNOWN
     parent: str | None = None
     unknown: tuple[str, ...] = ()
-    """Names of fields, in the tool's own words, that are there and could not be used."""
+    """Names of fields, in the tool's own words, that could not be used, or must be there and are not."""
 
     @property
     def tokens(self) -> Tokens:

@@ -21,6 +21,8 @@ from aico.services.intake import Intake, IntakeKey
 _log = logging.getLogger(__name__)
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _UNRECORDED_MAX = 20
+_FIRST_LOOK_S = 5.0
+"""So long the first readings of later origins wait until a place was looked at: a file system may never answer."""
 _STRENGTH = {trigger: strength for strength, trigger in enumerate(Trigger)}
 """Of several causes that share a reading, the strongest claim is the one that is told."""
 _STOPPING = "the service is stopping"
@@ -79,6 +81,8 @@ class _Lane:
     rest: _Rest | None = None
     is_busy: bool = False
     is_closing: bool = False
+    is_awaited: bool = False
+    """Whether its watcher is about to ask for its first reading."""
     was_read: bool = False
     bug: BaseException | None = None
     """What ended the last reading after its first transaction, if that was no error that is known."""
@@ -163,14 +167,27 @@ class Ingest:
         """The newest of the last receipts."""
         return max(self.last_receipts.values(), key=lambda receipt: receipt.finished_at_ms, default=None)
 
-    def add(self, intake: Intake) -> None:
-        """Let ``intake`` be read from now on."""
-        self._lanes[intake.key] = _Lane(intake)
+    def add(self, intake: Intake, *, is_watched: bool = False) -> None:
+        """Let ``intake`` be read from now on.
+
+        If it ``is_watched``, later origins wait with their first readings until its watcher has asked for one, or has
+        called :meth:`let_pass`.
+        """
+        self._lanes[intake.key] = _Lane(intake, is_awaited=is_watched)
+
+    async def let_pass(self, key: IntakeKey) -> None:
+        """Note that there is nothing to be read at ``key`` for now: nobody waits for it any longer."""
+        lane = self._lanes.get(key)
+        if lane is not None and lane.is_awaited:
+            lane.is_awaited = False
+            await self._tell()
 
     async def remove(self, key: IntakeKey) -> None:
         """Let ``key`` be read no more, and wait until it is not."""
         lane = self._lanes.pop(key, None)
         if lane is not None:
+            lane.begin_close()
+            await self._tell()
             await lane.close("this place is read no more")
         self.failures.pop(key, None)
 
@@ -269,6 +286,7 @@ class Ingest:
     async def close(self) -> None:
         """Wait until the readings that run have ended."""
         self.begin_close()
+        await self._tell()
         for lane in self._lanes.values():
             await lane.close(_STOPPING)
         if self._runs:
@@ -283,7 +301,8 @@ class Ingest:
                 lane.wake.clear()
                 await lane.wake.wait()
                 continue
-            lane.is_busy = True
+            lane.is_busy, lane.is_awaited = True, False
+            await self._tell()
             try:
                 await self._serve(lane, ticket)
             finally:
@@ -318,17 +337,24 @@ class Ingest:
             await self._go_on(lane, lane.rest)
 
     async def _let_earlier_ones_speak(self, lane: _Lane) -> None:
-        """Wait for the first receipts of places of earlier origins of the source that are being read now."""
+        """Wait for the first receipts of places of earlier origins of the source that are, or will be, read now."""
         source, ids = lane.intake.source, [origin.id for origin in lane.intake.source.origins]
         before = ids[: ids.index(lane.intake.origin.id)]
-        earlier = [
+        others = [
             each
             for each in self._lanes.values()
-            if each.intake.source.id == source.id
-            and each.intake.origin.id in before
-            and each.is_busy
-            and not each.was_read
+            if each.intake.source.id == source.id and each.intake.origin.id in before
         ]
+
+        def all_were_looked_at() -> bool:
+            return lane.is_closing or not any(each.is_awaited and not each.is_closing for each in others)
+
+        try:
+            async with asyncio.timeout(_FIRST_LOOK_S), self._moved:
+                await self._moved.wait_for(all_were_looked_at)
+        except TimeoutError:
+            _log.debug("an earlier place was not looked at within %g s", _FIRST_LOOK_S)
+        earlier = [each for each in others if each.is_busy and not each.was_read]
         async with self._moved:
             await self._moved.wait_for(lambda: lane.is_closing or all(each.was_read for each in earlier))
 

@@ -152,7 +152,7 @@ class UsageQueries:
             first_ms, last_ms = await snapshot.find_event_span(session.id) or (session.first_ts, session.last_ts)
             first, end = slot_floor(first_ms), slot_floor(last_ms) + 1
             size = bucket or choose_bucket(first, end)
-            starts = list_bucket_starts(first, end, size, zone)
+            starts = list_bucket_starts(first, end, size, zone, is_automatic=bucket is None)
             only = UsageFilter(first, end, sources=(source,), session=session.id)
             return SessionDetail(
                 session=replace(session, spent=session.total),
@@ -178,7 +178,7 @@ class UsageQueries:
             stretch = await self._resolve(snapshot, wanted)
             first, end = stretch.first, stretch.end
             size = bucket or choose_bucket(first, end)
-            starts = list_bucket_starts(first, end, size, zone)
+            starts = list_bucket_starts(first, end, size, zone, is_automatic=bucket is None)
             buckets = await snapshot.list_bucket_sums(stretch.wanted, starts, end)
             by = _with_source(by)
             groups = await (

@@ -283,7 +283,7 @@ class SourcesService:
         def publish(state: WatcherStateChanged) -> None:
             self._publish_state(intake, state)
 
-        self._ingest.add(intake)
+        self._ingest.add(intake, is_watched=True)
         watcher = PlaceWatcher(intake, self._ingest, _times_of(self._settings), publish, self._now_ms)
         task = asyncio.create_task(watcher.run(), name=f"watcher-{intake.source.id}-{intake.origin.id}")
         self._open[intake.key] = _Open(intake, watcher, task)

@@ -97,6 +97,7 @@ class PlaceWatcher:
                 except Exception:  # noqa: BLE001  # the supervisor: whatever the bug, the user's costs are kept
                     _log.exception("the watcher failed and starts again in %.1f s", delay_s)
                     self._set_state(WatcherState.FAILED, "internal_error")
+                    await self._ingest.let_pass(self._intake.key)
                 if time.monotonic() - started > _HEALTHY_S:
                     delay_s = _RESTART_FIRST_S
                 await asyncio.sleep(delay_s)
@@ -183,6 +184,7 @@ class PlaceWatcher:
             self._refused = None
             if not found.is_absent:
                 await self._ingest.refuse(trigger, self._intake, found)
+            await self._ingest.let_pass(self._intake.key)
             self._report(found, logged=not found.is_absent)
             return
         identity = found.identity

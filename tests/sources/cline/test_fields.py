@@ -116,9 +116,8 @@ def test_count_is_accepted_as_integer_in_any_notation(field: str, text: str, cou
 def test_count_is_unknown_with_field_and_code(field: str, text: str | bytes | None, code: RejectionCode) -> None:
     """Everything else is unknown, each for its own reason, and costs no other number of its entry."""
     usage, unusable = partial(entry(**{field: text}))
-    unknown = () if code is CODE.MISSING else (field,)
     expected = GOOD._replace(input=None) if field == "tokensIn" else GOOD._replace(output=None)
-    assert usage == expected._replace(unknown=unknown)
+    assert usage == expected._replace(unknown=(field,))
     assert unusable == [(code, field)]
 
 
@@ -194,7 +193,7 @@ def test_cost_is_accepted_as_number_or_numeric_text(text: str, cost: float) -> N
 def test_cost_is_unknown_with_field_and_code(text: str | bytes | None, code: RejectionCode) -> None:
     """What is no price between zero and a million dollars is unknown and never 0, each for its own reason."""
     usage, unusable = partial(entry(totalCost=text))
-    assert usage == GOOD._replace(cost_usd=None, unknown=() if code is CODE.MISSING else ("totalCost",))
+    assert usage == GOOD._replace(cost_usd=None, unknown=("totalCost",))
     assert unusable == [(code, "totalCost")]
 
 
@@ -413,7 +412,7 @@ def test_entry_is_refused_for_its_id_or_its_time_alone() -> None:
 
 
 def test_every_field_that_cannot_be_used_is_told() -> None:
-    """An entry is counted once, its fields one by one; a field that is not there is not among the unknown ones."""
+    """An entry is counted once, its fields one by one; one that is not there is unknown, too."""
     wrong = entry(id='"2"', tokensIn="1.5", tokensOut=None, totalCost="NaN", modelId="{}")
     parsed = parse(ledger(entry(), wrong, entry(id='"3"')))
     assert parsed.partials == rejections(
@@ -425,7 +424,7 @@ def test_every_field_that_cannot_be_used_is_told() -> None:
     assert parsed.partial_count == 1
     second = parsed.records[1]
     assert isinstance(second, MeterReading)
-    assert second.unknown == ("tokensIn", "totalCost", "modelId")
+    assert second.unknown == ("tokensIn", "tokensOut", "totalCost", "modelId")
     assert second.is_silent
 
 

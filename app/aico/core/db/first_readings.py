@@ -19,7 +19,7 @@ from aico.core.db import cline_rows, schema
 from aico.core.db.driver import Value
 from aico.core.db.keys import growth_key
 from aico.core.db.statements import add
-from aico.core.metering import advance, is_unpriced
+from aico.core.metering import advance, is_unmeasured, is_unpriced
 from aico.core.money import NANO, nano_usd, nanos_usd
 from aico.core.receipts import FreshSession
 from aico.core.sums import GROWTH, SUM_COLUMNS, Costs, Sums, measure
@@ -51,14 +51,14 @@ _ADD_METERS = f"""
     SELECT id, ?, {", ".join(_NUMBERS * 2)}, unknown, ?, ? FROM first_reading ORDER BY id
 """
 _SPENT = " + ".join(f"IFNULL({name}, 0)" for name in TOKENS[:5])
-_IS_SILENT = f"COALESCE({', '.join(_NUMBERS)}) IS NULL"
+_IS_UNMEASURED = f"COALESCE({', '.join(TOKENS)}) IS NULL"
 # As booking.cost_of says it: tokens without a cost above 0 are unpriced, and of nothing no price is known.
 _ADD_EVENTS = f"""
     INSERT INTO usage_event (source, kind, key_high, key_low, origin, session, ts, model, {", ".join(TOKENS)},
         recorded_nano, state, unknown, context)
     SELECT ?, {GROWTH.code}, key_high, key_low, ?, id, ts, model, {", ".join(TOKENS)},
-        CASE WHEN nano > 0 THEN nano WHEN {_SPENT} = 0 AND reasoning > 0 THEN 0 END,
-        IIF({_IS_SILENT}, {RequestState.UNMEASURED.value}, {RequestState.FINAL.value}), unknown, ''
+        CASE WHEN nano > 0 OR ({_SPENT} = 0 AND reasoning > 0) THEN nano END,
+        IIF({_IS_UNMEASURED}, {RequestState.UNMEASURED.value}, {RequestState.FINAL.value}), unknown, ''
     FROM first_reading ORDER BY id
 """
 # As sums.measure says it of a growth.
@@ -66,7 +66,7 @@ _SUMS = {
     **dict.fromkeys(SUM_COLUMNS, "0"),
     **{name: f"IFNULL({name}, 0)" for name in TOKENS},
     "unpriced": f"IFNULL(nano, 0) = 0 AND {_SPENT} > 0",
-    "unmeasured": _IS_SILENT,
+    "unmeasured": _IS_UNMEASURED,
     "lacking_cache": "cache_read IS NULL",
     "partial": "unknown <> ''",
     "recorded_usd": f"IFNULL(nano, 0) / {NANO}",
@@ -155,7 +155,12 @@ class FirstReadings:
     def _fresh_row(self, reading: MeterReading, source: str, origin: str, is_joint: bool) -> FreshSession:
         meter, amounts = advance(None, reading, is_joint=is_joint)
         tokens, nano = Tokens(*amounts[:6]), amounts[6]
-        cost, state = cost_of(amounts, is_unpriced=is_unpriced((meter,)), is_silent=meter.is_silent)
+        cost, state = cost_of(
+            amounts,
+            is_unpriced=is_unpriced((meter,)),
+            is_unmeasured=is_unmeasured((meter,)),
+            is_cost_stated=nano is not None,
+        )
         spent = Sums(tuple(measure(GROWTH, tokens, Costs(cost), state, is_partial=bool(reading.unknown))))
         ts = reading.ts or 0
         return FreshSession(

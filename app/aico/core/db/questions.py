@@ -105,13 +105,18 @@ def _is_silent(table: str) -> str:
     return f"COALESCE({', '.join(f'{table}.high_{name}' for name in (*TOKENS, 'nano'))}) IS NULL"
 
 
-# The origin with the greater number is the stronger one; one that states nothing is weaker than any that does. The plus
-# keeps SQLite from looking up each of 100,000 sessions, once for each bucket.
+def is_stronger(meter: str, other: str) -> str:
+    """Return the condition that of two meters of a session the first one is what the session's numbers are told from.
+
+    The origin with the greater number is the stronger one; one that states nothing is weaker than any that does.
+    """
+    return f"({_is_silent(other)}, {meter}.origin) > ({_is_silent(meter)}, {other}.origin)"
+
+
+# The plus keeps SQLite from looking up each of 100,000 sessions, once for each bucket.
 _OF_ORIGIN = f"""
     +session IN (SELECT m.session FROM meter AS m WHERE m.stated_by IN (SELECT id FROM origin WHERE name = ?)
-        AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND (
-            ({_is_silent("m")} AND NOT {_is_silent("n")})
-            OR (n.origin > m.origin AND ({_is_silent("m")} OR NOT {_is_silent("n")})))))
+        AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND {is_stronger("n", "m")}))
 """
 STATED = f"""
     SELECT m.session, o.name, m.unknown, {_FALLEN}, {", ".join(f"m.last_{name}" for name in (*TOKENS, "nano"))}

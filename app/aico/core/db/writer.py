@@ -17,7 +17,7 @@ from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
-from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, row_of
+from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, Vector, row_of
 from aico.core.usage import (
     DAY_SLOTS,
     REJECTIONS_SHOWN,
@@ -83,7 +83,8 @@ _EVENTS = f"""
 """  # noqa: S608  # our own names
 _GROWTH_OF = f"""
     SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE session IN (SELECT value FROM json_each(?))
-    AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR state = {RequestState.UNMEASURED.value})
+    AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR unknown <> ''
+        OR state IN ({RequestState.UNMEASURED.value}, {RequestState.AT_LEAST.value}))
 """  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
@@ -272,7 +273,6 @@ class _Transaction:
         # All of them, in their order: the greater number is the stronger one.
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        stronger = set(meters[meters.index(meter) + 1 :])
         records = self._remembered(source, batch.records)
         # Of a source that is read for the first time nothing is stored, and nothing is looked for.
         is_first = not self._count(source)[0]
@@ -290,9 +290,10 @@ class _Transaction:
         if first:
             self._store_first(first, source, origin, meter)
             readings = [reading for reading in readings if reading.session in by_key]
-        if readings:
-            self._take_readings(books, source, meter, stronger, readings)
+        # Requests first: what a total includes of them is not booked once more.
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
+        if readings:
+            self._take_readings(books, source, meter, meters, readings)
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         skipped_count = books.skipped_count + len(batch.records) - len(records)
@@ -392,7 +393,7 @@ class _Transaction:
         return [
             record
             for record in records
-            if record.session not in sessions and (not events or _event_key(record) not in events)
+            if record.session not in sessions and (not events or events.isdisjoint(_event_keys(record)))
         ]
 
     def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
@@ -422,8 +423,10 @@ class _Transaction:
     # Taking
 
     def _take_readings(
-        self, books: Books, source: int, meter: int, stronger: set[int], readings: Sequence[MeterReading]
+        self, books: Books, source: int, meter: int, ranks: Sequence[int], readings: Sequence[MeterReading]
     ) -> None:
+        place = ranks.index(meter) + 1
+        lesser, stronger = {*ranks[:place], self._origin(source, self._batch.origin)}, set(ranks[place:])
         known = self._meters = self._load_meters(session.id for session in books.sessions.values())
         # Of what a session has booked otherwise, by requests or for another origin, nothing is booked once more.
         first = [session.id for session in books.sessions.values() if meter not in known.get(session.id, {})]
@@ -432,14 +435,16 @@ class _Transaction:
         for reading in readings:
             session = books.sessions.get(reading.session)
             meters = {} if session is None else known.setdefault(session.id, {})
-            if reading.is_silent and session is not None and meters and meter not in meters:
+            louder = {origin for origin, each in meters.items() if not each.is_silent}
+            # What never stated a number says nothing of a session whose numbers another origin states.
+            is_mute = reading.is_silent and meter not in louder
+            if session is not None and is_mute and (louder if meter in meters else meters):
                 books.note_state(session, reading)
                 continue
-            louder = {origin for origin, each in meters.items() if not each.is_silent}
             growth = books.read_meter(
                 reading,
                 meters.get(meter),
-                None if session is None or session.id not in booked else _amounts(booked[session.id]),
+                None if session is None or meter in meters else _amounts(booked.get(session.id), session.spent),
                 [each for origin, each in meters.items() if origin != meter],
                 is_joint=self._batch.is_joint,
                 is_outranked=not stronger.isdisjoint(louder),
@@ -448,29 +453,27 @@ class _Transaction:
                 # An entry that comes twice in one batch starts from what the first one left.
                 known.setdefault(growth.session.id, {})[meter] = growth.meter
                 growths.append(growth)
-        posted = [
-            (growth, growth_key(growth.session.key, slot_of(growth.ts), self._model_name(growth.model)))
-            for growth in growths
-            if growth.books
-        ]
-        old = [key for growth, key in posted if not growth.session.is_new]
+        keys = [growth_key(each.session.key, slot_of(each.ts), self._model_name(each.model)) for each in growths]
+        old = [key for each, key in zip(growths, keys, strict=True) if each.books and not each.session.is_new]
         self._load_events(books, source, GROWTH, old)
-        for growth, key in posted:
-            books.book(growth, key)
-        self._restate(books, growths)
+        earlier = self._load_doubtful(books, {each.session.id for each in growths if each.tells_more})
+        for growth, key in zip(growths, keys, strict=True):
+            doubtful = earlier.get(growth.session.id, {})
+            if growth.books:
+                doubtful[key] = books.book(growth, key)
+            if growth.tells_more:
+                for event in doubtful.values():
+                    # What a stronger origin has seen may be more than the totals that are read.
+                    books.restate(growth, event, is_told=not stronger or event.origin in lesser)
 
-    def _restate(self, books: Books, growths: Sequence[Growth]) -> None:
-        """Say of earlier events of a session that it is priced or measured, when that becomes known."""
-        changed = {growth.session.id: growth for growth in growths if growth.tells_more}
-        if not changed:
-            return
-        earlier = [each for each in books.made if each.kind is GROWTH and each.session in changed]
-        for row in _ask(self._connection, _GROWTH_OF, (json_of(changed),)):
-            event = _event_of(row)
-            # One that this batch has changed already counts, not what was stored of it.
-            earlier.append(books.events.setdefault((event.kind.code, *event.key), event))
-        for event in earlier:
-            books.restate(changed[event.session], event)
+    def _load_doubtful(self, books: Books, sessions: set[int]) -> dict[int, dict[tuple[int, int], EventEntry]]:
+        """Return the growths of ``sessions`` of which something is not known, by session and key."""
+        found: dict[int, dict[tuple[int, int], EventEntry]] = {session: {} for session in sessions}
+        if sessions:
+            for row in _ask(self._connection, _GROWTH_OF, (json_of(sessions),)):
+                event = _event_of(row)
+                found[event.session][event.key] = books.events.setdefault((event.kind.code, *event.key), event)
+        return found
 
     def _take_events(self, books: Books, source: int, records: Sequence[UsageEvent]) -> None:
         keys = [split_key(record.key) for record in records]
@@ -548,9 +551,10 @@ class _Transaction:
                 if session in books.changed_meters
             ],
         )
-        _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
+        # Changes first: a request that was renamed leaves a key that a new one may have.
         changed = [each for each in books.events.values() if each.is_changed and each.id is not None]
         _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
+        _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
         tally = books.tally
         _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
@@ -676,12 +680,14 @@ def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[V
         connection.executemany(statement, rows)
 
 
-def _event_key(record: Record) -> EventKey | None:
+def _event_keys(record: Record) -> list[EventKey]:
+    """Return the keys of a request or a prompt, the former one included."""
     if isinstance(record, UsageEvent):
-        return (REQUEST.code, *split_key(record.key))
+        known = [record.key] if record.former_key is None else [record.key, record.former_key]
+        return [(REQUEST.code, *split_key(key)) for key in known]
     if isinstance(record, PromptSeen):
-        return (PROMPT.code, *split_key(record.key))
-    return None
+        return [(PROMPT.code, *split_key(record.key))]
+    return []
 
 
 def _event_of(row: sqlite3.Row) -> EventEntry:
@@ -735,8 +741,9 @@ def _new_session(source: int, session: SessionEntry) -> tuple[Value, ...]:
     )
 
 
-def _amounts(sums: Sums) -> tuple[int, ...]:
-    """Return ``sums`` as the numbers of a meter."""
+def _amounts(stored: Sums | None, spent: Vector | None) -> tuple[int, ...]:
+    """Return the sum of what is ``stored`` and what this transaction has ``spent`` so far as the numbers of a meter."""
+    sums = Sums.total([stored or Sums(), Sums() if spent is None else Sums(tuple(spent))])
     return (*sums.vector[: len(TOKENS)], sums.get("recorded"))
 
 

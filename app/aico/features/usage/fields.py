@@ -39,7 +39,11 @@ class SumFields(NamedTuple):
     def is_at_least(self) -> bool:
         """Return whether something of the sum is not known, so that there may be more."""
         return bool(
-            self.unpriced_requests or self.unmeasured_requests or self.interrupted_requests or self.at_least_requests
+            self.unpriced_requests
+            or self.unmeasured_requests
+            or self.interrupted_requests
+            or self.at_least_requests
+            or self.partial_requests
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -48,15 +49,21 @@ def choose_bucket(first_slot: int, end_slot: int) -> Bucket:
     return Bucket.MONTH
 
 
-def list_bucket_starts(first_slot: int, end_slot: int, bucket: Bucket, zone: ZoneInfo) -> list[int]:
+def list_bucket_starts(
+    first_slot: int, end_slot: int, bucket: Bucket, zone: ZoneInfo, *, is_automatic: bool = False
+) -> list[int]:
     """Return the first slot of each bucket between the two slots, gapless and ascending.
 
     The first bucket begins at ``first_slot`` itself, the others at local midnights, Mondays, firsts of a month or
-    full local hours. Raises RequestInvalid for more than ``BUCKETS_MAX`` of them; any other exception is a bug.
+    full local hours. Raises RequestInvalid for more than ``BUCKETS_MAX`` of them, unless the size is the one that was
+    chosen (``is_automatic``): then several months are one. Any other exception is a bug.
     """
-    if (end_slot - first_slot) / _SHORTEST_SLOTS[bucket] > 2 * BUCKETS_MAX:
+    months = 1
+    if is_automatic and bucket is Bucket.MONTH:
+        months = max(1, math.ceil((end_slot - first_slot) / _SHORTEST_SLOTS[bucket] / (BUCKETS_MAX - 1)))
+    if (end_slot - first_slot) / (months * _SHORTEST_SLOTS[bucket]) > 2 * BUCKETS_MAX:
         raise _too_many()
-    later = islice(_list_later_starts(first_slot, bucket, zone), BUCKETS_MAX)
+    later = islice(_list_later_starts(first_slot, bucket, zone, months), BUCKETS_MAX)
     starts = [first_slot, *takewhile(lambda start: start < end_slot, later)]
     if len(starts) > BUCKETS_MAX:
         raise _too_many()
@@ -69,8 +76,17 @@ def _too_many() -> RequestInvalid:
     )
 
 
-def _list_later_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo) -> Iterator[int]:
-    """Yield the natural beginnings after ``first_slot``, without end."""
+def _list_later_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo, months: int) -> Iterator[int]:
+    """Yield the natural beginnings after ``first_slot``, to the end of the calendar: the last local day of 9999."""
+    try:
+        yield from _list_natural_starts(first_slot, bucket, zone, months)
+    except (OverflowError, ValueError):
+        # What Python says of a moment beyond; of the two it depends on how one came there.
+        return
+
+
+def _list_natural_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo, months: int) -> Iterator[int]:
+    """Yield the natural beginnings after ``first_slot``. Raises OverflowError or ValueError beyond the year 9999."""
     if bucket is Bucket.SLOT:
         slot = first_slot
         while True:
@@ -80,7 +96,7 @@ def _list_later_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo) -> Itera
         yield from _list_hours(first_slot, zone)
     day, latest = _local(first_slot, zone).date(), first_slot
     while True:
-        day = _next_day(day, bucket)
+        day = _next_day(day, bucket, months)
         start = _midnight(day, zone)
         # A day that a zone left out (Samoa, 2011-12-30) begins and ends with the next one.
         if start > latest:
@@ -99,12 +115,13 @@ def _list_hours(first_slot: int, zone: ZoneInfo) -> Iterator[int]:
         hour = moment.hour
 
 
-def _next_day(day: date, bucket: Bucket) -> date:
+def _next_day(day: date, bucket: Bucket, months: int) -> date:
     if bucket is Bucket.DAY:
         return day + timedelta(days=1)
     if bucket is Bucket.WEEK:
         return day + timedelta(days=7 - day.weekday())
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+    years, month = divmod(day.month - 1 + months, 12)
+    return date(day.year + years, month + 1, 1)
 
 
 def _local(slot: int, zone: ZoneInfo) -> datetime:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aico.core.db.migrations import list_revisions
+from aico.core.db.questions import is_stronger
 from aico.core.db.upkeep.inspection import find_known_revision
 from aico.core.db.upkeep.rebuilding import SUM_TABLES, sums_of_events
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, says_damaged
@@ -63,16 +64,17 @@ _METERS_ODD = f"""
     SELECT COUNT(*) FROM meter WHERE {" OR ".join(f"high_{name} < last_{name}" for name in _NUMBERS)}
 """  # noqa: S608  # our own names
 
-# A row of Cline's says what one of its task's meters was last told.
-_ROWS_APART = """
+# A row of Cline's says what that one of its task's meters was last told from which its numbers are shown.
+_ROWS_APART = f"""
     SELECT COUNT(*) FROM cline_task_usage AS r LEFT JOIN (
         SELECT s.key, s.id FROM session AS s JOIN source AS t ON t.id = s.source WHERE t.name = 'cline'
     ) AS s ON s.key = r.task_id
     WHERE NOT EXISTS (
         SELECT 1 FROM meter AS m WHERE m.session = s.id AND IFNULL(m.last_input, 0) = r.tokens_in
             AND IFNULL(m.last_output, 0) = r.tokens_out AND IFNULL(m.last_nano, 0) = nano_usd(r.total_cost)
+            AND NOT EXISTS (SELECT 1 FROM meter AS n WHERE n.session = m.session AND {is_stronger("n", "m")})
     )
-"""
+"""  # noqa: S608  # our own names
 _ROWS_MISSING = """
     SELECT COUNT(*) FROM session AS s JOIN source AS t ON t.id = s.source WHERE t.name = 'cline'
     AND EXISTS (SELECT 1 FROM meter AS m WHERE m.session = s.id)

@@ -114,7 +114,7 @@ def judge_entry(raw: msgspec.Raw, index: int, zone: tzinfo | None = None) -> Jud
         tokens_out,
         None,
         cost,
-        unknown=tuple(each.field or "" for each in partials if each.code is not RejectionCode.MISSING),
+        unknown=tuple(each.field or "" for each in partials),
     )
     return Judged(reading, tuple(partials))
 
