@@ -121,7 +121,7 @@ def test_bulk_is_one_by_one(model: str, context: str, requests: list[tuple[int, 
 @given(
     st.sampled_from(["claude-opus-4-8", "claude-haiku-5-5", "gpt-5.6-sol", "deepseek-v4-pro"]),
     st.integers(1_795_000_000_000, 1_795_000_900_000),
-    st.lists(st.builds(Tokens, *[st.integers(0, 2**40)] * 5), min_size=1, max_size=20),
+    st.lists(st.builds(Tokens, *[st.integers(0, 2**40)] * 6), min_size=1, max_size=20),
 )
 def test_bulk_of_one_period_is_one_by_one(model: str, ts: int, many: list[Tokens]) -> None:
     """The short way, for requests whose every number is known and whose prices do not change, ends at the same."""

@@ -27,6 +27,10 @@ class ListPrice(NamedTuple):
 class Pricer(Protocol):
     """Says what a request costs by a list."""
 
+    @property
+    def name(self) -> str:
+        """The list and its version."""
+
     def price(self, model: str, ts: int, context: str, tokens: Tokens) -> ListPrice | None:
         """Return the price of one request at its own time and in its own context; None is unknown, never 0.
 

@@ -34,9 +34,13 @@ class GenaiPriceList:
     """List prices by ``genai-prices``. Its answers are kept for as long as it lives: the data never changes."""
 
     def __init__(self) -> None:
-        self.name = f"{LIBRARY} {version(LIBRARY)}"
-        """The list and its version: its data has no date of its own."""
+        self._name = f"{LIBRARY} {version(LIBRARY)}"
         self._tariffs: dict[tuple[str, str], Tariff | None] = {}
+
+    @property
+    def name(self) -> str:
+        """The list and its version: its data has no date of its own."""
+        return self._name
 
     def price(self, model: str, ts: int, context: str, tokens: Tokens) -> ListPrice | None:
         """See :class:`aico.core.pricing.Pricer`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
 from typing import TypeAlias
@@ -53,9 +54,10 @@ class Tariff:
         if first == last and not self._times:
             rates = self._rates_in(first, moments[0])
             return [None] * len(many) if rates is None else list(costs_of(rates, many))
-        places: dict[tuple[int, int], list[int]] = {}
+        days, times = self._days, self._times
+        places: dict[tuple[int, int], list[int]] = defaultdict(list)
         for place, ts in enumerate(moments):
-            places.setdefault(self._period_of(ts), []).append(place)
+            places[bisect_right(days, ts), bisect_right(times, ts % DAY_MS)].append(place)
         costs: list[int | None] = [None] * len(many)
         for period, those in places.items():
             rates = self._rates_in(period, moments[those[0]])
