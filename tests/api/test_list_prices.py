@@ -6,6 +6,7 @@ import csv
 import io
 
 from aico.core.usage import RequestState, Tokens, UsageEvent, digest
+from aico.features.pricing.price_list import GenaiPriceList
 from tests.api.conftest import Api, Serve
 from tests.api.test_session_routes import START, TOOL, get, sessions, summary, write
 from tests.core.database_damage import failed_checks
@@ -53,11 +54,19 @@ async def test_sessions_and_session_tell_the_price_of_each_request(serve: Serve)
         assert (item.list_cost_usd, item.cost_usd, item.spent.list_cost_usd) == (0.16625, 0.13625, 0.16625)
         detail = (await get(api, f"/api/session?source={TOOL}&session_id=main")).json()
         told = [(each["list_cost_usd"], each["cost_usd"], each["cost_basis"]) for each in detail["requests"]]
+        names = [(each["model"], each["listed_as"], each["price_list"]) for each in detail["requests"]]
         assert told == [
             (None, None, "none"),
             (None, None, "none"),
             (0.08, 0.05, "recorded"),
             (0.08625, 0.08625, "listed"),
+        ]
+        name = GenaiPriceList().name
+        assert names == [
+            ("claude-opus-4-8", None, None),
+            ("claude-opus-4-80", None, None),
+            ("gpt-5.6-sol", "openai/gpt-5.6-sol", name),
+            ("claude-opus-4-8[1m]", "anthropic/claude-opus-4-8", name),
         ]
 
 

@@ -18,6 +18,7 @@ from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import NOW_MS, Store, copy_of_template, open_store, read_rows, temporary_database
 from tests.hypothesis_profiles import examples
 from tests.pricing.fake_price_list import FakePriceList
+from tests.services.heard_service import observer, running
 
 TOOL = "tool"
 MODELS = ["claude-opus-4-8", "claude-haiku-5-5[1m]", "gpt-5.6-sol", "deepseek-v4-pro", "claude-opus-4-80", None]
@@ -183,6 +184,19 @@ async def test_newer_list_prices_what_had_none_once_and_tells_it(tmp_path: Path)
         assert (len(told), newer.asked) == (4, [])
 
 
+async def test_list_is_asked_again_after_an_older_version_ran(tmp_path: Path) -> None:
+    """Who goes back to an older list and forward again has new requests that the newer one was not asked for."""
+    old, new = FakePriceList("old 1", {"m"}), FakePriceList("new 2", {"m", "n"})
+    async with open_store(copy_of_template(tmp_path), new) as store:
+        for pricer, name in ((new, "1"), (old, "2"), (new, "3")):
+            store.pricer = pricer
+            store.forget_what_is_known()
+            await price_unpriced(store.writer, lambda _event: None)
+            await store.take_in_of(TOOL, [call(name, "n", 1, 0, 0, 0, 1)])
+        assert [row[1] for row in listed(store)] == ["new 2", "new 2", "new 2"]
+        assert read_rows(store.path, "SELECT name FROM price_list") == [("new 2",)]
+
+
 async def test_list_is_not_asked_where_nothing_could_be_priced(tmp_path: Path) -> None:
     """A database of running totals alone asks the list for nothing, at its first start as at any other."""
     prices = FakePriceList("new 2", {"m"})
@@ -190,6 +204,18 @@ async def test_list_is_not_asked_where_nothing_could_be_priced(tmp_path: Path) -
         await store.take_in_of(TOOL, [MeterReading("s", NOW_MS, "m", 1, 0, 0, 0, 1, None, None)])
         await price_unpriced(store.writer, lambda _event: None)
         assert prices.asked == []
+
+
+async def test_service_asks_a_newer_list_when_it_starts(tmp_path: Path) -> None:
+    """What an older version stored without a price has one soon after the start, and a page is told."""
+    (tmp_path / "own").mkdir(mode=0o700)
+    async with open_store(copy_of_template(tmp_path / "own")) as store:
+        await store.take_in_of(TOOL, [call("1", "claude-opus-4-8", 1_000_000, 0, 0, 0, 0)])
+        assert listed(store) == [(None, None, None)]
+        ledger = str(tmp_path / "taskHistory.json")
+        async with running(observer(tmp_path, ledger_path=ledger)) as heard:
+            await heard.until_true(lambda: [row[0] for row in listed(store)] == [5_000_000_000])
+        assert failed_checks(store.path) == []
 
 
 NUMBER = st.one_of(st.none(), st.integers(0, 300_000))

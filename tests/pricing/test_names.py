@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from genai_prices.data_snapshot import get_snapshot
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aico.core.usage import Tokens
+from aico.core.usage import TS_MAX, Tokens
 from aico.features.pricing.names import find_entry
 from aico.features.pricing.price_list import GenaiPriceList
 
@@ -137,6 +139,15 @@ def test_the_library_alone_would_take_near_misses_for_others() -> None:
     """The rules are needed: without them, the first near misses get the price of another model."""
     for name in NEAR[:6]:
         assert get_snapshot().find_provider_model(name, None, None, None)
+
+
+@given(
+    st.one_of(st.text(), st.text("claude-opus4.8/[1m]:@20"), st.sampled_from([*NAMED, *NEAR]).map(str.upper)), st.text()
+)
+def test_any_name_and_context_has_a_price_or_none(name: str, context: str) -> None:
+    """Whatever a tool calls its model, asking for the price ends without an error."""
+    price = GenaiPriceList().price(name, TS_MAX, context, Tokens(1, 1, 1, 1, 1, 1))
+    assert price is None or price.nano > 0
 
 
 @pytest.mark.parametrize("name", UNPRICED)

@@ -123,7 +123,7 @@ class PriceRef(SQLModel, table=True):
 
 
 class PriceList(SQLModel, table=True):
-    """A list that was asked for the price of everything that had none."""
+    """One row: the list that was asked last for the price of everything that had none."""
 
     __tablename__ = "price_list"
     __table_args__ = (_CLUSTERED,)

@@ -88,7 +88,8 @@ _UNPRICED = f"""
     WHERE id > ? AND +source = ? AND kind = {REQUEST.code} AND list_nano IS NULL ORDER BY id LIMIT ?
 """  # noqa: S608  # our own names
 _LIST_WAS_ASKED = "SELECT 1 FROM price_list WHERE name = ?"
-_NOTE_LIST = insert(schema.PriceList, ("name", "asked_at"), " ON CONFLICT DO NOTHING")
+_FORGET_LISTS = "DELETE FROM price_list"
+_NOTE_LIST = insert(schema.PriceList, ("name", "asked_at"))
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
@@ -257,10 +258,19 @@ class UsageWriter:
         return result
 
     async def note_list(self) -> None:
-        """Note that the present list was asked for everything. Raises StorageBusy, StorageError."""
-        if self._pricer is not None:
-            row = (self._pricer.name, self._now_ms())
-            await self._database.write(lambda connection: _many(connection, _NOTE_LIST, [row]))
+        """Note that the present list was asked for everything, as the only one. Raises StorageBusy, StorageError.
+
+        Who goes back to an older version, and forward again, has requests that the newer list was not asked for.
+        """
+        if self._pricer is None:
+            return
+        row = (self._pricer.name, self._now_ms())
+
+        def write(connection: sqlite3.Connection) -> None:
+            _ask(connection, _FORGET_LISTS)
+            _ask(connection, _NOTE_LIST, row)
+
+        await self._database.write(write)
 
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
