@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aico.core.pricing import ListPrice, PriceRef
 from aico.core.usage import Tokens
 
@@ -22,3 +24,10 @@ class FakePriceList:
             return None
         count = sum(number or 0 for number in tokens[:5])
         return ListPrice(count * self.nano_per_token, PriceRef(self.name, f"fake/{model}"))
+
+    def price_many(
+        self, model: str, context: str, moments: Sequence[int], many: Sequence[Tokens]
+    ) -> tuple[PriceRef | None, list[int | None]]:
+        """Return what :meth:`price` says of each."""
+        prices = [self.price(model, ts, context, tokens) for ts, tokens in zip(moments, many, strict=True)]
+        return PriceRef(self.name, f"fake/{model}"), [None if price is None else price.nano for price in prices]

@@ -378,14 +378,13 @@ class Books:
         else:
             self.skipped_count += 1
 
-    def price(self, event: EventEntry) -> None:
-        """Give a stored request that has no list price the one that a newer list knows, if there is one."""
+    def price(self, event: EventEntry, nano: int, price_ref: int) -> None:
+        """Give a stored request that has no list price the one that a newer list knows."""
         was = event.vector()
-        self._price(event)
-        if event.price_ref is not None:
-            self.events[event.kind.code, *event.key] = event
-            self._change(event, was, self._by_id[event.session])
-            self.updated_count += 1
+        event.costs, event.price_ref = event.costs._replace(list=nano), price_ref
+        self.events[event.kind.code, *event.key] = event
+        self._change(event, was, self._by_id[event.session])
+        self.updated_count += 1
 
     def take_prompt(self, record: PromptSeen, key: tuple[int, int]) -> None:
         """Take one prompt of the user; a known one changes nothing."""

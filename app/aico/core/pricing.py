@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from aico.core.usage import RequestState, Tokens
@@ -36,6 +37,14 @@ class Pricer(Protocol):
 
         ``ts`` is in epoch milliseconds, ``context`` as in :class:`aico.core.usage.UsageEvent`. An unknown number of
         ``tokens`` costs nothing: :func:`may_be_priced` says where that may be told.
+        """
+
+    def price_many(
+        self, model: str, context: str, moments: Sequence[int], many: Sequence[Tokens]
+    ) -> tuple[PriceRef | None, list[int | None]]:
+        """Return the entry of ``model`` and the nano-dollars of requests, given as their moments and their tokens.
+
+        The same as :meth:`price` says of each, in a third of the time.
         """
 
 

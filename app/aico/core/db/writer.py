@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
@@ -405,12 +406,11 @@ class _Transaction:
             model_id=self._model,
             sessions={},
             next_session_id=self._names.next_session_id,
-            price=self._price,
         )
         owners = _ask(self._connection, _SESSIONS_BY_ID, (json_of({event.session for event in events}),))
         books.add_sessions(SessionEntry(*row) for row in owners)
-        for event in events:
-            books.price(event)
+        for event, nano, ref in self._ask_for_all(events):
+            books.price(event, nano, self._price_ref(ref))
         fresh = [session for session in books.sessions.values() if session.is_touched]
         if not fresh:
             return last, None
@@ -465,6 +465,20 @@ class _Transaction:
                 return
         event.costs = event.costs._replace(list=None if price is None else price.nano)
         event.price_ref = None if price is None else self._price_ref(price.ref)
+
+    def _ask_for_all(self, events: Iterable[EventEntry]) -> Iterator[tuple[EventEntry, int, PriceRef]]:
+        """Yield each of ``events`` that the list knows a price of, with it and with what it is taken from."""
+        groups: dict[tuple[int, str], list[EventEntry]] = defaultdict(list)
+        for event in events:
+            if may_be_priced(event.tokens, event.state, is_partial=bool(event.unknown)):
+                groups[event.model, event.context].append(event)
+        for (model, context), those in groups.items():
+            if self._pricer is None:
+                return
+            moments, many = [event.ts for event in those], [event.tokens for event in those]
+            ref, costs = self._pricer.price_many(self._model_name(model), context, moments, many)
+            if ref is not None:
+                yield from ((event, nano, ref) for event, nano in zip(those, costs, strict=True) if nano is not None)
 
     def _is_by(self, name: str, price_ref: int | None) -> bool:
         return any(number == price_ref and ref.list == name for ref, number in self._names.price_refs.items())

@@ -53,10 +53,7 @@ class GenaiPriceList:
     def price_many(
         self, model: str, context: str, moments: Sequence[int], many: Sequence[Tokens]
     ) -> tuple[PriceRef | None, list[int | None]]:
-        """Return the entry of ``model`` and the nano-dollars of requests, given as their moments and their tokens.
-
-        The same as :meth:`price` says of each.
-        """
+        """See :class:`aico.core.pricing.Pricer`."""
         tariff = self._tariff(model, context)
         return (None, [None] * len(many)) if tariff is None else (tariff.ref, tariff.costs_of(moments, many))
 
