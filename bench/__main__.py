@@ -19,6 +19,7 @@ from bench.imports import IMPORT_FIGURES
 from bench.live import LIVE_FIGURES
 from bench.loop import LOOP_FIGURES
 from bench.page import PAGE_FIGURES
+from bench.prices import PRICE_FIGURES
 from bench.queries import QUERY_FIGURES
 from bench.report import Result, machine, table_of, write_results
 
@@ -28,6 +29,7 @@ FIGURES: Sequence[Figure] = (
     *LIVE_FIGURES,
     *FANOUT_FIGURES,
     *QUERY_FIGURES,
+    *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,
     *PAGE_FIGURES,
     *BESIDE_FIGURES,

@@ -98,7 +98,9 @@ class Sources:
         await database.open()
         stack.push_async_callback(database.close)
         hub = import_module(f"{services}.hub").Hub(messages.encode, "bench", 1)
-        writer = import_module(f"{core}.db.writer").UsageWriter(database, now_ms, lambda: hub.subscription_count > 0)
+        writer = import_module(f"{core}.db.writer").UsageWriter(
+            database, now_ms, is_heard=lambda: hub.subscription_count > 0
+        )
         hub.open(*await writer.get_position())
         ingest = import_module(f"{services}.ingest").Ingest(
             writer,

@@ -30,7 +30,7 @@ class Importing:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.hub = Hub(messages.encode, "bench", 1)
-        self.writer = UsageWriter(database, now_ms, lambda: self.hub.subscription_count > 0)
+        self.writer = UsageWriter(database, now_ms, is_heard=lambda: self.hub.subscription_count > 0)
         limits = ReadLimits(settings.max_ledger_bytes, settings.read_attempts, now_ms)
         self.intake = Intake(SOURCE, LEDGER, LEDGER.open(settings.ledger_path, limits))
         self.ingest = Ingest(self.writer, self._publish, now_ms, settings.max_entries_per_run)

@@ -61,6 +61,8 @@ _TABLES = (
     ("source", "id", False, ("id!", "name$", "exact_since INTEGER", "UNIQUE (name)")),
     ("origin", "id", False, ("id!", "source!", "name$", "UNIQUE (source, name)")),
     ("model", "id", False, ("id!", "name$", "UNIQUE (name)")),
+    ("price_ref", "id", False, ("id!", "list$", "entry$", "UNIQUE (list, entry)")),
+    ("price_list", "name", True, ("name$", "asked_at!")),
     (
         "session",
         "id",
@@ -77,7 +79,14 @@ _TABLES = (
         (
             *_NUMBERS,
             *("id!", "source!", "kind!", "key_high!", "key_low!", "origin!", "session!", "ts!", "model!"),
-            *("recorded_nano INTEGER", "own_nano INTEGER", "list_nano INTEGER", "price_ref$?", "context$", "state!"),
+            *(
+                "recorded_nano INTEGER",
+                "own_nano INTEGER",
+                "list_nano INTEGER",
+                "price_ref INTEGER",
+                "context$",
+                "state!",
+            ),
             *("unknown$", "UNIQUE (source, kind, key_high, key_low)"),
         ),
     ),

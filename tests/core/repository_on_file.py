@@ -15,6 +15,7 @@ from aico.core.db.database import Database
 from aico.core.db.migrations import migrate
 from aico.core.db.reader import UsageReader
 from aico.core.db.writer import Batch, UsageWriter
+from aico.core.pricing import Pricer
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.sums import Sums
 from aico.core.usage import (
@@ -68,17 +69,19 @@ class RequestNumbers(TypedDict, total=False):
 class Store:
     """One program's view of one database, with a clock that only tests move."""
 
-    def __init__(self, path: Path, now_ms: int = NOW_MS) -> None:
+    def __init__(self, path: Path, now_ms: int = NOW_MS, pricer: Pricer | None = None) -> None:
         self.path = path
         self.now_ms = now_ms
         self.is_heard = True
         """Whether anybody listens to what is committed."""
+        self.pricer = pricer
+        """Says what requests cost by a list; after a change of it, :meth:`forget_what_is_known` makes it known."""
         self.database = Database(path)
         self.writer = self._new_writer()
         self.reader = UsageReader(self.database)
 
     def _new_writer(self) -> UsageWriter:
-        return UsageWriter(self.database, lambda: self.now_ms, lambda: self.is_heard)
+        return UsageWriter(self.database, lambda: self.now_ms, self.pricer, is_heard=lambda: self.is_heard)
 
     def forget_what_is_known(self) -> None:
         """Go on as after a restart: with nothing but what the file says."""
@@ -143,9 +146,9 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[Store]:
+async def open_store(path: Path, pricer: Pricer | None = None) -> AsyncIterator[Store]:
     """Yield a store on the migrated database at ``path`` and close it."""
-    store = Store(path)
+    store = Store(path, pricer=pricer)
     try:
         yield store
     finally:

@@ -140,6 +140,7 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "forgotten_total",
         "gap",
         "meter",
+        "price_list",
         "source_choice",
         "usage_session_day",
         "usage_slot",

@@ -33,6 +33,8 @@ UPSETS = {
     "DELETE FROM session WHERE id = 5": {"keys", "tasks"},
     "UPDATE usage_event SET model = 99 WHERE id = 5": {"keys", "slots", "days", "totals"},
     "UPDATE usage_event SET origin = 99 WHERE id = 5": {"keys"},
+    "UPDATE usage_event SET price_ref = 99 WHERE id = 5": {"keys", "events"},
+    "UPDATE usage_event SET list_nano = 0 WHERE id = 5": {"events"},
     "INSERT INTO counter_floor SELECT * FROM usage_total; UPDATE counter_floor SET output = -1": {"counters"},
     "INSERT INTO forgotten_total SELECT * FROM usage_total; UPDATE forgotten_total SET source = 99": {"counters"},
     "UPDATE alembic_version SET version_num = '0002'": {"schema"},

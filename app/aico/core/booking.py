@@ -86,11 +86,22 @@ class EventEntry:
     state: RequestState
     unknown: str = ""
     context: str = ""
+    price_ref: int | None = None
+    """What the list price was taken from."""
     is_changed: bool = False
+
+    @property
+    def priced_by(self) -> tuple[object, ...]:
+        """What a list price follows from: as long as this stays, the price stays, whatever newer lists say."""
+        return self.model, self.ts, self.context, self.tokens, self.state, self.unknown
 
     def vector(self) -> Vector:
         """Return what it adds to the sums."""
         return measure(self.kind, self.tokens, self.costs, self.state, is_partial=bool(self.unknown))
+
+
+def _leave_unpriced(_event: EventEntry) -> None:
+    """Give no list price."""
 
 
 @dataclass(slots=True)
@@ -159,7 +170,9 @@ class Books:
         model_id: Callable[[str], int],
         sessions: dict[str, SessionEntry],
         next_session_id: int,
+        price: Callable[[EventEntry], None] = _leave_unpriced,
     ) -> None:
+        """``price`` gives a request the list price of what is known of it now, if there is one."""
         self.sessions = sessions
         """By key: those of the records, and those that own a request that is known."""
         self.tally = Tally()
@@ -176,6 +189,7 @@ class Books:
         self._now_ms = now_ms
         self._model_id = model_id
         self._next_session_id = next_session_id
+        self._price = price
         self._by_id = {session.id: session for session in sessions.values()}
 
     def add_sessions(self, sessions: Iterable[SessionEntry]) -> None:
@@ -394,6 +408,14 @@ class Books:
         else:
             self.skipped_count += 1
 
+    def price(self, event: EventEntry, nano: int, price_ref: int) -> None:
+        """Give a stored request that has no list price the one that a newer list knows."""
+        was = event.vector()
+        event.costs, event.price_ref = event.costs._replace(list=nano), price_ref
+        self.events[event.kind.code, *event.key] = event
+        self._change(event, was, self._by_id[event.session])
+        self.updated_count += 1
+
     def take_prompt(self, record: PromptSeen, key: tuple[int, int]) -> None:
         """Take one prompt of the user; a known one changes nothing."""
         if (PROMPT.code, *key) in self.events:
@@ -412,7 +434,7 @@ class Books:
 
         Whichever of two records comes first, the same numbers come of them.
         """
-        was = known.vector()
+        was, priced_by = known.vector(), known.priced_by
         before = (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown)
         place = (known.ts, known.session, known.model)
         weaker = min(known.state, record.state, key=_TRUST.__getitem__)
@@ -428,6 +450,10 @@ class Books:
             known.ts, known.model, known.session = record.ts, model, session.id
             known.unknown = " ".join(record.unknown)
         known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
+        if known.priced_by != priced_by:
+            if known.model != place[2]:
+                known.costs, known.price_ref = known.costs._replace(list=None), None
+            self._price(known)
         if before == (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown):
             return known.is_changed
         known.is_changed = True
@@ -453,6 +479,8 @@ class Books:
     # Sums
 
     def _make(self, event: EventEntry, session: SessionEntry) -> None:
+        if event.kind is REQUEST:
+            self._price(event)
         self.events[event.kind.code, *event.key] = event
         self.made.append(event)
         self._post(event.vector(), event, session)

@@ -17,6 +17,7 @@ from aico.core.events import WatcherStateChanged
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.settings import Settings
 from aico.features.files.feed import Reading
+from aico.features.pricing.price_list import GenaiPriceList
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
 from aico.services import messages
@@ -26,6 +27,7 @@ from aico.services.ingest import Ingest
 from aico.services.intake import Intake
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from aico.services.latency import WriteLatency
+from aico.services.pricing import price_unpriced
 from aico.services.queries import UsageQueries
 from aico.services.source_choices import SourceChoices
 from aico.services.sources import SourcesService
@@ -57,7 +59,9 @@ class ObserverService:
         self.now_ms = now_ms
         self.database = Database(settings.database_path)
         self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
-        self.writer = UsageWriter(self.database, now_ms, lambda: self.hub.subscription_count > 0)
+        self.writer = UsageWriter(
+            self.database, now_ms, GenaiPriceList(), is_heard=lambda: self.hub.subscription_count > 0
+        )
         self.reader = UsageReader(self.database)
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
@@ -90,6 +94,7 @@ class ObserverService:
             tasks = [
                 asyncio.create_task(self._beat(), name="heartbeat"),
                 asyncio.create_task(self.backups.run(), name="backups"),
+                asyncio.create_task(price_unpriced(self.writer, self.publish_commit), name="pricing"),
             ]
             if self.kimi_monitor is not None:
                 tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))

@@ -248,6 +248,10 @@ class RequestOut(Schema):
     list_cost_usd: float | None
     cost_usd: float | None
     cost_basis: BasisName
+    price_list: str | None = Field(description="The list that `list_cost_usd` was taken from, and its version.")
+    listed_as: str | None = Field(
+        description="Its entry, as `seller/model`: it may be called otherwise than the model, and cost the same."
+    )
     state: RequestStateName
     unknown: list[str] = Field(description="Names of fields that could not be used.")
 
@@ -265,6 +269,8 @@ class RequestOut(Schema):
                 "list_cost_usd": _usd(event.costs.list),
                 "cost_usd": _usd(cost_nano),
                 "cost_basis": basis,
+                "price_list": None if event.price_ref is None else event.price_ref.list,
+                "listed_as": None if event.price_ref is None else event.price_ref.model,
                 "state": event.state.name.lower(),
                 "unknown": list(event.unknown),
             }

@@ -127,7 +127,8 @@ EVENT_SPAN = "SELECT MIN(ts), MAX(ts) FROM usage_event WHERE session = ?"
 EVENT_COUNT = f"SELECT COUNT(*) FROM usage_event WHERE session = ? AND {_IS_USE}"
 EVENTS = f"""
     SELECT kind, ts, (SELECT name FROM model WHERE id = model), state, unknown, recorded_nano, own_nano, list_nano,
-        {", ".join(TOKENS)}
+        (SELECT p.list FROM price_ref AS p WHERE p.id = price_ref),
+        (SELECT p.entry FROM price_ref AS p WHERE p.id = price_ref), {", ".join(TOKENS)}
     FROM usage_event WHERE session = ? AND {_IS_USE} ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?
 """
 CLINE_ROWS = """

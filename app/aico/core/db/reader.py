@@ -20,6 +20,7 @@ from aico.core.db.import_runs import list_last_runs
 from aico.core.db.keys import json_of
 from aico.core.db.schema import ImportRun
 from aico.core.filters import UsageFilter
+from aico.core.pricing import PriceRef
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums
 from aico.core.usage import RequestState, SessionState, Tokens, Trigger
@@ -118,6 +119,8 @@ class StoredEvent:
     costs: Costs
     state: RequestState
     unknown: tuple[str, ...]
+    price_ref: PriceRef | None
+    """What the list price was taken from."""
 
 
 class StoredSource(NamedTuple):
@@ -385,7 +388,7 @@ _KINDS = {kind.code: kind for kind in (REQUEST, GROWTH, PROMPT)}
 
 
 def _event_of(row: sqlite3.Row) -> StoredEvent:
-    kind, ts, model, state, unknown, recorded, own, listed, *tokens = row
+    kind, ts, model, state, unknown, recorded, own, listed, price_list, entry, *tokens = row
     return StoredEvent(
         _KINDS[kind],
         ts,
@@ -394,4 +397,5 @@ def _event_of(row: sqlite3.Row) -> StoredEvent:
         Costs(recorded, own, listed),
         RequestState(state),
         tuple(unknown.split()),
+        None if price_list is None else PriceRef(price_list, entry),
     )

@@ -109,6 +109,31 @@ class Model(SQLModel, table=True):
     name: str = Field(unique=True)
 
 
+class PriceRef(SQLModel, table=True):
+    """What list prices were taken from."""
+
+    __tablename__ = "price_ref"
+    __table_args__ = (UniqueConstraint("list", "entry"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    list: str
+    """The list and its version."""
+    entry: str
+    """Seller and model, divided by a slash."""
+
+
+class PriceList(SQLModel, table=True):
+    """One row: the list that was asked last for the price of everything that had none."""
+
+    __tablename__ = "price_list"
+    __table_args__ = (_CLUSTERED,)
+
+    name: str = Field(primary_key=True)
+    """The list and its version."""
+    asked_at: int
+    """When that ended, epoch milliseconds."""
+
+
 class Session(SQLModel, table=True):
     """A session of a tool: a task of Cline's, a thread, a conversation. Never deleted by an import."""
 
@@ -161,8 +186,8 @@ class UsageEvent(_Tokens, table=True):
     """The tool's own cost. NULL in all three costs is unpriced."""
     own_nano: int | None = None
     list_nano: int | None = None
-    price_ref: str | None = None
-    """What the list price was taken from."""
+    price_ref: int | None = None
+    """What the list price was taken from, see :class:`PriceRef`; NULL where there is none."""
     context: str = ""
     state: int
     """See :class:`aico.core.usage.RequestState`."""

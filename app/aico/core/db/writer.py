@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
@@ -16,6 +17,7 @@ from aico.core.db.keys import growth_key, json_of, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
+from aico.core.pricing import Pricer, PriceRef, may_be_priced
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, Vector, row_of
 from aico.core.usage import (
@@ -52,7 +54,7 @@ _METER = (
 _EVENT = (
     *("kind", "key_high", "key_low", "origin", "session", "ts", "model"),
     *TOKENS,
-    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context"),
+    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context", "price_ref"),
 )
 _SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
 
@@ -86,6 +88,13 @@ _GROWTH_OF = f"""
     AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR unknown <> ''
         OR state IN ({RequestState.UNMEASURED.value}, {RequestState.AT_LEAST.value}))
 """  # noqa: S608  # our own names
+_UNPRICED = f"""
+    SELECT id, {", ".join(_EVENT)} FROM usage_event
+    WHERE id > ? AND +source = ? AND kind = {REQUEST.code} AND list_nano IS NULL ORDER BY id LIMIT ?
+"""  # noqa: S608  # our own names
+_LIST_WAS_ASKED = "SELECT 1 FROM price_list WHERE name = ?"
+_FORGET_LISTS = "DELETE FROM price_list"
+_NOTE_LIST = insert(schema.PriceList, ("name", "asked_at"))
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
@@ -149,6 +158,7 @@ class _Names:
     origins: dict[tuple[int, str], int]
     models: dict[str, int]
     model_names: dict[int, str]
+    price_refs: dict[PriceRef, int]
     next_session_id: int
     exact_since: dict[int, int | None]
     forgotten: dict[int, frozenset[str]] = field(default_factory=dict)
@@ -161,11 +171,20 @@ class UsageWriter:
     """Writes usage. The exclusive lock of the instance makes this object the only one that does."""
 
     def __init__(
-        self, database: Database, now_ms: Callable[[], int], is_heard: Callable[[], bool] = lambda: True
+        self,
+        database: Database,
+        now_ms: Callable[[], int],
+        pricer: Pricer | None = None,
+        *,
+        is_heard: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``is_heard`` returns whether anybody listens to what is committed."""
+        """``pricer`` says what requests cost by a list; without it, none has a list price.
+
+        ``is_heard`` returns whether anybody listens to what is committed.
+        """
         self._database = database
         self._now_ms = now_ms
+        self._pricer = pricer
         self._is_heard = is_heard
         self._names: _Names | None = None
 
@@ -200,7 +219,7 @@ class UsageWriter:
             nonlocal known
             known = _know(connection, names)
             rows_max = FRESH_ROWS_MAX if self._is_heard() else UNHEARD_ROWS_MAX
-            return _Transaction(connection, known, batch, self._now_ms, rows_max).run()
+            return _Transaction(connection, known, batch, self._now_ms, rows_max, self._pricer).run()
 
         result = await self._database.write(write)
         self._names = known
@@ -224,6 +243,54 @@ class UsageWriter:
         self._names = known
         return committed
 
+    async def list_unasked(self) -> list[str]:
+        """Return the sources whose requests without a list price the present list was not asked for yet.
+
+        Raises StorageBusy, StorageError.
+        """
+        if self._pricer is None:
+            return []
+        async with self._database.read() as connection:
+            if await fetch(connection, _LIST_WAS_ASKED, (self._pricer.name,)):
+                return []
+            return [str(name) for (name,) in await fetch(connection, "SELECT name FROM source ORDER BY id")]
+
+    async def price_unpriced(self, source: str, after: int, limit: int) -> tuple[int | None, UsageCommitted | None]:
+        """Price requests of ``source`` that have no list price, ``limit`` of those behind the event ``after``.
+
+        Return the last event that was looked at, None behind the last one of all, and the fact to publish. What has a
+        list price keeps it. Raises StorageBusy or StorageError with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> tuple[int | None, UsageCommitted | None]:
+            nonlocal known
+            known = _know(connection, names)
+            batch = Batch(source, "", "", (), ReadingCounts(Trigger.STARTUP))
+            return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX, self._pricer).price_unpriced(
+                after, limit
+            )
+
+        result = await self._database.write(write)
+        self._names = known
+        return result
+
+    async def note_list(self) -> None:
+        """Note that the present list was asked for everything, as the only one. Raises StorageBusy, StorageError.
+
+        Who goes back to an older version, and forward again, has requests that the newer list was not asked for.
+        """
+        if self._pricer is None:
+            return
+        row = (self._pricer.name, self._now_ms())
+
+        def write(connection: sqlite3.Connection) -> None:
+            _ask(connection, _FORGET_LISTS)
+            _ask(connection, _NOTE_LIST, row)
+
+        await self._database.write(write)
+
 
 def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     [(epoch, revision)] = _ask(connection, _POSITION)
@@ -232,6 +299,7 @@ def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
     sources = _ask(connection, "SELECT name, id, exact_since FROM source")
     origins = _ask(connection, "SELECT source, name, id FROM origin")
     models = _ask(connection, "SELECT name, id FROM model")
+    refs = _ask(connection, "SELECT list, entry, id FROM price_ref")
     [(last_session,)] = _ask(connection, "SELECT IFNULL(MAX(id), 0) FROM session")
     return _Names(
         epoch,
@@ -240,6 +308,7 @@ def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
         {(source, name): number for source, name, number in origins},
         {name: number for name, number in models},  # noqa: C416  # rows are no pairs to mypy
         {number: name for name, number in models},
+        {PriceRef(name, entry): number for name, entry, number in refs},
         last_session + 1,
         {number: since for _name, number, since in sources},
     )
@@ -255,9 +324,11 @@ class _Transaction:
         batch: Batch,
         now_ms: Callable[[], int],
         rows_max: int,
+        pricer: Pricer | None = None,
     ) -> None:
         self._connection = connection
         self._rows_max = rows_max
+        self._pricer = pricer
         self._names = names
         self._batch = batch
         self._clock = now_ms
@@ -285,6 +356,7 @@ class _Transaction:
             model_id=self._model,
             sessions=by_key,
             next_session_id=names.next_session_id + len(first),
+            price=self._price,
         )
         readings = [record for record in records if isinstance(record, MeterReading)]
         if first:
@@ -345,6 +417,33 @@ class _Transaction:
             self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
         )
 
+    def price_unpriced(self, after: int, limit: int) -> tuple[int | None, UsageCommitted | None]:
+        """See :meth:`UsageWriter.price_unpriced`."""
+        source = self._source(self._batch.source)
+        events = [_event_of(row) for row in _ask(self._connection, _UNPRICED, (after, source, limit))]
+        last = events[-1].id if len(events) == limit else None
+        books = Books(
+            origin=0,
+            now_ms=self._now_ms,
+            model_id=self._model,
+            sessions={},
+            next_session_id=self._names.next_session_id,
+        )
+        owners = _ask(self._connection, _SESSIONS_BY_ID, (json_of({event.session for event in events}),))
+        books.add_sessions(SessionEntry(*row) for row in owners)
+        for event, nano, ref in self._ask_for_all(events):
+            books.price(event, nano, self._price_ref(ref))
+        fresh = [session for session in books.sessions.values() if session.is_touched]
+        if not fresh:
+            return last, None
+        self._store(books, source, 0, [])
+        count, latest = self._count(source)
+        revision = self._names.revision = self._advance()
+        rows = self._fresh_rows(fresh, {}, {})
+        receipt = self._receipt(latest, revision, updated_count=books.updated_count)
+        is_truncated = len(fresh) > FRESH_ROWS_MAX
+        return last, UsageCommitted(receipt, self._names.epoch, count, tuple(rows), rows_truncated=is_truncated)
+
     # Names
 
     def _source(self, name: str) -> int:
@@ -376,6 +475,42 @@ class _Transaction:
 
     def _model_name(self, number: int) -> str:
         return self._names.model_names[number]
+
+    def _price(self, event: EventEntry) -> None:
+        """Give a request the list price of what is known of it now; where an older list knew one, it stays."""
+        pricer, price = self._pricer, None
+        if pricer is None:
+            return
+        if may_be_priced(event.tokens, event.state, is_partial=bool(event.unknown)):
+            price = pricer.price(self._model_name(event.model), event.ts, event.context, event.tokens)
+            if price is None and not self._is_by(pricer.name, event.price_ref):
+                return
+        event.costs = event.costs._replace(list=None if price is None else price.nano)
+        event.price_ref = None if price is None else self._price_ref(price.ref)
+
+    def _ask_for_all(self, events: Iterable[EventEntry]) -> Iterator[tuple[EventEntry, int, PriceRef]]:
+        """Yield each of ``events`` that the list knows a price of, with it and with what it is taken from."""
+        groups: dict[tuple[int, str], list[EventEntry]] = defaultdict(list)
+        for event in events:
+            if may_be_priced(event.tokens, event.state, is_partial=bool(event.unknown)):
+                groups[event.model, event.context].append(event)
+        for (model, context), those in groups.items():
+            if self._pricer is None:
+                return
+            moments, many = [event.ts for event in those], [event.tokens for event in those]
+            ref, costs = self._pricer.price_many(self._model_name(model), context, moments, many)
+            if ref is not None:
+                yield from ((event, nano, ref) for event, nano in zip(those, costs, strict=True) if nano is not None)
+
+    def _is_by(self, name: str, price_ref: int | None) -> bool:
+        return any(number == price_ref and ref.list == name for ref, number in self._names.price_refs.items())
+
+    def _price_ref(self, ref: PriceRef) -> int:
+        known = self._names.price_refs
+        if ref not in known:
+            statement = f"{insert(schema.PriceRef, ('list', 'entry'))} RETURNING id"
+            known[ref] = self._name(statement, ref)
+        return known[ref]
 
     # Loading
 
@@ -692,7 +827,7 @@ def _event_keys(record: Record) -> list[EventKey]:
 
 def _event_of(row: sqlite3.Row) -> EventEntry:
     number, kind, high, low, origin, session, ts, model, *rest = row
-    recorded, own, listed, state, unknown, context = rest[len(TOKENS) :]
+    recorded, own, listed, state, unknown, context, price_ref = rest[len(TOKENS) :]
     return EventEntry(
         number,
         _KINDS[kind],
@@ -706,6 +841,7 @@ def _event_of(row: sqlite3.Row) -> EventEntry:
         RequestState(state),
         unknown,
         context,
+        price_ref,
     )
 
 
@@ -723,6 +859,7 @@ def _columns_of(event: EventEntry) -> tuple[Value, ...]:
         event.state.value,
         event.unknown,
         event.context,
+        event.price_ref,
     )
 
 

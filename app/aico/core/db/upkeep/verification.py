@@ -40,6 +40,11 @@ _BELOW_ZERO = f"""
     SELECT COUNT(*) FROM usage_event WHERE MIN({", ".join(f"IFNULL({name}, 0)" for name in TOKENS)},
         IFNULL(recorded_nano, 0), IFNULL(own_nano, 0), IFNULL(list_nano, 0)) < 0
 """  # noqa: S608  # our own names
+# Only single requests have a list price, and each says where it comes from.
+_PRICED_ODDLY = f"""
+    SELECT COUNT(*) FROM usage_event WHERE (list_nano IS NULL) <> (price_ref IS NULL)
+        OR (list_nano IS NOT NULL AND kind <> {REQUEST.code})
+"""  # noqa: S608  # our own names
 
 # A session's only meter is all that was booked for it; of several meters, or beside requests, none exceeds it.
 _METERED = f"""
@@ -85,8 +90,11 @@ _REFERENCES = {
     "origin": ("usage_event", "meter", "checkpoint"),
     "session": ("usage_event", "usage_session_day", "meter", "gap"),
     "model": ("session", "usage_event", "usage_slot", "usage_session_day", "usage_total", "gap"),
+    "price_ref": ("usage_event",),
 }
-"""Tables with numbers of sources, origins, sessions and models."""
+"""Tables with numbers of sources, origins, sessions, models and what prices were taken from."""
+# NULL is not in an empty table, says SQL.
+_HANGING = "SELECT COUNT(*) FROM {table} WHERE {name} IS NOT NULL AND {name} NOT IN (SELECT id FROM {name})"
 _FORGOTTEN = (
     "SELECT COUNT(*) FROM forgotten JOIN session USING (source, key)",
     "SELECT COUNT(*) FROM forgotten_key JOIN usage_event USING (source, kind, key_high, key_low)",
@@ -147,16 +155,17 @@ def _verify(connection: sqlite3.Connection) -> Iterator[Check]:
 
 def _check_keys(connection: sqlite3.Connection) -> Check:
     count = sum(
-        _count(connection, f"SELECT COUNT(*) FROM {table} WHERE {name} NOT IN (SELECT id FROM {name})")  # noqa: S608
+        _count(connection, _HANGING.format(table=table, name=name))
         for name, tables in _REFERENCES.items()
         for table in tables
     )
-    return Check("keys", not count, f"{count} rows name a source, origin, session or model that is not there")
+    return Check("keys", not count, f"{count} rows name a source, origin, session, model or price that is not there")
 
 
 def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
-    count = _count(connection, _BELOW_ZERO)
-    yield Check("events", not count, f"{count} events hold a number below zero")
+    count, odd = _count(connection, _BELOW_ZERO), _count(connection, _PRICED_ODDLY)
+    text = f"{count} events hold a number below zero, {odd} a list price that nobody stated"
+    yield Check("events", not count + odd, text)
     for name, (table, key) in zip(("slots", "days", "totals"), SUM_TABLES.items(), strict=True):
         statement = _KEPT_APART.format(
             by=", ".join(key),

@@ -1,0 +1,80 @@
+"""The price list that comes with ``genai-prices``: what a single request costs at its own time and in its own context.
+
+The library is imported when the first request is priced: it takes 0.1 s and 6 MB, which a service that reads only
+running totals does without. Its data is embedded; what would fetch newer data is never started. Only single requests
+are priced, because tiers are cliffs on one request's input: a sum would be priced as if it had been sent at once.
+
+A request's price is exactly what the library says of it, rounded once to the nano-dollar; the library itself is asked
+for the prices of each model, period and context once, and everything else is integers (:mod:`.rates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from aico.core.pricing import ListPrice, PriceRef
+from aico.core.usage import Tokens
+
+if TYPE_CHECKING:
+    from aico.features.pricing.tariff import Tariff
+
+LIBRARY = "genai-prices"
+CONTEXTS: dict[str, dict[str, str]] = {
+    "fast": {"speed": "fast", "service_tier": "fast"},
+    "priority": {"service_tier": "priority"},
+    "flex": {"service_tier": "flex"},
+    "batch": {"processing": "batch"},
+}
+"""Words of a request's context, and how the list writes them. Each seller knows one spelling and ignores the others."""
+
+
+class GenaiPriceList:
+    """List prices by ``genai-prices``. Its answers are kept for as long as it lives: the data never changes."""
+
+    def __init__(self) -> None:
+        self._name = f"{LIBRARY} {version(LIBRARY)}"
+        self._tariffs: dict[tuple[str, str], Tariff | None] = {}
+
+    @property
+    def name(self) -> str:
+        """The list and its version: its data has no date of its own."""
+        return self._name
+
+    def price(self, model: str, ts: int, context: str, tokens: Tokens) -> ListPrice | None:
+        """See :class:`aico.core.pricing.Pricer`."""
+        tariff = self._tariff(model, context)
+        if tariff is None:
+            return None
+        nano = tariff.cost_of(ts, tokens)
+        return None if nano is None else ListPrice(nano, tariff.ref)
+
+    def price_many(
+        self, model: str, context: str, moments: Sequence[int], many: Sequence[Tokens]
+    ) -> tuple[PriceRef | None, list[int | None]]:
+        """See :class:`aico.core.pricing.Pricer`."""
+        tariff = self._tariff(model, context)
+        return (None, [None] * len(many)) if tariff is None else (tariff.ref, tariff.costs_of(moments, many))
+
+    def _tariff(self, model: str, context: str) -> Tariff | None:
+        key = model, context
+        if key not in self._tariffs:
+            self._tariffs[key] = self._find_tariff(model, context)
+        return self._tariffs[key]
+
+    def _find_tariff(self, model: str, context: str) -> Tariff | None:
+        words = context.split()
+        # No list says what two of them cost together.
+        if not model or len(words) > 1 or not all(word in CONTEXTS for word in words):
+            return None
+        from genai_prices.data_snapshot import get_snapshot
+
+        from aico.features.pricing.names import find_entry
+        from aico.features.pricing.tariff import Tariff
+
+        entry = find_entry(get_snapshot(), model)
+        if entry is None:
+            return None
+        ref = PriceRef(self.name, f"{entry.seller.id}/{entry.model.id}")
+        return Tariff(entry, ref, CONTEXTS[words[0]] if words else None)

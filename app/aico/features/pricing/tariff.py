@@ -1,0 +1,112 @@
+"""What one entry of the list costs in one context, from period to period. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time
+from typing import TypeAlias
+
+from genai_prices.types import ModelInfo, StartDateConstraint, TimeOfDateConstraint
+
+from aico.core.pricing import PriceRef
+from aico.core.usage import Tokens
+from aico.features.pricing.names import Entry
+from aico.features.pricing.rates import Rates, cost_of, costs_of, rates_of
+
+DAY_MS = 86_400_000
+Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint
+
+
+class Tariff:
+    """The prices of one entry in one context. Each period is asked for once."""
+
+    __slots__ = ("_context", "_days", "_entry", "_rates", "_times", "ref")
+
+    def __init__(self, entry: Entry, ref: PriceRef, context: Mapping[str, str] | None) -> None:
+        """``context`` is written as the library does; None is the ordinary one."""
+        self.ref = ref
+        self._entry = entry
+        self._context = context
+        days, times = set(), set()
+        for constraint in _constraints(entry.model, with_variants=context is not None):
+            if isinstance(constraint, StartDateConstraint):
+                days.add(_ms_of(datetime.combine(constraint.start_date, time(), UTC)))
+            else:
+                times |= {_ms_of_day(constraint.start_time), _ms_of_day(constraint.end_time)}
+        self._days, self._times = sorted(days), sorted(times)
+        self._rates: dict[tuple[int, int], Rates | None] = {}
+
+    def cost_of(self, ts: int, tokens: Tokens) -> int | None:
+        """Return what a request of ``ts``, epoch milliseconds, costs in nano-dollars.
+
+        None where the list has no price for that moment, or none for this context.
+        """
+        rates = self._rates_in(self._period_of(ts), ts)
+        return None if rates is None else cost_of(rates, tokens)
+
+    def costs_of(self, moments: Sequence[int], many: Sequence[Tokens]) -> list[int | None]:
+        """Return :meth:`cost_of` of each of ``moments`` with the tokens in the same place of ``many``."""
+        if not moments:
+            return []
+        first, last = self._period_of(min(moments)), self._period_of(max(moments))
+        if first == last and not self._times:
+            rates = self._rates_in(first, moments[0])
+            return [None] * len(many) if rates is None else list(costs_of(rates, many))
+        days, times = self._days, self._times
+        places: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for place, ts in enumerate(moments):
+            places[bisect_right(days, ts), bisect_right(times, ts % DAY_MS)].append(place)
+        costs: list[int | None] = [None] * len(many)
+        for period, those in places.items():
+            rates = self._rates_in(period, moments[those[0]])
+            if rates is not None:
+                for place, cost in zip(those, costs_of(rates, [many[place] for place in those]), strict=True):
+                    costs[place] = cost
+        return costs
+
+    def _period_of(self, ts: int) -> tuple[int, int]:
+        """Return which period ``ts`` lies in: between two such moments no price of the list changes."""
+        return bisect_right(self._days, ts), bisect_right(self._times, ts % DAY_MS)
+
+    def _rates_in(self, period: tuple[int, int], ts: int) -> Rates | None:
+        """Return the prices in ``period``, which ``ts`` lies in."""
+        if period not in self._rates:
+            self._rates[period] = self._rates_at(ts)
+        return self._rates[period]
+
+    def _rates_at(self, ts: int) -> Rates | None:
+        at = datetime.fromtimestamp(ts / 1000, UTC)
+        if self._context is None:
+            return rates_of(self._entry.model.get_prices(at))
+        # The library takes the ordinary price where it knows no other; that would be a wrong one.
+        if not self._knows_context(at):
+            return None
+        return rates_of(self._entry.model.get_prices(at, self._context))
+
+    def _knows_context(self, at: datetime) -> bool:
+        seller, model, _name = self._entry
+        # Of an entry that is another seller's, the library takes the ordinary prices only.
+        return any(each is model for each in seller.models) and any(
+            (variant.constraint is None or variant.constraint.active(at))
+            and variant.when.items() <= (self._context or {}).items()
+            for variant in model.price_variants or ()
+        )
+
+
+def _constraints(model: ModelInfo, *, with_variants: bool) -> Iterator[Constraint]:
+    conditional = model.prices if isinstance(model.prices, list) else []
+    variants = (model.price_variants or []) if with_variants else []
+    found = [*(each.constraint for each in conditional), *(each.constraint for each in variants)]
+    yield from (each for each in found if each is not None)
+
+
+def _ms_of(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _ms_of_day(moment: time) -> int:
+    """Return the milliseconds of UTC's day at ``moment``; without a zone it is UTC's."""
+    zoned = datetime.combine(datetime(1970, 1, 2, tzinfo=UTC), moment, moment.tzinfo or UTC)
+    return _ms_of(zoned) % DAY_MS
