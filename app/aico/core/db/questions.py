@@ -9,7 +9,7 @@ from aico.core.db.keys import json_of
 from aico.core.filters import UsageFilter
 from aico.core.money import NANO
 from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
-from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, RequestState
+from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, TS_MAX, RequestState
 
 Values: TypeAlias = tuple[str | int, ...]
 
@@ -38,7 +38,33 @@ TOTALS = f"""
 """
 GAPS = f"""
     SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
-    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
+    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? AND g.at = 0
+    GROUP BY g.kind
+"""
+BILLED_TOTALS = f"""
+    SELECT s.key, g.kind, g.at, m.name, {", ".join(f"g.{name}" for name in TOKENS)}, g.heir_of, g.heir_since,
+        g.recorded_count
+    FROM gap AS g JOIN session AS s ON s.id = g.session JOIN model AS m ON m.id = g.model
+    WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0
+"""
+# Of each session with a total: what it and its agents recorded before its next request.
+RECORDED_PARTS = f"""
+    WITH last AS (
+        SELECT g.session, g.kind, s.key, s.source, IFNULL((
+            SELECT MIN(e.ts) FROM usage_event AS e WHERE e.session = g.session AND e.ts > MAX(g.at)
+                AND e.kind = {REQUEST.code}
+        ), {TS_MAX + 1}) AS until
+        FROM gap AS g JOIN session AS s ON s.id = g.session
+        WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 GROUP BY g.session, g.kind
+    ), part AS (
+        SELECT last.key, last.kind, last.until, last.session AS of_session, 1 AS is_own FROM last
+        UNION ALL SELECT last.key, last.kind, last.until, s.id, 0 FROM last
+        JOIN session AS s ON s.source = last.source AND s.parent_key = last.key
+    )
+    SELECT part.key, part.kind, m.name, {", ".join(f"SUM(e.{name})" for name in TOKENS)},
+        SUM(part.is_own AND e.state NOT IN ({RequestState.OPEN.value}, {RequestState.UNMEASURED.value}))
+    FROM part JOIN usage_event AS e ON e.session = part.of_session AND e.ts < part.until AND e.kind = {REQUEST.code}
+    JOIN model AS m ON m.id = e.model GROUP BY part.key, part.kind, m.name
 """
 ORIGINS = """
     SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.origin JOIN source AS s ON s.id = o.source

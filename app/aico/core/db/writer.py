@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
+from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, schema
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
@@ -49,8 +49,9 @@ _METER = (
 _EVENT = (
     *("kind", "key_high", "key_low", "origin", "session", "ts", "model"),
     *TOKENS,
-    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context"),
+    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context", "claim"),
 )
+_GAP = ("requests", *TOKENS, "heir_of", "heir_since", "recorded_count")
 _SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
 
 _POSITION = "SELECT epoch, revision FROM database_state"
@@ -82,6 +83,25 @@ _GROWTH_OF = f"""
     SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE session IN (SELECT value FROM json_each(?))
     AND kind = {GROWTH.code} AND (recorded_nano IS NULL OR state = {RequestState.UNMEASURED.value})
 """  # noqa: S608  # our own names
+_FIRST_HALVES = """
+    SELECT DISTINCT key_high FROM usage_event WHERE source = ? AND kind = ?
+    AND key_high IN (SELECT value FROM json_each(?))
+"""
+# The state is written out: only then SQLite sees that an index of open requests is meant.
+_LOST = f"""
+    SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE source = ? AND ts < ? AND state = 1
+"""  # noqa: S608  # our own names
+_GAPS = f"""
+    SELECT session, model, kind, at, {", ".join(_GAP)} FROM gap WHERE session IN (SELECT value FROM json_each(?))
+"""  # noqa: S608  # our own names
+_SPAN = f"""
+    UPDATE session SET first_ts = t.first_ts, last_ts = t.last_ts, model = t.model FROM (
+        SELECT MIN(ts) AS first_ts, MAX(ts) AS last_ts,
+            IFNULL((SELECT model FROM usage_event WHERE session = ?1 AND kind <> {PROMPT.code}
+                ORDER BY ts DESC, id DESC LIMIT 1), (SELECT model FROM session WHERE id = ?1)) AS model
+        FROM usage_event WHERE session = ?1
+    ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL
+"""  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
@@ -91,7 +111,7 @@ _ADD_SESSION = insert(schema.Session, ("id", "source", *_SESSION))
 _SET_SESSION = update(schema.Session, ("parent_key", "first_ts", "last_ts", "model", "state"))
 _PUT_METER = put(schema.Meter, ("session", "origin"), _METER)
 _PUT_CHECKPOINT = put(schema.Checkpoint, ("source", "place"), ("origin", "epoch", "position", "read_at"))
-_PUT_GAP = put(schema.Gap, ("session", "model", "kind"), ("requests", *TOKENS))
+_PUT_GAP = put(schema.Gap, ("session", "model", "kind", "at"), _GAP)
 _ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
 _ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
 _ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
@@ -276,6 +296,7 @@ class _Transaction:
             self._take_readings(books, source, meter, stronger, readings)
         self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
+        self._lose(books, source)
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         skipped_count = books.skipped_count + len(batch.records) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
@@ -458,34 +479,59 @@ class _Transaction:
         keys = [split_key(record.key) for record in records]
         former = [split_key(record.former_key) for record in records if record.former_key is not None]
         self._load_events(books, source, REQUEST, [*keys, *former])
-        owners = books.lacking_sessions()
-        if owners:
-            rows = _ask(self._connection, _SESSIONS_BY_ID, (json_of(owners),))
-            books.add_sessions(SessionEntry(*row) for row in rows)
+        self._load_owners(books)
+        bare = [key[0] for record, key in zip(records, keys, strict=True) if record.is_bare]
+        if bare:
+            rows = _ask(self._connection, _FIRST_HALVES, (source, REQUEST.code, json_of(bare)))
+            books.first_halves.update((REQUEST.code, half) for (half,) in rows)
         for record, key in zip(records, keys, strict=True):
             old = None if record.former_key is None else books.events.get((REQUEST.code, *split_key(record.former_key)))
             books.take_event(record, key, old)
 
+    def _load_owners(self, books: Books) -> None:
+        """Load the sessions of known events that records of other sessions repeat."""
+        owners = books.lacking_sessions()
+        if owners:
+            rows = _ask(self._connection, _SESSIONS_BY_ID, (json_of(owners),))
+            books.add_sessions(SessionEntry(*row) for row in rows)
+
     def _take_prompts(self, books: Books, source: int, records: Sequence[PromptSeen]) -> None:
         keys = [split_key(record.key) for record in records]
         self._load_events(books, source, PROMPT, keys)
+        self._load_owners(books)
         for record, key in zip(records, keys, strict=True):
             books.take_prompt(record, key)
+
+    def _lose(self, books: Books, source: int) -> None:
+        """Let go of open requests without an answer for too long, in this batch or stored.
+
+        Here, at each reading of the source, and not where sums are asked for: so a state is in one place, and every
+        sum follows from it.
+        """
+        limit = self._now_ms - LOST_AFTER_MS
+        for row in _ask(self._connection, _LOST, (source, limit)):
+            event = _event_of(row)
+            books.events.setdefault((event.kind.code, *event.key), event)
+        self._load_owners(books)
+        for event in books.events.values():
+            if event.state is RequestState.OPEN and event.ts < limit:
+                books.lose(event)
 
     def _readings_of(self, readings: Sequence[MeterReading]) -> dict[str, MeterReading]:
         return {reading.session: reading for reading in readings}
 
     def _gap_rows(self, books: Books, gaps: Sequence[GapReading]) -> list[tuple[Value, ...]]:
-        return [
-            (
-                books.find_session(gap.session, None, self._now_ms, gap.model).id,
-                self._model(gap.model or UNKNOWN_MODEL),
-                gap.kind,
-                gap.requests,
-                *gap.tokens,
-            )
-            for gap in gaps
-        ]
+        """Return the rows of ``gaps`` that say something else than what is stored."""
+        if not gaps:
+            return []
+        rows = {}
+        for gap in gaps:
+            session = books.find_session(gap.session, None, gap.at or self._now_ms, gap.model).id
+            key = (session, self._model(gap.model or UNKNOWN_MODEL), gap.kind, gap.at or 0)
+            rows[key] = (gap.requests, *gap.tokens, gap.heir_of, gap.heir_since, gap.recorded_count)
+        stored = _ask(self._connection, _GAPS, (json_of({key[0] for key in rows}),))
+        known = {tuple(row[:4]): tuple(row[4:]) for row in stored}
+        return [(*key, *numbers) for key, numbers in rows.items() if known.get(key) != numbers]
 
     # Storing
 
@@ -542,6 +588,7 @@ class _Transaction:
         vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
         _many(connection, _DROP_SLOT, vacated)
         _many(connection, _DROP_DAY, vacated)
+        _many(connection, _SPAN, [(session,) for session in sorted(books.deserted)])
 
     def _open(self, source: int) -> None:
         """Note the end of the first reading: from then on usage is seen as it happens."""
@@ -668,7 +715,7 @@ def _event_key(record: Record) -> EventKey | None:
 
 def _event_of(row: sqlite3.Row) -> EventEntry:
     number, kind, high, low, origin, session, ts, model, *rest = row
-    recorded, own, listed, state, unknown, context = rest[len(TOKENS) :]
+    recorded, own, listed, state, unknown, context, claim = rest[len(TOKENS) :]
     return EventEntry(
         number,
         _KINDS[kind],
@@ -682,6 +729,7 @@ def _event_of(row: sqlite3.Row) -> EventEntry:
         RequestState(state),
         unknown,
         context,
+        claim,
     )
 
 
@@ -699,6 +747,7 @@ def _columns_of(event: EventEntry) -> tuple[Value, ...]:
         event.state.value,
         event.unknown,
         event.context,
+        event.claim,
     )
 
 
