@@ -62,8 +62,10 @@ def _find_base(
     total: BilledTotal, part: RecordedPart, by_session: Mapping[tuple[str, str], list[list[BilledTotal]]]
 ) -> Mapping[str, Tokens] | None:
     """Return with what the totals of a session began, by model; None if that is not known."""
+    if total.recorded_count is not None and part.own_count < total.recorded_count:
+        return None
     if total.heir_of is None:
-        return {} if total.recorded_count is None or part.own_count >= total.recorded_count else None
+        return {}
     earlier = [
         moment
         for moment in by_session.get((total.heir_of, total.kind), [])
