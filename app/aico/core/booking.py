@@ -169,7 +169,7 @@ class Books:
         self.made: list[EventEntry] = []
         """Events that are new."""
         self.deserted: set[int] = set()
-        """Sessions from which an event moved away: their first and last moment may be others now."""
+        """Numbers of sessions in which an event moved: their first and last moment may be others now."""
         self.added_count = self.updated_count = self.skipped_count = 0
         self._origin = origin
         self._now_ms = now_ms
@@ -181,6 +181,10 @@ class Books:
         """Take stored sessions that own a known request which a record of another session repeats."""
         for session in sessions:
             self._by_id[session.id] = self.sessions.setdefault(session.key, session)
+
+    def list_deserted(self) -> list[SessionEntry]:
+        """Return the sessions of :attr:`deserted`."""
+        return [self._by_id[number] for number in sorted(self.deserted)]
 
     def lacking_sessions(self) -> set[int]:
         """Return the numbers of sessions that own a known event and are not here yet."""
@@ -387,6 +391,7 @@ class Books:
             )
             entry.claim = record.claim
             self._make(entry, session)
+            self._reach(session, record.ts)
             self.added_count += 1
             return
         was, place, stored = known.vector(), (known.ts, known.session, known.model), known.claim
@@ -394,6 +399,7 @@ class Books:
             session = self.find_session(record.session, record.parent, record.ts, record.model)
             known.session, known.claim, known.ts = session.id, record.claim, record.ts
             known.model = known.model if record.model is None else self._model_id(record.model)
+            self._reach(session, record.ts)
         if (place, stored) == ((known.ts, known.session, known.model), known.claim):
             self.skipped_count += 1
             return
@@ -460,8 +466,8 @@ class Books:
         self.tally.post(gone, *place)
         self.tally.vacated.add(place)
         self._by_id[place[1]].spend(gone)
-        if place[1] != event.session:
-            self.deserted.add(place[1])
+        if place[:2] != (event.ts, event.session):
+            self.deserted |= {place[1], event.session}
         self._post(event.vector(), event, session)
 
     def _cover(self, session: SessionEntry, ts: int, model: int) -> None:
@@ -471,6 +477,12 @@ class Books:
         if ts >= session.last_ts:
             session.is_changed |= (session.last_ts, session.model) != (ts, model)
             session.last_ts, session.model = ts, model
+
+    def _reach(self, session: SessionEntry, ts: int) -> None:
+        """Let the session's row reach to ``ts``, a moment of no answer."""
+        if not session.first_ts <= ts <= session.last_ts:
+            session.first_ts, session.last_ts = min(ts, session.first_ts), max(ts, session.last_ts)
+            session.is_changed = True
 
     # Sums
 

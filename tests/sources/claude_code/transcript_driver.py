@@ -89,7 +89,7 @@ class Home:
         for path in transcripts_of(self.root) if paths is None else paths:
             reader = self.readers.setdefault(path, FileReader(self.root, path))
             records += reader.read(None if end is None else end(path))
-        for start in range(0, len(records), size):
+        for start in range(0, max(1, len(records)), size):
             await self.store.take_in_of(SOURCE, records[start : start + size], "projects")
         assert failed_checks(self.store.path) == []
 

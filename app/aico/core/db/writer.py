@@ -100,7 +100,7 @@ _SPAN = f"""
             IFNULL((SELECT model FROM usage_event WHERE session = ?1 AND kind <> {PROMPT.code}
                 ORDER BY ts DESC, id DESC LIMIT 1), (SELECT model FROM session WHERE id = ?1)) AS model
         FROM usage_event WHERE session = ?1
-    ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL
+    ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL RETURNING first_ts, last_ts, model
 """  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
@@ -588,7 +588,9 @@ class _Transaction:
         vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
         _many(connection, _DROP_SLOT, vacated)
         _many(connection, _DROP_DAY, vacated)
-        _many(connection, _SPAN, [(session,) for session in sorted(books.deserted)])
+        for session in books.list_deserted():
+            for first_ts, last_ts, model in _ask(connection, _SPAN, (session.id,)):
+                session.first_ts, session.last_ts, session.model = first_ts, last_ts, model
 
     def _open(self, source: int) -> None:
         """Note the end of the first reading: from then on usage is seen as it happens."""

@@ -24,6 +24,8 @@ Version: TypeAlias = tuple[int, int, int]
 NOTHING = Raw()
 FULL_USAGE: Version = (2, 1, 97)
 """From here on each line of an answer has its final usage, and none is written before the answer has ended."""
+STOP_DETAILS: Version = (2, 1, 200)
+"""From here on a whole answer has details of its stop. An answer that broke off may state a reason, but no details."""
 COST_STATE: Version = (2, 1, 277)
 """From here on a clean exit writes what the session was billed for."""
 
@@ -66,6 +68,8 @@ class Message(msgspec.Struct):
     id: Raw = NOTHING
     model: Raw = NOTHING
     stop_reason: Raw = NOTHING
+    stop_details: Raw = NOTHING
+    """There, if only as null, where the answer came to its end: seen from 2.1.200 to 2.1.332, but not in 2.1.120."""
     usage: Raw = NOTHING
 
 

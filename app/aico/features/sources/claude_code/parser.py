@@ -31,6 +31,7 @@ from aico.features.files.line_format import LineFile, LineFormat, PlainState
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
+    STOP_DETAILS,
     Line,
     Message,
     Usage,
@@ -199,7 +200,7 @@ class TranscriptParser:
         tokens, is_stopped = usage.tokens, is_there(message.stop_reason)
         output = tokens.output
         is_empty = not any(tokens[:5])
-        state = RequestState.UNMEASURED if is_empty else _state_of(version, output, is_stopped=is_stopped)
+        state = RequestState.UNMEASURED if is_empty else _state_of(version, output, message)
         former = None
         if ref := identity_of(line.request_ref):
             key = digest("ref", ref)
@@ -384,12 +385,16 @@ class TranscriptParser:
             self._is_old = True
 
 
-def _state_of(version: Version | None, output: int | None, *, is_stopped: bool) -> RequestState:
+def _state_of(version: Version | None, output: int | None, message: Message) -> RequestState:
     """Return how much is known of an answer from one of its lines."""
-    if is_stopped:
-        # No answer is so short; newer versions write this, with a reason to stop, when a stream breaks.
-        return RequestState.AT_LEAST if output is not None and output <= 1 else RequestState.FINAL
     is_placeholder = output is None or output <= PLACEHOLDER_MAX
+    if is_there(message.stop_reason):
+        if message.stop_details or not is_placeholder:
+            return RequestState.FINAL
+        # Newer versions state a reason to stop when a stream breaks, too.
+        if version is not None and version >= STOP_DETAILS:
+            return RequestState.INTERRUPTED
+        return RequestState.AT_LEAST if output is None or output <= 1 else RequestState.FINAL
     if is_placeholder and version is not None and version >= FULL_USAGE:
         return RequestState.INTERRUPTED
     return RequestState.AT_LEAST
