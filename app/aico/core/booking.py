@@ -347,6 +347,9 @@ class Books:
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
             former.key, former.is_changed = key, True
+            if _TRUST[former.state] < _MEASURED <= _TRUST[record.state]:
+                # It was a bare copy: what it is a copy of says whose it is.
+                former.claim = None
             self._by_id[former.session].is_touched = True
             self.events[REQUEST.code, *key] = known = former
         if known is None:
@@ -410,7 +413,7 @@ class Books:
     def lose(self, event: EventEntry) -> None:
         """Say of an open request that no answer to it will come."""
         was = event.vector()
-        event.state = RequestState.UNMEASURED
+        event.state, event.tokens = RequestState.UNMEASURED, Tokens()
         self._change(event, was, self._by_id[event.session])
         self.updated_count += event.id is not None
 
@@ -424,10 +427,14 @@ class Books:
         place = (known.ts, known.session, known.model)
         weaker = min(known.state, record.state, key=_TRUST.__getitem__)
         is_replaced = False
-        if known.state is record.state or _TRUST[weaker] >= _MEASURED:
+        if (_TRUST[known.state] >= _MEASURED) is (_TRUST[record.state] >= _MEASURED):
             if record.ts < known.ts or known.model == self._model_id(UNKNOWN_MODEL):
                 known.model = known.model if record.model is None else model
             known.ts = min(known.ts, record.ts)
+        elif weaker is known.state:
+            known.model = known.model if record.model is None else model
+            known.ts = record.ts
+        if known.state is record.state or _TRUST[weaker] >= _MEASURED:
             known.tokens = _best_of(known.tokens, record.tokens)
             known.state = max(known.state, record.state, key=_TRUST.__getitem__)
             # Only what no record could say.
@@ -436,8 +443,6 @@ class Books:
             # Nothing was measured before: time, session and model may change, too.
             is_replaced = True
             known.tokens, known.state, known.context = record.tokens, record.state, record.context
-            known.ts = record.ts
-            known.model = known.model if record.model is None else model
             known.unknown = " ".join(record.unknown)
         known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
         is_unclaimed = is_replaced and record.claim is known.claim is None
