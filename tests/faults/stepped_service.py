@@ -171,7 +171,7 @@ class World:
         """Open the database as a start does."""
         await self.database.open()
         self.hub.open(*await self.writer.get_position())
-        self.intake.feed.resume(await self.writer.find_checkpoint(SOURCE.id, self.intake.place))
+        await self.intake.resume(self.writer)
 
     async def end(self) -> None:
         """End the life of the service well."""

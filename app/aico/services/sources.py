@@ -243,7 +243,7 @@ class SourcesService:
 
     async def _begin(self, intake: Intake) -> None:
         try:
-            intake.feed.resume(await self._writer.find_checkpoint(intake.source.id, intake.place))
+            await intake.resume(self._writer)
         except StorageError as error:
             # It costs a reading from the beginning; the import that follows meets with the failure and tells of it.
             _log.debug("no checkpoint could be read: %s", error)
@@ -296,7 +296,9 @@ def _find(feeds: Iterable[Feed]) -> Found | None:
     if not looks:
         return None
     return Found(
-        len(looks), sum(look.size_bytes for look in looks), max(look.written_ns for look in looks) // 1_000_000
+        sum(look.files for look in looks),
+        sum(look.size_bytes for look in looks),
+        max(look.written_ns for look in looks) // 1_000_000,
     )
 
 
