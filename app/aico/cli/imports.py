@@ -132,6 +132,7 @@ async def _import(settings: Settings, source: str | None) -> list[ImportReceipt]
         if not intakes and source is not None:
             raise SourceOff(source)
         for intake in intakes:
+            await intake.resume(service.writer)
             service.ingest.add(intake)
         await service.ingest.run(Trigger.CLI, [intake.key for intake in intakes])
         for intake in intakes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, ledger, requests."""
+
+_PROGRESS_S = 0.25
+"""The progress of a large reading is told at most so often."""
 
 
 class ObserverService:
@@ -69,6 +73,8 @@ class ObserverService:
             self._publish_state,
             now_ms,
         )
+        self._progress_s = float("-inf")
+        """When the progress of a large reading was told last."""
         self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
 
@@ -114,6 +120,11 @@ class ObserverService:
     def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
         self.publish_commit(event)
         self.latency.note(event.receipt, intake.feed.place, reading.written_ns)
+        if reading.left is not None and time.monotonic() - self._progress_s >= _PROGRESS_S:
+            self._progress_s = time.monotonic()
+            done, total = reading.left.bytes_done, reading.left.bytes_total
+            told = messages.reading(intake.source.id, done, total, epoch=event.epoch, revision=event.receipt.revision)
+            self.hub.publish_notice(told)
 
     def _publish_state(self, intake: Intake, event: WatcherStateChanged) -> None:
         for message in messages.of_state(intake.source.id, intake.origin.id, event):

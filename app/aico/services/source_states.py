@@ -65,7 +65,7 @@ class SourceState:
     """``off``, or the worst state of its origins that are read."""
     reason: str | None
     reading: tuple[int, int] | None
-    """Of a large first reading: how many records are stored, and how many there are."""
+    """Of a large first reading: how many bytes are stored, and how many there are; of a single file, records."""
     last_read_at_ms: int | None
     gaps: tuple[GapState, ...] = ()
 

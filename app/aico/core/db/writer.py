@@ -126,7 +126,12 @@ _DROP_DAY = f"""
         SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
 """  # noqa: S608  # our own names
 _SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
-_CHECKPOINT = "SELECT position FROM checkpoint WHERE source = ? AND place = ? AND epoch = ?"
+_DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE source = ? AND place = ?"
+# A name is of hexadecimal digits: whatever begins with it comes before the next letter.
+_CHECKPOINTS = """
+    SELECT place, position FROM checkpoint
+    WHERE source = (SELECT id FROM source WHERE name = ?1) AND place >= ?2 AND place < ?2 || 'g' AND epoch = ?3
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +149,8 @@ class Batch:
     """Whether this origin is not the first that reads its meter."""
     meters: tuple[str, ...] = ()
     """Every meter of the source: the word of a later one counts more."""
-    checkpoints: tuple[tuple[str, str], ...] = ()
-    """Place and position of what is read to its end with this batch."""
+    checkpoints: tuple[tuple[str, str | None], ...] = ()
+    """Place and position of what is read to its end with this batch; None takes a checkpoint away."""
     remaining_count: int = 0
     """Records of the reading that are still to follow."""
     started: float = field(default_factory=time.perf_counter)
@@ -187,13 +192,15 @@ class UsageWriter:
             [(epoch, revision)] = await fetch(connection, _POSITION)
             return epoch, revision
 
-    async def find_checkpoint(self, source: str, place: str) -> str | None:
-        """Return the position at which ``place`` was left, or None. Raises StorageBusy, StorageError."""
+    async def list_checkpoints(self, source: str, place: str) -> dict[str, str]:
+        """Return where ``place`` was left, and every place whose name begins with it; positions by place.
+
+        Raises StorageBusy, StorageError.
+        """
         async with self._database.read() as connection:
             [(epoch, _revision)] = await fetch(connection, _POSITION)
-            ids = await fetch(connection, "SELECT id FROM source WHERE name = ?", (source,))
-            rows = [row for (number,) in ids for row in await fetch(connection, _CHECKPOINT, (number, place, epoch))]
-        return next((str(position) for (position,) in rows), None)
+            rows = await fetch(connection, _CHECKPOINTS, (source, place, epoch))
+        return {name: position for name, position in rows}  # noqa: C416  # rows are no pairs to mypy
 
     async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
         """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
@@ -603,8 +610,11 @@ class _Transaction:
         rows: list[tuple[Value, ...]] = [
             (source, place, origin, self._names.epoch, position, self._now_ms)
             for place, position in self._batch.checkpoints
+            if position is not None
         ]
         _many(self._connection, _PUT_CHECKPOINT, rows)
+        gone = [(source, place) for place, position in self._batch.checkpoints if position is None]
+        _many(self._connection, _DROP_CHECKPOINT, gone)
 
     def _advance(self) -> int:
         [(revision,)] = _ask(self._connection, _ADVANCE)
