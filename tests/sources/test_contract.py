@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ from aico.core.db.upkeep.verification import verify
 from aico.core.usage import Trigger
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
+from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
 from tests.sources.feeds import NOW_MS
 from tests.sources.invented import SOURCE as INVENTED
 from tests.sources.pipeline import pipeline, stored_events, stored_sums
 
-CANARY = "CANARY-of-a-conversation"
 STAGES = 4
 
 
@@ -57,7 +58,30 @@ def write_cline(home: Path, stage: int) -> None:
     path.write_text(json.dumps(entries, separators=(",", ":")), encoding="utf-8")
 
 
-WRITERS: dict[str, Callable[[Path, int], None]] = {"cline": write_cline, "invented": write_invented}
+def write_claude_code(home: Path, stage: int) -> None:
+    """Write sessions as Claude Code does, with agents, forks, and a total at the end of each stage."""
+    root, clock = home / ".claude" / "projects", Clock()
+    shutil.rmtree(root, ignore_errors=True)
+    for number in range(2):
+        first = 100 * number
+        session = Transcript(root, uuid_of("session", number), clock)
+        agent = Transcript(root, uuid_of("session", number), clock, agent=f"a{number}")
+        for turn in range(first, first + 3 * (stage + 1), 3):
+            session.turn(turn)
+            agent.turn(turn + 1)
+            session.turn(turn + 2)
+            session.tool_result()
+        session.total(range(first, first + 3 * (stage + 1)), 7)
+        fork = session.fork(root, uuid_of("fork", number))
+        for turn in range(first + 50, first + 51 + stage):
+            fork.turn(turn)
+
+
+WRITERS: dict[str, Callable[[Path, int], None]] = {
+    "claude-code": write_claude_code,
+    "cline": write_cline,
+    "invented": write_invented,
+}
 TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED)]
 
 

@@ -9,7 +9,7 @@ from aico.core.db.keys import json_of
 from aico.core.filters import UsageFilter
 from aico.core.money import NANO
 from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
-from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, TS_MAX, RequestState
+from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, RequestState
 
 Values: TypeAlias = tuple[str | int, ...]
 
@@ -47,24 +47,30 @@ BILLED_TOTALS = f"""
     FROM gap AS g JOIN session AS s ON s.id = g.session JOIN model AS m ON m.id = g.model
     WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0
 """
-# Of each session with a total: what it and its agents recorded before its next request.
+# Of each session with a total: what it and its agents recorded before its next request. Most have none: then the sums
+# by day say it, and only of the others the events are asked. No request before a total is open any more.
 RECORDED_PARTS = f"""
-    WITH last AS (
-        SELECT g.session, g.kind, s.key, s.source, IFNULL((
+    WITH last AS MATERIALIZED (
+        SELECT g.session, g.kind, s.key, s.source, (
             SELECT MIN(e.ts) FROM usage_event AS e WHERE e.session = g.session AND e.ts > MAX(g.at)
                 AND e.kind = {REQUEST.code}
-        ), {TS_MAX + 1}) AS until
+        ) AS until
         FROM gap AS g JOIN session AS s ON s.id = g.session
         WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 GROUP BY g.session, g.kind
-    ), part AS (
+    ), part AS MATERIALIZED (
         SELECT last.key, last.kind, last.until, last.session AS of_session, 1 AS is_own FROM last
         UNION ALL SELECT last.key, last.kind, last.until, s.id, 0 FROM last
         JOIN session AS s ON s.source = last.source AND s.parent_key = last.key
     )
-    SELECT part.key, part.kind, m.name, {", ".join(f"SUM(e.{name})" for name in TOKENS)},
-        SUM(part.is_own AND e.state NOT IN ({RequestState.OPEN.value}, {RequestState.UNMEASURED.value}))
-    FROM part JOIN usage_event AS e ON e.session = part.of_session AND e.ts < part.until AND e.kind = {REQUEST.code}
-    JOIN model AS m ON m.id = e.model GROUP BY part.key, part.kind, m.name
+    SELECT key, kind, m.name, {", ".join(f"SUM({name})" for name in TOKENS)}, SUM(own) FROM (
+        SELECT part.key, part.kind, d.model, {", ".join(f"d.{name}" for name in TOKENS)},
+            part.is_own * (d.requests - d.unmeasured) AS own
+        FROM part JOIN usage_session_day AS d ON d.session = part.of_session WHERE part.until IS NULL
+        UNION ALL SELECT part.key, part.kind, e.model, {", ".join(f"e.{name}" for name in TOKENS)},
+            part.is_own AND e.state NOT IN ({RequestState.OPEN.value}, {RequestState.UNMEASURED.value})
+        FROM part JOIN usage_event AS e ON e.session = part.of_session AND e.ts < part.until
+        WHERE e.kind = {REQUEST.code} AND part.until IS NOT NULL
+    ) JOIN model AS m ON m.id = model GROUP BY key, kind, m.name
 """
 ORIGINS = """
     SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.origin JOIN source AS s ON s.id = o.source
