@@ -20,6 +20,7 @@ from aico.features.files.feed import Feed
 from aico.features.sources.source import Source
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake, IntakeKey
+from aico.services.notifier import Notifier
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_place, open_places
 from aico.services.source_states import Found, GapState, OriginState, SourceState
 from aico.services.watcher import PlaceWatcher, WatchTimes
@@ -65,6 +66,8 @@ class SourcesService:
         self._publish_state = publish_state
         self._now_ms = now_ms
         self._limits = limits_of(settings, now_ms)
+        self._notifier = Notifier()
+        """Of all places: one thread looks at its queue, however many there are."""
         self._open: dict[IntakeKey, _Open] = {}
         self._turn = asyncio.Lock()
         """Held by whoever opens and closes places."""
@@ -94,6 +97,7 @@ class SourcesService:
         """Watch nothing any more."""
         async with self._turn:
             await self._close(list(self._open))
+            await self._notifier.close()
 
     async def switch(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
@@ -253,7 +257,8 @@ class SourcesService:
             self._publish_state(intake, state)
 
         self._ingest.add(intake)
-        watcher = PlaceWatcher(intake, self._ingest, _times_of(self._settings), publish, self._now_ms)
+        times = _times_of(self._settings)
+        watcher = PlaceWatcher(intake, self._ingest, times, publish, self._now_ms, self._notifier)
         task = asyncio.create_task(watcher.run(), name=f"watcher-{intake.source.id}-{intake.origin.id}")
         self._open[intake.key] = _Open(intake, watcher, task)
 

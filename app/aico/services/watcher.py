@@ -12,10 +12,10 @@ from typing import NamedTuple
 from aico.core.errors import SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.usage import Trigger
-from aico.features.files.feed import Look
+from aico.features.files.feed import Look, TreeFeed
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake
-from aico.services.notifier import Notifier
+from aico.services.notifier import Notifier, WatchLimit
 
 PATIENCE_S = 0.5
 """Under a continuous stream of writes an import happens at least this often, or after four times the last one."""
@@ -62,15 +62,18 @@ class PlaceWatcher:
         times: WatchTimes,
         publish: Callable[[WatcherStateChanged], None],
         now_ms: Callable[[], int],
+        notifier: Notifier | None = None,
     ) -> None:
+        """Watch the place of ``intake``; ``notifier`` may be that of other places, too."""
         self._intake = intake
         self._feed = intake.feed
+        self._tree = intake.feed if isinstance(intake.feed, TreeFeed) else None
         self._ingest = ingest
         self._times = times
         self._publish = publish
         self._now_ms = now_ms
         self._hint = asyncio.Event()
-        self._notifier = Notifier(self._hint.set)
+        self._watch = (notifier or Notifier()).make_watch(self._hear, self._note_watched)
         self._watched: tuple[int, int] | None = None
         self._lost_watch: BaseException | None = None
         """Why the notifications ended that were started anew just now: they may end in the same way."""
@@ -88,7 +91,7 @@ class PlaceWatcher:
             while True:
                 started = time.monotonic()
                 try:
-                    await self._watch()
+                    await self._run()
                 except Exception:  # noqa: BLE001  # the supervisor: whatever the bug, the user's costs are kept
                     _log.exception("the watcher failed and starts again in %.1f s", delay_s)
                     self._set_state(WatcherState.FAILED, "internal_error")
@@ -97,9 +100,9 @@ class PlaceWatcher:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _RESTART_MAX_S)
         finally:
-            await self._notifier.stop()
+            await self._watch.stop()
 
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         self._plan_rescan(succeeded=True)
         trigger, forced, glance = Trigger.STARTUP, True, await asyncio.to_thread(self._glance)
         while True:
@@ -162,15 +165,29 @@ class PlaceWatcher:
 
     async def _arm(self, identity: tuple[int, int] | None) -> bool:
         """Watch the directory that is there now, if it is not watched yet; one that was replaced has another inode."""
-        self._lost_watch = self._notifier.error if identity == self._watched else None
+        self._lost_watch = self._watch.error if identity == self._watched else None
+        folders = frozenset[str]() if self._tree is None else self._tree.folders
         if identity is None:
-            await self._notifier.stop()
-        elif identity != self._watched or not self._notifier.is_watching:
-            await self._notifier.start(self._feed.directory, *self._feed.names)
+            await self._watch.stop()
+        elif identity != self._watched or not self._watch.is_watching:
+            await self._watch.start(self._feed.directory, *self._feed.names, folders=folders)
             self._watched = identity
             return True
+        elif folders and self._watch.lacks(folders):
+            self._watch.extend(folders)
         self._watched = identity
         return False
+
+    def _hear(self, path: str) -> None:
+        """Take a notification."""
+        if self._tree is None or self._tree.hint(path):
+            self._hint.set()
+
+    def _note_watched(self) -> None:
+        """Tell a tree which of its folders are watched now, and look what happened in them before."""
+        if self._tree is not None:
+            self._tree.note_watched(self._watch.watched)
+            self._hint.set()
 
     async def _sweep(self, trigger: Trigger, found: Look | SourceError, *, forced: bool) -> None:
         if isinstance(found, SourceError):
@@ -225,9 +242,10 @@ class PlaceWatcher:
             self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._feed.title} {self._feed.path}")
         elif error is not None:
             self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
-        elif (problem := self._notifier.error or self._lost_watch) is not None:
+        elif (problem := self._watch.error or self._lost_watch) is not None:
             text = f"no notifications ({type(problem).__name__}); looking every {self._times.tick_s:g} s instead"
-            self._set_state(WatcherState.DEGRADED, "watch_unavailable", text)
+            reason = "watch_limit" if isinstance(problem, WatchLimit) else "watch_unavailable"
+            self._set_state(WatcherState.DEGRADED, reason, text)
         else:
             self._set_state(WatcherState.WATCHING, None, "" if logged else f"watching {self._feed.path}")
 
