@@ -328,16 +328,26 @@ async def test_first_reading_lets_live_changes_pass(
             assert gate.wait(HANG_S)
         return real(feed, trigger)  # type: ignore[arg-type]  # as it is given
 
+    heard = asyncio.Event()
+    take = line_feed.LineFeed.hint
+
+    def noted(feed: line_feed.LineFeed, path: str) -> bool:
+        heard.set()
+        return take(feed, path)
+
     monkeypatch.setattr(line_feed.LineFeed, "_read", held)
+    monkeypatch.setattr(line_feed.LineFeed, "hint", noted)
     async with watching_tree(logs, database, TICKS) as watched:
         assert await asyncio.to_thread(waits.wait, HANG_S)
         assert watched.ingest.is_reading(watched.intake.key) is not None
         logs.append("0/0.jsonl", use("live", 1_000))
+        async with asyncio.timeout(HANG_S):
+            await heard.wait()
         gate.set()
         await watched.until_total(1_100)
     live = next(event for event in watched.commits if any(row.spent.get("input") >= 1_000 for row in event.rows))
     # It came with the next part, while many files were still to be read.
-    assert live.receipt.remaining_count > 50
+    assert live.receipt.remaining_count > 70
 
 
 # What it costs

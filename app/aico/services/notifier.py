@@ -24,6 +24,7 @@ _TIMEOUT_MS = 100
 REBUILD_S = 2.0
 """New folders of a tree are watched after so long, or after this many times as long as that took last time."""
 _REBUILD_SHARE = 20
+_REBUILD_MAX_S = 10.0
 _RETRY_SHARE = 200
 _RETRY_MAX_S = 60.0
 _QUICK_S = 0.02
@@ -185,7 +186,8 @@ class Notifier:
                 await asyncio.to_thread(thread.join)
 
     async def _rebuild(self) -> None:
-        await asyncio.sleep(self._built_s + max(REBUILD_S, self._build_s * _REBUILD_SHARE) - time.monotonic())
+        distance_s = max(REBUILD_S, min(self._build_s * _REBUILD_SHARE, _REBUILD_MAX_S))
+        await asyncio.sleep(self._built_s + distance_s - time.monotonic())
         async with self._turn:
             if any(self.lacks(watch.folders) for watch in self._watches):
                 await self._build()
