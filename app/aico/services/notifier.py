@@ -19,10 +19,12 @@ STEP_MS = 30
 A change is told after one to two steps. The debounce counts from when the file was written, so most of that is inside.
 """
 _BATCH_MS = 40
-_TIMEOUT_MS = 10_000
+_TIMEOUT_MS = 100
+"""So long it takes at most until the thread sees that it is to end."""
 REBUILD_S = 2.0
 """New folders of a tree are watched after so long, or after this many times as long as that took last time."""
 _REBUILD_SHARE = 20
+_REBUILD_MAX_S = 10.0
 _RETRY_SHARE = 200
 _RETRY_MAX_S = 60.0
 _QUICK_S = 0.02
@@ -184,7 +186,8 @@ class Notifier:
                 await asyncio.to_thread(thread.join)
 
     async def _rebuild(self) -> None:
-        await asyncio.sleep(self._built_s + max(REBUILD_S, self._build_s * _REBUILD_SHARE) - time.monotonic())
+        distance_s = max(REBUILD_S, min(self._build_s * _REBUILD_SHARE, _REBUILD_MAX_S))
+        await asyncio.sleep(self._built_s + distance_s - time.monotonic())
         async with self._turn:
             if any(self.lacks(watch.folders) for watch in self._watches):
                 await self._build()
@@ -231,11 +234,16 @@ class Notifier:
         native, problem = armed.native, None
         try:
             while native is not None:
-                found = native.watch(_BATCH_MS, STEP_MS, _TIMEOUT_MS, armed.stop)
-                if found == "stop" or armed.stop.is_set():
-                    break
+                is_last = armed.stop.is_set()
+                # Asked to stop by its own means, it would forget what it has heard of and not told yet.
+                found = native.watch(_BATCH_MS, STEP_MS, 1 if is_last else _TIMEOUT_MS, None)
                 if isinstance(found, set):
-                    loop.call_soon_threadsafe(self._deliver, armed, found)
+                    with suppress(RuntimeError):  # the loop is closed
+                        loop.call_soon_threadsafe(self._deliver, armed, found)
+                elif found == "stop":
+                    break
+                if is_last:
+                    break
         except Exception as error:  # noqa: BLE001  # whatever it is, ticks take its place, and it is told
             problem = error
         if native is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,9 @@ _WORST_FIRST = (
     WatcherState.WAITING,
     WatcherState.WATCHING,
 )
+_LONG_LOOK_S = 0.1
+_LOOK_SHARE = 100
+"""A look that takes longer than that is not repeated before this many times its duration."""
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +73,8 @@ class SourcesService:
         self._notifier = Notifier()
         """Of all places: one thread looks at its queue, however many there are."""
         self._open: dict[IntakeKey, _Open] = {}
+        self._looked: dict[tuple[str, str], tuple[float, Found | None]] = {}
+        """What was found at the last look at an origin, and until when that will do where looking takes long."""
         self._turn = asyncio.Lock()
         """Held by whoever opens and closes places."""
 
@@ -191,8 +197,21 @@ class SourcesService:
         return [self._state_of(source, found) for source in self.choices.sources.values()]
 
     def _look(self) -> dict[tuple[str, str], Found | None]:
-        """Look at the metadata of every known place; blocks for a few system calls each."""
-        return {(choice.source.id, choice.origin.id): _find(self._feeds(choice)) for choice in self.choices.list_all()}
+        """Look at the metadata of every known place; blocks for a few system calls each, or for a walk of a tree."""
+        return {(choice.source.id, choice.origin.id): self._find(choice) for choice in self.choices.list_all()}
+
+    def _find(self, choice: OriginChoice) -> Found | None:
+        """Return what lies in the places of an origin; of a large tree that is not read, as it was a while ago."""
+        key = (choice.source.id, choice.origin.id)
+        opened = self._opened(*key)
+        known_until, known = self._looked.get(key, (0.0, None))
+        began = time.monotonic()
+        if not opened and began < known_until:
+            return known
+        found = _find(each.intake.feed for each in opened) if opened else _find(self._feeds(choice))
+        took_s = time.monotonic() - began
+        self._looked[key] = (began + took_s * _LOOK_SHARE if took_s > _LONG_LOOK_S else 0.0), found
+        return found
 
     def _state_of(self, source: Source, found: Mapping[tuple[str, str], Found | None]) -> SourceState:
         choices = self.choices.list_of(source)
@@ -221,7 +240,8 @@ class SourcesService:
         opened = self._opened(choice.source.id, choice.origin.id)
         states = [each.watcher.state for each in opened]
         state, reason = _worst((each.state.value, each.reason) for each in states)
-        problems = [each.watcher.problem for each in opened if each.watcher.problem is not None]
+        problems = [str(each.watcher.problem) for each in opened if each.watcher.problem is not None]
+        problems += [note for each in opened for note in each.watcher.notes]
         switch = choice.switch
         return OriginState(
             id=choice.origin.id,
@@ -231,7 +251,7 @@ class SourcesService:
             state=state,
             reason=reason,
             fixed_by=choice.fixed_by,
-            problem=str(problems[0]) if problems else None,
+            problem=problems[0] if problems else None,
             off_since_ms=switch.changed_at if switch is not None and not switch.is_on and not opened else None,
         )
 

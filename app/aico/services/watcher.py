@@ -78,6 +78,7 @@ class PlaceWatcher:
         self._lost_watch: BaseException | None = None
         """Why the notifications ended that were started anew just now: they may end in the same way."""
         self._refused: Hashable = None
+        self._told_notes = 0
         self._rescan_delay_s = times.rescan_interval_s
         self._rescan_at = 0.0
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
@@ -234,9 +235,22 @@ class PlaceWatcher:
         )
         self._rescan_at = time.monotonic() + self._rescan_delay_s if interval else 0.0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each part of the place that is not read although all is well."""
+        return () if self._tree is None else self._tree.notes
+
+    def _tell_notes(self) -> None:
+        """Log how much is not read, when that changes; not its names, which may say what somebody works on."""
+        count = len(self.notes)
+        if count > self._told_notes:
+            _log.warning("%d files or folders below %s are not read; `aico doctor` says why", count, self._feed.path)
+        self._told_notes = count
+
     def _report(self, error: SourceError | StorageError | None, *, logged: bool = False) -> None:
         """Take over the state that follows from a sweep; ``logged`` says that the import has spoken of it."""
         self.problem = error
+        self._tell_notes()
         if isinstance(error, SourceError) and error.is_absent:
             reason = error.code if self._watched is not None else "directory_missing"
             self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._feed.title} {self._feed.path}")
