@@ -104,7 +104,7 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
         "  cline.sessions         off  session store, not there",
         "  cline.hub              off  hub events, not there",
         "claude-code              off  Claude Code: not found on this computer",
-        "  claude-code.projects   off  transcripts, not there",
+        "  claude-code.projects   off  transcript folder, not there",
     ]
     assert not database_path(tmp_path).exists()
 

@@ -51,7 +51,7 @@ BILLED_TOTALS = f"""
 # by day say it, and only of the others the events are asked. No request before a total is open any more.
 RECORDED_PARTS = f"""
     WITH last AS MATERIALIZED (
-        SELECT g.session, g.kind, s.key, s.source, (
+        SELECT g.session, g.kind, s.key, (
             SELECT MIN(e.ts) FROM usage_event AS e WHERE e.session = g.session AND e.ts > MAX(g.at)
                 AND e.kind = {REQUEST.code}
         ) AS until
@@ -59,8 +59,9 @@ RECORDED_PARTS = f"""
         WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 GROUP BY g.session, g.kind
     ), part AS MATERIALIZED (
         SELECT last.key, last.kind, last.until, last.session AS of_session, 1 AS is_own FROM last
-        UNION ALL SELECT last.key, last.kind, last.until, s.id, 0 FROM last
-        JOIN session AS s ON s.source = last.source AND s.parent_key = last.key
+        UNION ALL SELECT last.key, last.kind, last.until, s.id, 0 FROM session AS s
+        CROSS JOIN session AS p ON p.source = s.source AND p.key = s.parent_key
+        CROSS JOIN last ON last.session = p.id WHERE s.parent_key IS NOT NULL
     )
     SELECT key, kind, m.name, {", ".join(f"SUM({name})" for name in TOKENS)}, SUM(own) FROM (
         SELECT part.key, part.kind, d.model, {", ".join(f"d.{name}" for name in TOKENS)},

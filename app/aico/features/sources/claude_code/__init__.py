@@ -8,11 +8,11 @@ from aico.features.sources.claude_code.parser import FORMAT, UNRECORDED
 from aico.features.sources.claude_code.places import choose_roots
 from aico.features.sources.source import GapKind, Origin, Source
 
-TRANSCRIPTS = Lines(SourceErrors(OriginName("claude-code", "projects", "transcripts")), ("**/*.jsonl",), FORMAT)
+TRANSCRIPTS = Lines(SourceErrors(OriginName("claude-code", "projects", "transcript folder")), ("**/*.jsonl",), FORMAT)
 
 PROJECTS = Origin(
     id="projects",
-    title="transcripts",
+    title="transcript folder",
     places=choose_roots,
     open=TRANSCRIPTS.open,
     privacy="every prompt and answer, the output of tools, and the paths of folders",
