@@ -40,6 +40,8 @@ class Life:
     root: Path
     clock: Clock = field(default_factory=Clock)
     sessions: list[Transcript] = field(default_factory=list)
+    unmarked: list[Transcript] = field(default_factory=list)
+    """Forks whose copies do not say whose they are."""
     made: dict[str, list[int]] = field(default_factory=dict)
     lost_count: int = 0
 
@@ -51,9 +53,13 @@ class Life:
             if step == "update":
                 session.version = version
             elif step == "fork":
-                # A version's copies have its marks, whatever the session was written by.
+                # The newest versions would take copies without a mark for the session's own, and say so.
+                if session in self.unmarked and version == NEW:
+                    version = WITHOUT_ORIGIN  # noqa: PLW2901
                 fork = session.fork(self.root, uuid_of("session", len(self.sessions)), version)
                 self.sessions.append(fork)
+                if version != NEW:
+                    self.unmarked.append(fork)
             elif step == "lost":
                 session.request(uuid_of("lost", number))
                 self.lost_count += 1
