@@ -40,7 +40,8 @@ class Sent(NamedTuple):
     number: int
     is_main: bool
     is_cut: bool
-    how: str = ""
+    is_late: bool = False
+    """Whether it breaks after its first block, and not within it."""
 
     def usage(self, *, output: int | None = None) -> dict[str, object]:
         """Return its usage, as the API states it."""
@@ -79,9 +80,9 @@ class FakeApi(BaseHTTPRequestHandler):
         is_main = "Bash" in tools
         wants_tool = is_main and "%%TOOL%%" in last and "tool_result" not in last
         wants_agent = "%%AGENT%%" in last and "tool_result" not in last
-        is_cut = is_main and "%%CUT%%" in last
+        is_cut = is_main and "%%CUT%%" in last and bool(request.get("stream"))
         with type(self).lock:
-            sent = Sent(len(type(self).sent) + 1, is_main, is_cut, "LATE" if "%%LATE%%" in last else "")
+            sent = Sent(len(type(self).sent) + 1, is_main, is_cut, "%%LATE%%" in last)
             type(self).sent.append(sent)
         agent = {**AGENT, "name": "Agent" if "Agent" in tools else "Task"}
         content: list[dict[str, object]] = [WORDS, *([{**TOOL, "id": f"toolu_{sent.number}"}] if wants_tool else [])]
@@ -110,7 +111,7 @@ class FakeApi(BaseHTTPRequestHandler):
                 else {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
             )
             self._event("content_block_delta", {"index": index, "delta": delta})
-            if sent.is_cut and "LATE" not in sent.how:
+            if sent.is_cut and not sent.is_late:
                 return
             self._event("content_block_stop", {"index": index})
         if sent.is_cut:
@@ -202,10 +203,9 @@ async def run_everything(command: str, home: Path) -> int:
         await run_claude(command, home, url, "--resume", session, "--", "%%TOOL%% use it")
         await run_claude(command, home, url, "--resume", session, "--fork-session", "--session-id", fork, "--", "on")
         await run_claude(command, home, url, "--resume", session, "--", "%%AGENT%% start it")
-        whole = list(sent)
         await run_claude(command, home, url, "--resume", session, "--", "%%CUT%% break off")
         await run_claude(command, home, url, "--resume", session, "--", "%%CUT%% %%LATE%% break off")
-        cut = sent[len(whole) :]
+        cut = [each for each in sent if each.is_cut]
     async with home_of(home / ".claude" / "projects") as read:
         await read.read()
         for key, each in read.by_session().items():
@@ -219,7 +219,7 @@ async def run_everything(command: str, home: Path) -> int:
         for row in rows:
             print(row)
         final = {row[:5] for row in rows if row[5] == RequestState.FINAL.value}
-    expected = {each.as_sum()[1:] for each in whole if each.is_main}
+    expected = {each.as_sum()[1:] for each in sent if each.is_main and not each.is_cut}
     print("missing", expected - final, "beyond", final - expected)
     return len(expected ^ final)
 
