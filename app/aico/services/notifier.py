@@ -27,6 +27,8 @@ _REBUILD_SHARE = 20
 _REBUILD_MAX_S = 10.0
 _RETRY_SHARE = 200
 _RETRY_MAX_S = 60.0
+_EFFECTIVE = os.access in os.supports_effective_ids
+_RACES_MAX = 5
 _QUICK_S = 0.02
 """What failed is tried again after a while only if that takes longer than this."""
 
@@ -280,7 +282,7 @@ def _arm(wanted: Sequence[tuple[str, Collection[str]]], old: _Armed | None) -> _
     failed: dict[str, Exception] = {
         folder: UnicodeError("its name is no text") for folder in everything if not _is_text(folder)
     }
-    left = list(wanted)
+    left, races = list(wanted), 0
     while True:
         folders = sorted({folder for _, many in left for folder in many if folder not in failed})
         if not folders:
@@ -295,6 +297,8 @@ def _arm(wanted: Sequence[tuple[str, Collection[str]]], old: _Armed | None) -> _
         missing = _find_unwatchable(folders)
         if missing:
             failed |= missing
+        elif isinstance(problem, FileNotFoundError) and races < _RACES_MAX:
+            races += 1  # it was made anew since
         elif old is not None and old.thread is not None and not old.stop.is_set():
             old.stop.set()
             old.thread.join()
@@ -309,7 +313,7 @@ def _find_unwatchable(folders: Collection[str]) -> dict[str, Exception]:
     for folder in folders:
         if not os.path.isdir(folder):  # noqa: PTH112  # thousands, perhaps
             found[folder] = FileNotFoundError("it is not there")
-        elif not os.access(folder, os.R_OK):
+        elif not os.access(folder, os.R_OK, effective_ids=_EFFECTIVE):
             found[folder] = PermissionError("it cannot be read")
     return found
 

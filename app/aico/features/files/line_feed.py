@@ -292,18 +292,23 @@ class LineFeed:
             watched = self._watched
             sweep_all, self._sweep_all = self._sweep_all, False
         tree = self._tree
-        is_asked = trigger in _EVERYTHING or (trigger is Trigger.RESCAN and tree.is_walk_due())
-        if not tree.is_current(root) or is_asked:
-            failed, self._failed = self._failed, {}
+        if not tree.is_current(root) or trigger in _EVERYTHING:
             tree.walk(root)
-            for path in failed:
-                if path in tree.files and path not in self._pending:
-                    self._notice(tree.files[path])
+            self._try_again()
             return
         for path in hints:
             tree.look_at(root, path)
-        is_everything = sweep_all or trigger is Trigger.RESCAN
-        tree.sweep(root, list(tree.folders) if is_everything else (tree.folders - watched) | fresh)
+        tree.sweep(root, list(tree.folders) if sweep_all else (tree.folders - watched) | fresh)
+        if trigger is Trigger.RESCAN:
+            tree.look_around(root)
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """Let the files be read that could not be read."""
+        failed, self._failed = self._failed, {}
+        for path in failed:
+            if path in self._tree.files and path not in self._pending:
+                self._notice(self._tree.files[path])
 
     def _notice(self, file: TreeFile) -> None:
         """Note that a file is new or has changed."""
