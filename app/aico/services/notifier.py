@@ -67,6 +67,8 @@ class Watch:
         """The names that are of interest in them; empty: all."""
         self.main = ""
         """The folder without which the others are nothing."""
+        self._judged = self.folders, -1, False
+        """Folders that were asked about, when, and the answer."""
 
     @property
     def watched(self) -> frozenset[str]:
@@ -91,9 +93,11 @@ class Watch:
         self.main, self.names, self.folders = main, frozenset(names), frozenset({main, *folders})
         await self._notifier.start(self)
 
-    def lacks(self, folders: Collection[str]) -> bool:
+    def lacks(self, folders: frozenset[str]) -> bool:
         """Return whether some of ``folders`` could be watched and are not."""
-        return self._notifier.lacks(folders)
+        if self._judged[0] is not folders or self._judged[1] != self._notifier.version:
+            self._judged = folders, self._notifier.version, self._notifier.lacks(folders)
+        return self._judged[2]
 
     def extend(self, folders: Collection[str]) -> None:
         """Watch ``folders`` soon, in place of those that were watched beside the main one."""
@@ -119,6 +123,8 @@ class Notifier:
     """
 
     def __init__(self) -> None:
+        self.version = 0
+        """Changes with what is watched."""
         self._watches: list[Watch] = []
         self._by_folder: dict[str, list[Watch]] = {}
         self._armed: _Armed | None = None
@@ -156,6 +162,7 @@ class Notifier:
             return
         # Whatever is watched under its name may be another folder by now.
         self.armed_folders.discard(watch.main)
+        self.version += 1
         async with self._turn:
             if not watch.folders <= self.armed_folders:
                 await self._build()
@@ -216,6 +223,7 @@ class Notifier:
         self._tell()
 
     def _tell(self) -> None:
+        self.version += 1
         for watch in list(self._watches):
             watch.on_change()
 
@@ -266,8 +274,10 @@ class Notifier:
             if change == Change.deleted and path in armed.folders:
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
                 armed.folders.discard(path)
-            elif change == Change.added:
-                armed.failed.pop(path, None)
+                self.version += 1
+            elif change == Change.added and path in armed.failed:
+                del armed.failed[path]
+                self.version += 1
             for watch in dict.fromkeys(told):
                 watch.take(path, folder)
 
