@@ -308,6 +308,19 @@ async def test_folder_whose_name_is_no_text_is_swept(logs: LogFolder, database: 
         assert watched.watcher.state.state is WATCHING
 
 
+async def test_file_whose_name_is_no_text_is_found_by_its_notification(logs: LogFolder, database: Database) -> None:
+    """Which tells of another name."""
+    logs.append("a/one.jsonl", use("1", 1))
+    async with watching_tree(logs, database) as watched:
+        await watched.until_total(1)
+        await watched.until_state(WATCHING)
+        path = os.fsencode(logs.path) + b"/a/caf\xe9.jsonl"
+        for number in range(2, 5):
+            with open(path, "ab") as file:  # noqa: PTH123, ASYNC230  # a name of bytes
+                file.write(use(f"{number}", 1))
+            await watched.until_total(number)
+
+
 async def test_first_reading_lets_live_changes_pass(
     logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

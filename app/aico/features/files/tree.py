@@ -11,6 +11,7 @@ from aico.features.files.shape import Shape
 from aico.features.files.tree_guard import FileStat, FolderStat, Listing, Refusal, Root, TreeGuard
 
 _DEPTH_MAX = 32
+_REPLACED = "\ufffd"
 _UNKNOWN = FolderStat(0, 0, 0)
 _ACTIVE_NS = 3_600_000_000_000
 """A file that was written less than an hour ago is looked at by name in each sweep."""
@@ -123,6 +124,9 @@ class Tree:
 
     def look_at(self, root: Root, path: str) -> None:
         """Look at one file or folder that may have come, changed or gone."""
+        while _REPLACED in path:
+            # A name that is no text is told with this in its place: what it lies in is listed.
+            path = path.rpartition("/")[0]
         folder = path.rpartition("/")[0] if path else ""
         while folder and folder not in self._folders:
             # It lies in a folder that is not known yet.
