@@ -708,19 +708,62 @@ async def test_folders_that_are_not_watched_are_swept(
     await driver.take_in_all()
 
 
-async def test_many_hints_become_one_sweep(
-    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A flood of names is not gone through one by one, and nothing of it is lost."""
+async def test_many_hints_become_one_walk(logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of names is not gone through one by one, and nothing of it is lost, in new files and old ones."""
     monkeypatch.setattr(line_feed, "_HINTS_MAX", 10)
     feed = driver.feed
     assert isinstance(feed, LineFeed)
+    for number in range(20):
+        path = logs.append(f"old{number}/one.jsonl", use(f"old{number}", 1))
+        os.utime(path, ns=(0, 1_700_000_000_000_000_000))
     await driver.take_in_all()
     feed.note_watched(feed.folders)
-    for number in range(40):
+    feed.look()
+    for number in range(20):
         assert feed.hint(str(logs.append(f"a{number}/one.jsonl", use(f"{number}", 1))))
+        assert feed.hint(str(logs.append(f"old{number}/one.jsonl", use(f"more{number}", 1))))
     await driver.take_in_all()
-    assert total(driver) == 40
+    assert total(driver) == 60
+
+
+async def test_bug_in_a_parser_loses_no_file(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the one that it met nor those that were read before it in the same part."""
+    for number in range(4):
+        path = logs.append(f"a/{number}.jsonl", use(f"{number}", 1))
+        os.utime(path, ns=(0, 1_700_000_000_000_000_000 + number))
+    real, count = line_feed._Chunk.take, 0
+
+    def break_down(chunk: line_feed._Chunk, line: memoryview, index: int) -> bool:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise ZeroDivisionError
+        return real(chunk, line, index)
+
+    monkeypatch.setattr(line_feed._Chunk, "take", break_down)
+    with pytest.raises(ZeroDivisionError):
+        await driver.read()
+    assert driver.feed.identity != driver.feed.look().identity
+    await driver.take_in_all()
+    assert total(driver) == 4
+    assert driver.feed.identity == driver.feed.look().identity
+
+
+async def test_file_that_changes_over_and_over_unread_takes_no_memory(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing can be stored, what waits is the files, not their changes."""
+    monkeypatch.setattr(line_feed, "_STALE_MAX", 5)
+    feed = driver.feed
+    assert isinstance(feed, LineFeed)
+    for number in range(50):
+        logs.append(f"a/{number % 2}.jsonl", use(f"{number}", 1))
+        feed.look()
+    assert len(feed._queue) < 15
+    await driver.take_in_all()
+    assert total(driver) == 50
 
 
 async def test_folder_replaced_under_its_name_is_looked_at_anew(logs: LogFolder, driver: FeedDriver) -> None:

@@ -168,6 +168,73 @@ for number in range(600):
         assert await child.wait() == 0
 
 
+async def test_folders_are_watched_by_several_queues_when_there_are_many(
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To begin to watch a thousand holds up everything for 20 ms: what is watched already is left alone."""
+    monkeypatch.setattr(notifier_module, "_SLICE_MAX", 4)
+    monkeypatch.setattr(notifier_module, "RustNotify", LimitedWatch)
+    monkeypatch.setattr(LimitedWatch, "limit", 4)
+    notifier = Notifier()
+    for number in range(19):
+        logs.append(f"{number:02}/one.jsonl", use(f"{number}", 1))
+    async with watching_tree(logs, database, notifier=notifier) as watched:
+        await watched.until_total(19)
+        await watched.until_state(WATCHING)
+        first = list(notifier._slices)
+        assert [len(each.folders) for each in first] == [4, 4, 4, 4, 4]
+        for number in range(19):
+            logs.append(f"{number:02}/one.jsonl", use(f"more{number}", 1))
+            await watched.until_total(20 + number)
+        for number in range(3):
+            logs.append(f"new{number}/one.jsonl", use(f"new{number}", 1))
+            await watched.until_total(39 + 2 * number)
+            logs.append(f"new{number}/one.jsonl", use(f"newer{number}", 1))
+            await watched.until_total(40 + 2 * number)
+        assert notifier._slices[:5] == first
+        shutil.rmtree(logs.path / "07")
+        logs.append("07/one.jsonl", use("anew", 1))
+        await watched.until_total(45)
+        logs.append("07/one.jsonl", use("anew, later", 1))
+        await watched.until_total(46)
+    assert notifier._slices == []
+
+
+async def test_watches_are_given_back_before_a_tree_is_left_out(
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New ones beside the old ones may be more than the system has; after them they are not, and nothing is lost."""
+
+    class CountedWatch(LimitedWatch):
+        counted = 0
+
+        def __init__(self, folders: list[str], *options: bool) -> None:
+            if self.counted + len(folders) > 6:
+                raise OSError("OS file watch limit reached.")
+            super().__init__(folders, *options)
+            self.count = len(folders)
+            CountedWatch.counted += self.count
+
+        def close(self) -> None:
+            CountedWatch.counted -= self.count
+            super().close()
+
+    monkeypatch.setattr(notifier_module, "RustNotify", CountedWatch)
+    for number in range(3):
+        logs.append(f"{number}/one.jsonl", use(f"{number}", 1))
+    async with watching_tree(logs, database) as watched:
+        await watched.until_total(3)
+        await watched.until_state(WATCHING)
+        logs.append("new/one.jsonl", use("new", 1))
+        await watched.until_total(4)
+        logs.append("new/one.jsonl", use("newer", 1))
+        await watched.until_total(5)
+        for number in range(3):
+            logs.append(f"{number}/one.jsonl", use(f"more{number}", 1))
+            await watched.until_total(6 + number)
+        assert watched.watcher.state.state is WATCHING
+
+
 # What is not heard of
 
 
@@ -306,6 +373,19 @@ async def test_folder_whose_name_is_no_text_is_swept(logs: LogFolder, database: 
             file.write(use("2", 1))
         await watched.until_total(2)
         assert watched.watcher.state.state is WATCHING
+
+
+async def test_file_whose_name_is_no_text_is_found_by_its_notification(logs: LogFolder, database: Database) -> None:
+    """Which tells of another name."""
+    logs.append("a/one.jsonl", use("1", 1))
+    async with watching_tree(logs, database) as watched:
+        await watched.until_total(1)
+        await watched.until_state(WATCHING)
+        path = os.fsencode(logs.path) + b"/a/caf\xe9.jsonl"
+        for number in range(2, 5):
+            with open(path, "ab") as file:  # noqa: PTH123, ASYNC230  # a name of bytes
+                file.write(use(f"{number}", 1))
+            await watched.until_total(number)
 
 
 async def test_first_reading_lets_live_changes_pass(

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -27,6 +27,10 @@ _REBUILD_SHARE = 20
 _REBUILD_MAX_S = 10.0
 _RETRY_SHARE = 200
 _RETRY_MAX_S = 60.0
+_EFFECTIVE = os.access in os.supports_effective_ids
+_SLICE_MAX = 1_000
+"""Folders that one object of watchfiles watches: to make it holds up every thread of Python, 20 ms for so many."""
+_RACES_MAX = 5
 _QUICK_S = 0.02
 """What failed is tried again after a while only if that takes longer than this."""
 
@@ -36,13 +40,12 @@ class WatchLimit(OSError):
 
 
 @dataclass(slots=True)
-class _Armed:
-    """What is watched, by one object of watchfiles."""
+class _Slice:
+    """Folders that are watched by one object of watchfiles, and one thread that looks at its queue."""
 
-    native: RustNotify | None
+    native: RustNotify
     folders: set[str]
-    failed: dict[str, Exception]
-    """Folders that cannot be watched."""
+    """Less those that are gone."""
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -65,6 +68,8 @@ class Watch:
         """The names that are of interest in them; empty: all."""
         self.main = ""
         """The folder without which the others are nothing."""
+        self._judged = self.folders, -1, False
+        """Folders that were asked about, when, and the answer."""
 
     @property
     def watched(self) -> frozenset[str]:
@@ -89,9 +94,11 @@ class Watch:
         self.main, self.names, self.folders = main, frozenset(names), frozenset({main, *folders})
         await self._notifier.start(self)
 
-    def lacks(self, folders: Collection[str]) -> bool:
+    def lacks(self, folders: frozenset[str]) -> bool:
         """Return whether some of ``folders`` could be watched and are not."""
-        return self._notifier.lacks(folders)
+        if self._judged[0] is not folders or self._judged[1] != self._notifier.version:
+            self._judged = folders, self._notifier.version, self._notifier.lacks(folders)
+        return self._judged[2]
 
     def extend(self, folders: Collection[str]) -> None:
         """Watch ``folders`` soon, in place of those that were watched beside the main one."""
@@ -110,16 +117,24 @@ class Watch:
 
 
 class Notifier:
-    """Watches the folders of all places: one queue of the operating system, and one thread that looks at it.
+    """Watches the folders of all places, a thousand by one queue of the operating system and one thread.
 
     It watches folders, not files: a rename over a file takes the watch of the file away. A folder that is removed, or
     renamed, is not watched any more, also when another one takes its name.
     """
 
     def __init__(self) -> None:
+        self.armed_folders: set[str] = set()
+        """The folders of which notifications may arrive."""
+        self.version = 0
+        """Changes with what is watched."""
         self._watches: list[Watch] = []
         self._by_folder: dict[str, list[Watch]] = {}
-        self._armed: _Armed | None = None
+        self._slices: list[_Slice] = []
+        self._failed: dict[str, Exception] = {}
+        """Folders that cannot be watched."""
+        self._dropped: dict[str, Exception] = {}
+        """Main folders of those for which no watches are left."""
         self._ending: list[threading.Thread] = []
         self._turn = asyncio.Lock()
         """Held by whoever changes what is watched."""
@@ -127,23 +142,17 @@ class Notifier:
         self._built_s = float("-inf")
         self._build_s = 0.0
 
-    @property
-    def armed_folders(self) -> set[str]:
-        """The folders of which notifications may arrive."""
-        return set() if self._armed is None else self._armed.folders
-
     def make_watch(self, on_hint: Callable[[str], None], on_change: Callable[[], None] = lambda: None) -> Watch:
         """Return what hears of nothing yet; ``on_hint`` is given the path of what may have changed."""
         return Watch(self, on_hint, on_change)
 
     def find_error(self, watch: Watch) -> Exception | None:
         """Return why the main folder of ``watch`` is not watched; None if it is, or nobody said that it should be."""
-        return None if self._armed is None else self._armed.failed.get(watch.main)
+        return self._dropped.get(watch.main) or self._failed.get(watch.main)
 
     def lacks(self, folders: Collection[str]) -> bool:
         """Return whether some of ``folders`` could be watched and are not."""
-        armed = self._armed
-        return armed is None or any(each not in armed.folders and each not in armed.failed for each in folders)
+        return any(each not in self.armed_folders and each not in self._failed for each in folders)
 
     async def start(self, watch: Watch) -> None:
         """Watch what ``watch`` says, from now on."""
@@ -152,10 +161,13 @@ class Notifier:
         delay_s = min(self._build_s * _RETRY_SHARE, _RETRY_MAX_S) if self._build_s > _QUICK_S else 0.0
         if self.find_error(watch) is not None and time.monotonic() - self._built_s < delay_s:
             return
+        self._dropped.pop(watch.main, None)
         # Whatever is watched under its name may be another folder by now.
-        self.armed_folders.discard(watch.main)
+        self._forget(watch.main)
         async with self._turn:
             if not watch.folders <= self.armed_folders:
+                for folder in watch.folders:
+                    self._failed.pop(folder, None)
                 await self._build()
 
     def rebuild_soon(self) -> None:
@@ -178,50 +190,100 @@ class Notifier:
             await asyncio.wait({self._soon})
             self._soon = None
         async with self._turn:
-            armed, self._armed = self._armed, None
-            if armed is not None:
-                self._end(armed)
-            threads, self._ending = self._ending, []
-            for thread in threads:
-                await asyncio.to_thread(thread.join)
+            self._end(*self._slices)
+            self._failed, self._dropped = {}, {}
+            await asyncio.to_thread(_join, self._ending)
+            self._ending = []
 
     async def _rebuild(self) -> None:
         distance_s = max(REBUILD_S, min(self._build_s * _REBUILD_SHARE, _REBUILD_MAX_S))
         await asyncio.sleep(self._built_s + distance_s - time.monotonic())
         async with self._turn:
-            if any(self.lacks(watch.folders) for watch in self._watches):
+            if any(self.lacks(watch.folders) for watch in self._watches if watch.main not in self._dropped):
                 await self._build()
 
     async def _build(self) -> None:
-        """Watch all folders anew; between the old watches and the new ones nothing is lost."""
-        old, began = self._armed, time.monotonic()
-        wanted = [(watch.main, watch.folders) for watch in self._watches]
-        armed = await asyncio.to_thread(_arm, wanted, old)
+        """Watch all folders that are not watched yet; nothing is lost of those that are."""
+        began = time.monotonic()
+        gave_back = False
+        while True:
+            old, pieces = self._plan()
+            made: list[_Slice] = []
+            try:
+                for piece in pieces:
+                    made += await asyncio.to_thread(_arm, piece, self._failed)
+            except OSError as error:
+                problem = error.with_traceback(None)
+            else:
+                break
+            self._end(*made)
+            if old and not gave_back:
+                # There may be enough watches without those that would have been given back in the end.
+                gave_back = True
+                self._end(*old)
+                await asyncio.to_thread(_join, self._ending)
+                self._tell()
+                continue
+            # There are not enough watches: the largest tree is left out, and all others begin anew.
+            self._end(*self._slices)
+            self._tell()
+            kept = [watch for watch in self._watches if watch.main not in self._dropped]
+            largest = max(kept, key=lambda watch: len(watch.folders))
+            count = len(largest.folders)
+            self._dropped[largest.main] = problem if count == 1 else WatchLimit(f"no watches for {count} folders")
+        loop = asyncio.get_running_loop()
+        for each in made:
+            each.thread = threading.Thread(target=self._look, args=(each, loop), name="notifier", daemon=True)
+            self._slices.append(each)
+            self.armed_folders |= each.folders
+            each.thread.start()
+        self._index()
+        self._end(*old)
         self._built_s = time.monotonic()
         self._build_s = self._built_s - began
-        if old is not None and old.stop.is_set():
-            # For a while nothing was watched: whoever looks after many folders must look at all of them once more.
-            old.folders.clear()
-            self._tell()
-        self._armed = armed
-        self._index()
-        if old is not None:
-            self._end(old)
-        if armed.native is not None:
-            loop = asyncio.get_running_loop()
-            armed.thread = threading.Thread(target=self._look, args=(armed, loop), name="notifier", daemon=True)
-            armed.thread.start()
         self._tell()
 
+    def _plan(self) -> tuple[list[_Slice], list[list[str]]]:
+        """Return the objects that are to end, and what is to be watched by new ones."""
+        kept = [watch for watch in self._watches if watch.main not in self._dropped]
+        wanted = {folder for watch in kept for folder in watch.folders}
+        missing = {folder for folder in wanted if folder not in self.armed_folders and folder not in self._failed}
+        if not missing:
+            return [], []
+        old = [each for each in self._slices if wanted.isdisjoint(each.folders)]
+        for each in self._slices:
+            if each not in old and len(each.folders & wanted) + len(missing) <= _SLICE_MAX:
+                old.append(each)
+                missing |= each.folders & wanted
+        folders = sorted(missing)
+        return old, [folders[start : start + _SLICE_MAX] for start in range(0, len(folders), _SLICE_MAX)]
+
     def _tell(self) -> None:
+        self.version += 1
         for watch in list(self._watches):
             watch.on_change()
 
-    def _end(self, armed: _Armed) -> None:
-        armed.stop.set()
+    def _end(self, *slices: _Slice) -> None:
         self._ending = [thread for thread in self._ending if thread.is_alive()]
-        if armed.thread is not None:
-            self._ending.append(armed.thread)
+        for each in slices:
+            each.stop.set()
+            if each.thread is None:
+                each.native.close()
+            else:
+                self._ending.append(each.thread)
+        self._slices = [each for each in self._slices if each not in slices]
+        self._count()
+
+    def _forget(self, folder: str) -> None:
+        """Take ``folder`` for one that is not watched."""
+        for each in self._slices:
+            each.folders.discard(folder)
+        self.armed_folders.discard(folder)
+        self.version += 1
+
+    def _count(self) -> None:
+        self.armed_folders = {folder for each in self._slices for folder in each.folders}
+        self.version += 1
 
     def _index(self) -> None:
         self._by_folder = {}
@@ -229,79 +291,73 @@ class Notifier:
             for folder in watch.folders:
                 self._by_folder.setdefault(folder, []).append(watch)
 
-    def _look(self, armed: _Armed, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> None:
         """Look at the queue until told to stop; in the thread."""
-        native, problem = armed.native, None
+        problem: Exception | None = None
         try:
-            while native is not None:
-                is_last = armed.stop.is_set()
+            while True:
+                is_last = each.stop.is_set()
                 # Asked to stop by its own means, it would forget what it has heard of and not told yet.
-                found = native.watch(_BATCH_MS, STEP_MS, 1 if is_last else _TIMEOUT_MS, None)
+                found = each.native.watch(_BATCH_MS, STEP_MS, 1 if is_last else _TIMEOUT_MS, None)
                 if isinstance(found, set):
                     with suppress(RuntimeError):  # the loop is closed
-                        loop.call_soon_threadsafe(self._deliver, armed, found)
-                elif found == "stop":
-                    break
-                if is_last:
+                        loop.call_soon_threadsafe(self._deliver, found)
+                if is_last or found == "stop":
                     break
         except Exception as error:  # noqa: BLE001  # whatever it is, ticks take its place, and it is told
             problem = error
-        if native is not None:
-            native.close()
-        if not armed.stop.is_set():
+        each.native.close()
+        if not each.stop.is_set():
             with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(self._note_end, armed, problem or RuntimeError("the notifications ended"))
+                loop.call_soon_threadsafe(self._note_end, each, problem or RuntimeError("the notifications ended"))
 
-    def _note_end(self, armed: _Armed, problem: Exception) -> None:
-        armed.failed |= dict.fromkeys(armed.folders, problem)
-        armed.folders.clear()
+    def _note_end(self, each: _Slice, problem: Exception) -> None:
+        self._failed |= {watch.main: problem for watch in self._watches if watch.main in each.folders}
+        self._end(each)
         self._tell()
 
-    def _deliver(self, armed: _Armed, changes: set[tuple[int, str]]) -> None:
+    def _deliver(self, changes: set[tuple[int, str]]) -> None:
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
             told = [*self._by_folder.get(folder, ()), *self._by_folder.get(path, ())]
-            if change == Change.deleted and path in armed.folders:
+            if change == Change.deleted and path in self.armed_folders:
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
-                armed.folders.discard(path)
-            elif change == Change.added:
-                armed.failed.pop(path, None)
+                self._forget(path)
+            elif change == Change.added and path in self._failed:
+                del self._failed[path]
+                self.version += 1
             for watch in dict.fromkeys(told):
                 watch.take(path, folder)
 
 
-def _arm(wanted: Sequence[tuple[str, Collection[str]]], old: _Armed | None) -> _Armed:
-    """Begin to watch the folders of all that is ``wanted``, each with its main folder. Blocking.
+def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
+    """Begin to watch folders; return nothing where there is none. Blocking. Raises OSError when no watches are left.
 
-    A folder that is not there or cannot be read is left out. When there are not enough watches, those of ``old`` are
-    given back, and then the largest tree is left out.
+    A folder that is not there or cannot be read is left out, and noted in ``failed``.
     """
-    everything = {folder for _, many in wanted for folder in many}
-    failed: dict[str, Exception] = {
-        folder: UnicodeError("its name is no text") for folder in everything if not _is_text(folder)
-    }
-    left = list(wanted)
+    failed |= {folder: UnicodeError("its name is no text") for folder in wanted if not _is_text(folder)}
+    races = 0
     while True:
-        folders = sorted({folder for _, many in left for folder in many if folder not in failed})
+        folders = [folder for folder in wanted if folder not in failed]
         if not folders:
-            return _Armed(None, set(), failed)
+            return []
         try:
             # It must not poll, whose times are whole seconds, and not follow what is below.
-            native = RustNotify(folders, False, False, 0, False, False)
+            return [_Slice(RustNotify(folders, False, False, 0, False, False), set(folders))]
         except Exception as error:  # noqa: BLE001  # an error of the system has no type of its own there
             problem = error.with_traceback(None)
-        else:
-            return _Armed(native, set(folders), failed)
         missing = _find_unwatchable(folders)
         if missing:
             failed |= missing
-        elif old is not None and old.thread is not None and not old.stop.is_set():
-            old.stop.set()
-            old.thread.join()
+        elif isinstance(problem, FileNotFoundError) and races < _RACES_MAX:
+            races += 1  # it was made anew since
         else:
-            main, many = max(left, key=lambda each: len(each[1]))
-            left.remove((main, many))
-            failed[main] = problem if len(many) == 1 else WatchLimit(f"no watches for {len(many)} folders")
+            raise problem if isinstance(problem, OSError) else OSError(type(problem).__name__)
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    for thread in list(threads):
+        thread.join()
 
 
 def _find_unwatchable(folders: Collection[str]) -> dict[str, Exception]:
@@ -309,7 +365,7 @@ def _find_unwatchable(folders: Collection[str]) -> dict[str, Exception]:
     for folder in folders:
         if not os.path.isdir(folder):  # noqa: PTH112  # thousands, perhaps
             found[folder] = FileNotFoundError("it is not there")
-        elif not os.access(folder, os.R_OK):
+        elif not os.access(folder, os.R_OK, effective_ids=_EFFECTIVE):
             found[folder] = PermissionError("it cannot be read")
     return found
 

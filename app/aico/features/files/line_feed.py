@@ -31,7 +31,9 @@ GONE_MS = 90 * 86_400_000
 _UNSAVED_BYTES = 1 << 18
 """A checkpoint is written anew for lines without a needle when there are so many of them."""
 _HINTS_MAX = 1_000
-"""With more of them, all folders are looked at instead."""
+"""With more of them, everything is looked at instead."""
+_STALE_MAX = 1_000
+"""So many entries of the queue may be of files that were read since."""
 _NOTHING = msgspec.Raw(b"null")
 _EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
 """Who asks by hand gets all that there is, whatever was heard of."""
@@ -180,7 +182,8 @@ class LineFeed:
         self._gone_told = False
         self._hints: set[str] = set()
         self._hints_lock = threading.Lock()
-        self._sweep_all = False
+        self._is_flooded = False
+        """Whether there were more hints than are kept."""
         self._watched: frozenset[str] = frozenset()
         self._fresh_watched: set[str] = set()
         """Folders to be looked at once more, because they are watched since a moment ago."""
@@ -252,7 +255,7 @@ class LineFeed:
             if len(self._hints) < _HINTS_MAX:
                 self._hints.add(below)
             else:
-                self._sweep_all = True
+                self._is_flooded = True
         return True
 
     def note_watched(self, folders: Collection[str]) -> None:
@@ -290,20 +293,25 @@ class LineFeed:
             hints, self._hints = self._hints, set()
             fresh, self._fresh_watched = self._fresh_watched, set()
             watched = self._watched
-            sweep_all, self._sweep_all = self._sweep_all, False
+            is_flooded, self._is_flooded = self._is_flooded, False
         tree = self._tree
-        is_asked = trigger in _EVERYTHING or (trigger is Trigger.RESCAN and tree.is_walk_due())
-        if not tree.is_current(root) or is_asked:
-            failed, self._failed = self._failed, {}
+        if not tree.is_current(root) or trigger in _EVERYTHING or is_flooded:
             tree.walk(root)
-            for path in failed:
-                if path in tree.files and path not in self._pending:
-                    self._notice(tree.files[path])
+            self._try_again()
             return
         for path in hints:
             tree.look_at(root, path)
-        is_everything = sweep_all or trigger is Trigger.RESCAN
-        tree.sweep(root, list(tree.folders) if is_everything else (tree.folders - watched) | fresh)
+        tree.sweep(root, (tree.folders - watched) | fresh)
+        if trigger is Trigger.RESCAN:
+            tree.look_around(root)
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """Let the files be read that could not be read."""
+        failed, self._failed = self._failed, {}
+        for path in failed:
+            if path in self._tree.files and path not in self._pending:
+                self._notice(self._tree.files[path])
 
     def _notice(self, file: TreeFile) -> None:
         """Note that a file is new or has changed."""
@@ -331,6 +339,10 @@ class LineFeed:
         offset = 0 if point is None or point.version != self._format.version else point.offset
         self._pending[file.path] = size = max(file.stat.size - offset, 0) or file.stat.size
         self._left_bytes += size
+        if len(self._queue) > 2 * len(self._pending) + _STALE_MAX:
+            files = (self._tree.files.get(path) for path in self._pending)
+            self._queue = [(-each.stat.mtime_ns, each.path) for each in files if each is not None]
+            heapq.heapify(self._queue)
         heapq.heappush(self._queue, (-file.stat.mtime_ns, file.path))
 
     def _unpend(self, path: str) -> None:
@@ -393,20 +405,31 @@ class LineFeed:
             chunk = _Chunk()
             reader = LineReader(self._format.needles, chunk.take, chunk.refuse)
             done = self._left_bytes
+            # From now on: also after a bug, what is taken is either completed or taken back.
+            self._taken = chunk.taken
             try:
                 while self._queue and chunk.has_room:
-                    path = heapq.heappop(self._queue)[1]
-                    file = self._tree.files.get(path)
-                    if path in self._pending:
-                        self._unpend(path)
-                        if file is not None:
-                            self._read_file(root, file, reader, chunk)
+                    self._take_next(root, reader, chunk)
             finally:
                 reader.wipe()
             for path in [path for path in self._pending if path not in self._tree.files]:
                 self._unpend(path)
             self._note_gone(chunk)
             return self._finish(trigger, chunk, done)
+
+    def _take_next(self, root: Root, reader: LineReader, chunk: _Chunk) -> None:
+        """Read the newest file that is pending."""
+        path = heapq.heappop(self._queue)[1]
+        file = self._tree.files.get(path)
+        if path not in self._pending:
+            return
+        self._unpend(path)
+        if file is not None:
+            try:
+                self._read_file(root, file, reader, chunk)
+            except BaseException:
+                self._pend(file)
+                raise
 
     def _finish(self, trigger: Trigger, chunk: _Chunk, before_bytes: int) -> _LinesReading:
         unfinished = [taken for taken in chunk.taken if taken.is_unfinished]
@@ -419,7 +442,6 @@ class LineFeed:
         left = Left(files, self._done_bytes, self._done_bytes + still) if files else None
         if left is None:
             self._done_bytes = 0
-        self._taken = chunk.taken
         counts = ReadingCounts(
             trigger,
             rejections=tuple(chunk.rejections),

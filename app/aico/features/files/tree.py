@@ -11,12 +11,15 @@ from aico.features.files.shape import Shape
 from aico.features.files.tree_guard import FileStat, FolderStat, Listing, Refusal, Root, TreeGuard
 
 _DEPTH_MAX = 32
+_REPLACED = "\ufffd"
 _UNKNOWN = FolderStat(0, 0, 0)
 _ACTIVE_NS = 3_600_000_000_000
 """A file that was written less than an hour ago is looked at by name in each sweep."""
 _ACTIVE_MAX = 256
-_WALK_SHARE = 4_000
-"""A walk is repeated after this many times its own duration: at most 0.025 % of a core."""
+_WALK_SHARE = 8_000
+"""A walk without a reason is repeated after this many times its own duration: at most 0.0125 % of a core."""
+_SWEEP_SHARE = 5_000
+"""The same for a look at the time stamps of all folders: 0.02 %."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,8 @@ class Tree:
         self._identity: tuple[int, int] | None = None
         self._walked_s: float | None = None
         self._walk_s = 0.0
+        self._swept_s = float("-inf")
+        self._sweep_s = 0.0
         self.folders_version = 0
         """Changes when a folder comes or goes."""
         self.files: dict[str, TreeFile] = {}
@@ -76,9 +81,15 @@ class Tree:
         """Return whether ``root`` is the folder that was walked."""
         return self._identity == root.identity
 
-    def is_walk_due(self) -> bool:
-        """Return whether enough time has passed since the last walk that another one costs next to nothing."""
-        return self._walked_s is None or time.monotonic() - self._walked_s >= self._walk_s * _WALK_SHARE
+    def look_around(self, root: Root) -> None:
+        """Look at everything, or at the time stamps of all folders, if that costs next to nothing by now."""
+        now = time.monotonic()
+        if self._walked_s is None or now - self._walked_s >= self._walk_s * _WALK_SHARE:
+            self.walk(root)
+        elif now - self._swept_s >= self._sweep_s * _SWEEP_SHARE:
+            began = time.thread_time()
+            self.sweep(root, list(self._folders))
+            self._swept_s, self._sweep_s = now, time.thread_time() - began
 
     def walk(self, root: Root) -> None:
         """Look at everything."""
@@ -113,6 +124,9 @@ class Tree:
 
     def look_at(self, root: Root, path: str) -> None:
         """Look at one file or folder that may have come, changed or gone."""
+        while _REPLACED in path:
+            # A name that is no text is told with this in its place: what it lies in is listed.
+            path = path.rpartition("/")[0]
         folder = path.rpartition("/")[0] if path else ""
         while folder and folder not in self._folders:
             # It lies in a folder that is not known yet.
