@@ -16,6 +16,7 @@ from bench.fanout import FANOUT_FIGURES
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
 from bench.footprint import FOOTPRINT_FIGURES
 from bench.imports import IMPORT_FIGURES
+from bench.lines import LINE_FIGURES
 from bench.live import LIVE_FIGURES
 from bench.loop import LOOP_FIGURES
 from bench.page import PAGE_FIGURES
@@ -28,6 +29,7 @@ FIGURES: Sequence[Figure] = (
     *LOOP_FIGURES,
     *LIVE_FIGURES,
     *FANOUT_FIGURES,
+    *LINE_FIGURES,
     *QUERY_FIGURES,
     *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,

@@ -116,7 +116,7 @@ class Sources:
             settings.max_ledger_bytes, settings.read_attempts, now_ms
         )
         intake = import_module(f"{services}.intake").Intake(source, origin, origin.open(str(ledger), limits))
-        intake.feed.resume(await writer.find_checkpoint(source.id, intake.place))
+        await intake.resume(writer)
         ingest.add(intake)
 
         async def read(trigger: str) -> int:

@@ -87,7 +87,7 @@ _TABLES = (
                 "context$",
                 "state!",
             ),
-            *("unknown$", "UNIQUE (source, kind, key_high, key_low)"),
+            *("unknown$", "claim INTEGER", "UNIQUE (source, kind, key_high, key_low)"),
         ),
     ),
     (
@@ -96,7 +96,15 @@ _TABLES = (
         True,
         ("session!", "origin!", *_METERED, "unknown$", "is_joint BOOLEAN NOT NULL", "stated_by!"),
     ),
-    ("gap", "session, model, kind", True, ("session!", "model!", "kind$", *_NUMBERS, "requests INTEGER")),
+    (
+        "gap",
+        "session, model, kind, at",
+        True,
+        (
+            *("session!", "model!", "kind$", "at!", *_NUMBERS, "requests INTEGER", "heir_of$?", "heir_since INTEGER"),
+            "recorded_count INTEGER",
+        ),
+    ),
     ("checkpoint", "source, place", True, ("source!", "place$", "origin!", "epoch$", "position$", "read_at!")),
     ("forgotten", "source, key", True, ("source!", "key$", "forgotten_at!")),
     ("forgotten_key", "source, kind, key_high, key_low", True, ("source!", "kind!", "key_high!", "key_low!")),
@@ -123,6 +131,7 @@ _INDEXES = (
     "CREATE INDEX ix_session_last ON session (source, last_ts)",
     "CREATE INDEX ix_usage_event_session ON usage_event (session, ts)",
     "CREATE INDEX ix_usage_event_ts ON usage_event (ts)",
+    "CREATE INDEX ix_usage_event_open ON usage_event (source, ts) WHERE state = 1",
     "CREATE INDEX ix_usage_session_day_session ON usage_session_day (session)",
 )
 _OLD = (

@@ -32,10 +32,13 @@ async def report_of(settings: Settings) -> SourcesReport:
 
 
 def told(findings: Iterable[Finding]) -> dict[str, Told]:
-    """Return the findings by subject and aspect, such as ``cline.ledger entries``; each is told once."""
+    """Return the findings by subject and aspect, such as ``cline.ledger entries``.
+
+    Each is told once; of an origin with several places, each place is, and the first one is returned.
+    """
     lines: dict[str, Told] = {}
     for finding in findings:
         name = f"{finding.subject} {finding.aspect}".strip()
-        assert name not in lines, name
-        lines[name] = Told(finding.verdict, finding.text)
+        assert name not in lines or finding.aspect == "place", name
+        lines.setdefault(name, Told(finding.verdict, finding.text))
     return lines

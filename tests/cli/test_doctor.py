@@ -168,7 +168,7 @@ async def test_watcher_in_each_state(ledger_file: LedgerFile, monkeypatch: pytes
     """Notifications are really begun; where there is no folder, or none can be had, the service looks by itself."""
     (found,) = await watcher_findings()
     assert (found.verdict, str(ledger_file.folder) in found.text) == (OK, True)
-    monkeypatch.setattr(notifier, "awatch", BrokenWatch)
+    monkeypatch.setattr(notifier, "RustNotify", BrokenWatch)
     (found,) = await watcher_findings()
     assert (found.verdict, found.text.startswith("no notifications (OSError)")) == (WARN, True)
     ledger_file.path.unlink()

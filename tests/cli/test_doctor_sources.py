@@ -15,7 +15,7 @@ import pytest
 from aico.cli import doctor
 from aico.cli.doctor import sources
 from aico.cli.doctor.finding import Finding, Verdict
-from aico.cli.doctor.places import find_link
+from aico.cli.doctor.places import find_link, look_at_places
 from aico.core.db.choices import Switch, set_switch
 from aico.core.db.database import Database
 from aico.core.errors import SourceUnstable
@@ -27,6 +27,8 @@ from tests.cli.reported_sources import EVERY, Told, report_of, settings_of, told
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.sources.invented import FILE, LOG
 from tests.sources.invented import SOURCE as INVENTED
+from tests.sources.invented_lines import SOURCE as INVENTED_LINES
+from tests.sources.invented_lines import LogFolder, use
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 ON = {"AICO_SOURCES_INVENTED_ENABLED": "true"}
@@ -248,3 +250,32 @@ def test_report_holds_no_text_of_a_file(home: Path, log: Path, on: None, monkeyp
     found = collected()
     assert any(one.subject == "cline.ledger" and one.verdict is WARN for one in found)
     assert not [one for one in found if PRIVATE in one.text]
+
+
+def test_links_of_a_tree_are_named_with_their_real_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the root they are left out, which is a warning; a root behind a link is refused."""
+    monkeypatch.setenv("AICO_SOURCES_INVENTED_LINES_ENABLED", "true")
+    logs = LogFolder(home / ".lines" / "logs")
+    logs.append("a/one.jsonl", use("1", 1), use("2", 2))
+    elsewhere = LogFolder(home / "elsewhere")
+    for number in range(7):
+        (logs.path / f"linked{number}").symlink_to(elsewhere.path)
+
+    def lines() -> Mapping[str, Told]:
+        settings = settings_of()
+        report = asyncio.run(look_at_places(settings, (INVENTED_LINES,)))
+        return told(sources.examine_sources(report, settings))
+
+    found = lines()
+    assert found["invented-lines.logs place"].verdict is OK
+    assert found["invented-lines.logs entries"] == (OK, "2 entries can be read, 0 skipped, 0 refused, 0 in part")
+    verdict, text = found["invented-lines.logs unread"]
+    assert verdict is WARN
+    assert text.count(f"is a link to {elsewhere.path}") == 5
+    assert text.endswith(". 2 more are not read")
+    logs.path.rename(home / "real")
+    logs.path.symlink_to(home / "real")
+    refused = lines()["invented-lines.logs place"]
+    assert refused.verdict is FAIL
+    assert f"the real path is {home}/real" in refused.text
+    assert "AICO_SOURCES_INVENTED_LINES_ROOTS" in refused.text

@@ -125,8 +125,8 @@ def _known(numbers: Iterable[int | None]) -> list[int]:
 def best_of(records: Iterable[UsageEvent]) -> tuple[Numbers, RequestState, set[str]]:
     """Return what is known of a request that all of ``records`` are of, in whichever order they came."""
     trust = [
-        RequestState.UNMEASURED,
         RequestState.OPEN,
+        RequestState.UNMEASURED,
         RequestState.INTERRUPTED,
         RequestState.AT_LEAST,
         RequestState.FINAL,

@@ -93,7 +93,7 @@ class Store:
         origin: str = "ledger",
         source: str = "cline",
         remaining_count: int = 0,
-        checkpoints: tuple[tuple[str, str], ...] = (),
+        checkpoints: tuple[tuple[str, str | None], ...] = (),
     ) -> Batch:
         """Return a part of a reading, by default a whole one of Cline's ledger."""
         meter = "sessions" if origin == "hub" else origin

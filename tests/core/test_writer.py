@@ -314,14 +314,23 @@ async def test_writer_keeps_the_last_runs_only(store: Store, monkeypatch: pytest
 
 async def test_checkpoint_is_remembered_by_the_database_that_took_it(store: Store) -> None:
     """Of each place only the last one counts, and none for a database from which something was removed."""
-    assert await store.writer.find_checkpoint("cline", "here") is None
-    await store.writer.apply(store.batch([usage("a")], checkpoints=(("here", "[1]"), ("there", "[2]"))))
-    await store.writer.apply(store.batch([], checkpoints=(("here", "[3]"),)))
-    assert await store.writer.find_checkpoint("cline", "here") == "[3]"
-    assert await store.writer.find_checkpoint("cline", "there") == "[2]"
-    assert await store.writer.find_checkpoint("tool", "here") is None
+    assert await store.writer.list_checkpoints("cline", "aa") == {}
+    await store.writer.apply(store.batch([usage("a")], checkpoints=(("aa", "[1]"), ("ab", "[2]"))))
+    await store.writer.apply(store.batch([], checkpoints=(("aa", "[3]"),)))
+    assert await store.writer.list_checkpoints("cline", "aa") == {"aa": "[3]"}
+    assert await store.writer.list_checkpoints("cline", "ab") == {"ab": "[2]"}
+    assert await store.writer.list_checkpoints("tool", "aa") == {}
     forget(store.path, "cline", ["a"], store.now_ms)
-    assert await store.writer.find_checkpoint("cline", "here") is None
+    assert await store.writer.list_checkpoints("cline", "aa") == {}
+
+
+async def test_checkpoints_of_files_are_found_by_the_place_that_they_are_a_part_of(store: Store) -> None:
+    """Their names begin with its name; one that is taken away is gone."""
+    places = (("aa", "[1]"), ("aa00", "[2]"), ("aaff", "[3]"), ("ab00", "[4]"), ("a9ff", "[5]"))
+    await store.writer.apply(store.batch([usage("a")], checkpoints=places))
+    assert await store.writer.list_checkpoints("cline", "aa") == {"aa": "[1]", "aa00": "[2]", "aaff": "[3]"}
+    await store.writer.apply(store.batch([], checkpoints=(("aa00", None), ("aaff", "[6]"))))
+    assert await store.writer.list_checkpoints("cline", "aa") == {"aa": "[1]", "aaff": "[6]"}
 
 
 async def test_forgotten_sessions_and_requests_are_passed_over(store: Store) -> None:

@@ -81,7 +81,7 @@ async def import_generations(
         await trace(database, look)
     writer = UsageWriter(database, _now_ms)
     intake = Intake(SOURCE, LEDGER, LEDGER.open(str(ledger), ReadLimits(1 << 20, 1, lambda: 0)))
-    intake.feed.resume(await writer.find_checkpoint(SOURCE.id, intake.place))
+    await intake.resume(writer)
 
     def acknowledge(committed: UsageCommitted, _intake: Intake, _reading: Reading) -> None:
         newest = generation_of(committed.rows[0].last_ts)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
@@ -32,6 +32,7 @@ from aico.services import messages
 from aico.services.hub import Hub, Subscription
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake
+from aico.services.notifier import Notifier, Watch
 from aico.services.queries import UsageQueries
 from aico.services.task_queries import task_filter
 from aico.services.task_shapes import UsageOut
@@ -49,13 +50,16 @@ _SHORT_S = 0.02
 _FIRST_WRITE_NS = 1_772_000_000_000_000_000
 
 
-class SilentNotifier:
+class SilentWatch(Watch):
     """Stands in for notifications on a machine that loses every one."""
 
     error = None
     is_watching = True
 
-    async def start(self, _directory: str, *_names: str) -> None:
+    def __init__(self) -> None:
+        super().__init__(Notifier(), lambda _path: None, lambda: None)
+
+    async def start(self, main: str, *names: str, folders: Collection[str] = ()) -> None:
         """Watch nothing."""
 
     async def stop(self) -> None:
@@ -162,7 +166,7 @@ class World:
         self.ingest = Ingest(self.writer, self._publish, lambda: self.now_ms, RUN_LIMIT)
         self.ingest.add(self.intake)
         self.watcher = PlaceWatcher(self.intake, self.ingest, NEVER, lambda _state: None, lambda: self.now_ms)
-        self.watcher._notifier = SilentNotifier()  # type: ignore[assignment]  # has what the watcher calls
+        self.watcher._watch = SilentWatch()
         self.queries = UsageQueries(UsageReader(self.database), lambda: self.now_ms)
         self._remembered = {}
         self._trigger = Trigger.STARTUP
@@ -171,7 +175,7 @@ class World:
         """Open the database as a start does."""
         await self.database.open()
         self.hub.open(*await self.writer.get_position())
-        self.intake.feed.resume(await self.writer.find_checkpoint(SOURCE.id, self.intake.place))
+        await self.intake.resume(self.writer)
 
     async def end(self) -> None:
         """End the life of the service well."""

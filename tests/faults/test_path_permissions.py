@@ -11,11 +11,15 @@ import pytest
 
 from aico.core.db.database import Database
 from aico.core.events import WatcherState
+from aico.services.watcher import WatchTimes
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.emulator.ledger_truth import Task
 from tests.files.test_guard import as_ordinary_user
 from tests.services.recorded_watcher import Watched, watching
+from tests.services.watched_tree import WatchedTree, watching_tree
+from tests.sources.invented_lines import LogFolder, use
 
+RESCANS = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=0.2, backoff_max_s=8.0)
 DEGRADED, WATCHING = WatcherState.DEGRADED, WatcherState.WATCHING
 
 
@@ -89,3 +93,65 @@ async def test_directory_that_cannot_be_watched_is_looked_at_instead(home: Path)
             await run.until_stored(has(str(number)))
         ledger.folder.chmod(0o755)
         await run.until_state(WATCHING)
+
+
+@pytest.mark.parametrize("part", ["file", "folder"])
+async def test_part_of_a_tree_without_permission_holds_up_no_other(home: Path, part: str) -> None:
+    """It is told and not read, the rest is watched all the same, and with the permission it is read by itself."""
+    before = home / "before"
+    before.mkdir()
+    async with watched_tree(before):
+        pass
+    with as_ordinary_user():
+        async with watched_tree(home) as (logs, run):
+            await run.until_total(1)
+            closed = logs.append("closed/one.jsonl", use("2", 10))
+            closed = closed if part == "file" else closed.parent
+            await run.until_total(11)
+            closed.chmod(0)
+            try:
+                logs.append("a/one.jsonl", use("3", 100))
+                await run.until_total(111)
+                await run.until_state(WATCHING)
+            finally:
+                closed.chmod(0o755)
+            logs.append("closed/one.jsonl", use("4", 1_000))
+            await run.until_total(1_111)
+
+
+@pytest.mark.parametrize("part", ["file", "folder"])
+async def test_tree_that_begins_with_a_part_without_permission_is_watched(home: Path, part: str) -> None:
+    """An unreadable folder would keep all others from being watched."""
+    before = home / "before"
+    before.mkdir()
+    async with watched_tree(before):
+        pass
+    with as_ordinary_user():
+        logs = LogFolder(home / "logs")
+        path = logs.append("closed/one.jsonl", use("2", 10))
+        closed = path if part == "file" else path.parent
+        closed.chmod(0)
+        async with watched_tree(home, logs) as (_, run):
+            await run.until_total(1)
+            await run.until_state(WATCHING)
+            assert len(run.watcher.notes) == 1
+            assert "cannot be read (" in run.watcher.notes[0]
+            logs.append("a/one.jsonl", use("3", 100))
+            await run.until_total(101)
+            closed.chmod(0o755)
+            await run.until_total(111)
+            await run.until_state(WATCHING)
+
+
+@asynccontextmanager
+async def watched_tree(home: Path, logs: LogFolder | None = None) -> AsyncIterator[tuple[LogFolder, WatchedTree]]:
+    """Watch a tree in ``home`` with a log of one request."""
+    logs = logs or LogFolder(home / "logs")
+    logs.append("a/one.jsonl", use("1", 1))
+    database = Database(home / "database" / "observer.db")
+    await database.open()
+    try:
+        async with watching_tree(logs, database, RESCANS) as watched:
+            yield logs, watched
+    finally:
+        await database.close()

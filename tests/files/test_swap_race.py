@@ -14,7 +14,10 @@ import pytest
 
 from aico.core.errors import SourceError, SourceNotFound, SourcePathRefused
 from aico.features.files.guard import FileGuard
+from aico.features.files.shape import Shape
+from aico.features.files.tree_guard import Refusal, TreeGuard
 from tests.files.places import guard_of
+from tests.sources.invented_lines import ERRORS, LogFolder
 
 ROOT = Path(__file__).parents[2]
 OURS = b'["ours"]'
@@ -67,3 +70,40 @@ def test_guard_reads_nothing_from_elsewhere_during_swaps(path: Path, swapped: st
             seen[read_once(guard)] += 1
     assert set(seen) <= {OURS, SourcePathRefused, SourceNotFound}
     assert min(seen[OURS], seen[SourcePathRefused]) >= SEEN_EACH
+
+
+def read_log_once(guard: TreeGuard, shape: Shape) -> bytes | type[Exception]:
+    """List the folders down to the one log, and return its bytes, or why there are none."""
+    folder = ""
+    try:
+        with guard.open() as root:
+            for name in ("a", "s", "more"):
+                listing = guard.list_folder(root, folder, shape.find_rests(folder))
+                if listing is None or name not in listing.folders:
+                    return Refusal
+                folder = f"{folder}/{name}".strip("/")
+            with guard.open_file(root, f"{folder}/part-1.jsonl") as (descriptor, _):
+                return os.read(descriptor, 100)
+    except (SourceError, Refusal, FileNotFoundError) as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("swapped", ["root", "a", "a/s", "a/s/more", "a/s/more/part-1.jsonl"])
+def test_guard_of_a_tree_reads_nothing_from_elsewhere_during_swaps(tmp_path: Path, swapped: str) -> None:
+    """Whichever part of the tree is a link in every other moment, also between the listing and the opening."""
+    home = tmp_path.resolve()
+    for name, content in (("root", OURS), ("elsewhere", SECRET)):
+        LogFolder(home / name).append("a/s/more/part-1.jsonl", content)
+    below = "" if swapped == "root" else swapped
+    part, target = home / "root" / below, home / "elsewhere" / below
+    link = home / "link"
+    link.symlink_to(target)
+    shape = Shape(("*/*/more/part-*.jsonl",))
+    guard = TreeGuard(str(home / "root"), shape, ERRORS)
+    seen: Counter[bytes | type[Exception]] = Counter()
+    refused = SourcePathRefused if swapped == "root" else Refusal
+    with swapping(part, link):
+        while min(seen[OURS], seen[refused]) < SEEN_EACH and seen.total() < READS_MAX:
+            seen[read_log_once(guard, shape)] += 1
+    assert set(seen) <= {OURS, refused, SourceNotFound, FileNotFoundError}
+    assert min(seen[OURS], seen[refused]) >= SEEN_EACH

@@ -20,6 +20,7 @@ import pytest
 
 from aico.cli import EXIT_OK, build_parser, main
 from aico.core.db.migrations import migrate
+from aico.features.sources.registry import KNOWN
 from tests.cli.fake_supervisors import FakePrograms
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
@@ -112,7 +113,7 @@ def misunderstood(span: str) -> list[str]:
     while words and set(words[0].split("|")) <= set(subparsers(parser)):
         parser = subparsers(parser)[words.pop(0).split("|")[0]]
     values = {choice for action in parser._actions for choice in map(str, action.choices or ())}
-    known = {text for action in parser._actions for text in action.option_strings} | values
+    known = {text for action in parser._actions for text in action.option_strings} | values | set(KNOWN)
     plain = [word for word in words if not (word.isupper() or word in {"...", "|"})]
     return [word for word in plain if not all(part in known for part in word.split("|"))]
 

@@ -117,8 +117,8 @@ def test_wheel_names_the_command(wheel: Path) -> None:
 
 
 def test_wheel_is_small(wheel: Path) -> None:
-    """Everything, page included, comes in 500 kB at most (decision 21)."""
-    assert wheel.stat().st_size <= 500_000
+    """Everything, page included, comes in 600 kB at most (decision 22)."""
+    assert wheel.stat().st_size <= 600_000
 
 
 def test_installed_command_knows_its_version_and_its_own_place(clean: Path, tmp_path: Path) -> None:

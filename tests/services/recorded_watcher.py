@@ -63,7 +63,7 @@ class Watched:
 
     async def resume(self) -> None:
         """Go on where the last process was."""
-        self.feed.resume(await self.writer.find_checkpoint(SOURCE.id, self.intake.place))
+        await self.intake.resume(self.writer)
 
     async def until_state(self, state: WatcherState, reason: str | None = None) -> None:
         """Return when the watcher has entered ``state`` for ``reason``."""

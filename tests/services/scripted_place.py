@@ -12,7 +12,7 @@ from aico.core.db.database import Database
 from aico.core.db.writer import Batch, UsageWriter
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.usage import MeterReading, ReadingCounts, Record, Rejection, RejectionCode, Trigger, digest
-from aico.features.files.feed import Look, Reading
+from aico.features.files.feed import Left, Look, Reading
 from aico.features.sources.source import Origin, Source
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake, IntakeKey
@@ -37,6 +37,8 @@ class Script:
     error: Exception | None = None
     skipped_count: int = 3
     is_repeated: bool = False
+    left: Left | None = None
+    """What it leaves for the script that follows."""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the reading opens the place."""
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,8 +106,13 @@ class ScriptedFeed:
             )
             rejections = (Rejection(0, RejectionCode.MISSING, "id"),)
             script.ended.set()
-            counts = ReadingCounts(trigger, script.skipped_count, rejections)
-            return Reading(records, counts, repeats=script.is_repeated, size_bytes=SIZE_BYTES)
+            return Reading(
+                records,
+                ReadingCounts(trigger, script.skipped_count, rejections),
+                repeats=script.is_repeated,
+                size_bytes=SIZE_BYTES,
+                left=script.left,
+            )
         finally:
             self.running -= 1
 

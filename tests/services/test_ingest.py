@@ -16,7 +16,7 @@ from aico.core.db.database import Database
 from aico.core.errors import LedgerFormat, LedgerNotFound, LedgerUnreadable, SourceError, StorageBusy, StorageError
 from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
-from aico.features.files.feed import Reading
+from aico.features.files.feed import Left, Reading
 from aico.services.ingest import describe, sum_of
 from tests.services.scripted_place import LIMIT, SIZE_BYTES, Script, Stage
 
@@ -250,6 +250,70 @@ async def test_who_asks_for_a_place_during_its_large_reading_gets_a_reading_of_a
         again.may_end.set()
         assert (await asked).revision == 3
         await stage.ingest.close()
+
+
+async def test_what_a_reading_leaves_is_read_at_once(make_stage: MakeStage) -> None:
+    """A tree comes in parts: the caller gets the receipt of the first, and what is told last is the sum of all."""
+    last = Script()
+    stage = make_stage(
+        [Script(left=Left(7, 10, 90)).free(), Script(count=2 * LIMIT, left=Left(1, 80, 90)).free(), last]
+    )
+    key = stage.keys["place"]
+    async with asyncio.timeout(HANG_S):
+        receipt = await stage.run(Trigger.REQUEST)
+        assert (receipt.imported_count, receipt.remaining_count) == (1, 7)
+        await last.opened.wait()
+        assert stage.ingest.find_progress(key) == (80, 90)
+        assert [remaining for _origin, _revision, remaining in stage.published] == [7, LIMIT + 1, 1]
+        last.may_end.set()
+        assert await stage.ingest.finish(key) is None
+        await stage.ingest.close()
+    assert stage.ingest.find_progress(key) is None
+    assert stage.feeds["place"].completed == [1, 2 * LIMIT, 1]
+    # What is left was not asked for by a request: the place needs no look at everything for it.
+    assert stage.feeds["place"].triggers == [Trigger.REQUEST, Trigger.WATCH, Trigger.WATCH]
+    total = stage.ingest.last_receipts[key]
+    assert (total.trigger, total.imported_count, total.error_count) == (Trigger.REQUEST, 2 + 2 * LIMIT, 3)
+    assert total.remaining_count == 0
+
+
+async def test_who_asks_comes_between_the_parts_of_a_reading(make_stage: MakeStage) -> None:
+    """Of the same place and of others: nobody waits for the end of what a reading has left."""
+    second, asked_for = Script(left=Left(3, 2, 9)), Script(count=3, left=Left(2, 4, 9)).free()
+    stage = make_stage([Script(left=Left(5, 1, 9)).free(), second, asked_for, Script().free()])
+    key = stage.keys["place"]
+    async with asyncio.timeout(HANG_S):
+        await stage.run(Trigger.STARTUP)
+        await second.opened.wait()
+        asked = await stage.ask(Trigger.REQUEST)
+        second.may_end.set()
+        assert (await asked).imported_count == 3
+        assert await stage.ingest.finish(key) is None
+        await stage.ingest.close()
+    feed = stage.feeds["place"]
+    assert feed.triggers == [Trigger.STARTUP, Trigger.WATCH, Trigger.REQUEST, Trigger.WATCH]
+    assert feed.completed == [1, 1, 3, 1]
+
+
+@pytest.mark.parametrize("where", ["read", "store"])
+async def test_failure_in_a_later_part_ends_a_reading_and_is_told(make_stage: MakeStage, where: str) -> None:
+    """What was stored of it stays; the next reading begins where it ended."""
+    second = Script(left=Left(1, 2, 3), error=LedgerUnreadable("EIO") if where == "read" else None)
+    stage = make_stage([Script(left=Left(2, 1, 3)).free(), second, Script().free()])
+    key = stage.keys["place"]
+    async with asyncio.timeout(HANG_S):
+        await stage.run(Trigger.STARTUP)
+        await second.opened.wait()
+        if where == "store":
+            stage.writer.errors.append(StorageBusy("another process holds its lock"))
+        second.may_end.set()
+        failure = await stage.ingest.finish(key)
+        assert isinstance(failure, LedgerUnreadable if where == "read" else StorageBusy)
+        assert stage.ingest.find_progress(key) is None
+        await stage.run(Trigger.WATCH)
+        assert await stage.ingest.finish(key) is None
+        await stage.ingest.close()
+    assert stage.feeds["place"].completed == [1, 1]
 
 
 async def test_place_that_waits_delays_no_other(make_stage: MakeStage) -> None:

@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aico.services.notifier import Notifier
+import pytest
+
+from aico.services import notifier as notifier_module
+from aico.services.notifier import Notifier, Watch
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 HANG_S = 60
 
 
 @asynccontextmanager
-async def notified(ledger: LedgerFile) -> AsyncIterator[tuple[Notifier, asyncio.Event]]:
+async def notified(ledger: LedgerFile) -> AsyncIterator[tuple[Watch, asyncio.Event]]:
     """Watch the ledger's directory until the block ends; the event is set by each hint."""
     hint = asyncio.Event()
-    notifier = Notifier(hint.set)
-    await notifier.start(str(ledger.folder), ledger.path.name)
+    watch = Notifier().make_watch(lambda _path: hint.set())
+    await watch.start(str(ledger.folder), ledger.path.name)
     try:
-        yield notifier, hint
+        yield watch, hint
     finally:
-        await notifier.stop()
+        await watch.stop()
 
 
 async def until(hint: asyncio.Event) -> None:
@@ -33,12 +36,12 @@ async def until(hint: asyncio.Event) -> None:
 
 async def test_notifier_hints_each_rename_over_the_file(ledger: LedgerFile) -> None:
     """A replaced file is a new inode each time, and each time there is a hint."""
-    async with notified(ledger) as (notifier, hint):
+    async with notified(ledger) as (watch, hint):
         for number in range(5):
             ledger.write(entry(str(number)))
             await until(hint)
-        assert notifier.is_watching
-        assert notifier.error is None
+        assert watch.is_watching
+        assert watch.error is None
 
 
 async def test_notifier_passes_over_other_names(ledger: LedgerFile) -> None:
@@ -56,49 +59,62 @@ async def test_notifier_passes_over_other_names(ledger: LedgerFile) -> None:
 async def test_notifier_tells_that_the_directory_is_missing(ledger: LedgerFile) -> None:
     """What cannot be watched is an error to be asked for, not an exception."""
     ledger.remove_folder()
-    async with notified(ledger) as (notifier, _hint):
-        assert isinstance(notifier.error, FileNotFoundError)
-        assert not notifier.is_watching
+    async with notified(ledger) as (watch, _hint):
+        assert isinstance(watch.error, FileNotFoundError)
+        assert not watch.is_watching
 
 
 async def test_notifier_watches_another_directory_when_started_again(ledger: LedgerFile) -> None:
     """A second start takes the place of the first."""
     other = LedgerFile(ledger.folder.with_name("other") / ledger.path.name)
-    async with notified(ledger) as (notifier, hint):
-        await notifier.start(str(other.folder), other.path.name)
+    async with notified(ledger) as (watch, hint):
+        await watch.start(str(other.folder), other.path.name)
         other.write(entry("1"))
         await until(hint)
-        assert notifier.is_watching
+        assert watch.is_watching
 
 
 async def test_notifier_is_silent_after_its_stop(ledger: LedgerFile) -> None:
     """Stopped, it watches nothing and has nothing to complain about, however often it is told."""
-    async with notified(ledger) as (notifier, _hint):
-        await notifier.stop()
-        await notifier.stop()
-        assert not notifier.is_watching
-        assert notifier.error is None
+    async with notified(ledger) as (watch, _hint):
+        await watch.stop()
+        await watch.stop()
+        assert not watch.is_watching
+        assert watch.error is None
 
 
 async def test_notifier_watches_nothing_once_its_directory_is_gone(ledger: LedgerFile) -> None:
     """A removed directory takes its watch along, whatever inode the next one has: a hint, and no error."""
-    async with notified(ledger) as (notifier, hint):
+    async with notified(ledger) as (watch, hint):
         ledger.remove_folder()
         await until(hint)
         async with asyncio.timeout(HANG_S):
-            while notifier.is_watching:
+            while watch.is_watching:
                 await until(hint)
-        assert notifier.error is None
+        assert watch.error is None
 
 
-async def test_notifier_tells_when_notifications_merely_end(ledger: LedgerFile) -> None:
+async def test_notifier_tells_when_notifications_merely_end(
+    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An end without an exception is an error, too: nothing is watched."""
-    async with notified(ledger) as (notifier, _hint):
 
-        async def ended() -> None:
-            return
+    class EndingWatch:
+        def __init__(self, *_arguments: object) -> None:
+            pass
 
-        await notifier.stop()
-        notifier._task = asyncio.create_task(ended())
-        await notifier._task
-        assert isinstance(notifier.error, RuntimeError)
+        def watch(self, *_arguments: object) -> str:
+            return "stop"
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(notifier_module, "RustNotify", EndingWatch)
+    changed = asyncio.Event()
+    watch = Notifier().make_watch(lambda _path: None, changed.set)
+    await watch.start(str(ledger.folder), ledger.path.name)
+    while watch.error is None:
+        await until(changed)
+    assert isinstance(watch.error, RuntimeError)
+    assert not watch.is_watching
+    await watch.stop()

@@ -7,10 +7,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Self
 
 import pytest
-import watchfiles
+from watchfiles._rust_notify import RustNotify
 
 from aico.core.db.database import Database
 from aico.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
@@ -36,27 +35,24 @@ DEGRADED, FAILED = WatcherState.DEGRADED, WatcherState.FAILED
 
 
 class BrokenWatch:
-    """Stands in for awatch on a machine whose limit of watches is reached: the first look at it raises."""
+    """Stands in for watchfiles on a machine whose limit of watches is reached."""
 
-    lives = 0
-    """So many trips to a thread it outlives before it fails; a sweep makes two or three."""
-
-    def __init__(self, *_paths: str, **_options: object) -> None:
-        pass
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> set[object]:
-        for _ in range(self.lives):
-            await asyncio.to_thread(int)
+    def __init__(self, *_arguments: object) -> None:
         raise OSError(28, "OS file watch limit reached")
 
 
-class DyingWatch(BrokenWatch):
-    """Stands in for awatch that arms, outlives a sweep, and then fails from its thread."""
+class DyingWatch:
+    """Stands in for watchfiles that begins to watch, and then fails in its thread."""
 
-    lives = 20
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def watch(self, *_arguments: object) -> object:
+        """Fail."""
+        raise OSError(28, "OS file watch limit reached")
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def has(task_id: str) -> Callable[[dict[str, Task]], bool]:
@@ -296,7 +292,7 @@ async def test_rescan_heals_a_change_that_metadata_do_not_show(
     identity = FileIdentity(1, 2, 3, 4, 5)
     monkeypatch.setattr("aico.features.files.guard.identity_of", lambda _status: identity)
     monkeypatch.setattr("aico.features.files.snapshot.identity_of", lambda _status: identity)
-    monkeypatch.setattr(notifier_module, "awatch", BrokenWatch)
+    monkeypatch.setattr(notifier_module, "RustNotify", BrokenWatch)
     async with watching(ledger, database, clock=lambda: 0) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
         watched.forget()
@@ -318,7 +314,7 @@ async def test_tick_heals_a_change_that_no_notification_told(
     ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lost notification costs one tick: rescans are off, and nothing is told."""
-    monkeypatch.setattr(notifier_module, "awatch", BrokenWatch)
+    monkeypatch.setattr(notifier_module, "RustNotify", BrokenWatch)
     ledger.write(entry("1"))
     times = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=0, backoff_max_s=8.0)
     async with watching(ledger, database, times) as watched:
@@ -341,18 +337,18 @@ async def test_notification_alone_is_enough(ledger: LedgerFile, database: Databa
 
 
 # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
-@pytest.mark.parametrize(("awatch", "tick_s"), first_row_is_quick((BrokenWatch, 0.1), (DyingWatch, 1.0)))
+@pytest.mark.parametrize(("kind", "tick_s"), first_row_is_quick((BrokenWatch, 0.1), (DyingWatch, 1.0)))
 async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     ledger: LedgerFile,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    awatch: object,
+    kind: object,
     tick_s: float,
 ) -> None:
     """Without notifications the state is degraded, said once, the ticks converge, and the return is noticed."""
     caplog.set_level(logging.INFO, "aico.services.watcher")
-    monkeypatch.setattr(notifier_module, "awatch", awatch)
+    monkeypatch.setattr(notifier_module, "RustNotify", kind)
     ledger.write(entry("1"))
     async with watching(ledger, database, replace(FAST, tick_s=tick_s, rescan_interval_s=0)) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
@@ -361,7 +357,7 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
             await watched.until_stored(has(str(number)))
         assert [record.levelname for record in caplog.records].count("WARNING") == 1
         assert watched.states.empty()
-        monkeypatch.setattr(notifier_module, "awatch", watchfiles.awatch)
+        monkeypatch.setattr(notifier_module, "RustNotify", RustNotify)
         await watched.until_state(WATCHING)
         assert watched.seen[-2:] == [(DEGRADED, "watch_unavailable"), (WATCHING, None)]
 

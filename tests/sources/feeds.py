@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from aico.core.usage import MeterReading, Record, Trigger
-from aico.features.files.feed import Feed, Reading, ReadLimits
+from aico.features.files.feed import Feed, Reading, ReadLimits, TreeFeed
 from aico.features.files.parsed import keys_of
 from aico.features.sources.source import Origin
 
@@ -40,6 +40,8 @@ class FeedDriver:
         """The last state of each record that was taken in, by its key."""
         self.position: str | None = None
         """The checkpoint that was stored last."""
+        self.files: dict[bytes, str] = {}
+        """The checkpoints of the files of a tree."""
 
     async def read(self, trigger: Trigger = Trigger.WATCH) -> Reading:
         """Read once, and take in nothing."""
@@ -59,11 +61,27 @@ class FeedDriver:
                 record = record._replace(model=before.model)  # noqa: PLW2901
             self.stored[key] = record
         for place, position in reading.checkpoints:
-            assert place == self.feed.place
-            self.position = position
+            if place == self.feed.place:
+                self.position = position
+                continue
+            assert place.startswith(self.feed.place)
+            key = place[len(self.feed.place) :]
+            if position is None:
+                del self.files[key]
+            else:
+                self.files[key] = position
         self.feed.complete(reading)
+
+    async def take_in_all(self, trigger: Trigger = Trigger.WATCH) -> list[Reading]:
+        """Read and take in until nothing is left."""
+        readings = [await self.take_in(trigger)]
+        while readings[-1].left is not None:
+            readings.append(await self.take_in())
+        return readings
 
     def restart(self, feed: Feed) -> None:
         """Go on with a feed of a new process, from the checkpoint that is stored."""
         self.feed = feed
         feed.resume(self.position)
+        if isinstance(feed, TreeFeed):
+            feed.resume_files(dict(self.files))

@@ -72,7 +72,7 @@ async def pipeline(
                     feed = origin.open(place.path, ReadLimits(1 << 28, 6, now_ms))
                     intake = Intake(source, origin, feed)
                     if feed.find_directory_identity() is not None:
-                        feed.resume(await writer.find_checkpoint(source.id, intake.place))
+                        await intake.resume(writer)
                         ingest.add(intake)
         yield Pipeline(database, ingest, committed)
     finally:

@@ -1,8 +1,9 @@
-"""What holds for every source of the registry, and for one that nobody wrote: the contract of the house."""
+"""What holds for every source of the registry, and for two that nobody wrote: the contract of the house."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
 from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
+from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
 from tests.sources.feeds import NOW_MS
 from tests.sources.invented import SOURCE as INVENTED
+from tests.sources.invented_lines import SOURCE as INVENTED_LINES
+from tests.sources.invented_lines import model, say, use
 from tests.sources.pipeline import pipeline, stored_events, stored_sums
 
-CANARY = "CANARY-of-a-conversation"
 STAGES = 4
 
 
@@ -83,13 +86,50 @@ def write_cline_databases(home: Path, stage: int) -> None:
     hub.close()
 
 
-WRITERS: dict[str, Callable[[Path, int], None]] = {"cline": write_cline, "invented": write_invented}
-TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED)]
+def write_claude_code(home: Path, stage: int) -> None:
+    """Write sessions as Claude Code does, with agents, forks, and a total at the end of each stage."""
+    root, clock = home / ".claude" / "projects", Clock()
+    shutil.rmtree(root, ignore_errors=True)
+    for number in range(2):
+        first = 100 * number
+        session = Transcript(root, uuid_of("session", number), clock)
+        agent = Transcript(root, uuid_of("session", number), clock, agent=f"a{number}")
+        for turn in range(first, first + 3 * (stage + 1), 3):
+            session.turn(turn)
+            agent.turn(turn + 1)
+            session.turn(turn + 2)
+            session.tool_result()
+        session.total(range(first, first + 3 * (stage + 1)), 7)
+        fork = session.fork(root, uuid_of("fork", number))
+        for turn in range(first + 50, first + 51 + stage):
+            fork.turn(turn)
+
+
+def write_invented_lines(home: Path, stage: int) -> None:
+    """Write logs with prompts between the requests, a copied request, a bad line, and half a line at the end."""
+    for session in range(3):
+        lines = [model(f"model-{session}")]
+        for number in range(4 * (stage + 1)):
+            lines.append(say(f"{CANARY} {number}"))
+            lines.append(use(f"{session}-{number}", number, session=f"s{session}", ts=NOW_MS - number * 3_600_000))
+        lines += [use("0-0", 0, session="s0", ts=NOW_MS), b'{"spent": "' + CANARY.encode() + b'"}\n']
+        path = home / ".lines" / "logs" / "work" / f"{session}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(lines) + use(f"{session}-{4 * (stage + 1)}", session=CANARY)[:-9])
+
+
+WRITERS: dict[str, Callable[[Path, int], None]] = {
+    "claude-code": write_claude_code,
+    "cline": write_cline,
+    "invented": write_invented,
+    "invented-lines": write_invented_lines,
+}
+TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED, INVENTED_LINES)]
 
 
 @pytest.fixture(params=TOOLS, ids=lambda tool: tool.source.id)
 def tool(request: pytest.FixtureRequest) -> Tool:
-    """Return each known source in turn, and one that nobody wrote."""
+    """Return each known source in turn, and two that nobody wrote."""
     found = request.param
     assert isinstance(found, Tool)
     return found
@@ -182,7 +222,7 @@ async def test_nothing_conversational_is_stored(tmp_path: Path, home: Path, tool
 def by_model(folder: Path) -> dict[tuple[str, str], tuple[int, ...]]:
     """Return what is booked by source and model."""
     sums: dict[tuple[str, str], tuple[int, ...]] = {}
-    for (source, model, _day), numbers in stored_sums(folder).items():
-        known = sums.get((source, model), (0,) * len(numbers))
-        sums[source, model] = tuple(a + b for a, b in zip(known, numbers, strict=True))
+    for (source, name, _day), numbers in stored_sums(folder).items():
+        known = sums.get((source, name), (0,) * len(numbers))
+        sums[source, name] = tuple(a + b for a, b in zip(known, numbers, strict=True))
     return sums

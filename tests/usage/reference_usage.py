@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo
 
+from aico.core.booking import LOST_AFTER_MS
 from aico.core.filters import UsageFilter
 from aico.core.sums import COUNTS, MONEY, Sums
 from aico.core.usage import SLOT_MS, TOKENS, MeterReading, PromptSeen, Record, RequestState, UsageEvent
 
 _KNOWLEDGE = (
-    RequestState.UNMEASURED,
     RequestState.OPEN,
+    RequestState.UNMEASURED,
     RequestState.INTERRUPTED,
     RequestState.AT_LEAST,
     RequestState.FINAL,
@@ -64,8 +65,14 @@ class ReferenceUsage:
     running: dict[tuple[str, str], Running] = field(default_factory=dict)
     labels: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
-    def take(self, source: str, records: Iterable[Record]) -> None:
-        """Take one reading."""
+    def take(self, source: str, records: Iterable[Record], now_ms: int) -> None:
+        """Take one reading; open requests of the source that are too old then are lost."""
+        self._take(source, records)
+        for (of, _key), spent in self.requests.items():
+            if of == source and spent.state is RequestState.OPEN and now_ms - spent.ts > LOST_AFTER_MS:
+                spent.state, spent.tokens = RequestState.UNMEASURED, [None] * 6
+
+    def _take(self, source: str, records: Iterable[Record]) -> None:
         for record in records:
             if isinstance(record, UsageEvent):
                 self._take_request(source, record)
@@ -89,14 +96,23 @@ class ReferenceUsage:
         if known is fresh:
             return
         was, now = _KNOWLEDGE.index(known.state), _KNOWLEDGE.index(record.state)
-        nano = _most(known.nano, fresh.nano)
-        if was == now or min(was, now) >= _KNOWLEDGE.index(RequestState.INTERRUPTED):
+        measured = _KNOWLEDGE.index(RequestState.INTERRUPTED)
+        known.nano = _most(known.nano, fresh.nano)
+        if (was >= measured) is (now >= measured):
+            # The earliest moment counts, and the model of that moment, if it is known.
+            if fresh.ts < known.ts or not known.model:
+                known.model = fresh.model or known.model
+            known.ts = min(known.ts, fresh.ts)
+        elif now > was:
+            known.ts, known.model = fresh.ts, fresh.model or known.model
+        if was == now or min(was, now) >= measured:
+            writes = max(known.tokens[2:4], fresh.tokens[2:4], key=_weight)
             known.tokens = [_most(one, other) for one, other in zip(known.tokens, fresh.tokens, strict=True)]
+            known.tokens[2:4] = writes
             known.state = _KNOWLEDGE[max(was, now)]
         elif now > was:
             # Nothing was measured before: the better record says everything anew. The other way round nothing counts.
-            self.requests[source, record.key] = known = fresh
-        known.nano = nano
+            known.session, known.tokens, known.state = fresh.session, fresh.tokens, fresh.state
 
     def _take_reading(self, source: str, reading: MeterReading) -> None:
         cost = reading.cost_usd
@@ -197,6 +213,12 @@ def names_of(spent: Spent, by: Sequence[str], zone: ZoneInfo) -> tuple[str, ...]
     day = datetime.fromtimestamp(spent.ts / 1000, UTC).astimezone(zone).date().isoformat()
     names = {"source": spent.source, "model": spent.model, "session": spent.session, "project": "", "day": day}
     return tuple(names[each] for each in by)
+
+
+def _weight(writes: list[int | None]) -> tuple[int, int, bool, bool]:
+    """Return how much is said of cache writes: all of them, then those with the longer life, then by whom."""
+    short, long = writes
+    return (short or 0) + (long or 0), long or 0, short is not None, long is not None
 
 
 def _most(one: int | None, other: int | None) -> int | None:

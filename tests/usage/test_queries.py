@@ -106,6 +106,7 @@ PROMPTS = st.builds(
     ts=st.sampled_from(MOMENTS),
     model=st.sampled_from([name for name in MODELS if name]),
     parent=st.none(),
+    claim=st.none(),
 )
 BATCHES = st.one_of(
     st.tuples(st.just("log-tool"), st.lists(st.one_of(requests(), PROMPTS), max_size=6)),
@@ -157,7 +158,7 @@ async def compare(
     async with open_store(path) as store:
         for source, records in batches:
             await store.take_in_of(source, records, "ledger" if source == "cline" else "files")
-            reference.take(source, records)
+            reference.take(source, records, store.now_ms)
         for session, label in labels:
             try:
                 await store.writer.set_label("log-tool", session, label)

@@ -150,6 +150,7 @@ async def _import(settings: Settings, source: str | None) -> Outcome:
         if not intakes and source is not None:
             raise SourceOff(source, service.sources.find_fixed_by(source))
         for intake in intakes:
+            await intake.resume(service.writer)
             service.ingest.add(intake)
         first = (await service.ingest.read(Trigger.CLI, [intake.key for intake in intakes])).check_any()
         for intake in intakes:

@@ -32,10 +32,13 @@ _TRUST = {
     RequestState.FINAL: 4,
     RequestState.AT_LEAST: 3,
     RequestState.INTERRUPTED: 2,
-    RequestState.OPEN: 1,
-    RequestState.UNMEASURED: 0,
+    RequestState.UNMEASURED: 1,
+    RequestState.OPEN: 0,
 }
 """What is known of a request is replaced only by what is known better."""
+_MEASURED = _TRUST[RequestState.INTERRUPTED]
+LOST_AFTER_MS = 900_000
+"""A request without an answer for so long is lost: it was sent and billed, and its tokens are not known."""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class EventEntry:
     context: str = ""
     price_ref: int | None = None
     """What the list price was taken from."""
+    claim: int | None = None
     is_changed: bool = False
 
     @property
@@ -182,8 +186,12 @@ class Books:
         """Sessions whose meter must be written."""
         self.events: dict[EventKey, EventEntry] = {}
         """Everything that was loaded or made."""
+        self.first_halves: set[tuple[int, int]] = set()
+        """Kind and first half of the keys of known events, as far as bare records ask for them."""
         self.made: list[EventEntry] = []
         """Events that are new."""
+        self.deserted: set[int] = set()
+        """Numbers of sessions in which an event moved: their first and last moment may be others now."""
         self.added_count = self.updated_count = self.skipped_count = 0
         self._origin = origin
         self._now_ms = now_ms
@@ -196,6 +204,10 @@ class Books:
         """Take stored sessions that own a known request which a record of another session repeats."""
         for session in sessions:
             self._by_id[session.id] = self.sessions.setdefault(session.key, session)
+
+    def list_deserted(self) -> list[SessionEntry]:
+        """Return the sessions of :attr:`deserted`."""
+        return [self._by_id[number] for number in sorted(self.deserted)]
 
     def lacking_sessions(self) -> set[int]:
         """Return the numbers of sessions that own a known event and are not here yet."""
@@ -372,10 +384,16 @@ class Books:
     def take_event(self, record: UsageEvent, key: tuple[int, int], former: EventEntry | None = None) -> None:
         """Take one request. Its stored state, if there is one, is in :attr:`events`, or is ``former``."""
         known = self.events.get((REQUEST.code, *key))
+        if known is None and record.is_bare and (REQUEST.code, key[0]) in self.first_halves:
+            self.skipped_count += 1
+            return
         model = self._model_id(record.model or UNKNOWN_MODEL)
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
             former.key, former.is_changed = key, True
+            if _TRUST[former.state] < _MEASURED <= _TRUST[record.state]:
+                # It was a bare copy: what it is a copy of says whose it is.
+                former.claim = None
             self._by_id[former.session].is_touched = True
             self.events[REQUEST.code, *key] = known = former
         if known is None:
@@ -395,6 +413,7 @@ class Books:
                     record.state,
                     unknown,
                     record.context,
+                    record.claim,
                 ),
                 session,
             )
@@ -417,17 +436,38 @@ class Books:
         self.updated_count += 1
 
     def take_prompt(self, record: PromptSeen, key: tuple[int, int]) -> None:
-        """Take one prompt of the user; a known one changes nothing."""
-        if (PROMPT.code, *key) in self.events:
+        """Take one prompt of the user; a known one changes nothing, unless another session's claim to it is better."""
+        known = self.events.get((PROMPT.code, *key))
+        if known is None:
+            session = self.find_session(record.session, record.parent, record.ts, record.model)
+            model = session.model if record.model is None else self._model_id(record.model)
+            entry = EventEntry(
+                None, PROMPT, key, self._origin, session.id, record.ts, model, Tokens(), Costs(), RequestState.FINAL
+            )
+            entry.claim = record.claim
+            self._make(entry, session)
+            self._reach(session, record.ts)
+            self.added_count += 1
+            return
+        was, place, stored = known.vector(), (known.ts, known.session, known.model), known.claim
+        if self._has_better_claim(record.claim, record.session, known):
+            session = self.find_session(record.session, record.parent, record.ts, record.model)
+            known.session, known.claim, known.ts = session.id, record.claim, record.ts
+            known.model = known.model if record.model is None else self._model_id(record.model)
+            self._reach(session, record.ts)
+        if (place, stored) == ((known.ts, known.session, known.model), known.claim):
             self.skipped_count += 1
             return
-        session = self.find_session(record.session, record.parent, record.ts, record.model)
-        model = session.model if record.model is None else self._model_id(record.model)
-        entry = EventEntry(
-            None, PROMPT, key, self._origin, session.id, record.ts, model, Tokens(), Costs(), RequestState.FINAL
-        )
-        self._make(entry, session)
-        self.added_count += 1
+        known.is_changed = True
+        self._move(known, was, place)
+        self.updated_count += 1
+
+    def lose(self, event: EventEntry) -> None:
+        """Say of an open request that no answer to it will come."""
+        was = event.vector()
+        event.state, event.tokens = RequestState.UNMEASURED, Tokens()
+        self._change(event, was, self._by_id[event.session])
+        self.updated_count += event.id is not None
 
     def _improve(self, known: EventEntry, record: UsageEvent, model: int) -> bool:
         """Let ``known`` say what ``record`` says better; return whether anything did.
@@ -435,38 +475,61 @@ class Books:
         Whichever of two records comes first, the same numbers come of them.
         """
         was, priced_by = known.vector(), known.priced_by
-        before = (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown)
+        before = _said_by(known)
         place = (known.ts, known.session, known.model)
         weaker = min(known.state, record.state, key=_TRUST.__getitem__)
-        if known.state is record.state or _TRUST[weaker] >= _TRUST[RequestState.INTERRUPTED]:
-            known.tokens = Tokens(*(_most(had, now) for had, now in zip(known.tokens, record.tokens, strict=True)))
+        is_replaced = False
+        if (_TRUST[known.state] >= _MEASURED) is (_TRUST[record.state] >= _MEASURED):
+            if record.ts < known.ts or known.model == self._model_id(UNKNOWN_MODEL):
+                known.model = known.model if record.model is None else model
+            known.ts = min(known.ts, record.ts)
+        elif weaker is known.state:
+            known.model = known.model if record.model is None else model
+            known.ts = record.ts
+        if known.state is record.state or _TRUST[weaker] >= _MEASURED:
+            known.tokens = _best_of(known.tokens, record.tokens)
             known.state = max(known.state, record.state, key=_TRUST.__getitem__)
             # Only what no record could say.
             known.unknown = " ".join(name for name in known.unknown.split() if name in record.unknown)
         elif weaker is known.state:
             # Nothing was measured before: time, session and model may change, too.
-            session = self.find_session(record.session, record.parent, record.ts, record.model)
-            known.tokens, known.state = record.tokens, record.state
-            known.ts, known.model, known.session = record.ts, model, session.id
+            is_replaced = True
+            known.tokens, known.state, known.context = record.tokens, record.state, record.context
             known.unknown = " ".join(record.unknown)
         known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
         if known.priced_by != priced_by:
             if known.model != place[2]:
                 known.costs, known.price_ref = known.costs._replace(list=None), None
             self._price(known)
-        if before == (known.tokens, known.costs, known.state, known.ts, known.model, known.unknown):
+        is_unclaimed = is_replaced and record.claim is known.claim is None
+        if is_unclaimed or self._has_better_claim(record.claim, record.session, known):
+            known.session = self.find_session(record.session, record.parent, record.ts, record.model).id
+            known.claim = record.claim
+        if before == _said_by(known):
             return known.is_changed
         known.is_changed = True
-        session = self._by_id[known.session]
-        if place == (known.ts, known.session, known.model):
-            self._change(known, was, session)
-        else:
-            gone = [-number for number in was]
-            self.tally.post(gone, *place)
-            self.tally.vacated.add(place)
-            self._by_id[place[1]].spend(gone)
-            self._post(known.vector(), known, session)
+        self._move(known, was, place)
         return True
+
+    def _has_better_claim(self, claim: int | None, session: str, known: EventEntry) -> bool:
+        """Return whether ``session`` owns ``known`` rather than the session that does; of equals, the lesser name."""
+        if claim is None or known.claim is None:
+            return claim is not None
+        return (claim, session) < (known.claim, self._by_id[known.session].key)
+
+    def _move(self, event: EventEntry, was: Vector, place: tuple[int, int, int]) -> None:
+        """Let the sums follow ``event``, which added ``was`` to those of ``place``: moment, session and model."""
+        session = self._by_id[event.session]
+        if place == (event.ts, event.session, event.model):
+            self._change(event, was, session)
+            return
+        gone = [-number for number in was]
+        self.tally.post(gone, *place)
+        self.tally.vacated.add(place)
+        self._by_id[place[1]].spend(gone)
+        if place[:2] != (event.ts, event.session):
+            self.deserted |= {place[1], event.session}
+        self._post(event.vector(), event, session)
 
     def _cover(self, session: SessionEntry, ts: int, model: int) -> None:
         """Let the session's row reach from its first to its last request."""
@@ -476,12 +539,19 @@ class Books:
             session.is_changed |= (session.last_ts, session.model) != (ts, model)
             session.last_ts, session.model = ts, model
 
+    def _reach(self, session: SessionEntry, ts: int) -> None:
+        """Let the session's row reach to ``ts``, a moment of no answer."""
+        if not session.first_ts <= ts <= session.last_ts:
+            session.first_ts, session.last_ts = min(ts, session.first_ts), max(ts, session.last_ts)
+            session.is_changed = True
+
     # Sums
 
     def _make(self, event: EventEntry, session: SessionEntry) -> None:
         if event.kind is REQUEST:
             self._price(event)
         self.events[event.kind.code, *event.key] = event
+        self.first_halves.add((event.kind.code, event.key[0]))
         self.made.append(event)
         self._post(event.vector(), event, session)
 
@@ -519,6 +589,33 @@ def _post(sums: dict[K, Vector], key: K, more: Vector, spent: Sequence[tuple[int
         return
     for place, number in spent:
         known[place] += number
+
+
+def _said_by(event: EventEntry) -> tuple[object, ...]:
+    """Return what records may change in ``event``."""
+    return (
+        event.tokens,
+        event.costs,
+        event.state,
+        event.ts,
+        event.model,
+        event.unknown,
+        event.session,
+        event.claim,
+        event.context,
+    )
+
+
+def _best_of(one: Tokens, other: Tokens) -> Tokens:
+    """Return the greater of each number; writes into the cache stay together, and split rather than not."""
+    best = Tokens(*map(_most, one, other))
+    writes = max(((each.cache_write_5m, each.cache_write_1h) for each in (one, other)), key=_weight)
+    return best._replace(cache_write_5m=writes[0], cache_write_1h=writes[1])
+
+
+def _weight(writes: tuple[int | None, int | None]) -> tuple[int, int, bool, bool]:
+    short, long = writes
+    return (short or 0) + (long or 0), long or 0, short is not None, long is not None
 
 
 def _plus(one: int | None, other: int | None) -> int | None:

@@ -28,4 +28,4 @@ class WatcherStateChanged:
     state: WatcherState
     since_ms: int
     reason: str | None
-    """An error code, ``directory_missing`` or ``watch_unavailable``; None when all is well."""
+    """An error code, ``directory_missing``, ``watch_unavailable`` or ``watch_limit``; None when all is well."""

@@ -139,6 +139,13 @@ class UsageEvent(NamedTuple):
     """The key under which this request was stored before: the row is renamed, not added."""
     context: str = ""
     """Space-separated words for speed, tier and kind of processing; empty for the ordinary ones."""
+    claim: int | None = None
+    """How well it is known that ``session`` made it, 0 the best: of sessions that hold copies, the best one owns it.
+
+    None: the session that said so first keeps it.
+    """
+    is_bare: bool = False
+    """Whether it counts only as long as no other request is known whose key has the same first half."""
 
 
 _NO_NUMBERS = (None,) * 7
@@ -192,10 +199,15 @@ class PromptSeen(NamedTuple):
     ts: int
     model: str | None = None
     parent: str | None = None
+    claim: int | None = None
+    """See :class:`UsageEvent`."""
 
 
 class GapReading(NamedTuple):
-    """Calls that a tool bills and does not record, as far as it lets us know: replaces what was said before."""
+    """Calls that a tool bills and does not record, as far as it lets us know: replaces what was said before.
+
+    Or, where the tool states from time to time what it billed altogether, such a total: see :mod:`aico.core.gaps`.
+    """
 
     session: str
     model: str | None
@@ -203,6 +215,16 @@ class GapReading(NamedTuple):
     requests: int | None
     """None: how many is not known."""
     tokens: Tokens = Tokens()
+    at: int | None = None
+    """Of a total: the last moment before it, epoch milliseconds. What was recorded up to then is a part of it."""
+    heir_of: str | None = None
+    """Of a total: the session with whose last total before ``heir_since`` this one began."""
+    heir_since: int | None = None
+    recorded_count: int | None = None
+    """Of a total: how many requests the session's file holds so far; None where it is known with what the total began.
+
+    If fewer of them are the session's own, others made the rest, and nobody says with whose total this one began.
+    """
 
 
 Record: TypeAlias = UsageEvent | MeterReading | PromptSeen | GapReading

@@ -14,7 +14,7 @@ from aico.core.db.writer import Batch, UsageWriter
 from aico.core.errors import SourceError, StorageBusy, StorageError
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.usage import Trigger
-from aico.features.files.feed import Reading
+from aico.features.files.feed import Left, Reading
 from aico.services.histogram import Histogram
 from aico.services.intake import Intake, IntakeKey
 
@@ -79,6 +79,10 @@ class _Lane:
     intake: Intake
     waiting: _Ticket | None = None
     rest: _Rest | None = None
+    left: Left | None = None
+    """What the last completed reading has left for the next one."""
+    total: ImportReceipt | None = None
+    """The sum of the receipts of that reading, and of those whose rest it was."""
     is_busy: bool = False
     is_closing: bool = False
     is_awaited: bool = False
@@ -199,7 +203,12 @@ class Ingest:
     def find_progress(self, key: IntakeKey) -> tuple[int, int] | None:
         """Return how many bytes of a large reading are stored, and how many there are; None when none is read."""
         lane = self._lanes.get(key)
-        if lane is None or lane.rest is None:
+        if lane is None:
+            return None
+        left = lane.left if lane.rest is None else lane.rest.reading.left
+        if left is not None:
+            return left.bytes_done, left.bytes_total
+        if lane.rest is None:
             return None
         return lane.rest.reading.find_progress(lane.rest.total.remaining_count)
 
@@ -311,7 +320,7 @@ class Ingest:
 
     async def _serve(self, lane: _Lane, ticket: _Ticket) -> None:
         """Read a place and store what it says, to its end; whatever goes wrong is told to who waits, or kept."""
-        lane.bug = lane.rest = None
+        lane.bug = lane.rest = lane.left = None
         lane.intake.feed.take_time()
         try:
             if not lane.was_read:
@@ -327,6 +336,7 @@ class Ingest:
         await self._tell()
         try:
             await self._store_rest(lane)
+            await self._read_on(lane, ticket.trigger)
         except Exception as error:  # noqa: BLE001  # as above: the watcher asks how it ended
             lane.bug = error
             self._break_off(lane)
@@ -335,6 +345,16 @@ class Ingest:
         """Store what is left of a large reading, as far as there is time."""
         while lane.rest is not None and not lane.is_closing:
             await self._go_on(lane, lane.rest)
+
+    async def _read_on(self, lane: _Lane, trigger: Trigger) -> None:
+        """Read what a reading has left, one part after the other, until somebody asks for a reading of their own."""
+        while lane.left is not None and lane.waiting is None and not lane.is_closing:
+            try:
+                await self._read(lane, trigger, lane.total)
+            except (SourceError, StorageError):
+                lane.left = None  # it is noted, and the next reading begins where this one would have
+                return
+            await self._store_rest(lane)
 
     async def _let_earlier_ones_speak(self, lane: _Lane) -> None:
         """Wait for the first receipts of places of earlier origins of the source that are, or will be, read now."""
@@ -362,25 +382,29 @@ class Ingest:
         async with self._moved:
             self._moved.notify_all()
 
-    async def _read(self, lane: _Lane, trigger: Trigger) -> ImportReceipt:
-        """Read one place and store its first batch; return its receipt. Raises SourceError, StorageError."""
+    async def _read(self, lane: _Lane, trigger: Trigger, before: ImportReceipt | None = None) -> ImportReceipt:
+        """Read one place and store its first batch; return its receipt. Raises SourceError, StorageError.
+
+        ``before`` is the sum of the receipts of what was read of it since ``trigger``, if this is what that has left.
+        """
         intake, started = lane.intake, time.perf_counter()
         try:
             with collector_paused():
-                reading = await intake.feed.read(trigger)
-                batches = deque(intake.batches(reading, self._limit, started))
+                reading = await intake.feed.read(trigger if before is None else Trigger.WATCH)
+                batches = deque(intake.batches(reading, trigger, self._limit, started))
                 receipt = await self._apply(intake, reading, batches.popleft())
         except (SourceError, StorageError) as error:
             # Its trace holds the frames of a reading, and they the file's bytes, for as long as anybody keeps it.
             failure = error.with_traceback(None)
         else:
+            lane.total = total = receipt if before is None else before.plus(receipt)
             # A notification about the bytes that were read already is no news: what they brought stays to be seen.
-            if not reading.repeats or trigger is not Trigger.WATCH:
-                self.last_receipts[intake.key] = receipt
+            if not reading.repeats or trigger is not Trigger.WATCH or before is not None:
+                self.last_receipts[intake.key] = total
             if batches:
-                lane.rest = _Rest(reading, batches, receipt)
+                lane.rest = _Rest(reading, batches, total)
             else:
-                await self._complete(intake, reading, receipt)
+                await self._complete(lane, reading, total)
             self.last_durations_s[intake.key] = time.perf_counter() - started
             return receipt
         finally:
@@ -398,18 +422,18 @@ class Ingest:
             self._break_off(lane)
             await self._note_failure(rest.total.trigger, intake, error.with_traceback(None))
             return
-        rest.total = self.last_receipts[intake.key] = rest.total.plus(receipt)
+        lane.total = rest.total = self.last_receipts[intake.key] = rest.total.plus(receipt)
         self.last_durations_s[intake.key] += time.perf_counter() - started
         if not rest.batches:
             lane.rest = None
-            await self._complete(intake, rest.reading, rest.total)
+            await self._complete(lane, rest.reading, rest.total)
 
     def _break_off(self, lane: _Lane) -> None:
         """Let go of what is left of a reading. What is stored of it stays, and the next one hands over everything.
 
         The feed remembers an earlier reading: a place that says again what it said then would be no news to it.
         """
-        lane.rest = None
+        lane.rest = lane.left = None
         lane.intake.feed.resume(None)
 
     async def _apply(self, intake: Intake, reading: Reading, batch: Batch) -> ImportReceipt:
@@ -427,8 +451,10 @@ class Ingest:
 
     # How it went
 
-    async def _complete(self, intake: Intake, reading: Reading, total: ImportReceipt) -> None:
+    async def _complete(self, lane: _Lane, reading: Reading, total: ImportReceipt) -> None:
+        intake = lane.intake
         intake.feed.complete(reading)
+        lane.left = reading.left
         error = self.failures.pop(intake.key, None)
         self._told.pop(intake.key, None)
         if error is not None:

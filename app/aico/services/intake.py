@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from aico.core.db.writer import Batch
-from aico.core.usage import Record
-from aico.features.files.feed import Feed, Reading
+from aico.core.db.writer import Batch, UsageWriter
+from aico.core.usage import Record, Trigger
+from aico.features.files.feed import Feed, Reading, TreeFeed
 from aico.features.sources.source import Origin, Source
 
 
@@ -39,15 +39,26 @@ class Intake:
         """The name under which its checkpoint is stored."""
         return self.feed.place.hex()
 
-    def batches(self, reading: Reading, limit: int, started: float) -> list[Batch]:
-        """Return ``reading`` as transactions of at most ``limit`` records, at least one."""
+    async def resume(self, writer: UsageWriter) -> None:
+        """Let the feed go on where it was left. Raises StorageBusy, StorageError."""
+        positions = await writer.list_checkpoints(self.source.id, self.place)
+        self.feed.resume(positions.pop(self.place, None))
+        if isinstance(self.feed, TreeFeed):
+            begin = len(self.place)
+            self.feed.resume_files({bytes.fromhex(name[begin:]): each for name, each in positions.items()})
+
+    def batches(self, reading: Reading, trigger: Trigger, limit: int, started: float) -> list[Batch]:
+        """Return a reading that ``trigger`` has caused as transactions of at most ``limit`` records, at least one."""
         records, origins = reading.records, self.source.origins
         parts: Sequence[Sequence[Record]] = [
             records[start : start + limit] for start in range(0, len(records), limit)
         ] or [()]
         meters = tuple(dict.fromkeys(origin.meter_id for origin in origins))
-        later = replace(reading.counts, skipped_count=0, rejections=(), partials=(), partial_count=0)
+        counts = replace(reading.counts, trigger=trigger)
+        later = replace(counts, skipped_count=0, rejections=(), partials=(), partial_count=0)
         left = len(records)
+        # Of files that were not opened yet nobody knows how many records they hold.
+        files = 0 if reading.left is None else reading.left.files
         batches = []
         for number, part in enumerate(parts):
             left -= len(part)
@@ -57,13 +68,13 @@ class Intake:
                     origin=self.origin.id,
                     meter=self.origin.meter_id,
                     records=part,
-                    counts=later if number else reading.counts,
+                    counts=later if number else counts,
                     is_joint=self.origin.meter_id != self.origin.id,
                     meters=meters,
                     checkpoints=()
                     if left
                     else tuple((checkpoint.place.hex(), checkpoint.position) for checkpoint in reading.checkpoints),
-                    remaining_count=left,
+                    remaining_count=left + files,
                     started=started if not number else time.perf_counter(),
                     has_task_rows=self.source.has_task_rows,
                 )

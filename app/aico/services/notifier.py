@@ -1,11 +1,17 @@
-"""Hints that a place may have changed, from the operating system: the only place that knows watchfiles."""
+"""Hints that files may have changed, from the operating system: the only place that knows watchfiles."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 
-from watchfiles import Change, awatch
+from watchfiles import Change
+from watchfiles._rust_notify import RustNotify
 
 STEP_MS = 30
 """How often watchfiles looks at its queue, some 100 microseconds each time.
@@ -13,65 +19,360 @@ STEP_MS = 30
 A change is told after one to two steps. The debounce counts from when the file was written, so most of that is inside.
 """
 _BATCH_MS = 40
-_TIMEOUT_MS = 10_000
+_TIMEOUT_MS = 100
+"""So long it takes at most until the thread sees that it is to end."""
+REBUILD_S = 2.0
+"""New folders of a tree are watched after so long, or after this many times as long as that took last time."""
+_REBUILD_SHARE = 20
+_REBUILD_MAX_S = 10.0
+_RETRY_SHARE = 200
+_RETRY_MAX_S = 60.0
+_EFFECTIVE = os.access in os.supports_effective_ids
+_SLICE_MAX = 1_000
+"""Folders that one object of watchfiles watches: to make it holds up every thread of Python, 20 ms for so many."""
+_RACES_MAX = 5
+_QUICK_S = 0.02
+"""What failed is tried again after a while only if that takes longer than this."""
 
 
-class Notifier:
-    """Watches one directory, not the file in it: a rename over the file takes the watch of the file away.
+class WatchLimit(OSError):
+    """The system has not as many watches left as a tree has folders."""
 
-    A notification is a hint only. Which file it names beyond the filter, and what happened to it, is never trusted;
-    that one may be lost is made good by the watcher's ticks and rescans.
+
+@dataclass(slots=True)
+class _Slice:
+    """Folders that are watched by one object of watchfiles, and one thread that looks at its queue."""
+
+    native: RustNotify
+    folders: set[str]
+    """Less those that are gone."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+
+class Watch:
+    """What one place wants to hear of. Made by :meth:`Notifier.make_watch`.
+
+    A notification is a hint only. Which file it names, and what happened to it, is never trusted; that one may be lost
+    is made good by the watcher's ticks and rescans.
     """
 
-    def __init__(self, on_hint: Callable[[], None]) -> None:
+    def __init__(self, notifier: Notifier, on_hint: Callable[[str], None], on_change: Callable[[], None]) -> None:
+        self._notifier = notifier
         self._on_hint = on_hint
-        self._task: asyncio.Task[None] | None = None
+        self.on_change = on_change
+        """Called when other folders are watched than before."""
+        self.folders: frozenset[str] = frozenset()
+        """The folders that are to be watched, each by itself: not what is below them."""
+        self.names: frozenset[str] = frozenset()
+        """The names that are of interest in them; empty: all."""
+        self.main = ""
+        """The folder without which the others are nothing."""
+        self._judged = self.folders, -1, False
+        """Folders that were asked about, when, and the answer."""
 
     @property
-    def error(self) -> BaseException | None:
-        """Why nothing is watched although :meth:`start` was called; None while all is well."""
-        if self._task is None or not self._task.done() or self._task.cancelled():
-            return None
-        return self._task.exception() or RuntimeError("the notifications ended")
+    def watched(self) -> frozenset[str]:
+        """The folders of which notifications may arrive."""
+        return frozenset(self.folders & self._notifier.armed_folders)
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the main folder is not watched although it should be; None while all is well."""
+        return self._notifier.find_error(self)
 
     @property
     def is_watching(self) -> bool:
-        """Whether notifications may arrive."""
-        return self._task is not None and not self._task.done()
+        """Whether notifications of the main folder may arrive."""
+        return self.main in self._notifier.armed_folders
 
-    async def start(self, directory: str, *names: str) -> None:
-        """Watch ``directory`` for ``names``, in place of what was watched before. Whether it works, ``error`` says."""
-        await self.stop()
-        self._task = asyncio.create_task(self._watch(directory, names), name="notifier")
-        # The watch is armed in the task's first step. What happens in the directory after this line is noticed.
-        await asyncio.sleep(0)
+    async def start(self, main: str, *names: str, folders: Collection[str] = ()) -> None:
+        """Watch ``main`` for ``names``, and ``folders`` beside it, in place of what was watched before.
+
+        What happens there after this call is noticed, unless ``error`` says why not.
+        """
+        self.main, self.names, self.folders = main, frozenset(names), frozenset({main, *folders})
+        await self._notifier.start(self)
+
+    def lacks(self, folders: frozenset[str]) -> bool:
+        """Return whether some of ``folders`` could be watched and are not."""
+        if self._judged[0] is not folders or self._judged[1] != self._notifier.version:
+            self._judged = folders, self._notifier.version, self._notifier.lacks(folders)
+        return self._judged[2]
+
+    def extend(self, folders: Collection[str]) -> None:
+        """Watch ``folders`` soon, in place of those that were watched beside the main one."""
+        self.folders = frozenset({self.main, *folders})
+        self._notifier.rebuild_soon()
 
     async def stop(self) -> None:
-        """Watch nothing any more."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
-            if not task.cancelled():
-                task.exception()  # seen: whoever asked for ``error`` has heard of it
+        """Hear of nothing any more."""
+        self.main, self.folders = "", frozenset()
+        await self._notifier.stop(self)
 
-    async def _watch(self, directory: str, names: tuple[str, ...]) -> None:
-        wanted = {*(f"{directory.rstrip('/')}/{name}" for name in names), directory}
+    def take(self, path: str, folder: str) -> None:
+        """Hand on a hint that is of interest."""
+        if path in self.folders or not self.names or path[len(folder.rstrip("/")) + 1 :] in self.names:
+            self._on_hint(path)
 
-        def concerns_us(_change: Change, path: str) -> bool:
-            return path in wanted
 
-        async for changes in awatch(
-            directory,
-            watch_filter=concerns_us,
-            debounce=_BATCH_MS,
-            step=STEP_MS,
-            rust_timeout=_TIMEOUT_MS,
-            recursive=False,
-            force_polling=False,
-        ):
-            self._on_hint()
-            if (Change.deleted, directory) in changes:
+class Notifier:
+    """Watches the folders of all places, a thousand by one queue of the operating system and one thread.
+
+    It watches folders, not files: a rename over a file takes the watch of the file away. A folder that is removed, or
+    renamed, is not watched any more, also when another one takes its name.
+    """
+
+    def __init__(self) -> None:
+        self.armed_folders: set[str] = set()
+        """The folders of which notifications may arrive."""
+        self.version = 0
+        """Changes with what is watched."""
+        self._watches: list[Watch] = []
+        self._by_folder: dict[str, list[Watch]] = {}
+        self._slices: list[_Slice] = []
+        self._failed: dict[str, Exception] = {}
+        """Folders that cannot be watched."""
+        self._dropped: dict[str, Exception] = {}
+        """Main folders of those for which no watches are left."""
+        self._ending: list[threading.Thread] = []
+        self._turn = asyncio.Lock()
+        """Held by whoever changes what is watched."""
+        self._soon: asyncio.Task[None] | None = None
+        self._built_s = float("-inf")
+        self._build_s = 0.0
+
+    def make_watch(self, on_hint: Callable[[str], None], on_change: Callable[[], None] = lambda: None) -> Watch:
+        """Return what hears of nothing yet; ``on_hint`` is given the path of what may have changed."""
+        return Watch(self, on_hint, on_change)
+
+    def find_error(self, watch: Watch) -> Exception | None:
+        """Return why the main folder of ``watch`` is not watched; None if it is, or nobody said that it should be."""
+        return self._dropped.get(watch.main) or self._failed.get(watch.main)
+
+    def lacks(self, folders: Collection[str]) -> bool:
+        """Return whether some of ``folders`` could be watched and are not."""
+        return any(each not in self.armed_folders and each not in self._failed for each in folders)
+
+    async def start(self, watch: Watch) -> None:
+        """Watch what ``watch`` says, from now on."""
+        if watch not in self._watches:
+            self._watches.append(watch)
+        delay_s = min(self._build_s * _RETRY_SHARE, _RETRY_MAX_S) if self._build_s > _QUICK_S else 0.0
+        if self.find_error(watch) is not None and time.monotonic() - self._built_s < delay_s:
+            return
+        self._dropped.pop(watch.main, None)
+        # Whatever is watched under its name may be another folder by now.
+        self._forget(watch.main)
+        async with self._turn:
+            if not watch.folders <= self.armed_folders:
+                for folder in watch.folders:
+                    self._failed.pop(folder, None)
+                await self._build()
+
+    def rebuild_soon(self) -> None:
+        """Watch what all want to hear of, when it is time for that."""
+        if self._soon is None or self._soon.done():
+            self._soon = asyncio.create_task(self._rebuild(), name="notifier")
+
+    async def stop(self, watch: Watch) -> None:
+        """Tell ``watch`` of nothing any more."""
+        if watch in self._watches:
+            self._watches.remove(watch)
+            self._index()
+        if not self._watches:
+            await self.close()
+
+    async def close(self) -> None:
+        """Watch nothing, and wait until no thread looks at anything."""
+        if self._soon is not None:
+            self._soon.cancel()
+            await asyncio.wait({self._soon})
+            self._soon = None
+        async with self._turn:
+            self._end(*self._slices)
+            self._failed, self._dropped = {}, {}
+            await asyncio.to_thread(_join, self._ending)
+            self._ending = []
+
+    async def _rebuild(self) -> None:
+        distance_s = max(REBUILD_S, min(self._build_s * _REBUILD_SHARE, _REBUILD_MAX_S))
+        await asyncio.sleep(self._built_s + distance_s - time.monotonic())
+        async with self._turn:
+            if any(self.lacks(watch.folders) for watch in self._watches if watch.main not in self._dropped):
+                await self._build()
+
+    async def _build(self) -> None:
+        """Watch all folders that are not watched yet; nothing is lost of those that are."""
+        began = time.monotonic()
+        gave_back = False
+        while True:
+            old, pieces = self._plan()
+            made: list[_Slice] = []
+            try:
+                for piece in pieces:
+                    made += await asyncio.to_thread(_arm, piece, self._failed)
+            except OSError as error:
+                problem = error.with_traceback(None)
+            else:
+                break
+            self._end(*made)
+            if old and not gave_back:
+                # There may be enough watches without those that would have been given back in the end.
+                gave_back = True
+                self._end(*old)
+                await asyncio.to_thread(_join, self._ending)
+                self._tell()
+                continue
+            # There are not enough watches: the largest tree is left out, and all others begin anew.
+            self._end(*self._slices)
+            self._tell()
+            kept = [watch for watch in self._watches if watch.main not in self._dropped]
+            largest = max(kept, key=lambda watch: len(watch.folders))
+            count = len(largest.folders)
+            self._dropped[largest.main] = problem if count == 1 else WatchLimit(f"no watches for {count} folders")
+        loop = asyncio.get_running_loop()
+        for each in made:
+            each.thread = threading.Thread(target=self._look, args=(each, loop), name="notifier", daemon=True)
+            self._slices.append(each)
+            self.armed_folders |= each.folders
+            each.thread.start()
+        self._index()
+        self._end(*old)
+        self._built_s = time.monotonic()
+        self._build_s = self._built_s - began
+        self._tell()
+
+    def _plan(self) -> tuple[list[_Slice], list[list[str]]]:
+        """Return the objects that are to end, and what is to be watched by new ones."""
+        kept = [watch for watch in self._watches if watch.main not in self._dropped]
+        wanted = {folder for watch in kept for folder in watch.folders}
+        missing = {folder for folder in wanted if folder not in self.armed_folders and folder not in self._failed}
+        if not missing:
+            return [], []
+        old = [each for each in self._slices if wanted.isdisjoint(each.folders)]
+        for each in self._slices:
+            if each not in old and len(each.folders & wanted) + len(missing) <= _SLICE_MAX:
+                old.append(each)
+                missing |= each.folders & wanted
+        folders = sorted(missing)
+        return old, [folders[start : start + _SLICE_MAX] for start in range(0, len(folders), _SLICE_MAX)]
+
+    def _tell(self) -> None:
+        self.version += 1
+        for watch in list(self._watches):
+            watch.on_change()
+
+    def _end(self, *slices: _Slice) -> None:
+        self._ending = [thread for thread in self._ending if thread.is_alive()]
+        for each in slices:
+            each.stop.set()
+            if each.thread is None:
+                each.native.close()
+            else:
+                self._ending.append(each.thread)
+        self._slices = [each for each in self._slices if each not in slices]
+        self._count()
+
+    def _forget(self, folder: str) -> None:
+        """Take ``folder`` for one that is not watched."""
+        for each in self._slices:
+            each.folders.discard(folder)
+        self.armed_folders.discard(folder)
+        self.version += 1
+
+    def _count(self) -> None:
+        self.armed_folders = {folder for each in self._slices for folder in each.folders}
+        self.version += 1
+
+    def _index(self) -> None:
+        self._by_folder = {}
+        for watch in self._watches:
+            for folder in watch.folders:
+                self._by_folder.setdefault(folder, []).append(watch)
+
+    def _look(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at the queue until told to stop; in the thread."""
+        problem: Exception | None = None
+        try:
+            while True:
+                is_last = each.stop.is_set()
+                # Asked to stop by its own means, it would forget what it has heard of and not told yet.
+                found = each.native.watch(_BATCH_MS, STEP_MS, 1 if is_last else _TIMEOUT_MS, None)
+                if isinstance(found, set):
+                    with suppress(RuntimeError):  # the loop is closed
+                        loop.call_soon_threadsafe(self._deliver, found)
+                if is_last or found == "stop":
+                    break
+        except Exception as error:  # noqa: BLE001  # whatever it is, ticks take its place, and it is told
+            problem = error
+        each.native.close()
+        if not each.stop.is_set():
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._note_end, each, problem or RuntimeError("the notifications ended"))
+
+    def _note_end(self, each: _Slice, problem: Exception) -> None:
+        self._failed |= {watch.main: problem for watch in self._watches if watch.main in each.folders}
+        self._end(each)
+        self._tell()
+
+    def _deliver(self, changes: set[tuple[int, str]]) -> None:
+        for change, path in changes:
+            folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
+            told = [*self._by_folder.get(folder, ()), *self._by_folder.get(path, ())]
+            if change == Change.deleted and path in self.armed_folders:
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
-                self._task = None
-                return
+                self._forget(path)
+            elif change == Change.added and path in self._failed:
+                del self._failed[path]
+                self.version += 1
+            for watch in dict.fromkeys(told):
+                watch.take(path, folder)
+
+
+def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
+    """Begin to watch folders; return nothing where there is none. Blocking. Raises OSError when no watches are left.
+
+    A folder that is not there or cannot be read is left out, and noted in ``failed``.
+    """
+    failed |= {folder: UnicodeError("its name is no text") for folder in wanted if not _is_text(folder)}
+    races = 0
+    while True:
+        folders = [folder for folder in wanted if folder not in failed]
+        if not folders:
+            return []
+        try:
+            # It must not poll, whose times are whole seconds, and not follow what is below.
+            return [_Slice(RustNotify(folders, False, False, 0, False, False), set(folders))]
+        except Exception as error:  # noqa: BLE001  # an error of the system has no type of its own there
+            problem = error.with_traceback(None)
+        missing = _find_unwatchable(folders)
+        if missing:
+            failed |= missing
+        elif isinstance(problem, FileNotFoundError) and races < _RACES_MAX:
+            races += 1  # it was made anew since
+        else:
+            raise problem if isinstance(problem, OSError) else OSError(type(problem).__name__)
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    for thread in list(threads):
+        thread.join()
+
+
+def _find_unwatchable(folders: Collection[str]) -> dict[str, Exception]:
+    found: dict[str, Exception] = {}
+    for folder in folders:
+        if not os.path.isdir(folder):  # noqa: PTH112  # thousands, perhaps
+            found[folder] = FileNotFoundError("it is not there")
+        elif not os.access(folder, os.R_OK, effective_ids=_EFFECTIVE):
+            found[folder] = PermissionError("it cannot be read")
+    return found
+
+
+def _is_text(folder: str) -> bool:
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

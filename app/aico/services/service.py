@@ -40,6 +40,9 @@ _DESCRIPTORS_KEPT = 100
 _PROGRESS_S = 0.25
 """Least distance of two messages that tell how far readings are."""
 
+_PROGRESS_S = 0.25
+"""The progress of a large reading is told at most so often."""
+
 
 class ObserverService:
     """The sources, one database, one hub. Constructing it opens nothing; :meth:`run` does."""
@@ -129,7 +132,7 @@ class ObserverService:
     def _publish_progress(self, receipt: ImportReceipt, reading: Reading) -> None:
         """Tell how far a large reading is: never more often than ``_PROGRESS_S``, and not of its end."""
         now = time.monotonic()
-        if not receipt.remaining_count or now < self._progress_at:
+        if (reading.left is None and not receipt.remaining_count) or now < self._progress_at:
             return
         self._progress_at = now + _PROGRESS_S
         done, total = reading.find_progress(receipt.remaining_count)

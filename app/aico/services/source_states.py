@@ -34,7 +34,7 @@ class OriginState:
     fixed_by: str | None
     """The setting that decides whether it is read; None where the switch does."""
     problem: str | None = None
-    """What is wrong, in a sentence, also while it is off."""
+    """What is wrong, also while it is off, or what of its places is not read, in a sentence."""
     off_since_ms: int | None = None
     """Since when the user's switch is off, if it was ever set."""
     since_ms: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from aico.features.files.feed import Feed
 from aico.features.sources.source import Source
 from aico.services.ingest import Ingest, Outcome
 from aico.services.intake import Intake, IntakeKey
+from aico.services.notifier import Notifier
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
 from aico.services.source_states import Found, GapState, OriginState, SourceState
 from aico.services.watcher import PlaceWatcher, WatchTimes
@@ -33,6 +35,9 @@ _WORST_FIRST = (
     WatcherState.WAITING,
     WatcherState.WATCHING,
 )
+_LONG_LOOK_S = 0.1
+_LOOK_SHARE = 100
+"""A look that takes longer than that is not repeated before this many times its duration."""
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +80,11 @@ class SourcesService:
         self._publish_state = publish_state
         self._now_ms = now_ms
         self._limits = limits_of(settings, now_ms)
+        self._notifier = Notifier()
+        """Of all places: one thread looks at its queue, however many there are."""
         self._open: dict[IntakeKey, _Open] = {}
+        self._looked: dict[tuple[str, str], tuple[float, _Sight]] = {}
+        """What was found at the last look at an origin, and until when that will do where looking takes long."""
         self._turn = asyncio.Lock()
         """Held by whoever opens and closes places."""
 
@@ -104,6 +113,7 @@ class SourcesService:
         """Watch nothing any more."""
         async with self._turn:
             await self._close(list(self._open))
+            await self._notifier.close()
 
     async def switch(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
@@ -212,8 +222,21 @@ class SourcesService:
         return [self._state_of(source, found) for source in self.choices.sources.values()]
 
     def _look(self) -> dict[tuple[str, str], _Sight]:
-        """Look at the metadata of every known place; blocks for a few system calls each."""
-        return {(choice.source.id, choice.origin.id): _find(self._feeds(choice)) for choice in self.choices.list_all()}
+        """Look at the metadata of every known place; blocks for a few system calls each, or for a walk of a tree."""
+        return {(choice.source.id, choice.origin.id): self._find(choice) for choice in self.choices.list_all()}
+
+    def _find(self, choice: OriginChoice) -> _Sight:
+        """Return what lies in the places of an origin; of a large tree that is not read, as it was a while ago."""
+        key = (choice.source.id, choice.origin.id)
+        opened = self._opened(*key)
+        known = self._looked.get(key)
+        began = time.monotonic()
+        if not opened and known is not None and began < known[0]:
+            return known[1]
+        sight = _find(each.intake.feed for each in opened) if opened else _find(self._feeds(choice))
+        took_s = time.monotonic() - began
+        self._looked[key] = (began + took_s * _LOOK_SHARE if took_s > _LONG_LOOK_S else 0.0), sight
+        return sight
 
     def _state_of(self, source: Source, found: Mapping[tuple[str, str], _Sight]) -> SourceState:
         choices = self.choices.list_of(source)
@@ -243,6 +266,7 @@ class SourcesService:
         worst = [each for each in opened if each.watcher.state.state.value == state]
         problems = [str(each.watcher.problem) for each in worst if each.watcher.problem is not None]
         problems = problems or [str(error) for error in sight.refusals]
+        problems += [note for each in opened for note in each.watcher.notes]
         switch = choice.switch
         return OriginState(
             id=choice.origin.id,
@@ -274,7 +298,7 @@ class SourcesService:
 
     async def _begin(self, intake: Intake) -> None:
         try:
-            intake.feed.resume(await self._writer.find_checkpoint(intake.source.id, intake.place))
+            await intake.resume(self._writer)
         except StorageError as error:
             # It costs a reading from the beginning; the import that follows meets with the failure and tells of it.
             _log.debug("no checkpoint could be read: %s", error)
@@ -284,7 +308,8 @@ class SourcesService:
             self._publish_state(intake, state)
 
         self._ingest.add(intake, is_watched=True)
-        watcher = PlaceWatcher(intake, self._ingest, _times_of(self._settings), publish, self._now_ms)
+        times = _times_of(self._settings)
+        watcher = PlaceWatcher(intake, self._ingest, times, publish, self._now_ms, self._notifier)
         task = asyncio.create_task(watcher.run(), name=f"watcher-{intake.source.id}-{intake.origin.id}")
         self._open[intake.key] = _Open(intake, watcher, task)
 
@@ -327,7 +352,9 @@ def _find(feeds: Iterable[Feed]) -> _Sight:
     if not looks:
         return _Sight(None, refusals)
     found = Found(
-        len(looks), sum(look.size_bytes for look in looks), max(look.written_ns for look in looks) // 1_000_000
+        sum(look.files for look in looks),
+        sum(look.size_bytes for look in looks),
+        max(look.written_ns for look in looks) // 1_000_000,
     )
     return _Sight(found, refusals)
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from aico.core.errors import SourceError, SourceFormat, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.usage import Trigger
-from aico.features.files.feed import Look
+from aico.features.files.feed import Look, TreeFeed
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake
-from aico.services.notifier import Notifier
+from aico.services.notifier import Notifier, WatchLimit
 
 PATIENCE_S = 0.5
 """Under a continuous stream of writes an import happens at least this often, or after four times the last one."""
@@ -62,19 +62,23 @@ class PlaceWatcher:
         times: WatchTimes,
         publish: Callable[[WatcherStateChanged], None],
         now_ms: Callable[[], int],
+        notifier: Notifier | None = None,
     ) -> None:
+        """Watch the place of ``intake``; ``notifier`` may be that of other places, too."""
         self._intake = intake
         self._feed = intake.feed
+        self._tree = intake.feed if isinstance(intake.feed, TreeFeed) else None
         self._ingest = ingest
         self._times = times
         self._publish = publish
         self._now_ms = now_ms
         self._hint = asyncio.Event()
-        self._notifier = Notifier(self._hint.set)
+        self._watch = (notifier or Notifier()).make_watch(self._hear, self._note_watched)
         self._watched: tuple[int, int] | None = None
         self._lost_watch: BaseException | None = None
         """Why the notifications ended that were started anew just now: they may end in the same way."""
         self._refused: Hashable = None
+        self._told_notes = 0
         self._rescan_delay_s = times.rescan_interval_s
         self._rescan_at = 0.0
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
@@ -93,7 +97,7 @@ class PlaceWatcher:
             while True:
                 started = time.monotonic()
                 try:
-                    await self._watch()
+                    await self._run()
                 except Exception:  # noqa: BLE001  # the supervisor: whatever the bug, the user's costs are kept
                     _log.exception("the watcher failed and starts again in %.1f s", delay_s)
                     self._set_state(WatcherState.FAILED, "internal_error")
@@ -103,9 +107,9 @@ class PlaceWatcher:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _RESTART_MAX_S)
         finally:
-            await self._notifier.stop()
+            await self._watch.stop()
 
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         self._plan_rescan(succeeded=True)
         trigger, forced, glance = Trigger.STARTUP, True, await asyncio.to_thread(self._glance)
         while True:
@@ -168,15 +172,29 @@ class PlaceWatcher:
 
     async def _arm(self, identity: tuple[int, int] | None) -> bool:
         """Watch the directory that is there now, if it is not watched yet; one that was replaced has another inode."""
-        self._lost_watch = self._notifier.error if identity == self._watched else None
+        self._lost_watch = self._watch.error if identity == self._watched else None
+        folders = frozenset[str]() if self._tree is None else self._tree.folders
         if identity is None:
-            await self._notifier.stop()
-        elif identity != self._watched or not self._notifier.is_watching:
-            await self._notifier.start(self._feed.directory, *self._feed.names)
+            await self._watch.stop()
+        elif identity != self._watched or not self._watch.is_watching:
+            await self._watch.start(self._feed.directory, *self._feed.names, folders=folders)
             self._watched = identity
             return True
+        elif folders and self._watch.lacks(folders):
+            self._watch.extend(folders)
         self._watched = identity
         return False
+
+    def _hear(self, path: str) -> None:
+        """Take a notification."""
+        if self._tree is None or self._tree.hint(path):
+            self._hint.set()
+
+    def _note_watched(self) -> None:
+        """Tell a tree which of its folders are watched now, and look what happened in them before."""
+        if self._tree is not None:
+            self._tree.note_watched(self._watch.watched)
+            self._hint.set()
 
     async def _sweep(self, trigger: Trigger, found: Look | SourceError, *, forced: bool) -> None:
         if isinstance(found, SourceError):
@@ -224,17 +242,31 @@ class PlaceWatcher:
         )
         self._rescan_at = time.monotonic() + self._rescan_delay_s if interval else 0.0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each part of the place that is not read although all is well."""
+        return () if self._tree is None else self._tree.notes
+
+    def _tell_notes(self) -> None:
+        """Log how much is not read, when that changes; not its names, which may say what somebody works on."""
+        count = len(self.notes)
+        if count > self._told_notes:
+            _log.warning("%d files or folders below %s are not read; `aico doctor` says why", count, self._feed.path)
+        self._told_notes = count
+
     def _report(self, error: SourceError | StorageError | None, *, logged: bool = False) -> None:
         """Take over the state that follows from a sweep; ``logged`` says that the import has spoken of it."""
         self.problem = error
+        self._tell_notes()
         if isinstance(error, SourceError) and error.is_absent:
             reason = error.code if self._watched is not None else "directory_missing"
             self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._feed.title} {self._feed.path}")
         elif error is not None:
             self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
-        elif (problem := self._notifier.error or self._lost_watch) is not None:
+        elif (problem := self._watch.error or self._lost_watch) is not None:
             text = f"no notifications ({type(problem).__name__}); looking every {self._times.tick_s:g} s instead"
-            self._set_state(WatcherState.DEGRADED, "watch_unavailable", text)
+            reason = "watch_limit" if isinstance(problem, WatchLimit) else "watch_unavailable"
+            self._set_state(WatcherState.DEGRADED, reason, text)
         else:
             self._set_state(WatcherState.WATCHING, None, "" if logged else f"watching {self._feed.path}")
 

@@ -7,7 +7,7 @@ import pwd
 import shlex
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aico.cli.box import describe_age, describe_count, describe_size
@@ -16,8 +16,10 @@ from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
 from aico.cli.doctor.places import PlaceReport, SourcesReport, Tally, find_link
 from aico.core.errors import SourceError, SourcePathRefused
 from aico.core.settings import Settings
-from aico.features.files.feed import Look
+from aico.features.files.feed import Look, TreeFeed
 from aico.services.source_choices import OriginChoice
+
+_NOTES_SHOWN = 5
 
 
 def examine_sources(report: SourcesReport, settings: Settings) -> Iterator[Finding]:
@@ -57,6 +59,8 @@ def _on(report: SourcesReport, place: PlaceReport, settings: Settings) -> Iterat
         return
     yield ok(name, f"{_describe(place, place.found)}; {_why_on(place.choice)}", "place")
     yield from _permissions(name, place.place.path)
+    if isinstance(place.feed, TreeFeed):
+        yield from _notes(name, place.feed.notes)
     if isinstance(place.read, Tally):
         yield from _entries(name, place.read)
     elif place.problem is not None:
@@ -105,6 +109,13 @@ def _describe(report: PlaceReport, look: Look) -> str:
     age = describe_age(max(0.0, time.time() - look.written_ns / 1e9))
     where = f"{report.place.path} (chosen by {report.place.chosen_by})"
     return f"{where}, {describe_size(look.size_bytes)}, last written {age}"
+
+
+def _notes(name: str, notes: Sequence[str]) -> Iterator[Finding]:
+    """Name what of a tree is not read, the first of many."""
+    if notes:
+        more = [f"{len(notes) - _NOTES_SHOWN} more are not read"] if len(notes) > _NOTES_SHOWN else []
+        yield warn(name, ". ".join([*(note.removesuffix(".") for note in notes[:_NOTES_SHOWN]), *more]), "unread")
 
 
 def _permissions(name: str, path: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from aico.cli.doctor.finding import Finding, ok, warn
 from aico.cli.doctor.mounts import find_file_system, is_remote
 from aico.cli.doctor.places import PlaceReport, SourcesReport, list_directories
 from aico.core.settings import Settings
+from aico.features.files.feed import TreeFeed
 from aico.services.notifier import Notifier
 
 INOTIFY = Path("/proc/sys/fs/inotify")
@@ -60,12 +61,13 @@ async def _watch(
             return None  # refused: told where the place is
         verdict = warn if any(report.is_missed(place) for place in places) else ok
         return verdict("watcher", f"there is no folder {directory} yet; the service waits for it")
-    notifier = Notifier(lambda: None)
+    watch = Notifier().make_watch(lambda _path: None)
+    trees = [place.feed for place in places if isinstance(place.feed, TreeFeed)]
     try:
-        await notifier.start(directory, *dict.fromkeys(name for place in places for name in place.feed.names))
-        problem = notifier.error
+        await watch.start(directory, folders={folder for tree in trees for folder in tree.folders})
+        problem = watch.error
     finally:
-        await notifier.stop()
+        await watch.stop()
     if problem is None:
         backend = "inotify" if sys.platform == "linux" else "the system"
         return ok("watcher", f"{backend} notifies of writes in {directory}")

@@ -38,7 +38,40 @@ TOTALS = f"""
 """
 GAPS = f"""
     SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
-    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? GROUP BY g.kind
+    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? AND g.at = 0
+    GROUP BY g.kind
+"""
+BILLED_TOTALS = f"""
+    SELECT s.key, g.kind, g.at, m.name, {", ".join(f"g.{name}" for name in TOKENS)}, g.heir_of, g.heir_since,
+        g.recorded_count
+    FROM gap AS g JOIN session AS s ON s.id = g.session JOIN model AS m ON m.id = g.model
+    WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0
+"""
+# Of each session with a total: what it and its agents recorded before its next request. Most have none: then the sums
+# by day say it, and only of the others the events are asked. No request before a total is open any more.
+RECORDED_PARTS = f"""
+    WITH last AS MATERIALIZED (
+        SELECT g.session, g.kind, s.key, (
+            SELECT MIN(e.ts) FROM usage_event AS e WHERE e.session = g.session AND e.ts > MAX(g.at)
+                AND e.kind = {REQUEST.code}
+        ) AS until
+        FROM gap AS g JOIN session AS s ON s.id = g.session
+        WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 GROUP BY g.session, g.kind
+    ), part AS MATERIALIZED (
+        SELECT last.key, last.kind, last.until, last.session AS of_session, 1 AS is_own FROM last
+        UNION ALL SELECT last.key, last.kind, last.until, s.id, 0 FROM session AS s
+        CROSS JOIN session AS p ON p.source = s.source AND p.key = s.parent_key
+        CROSS JOIN last ON last.session = p.id WHERE s.parent_key IS NOT NULL
+    )
+    SELECT key, kind, m.name, {", ".join(f"SUM({name})" for name in TOKENS)}, SUM(own) FROM (
+        SELECT part.key, part.kind, d.model, {", ".join(f"d.{name}" for name in TOKENS)},
+            part.is_own * (d.requests - d.unmeasured) AS own
+        FROM part JOIN usage_session_day AS d ON d.session = part.of_session WHERE part.until IS NULL
+        UNION ALL SELECT part.key, part.kind, e.model, {", ".join(f"e.{name}" for name in TOKENS)},
+            part.is_own AND e.state NOT IN ({RequestState.OPEN.value}, {RequestState.UNMEASURED.value})
+        FROM part JOIN usage_event AS e ON e.session = part.of_session AND e.ts < part.until
+        WHERE e.kind = {REQUEST.code} AND part.until IS NOT NULL
+    ) JOIN model AS m ON m.id = model GROUP BY key, kind, m.name
 """
 ORIGINS = """
     SELECT o.name, COUNT(*) FROM meter AS m JOIN origin AS o ON o.id = m.stated_by JOIN source AS s ON s.id = o.source

@@ -20,6 +20,7 @@ from aico.core.db.import_runs import list_last_runs
 from aico.core.db.keys import json_of
 from aico.core.db.schema import ImportRun
 from aico.core.filters import UsageFilter
+from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.pricing import PriceRef
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums
@@ -289,7 +290,18 @@ class UsageSnapshot:
     async def list_gaps(self, source: str) -> dict[str, tuple[int | None, Tokens]]:
         """Return, by kind, the calls that a tool billed and did not record, as far as they are known."""
         rows = await fetch(self._connection, sql.GAPS, (source,))
-        return {kind: (requests, Tokens(*tokens)) for kind, requests, *tokens in rows}
+        gaps = {kind: (requests, Tokens(*tokens)) for kind, requests, *tokens in rows}
+        rows = await fetch(self._connection, sql.BILLED_TOTALS, (source,))
+        totals = [
+            BilledTotal(key, kind, at, model, Tokens(*rest[:6]), *rest[6:]) for key, kind, at, model, *rest in rows
+        ]
+        if totals:
+            parts: dict[tuple[str, str], RecordedPart] = {}
+            for key, kind, model, *numbers, count in await fetch(self._connection, sql.RECORDED_PARTS, (source,)):
+                tokens, known = parts.get((key, kind), ({}, 0))
+                parts[key, kind] = RecordedPart({**tokens, model: Tokens(*numbers)}, known + count)
+            gaps |= {kind: (None, tokens) for kind, tokens in find_unrecorded(totals, parts).items()}
+        return gaps
 
     async def count_origins(self, source: str) -> dict[str, int]:
         """Return how many sessions have a running total of each origin."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
 _CLUSTERED = {"sqlite_with_rowid": False}
@@ -76,6 +77,8 @@ class _GapKey(SQLModel):
     session: int = Field(primary_key=True)
     model: int = Field(primary_key=True)
     kind: str = Field(primary_key=True)
+    at: int = Field(primary_key=True)
+    """Of a total, its moment; 0 where a gap itself is known."""
 
 
 class Source(SQLModel, table=True):
@@ -169,6 +172,7 @@ class UsageEvent(_Tokens, table=True):
         UniqueConstraint("source", "kind", "key_high", "key_low"),
         Index("ix_usage_event_session", "session", "ts"),
         Index("ix_usage_event_ts", "ts"),
+        Index("ix_usage_event_open", "source", "ts", sqlite_where=text("state = 1")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -193,6 +197,8 @@ class UsageEvent(_Tokens, table=True):
     """See :class:`aico.core.usage.RequestState`."""
     unknown: str = ""
     """Names of fields that could not be used, divided by blanks."""
+    claim: int | None = None
+    """How well it is known that the session made it, 0 the best; NULL where the tool copies no request."""
 
 
 class Meter(SQLModel, table=True):
@@ -265,6 +271,10 @@ class Gap(_Tokens, _GapKey, table=True):
     __table_args__ = (_CLUSTERED,)
 
     requests: int | None = None
+    heir_of: str | None = None
+    heir_since: int | None = None
+    recorded_count: int | None = None
+    """See :class:`aico.core.usage.GapReading` for these three."""
 
 
 class Checkpoint(SQLModel, table=True):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aico.core.booking import Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
+from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, schema
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
@@ -54,8 +54,9 @@ _METER = (
 _EVENT = (
     *("kind", "key_high", "key_low", "origin", "session", "ts", "model"),
     *TOKENS,
-    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context", "price_ref"),
+    *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context", "price_ref", "claim"),
 )
+_GAP = ("requests", *TOKENS, "heir_of", "heir_since", "recorded_count")
 _SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
 
 _POSITION = "SELECT epoch, revision FROM database_state"
@@ -95,6 +96,25 @@ _UNPRICED = f"""
 _LIST_WAS_ASKED = "SELECT 1 FROM price_list WHERE name = ?"
 _FORGET_LISTS = "DELETE FROM price_list"
 _NOTE_LIST = insert(schema.PriceList, ("name", "asked_at"))
+_FIRST_HALVES = """
+    SELECT DISTINCT key_high FROM usage_event WHERE source = ? AND kind = ?
+    AND key_high IN (SELECT value FROM json_each(?))
+"""
+# The state is written out: only then SQLite sees that an index of open requests is meant.
+_LOST = f"""
+    SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE source = ? AND ts < ? AND state = 1
+"""  # noqa: S608  # our own names
+_GAPS = f"""
+    SELECT session, model, kind, at, {", ".join(_GAP)} FROM gap WHERE session IN (SELECT value FROM json_each(?))
+"""  # noqa: S608  # our own names
+_SPAN = f"""
+    UPDATE session SET first_ts = t.first_ts, last_ts = t.last_ts, model = t.model FROM (
+        SELECT MIN(ts) AS first_ts, MAX(ts) AS last_ts,
+            IFNULL((SELECT model FROM usage_event WHERE session = ?1 AND kind <> {PROMPT.code}
+                ORDER BY ts DESC, id DESC LIMIT 1), (SELECT model FROM session WHERE id = ?1)) AS model
+        FROM usage_event WHERE session = ?1
+    ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL RETURNING first_ts, last_ts, model
+"""  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
@@ -104,7 +124,7 @@ _ADD_SESSION = insert(schema.Session, ("id", "source", *_SESSION))
 _SET_SESSION = update(schema.Session, ("parent_key", "first_ts", "last_ts", "model", "state"))
 _PUT_METER = put(schema.Meter, ("session", "origin"), _METER)
 _PUT_CHECKPOINT = put(schema.Checkpoint, ("source", "place"), ("origin", "epoch", "position", "read_at"))
-_PUT_GAP = put(schema.Gap, ("session", "model", "kind"), ("requests", *TOKENS))
+_PUT_GAP = put(schema.Gap, ("session", "model", "kind", "at"), _GAP)
 _ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
 _ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
 _ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
@@ -119,7 +139,12 @@ _DROP_DAY = f"""
         SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
 """  # noqa: S608  # our own names
 _SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
-_CHECKPOINT = "SELECT position FROM checkpoint WHERE source = ? AND place = ? AND epoch = ?"
+_DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE source = ? AND place = ?"
+# A name is of hexadecimal digits: whatever begins with it comes before the next letter.
+_CHECKPOINTS = """
+    SELECT place, position FROM checkpoint
+    WHERE source = (SELECT id FROM source WHERE name = ?1) AND place >= ?2 AND place < ?2 || 'g' AND epoch = ?3
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +162,8 @@ class Batch:
     """Whether this origin is not the first that reads its meter."""
     meters: tuple[str, ...] = ()
     """Every meter of the source: the word of a later one counts more."""
-    checkpoints: tuple[tuple[str, str], ...] = ()
-    """Place and position of what is read to its end with this batch."""
+    checkpoints: tuple[tuple[str, str | None], ...] = ()
+    """Place and position of what is read to its end with this batch; None takes a checkpoint away."""
     remaining_count: int = 0
     """Records of the reading that are still to follow."""
     started: float = field(default_factory=time.perf_counter)
@@ -194,13 +219,15 @@ class UsageWriter:
             [(epoch, revision)] = await fetch(connection, _POSITION)
             return epoch, revision
 
-    async def find_checkpoint(self, source: str, place: str) -> str | None:
-        """Return the position at which ``place`` was left, or None. Raises StorageBusy, StorageError."""
+    async def list_checkpoints(self, source: str, place: str) -> dict[str, str]:
+        """Return where ``place`` was left, and every place whose name begins with it; positions by place.
+
+        Raises StorageBusy, StorageError.
+        """
         async with self._database.read() as connection:
             [(epoch, _revision)] = await fetch(connection, _POSITION)
-            ids = await fetch(connection, "SELECT id FROM source WHERE name = ?", (source,))
-            rows = [row for (number,) in ids for row in await fetch(connection, _CHECKPOINT, (number, place, epoch))]
-        return next((str(position) for (position,) in rows), None)
+            rows = await fetch(connection, _CHECKPOINTS, (source, place, epoch))
+        return {name: position for name, position in rows}  # noqa: C416  # rows are no pairs to mypy
 
     async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
         """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
@@ -367,6 +394,7 @@ class _Transaction:
         if readings:
             self._take_readings(books, source, meter, meters, readings)
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
+        self._lose(books, source)
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
         skipped_count = books.skipped_count + len(batch.records) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
@@ -614,34 +642,59 @@ class _Transaction:
         keys = [split_key(record.key) for record in records]
         former = [split_key(record.former_key) for record in records if record.former_key is not None]
         self._load_events(books, source, REQUEST, [*keys, *former])
-        owners = books.lacking_sessions()
-        if owners:
-            rows = _ask(self._connection, _SESSIONS_BY_ID, (json_of(owners),))
-            books.add_sessions(SessionEntry(*row) for row in rows)
+        self._load_owners(books)
+        bare = [key[0] for record, key in zip(records, keys, strict=True) if record.is_bare]
+        if bare:
+            rows = _ask(self._connection, _FIRST_HALVES, (source, REQUEST.code, json_of(bare)))
+            books.first_halves.update((REQUEST.code, half) for (half,) in rows)
         for record, key in zip(records, keys, strict=True):
             old = None if record.former_key is None else books.events.get((REQUEST.code, *split_key(record.former_key)))
             books.take_event(record, key, old)
 
+    def _load_owners(self, books: Books) -> None:
+        """Load the sessions of known events that records of other sessions repeat."""
+        owners = books.lacking_sessions()
+        if owners:
+            rows = _ask(self._connection, _SESSIONS_BY_ID, (json_of(owners),))
+            books.add_sessions(SessionEntry(*row) for row in rows)
+
     def _take_prompts(self, books: Books, source: int, records: Sequence[PromptSeen]) -> None:
         keys = [split_key(record.key) for record in records]
         self._load_events(books, source, PROMPT, keys)
+        self._load_owners(books)
         for record, key in zip(records, keys, strict=True):
             books.take_prompt(record, key)
+
+    def _lose(self, books: Books, source: int) -> None:
+        """Let go of open requests without an answer for too long, in this batch or stored.
+
+        Here, at each reading of the source, and not where sums are asked for: so a state is in one place, and every
+        sum follows from it.
+        """
+        limit = self._now_ms - LOST_AFTER_MS
+        for row in _ask(self._connection, _LOST, (source, limit)):
+            event = _event_of(row)
+            books.events.setdefault((event.kind.code, *event.key), event)
+        self._load_owners(books)
+        for event in books.events.values():
+            if event.state is RequestState.OPEN and event.ts < limit:
+                books.lose(event)
 
     def _readings_of(self, readings: Sequence[MeterReading]) -> dict[str, MeterReading]:
         return {reading.session: reading for reading in readings}
 
     def _gap_rows(self, books: Books, gaps: Sequence[GapReading]) -> list[tuple[Value, ...]]:
-        return [
-            (
-                books.find_session(gap.session, None, self._now_ms, gap.model).id,
-                self._model(gap.model or UNKNOWN_MODEL),
-                gap.kind,
-                gap.requests,
-                *gap.tokens,
-            )
-            for gap in gaps
-        ]
+        """Return the rows of ``gaps`` that say something else than what is stored."""
+        if not gaps:
+            return []
+        rows = {}
+        for gap in gaps:
+            session = books.find_session(gap.session, None, gap.at or self._now_ms, gap.model).id
+            key = (session, self._model(gap.model or UNKNOWN_MODEL), gap.kind, gap.at or 0)
+            rows[key] = (gap.requests, *gap.tokens, gap.heir_of, gap.heir_since, gap.recorded_count)
+        stored = _ask(self._connection, _GAPS, (json_of({key[0] for key in rows}),))
+        known = {tuple(row[:4]): tuple(row[4:]) for row in stored}
+        return [(*key, *numbers) for key, numbers in rows.items() if known.get(key) != numbers]
 
     # Storing
 
@@ -699,6 +752,9 @@ class _Transaction:
         vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
         _many(connection, _DROP_SLOT, vacated)
         _many(connection, _DROP_DAY, vacated)
+        for session in books.list_deserted():
+            for first_ts, last_ts, model in _ask(connection, _SPAN, (session.id,)):
+                session.first_ts, session.last_ts, session.model = first_ts, last_ts, model
 
     def _open(self, source: int) -> None:
         """Note the end of the first reading: from then on usage is seen as it happens."""
@@ -711,8 +767,11 @@ class _Transaction:
         rows: list[tuple[Value, ...]] = [
             (source, place, origin, self._names.epoch, position, self._now_ms)
             for place, position in self._batch.checkpoints
+            if position is not None
         ]
         _many(self._connection, _PUT_CHECKPOINT, rows)
+        gone = [(source, place) for place, position in self._batch.checkpoints if position is None]
+        _many(self._connection, _DROP_CHECKPOINT, gone)
 
     def _advance(self) -> int:
         [(revision,)] = _ask(self._connection, _ADVANCE)
@@ -827,7 +886,7 @@ def _event_keys(record: Record) -> list[EventKey]:
 
 def _event_of(row: sqlite3.Row) -> EventEntry:
     number, kind, high, low, origin, session, ts, model, *rest = row
-    recorded, own, listed, state, unknown, context, price_ref = rest[len(TOKENS) :]
+    recorded, own, listed, state, unknown, context, price_ref, claim = rest[len(TOKENS) :]
     return EventEntry(
         number,
         _KINDS[kind],
@@ -842,6 +901,7 @@ def _event_of(row: sqlite3.Row) -> EventEntry:
         unknown,
         context,
         price_ref,
+        claim,
     )
 
 
@@ -860,6 +920,7 @@ def _columns_of(event: EventEntry) -> tuple[Value, ...]:
         event.unknown,
         event.context,
         event.price_ref,
+        event.claim,
     )
 
 

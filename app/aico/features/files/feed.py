@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from aico.core.usage import ReadingCounts, Record, Trigger
 
@@ -17,15 +17,30 @@ class Look(NamedTuple):
     written_ns: int
     """The last write, nanoseconds since 1970."""
     size_bytes: int
+    files: int = 1
+    """Files that the place is made of."""
 
 
 class Checkpoint(NamedTuple):
     """How far a place was read, kept in the transaction that stores what it said. Losing it costs time, never money."""
 
     place: bytes
-    """16 bytes that name the place: a digest of its path. The path itself is never stored."""
-    position: str
-    """JSON of the reader's own; opaque to everybody else."""
+    """16 bytes that name the place: a digest of its path. The path itself is never stored.
+
+    A file of a tree is named by 32 bytes: those of the tree, and a digest of the path below it.
+    """
+    position: str | None
+    """JSON of the reader's own, opaque to everybody else; None takes the checkpoint away."""
+
+
+class Left(NamedTuple):
+    """What a reading has left for those that follow at once."""
+
+    files: int
+    """At least 1."""
+    bytes_done: int
+    """Since the first of these readings."""
+    bytes_total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +69,17 @@ class Reading:
     """True when the bytes were those of the last completed reading."""
     size_bytes: int = 0
     """Bytes of the files that were read."""
+    left: Left | None = None
+    """Not None: after :meth:`Feed.complete`, another reading goes on where this one has ended."""
 
     def find_progress(self, remaining_count: int) -> tuple[int, int]:
-        """Return the share of ``size_bytes`` whose records are stored when ``remaining_count`` are left, and all.
+        """Return how many bytes are stored when ``remaining_count`` of its records are left, and how many there are.
 
-        A share of records is taken for the same share of bytes: a reader hands records over in another order than
-        that of the file, and no record knows its length.
+        Of a file that is read at once, a share of records is taken for the same share of bytes: a reader hands records
+        over in another order than that of the file, and no record knows its length.
         """
+        if self.left is not None:
+            return self.left.bytes_done, self.left.bytes_total
         return self.size_bytes * (len(self.records) - remaining_count) // (len(self.records) or 1), self.size_bytes
 
 
@@ -114,3 +133,25 @@ class Feed(Protocol):
 
     def complete(self, reading: Reading) -> None:
         """Remember ``reading``: all of it is committed."""
+
+
+@runtime_checkable
+class TreeFeed(Feed, Protocol):
+    """A root folder with many files below it, each with a checkpoint of its own."""
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The paths of all known folders that may hold such files, the root among them: each is watched by itself."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each file or folder that is not read, with its path; for the user's eyes, not for a log."""
+
+    def hint(self, path: str) -> bool:
+        """Take notice that ``path`` may have changed; return whether that concerns this tree. Returns at once."""
+
+    def note_watched(self, folders: Collection[str]) -> None:
+        """Take over which folders are watched from now on. The others are swept at each look. Returns at once."""
+
+    def resume_files(self, positions: Mapping[bytes, str]) -> None:
+        """Take over the stored checkpoints of all files, by the digest of the path below the root. Returns at once."""

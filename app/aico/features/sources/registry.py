@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aico.features.sources import cline
+from aico.features.sources import claude_code, cline
 from aico.features.sources.source import Source
 
-SOURCES: tuple[Source, ...] = (cline.SOURCE,)
+SOURCES: tuple[Source, ...] = (cline.SOURCE, claude_code.SOURCE)
 KNOWN: Mapping[str, tuple[str, ...]] = {source.id: tuple(origin.id for origin in source.origins) for source in SOURCES}
 """The ids of all sources, each with the ids of its origins: the names that settings may use."""

@@ -1,0 +1,573 @@
+"""The feed of one root of logs: new whole lines of changed files since their checkpoints, the newest files first."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import os
+import threading
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import msgspec
+
+from aico.core.errors import SourceErrors
+from aico.core.usage import ReadingCounts, Record, Rejection, RejectionCode, Trigger, digest
+from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
+from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
+from aico.features.files.line_window import LinePosition, LineReader
+from aico.features.files.shape import Shape
+from aico.features.files.tree import Tree, TreeFile
+from aico.features.files.tree_guard import FileStat, Refusal, Root, TreeGuard
+
+CHUNK_BYTES = 16 << 20
+CHUNK_RECORDS = 5_000
+CHUNK_FILES = 1_000
+"""One reading ends at the first of these, so that changes and requests go between it and the next."""
+GONE_MS = 90 * 86_400_000
+"""The checkpoint of a file that was gone for so long goes."""
+_UNSAVED_BYTES = 1 << 18
+"""A checkpoint is written anew for lines without a needle when there are so many of them."""
+_HINTS_MAX = 1_000
+"""With more of them, everything is looked at instead."""
+_STALE_MAX = 1_000
+"""So many entries of the queue may be of files that were read since."""
+_NOTHING = msgspec.Raw(b"null")
+_EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
+"""Who asks by hand gets all that there is, whatever was heard of."""
+
+
+class _Point(msgspec.Struct, array_like=True, frozen=True):
+    """How far a file was read."""
+
+    version: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    offset: int
+    lines: int
+    mark: str
+    """A digest of what is known of the bytes before ``offset``."""
+    first_seen_ms: int
+    state: msgspec.Raw
+    gone_ms: int = 0
+    """When the file was first not there any more; 0 while it is."""
+
+    @property
+    def stat(self) -> FileStat:
+        return FileStat(self.inode, self.size, self.mtime_ns, self.ctime_ns)
+
+    @property
+    def position(self) -> LinePosition:
+        return LinePosition(self.offset, self.lines, is_done=True)
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one reading has read of one file."""
+
+    path: str
+    key: bytes
+    point: _Point | None
+    """Where it ended; None where nothing of it could be read."""
+    is_unfinished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _LinesReading(Reading):
+    """A reading that knows what must be remembered of it."""
+
+    taken: Sequence[_Taken] = field(kw_only=True, repr=False)
+    removed: Sequence[bytes] = field(default=(), kw_only=True, repr=False)
+    generation: int = field(kw_only=True)
+
+
+class _Chunk:
+    """What is read within one reading."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.rejections: list[Rejection] = []
+        self.partials: list[Rejection] = []
+        self.partial_count = 0
+        self.bytes_left = CHUNK_BYTES
+        self.taken: list[_Taken] = []
+        self.checkpoints: list[Checkpoint] = []
+        self.removed: list[bytes] = []
+        self.written_ns = 0
+        self.parser: LineParser | None = None
+        """That of the file that is read."""
+        self.parsed_count = 0
+        """Its lines that were parsed."""
+
+    @property
+    def has_room(self) -> bool:
+        return (
+            self.bytes_left > 0
+            and len(self.records) + len(self.rejections) < CHUNK_RECORDS
+            and len(self.taken) < CHUNK_FILES
+        )
+
+    def take(self, line: memoryview, index: int) -> bool:
+        """Parse a line."""
+        if self.parser is None:
+            raise RuntimeError("a line before its file")
+        self.parsed_count += 1
+        refused: list[Rejection] = []
+        before = len(self.records)
+        for each in self.parser.parse(line, index):
+            if isinstance(each, Rejection):
+                refused.append(each)
+            else:
+                self.records.append(each)
+        if refused and len(self.records) > before:
+            self.partials += refused
+            self.partial_count += 1
+        else:
+            self.rejections += refused[:1]
+        return self.has_room
+
+    def refuse(self, index: int) -> bool:
+        """Refuse a line that is too long to be parsed."""
+        self.parsed_count += 1
+        self.rejections.append(Rejection(index, RejectionCode.TOO_LONG, None))
+        return self.has_room
+
+
+class LineFeed:
+    """Reads the files below one root. A file is known by its path, and where it was moved by its inode and bytes.
+
+    What a file said stays, whatever becomes of it: it is read again from its beginning where it was written anew, and
+    the keys of its requests see to it that nothing counts twice.
+    """
+
+    def __init__(
+        self, errors: SourceErrors, patterns: tuple[str, ...], line_format: LineFormat, path: str, limits: ReadLimits
+    ) -> None:
+        shape = Shape(patterns)
+        self._guard = TreeGuard(path, shape, errors)
+        self._tree = Tree(self._guard, shape, self._notice)
+        self._errors = errors
+        self._format = line_format
+        self._limits = limits
+        self.place = digest(path)
+        self._folders = -1, frozenset[str]()
+        """What was told of the folders last, and the version of the tree then."""
+        self._turn = threading.Lock()
+        """Held by whoever looks at or reads the tree."""
+        self._stored: Mapping[bytes, str] = {}
+        """Checkpoints that were not looked at yet."""
+        self._points: dict[bytes, _Point] = {}
+        self._by_inode: dict[int, bytes] = {}
+        self._unsaved: dict[bytes, int] = {}
+        """Where the stored checkpoint of a file stands, if that is not where it was read to."""
+        self._pending: dict[str, int] = {}
+        """Bytes that are to be read, by the path of the file."""
+        self._queue: list[tuple[int, str]] = []
+        """Every pending file is in it, the newest first; others may be, too."""
+        self._failed: dict[str, tuple[FileStat, str]] = {}
+        """Files that could not be read, as they were then, with the reason."""
+        self._taken: Sequence[_Taken] = ()
+        """What the last reading has read, until it is settled or taken back."""
+        self._settled: deque[_LinesReading] = deque()
+        """Readings that were completed and are still to be remembered."""
+        self._left_bytes = 0
+        self._done_bytes = 0
+        self._generation = 0
+        """Counts the times that something to be read was found."""
+        self._done_generation: int | None = None
+        self._gone_told = False
+        self._hints: set[str] = set()
+        self._hints_lock = threading.Lock()
+        self._is_flooded = False
+        """Whether there were more hints than are kept."""
+        self._watched: frozenset[str] = frozenset()
+        self._fresh_watched: set[str] = set()
+        """Folders to be looked at once more, because they are watched since a moment ago."""
+
+    @property
+    def path(self) -> str:
+        """The allowlisted path of the root."""
+        return self._guard.path
+
+    @property
+    def title(self) -> str:
+        """What the place is called in a sentence."""
+        return self._errors.name.title
+
+    @property
+    def directory(self) -> str:
+        """The root."""
+        return self._guard.path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """No name alone: see :meth:`hint`."""
+        return ()
+
+    @property
+    def identity(self) -> int | None:
+        """What the last look said when everything that it had found was read; None before."""
+        return self._done_generation
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The paths of all known folders, the root among them."""
+        version = self._tree.folders_version
+        if version != self._folders[0]:
+            self._folders = version, frozenset({self.path, *map(self._absolute, list(self._tree.folders))})
+        return self._folders[1]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each file or folder that is not read, with its path."""
+        failed = [(path, reason) for path, (_, reason) in list(self._failed.items())]
+        return tuple(f"{self._absolute(path)} {reason}." for path, reason in [*self._tree.notes, *failed])
+
+    def look(self) -> Look:
+        """Look for changes, and return what is there. Raises SourceError. Opens folders at most."""
+        with self._turn, self._guard.open() as root:
+            self._refresh(root)
+            tree = self._tree
+            return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files))
+
+    def find_directory_identity(self) -> tuple[int, int] | None:
+        """Return device and inode of the root; None when it cannot be reached without a link."""
+        return self._guard.find_identity()
+
+    def resume(self, position: str | None) -> None:  # noqa: ARG002  # each file has a checkpoint of its own
+        """Take back what was read and not completed; the next reading hands it over again."""
+        self._done_generation = None
+
+    def resume_files(self, positions: Mapping[bytes, str]) -> None:
+        """Take over the stored checkpoints of all files."""
+        self._stored = positions
+
+    def hint(self, path: str) -> bool:
+        """Take notice that ``path`` may have changed; return whether that concerns this tree."""
+        below = self._below(path)
+        if below is None or not self._tree.concerns(below):
+            return False
+        with self._hints_lock:
+            if len(self._hints) < _HINTS_MAX:
+                self._hints.add(below)
+            else:
+                self._is_flooded = True
+        return True
+
+    def note_watched(self, folders: Collection[str]) -> None:
+        """Take over which folders are watched from now on; each new one is looked at once more."""
+        known = frozenset(below for below in map(self._below, folders) if below is not None)
+        with self._hints_lock:
+            self._fresh_watched |= known - self._watched
+            self._watched = known
+
+    def hurry(self) -> None:
+        """Do nothing: no reading waits for anything."""
+
+    def take_time(self) -> None:
+        """Do nothing: no reading waits for anything."""
+
+    async def read(self, trigger: Trigger) -> Reading:
+        """Read what is new, up to a bound; ``left`` says whether there is more. Raises SourceError."""
+        return await asyncio.to_thread(self._read, trigger)
+
+    def complete(self, reading: Reading) -> None:
+        """Remember ``reading``, which is the last one of this feed: all of it is committed."""
+        if not isinstance(reading, _LinesReading):
+            raise TypeError("a reading of another feed")
+        self._settled.append(reading)
+        if reading.left is None:
+            self._done_generation = reading.generation
+
+    # What is to be read
+
+    def _refresh(self, root: Root, trigger: Trigger = Trigger.WATCH) -> None:
+        """Find out what has changed."""
+        self._settle()
+        self._load()
+        with self._hints_lock:
+            hints, self._hints = self._hints, set()
+            fresh, self._fresh_watched = self._fresh_watched, set()
+            watched = self._watched
+            is_flooded, self._is_flooded = self._is_flooded, False
+        tree = self._tree
+        if not tree.is_current(root) or trigger in _EVERYTHING or is_flooded:
+            tree.walk(root)
+            self._try_again()
+            return
+        for path in hints:
+            tree.look_at(root, path)
+        tree.sweep(root, (tree.folders - watched) | fresh)
+        if trigger is Trigger.RESCAN:
+            tree.look_around(root)
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """Let the files be read that could not be read."""
+        failed, self._failed = self._failed, {}
+        for path in failed:
+            if path in self._tree.files and path not in self._pending:
+                self._notice(self._tree.files[path])
+
+    def _notice(self, file: TreeFile) -> None:
+        """Note that a file is new or has changed."""
+        failed = self._failed.get(file.path)
+        if failed is not None and failed[0] != file.stat:
+            del self._failed[file.path]
+        if self._is_read(file):
+            self._unpend(file.path)
+        else:
+            self._pend(file)
+            self._generation += 1
+
+    def _is_read(self, file: TreeFile) -> bool:
+        failed = self._failed.get(file.path)
+        if failed is not None:
+            return failed[0] == file.stat
+        point = self._points.get(file.key)
+        if point is None:
+            return not file.stat.size
+        return point.version == self._format.version and point.stat == file.stat
+
+    def _pend(self, file: TreeFile) -> None:
+        self._unpend(file.path)
+        point = self._points.get(file.key)
+        offset = 0 if point is None or point.version != self._format.version else point.offset
+        self._pending[file.path] = size = max(file.stat.size - offset, 0) or file.stat.size
+        self._left_bytes += size
+        if len(self._queue) > 2 * len(self._pending) + _STALE_MAX:
+            files = (self._tree.files.get(path) for path in self._pending)
+            self._queue = [(-each.stat.mtime_ns, each.path) for each in files if each is not None]
+            heapq.heapify(self._queue)
+        heapq.heappush(self._queue, (-file.stat.mtime_ns, file.path))
+
+    def _unpend(self, path: str) -> None:
+        self._left_bytes -= self._pending.pop(path, 0)
+
+    def _load(self) -> None:
+        """Look at the stored checkpoints; one that cannot be understood is none."""
+        stored, self._stored = self._stored, {}
+        decoder = msgspec.json.Decoder(_Point)
+        for key, position in stored.items():
+            with suppress(msgspec.DecodeError):
+                self._points[key] = point = decoder.decode(position)
+                other = self._by_inode.get(point.inode)
+                if other is None or self._rank(self._points[other]) < self._rank(point):
+                    self._by_inode[point.inode] = key
+
+    def _rank(self, point: _Point) -> tuple[bool, int, int]:
+        """Return what makes a checkpoint a better one of several for the same inode."""
+        return point.version == self._format.version, point.offset, point.ctime_ns
+
+    def _settle(self) -> None:
+        """Remember what was completed."""
+        while self._settled:
+            reading = self._settled.popleft()
+            for key in reading.removed:
+                point = self._points.pop(key, None)
+                if point is not None and self._by_inode.get(point.inode) == key:
+                    del self._by_inode[point.inode]
+            for taken in reading.taken:
+                if taken.point is not None:
+                    self._points[taken.key] = taken.point
+                    if not taken.point.gone_ms:
+                        self._by_inode[taken.point.inode] = taken.key
+            for taken in reading.taken:
+                self._pend_again(taken, only_unfinished=True)
+            if reading.taken is self._taken:
+                self._taken = ()
+
+    def _take_back(self) -> None:
+        """Let what the last reading has read be read again, because it was not completed."""
+        taken, self._taken = self._taken, ()
+        for each in taken:
+            self._pend_again(each, only_unfinished=False)
+
+    def _pend_again(self, taken: _Taken, *, only_unfinished: bool) -> None:
+        file = self._tree.files.get(taken.path)
+        if file is None or file.path in self._pending or self._is_read(file):
+            return
+        if taken.is_unfinished or not only_unfinished:
+            # What has changed since it was read is pending already.
+            self._pend(file)
+
+    # Reading
+
+    def _read(self, trigger: Trigger) -> _LinesReading:
+        with self._turn, self._guard.open() as root:
+            self._settle()
+            self._take_back()
+            self._refresh(root, trigger)
+            chunk = _Chunk()
+            reader = LineReader(self._format.needles, chunk.take, chunk.refuse)
+            done = self._left_bytes
+            # From now on: also after a bug, what is taken is either completed or taken back.
+            self._taken = chunk.taken
+            try:
+                while self._queue and chunk.has_room:
+                    self._take_next(root, reader, chunk)
+            finally:
+                reader.wipe()
+            for path in [path for path in self._pending if path not in self._tree.files]:
+                self._unpend(path)
+            self._note_gone(chunk)
+            return self._finish(trigger, chunk, done)
+
+    def _take_next(self, root: Root, reader: LineReader, chunk: _Chunk) -> None:
+        """Read the newest file that is pending."""
+        path = heapq.heappop(self._queue)[1]
+        file = self._tree.files.get(path)
+        if path not in self._pending:
+            return
+        self._unpend(path)
+        if file is not None:
+            try:
+                self._read_file(root, file, reader, chunk)
+            except BaseException:
+                self._pend(file)
+                raise
+
+    def _finish(self, trigger: Trigger, chunk: _Chunk, before_bytes: int) -> _LinesReading:
+        unfinished = [taken for taken in chunk.taken if taken.is_unfinished]
+        files = len(self._pending) + len(unfinished)
+        still = self._left_bytes
+        for taken in unfinished:
+            file = self._tree.files[taken.path]
+            still += max(file.stat.size - (taken.point.offset if taken.point is not None else 0), 1)
+        self._done_bytes += max(before_bytes - still, 0)
+        left = Left(files, self._done_bytes, self._done_bytes + still) if files else None
+        if left is None:
+            self._done_bytes = 0
+        counts = ReadingCounts(
+            trigger,
+            rejections=tuple(chunk.rejections),
+            partials=tuple(chunk.partials),
+            partial_count=chunk.partial_count,
+        )
+        return _LinesReading(
+            chunk.records,
+            counts,
+            tuple(chunk.checkpoints),
+            chunk.written_ns or None,
+            repeats=not (chunk.records or chunk.rejections),
+            left=left,
+            taken=chunk.taken,
+            removed=chunk.removed,
+            generation=self._generation,
+        )
+
+    def _read_file(self, root: Root, file: TreeFile, reader: LineReader, chunk: _Chunk) -> None:
+        reason = ""
+        try:
+            with self._guard.open_file(root, file.path) as (descriptor, stat):
+                self._read_lines(file, descriptor, stat, reader, chunk)
+        except FileNotFoundError:
+            return
+        except Refusal as refusal:
+            reason = refusal.reason
+        except OSError as error:
+            reason = f"cannot be read ({os.strerror(error.errno or 0)})"
+        if reason:
+            self._failed[file.path] = (file.stat, reason)
+            chunk.taken.append(_Taken(file.path, file.key, None))
+
+    def _read_lines(self, file: TreeFile, descriptor: int, stat: FileStat, reader: LineReader, chunk: _Chunk) -> None:
+        """Read the new lines of one open file. Raises OSError."""
+        before = self._points.get(file.key)
+        known, first_seen_ms = self._find_point(before, file, descriptor, stat, reader)
+        start = LinePosition(0, 0, is_done=True) if known is None else known.position
+        state: PlainState = None if known is None else msgspec.json.decode(known.state)
+        about = LineFile(tuple(file.path.split("/")), first_seen_ms, stat.mtime_ns // 1_000_000)
+        chunk.parser, chunk.parsed_count = self._format.open(about, state), 0
+        end = reader.read(descriptor, start, stat.size, chunk.bytes_left)
+        chunk.bytes_left -= end.offset - start.offset
+        is_same = known is not None and end.offset == start.offset
+        mark = known.mark if is_same and known is not None else reader.mark(descriptor, end.offset)
+        kept = known.state if known is not None and not chunk.parsed_count else _NOTHING
+        if not end.is_done:
+            # So it is not taken for what was read to its end.
+            stat = stat._replace(size=end.offset, mtime_ns=0)
+        point = _Point(
+            self._format.version,
+            *stat,
+            end.offset,
+            end.lines,
+            mark,
+            first_seen_ms,
+            msgspec.Raw(msgspec.json.encode(chunk.parser.state)) if chunk.parsed_count else kept,
+        )
+        chunk.written_ns = max(chunk.written_ns, file.stat.mtime_ns)
+        chunk.taken.append(_Taken(file.path, file.key, point, is_unfinished=not end.is_done))
+        saved = self._unsaved.get(file.key, 0 if before is None else before.offset)
+        is_new = before is None or known is not before or is_same
+        if is_new or chunk.parsed_count or end.offset - saved >= _UNSAVED_BYTES:
+            self._unsaved.pop(file.key, None)
+            self._save(file.key, point, chunk)
+        else:
+            self._unsaved[file.key] = saved
+
+    def _find_point(
+        self, own: _Point | None, file: TreeFile, descriptor: int, stat: FileStat, reader: LineReader
+    ) -> tuple[_Point | None, int]:
+        """Return where reading goes on, None at the beginning, and when the file was first seen. Raises OSError.
+
+        A file goes on behind its checkpoint if it only grew. One under another name than before is known by its inode.
+        In both cases the bytes before the checkpoint are looked at. One that was replaced or written over is read
+        from its beginning.
+        """
+        first_seen_ms = self._limits.now_ms() if own is None else own.first_seen_ms
+        candidates = [own] if own is not None and _may_go_on(own, stat) else []
+        other = self._by_inode.get(stat.inode, file.key)
+        if other != file.key:
+            candidates.append(self._points[other])
+        for point in candidates:
+            if 0 < point.offset <= stat.size and reader.mark(descriptor, point.offset) == point.mark:
+                is_current = point.version == self._format.version
+                return point if is_current else None, min(first_seen_ms, point.first_seen_ms)
+        return None, first_seen_ms
+
+    def _save(self, key: bytes, point: _Point, chunk: _Chunk) -> None:
+        chunk.checkpoints.append(Checkpoint(self.place + key, msgspec.json.encode(point).decode()))
+
+    def _note_gone(self, chunk: _Chunk) -> None:
+        """Note which files are gone, once after all is read, and let go of those that are gone for long."""
+        if self._gone_told or self._pending or any(taken.is_unfinished for taken in chunk.taken):
+            return
+        now_ms = self._limits.now_ms()
+        there = {file.key for file in self._tree.files.values()}
+        self._gone_told = True
+        for key, point in self._points.items():
+            if key in there:
+                continue
+            if len(chunk.checkpoints) >= CHUNK_RECORDS:
+                self._gone_told = False
+                return
+            if not point.gone_ms:
+                gone = msgspec.structs.replace(point, gone_ms=now_ms)
+                chunk.taken.append(_Taken("", key, gone))
+                self._save(key, gone, chunk)
+            elif now_ms - point.gone_ms > GONE_MS:
+                chunk.removed.append(key)
+                chunk.checkpoints.append(Checkpoint(self.place + key, None))
+
+    # Names
+
+    def _below(self, path: str) -> str | None:
+        """Return ``path`` as a path below the root; None for one that is not there."""
+        if path == self.path:
+            return ""
+        return path[len(self.path) + 1 :] if path.startswith(f"{self.path}/") else None
+
+    def _absolute(self, path: str) -> str:
+        return f"{self.path}/{path}" if path else self.path
+
+
+def _may_go_on(point: _Point, stat: FileStat) -> bool:
+    """Return whether a file of the same name may have grown only, or not at all."""
+    if (point.size, point.mtime_ns) == (stat.size, stat.mtime_ns):
+        return True  # a copy, or another owner or mode: another inode or change time
+    return point.inode == stat.inode and stat.size > point.size

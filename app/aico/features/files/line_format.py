@@ -1,0 +1,50 @@
+"""What a source says of its lines: which are of use, and who reads them. Pure: no I/O, no clock, no logging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeAlias
+
+from aico.core.usage import Record, Rejection
+
+PlainState: TypeAlias = "bool | int | float | str | list[PlainState] | dict[str, PlainState] | None"
+"""What a checkpoint can keep."""
+
+
+class LineFile(NamedTuple):
+    """What is known of a file without opening it."""
+
+    parts: tuple[str, ...]
+    """The names on its path below the root. Never stored, never logged."""
+    first_seen_ms: int
+    """When it was first read, epoch milliseconds."""
+    written_ms: int
+    """The last write, epoch milliseconds."""
+
+
+class LineParser(Protocol):
+    """Reads one file from its beginning, or from where a state was taken. Pure: no I/O, no clock."""
+
+    def parse(self, line: memoryview, index: int) -> Iterable[Record | Rejection]:
+        """Return what a line says that holds a needle; ``index`` counts all lines of the file from 0.
+
+        The memory is the reader's, and no view of it outlives what is returned. A rejection beside a record names a
+        field that could not be used; alone, it refuses the line. Any exception is a bug.
+        """
+
+    @property
+    def state(self) -> PlainState:
+        """What must be known to go on behind the last line, in a few kilobytes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineFormat:
+    """What the lines of a tool are."""
+
+    version: int
+    """Another one than that of a checkpoint: the file is read again from its beginning, which counts nothing twice."""
+    needles: tuple[bytes, ...]
+    """A line that holds none of them is passed by in the buffer and never becomes an object. At least one."""
+    open: Callable[[LineFile, PlainState], LineParser]
+    """Make the parser of a file: from its beginning with None, else with the state that was kept."""

@@ -1,0 +1,163 @@
+"""Whole lines of a file, found in windows of bounded size; only a line with a needle is ever handed on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from aico.features.files.memory import allocate, wipe
+
+WINDOW_BYTES = 1 << 20
+"""Memory for lines that are looked through. A longer line is looked through piece by piece."""
+RECORD_BYTES_MAX = 16 << 20
+"""A longer line that holds a needle is refused."""
+_MARK_BYTES = 512
+
+
+class LinePosition(NamedTuple):
+    """How far lines were read."""
+
+    offset: int
+    """Where the next line begins."""
+    lines: int
+    """Lines before it."""
+    is_done: bool
+    """False when there may be further whole lines before the end that was named."""
+
+
+class LineReader:
+    """Reads lines by a descriptor, into memory that :meth:`wipe` leaves without a trace of them."""
+
+    def __init__(
+        self, needles: Sequence[bytes], take: Callable[[memoryview, int], bool], refuse: Callable[[int], bool]
+    ) -> None:
+        """Look for ``needles``.
+
+        A line that holds one is given to ``take`` without its newline, with its number from 0; the number of one that
+        is too long to ``refuse``. Both return whether to go on. ``take`` keeps no view of the memory.
+        """
+        self._needles = needles
+        self._overlap = max(map(len, needles)) - 1
+        self._take = take
+        self._refuse = refuse
+        self._window = bytearray()
+
+    def read(self, descriptor: int, start: LinePosition, end: int, budget: int) -> LinePosition:
+        """Read whole lines from ``start`` to at most ``end``, after ``budget`` bytes no more. Raises OSError.
+
+        A last line without a newline is left for later.
+        """
+        offset, count = start.offset, start.lines
+        first = offset
+        goes_on = True
+        while goes_on and offset < end:
+            if offset - first >= budget:
+                return LinePosition(offset, count, is_done=False)
+            window = self._make_room(end - offset)
+            got = _fill(descriptor, window, offset, end - offset)
+            last = window.rfind(b"\n", 0, got)
+            if last >= 0:
+                used, count, goes_on = self._look_through(last + 1, count)
+                offset += used
+            elif got < len(window) or offset + got >= end:
+                break  # half a line, or the file is shorter now
+            else:
+                length, goes_on = self._read_long(descriptor, offset, end, count)
+                if length is None:
+                    break
+                offset, count = offset + length + 1, count + 1
+        return LinePosition(offset, count, is_done=goes_on)
+
+    def mark(self, descriptor: int, offset: int) -> str:
+        """Return a digest of the first bytes of the file and of the last ones before ``offset``. Raises OSError."""
+        size = min(offset, _MARK_BYTES)
+        window = self._make_room(2 * _MARK_BYTES)
+        with memoryview(window) as view:
+            got = _fill(descriptor, view[:size], 0, size)
+            got += _fill(descriptor, view[size : 2 * size], offset - size, size)
+            return blake2b(view[:got], digest_size=12).hexdigest()
+
+    def wipe(self) -> None:
+        """Leave nothing but zeros in the memory."""
+        wipe(self._window)
+
+    def _make_room(self, size: int) -> bytearray:
+        size = min(size, WINDOW_BYTES)
+        if len(self._window) < size:
+            self.wipe()
+            self._window = bytearray(size)
+        return self._window
+
+    def _look_through(self, end: int, count: int) -> tuple[int, int, bool]:
+        """Hand on the lines before ``end`` that hold a needle; return end, number of lines and whether to go on."""
+        window = self._window
+        begin = 0
+        hits = [window.find(needle, 0, end) for needle in self._needles]
+        with memoryview(window) as view:
+            while True:
+                for number, hit in enumerate(hits):
+                    if 0 <= hit < begin:
+                        hits[number] = window.find(self._needles[number], begin, end)
+                hit = min((hit for hit in hits if hit >= 0), default=-1)
+                if hit < 0:
+                    return end, count + window.count(b"\n", begin, end), True
+                first = max(window.rfind(b"\n", begin, hit) + 1, begin)
+                count += window.count(b"\n", begin, first)
+                begin = window.find(b"\n", hit, end) + 1
+                with view[first : begin - 1] as line:
+                    goes_on = self._take(line, count)
+                count += 1
+                if not goes_on:
+                    return begin, count, False
+
+    def _read_long(self, descriptor: int, offset: int, end: int, count: int) -> tuple[int | None, bool]:
+        """Read one line that is longer than the window; return its length and whether to go on.
+
+        The length is None when its end is not there yet.
+        """
+        length, has_needle = self._measure(descriptor, offset, end)
+        if length is None or not has_needle:
+            return length, True
+        if length > RECORD_BYTES_MAX:
+            return length, self._refuse(count)
+        buffer = allocate(length)
+        try:
+            if _fill(descriptor, memoryview(buffer), offset, length) < length:
+                return None, True  # it is shorter now
+            with memoryview(buffer) as line:
+                return length, self._take(line, count)
+        finally:
+            wipe(buffer)
+
+    def _measure(self, descriptor: int, offset: int, end: int) -> tuple[int | None, bool]:
+        """Return how long the line at ``offset`` is, None without an end, and whether it holds a needle."""
+        window = self._window
+        has_needle = False
+        at = offset
+        while at < end:
+            got = _fill(descriptor, window, at, end - at)
+            newline = window.find(b"\n", 0, got)
+            stop = got if newline < 0 else newline
+            has_needle = has_needle or any(window.find(needle, 0, stop) >= 0 for needle in self._needles)
+            if newline >= 0:
+                return at + newline - offset, has_needle
+            if got <= self._overlap or at + got >= end:
+                break
+            at += got - self._overlap
+        return None, has_needle
+
+
+def _fill(descriptor: int, buffer: bytearray | memoryview, offset: int, size: int) -> int:
+    """Read up to ``size`` bytes at ``offset`` into ``buffer``, as far as both reach; return their number."""
+    with memoryview(buffer) as whole, whole[:size] as view:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        length = 0
+        while length < len(view):
+            with view[length:] as rest:
+                count = os.readv(descriptor, [rest])
+            if count == 0:
+                break
+            length += count
+        return length

@@ -1,0 +1,67 @@
+"""Which files below a root are a tool's, by the names on their path alone. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from functools import lru_cache
+from typing import TypeAlias
+
+Rests: TypeAlias = "frozenset[tuple[str, ...]]"
+"""What may still follow below a folder: patterns of names, the last one that of a file."""
+_ANY_DEPTH = "**"
+
+
+class Shape:
+    """The paths that are read, as patterns such as ``*/*.jsonl``; ``**`` stands for any number of folders.
+
+    A folder that no pattern leads through is neither entered nor watched.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self.root: Rests = frozenset(tuple(pattern.split("/")) for pattern in patterns)
+        """What may follow below the root."""
+
+    def descend(self, rests: Rests, name: str) -> Rests:
+        """Return what may follow below the folder ``name`` that lies where ``rests`` may follow; nothing: not ours."""
+        found: set[tuple[str, ...]] = set()
+        for rest in rests:
+            _descend(rest, name, found)
+        return frozenset(found)
+
+    def is_file(self, rests: Rests, name: str) -> bool:
+        """Return whether a file called ``name`` is one of the tool's."""
+        return any(_is_file(rest, name) for rest in rests)
+
+    def find_rests(self, folder: str) -> Rests:
+        """Return what may follow below ``folder``, a path below the root; nothing: it is not ours."""
+        rests = self.root
+        for name in filter(None, folder.split("/")):
+            rests = self.descend(rests, name)
+        return rests
+
+
+def _descend(rest: tuple[str, ...], name: str, found: set[tuple[str, ...]]) -> None:
+    if len(rest) < 2:
+        return
+    if rest[0] == _ANY_DEPTH:
+        found.add(rest)
+        _descend(rest[1:], name, found)
+    elif _matches(rest[0], name):
+        found.add(rest[1:])
+
+
+def _is_file(rest: tuple[str, ...], name: str) -> bool:
+    if rest[0] == _ANY_DEPTH:
+        return _is_file(rest[1:], name)
+    return len(rest) == 1 and _matches(rest[0], name)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return pattern == "*" or _compiled(pattern).match(name) is not None
+
+
+@lru_cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern))

@@ -1,0 +1,459 @@
+"""What the lines of a transcript of Claude Code say of usage. Pure: no I/O, no clock, no logging.
+
+One answer stands on several lines, and in every copy of its session. Its key is the same on all of them: the reference
+of its request (``requestRef``), or in older versions the id of its message with the counts of its input. The session
+that made it is stated by its request, or by the copy; else the oldest file has the best claim to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+from msgspec import Raw
+
+from aico.core.money import nano_usd
+from aico.core.usage import (
+    COUNT_MAX,
+    ID_LENGTH_MAX,
+    GapReading,
+    PromptSeen,
+    Record,
+    Rejection,
+    RejectionCode,
+    RequestState,
+    Tokens,
+    UsageEvent,
+    digest,
+)
+from aico.features.files.cells import RowJudge
+from aico.features.files.line_format import LineFile, LineFormat, PlainState
+from aico.features.sources.claude_code.lines import (
+    COST_STATE,
+    FULL_USAGE,
+    STOP_DETAILS,
+    Line,
+    Message,
+    Usage,
+    Version,
+    agent_of,
+    cell_of,
+    decode_asked_model,
+    decode_billed,
+    decode_line,
+    decode_message,
+    decode_usage,
+    identity_of,
+    is_plain_name,
+    is_there,
+    read_moment,
+    read_number,
+    says,
+    version_of,
+)
+
+T = TypeVar("T")
+VERSION = 1
+NEEDLES = (b'"usage":', b'"type":"user"', b'"type":"api-request"', b'"type":"cost-state"')
+UNRECORDED = "unrecorded"
+"""The gap: what a session was billed for and no transcript holds."""
+
+PLACEHOLDER_MAX = 29
+"""The largest output that stands on a line for one that is not known yet."""
+_STATED = 0
+_UNSTATED, _COPY, _SIDE = (rank << 56 for rank in (1, 2, 3))
+"""Claims below a stated one; of one rank the older file has the better claim."""
+_AGE_MAX = (1 << 56) - 1
+_IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
+"""Bounds of a state: some 4 kB."""
+_NO_COUNTS = digest(0, 0, 0)[:8]
+
+
+class _Place(NamedTuple):
+    """Whose a line is."""
+
+    session: str
+    parent: str | None
+    claim: int
+    is_side: bool
+    origin: str | None
+    """The session that a copy states to be from."""
+
+
+class _Open(NamedTuple):
+    """The last request of a chain."""
+
+    ref: str
+    ts: int
+    model: str | None
+    is_answered: bool
+
+
+class _Prompt(NamedTuple):
+    key: str
+    ts: int
+
+
+class TranscriptParser:
+    """Reads one transcript; see :class:`aico.features.files.line_format.LineParser`."""
+
+    def __init__(self, file: LineFile, state: PlainState) -> None:
+        stem = file.parts[-1].removesuffix(".jsonl") if file.parts else ""
+        self._is_agent = stem.startswith("agent-")
+        self._agent = stem.removeprefix("agent-") if self._is_agent else None
+        self._stem = _folder_of(file.parts) if self._is_agent else stem
+        known = state if isinstance(state, dict) else {}
+        self._age = min(_number(known.get("age"), min(file.first_seen_ms, file.written_ms)), _AGE_MAX)
+        self._last_ts = _number(known.get("last"), 0)
+        self._model = _text(known.get("model"))
+        self._counts = {key: str(low) for key, low in _items(known.get("ids"))}
+        self._chains = {key: _open_of(fields) for key, fields in _items(known.get("open"))}
+        self._announced = dict.fromkeys(map(str, _list(known.get("announced"))), True)
+        self._waiting = [_prompt_of(fields) for fields in _list(known.get("waiting"))]
+        self._is_old = known.get("old") is True
+        self._is_branch = known.get("branch") is True
+        self._is_foreign = known.get("foreign") is True
+        self._heir_of = _text(known.get("heir_of"))
+        self._heir_since = _number(known.get("heir_since"), 0)
+        self._count = _number(known.get("count"), 0)
+        self._last_row = _text(known.get("row"))
+
+    @property
+    def state(self) -> PlainState:
+        """What must be known to go on: numbers, digests, ids of sessions and names of models."""
+        return {
+            "age": self._age,
+            "last": self._last_ts,
+            "model": self._model,
+            "ids": dict(self._counts),
+            "open": {chain: list(last) for chain, last in self._chains.items()},
+            "announced": list(self._announced),
+            "waiting": [list(prompt) for prompt in self._waiting],
+            "old": self._is_old,
+            "branch": self._is_branch,
+            "foreign": self._is_foreign,
+            "heir_of": self._heir_of,
+            "heir_since": self._heir_since,
+            "count": self._count,
+            "row": self._last_row,
+        }
+
+    def parse(self, line: memoryview, index: int) -> list[Record | Rejection]:
+        """Return what a line says; a rejection beside a record names a field that could not be used."""
+        return list(self._parse(line, index))
+
+    def _parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
+        fields = decode_line(line)
+        if fields is None:
+            yield Rejection(index, RejectionCode.NOT_AN_OBJECT, None)
+        elif says(fields.type, b'"assistant"'):
+            yield from self._read_answer(fields, RowJudge(index), index)
+        elif says(fields.type, b'"user"'):
+            yield from self._read_prompt(fields, RowJudge(index))
+        elif says(fields.type, b'"api-request"'):
+            yield from self._read_request(fields, RowJudge(index), index)
+        elif says(fields.type, b'"cost-state"'):
+            yield from self._read_total(fields, RowJudge(index))
+
+    # Answers
+
+    def _read_answer(self, line: Line, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+        message = decode_message(line.message)
+        if message is None or not is_there(message.usage) or says(message.model, b'"<synthetic>"'):
+            return
+        usage = decode_usage(message.usage, judge)
+        ts = read_moment(line.timestamp, judge)
+        identity = identity_of(line.request_ref) or identity_of(message.id)
+        if ts is None or identity is None:
+            yield _refusal(judge, index, "timestamp" if ts is None else "message.id")
+            return
+        place = self._place_of(line, judge)
+        if place is None:
+            yield _refusal(judge, index, "sessionId")
+            return
+        model = judge.read_model(cell_of(message.model), "model")
+        version = version_of(line.version)
+        self._note(line, place, ts, version)
+        if not place.is_side and model is not None:
+            self._model = model
+        if _is_copied_anew(line):
+            # With its prompts, under other names: they stand in the file that it is a copy of.
+            self._waiting = []
+        yield from self._flush(place, model)
+        event = self._event_of(line, message, usage, version, place, ts, model, judge)
+        if event is not None:
+            yield event
+            yield from judge.partials
+
+    def _event_of(
+        self,
+        line: Line,
+        message: Message,
+        usage: Usage,
+        version: Version | None,
+        place: _Place,
+        ts: int,
+        model: str | None,
+        judge: RowJudge,
+    ) -> UsageEvent | None:
+        """Return what an answer's line says; None if it is an empty copy of one that is known."""
+        tokens, is_stopped = usage.tokens, is_there(message.stop_reason)
+        output = tokens.output
+        is_empty = not any(tokens[:5])
+        state = RequestState.UNMEASURED if is_empty else _state_of(version, output, message)
+        former = None
+        if ref := identity_of(line.request_ref):
+            key = digest("ref", ref)
+            self._answer(place.session, key)
+        else:
+            half = digest("id", identity_of(message.id))[:8]
+            known = self._counts.pop(half.hex(), None)
+            if is_empty and known is not None:
+                self._counts[half.hex()] = known
+                return None
+            low = digest(tokens.input or 0, tokens.cache_read or 0, usage.cache_write or 0)[:8]
+            if known is not None and known != low.hex() and (not is_stopped or (output or 0) <= 1):
+                # It is said of the answer before it, and only its output is news.
+                low, tokens = bytes.fromhex(known), Tokens(output=output)
+            if not is_empty:
+                _keep(self._counts, half.hex(), low.hex(), _IDS_MAX)
+                former = half + _NO_COUNTS
+            key = half + low
+        self._count_row(key, place, is_empty=is_empty)
+        return UsageEvent(
+            key=key,
+            session=place.session,
+            ts=ts,
+            model=model,
+            tokens=Tokens() if is_empty else tokens,
+            recorded_nano=_cost_of(line.cost_usd, judge),
+            state=state,
+            parent=place.parent,
+            unknown=judge.unknown,
+            former_key=former,
+            context=usage.context,
+            claim=place.claim,
+            is_bare=is_empty and ref is None,
+        )
+
+    def _answer(self, chain: str, key: bytes) -> None:
+        """Note that the request called ``key`` was answered."""
+        last = self._chains.get(chain)
+        if last is not None and last.ref == key.hex():
+            self._chains[chain] = last._replace(is_answered=True)
+        if chain == self._stem and key.hex() not in self._announced:
+            # Nothing in this file announced it: another session did, and nobody says which.
+            self._is_foreign = True
+
+    def _count_row(self, key: bytes, place: _Place, *, is_empty: bool) -> None:
+        """Count the answers of the session's own file: a copy that is told by nothing else is told by their number."""
+        if place.is_side or is_empty or place.origin is not None or key.hex() == self._last_row:
+            return
+        self._last_row = key.hex()
+        self._count += 1
+
+    # Requests, prompts, totals
+
+    def _read_request(self, line: Line, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+        """Read a request that is sent: it is open until its answer stands in the file."""
+        ts, identity = read_moment(line.timestamp, judge), identity_of(line.id)
+        if ts is None or identity is None:
+            yield _refusal(judge, index, "timestamp" if ts is None else "id")
+            return
+        place = self._place_of(line, judge)
+        if place is None:
+            yield _refusal(judge, index, "sessionId")
+            return
+        place = place._replace(claim=_STATED)
+        model = decode_asked_model(line.params, judge)
+        self._note(line, place, ts, version_of(line.version))
+        if not place.is_side:
+            self._heir_since = self._heir_since or ts
+            if model or self._model:
+                yield from self._flush(place, model or self._model)
+        yield from self._lose(place.session)
+        key = digest("ref", identity)
+        _keep(self._chains, place.session, _Open(key.hex(), ts, model, is_answered=False), _CHAINS_MAX)
+        _keep(self._announced, key.hex(), value=True, maximum=_IDS_MAX)
+        yield UsageEvent(
+            key, place.session, ts, model, Tokens(), state=RequestState.OPEN, parent=place.parent, claim=_STATED
+        )
+
+    def _lose(self, chain: str) -> Iterator[Record]:
+        """Say that the last request of a chain was lost, if it was not answered: the tool goes on without."""
+        last = self._chains.pop(chain, None)
+        if last is not None and not last.is_answered:
+            parent = chain.partition("/")[0] if "/" in chain else None
+            yield UsageEvent(
+                key=bytes.fromhex(last.ref),
+                session=chain,
+                ts=last.ts,
+                model=last.model,
+                tokens=Tokens(),
+                state=RequestState.UNMEASURED,
+                parent=parent,
+                claim=_STATED,
+            )
+
+    def _read_prompt(self, line: Line, judge: RowJudge) -> Iterator[Record | Rejection]:
+        """Read a prompt, of which only is known that it is one; it is told with the model that answers it."""
+        is_other = (
+            self._is_agent
+            or is_there(line.tool_use_result)
+            or any(says(flag, b"true") for flag in (line.is_meta, line.is_sidechain, line.is_compact_summary))
+        )
+        ts = read_moment(line.timestamp, judge)
+        if ts is None:
+            return
+        self._last_ts = max(self._last_ts, ts)
+        if is_other:
+            return
+        identity = identity_of(line.uuid)
+        key = digest("prompt", identity) if identity else digest("prompt", self._stem, ts)
+        self._waiting.append(_Prompt(key.hex(), ts))
+        if len(self._waiting) > _WAITING_MAX and (place := self._place_of(line, judge)) is not None:
+            yield from self._flush(place, None)
+
+    def _flush(self, place: _Place, model: str | None) -> Iterator[Record]:
+        """Tell of the prompts before a line of the main conversation: they are of its session and its model."""
+        if place.is_side:
+            return
+        waiting, self._waiting = self._waiting, []
+        for key, ts in waiting:
+            yield PromptSeen(bytes.fromhex(key), place.session, ts, model or "", claim=place.claim)
+
+    def _read_total(self, line: Line, judge: RowJudge) -> Iterator[Record | Rejection]:
+        """Read what the session was billed for; a request that is open now will not be answered."""
+        for chain in list(self._chains):
+            yield from self._lose(chain)
+        place = self._place_of(line, judge)
+        if place is None or place.is_side or not self._last_ts:
+            return
+        yield from self._flush(place._replace(claim=_UNSTATED | self._age), self._model)
+        billed = decode_billed(line.model_usage, judge)
+        is_heir = self._heir_of is not None and not self._is_branch
+        count = None if is_heir or self._is_branch else self._count
+        if self._is_old or (self._is_foreign and not (is_heir or self._is_branch)):
+            # Versions that wrote no totals, or a session that is not known, have a part in it.
+            count = COUNT_MAX
+        for model, tokens in billed.items():
+            yield GapReading(
+                place.session,
+                model,
+                UNRECORDED,
+                None,
+                tokens,
+                at=self._last_ts,
+                heir_of=self._heir_of if is_heir else None,
+                heir_since=self._heir_since if is_heir else None,
+                recorded_count=count,
+            )
+
+    # Places
+
+    def _place_of(self, line: Line, judge: RowJudge) -> _Place | None:
+        """Return whose a line is; None if no session can be named."""
+        own = judge.find_identifier(cell_of(line.session_id), "sessionId") or self._stem
+        origin = judge.find_identifier(cell_of(line.request_session_id), "requestSessionId")
+        root = origin or own
+        if not root or len(root) > ID_LENGTH_MAX:
+            return None
+        claim = _UNSTATED | self._age
+        if origin is not None:
+            claim = _STATED
+        elif is_there(line.forked_from) or _is_copied_anew(line):
+            claim = _COPY | self._age
+        is_side = self._is_agent or says(line.is_sidechain, b"true") or is_there(line.agent_id)
+        if not is_side:
+            return _Place(root, None, claim, is_side, origin if origin != own else None)
+        agent = agent_of(line.agent_id) or self._agent or "sidechain"
+        agent = agent if is_plain_name(agent) else "sidechain"
+        key = f"{root}/{agent}"
+        claim = _SIDE | self._age if claim else claim
+        return _Place(key if len(key) <= ID_LENGTH_MAX else root, root, claim, is_side, origin)
+
+    def _note(self, line: Line, place: _Place, ts: int, version: Version | None) -> None:
+        """Keep what a line tells of its whole file."""
+        self._last_ts = max(self._last_ts, ts)
+        if place.is_side:
+            return
+        if is_there(line.forked_from):
+            self._is_branch = True
+        elif place.origin is not None:
+            self._heir_of, self._heir_since = place.origin, 0
+        elif version is not None and version < COST_STATE:
+            self._is_old = True
+
+
+def _state_of(version: Version | None, output: int | None, message: Message) -> RequestState:
+    """Return how much is known of an answer from one of its lines."""
+    is_placeholder = output is None or output <= PLACEHOLDER_MAX
+    if is_there(message.stop_reason):
+        if message.stop_details or not is_placeholder:
+            return RequestState.FINAL
+        # Newer versions state a reason to stop when a stream breaks, too.
+        if version is not None and version >= STOP_DETAILS:
+            return RequestState.INTERRUPTED
+        return RequestState.AT_LEAST if output is None or output <= 1 else RequestState.FINAL
+    if is_placeholder and version is not None and version >= FULL_USAGE:
+        return RequestState.INTERRUPTED
+    return RequestState.AT_LEAST
+
+
+def _refusal(judge: RowJudge, index: int, field: str) -> Rejection:
+    """Return why a line is refused as a whole: the reason that is known, else that ``field`` is missing."""
+    partials = [each for each in judge.partials if each.field == field]
+    return Rejection(index, partials[0].code if partials else RejectionCode.MISSING, field)
+
+
+def _cost_of(raw: Raw, judge: RowJudge) -> int | None:
+    """Return the cost that 1.0.0 to 1.0.8 state; 0 stands on every copy, and says nothing."""
+    cost = judge.read_cost(read_number(raw), "costUSD")
+    return nano_usd(cost) if cost else None
+
+
+def _is_copied_anew(line: Line) -> bool:
+    """Return whether 1.0.x copied a line into a new session: with another time and name, and no cost."""
+    return says(line.cost_usd, b"0") and says(line.duration_ms, b"0")
+
+
+def _folder_of(parts: tuple[str, ...]) -> str:
+    """Return the session in whose folder an agent's file lies; empty if it lies beside all sessions."""
+    return parts[parts.index("subagents") - 1] if "subagents" in parts[1:] else ""
+
+
+def _keep(into: dict[str, T], key: str, value: T, maximum: int) -> None:
+    """Put ``value`` last; forget the first ones beyond ``maximum``."""
+    into.pop(key, None)
+    into[key] = value
+    while len(into) > maximum:
+        del into[next(iter(into))]
+
+
+def _number(state: PlainState, default: int) -> int:
+    return state if isinstance(state, int) else default
+
+
+def _text(state: PlainState) -> str | None:
+    return state if isinstance(state, str) else None
+
+
+def _items(state: PlainState) -> list[tuple[str, PlainState]]:
+    return list(state.items()) if isinstance(state, dict) else []
+
+
+def _list(state: PlainState) -> list[PlainState]:
+    return list(state) if isinstance(state, list) else []
+
+
+def _open_of(state: PlainState) -> _Open:
+    ref, ts, model, is_answered = _list(state)
+    return _Open(str(ref), _number(ts, 0), _text(model), is_answered is True)
+
+
+def _prompt_of(state: PlainState) -> _Prompt:
+    key, ts = _list(state)
+    return _Prompt(str(key), _number(ts, 0))
+
+
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=TranscriptParser)

@@ -1,0 +1,1 @@
+"""Claude Code: its transcripts, as recorded and as invented."""

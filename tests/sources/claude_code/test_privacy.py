@@ -1,0 +1,104 @@
+"""Nothing that was said, and no place where, comes out of a transcript: only numbers, ids of sessions and models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from aico.features.files.line_format import LineFile
+from aico.features.sources.claude_code.parser import FORMAT
+from tests.sources.claude_code.claude_home import CANARY, SESSION, Json, Transcript, usage_of
+from tests.sources.claude_code.transcript_driver import Home
+
+PLACES: list[dict[str, Json]] = [
+    {"sessionId": f"{CANARY}\n"},
+    {"sessionId": [CANARY]},
+    {"sessionId": CANARY, "timestamp": CANARY},
+    {"requestSessionId": {"a": CANARY}},
+    {"agentId": f"{CANARY} of blanks"},
+    {"requestRef": CANARY},
+    {"uuid": CANARY, "parentUuid": CANARY, "requestId": CANARY, "promptId": CANARY},
+    {"version": CANARY},
+    {"costUSD": CANARY, "durationMs": CANARY},
+    {"forkedFrom": {"sessionId": CANARY}},
+    {CANARY: CANARY, "toolUseResult": {CANARY: [CANARY]}},
+    {"message": {"id": CANARY, "model": "m", "stop_reason": CANARY, "usage": usage_of(3)}},
+    {"message": {"id": 7, "model": f"{CANARY}\n", "usage": usage_of(3)}},
+    {"message": {"id": "m", "model": f"{CANARY}\u0007", "usage": {**usage_of(3), "speed": f"{CANARY} x"}}},
+    {"message": {"id": "m", "model": "m", "usage": {**usage_of(3), "input_tokens": CANARY, CANARY: CANARY}}},
+    {"message": {"id": "m", "model": "m", "usage": {**usage_of(3), "cache_creation": {CANARY: CANARY}}}},
+    {"message": CANARY, "usage": CANARY},
+]
+
+
+def fill(session: Transcript) -> None:
+    """Write a canary wherever the tool keeps text, and wherever a broken line may."""
+    session.turn(1)
+    for kind in ("assistant", "user"):
+        template = next(line for line in session.lines if line["type"] == kind)
+        for more in PLACES:
+            session.write({**template, **more})
+    request = next(line for line in session.lines if line["type"] == "api-request")
+    odds: list[dict[str, Json]] = [
+        {"id": CANARY},
+        {"params": {"model": f"{CANARY}\n", "tail": CANARY}},
+        {"timestamp": CANARY},
+    ]
+    for odd in odds:
+        session.write({**request, **odd})
+    session.write({"type": "ai-title", "aiTitle": CANARY, "usage": CANARY})
+    session.write({"type": "summary", "summary": CANARY, "usage": {}})
+    session.write({"type": "cost-state", "sessionId": SESSION, "modelUsage": {f"{CANARY}\n": {"inputTokens": CANARY}}})
+    session.write({"type": "cost-state", "sessionId": SESSION, "modelUsage": {CANARY: 1}})
+    whole = msgspec.json.encode(session.lines[2])
+    for end in range(len(whole) - 1, len(whole) - 60, -7):
+        session.write_raw(whole[:end])
+    session.write_raw(whole.replace(b'"usage":{', b'"usage":{"\xff' + CANARY.encode() + b'":"\xff",'))
+
+
+async def test_nothing_that_was_said_is_stored_or_told(session: Transcript, home: Home) -> None:
+    """Neither in a table nor in a reason for a refusal, and what is good is counted."""
+    fill(session)
+    await home.read()
+    assert home.total().requests > 0
+    stored = b"".join(path.read_bytes() for path in home.store.path.parent.iterdir())
+    assert b"SQLite format 3" in stored
+    assert CANARY.encode() not in stored
+    assert CANARY not in repr(home.refused())
+    assert len(home.refused()) > 0
+
+
+async def test_nothing_that_was_said_is_kept_in_a_state(session: Transcript) -> None:
+    """What a checkpoint holds after any line is numbers, digests and names of sessions and models."""
+    fill(session)
+    parser = FORMAT.open(LineFile(session.path.relative_to(session.path.parents[1]).parts, 1, 1), None)
+    for index, line in enumerate(session.path.read_bytes().splitlines()):
+        parser.parse(memoryview(line), index)
+        assert CANARY not in repr(parser.state)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"null", b"7", b'"usage":', b'{"type":"user"', b"\xff\xfe", b"{}" * 9]
+)
+def test_no_line_whatever_raises(data: bytes, tmp_path: Path) -> None:
+    """Any bytes are refused, or pass for nothing."""
+    parser = FORMAT.open(LineFile((f"{tmp_path.name}.jsonl",), 1, 1), None)
+    assert len(list(parser.parse(memoryview(data), 0))) <= 1
+
+
+def test_state_of_a_long_file_stays_small() -> None:
+    """However many answers, requests, agents and prompts it holds."""
+    parser = FORMAT.open(LineFile(("slug", f"{SESSION}.jsonl"), 1, 1), None)
+    for number in range(2_000):
+        at = f'"timestamp":"2026-11-28T16:21:29.{number % 1000:03}Z","sessionId":"{SESSION}"'
+        message = f'{{"id":"m{number}","model":"{"m" * 200}","usage":{{"input_tokens":{number},"output_tokens":9}}}}'
+        lines = [
+            f'{{"type":"user","uuid":"u{number}",{at}}}',
+            f'{{"type":"api-request","id":"r{number}","agentId":"a{number}",{at}}}',
+            f'{{"type":"assistant",{at},"message":{message}}}',
+        ]
+        for line in lines[: 1 + number % 3]:
+            parser.parse(memoryview(line.encode()), number)
+    assert len(msgspec.json.encode(parser.state)) < 8_192

@@ -1,0 +1,57 @@
+"""Kills the reading of logs before each of its statements in turn. Run as a program, with a home and a folder.
+
+A file of its own: forking is safe only in a process without threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import partial
+from itertools import count
+from pathlib import Path
+from sqlite3 import connect
+from unittest.mock import patch
+
+from aico.core.usage import Trigger
+from aico.features.files import line_feed
+from tests.core.writer_killer import MortalConnection
+from tests.sources.invented_lines import SOURCE
+from tests.sources.pipeline import pipeline
+
+
+async def read(folder: Path, home: Path, fatal: int | None = None) -> None:
+    """Read all logs below ``home`` into the database in ``folder``, in small parts."""
+    async with pipeline(folder, [SOURCE], home) as reading:
+        if fatal is not None:
+            MortalConnection.fatal = fatal
+            MortalConnection.numbers = count()
+        await reading.read(Trigger.STARTUP)
+
+
+def read_until(folder: Path, home: Path, fatal: int) -> bool:
+    """Read in a process that dies before statement ``fatal``; return whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        mortal = partial(connect, factory=MortalConnection)
+        with (
+            patch("aico.core.db.database.sqlite3.connect", mortal),
+            patch.object(line_feed, "CHUNK_FILES", 2),
+            patch.object(line_feed, "CHUNK_BYTES", 400),
+        ):
+            asyncio.run(read(folder, home, fatal))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def main(home: Path, folder: Path, step: int) -> None:
+    """Leave a database in ``folder`` for every moment of death, or every ``step``-th one."""
+    for fatal in count(0, step):
+        (folder / f"{fatal:03}").mkdir()
+        if read_until(folder / f"{fatal:03}", home, fatal):
+            return
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
