@@ -117,7 +117,7 @@ def test_wheel_names_the_command(wheel: Path) -> None:
 
 
 def test_wheel_is_small(wheel: Path) -> None:
-    """Everything, page included, comes in 600 kB at most (decision 22)."""
+    """Everything, page included, comes in 600 kB at most (decision 21)."""
     assert wheel.stat().st_size <= 600_000
 
 

@@ -413,7 +413,7 @@ class Books:
                     record.state,
                     unknown,
                     record.context,
-                    record.claim,
+                    claim=record.claim,
                 ),
                 session,
             )

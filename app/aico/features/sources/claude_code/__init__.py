@@ -15,7 +15,7 @@ PROJECTS = Origin(
     title="transcript folder",
     places=choose_roots,
     open=TRANSCRIPTS.open,
-    privacy="every prompt and answer, the output of tools, and the paths of folders",
+    privacy="the prompts and answers, the output of tools and the paths of folders",
 )
 
 SOURCE = Source(

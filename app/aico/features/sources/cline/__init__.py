@@ -41,7 +41,7 @@ LEDGER = Origin(
         _PARSER,
     ).open,
     is_on_by_default=True,
-    privacy="every first prompt and the paths of folders",
+    privacy="the first prompts and the paths of folders",
 )
 
 SOURCE = Source(id="cline", title="Cline", origins=(LEDGER, SESSIONS, HUB), has_task_rows=True)
