@@ -40,7 +40,9 @@ class Books:
     marks: dict[tuple[str, int, str], set[str]] = field(default_factory=dict)
     """Fields that could not be used, of each growth."""
     unknown: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    """Fields that could not be used at the last reading, by session and meter."""
+    """Fields that could not be used, by session and meter: at the last reading whose word counts, or that grew."""
+    stated_by: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The origin whose word counts, by session and meter: the meter's own as soon as it has said something."""
     begun: dict[tuple[str, int, str], str] = field(default_factory=dict)
     """The meter that began each growth."""
 
@@ -52,8 +54,8 @@ class Books:
         """Return whether tokens were ever stated for ``session``."""
         return any(number is not None for high in self.highs[session].values() for number in high[:6])
 
-    def take_in(self, reading: MeterReading, meter: str, *, is_strongest: bool) -> None:
-        """Book one reading of a session; the word of another meter counts more unless ``is_strongest``."""
+    def take_in(self, reading: MeterReading, meter: str, origin: str, *, is_strongest: bool) -> None:
+        """Book one reading of a session by ``origin``; another meter's word counts more unless ``is_strongest``."""
         now: Numbers = (*reading[3:9], nano(reading.cost_usd))
         meters = self.highs.setdefault(reading.session, {})
         is_first_sight = not meters
@@ -63,10 +65,6 @@ class Books:
             return
         was_priced, was_measured = self.is_priced(reading.session), self.is_measured(reading.session)
         had_tokens = any(any(high[:5]) for high in meters.values())
-        found = self.unknown.get((reading.session, meter), set()) - set(reading.unknown)
-        self.unknown[reading.session, meter] = set(reading.unknown)
-        if all(number is None for number in now):
-            found = set()
         before = meters.get(meter) or tuple(plus(0, each) for each in self.spent(reading.session))
         known = meters.get(meter, (None,) * 7)
         meters[meter] = tuple(
@@ -78,6 +76,14 @@ class Books:
         growth = tuple(
             None if high is None else max(0, high - (had or 0)) for high, had in zip(meters[meter], before, strict=True)
         )
+        place = (reading.session, meter)
+        if origin == meter or place not in self.stated_by:
+            self.stated_by[place] = origin
+        found = set[str]()
+        if self.stated_by[place] == origin or any(growth):
+            if any(number is not None for number in now):
+                found = self.unknown.get(place, set()) - set(reading.unknown)
+            self.unknown[place] = set(reading.unknown)
         if is_first_sight or any(growth):
             key = (reading.session, (reading.ts or 0) // SLOT_MS, model)
             self.grown[key] = tuple(map(plus, self.grown.get(key, (None,) * 7), growth))

@@ -121,9 +121,8 @@ async def live_through(path: Path, life: list[Step]) -> None:
             if step.is_restarted:
                 store.forget_what_is_known()
             for entry in step.listed:
-                books.take_in(
-                    entry, STRONGEST if step.origin == "hub" else step.origin, is_strongest=step.origin != "ledger"
-                )
+                meter = STRONGEST if step.origin == "hub" else step.origin
+                books.take_in(entry, meter, step.origin, is_strongest=step.origin != "ledger")
             revision += len(await store.take_in(step.listed, step.origin, step.run_limit))
             assert normalised(read_growth(path), books) == normalised(books.events(), books)
             assert read_marks(path) == books.marks
@@ -281,6 +280,22 @@ async def test_field_that_can_be_used_again_leaves_no_growth_in_part(store: Stor
     # The same cost as before: nothing grows, and it is known all the same.
     await store.take_in([usage(tokens_in=5, tokens_out=11, ts=NOW_MS + 2 * later_ms)])
     assert read_rows(store.path, "SELECT partial, unpriced, at_least FROM usage_total") == [(0, 0, 0)]
+    assert failed_checks(store.path) == []
+
+
+async def test_growth_that_a_second_origin_of_a_meter_saw_is_marked_by_what_that_one_lacked(store: Store) -> None:
+    """The hub's reading is booked without a field; the session store, whose word counts, can use it."""
+    await store.take_in([usage()], "sessions")
+    in_part = usage(tokens_in=None, tokens_out=20, ts=NOW_MS + SLOT_MS)._replace(unknown=("tokensIn",))
+    await store.take_in([in_part], "hub")
+    marks = "SELECT unknown FROM usage_event ORDER BY ts"
+    assert read_rows(store.path, marks) == [("",), ("tokensIn",)]
+    # The same totals: nothing grows, and they are known to be whole.
+    whole = usage(tokens_out=20, ts=NOW_MS + SLOT_MS)
+    await store.take_in([whole], "sessions")
+    assert read_rows(store.path, marks) == [("",), ("",)]
+    assert await store.take_in([in_part], "hub") == []
+    assert await store.take_in([whole], "sessions") == []
     assert failed_checks(store.path) == []
 
 

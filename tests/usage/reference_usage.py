@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo
@@ -129,6 +129,7 @@ class ReferenceUsage:
             None if high is None and new is None else max(0, (new or 0) - (high or 0))
             for high, new in zip(known.high, now, strict=True)
         ]
+        was_priced = bool(known.high[6])
         known.high = [_most(high, new) for high, new in zip(known.high, now, strict=True)]
         if not is_first and not any(grown):
             return
@@ -139,7 +140,16 @@ class ReferenceUsage:
         )
         event.ts = max(event.ts, ts)
         event.tokens = [_plus(one, other) for one, other in zip(event.tokens, grown[:6], strict=True)]
-        event.nano = _plus(event.nano, grown[6])
+        if nano is None:
+            # Tokens whose cost is not stated yet: what the event costs is at least what is known of it.
+            event.state = RequestState.AT_LEAST if was_priced and event.nano is not None else RequestState.FINAL
+        elif any(grown):
+            event.nano, event.state = _plus(event.nano, grown[6]), RequestState.FINAL
+        if grown[6]:
+            # A cost that grew is of all tokens so far.
+            for own in self.growth.values():
+                if (own.source, own.session) == (source, reading.session) and own.token_count:
+                    own.nano, own.state = own.nano or 0, RequestState.FINAL
 
     def list_spent(self) -> list[Spent]:
         """Return every event as it counts now."""
@@ -147,9 +157,8 @@ class ReferenceUsage:
         for event in self.growth.values():
             high = self.running[event.source, event.session].high
             is_unpriced = not high[6] and any(high[:5])
-            # The cost of a whole session at 0 may mean that the price is unknown; one above 0 prices all of it.
-            nano = None if is_unpriced else event.nano or 0
-            growth.append(Spent(event.source, event.session, event.ts, event.model, event.tokens, nano, kind="growth"))
+            # The cost of a whole session at 0 may mean that the price is unknown.
+            growth.append(replace(event, nano=None if is_unpriced else event.nano))
         return [*self.requests.values(), *self.prompts.values(), *growth]
 
     def inside(self, wanted: UsageFilter, first: int, end: int) -> list[Spent]:

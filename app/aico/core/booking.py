@@ -299,7 +299,7 @@ class Books:
             was_unpriced=is_unpriced(before),
             was_unmeasured=bool(before) and is_unmeasured(before),
             is_cost_stated=reading.cost_usd is not None,
-            found=frozenset(() if known is None or reading.is_silent else known.unknown).difference(reading.unknown),
+            found=frozenset(() if known is None or reading.is_silent else known.unknown).difference(meter.unknown),
         )
 
     def note_state(self, session: SessionEntry, reading: MeterReading) -> None:

@@ -24,7 +24,7 @@ class Meter(NamedTuple):
     high: Amounts
     """The highest that each number ever was."""
     unknown: tuple[str, ...] = ()
-    """Names of fields that the last reading could not use."""
+    """Names of fields that could not be used: by the last reading of :attr:`stated_by`, or a later one that grew."""
     is_joint: bool = False
     """Whether several origins read this meter: then a lower number of one of them is no fall."""
     stated_by: int = 0
@@ -89,12 +89,13 @@ def advance(
         return Meter(now, now, reading.unknown, is_joint, origin), growth
     # One origin's word at a time: else two that read the same totals would take back what the other said, for ever.
     stated_by = known.stated_by if is_joint else origin
-    unknown = reading.unknown if stated_by == origin else known.unknown
     is_joint = is_joint or known.is_joint
     high = tuple(map(_higher, known.high, now))
     growth = tuple(
         None if number is None else number - (had or 0) for number, had in zip(high, known.high, strict=True)
     )
+    # What is booked is booked without what this reading lacks, whoever's word counts otherwise.
+    unknown = reading.unknown if stated_by == origin or any(growth) else known.unknown
     last = (
         high
         if is_joint
