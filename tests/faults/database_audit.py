@@ -15,7 +15,7 @@ from tests.faults.life_model import SLOT_MS, Growth, GrowthKey, Numbers, normali
 
 DOLLAR = 10**9
 DAY_SLOTS = 96
-UNMEASURED = 4
+AT_LEAST, UNMEASURED = 3, 4
 Key = TypeVar("Key", bound=Hashable)
 Sums: TypeAlias = tuple[int, ...]
 """Tokens in, tokens out, nano-dollars."""
@@ -41,7 +41,7 @@ def audit(path: Path) -> Audit:
         connection.execute("BEGIN")  # one moment, also of a database that is being written
         tasks = {row[0]: Task(*row) for row in connection.execute(_TASKS)}
         highs: dict[str, Numbers] = {row[0]: row[1:] for row in connection.execute(_METERS)}
-        booked = [(row[:3], _growth(*row[3:])) for row in connection.execute(_EVENTS)]
+        booked = [(row[:3], _growth(*row[3:], is_priced=bool(highs[row[0]][2]))) for row in connection.execute(_EVENTS)]
         _check_sums(connection, booked)
         ((epoch, revision),) = connection.execute("SELECT epoch, revision FROM database_state")
         revisions = [run[0] for run in connection.execute(_RUNS)]
@@ -71,8 +71,12 @@ _DAYS = f"""
 _TOTALS = f"SELECT m.name, {_SPENT} FROM usage_total AS t JOIN model AS m ON m.id = t.model"  # noqa: S608
 
 
-def _growth(tokens_in: int | None, tokens_out: int | None, cost_nano: int | None, state: int) -> Growth:
-    return normalised(Growth(tokens_in, tokens_out, cost_nano, state != UNMEASURED))
+def _growth(
+    tokens_in: int | None, tokens_out: int | None, cost_nano: int | None, state: int, *, is_priced: bool
+) -> Growth:
+    is_part = is_priced and cost_nano is None and bool(tokens_in or tokens_out)
+    cost = 0 if is_part else cost_nano
+    return normalised(Growth(tokens_in, tokens_out, cost, state != UNMEASURED, not is_part and state != AT_LEAST))
 
 
 def _check_sums(connection: sqlite3.Connection, booked: list[tuple[GrowthKey, Growth]]) -> None:

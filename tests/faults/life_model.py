@@ -1,7 +1,8 @@
 """What the database must say after any history of Cline's ledger, computed the slow way. Pure: no I/O, no clock.
 
 What is spent is growth above the highest numbers that a task ever had; a fall books nothing. A number that the ledger
-does not tell is unknown: it takes nothing away, and a better one that is known stays.
+does not tell is unknown: it takes nothing away, and a better one that is known stays. Tokens that came without a cost
+have none until one is told again.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Growth(NamedTuple):
     cost_nano: int | None
     """None while no cost above 0 was ever stated for the task."""
     is_measured: bool
-    """Whether the ledger ever told a number of the task."""
+    """Whether the ledger ever told tokens of the task."""
+    is_cost_whole: bool = True
+    """False while it holds tokens of a task with a price whose cost was not told yet: the cost is a lower bound."""
 
 
 @dataclass
@@ -69,6 +72,8 @@ class LedgerModel:
 
     meters: dict[str, _Meter] = field(default_factory=dict)
     grown: dict[GrowthKey, Numbers] = field(default_factory=dict)
+    uncosted: set[GrowthKey] = field(default_factory=set)
+    """Growth that holds tokens of a task with a price whose cost was not told yet."""
 
     def differs(self, entry: Entry) -> bool:
         """Return whether ``entry`` is new or says something else than what is stored of its task."""
@@ -90,6 +95,9 @@ class LedgerModel:
             return
         is_new = entry.task_id not in self.meters
         meter = self.meters.setdefault(entry.task_id, _Meter(entry.ts, None, entry))
+        is_found = _is_any_known(entry.numbers) and any(
+            was and not now for was, now in zip(_unknown_fields(meter.told), _unknown_fields(entry), strict=True)
+        )
         meter.ts, meter.told = entry.ts, entry
         meter.model_id = entry.model_id or meter.model_id
         before = meter.high
@@ -100,6 +108,15 @@ class LedgerModel:
         if is_new or any(growth):
             key = (entry.task_id, entry.ts // SLOT_MS, meter.model_id or "")
             self.grown[key] = _each(add, self.grown.get(key, _UNKNOWN), growth)
+            if entry.total_cost is None and before[2] and any(growth[:2]):
+                self.uncosted.add(key)
+            elif entry.total_cost is not None:
+                self.uncosted.discard(key)
+        has_price = any(before[:2]) and not before[2] and bool(meter.high[2])
+        has_measure = not _is_any_known(before[:2]) and _is_any_known(meter.high[:2])
+        is_told_again = entry.total_cost is not None and (is_found or has_measure or growth[2])
+        if not is_new and (has_price or is_told_again):
+            self.uncosted = {key for key in self.uncosted if key[0] != entry.task_id}
 
     def tasks(self) -> dict[str, Task]:
         """Return the rows of ``cline_task_usage``: what the ledger said last, an unknown number as 0."""
@@ -110,16 +127,17 @@ class LedgerModel:
 
     def growth(self) -> dict[GrowthKey, Growth]:
         """Return what must be booked, by task, slot and model."""
-        return {key: self._priced(self.meters[key[0]], numbers) for key, numbers in self.grown.items()}
+        return {key: self._priced(key, numbers) for key, numbers in self.grown.items()}
 
     def highs(self) -> dict[str, Numbers]:
         """Return the highest numbers that each task ever had."""
         return {task_id: meter.high for task_id, meter in self.meters.items()}
 
-    def _priced(self, meter: _Meter, numbers: Numbers) -> Growth:
+    def _priced(self, key: GrowthKey, numbers: Numbers) -> Growth:
         tokens_in, tokens_out, cost = numbers
-        is_measured = any(number is not None for number in meter.high)
-        return normalised(Growth(tokens_in, tokens_out, (cost or 0) if meter.high[2] else None, is_measured))
+        high = self.meters[key[0]].high
+        is_measured, is_whole = _is_any_known(high[:2]), key not in self.uncosted
+        return normalised(Growth(tokens_in, tokens_out, (cost or 0) if high[2] else None, is_measured, is_whole))
 
 
 def normalised(growth: Growth) -> Growth:
@@ -158,6 +176,10 @@ def _later(_had: int, now: int) -> int:
 
 def _growth(had: int, now: int) -> int:
     return now - had
+
+
+def _is_any_known(numbers: Iterable[int | None]) -> bool:
+    return any(number is not None for number in numbers)
 
 
 def _unknown_fields(entry: Entry) -> tuple[bool, ...]:
