@@ -62,7 +62,7 @@ def test_sentence_says_that_the_service_goes_on() -> None:
     """A receipt with a remainder comes from a service, which goes on by itself."""
     fields: dict[str, object] = {"source": "invented", "imported_count": 3, "added_count": 1, "skipped_count": 0}
     text = imports._sentence({**fields, "error_count": 0, "partial_count": 2, "remaining_count": 4}, dry_run=False)
-    counts = "Imported 3 sessions of invented (1 new), 0 unchanged, 2 in part"
+    counts = "Imported 3 records of invented (1 new), 0 unchanged, 2 in part"
     assert text == f"{counts}; the service goes on with 4 more."
     done = {**fields, "source": "cline", "error_count": 1, "partial_count": 0, "remaining_count": 0}
     assert imports._sentence(done, dry_run=True) == "Would import 3 tasks (1 new), 0 unchanged, 1 refused."

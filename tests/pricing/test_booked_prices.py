@@ -232,6 +232,8 @@ RECORD = st.builds(
     parent=st.none(),
     former_key=st.none(),
     context=st.sampled_from(["", "fast"]),
+    claim=st.one_of(st.none(), st.integers(0, 3)),
+    is_bare=st.just(False),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from aico.core.settings import Settings
 from aico.features.files import line_feed
 from aico.features.files.tree_guard import TreeGuard
+from aico.features.sources.source import Place
 from aico.services import service as service_module
 from aico.services import sources as sources_module
 from aico.services.service import ObserverService
@@ -27,20 +29,27 @@ def logs(tmp_path: Path) -> LogFolder:
     return LogFolder(tmp_path.resolve() / "logs")
 
 
-def service_of(logs: LogFolder, *, enabled: bool = True) -> ObserverService:
-    """Return a service that reads ``logs`` alone, and is not started."""
+def service_of(logs: LogFolder, *, enabled: bool = True, known: tuple[Path, ...] = ()) -> ObserverService:
+    """Return a service that reads ``logs`` alone, or the places that the source has ``known``, and is not started."""
     folder = logs.path.parent
+    source, chosen = SOURCE, {"enabled": enabled, "roots": (str(logs.path),)}
+    if known:
+        places = tuple(Place(str(path), "default") for path in known)
+        source, chosen = (
+            replace(SOURCE, origins=(replace(SOURCE.origins[0], places=lambda _around: places),)),
+            {"enabled": enabled},
+        )
     settings = Settings.model_validate(
         {
             "ledger_path": str(folder / "nowhere" / "taskHistory.json"),
             "database_path": folder / "own" / "observer.db",
-            "sources": {SOURCE.id: {"enabled": enabled, "roots": (str(logs.path),)}},
+            "sources": {SOURCE.id: chosen},
             "tick_s": 0.1,
             "rescan_interval_s": 1,
             "debounce_ms": 10,
         }
     )
-    return ObserverService(settings, "1.2.3", now_ms, sources=(SOURCE,))
+    return ObserverService(settings, "1.2.3", now_ms, sources=(source,))
 
 
 async def state_of(service: ObserverService) -> SourceState:
@@ -148,3 +157,31 @@ async def test_restart_goes_on_behind_the_checkpoints(logs: LogFolder) -> None:
         await again.ingest.finish(intake.key)
         receipt = again.ingest.last_receipts[intake.key]
         assert (receipt.imported_count, receipt.skipped_count) == (1, 0)
+
+
+async def test_known_place_that_is_not_there_makes_no_state_beside_another(logs: LogFolder) -> None:
+    """A tool writes to one of its known places: that one is watched, and the other is not waited for in public."""
+    service = service_of(logs, known=(logs.path.parent / "elsewhere", logs.path))
+    logs.append("a/one.jsonl", use("r", 5))
+    async with running(service) as heard:
+
+        async def is_watched() -> bool:
+            return (await state_of(service)).state == "watching"
+
+        await heard.until_true(is_watched)
+        [origin] = (await state_of(service)).origins
+        assert (origin.reason, origin.problem, origin.paths) == (None, None, (str(logs.path),))
+
+
+async def test_few_of_many_reasons_are_told_and_the_rest_is_counted(logs: LogFolder) -> None:
+    """A tree of links does not fill every answer with their names."""
+    real = logs.append("a/one.jsonl", use("r", 5))
+    for number in range(7):
+        real.with_name(f"link-{number}.jsonl").symlink_to(real)
+    service = service_of(logs)
+    async with running(service) as heard:
+        await heard.until_true(lambda: stored(service) == 5)
+        [origin] = (await state_of(service)).origins
+        assert origin.problem is not None
+        assert origin.problem.count("link-") == 5
+        assert origin.problem.endswith(" 2 more are not read for such reasons.")

@@ -177,7 +177,7 @@ def _what(fields: dict[str, object]) -> str:
     count = fields["imported_count"]
     if fields["source"] == CLINE:
         return describe_count(count, "task")
-    return f"{describe_count(count, 'session')} of {fields['source']}"
+    return f"{describe_count(count, 'record')} of {fields['source']}"
 
 
 def _sentence(fields: dict[str, object], *, dry_run: bool) -> str:

@@ -35,6 +35,7 @@ _WORST_FIRST = (
     WatcherState.WAITING,
     WatcherState.WATCHING,
 )
+_NOTES_SHOWN = 5
 _LONG_LOOK_S = 0.1
 _LOOK_SHARE = 100
 """A look that takes longer than that is not repeated before this many times its duration."""
@@ -262,11 +263,15 @@ class SourcesService:
 
     def _origin_state(self, choice: OriginChoice, sight: _Sight) -> OriginState:
         opened = self._opened(choice.source.id, choice.origin.id)
-        state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in opened)
-        worst = [each for each in opened if each.watcher.state.state.value == state]
+        counted = _that_count(choice, opened)
+        state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in counted)
+        worst = [each for each in counted if each.watcher.state.state.value == state]
         problems = [str(each.watcher.problem) for each in worst if each.watcher.problem is not None]
         problems = problems or [str(error) for error in sight.refusals]
-        problems += [note for each in opened for note in each.watcher.notes]
+        notes = [note for each in opened for note in each.watcher.notes]
+        problems += notes[:_NOTES_SHOWN]
+        if len(notes) > _NOTES_SHOWN:
+            problems.append(f"{len(notes) - _NOTES_SHOWN:,} more are not read for such reasons.")
         switch = choice.switch
         return OriginState(
             id=choice.origin.id,
@@ -341,6 +346,20 @@ def _times_of(settings: Settings) -> WatchTimes:
     )
 
 
+def _that_count(choice: OriginChoice, opened: list[_Open]) -> list[_Open]:
+    """Return the places whose state is the origin's: of several known ones, none that is not there counts.
+
+    A tool writes to one of its known places; what the operator named is expected to be there.
+    """
+    known = {place.path for place in choice.places if place.chosen_by == "default"}
+    there = [
+        each
+        for each in opened
+        if each.intake.feed.path not in known or each.watcher.state.state is not WatcherState.WAITING
+    ]
+    return there or opened
+
+
 def _find(feeds: Iterable[Feed]) -> _Sight:
     looks, refusals = [], []
     for feed in feeds:
@@ -349,6 +368,7 @@ def _find(feeds: Iterable[Feed]) -> _Sight:
         except SourceError as error:
             if not error.is_absent:
                 refusals.append(error.with_traceback(None))
+    looks = [look for look in looks if look.files]
     if not looks:
         return _Sight(None, refusals)
     found = Found(

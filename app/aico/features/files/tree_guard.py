@@ -208,7 +208,10 @@ class TreeGuard:
 
     def _describe_link(self, path: str, *, is_file: bool) -> str | None:
         """Return why a link is not followed; None for one that leads to nothing of the tool's."""
-        real = os.path.realpath(f"{self.path}/{path}")
+        try:
+            real = os.path.realpath(f"{self.path}/{path}")
+        except OSError:  # what was a link is none any more
+            return None
         if not is_file and not os.path.isdir(real):  # noqa: PTH112  # only to tell the user of it
             return None
         return f"is a link to {real}, and no link is followed; {self._setting()} can name the real path"
@@ -236,7 +239,10 @@ class TreeGuard:
             return errors.not_found(self.path, of=of)
         if number not in _LINK_ERRORS:
             return errors.unreadable(errno.errorcode.get(number, "unknown error"), of=of)
-        real = os.path.realpath(self.path)
+        try:
+            real = os.path.realpath(self.path)
+        except OSError:  # what was a link is none any more
+            return errors.path_refused(f"{self.path} leads through a link", of=of)
         if real == self.path:
             return errors.path_refused(f"{self.path} is no folder", of=of)
         reason = f"{self.path} leads through a link; its real path is {real}, which {self._setting()} can name"
