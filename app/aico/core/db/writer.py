@@ -116,6 +116,7 @@ _SPAN = f"""
     ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL RETURNING first_ts, last_ts, model
 """  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
+_FORGET = insert(schema.Forgotten, ("source", "key", "forgotten_at"))
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
 _ADD_EVENT = insert(schema.UsageEvent, ("source", *_EVENT))
@@ -550,7 +551,7 @@ class _Transaction:
             names.forgotten[source] = frozenset(key for (key,) in keys)
             rows = _ask(self._connection, _FORGOTTEN_KEYS, (source,))
             names.forgotten_keys[source] = frozenset((kind, high, low) for kind, high, low in rows)
-        sessions, events = names.forgotten[source], names.forgotten_keys[source]
+        sessions, events = self._note_started(source, records), names.forgotten_keys[source]
         if not (sessions or events):
             return records
         return [
@@ -558,6 +559,22 @@ class _Transaction:
             for record in records
             if record.session not in sessions and (not events or events.isdisjoint(_event_keys(record)))
         ]
+
+    def _note_started(self, source: int, records: Sequence[Record]) -> frozenset[str]:
+        """Return the forgotten sessions; what they start, as ``records`` tell it, is forgotten from the beginning."""
+        known = self._names.forgotten[source]
+        if not known:
+            return known
+        parents = {record.session: parent for record in records if (parent := _parent_of(record)) is not None}
+        started = set(known)
+        while more := {session for session, by in parents.items() if by in started and session not in started}:
+            started |= more
+        if new := started - known:
+            # One that was stored before anybody told who had started it stays as it is.
+            rows = [(source, key, self._now_ms) for key in sorted(new - self._load_sessions(source, new).keys())]
+            _many(self._connection, _FORGET, rows)
+            self._names.forgotten[source] = known | {key for _source, key, _at in rows}
+        return frozenset(started)
 
     def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
         rows = _ask(self._connection, _SESSIONS, (source, json_of(keys)))
@@ -882,6 +899,10 @@ def _event_keys(record: Record) -> list[EventKey]:
     if isinstance(record, PromptSeen):
         return [(PROMPT.code, *split_key(record.key))]
     return []
+
+
+def _parent_of(record: Record) -> str | None:
+    return None if isinstance(record, GapReading) else record.parent
 
 
 def _event_of(row: sqlite3.Row) -> EventEntry:

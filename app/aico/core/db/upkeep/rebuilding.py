@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from aico.core.db import schema
 from aico.core.db.counters import COUNTERS, counters_of
+from aico.core.db.keys import json_of
 from aico.core.db.questions import EVENT_AS_SUMS
 from aico.core.db.statements import add, put
 from aico.core.sums import GROWTH, SUM_COLUMNS, Sums, row_of
@@ -36,8 +37,11 @@ CHOSEN_EVENTS = """
 """
 """The condition for events that go: those of the chosen sessions, and copies of them in other sessions."""
 _CHOOSE = """
-    INSERT OR IGNORE INTO chosen SELECT s.id FROM session AS s JOIN source AS t ON t.id = s.source
-    WHERE t.name = ? AND s.key = ?
+    WITH RECURSIVE named(source, key) AS (
+        SELECT t.id, j.value FROM source AS t JOIN json_each(?2) AS j WHERE t.name = ?1
+        UNION SELECT s.source, s.key FROM named AS n JOIN session AS s ON s.source = n.source AND s.parent_key = n.key
+    )
+    INSERT OR IGNORE INTO chosen SELECT s.id FROM named JOIN session AS s USING (source, key)
 """
 _REMEMBER_KEYS = f"""
     INSERT OR IGNORE INTO forgotten_key SELECT source, kind, key_high, key_low FROM usage_event
@@ -68,9 +72,12 @@ Counters: TypeAlias = Mapping[tuple[str, str], Sums]
 
 
 def choose_sessions(connection: sqlite3.Connection, source: str, keys: Iterable[str]) -> None:
-    """Add the stored sessions of ``source`` that are called ``keys`` to the temporary table ``chosen``."""
+    """Add the stored sessions of ``source`` that are called ``keys`` to the temporary table ``chosen``.
+
+    So are the sessions that these have started, and so on.
+    """
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
-    connection.executemany(_CHOOSE, [(source, key) for key in keys])
+    connection.execute(_CHOOSE, (source, json_of(keys)))
 
 
 def remove_chosen(connection: sqlite3.Connection) -> None:
