@@ -10,7 +10,7 @@ import pytest
 from aico.core.db.upkeep.backups import get_position
 from aico.core.db.upkeep.forgetting import forget, preview_forgetting
 from aico.core.errors import StorageBusy
-from aico.core.usage import digest
+from aico.core.usage import RequestState, digest
 from tests.core.database_damage import close_log, failed_checks
 from tests.core.repository_on_file import NOW_MS, Store, read_rows, request, usage
 
@@ -102,6 +102,21 @@ async def test_forgotten_request_does_not_come_back_under_another_key(three: Sto
     forget(three.path, "tool", ["a"], NOW_MS)
     renamed = request("new", session="copy", nano=5)._replace(former_key=digest("1"))
     assert await three.take_in_of("tool", [renamed]) is None
+    assert failed_checks(three.path) == []
+
+
+async def test_forgotten_request_without_numbers_takes_no_measured_one_along(three: Store) -> None:
+    """A key without counts may stand for any request of a relay with one id: only the renaming is left out."""
+    bare = request("bare", session="zeros", input=None, output=None, state=RequestState.UNMEASURED)
+    await three.take_in_of("tool", [bare._replace(is_bare=True)])
+    forget(three.path, "tool", ["zeros"], NOW_MS)
+    later = [request(name, session="later")._replace(former_key=digest("bare")) for name in ("x", "y")]
+    assert await three.take_in_of("tool", [bare._replace(session="copy", is_bare=True), *later]) is not None
+    assert read_rows(
+        three.path,
+        "SELECT s.key, COUNT(*) FROM usage_event JOIN session AS s ON s.id = session "
+        "WHERE s.key NOT IN ('a', 'b', 'c', 't') GROUP BY 1",
+    ) == [("later", 2)]
     assert failed_checks(three.path) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
@@ -554,11 +554,7 @@ class _Transaction:
         sessions, events = self._note_started(source, records), names.forgotten_keys[source]
         if not (sessions or events):
             return records
-        return [
-            record
-            for record in records
-            if record.session not in sessions and (not events or events.isdisjoint(_event_keys(record)))
-        ]
+        return [record for record in records if record.session not in sessions and not _is_forgotten(record, events)]
 
     def _note_started(self, source: int, records: Sequence[Record]) -> frozenset[str]:
         """Return the forgotten sessions; what they start, as ``records`` tell it, is forgotten from the beginning."""
@@ -891,14 +887,19 @@ def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[V
         connection.executemany(statement, rows)
 
 
-def _event_keys(record: Record) -> list[EventKey]:
-    """Return the keys of a request or a prompt, the former one included."""
-    if isinstance(record, UsageEvent):
-        known = [record.key] if record.former_key is None else [record.key, record.former_key]
-        return [(REQUEST.code, *split_key(key)) for key in known]
+def _is_forgotten(record: Record, keys: Set[EventKey]) -> bool:
+    """Return whether ``keys``, of what was forgotten, name the request or prompt that ``record`` tells."""
     if isinstance(record, PromptSeen):
-        return [(PROMPT.code, *split_key(record.key))]
-    return []
+        return (PROMPT.code, *split_key(record.key)) in keys
+    if not isinstance(record, UsageEvent):
+        return False
+    if (REQUEST.code, *split_key(record.key)) in keys:
+        return True
+    if record.former_key is None:
+        return False
+    # A bare key may stand for many requests: of what was forgotten under it nothing says which of them it was.
+    former = split_key(record.former_key)
+    return (REQUEST.code, *former) in keys and (schema.UNMEASURED_REQUEST, *former) not in keys
 
 
 def _parent_of(record: Record) -> str | None:

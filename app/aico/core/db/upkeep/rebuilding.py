@@ -15,8 +15,8 @@ from aico.core.db.counters import COUNTERS, counters_of
 from aico.core.db.keys import json_of
 from aico.core.db.questions import EVENT_AS_SUMS
 from aico.core.db.statements import add, put
-from aico.core.sums import GROWTH, SUM_COLUMNS, Sums, row_of
-from aico.core.usage import DAY_SLOTS, SLOT_MS
+from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums, row_of
+from aico.core.usage import DAY_SLOTS, SLOT_MS, RequestState
 
 _COLUMNS = ", ".join(SUM_COLUMNS)
 _ADDED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
@@ -46,6 +46,9 @@ _CHOOSE = """
 _REMEMBER_KEYS = f"""
     INSERT OR IGNORE INTO forgotten_key SELECT source, kind, key_high, key_low FROM usage_event
     WHERE session IN (SELECT id FROM chosen) AND kind <> {GROWTH.code}
+    UNION ALL SELECT source, {schema.UNMEASURED_REQUEST}, key_high, key_low FROM usage_event
+    WHERE session IN (SELECT id FROM chosen) AND kind = {REQUEST.code}
+        AND state IN ({RequestState.UNMEASURED.value}, {RequestState.OPEN.value})
 """  # noqa: S608  # our own names
 _KEEP_SUM = f"""
     SELECT source, model, {_ADDED} FROM (SELECT source, model, {EVENT_AS_SUMS} FROM usage_event WHERE {CHOSEN_EVENTS})
