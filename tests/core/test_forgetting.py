@@ -120,6 +120,19 @@ async def test_forgotten_request_without_numbers_takes_no_measured_one_along(thr
     assert failed_checks(three.path) == []
 
 
+async def test_forgotten_request_does_not_come_back_without_its_numbers(store: Store) -> None:
+    """A bare copy whose message was forgotten is dropped; that of another message and another tool is not."""
+    measured = request("1", session="a")
+    zeros = request("zeros", session="fork", input=None, output=None, state=RequestState.UNMEASURED)
+    copy = zeros._replace(key=measured.key[:8] + digest("zeros")[:8], is_bare=True)
+    await store.take_in_of("tool", [measured, request("2", session="b")])
+    forget(store.path, "tool", ["a"], NOW_MS)
+    assert await store.take_in_of("tool", [copy]) is None
+    assert await store.take_in_of("tool", [zeros._replace(is_bare=True)]) is not None
+    assert await store.take_in_of("other tool", [copy]) is not None
+    assert failed_checks(store.path) == []
+
+
 async def test_agents_go_with_the_session_that_started_them(store: Store) -> None:
     """The preview names them and theirs; what they do later is not taken in, nor what those start that are new."""
     main, agent = request("1", session="s"), request("2", session="s/a")._replace(parent="s")

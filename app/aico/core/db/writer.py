@@ -189,6 +189,8 @@ class _Names:
     exact_since: dict[int, int | None]
     forgotten: dict[int, frozenset[str]] = field(default_factory=dict)
     forgotten_keys: dict[int, frozenset[EventKey]] = field(default_factory=dict)
+    forgotten_halves: dict[int, frozenset[int]] = field(default_factory=dict)
+    """First halves of the keys of forgotten requests, by source."""
     session_counts: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     """Number of sessions and greatest moment, by source."""
 
@@ -551,10 +553,14 @@ class _Transaction:
             names.forgotten[source] = frozenset(key for (key,) in keys)
             rows = _ask(self._connection, _FORGOTTEN_KEYS, (source,))
             names.forgotten_keys[source] = frozenset((kind, high, low) for kind, high, low in rows)
+            names.forgotten_halves[source] = frozenset(high for kind, high, _low in rows if kind == REQUEST.code)
         sessions, events = self._note_started(source, records), names.forgotten_keys[source]
+        halves = names.forgotten_halves[source]
         if not (sessions or events):
             return records
-        return [record for record in records if record.session not in sessions and not _is_forgotten(record, events)]
+        return [
+            record for record in records if record.session not in sessions and not _is_forgotten(record, events, halves)
+        ]
 
     def _note_started(self, source: int, records: Sequence[Record]) -> frozenset[str]:
         """Return the forgotten sessions; what they start, as ``records`` tell it, is forgotten from the beginning."""
@@ -887,13 +893,17 @@ def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[V
         connection.executemany(statement, rows)
 
 
-def _is_forgotten(record: Record, keys: Set[EventKey]) -> bool:
-    """Return whether ``keys``, of what was forgotten, name the request or prompt that ``record`` tells."""
+def _is_forgotten(record: Record, keys: Set[EventKey], halves: Set[int]) -> bool:
+    """Return whether ``keys``, of what was forgotten, name the request or prompt that ``record`` tells.
+
+    ``halves`` are first halves of those of requests: a bare record is a copy of any that has its own.
+    """
     if isinstance(record, PromptSeen):
         return (PROMPT.code, *split_key(record.key)) in keys
     if not isinstance(record, UsageEvent):
         return False
-    if (REQUEST.code, *split_key(record.key)) in keys:
+    key = split_key(record.key)
+    if (REQUEST.code, *key) in keys or (record.is_bare and key[0] in halves):
         return True
     if record.former_key is None:
         return False
