@@ -258,7 +258,7 @@ class ForgottenTotal(_Sums, _ModelKey, table=True):
 
 
 class CounterFloor(_Sums, _ModelKey, table=True):
-    """What counters had shown when a backup was restored: they never show less."""
+    """What counters had shown when a backup was restored or a total fell: they never show less."""
 
     __tablename__ = "counter_floor"
     __table_args__ = (_CLUSTERED,)

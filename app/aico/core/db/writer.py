@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, schema
+from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
 from aico.core.db.first_readings import FirstReadings
@@ -765,6 +766,7 @@ class _Transaction:
         tally = books.tally
         _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
+        hold_counters(connection, source, tally.totals)
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
         # A sum over no event at all would count a session where it spent nothing.

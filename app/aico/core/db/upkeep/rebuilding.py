@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from aico.core.db import schema
-from aico.core.db.counters import COUNTERS, counters_of
+from aico.core.db.counters import COUNTERS, counters_of, higher
 from aico.core.db.keys import json_of
 from aico.core.db.questions import EVENT_AS_SUMS
 from aico.core.db.statements import add, put
@@ -130,7 +130,7 @@ def raise_counters(connection: sqlite3.Connection, seen: Counters) -> None:
     for (source, model), shown in seen.items():
         key = (number_of(connection, "source", source), number_of(connection, "model", model))
         known = connection.execute(_FLOOR, key).fetchone()
-        floor = shown if known is None else Sums(tuple(map(max, Sums.of(known).vector, shown.vector)))
+        floor = shown if known is None else higher(Sums.of(known), shown)
         rows.append((*key, *row_of(floor.vector)))
     connection.executemany(_PUT_FLOOR, rows)
 
