@@ -10,7 +10,7 @@ import pytest
 from aico.core.db.upkeep.backups import get_position
 from aico.core.db.upkeep.forgetting import forget, preview_forgetting
 from aico.core.errors import StorageBusy
-from aico.core.usage import digest
+from aico.core.usage import RequestState, digest
 from tests.core.database_damage import close_log, failed_checks
 from tests.core.repository_on_file import NOW_MS, Store, read_rows, request, usage
 
@@ -103,6 +103,77 @@ async def test_forgotten_request_does_not_come_back_under_another_key(three: Sto
     renamed = request("new", session="copy", nano=5)._replace(former_key=digest("1"))
     assert await three.take_in_of("tool", [renamed]) is None
     assert failed_checks(three.path) == []
+
+
+async def test_forgotten_request_without_numbers_takes_no_measured_one_along(three: Store) -> None:
+    """A key without counts may stand for any request of a relay with one id: only the renaming is left out."""
+    bare = request("bare", session="zeros", input=None, output=None, state=RequestState.UNMEASURED)
+    await three.take_in_of("tool", [bare._replace(is_bare=True)])
+    forget(three.path, "tool", ["zeros"], NOW_MS)
+    later = [request(name, session="later")._replace(former_key=digest("bare")) for name in ("x", "y")]
+    assert await three.take_in_of("tool", [bare._replace(session="copy", is_bare=True), *later]) is not None
+    assert read_rows(
+        three.path,
+        "SELECT s.key, COUNT(*) FROM usage_event JOIN session AS s ON s.id = session "
+        "WHERE s.key NOT IN ('a', 'b', 'c', 't') GROUP BY 1",
+    ) == [("later", 2)]
+    assert failed_checks(three.path) == []
+
+
+async def test_forgotten_request_does_not_come_back_without_its_numbers(store: Store) -> None:
+    """A bare copy whose message was forgotten is dropped; that of another message and another tool is not."""
+    measured = request("1", session="a")
+    zeros = request("zeros", session="fork", input=None, output=None, state=RequestState.UNMEASURED)
+    copy = zeros._replace(key=measured.key[:8] + digest("zeros")[:8], is_bare=True)
+    await store.take_in_of("tool", [measured, request("2", session="b")])
+    forget(store.path, "tool", ["a"], NOW_MS)
+    assert await store.take_in_of("tool", [copy]) is None
+    assert await store.take_in_of("tool", [zeros._replace(is_bare=True)]) is not None
+    assert await store.take_in_of("other tool", [copy]) is not None
+    assert failed_checks(store.path) == []
+
+
+async def test_agents_go_with_the_session_that_started_them(store: Store) -> None:
+    """The preview names them and theirs; what they do later is not taken in, nor what those start that are new."""
+    main, agent = request("1", session="s"), request("2", session="s/a")._replace(parent="s")
+    deep = request("3", session="deep")._replace(parent="s/a")
+    await store.take_in_of("tool", [main, agent, deep, request("4", session="other")])
+    await store.take_in_of("other tool", [request("1", session="x")._replace(parent="s")])
+    going = preview_forgetting(store.path, "tool", ["s"], None)
+    assert (going.sessions, going.event_count) == (("deep", "s", "s/a"), 3)
+    forget(store.path, "tool", ["s"], NOW_MS)
+    assert read_rows(store.path, "SELECT key FROM session ORDER BY key") == [("other",), ("x",)]
+    new = [
+        request("7", session="newest")._replace(parent="new"),
+        request("6", session="new")._replace(parent="deep"),
+        request("5", session="s/a")._replace(parent="s"),
+    ]
+    assert await store.take_in_of("tool", new) is None
+    # Who started it is not told every time.
+    assert await store.take_in_of("tool", [request("8", session="newest")]) is None
+    assert failed_checks(store.path) == []
+
+
+async def test_agents_of_a_session_that_is_not_stored_can_be_forgotten(store: Store) -> None:
+    """A session may have agents and nothing of its own: its name stands for them."""
+    await store.take_in_of("tool", [request("2", session="s/a")._replace(parent="s")])
+    going = preview_forgetting(store.path, "tool", ["s", "nobody"], None)
+    assert (going.sessions, going.unknown) == (("s/a",), ("nobody", "s"))
+    forget(store.path, "tool", going.sessions, NOW_MS)
+    assert read_rows(store.path, "SELECT COUNT(*) FROM session") == [(0,)]
+    assert failed_checks(store.path) == []
+
+
+async def test_session_whose_agents_went_on_stays_with_forgetting_before_a_moment(store: Store) -> None:
+    """A moment means the last activity of a session and of everything that it started."""
+    old = [
+        request("1", session="s", ts=NOW_MS - DAY_MS),
+        request("2", session="done", ts=NOW_MS - DAY_MS)._replace(parent="s"),
+        request("3", session="middle", ts=NOW_MS - DAY_MS)._replace(parent="s"),
+    ]
+    await store.take_in_of("tool", [*old, request("4", session="late")._replace(parent="middle")])
+    assert preview_forgetting(store.path, "tool", [], NOW_MS).sessions == ("done",)
+    assert preview_forgetting(store.path, "tool", [], NOW_MS + 1).sessions == ("done", "late", "middle", "s")
 
 
 async def test_counters_go_on_after_forgetting(three: Store) -> None:

@@ -43,6 +43,8 @@ _AT = {name: place for place, name in enumerate((*TOKENS, *COUNTS, *MONEY))}
 REQUESTS, PROMPTS, UNPRICED = _AT["requests"], _AT["prompts"], _AT["unpriced"]
 UNMEASURED, LACKING_CACHE, PARTIAL = _AT["unmeasured"], _AT["lacking_cache"], _AT["partial"]
 RECORDED, OWN, LISTED, LIST = (_AT[name] for name in MONEY)
+COST_PARTS = (RECORDED, OWN, LISTED)
+"""What adds up to the cost."""
 _STATE_AT = {
     RequestState.UNMEASURED: UNMEASURED,
     RequestState.INTERRUPTED: _AT["interrupted"],

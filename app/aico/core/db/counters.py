@@ -1,33 +1,66 @@
 """What counters show: they grow with what is spent, and never fall. The totals they stand on may.
 
 Something that is forgotten leaves the totals, and its sum goes on being shown. A restored backup knows less than what
-was shown before: until its totals have caught up with that, nothing is growth.
+was shown before, and so do totals of a model from which a request moves, or whose list price the tool's own replaces:
+until they have caught up with that, nothing is growth.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from aico.core.sums import NOTHING, SUM_COLUMNS, Sums
+from aico.core.sums import COST_PARTS, NOTHING, SUM_COLUMNS, Sums, Vector, row_of
+from aico.core.usage import TOKENS
 
+K = TypeVar("K")
 _COLUMNS = ", ".join(SUM_COLUMNS)
 # Of each source and model first what was spent, then what has been shown already.
+_PARTS = f"""
+    SELECT 0 AS is_floor, source, model, {_COLUMNS} FROM usage_total
+    UNION ALL SELECT 0, source, model, {_COLUMNS} FROM forgotten_total
+    UNION ALL SELECT 1, source, model, {_COLUMNS} FROM counter_floor
+"""  # noqa: S608  # our own names
+_PARTS_OF = f"""
+    SELECT source, model, is_floor, {_COLUMNS} FROM ({_PARTS}) WHERE source = ? AND model = ? ORDER BY is_floor
+"""  # noqa: S608  # our own names
+_PUT_FLOOR = f"""
+    INSERT OR REPLACE INTO counter_floor (source, model, {_COLUMNS}) VALUES (?, ?{", ?" * len(SUM_COLUMNS)})
+"""  # noqa: S608  # our own names
 COUNTERS = f"""
-    SELECT s.name, m.name, is_floor, {_COLUMNS} FROM (
-        SELECT 0 AS is_floor, source, model, {_COLUMNS} FROM usage_total
-        UNION ALL SELECT 0, source, model, {_COLUMNS} FROM forgotten_total
-        UNION ALL SELECT 1, source, model, {_COLUMNS} FROM counter_floor
-    ) AS t JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id, is_floor
+    SELECT s.name, m.name, is_floor, {_COLUMNS} FROM ({_PARTS}) AS t
+    JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id, is_floor
 """  # noqa: S608  # our own names
 """Rows for :func:`counters_of`, in the order in which sources and models were first seen."""
 
 
 def counters_of(rows: Iterable[sqlite3.Row]) -> dict[tuple[str, str], Sums]:
     """Return the answer to :data:`COUNTERS` by source and model."""
-    counters: dict[tuple[str, str], Sums] = {}
-    for source, model, is_floor, *columns in rows:
-        known, more = counters.get((source, model), NOTHING), Sums.of(columns)
-        shown = Sums(tuple(map(max, known.vector, more.vector))) if is_floor else Sums.total([known, more])
-        counters[source, model] = shown
+    return _add_up(((source, model), is_floor, columns) for source, model, is_floor, *columns in rows)
+
+
+def higher(one: Sums, other: Sums) -> Sums:
+    """Return the greater of each number; the parts of the cost stay together, and those of the greater cost count."""
+    numbers = list(map(max, one.vector, other.vector))
+    dearer = max(one, other, key=lambda sums: sums.cost_nano)
+    for place in COST_PARTS:
+        numbers[place] = dearer.vector[place]
+    return Sums(tuple(numbers))
+
+
+def hold_counters(connection: sqlite3.Connection, source: int, changes: Mapping[int, Vector]) -> None:
+    """Keep what counters of ``source`` show before ``changes`` of totals, by model, if these make any of it smaller."""
+    for model, more in changes.items():
+        if min(more[: len(TOKENS)]) < 0 or sum(more[place] for place in COST_PARTS) < 0:
+            rows = connection.execute(_PARTS_OF, (source, model)).fetchall()
+            shown = _add_up(((number, name), is_floor, columns) for number, name, is_floor, *columns in rows)
+            connection.executemany(_PUT_FLOOR, [(*key, *row_of(sums.vector)) for key, sums in shown.items()])
+
+
+def _add_up(parts: Iterable[tuple[K, int, Sequence[int]]]) -> dict[K, Sums]:
+    counters: dict[K, Sums] = {}
+    for key, is_floor, columns in parts:
+        known, more = counters.get(key, NOTHING), Sums.of(columns)
+        counters[key] = higher(known, more) if is_floor else Sums.total([known, more])
     return counters

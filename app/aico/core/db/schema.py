@@ -258,7 +258,7 @@ class ForgottenTotal(_Sums, _ModelKey, table=True):
 
 
 class CounterFloor(_Sums, _ModelKey, table=True):
-    """What counters had shown when a backup was restored: they never show less."""
+    """What counters had shown when a backup was restored or a total fell: they never show less."""
 
     __tablename__ = "counter_floor"
     __table_args__ = (_CLUSTERED,)
@@ -303,6 +303,10 @@ class Forgotten(SQLModel, table=True):
     source: int = Field(primary_key=True)
     key: str = Field(primary_key=True)
     forgotten_at: int
+
+
+UNMEASURED_REQUEST = 3
+"""A kind of forgotten keys only: says of a forgotten request, beside its own row, that nothing of it was measured."""
 
 
 class ForgottenKey(SQLModel, table=True):

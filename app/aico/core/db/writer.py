@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, schema
+from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
 from aico.core.db.first_readings import FirstReadings
@@ -116,6 +117,7 @@ _SPAN = f"""
     ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL RETURNING first_ts, last_ts, model
 """  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
+_FORGET = insert(schema.Forgotten, ("source", "key", "forgotten_at"))
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
 _ADD_EVENT = insert(schema.UsageEvent, ("source", *_EVENT))
@@ -188,6 +190,8 @@ class _Names:
     exact_since: dict[int, int | None]
     forgotten: dict[int, frozenset[str]] = field(default_factory=dict)
     forgotten_keys: dict[int, frozenset[EventKey]] = field(default_factory=dict)
+    forgotten_halves: dict[int, frozenset[int]] = field(default_factory=dict)
+    """First halves of the keys of forgotten requests, by source."""
     session_counts: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     """Number of sessions and greatest moment, by source."""
 
@@ -550,14 +554,30 @@ class _Transaction:
             names.forgotten[source] = frozenset(key for (key,) in keys)
             rows = _ask(self._connection, _FORGOTTEN_KEYS, (source,))
             names.forgotten_keys[source] = frozenset((kind, high, low) for kind, high, low in rows)
-        sessions, events = names.forgotten[source], names.forgotten_keys[source]
+            names.forgotten_halves[source] = frozenset(high for kind, high, _low in rows if kind == REQUEST.code)
+        sessions, events = self._note_started(source, records), names.forgotten_keys[source]
+        halves = names.forgotten_halves[source]
         if not (sessions or events):
             return records
         return [
-            record
-            for record in records
-            if record.session not in sessions and (not events or events.isdisjoint(_event_keys(record)))
+            record for record in records if record.session not in sessions and not _is_forgotten(record, events, halves)
         ]
+
+    def _note_started(self, source: int, records: Sequence[Record]) -> frozenset[str]:
+        """Return the forgotten sessions; what they start, as ``records`` tell it, is forgotten from the beginning."""
+        known = self._names.forgotten[source]
+        if not known:
+            return known
+        parents = {record.session: parent for record in records if (parent := _parent_of(record)) is not None}
+        started = set(known)
+        while more := {session for session, by in parents.items() if by in started and session not in started}:
+            started |= more
+        if new := started - known:
+            # One that was stored before anybody told who had started it stays as it is.
+            rows = [(source, key, self._now_ms) for key in sorted(new - self._load_sessions(source, new).keys())]
+            _many(self._connection, _FORGET, rows)
+            self._names.forgotten[source] = known | {key for _source, key, _at in rows}
+        return frozenset(started)
 
     def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
         rows = _ask(self._connection, _SESSIONS, (source, json_of(keys)))
@@ -746,6 +766,7 @@ class _Transaction:
         tally = books.tally
         _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
+        hold_counters(connection, source, tally.totals)
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
         # A sum over no event at all would count a session where it spent nothing.
@@ -874,14 +895,27 @@ def _many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[V
         connection.executemany(statement, rows)
 
 
-def _event_keys(record: Record) -> list[EventKey]:
-    """Return the keys of a request or a prompt, the former one included."""
-    if isinstance(record, UsageEvent):
-        known = [record.key] if record.former_key is None else [record.key, record.former_key]
-        return [(REQUEST.code, *split_key(key)) for key in known]
+def _is_forgotten(record: Record, keys: Set[EventKey], halves: Set[int]) -> bool:
+    """Return whether ``keys``, of what was forgotten, name the request or prompt that ``record`` tells.
+
+    ``halves`` are first halves of those of requests: a bare record is a copy of any that has its own.
+    """
     if isinstance(record, PromptSeen):
-        return [(PROMPT.code, *split_key(record.key))]
-    return []
+        return (PROMPT.code, *split_key(record.key)) in keys
+    if not isinstance(record, UsageEvent):
+        return False
+    key = split_key(record.key)
+    if (REQUEST.code, *key) in keys or (record.is_bare and key[0] in halves):
+        return True
+    if record.former_key is None:
+        return False
+    # A bare key may stand for many requests: of what was forgotten under it nothing says which of them it was.
+    former = split_key(record.former_key)
+    return (REQUEST.code, *former) in keys and (schema.UNMEASURED_REQUEST, *former) not in keys
+
+
+def _parent_of(record: Record) -> str | None:
+    return None if isinstance(record, GapReading) else record.parent
 
 
 def _event_of(row: sqlite3.Row) -> EventEntry:

@@ -15,8 +15,16 @@ from aico.core.db.upkeep import rebuilding
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, transaction
 from aico.core.sums import SUM_COLUMNS, Sums
 
+# A session goes on as long as one that it has started does.
 _MATCHING = """
-    SELECT s.key FROM session AS s JOIN source AS t ON t.id = s.source WHERE t.name = ? AND s.last_ts < ?
+    WITH RECURSIVE late(source, key, parent_key) AS (
+        SELECT s.source, s.key, s.parent_key FROM session AS s JOIN source AS t ON t.id = s.source
+        WHERE t.name = ?1 AND s.last_ts >= ?2
+        UNION SELECT s.source, s.key, s.parent_key FROM late JOIN session AS s
+        ON s.source = late.source AND s.key = late.parent_key
+    )
+    SELECT s.key FROM session AS s JOIN source AS t ON t.id = s.source
+    WHERE t.name = ?1 AND (s.source, s.key) NOT IN (SELECT source, key FROM late)
 """
 _STORED = "SELECT key FROM session JOIN chosen USING (id) ORDER BY key"
 _SPENT = f"""
@@ -46,8 +54,8 @@ class Forgetting:
 def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms: int | None) -> Forgetting:
     """Return what would go of the database at ``path``; write nothing. Raises StorageBusy, StorageError.
 
-    ``named`` are keys of sessions of ``source``; ``before_ms`` means every session of it whose last activity lies
-    before that moment (epoch milliseconds).
+    ``named`` are keys of sessions of ``source``; ``before_ms`` means every session of it whose last activity, and that
+    of what it has started, lies before that moment (epoch milliseconds). What a session has started goes with it.
     """
     with in_our_words(), closing(connect(path, "ro")) as connection:
         connection.execute("BEGIN")
@@ -62,6 +70,7 @@ def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms:
 def forget(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
     """Remove the stored ``sessions`` of ``source`` in one transaction, and keep their keys as forgotten.
 
+    What they have started goes with them.
     The epoch is another one afterwards, so whoever showed them reads again; counters that only grow stay as they are.
     Nobody else may hold what is stored in memory: the caller has the instance's lock. Raises StorageBusy, StorageError.
     """

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from aico.core.db import schema
-from aico.core.db.counters import COUNTERS, counters_of
+from aico.core.db.counters import COUNTERS, counters_of, higher
+from aico.core.db.keys import json_of
 from aico.core.db.questions import EVENT_AS_SUMS
 from aico.core.db.statements import add, put
-from aico.core.sums import GROWTH, SUM_COLUMNS, Sums, row_of
-from aico.core.usage import DAY_SLOTS, SLOT_MS
+from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums, row_of
+from aico.core.usage import DAY_SLOTS, SLOT_MS, RequestState
 
 _COLUMNS = ", ".join(SUM_COLUMNS)
 _ADDED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
@@ -36,12 +37,18 @@ CHOSEN_EVENTS = """
 """
 """The condition for events that go: those of the chosen sessions, and copies of them in other sessions."""
 _CHOOSE = """
-    INSERT OR IGNORE INTO chosen SELECT s.id FROM session AS s JOIN source AS t ON t.id = s.source
-    WHERE t.name = ? AND s.key = ?
+    WITH RECURSIVE named(source, key) AS (
+        SELECT t.id, j.value FROM source AS t JOIN json_each(?2) AS j WHERE t.name = ?1
+        UNION SELECT s.source, s.key FROM named AS n JOIN session AS s ON s.source = n.source AND s.parent_key = n.key
+    )
+    INSERT OR IGNORE INTO chosen SELECT s.id FROM named JOIN session AS s USING (source, key)
 """
 _REMEMBER_KEYS = f"""
     INSERT OR IGNORE INTO forgotten_key SELECT source, kind, key_high, key_low FROM usage_event
     WHERE session IN (SELECT id FROM chosen) AND kind <> {GROWTH.code}
+    UNION ALL SELECT source, {schema.UNMEASURED_REQUEST}, key_high, key_low FROM usage_event
+    WHERE session IN (SELECT id FROM chosen) AND kind = {REQUEST.code}
+        AND state IN ({RequestState.UNMEASURED.value}, {RequestState.OPEN.value})
 """  # noqa: S608  # our own names
 _KEEP_SUM = f"""
     SELECT source, model, {_ADDED} FROM (SELECT source, model, {EVENT_AS_SUMS} FROM usage_event WHERE {CHOSEN_EVENTS})
@@ -68,9 +75,12 @@ Counters: TypeAlias = Mapping[tuple[str, str], Sums]
 
 
 def choose_sessions(connection: sqlite3.Connection, source: str, keys: Iterable[str]) -> None:
-    """Add the stored sessions of ``source`` that are called ``keys`` to the temporary table ``chosen``."""
+    """Add the stored sessions of ``source`` that are called ``keys`` to the temporary table ``chosen``.
+
+    So are the sessions that these have started, and so on.
+    """
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
-    connection.executemany(_CHOOSE, [(source, key) for key in keys])
+    connection.execute(_CHOOSE, (source, json_of(keys)))
 
 
 def remove_chosen(connection: sqlite3.Connection) -> None:
@@ -120,7 +130,7 @@ def raise_counters(connection: sqlite3.Connection, seen: Counters) -> None:
     for (source, model), shown in seen.items():
         key = (number_of(connection, "source", source), number_of(connection, "model", model))
         known = connection.execute(_FLOOR, key).fetchone()
-        floor = shown if known is None else Sums(tuple(map(max, Sums.of(known).vector, shown.vector)))
+        floor = shown if known is None else higher(Sums.of(known), shown)
         rows.append((*key, *row_of(floor.vector)))
     connection.executemany(_PUT_FLOOR, rows)
 
