@@ -18,6 +18,9 @@ LOOK_S = 0.04
 
 A change is told after one look at most. The debounce counts from when the file was written, so that is inside.
 """
+QUIET_LOOK_S = 0.1
+"""The same when nothing was told for a while. Half of the changes are still told within the debounce."""
+QUIET_AFTER_S = 10.0
 _LOOKS_MAX = 2
 REBUILD_S = 2.0
 """New folders of a tree are watched after so long, or after this many times as long as that took last time."""
@@ -162,6 +165,8 @@ class Notifier:
         self._queues: list[_Slice] = []
         """What the thread looks at; under the lock."""
         self._queues_lock = threading.Lock()
+        self._told_s = float("-inf")
+        """When something was told last."""
         self._is_looking = False
         """Whether the thread goes on; under the lock."""
         self._thread: threading.Thread | None = None
@@ -349,7 +354,8 @@ class Notifier:
                     each.ended.set()
                 if not is_looking:
                     return
-            time.sleep(LOOK_S)
+            is_quiet = time.monotonic() - self._told_s > QUIET_AFTER_S
+            time.sleep(QUIET_LOOK_S if is_quiet else LOOK_S)
 
     def _look_once(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell what is in a queue; return whether it is not to be looked at any more."""
@@ -358,6 +364,7 @@ class Notifier:
         try:
             found = each.native.watch(0, 0, 0, _BriefLook())
             if isinstance(found, set):
+                self._told_s = time.monotonic()
                 with suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(self._deliver, found)
             elif found == "stop":
