@@ -8,9 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.beside import BESIDE_FIGURES
+from bench.claude_code import CLAUDE_CODE_FIGURES
 from bench.document import write_document
 from bench.fanout import FANOUT_FIGURES
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
@@ -30,6 +32,7 @@ FIGURES: Sequence[Figure] = (
     *LIVE_FIGURES,
     *FANOUT_FIGURES,
     *LINE_FIGURES,
+    *CLAUDE_CODE_FIGURES,
     *QUERY_FIGURES,
     *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,
@@ -47,6 +50,7 @@ class Options(argparse.Namespace):
     output: Path
     document: Path
     base: Path | None
+    home_mb: int
 
 
 def parse_options(arguments: list[str]) -> Options:
@@ -57,31 +61,33 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.json"))
     parser.add_argument("--document", type=Path, default=Path(__file__).parents[1] / "docs" / "performance.md")
     parser.add_argument("--base", type=Path, help="the virtual environment of an earlier build, to compare with")
+    parser.add_argument("--home-mb", type=int, default=1_000, help="the size of a large home, in millions of bytes")
     return parser.parse_args(arguments, namespace=Options())
 
 
-def measure(figure: Figure, pair_count: int, base: Path | None = None) -> Result:
+def measure(figure: Figure, setup: Setup) -> Result:
     """Measure one figure in an empty folder of its own; once more when the first interval says too little."""
-    measurement = _measure_once(figure, pair_count, base)
+    measurement = _measure_once(figure, setup)
     if measurement.interval.is_wide:
-        measurement = _measure_once(figure, pair_count, base)
+        measurement = _measure_once(figure, setup)
     return Result(figure, measurement, judge(measurement.interval, figure.goal))
 
 
-def _measure_once(figure: Figure, pair_count: int, base: Path | None) -> Measurement:
+def _measure_once(figure: Figure, setup: Setup) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        return asyncio.run(figure.measure(Setup(Path(folder).resolve(), pair_count, base)))
+        return asyncio.run(figure.measure(replace(setup, folder=Path(folder).resolve())))
 
 
 def main(arguments: list[str]) -> int:
     """Measure, print, write, judge."""
     options = parse_options(arguments)
+    setup = Setup(Path(), options.pairs, options.base, options.home_mb * 1_000_000)
     results = []
     for figure in FIGURES:
         if options.only in figure.name:
             began = time.monotonic()
             try:
-                results.append(measure(figure, options.pairs, options.base))
+                results.append(measure(figure, setup))
             except Unmeasurable as lack:
                 print(f"{figure.name}: not measured. {lack}")
             print(f"{figure.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

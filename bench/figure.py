@@ -37,6 +37,8 @@ class Setup:
     """At least 15 for a figure that counts."""
     base: Path | None = None
     """The virtual environment of an earlier build, for the figures that compare."""
+    home_bytes: int = 1_000_000_000
+    """The size of a large home."""
 
 
 @dataclass(frozen=True, slots=True)

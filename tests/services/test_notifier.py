@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +28,17 @@ async def notified(ledger: LedgerFile) -> AsyncIterator[tuple[Watch, asyncio.Eve
         yield watch, hint
     finally:
         await watch.stop()
+
+
+def touch(paths: list[str]) -> None:
+    """Make files, one after the other."""
+    for path in paths:
+        Path(path).touch()
+
+
+def looking_threads() -> list[threading.Thread]:
+    """Return the threads that look at queues."""
+    return [thread for thread in threading.enumerate() if thread.name == "notifier"]
 
 
 async def until(hint: asyncio.Event) -> None:
@@ -81,6 +95,44 @@ async def test_notifier_is_silent_after_its_stop(ledger: LedgerFile) -> None:
         await watch.stop()
         assert not watch.is_watching
         assert watch.error is None
+        assert looking_threads() == []
+
+
+async def test_notifier_hears_of_every_file_in_all_queues_by_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written while a queue is looked at, or between two looks, is told by this one or the next."""
+    monkeypatch.setattr(notifier_module, "_SLICE_MAX", 2)
+    folders = [tmp_path / f"{number}" for number in range(7)]
+    for folder in folders:
+        folder.mkdir()
+    lacking = {str(folder / f"{number}") for folder in folders for number in range(300)}
+    written = sorted(lacking, key=os.path.basename)
+    told = asyncio.Event()
+
+    def hear(path: str) -> None:
+        lacking.discard(path)
+        told.set()
+
+    watch = Notifier().make_watch(hear)
+    await watch.start(str(folders[0]), folders=[str(folder) for folder in folders])
+    assert len(looking_threads()) == 1
+    await asyncio.to_thread(touch, written)
+    while lacking:
+        await until(told)
+    await watch.stop()
+    assert looking_threads() == []
+
+
+async def test_notifier_looks_again_after_everything_had_ended(ledger: LedgerFile) -> None:
+    """A thread that ended is no reason to hear of nothing: the next start has another one."""
+    hint = asyncio.Event()
+    watch = Notifier().make_watch(lambda _path: hint.set())
+    for number in range(3):
+        await watch.start(str(ledger.folder), ledger.path.name)
+        ledger.write(entry(str(number)))
+        await until(hint)
+        await watch.stop()
 
 
 async def test_notifier_watches_nothing_once_its_directory_is_gone(ledger: LedgerFile) -> None:

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
-STEP_MS = 30
-"""How often watchfiles looks at its queue, some 100 microseconds each time.
+LOOK_S = 0.04
+"""How often the queues of watchfiles are looked at, all of them by one thread: waking up costs the most by far.
 
-A change is told after one to two steps. The debounce counts from when the file was written, so most of that is inside.
+A change is told after one look at most. The debounce counts from when the file was written, so that is inside.
 """
-_BATCH_MS = 40
-_TIMEOUT_MS = 100
-"""So long it takes at most until the thread sees that it is to end."""
+QUIET_LOOK_S = 0.1
+"""The same when nothing was told for a while. Half of the changes are still told within the debounce."""
+QUIET_AFTER_S = 10.0
+_LOOKS_MAX = 2
 REBUILD_S = 2.0
 """New folders of a tree are watched after so long, or after this many times as long as that took last time."""
 _REBUILD_SHARE = 20
@@ -39,15 +40,40 @@ class WatchLimit(OSError):
     """The system has not as many watches left as a tree has folders."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slice:
-    """Folders that are watched by one object of watchfiles, and one thread that looks at its queue."""
+    """Folders that are watched by one object of watchfiles, with one queue."""
 
     native: RustNotify
     folders: set[str]
     """Less those that are gone."""
     stop: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
+    """Set when it is to be looked at once more and no longer."""
+    is_looked_at: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class _Empty(Exception):
+    """Nothing is in a queue."""
+
+
+class _BriefLook:
+    """Given to watchfiles in place of an event to stop at: lets it look at its queue, and not wait for more.
+
+    It asks before each look whether to stop, and tells what it has found when two looks in a row find as much. Told to
+    stop, or at the end of its own time, it would forget what it has heard of and not told yet; an exception leaves that
+    where it is.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def is_set(self) -> bool:
+        """Return False; raise :class:`_Empty` after two looks."""
+        if self._count == _LOOKS_MAX:
+            raise _Empty
+        self._count += 1
+        return False
 
 
 class Watch:
@@ -117,7 +143,7 @@ class Watch:
 
 
 class Notifier:
-    """Watches the folders of all places, a thousand by one queue of the operating system and one thread.
+    """Watches the folders of all places, a thousand by one queue of the operating system.
 
     It watches folders, not files: a rename over a file takes the watch of the file away. A folder that is removed, or
     renamed, is not watched any more, also when another one takes its name.
@@ -135,7 +161,16 @@ class Notifier:
         """Folders that cannot be watched."""
         self._dropped: dict[str, Exception] = {}
         """Main folders of those for which no watches are left."""
-        self._ending: list[threading.Thread] = []
+        self._ending: list[_Slice] = []
+        self._queues: list[_Slice] = []
+        """What the thread looks at; under the lock."""
+        self._queues_lock = threading.Lock()
+        self._told_s = float("-inf")
+        """When something was told last."""
+        self._is_looking = False
+        """Whether the thread goes on; under the lock."""
+        self._thread: threading.Thread | None = None
+        """Looks at the queues while there are any."""
         self._turn = asyncio.Lock()
         """Held by whoever changes what is watched."""
         self._soon: asyncio.Task[None] | None = None
@@ -192,8 +227,10 @@ class Notifier:
         async with self._turn:
             self._end(*self._slices)
             self._failed, self._dropped = {}, {}
-            await asyncio.to_thread(_join, self._ending)
+            await asyncio.to_thread(_wait_for_end, self._ending)
             self._ending = []
+            if self._thread is not None:
+                await asyncio.to_thread(self._thread.join)
 
     async def _rebuild(self) -> None:
         distance_s = max(REBUILD_S, min(self._build_s * _REBUILD_SHARE, _REBUILD_MAX_S))
@@ -221,7 +258,7 @@ class Notifier:
                 # There may be enough watches without those that would have been given back in the end.
                 gave_back = True
                 self._end(*old)
-                await asyncio.to_thread(_join, self._ending)
+                await asyncio.to_thread(_wait_for_end, self._ending)
                 self._tell()
                 continue
             # There are not enough watches: the largest tree is left out, and all others begin anew.
@@ -231,12 +268,10 @@ class Notifier:
             largest = max(kept, key=lambda watch: len(watch.folders))
             count = len(largest.folders)
             self._dropped[largest.main] = problem if count == 1 else WatchLimit(f"no watches for {count} folders")
-        loop = asyncio.get_running_loop()
         for each in made:
-            each.thread = threading.Thread(target=self._look, args=(each, loop), name="notifier", daemon=True)
             self._slices.append(each)
             self.armed_folders |= each.folders
-            each.thread.start()
+        self._look_at(made)
         self._index()
         self._end(*old)
         self._built_s = time.monotonic()
@@ -264,13 +299,13 @@ class Notifier:
             watch.on_change()
 
     def _end(self, *slices: _Slice) -> None:
-        self._ending = [thread for thread in self._ending if thread.is_alive()]
+        self._ending = [each for each in self._ending if not each.ended.is_set()]
         for each in slices:
             each.stop.set()
-            if each.thread is None:
-                each.native.close()
+            if each.is_looked_at:
+                self._ending.append(each)
             else:
-                self._ending.append(each.thread)
+                each.native.close()
         self._slices = [each for each in self._slices if each not in slices]
         self._count()
 
@@ -291,25 +326,60 @@ class Notifier:
             for folder in watch.folders:
                 self._by_folder.setdefault(folder, []).append(watch)
 
-    def _look(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> None:
-        """Look at the queue until told to stop; in the thread."""
+    def _look_at(self, slices: Collection[_Slice]) -> None:
+        """Let the thread look at the queues of ``slices``, too."""
+        if not slices:
+            return
+        with self._queues_lock:
+            for each in slices:
+                each.is_looked_at = True
+            self._queues += slices
+            if not self._is_looking:
+                self._is_looking = True
+                loop = asyncio.get_running_loop()
+                self._thread = threading.Thread(target=self._look, args=(loop,), name="notifier", daemon=True)
+                self._thread.start()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at all queues again and again until there are none; in the thread."""
+        while True:
+            with self._queues_lock:
+                queues = list(self._queues)
+            over = [each for each in queues if self._look_once(each, loop)]
+            if over:
+                with self._queues_lock:
+                    self._queues = [each for each in self._queues if each not in over]
+                    is_looking = self._is_looking = bool(self._queues)
+                for each in over:
+                    each.ended.set()
+                if not is_looking:
+                    return
+            is_quiet = time.monotonic() - self._told_s > QUIET_AFTER_S
+            time.sleep(QUIET_LOOK_S if is_quiet else LOOK_S)
+
+    def _look_once(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell what is in a queue; return whether it is not to be looked at any more."""
+        is_last = each.stop.is_set()
         problem: Exception | None = None
         try:
-            while True:
-                is_last = each.stop.is_set()
-                # Asked to stop by its own means, it would forget what it has heard of and not told yet.
-                found = each.native.watch(_BATCH_MS, STEP_MS, 1 if is_last else _TIMEOUT_MS, None)
-                if isinstance(found, set):
-                    with suppress(RuntimeError):  # the loop is closed
-                        loop.call_soon_threadsafe(self._deliver, found)
-                if is_last or found == "stop":
-                    break
+            found = each.native.watch(0, 0, 0, _BriefLook())
+            if isinstance(found, set):
+                self._told_s = time.monotonic()
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(self._deliver, found)
+            elif found == "stop":
+                problem = RuntimeError("the notifications ended")
+        except _Empty:
+            pass
         except Exception as error:  # noqa: BLE001  # whatever it is, ticks take its place, and it is told
             problem = error
+        if not is_last and problem is None:
+            return False
         each.native.close()
-        if not each.stop.is_set():
+        if problem is not None and not each.stop.is_set():
             with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(self._note_end, each, problem or RuntimeError("the notifications ended"))
+                loop.call_soon_threadsafe(self._note_end, each, problem)
+        return True
 
     def _note_end(self, each: _Slice, problem: Exception) -> None:
         self._failed |= {watch.main: problem for watch in self._watches if watch.main in each.folders}
@@ -355,9 +425,9 @@ def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
             raise problem if isinstance(problem, OSError) else OSError(type(problem).__name__)
 
 
-def _join(threads: Iterable[threading.Thread]) -> None:
-    for thread in list(threads):
-        thread.join()
+def _wait_for_end(slices: Iterable[_Slice]) -> None:
+    for each in list(slices):
+        each.ended.wait()
 
 
 def _find_unwatchable(folders: Collection[str]) -> dict[str, Exception]:

@@ -1,0 +1,340 @@
+"""Figures: a large home of Claude Code read first and at a start, a line of it on a socket, and its price at rest."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+from statistics import median
+
+import httpx
+from websockets.sync.client import ClientConnection
+
+from bench.fake_claude_home import FakeClaudeHome, Key, Sums
+from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
+from bench.intervals import Interval, median_interval, percentile_interval
+from bench.ledgers import LedgerFile
+from bench.live import open_socket
+from bench.served import Served, bare_imports, serve
+
+_ROOT = Path(__file__).resolve().parents[1]
+_FOLDERS = 5_000
+_REST_BYTES = 20_000_000
+_REST_S = 60.0
+_READINGS_PART = 5
+"""A first reading takes long: one for so many pairs."""
+_LEDGER_ENTRIES = 100
+_HANG_S = 900.0
+_POLL_S = 0.25
+_QUIET_S = 3.0
+_QUIET_SHARE = 0.05
+_DEBOUNCE_MS = 50.0
+_QUICK_PART, _SECOND_PART = 20, 6
+"""Lines for each pair: one after the other, and one a second."""
+_SUMS = (
+    "SELECT d.day, m.name, s.key, SUM(d.requests), SUM(d.input), SUM(d.cache_read), SUM(d.cache_write_5m), "
+    "SUM(d.cache_write_1h), SUM(d.output) FROM usage_session_day AS d JOIN model AS m ON m.id = d.model "
+    "JOIN session AS s ON s.id = d.session JOIN source AS o ON o.id = d.source AND o.name = 'claude-code' "
+    "GROUP BY 1, 2, 3 HAVING SUM(d.requests) > 0"
+)
+_ACCESS, _IS_FOLDER = 0x1, 0x40000000
+
+
+@contextmanager
+def _serve(folder: Path, home: FakeClaudeHome | None) -> Iterator[Served]:
+    """Yield a service of a small ledger and of ``home``; of the ledger alone without one."""
+    settings = {"AICO_DEBOUNCE_MS": "50", "AICO_RESCAN_INTERVAL_S": "0"}
+    if home is not None:
+        settings |= {"CLAUDE_CONFIG_DIR": str(home.folder), "AICO_SOURCES_CLAUDE_CODE_ENABLED": "true"}
+    folder.mkdir(exist_ok=True)
+    ledger = folder / f"ledger-{_LEDGER_ENTRIES}" / "taskHistory.json"
+    if not ledger.exists():
+        LedgerFile(folder, _LEDGER_ENTRIES)
+    with serve(ledger, folder, settings) as served:
+        served.wait_until_ready()
+        yield served
+
+
+def _wait_until_read(served: Served) -> None:
+    """Return when all files were read and what follows from that was done."""
+    deadline = time.monotonic() + _HANG_S
+    with httpx.Client(trust_env=False) as client:
+        while True:
+            sources = client.get(f"{served.url}/api/sources", timeout=_HANG_S).json()
+            [source] = [each for each in sources if each["id"] == "claude-code"]
+            if source["state"] == "watching" and source["reading"] is None:
+                break
+            if time.monotonic() > deadline or served.process.poll() is not None:
+                raise RuntimeError(f"the home was not read: {source['state']}, {source['reason']}")
+            time.sleep(_POLL_S)
+    _wait_until_quiet(served)
+
+
+def _wait_until_quiet(served: Served) -> None:
+    """Return when the service has had next to nothing to do for a while."""
+    while True:
+        used = served.processor_s()
+        time.sleep(_QUIET_S)
+        if served.processor_s() - used < _QUIET_SHARE * _QUIET_S:
+            return
+
+
+def _check(home: FakeClaudeHome, folder: Path) -> None:
+    """Hold what is stored against the truth; a sum that is wrong ends the run."""
+    stored: dict[Key, Sums] = defaultdict(Sums)
+    with closing(sqlite3.connect(folder / "data" / "observer.db")) as connection:
+        for day, model, session, *sums in connection.execute(_SUMS):
+            key = Key(day, model, home.forms[session.partition("/")[0]])
+            stored[key] = stored[key].plus(Sums(*sums))
+        [(prompts,)] = connection.execute("SELECT COUNT(*) FROM usage_event WHERE kind = 2")
+    wrong = {key for key in {*stored, *home.truth} if stored.get(key) != home.truth.get(key)}
+    for key in sorted(wrong)[:20]:
+        print(f"{key}: stored {stored.get(key)}, true {home.truth.get(key)}", file=sys.stderr)
+    if wrong or prompts != home.prompt_count:
+        raise AssertionError(f"{len(wrong)} sums are wrong; {prompts} of {home.prompt_count} prompts are stored")
+
+
+def _run_script(home: FakeClaudeHome, database: Path, decoder: str) -> float:
+    """Return the processor time of the plain script, from its start to its end."""
+    command = [sys.executable, "-m", "bench.plain_script", str(home.projects), str(database), decoder]
+    process = subprocess.Popen(command, cwd=_ROOT)
+    _pid, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    with closing(sqlite3.connect(database)) as connection:
+        [sums] = connection.execute(
+            "SELECT COUNT(*), SUM(input), SUM(cache_read), SUM(cache_write_5m), SUM(cache_write_1h), SUM(output) "
+            "FROM usage WHERE kind = 0"
+        )
+    database.unlink()
+    if Sums(*sums) != home.total:
+        raise AssertionError("the plain script came to other sums")
+    return used.ru_utime + used.ru_stime
+
+
+class _Reading:
+    """A home that was read first, and what came of that; several figures are made of it."""
+
+    def __init__(self) -> None:
+        self.ratios: list[float] = []
+        self.peaks_mb: list[float] = []
+        self.warm_bytes: list[float] = []
+        self.details: dict[str, float] = {}
+        self._used_by: set[str] = set()
+
+    def take(self, name: str, setup: Setup) -> _Reading:
+        """Return this with measurements; who asks a second time gets new ones."""
+        if not self.ratios or name in self._used_by:
+            self._measure(setup)
+            self._used_by.clear()
+        self._used_by.add(name)
+        return self
+
+    def _measure(self, setup: Setup) -> None:
+        home = FakeClaudeHome(setup.folder / "claude", setup.home_bytes)
+        home.write()
+        self.ratios, self.peaks_mb, self.warm_bytes = [], [], []
+        used, scripts, quick = [], [], []
+        _seconds, bare_mb = bare_imports()
+        for number in range(max(1, setup.pair_count // _READINGS_PART)):
+            folder = setup.folder / f"service{number}"
+            scripts.append(_run_script(home, setup.folder / "script.db", "json"))
+            quick.append(_run_script(home, setup.folder / "script.db", "msgspec"))
+            began = time.monotonic()
+            with _serve(folder, home) as served:
+                _wait_until_read(served)
+                used.append(served.processor_s())
+                self.peaks_mb.append(served.memory_mb("VmHWM") - bare_mb)
+                wall_s = time.monotonic() - began - _QUIET_S
+            _check(home, folder)
+            self.ratios.append(used[-1] / scripts[-1])
+            with _accesses(home.projects) as count, _serve(folder, home) as served:
+                _wait_until_read(served)
+                self.warm_bytes.append(count())
+                warm_s = served.processor_s()
+            _check(home, folder)
+        if home.rewrite():
+            with _serve(folder, home) as served:
+                _wait_until_read(served)
+            _check(home, folder)
+        self.details = {
+            "home_mb": home.size_bytes / 1e6,
+            "files": float(home.file_count),
+            "answers": float(home.total.requests),
+            "service_s": median(used),
+            "script_s": median(scripts),
+            "beside_msgspec": median(mine / other for mine, other in zip(used, quick, strict=True)),
+            "wall_s": wall_s,
+            "warm_start_s": warm_s,
+            "bare_imports_mb": bare_mb,
+        }
+
+
+_READING = _Reading()
+
+
+@contextmanager
+def _accesses(folder: Path) -> Iterator[Callable[[], int]]:
+    """Yield what counts the reads of files below ``folder`` from now on, by any process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = libc.inotify_init1(os.O_NONBLOCK)
+    try:
+        for path, _folders, _names in os.walk(folder):
+            if libc.inotify_add_watch(handle, os.fsencode(path), _ACCESS) < 0:
+                raise Unmeasurable("the system has not as many watches left as the home has folders")
+        yield lambda: _count_reads(handle)
+    finally:
+        os.close(handle)
+
+
+def _count_reads(handle: int) -> int:
+    found = 0
+    while True:
+        try:
+            data = os.read(handle, 1 << 16)
+        except BlockingIOError:
+            return found
+        while data:
+            _watch, mask, _cookie, length = struct.unpack_from("iIII", data)
+            # An overflow of the queue counts, too: then nobody knows.
+            found += not mask & _IS_FOLDER
+            data = data[16 + length :]
+
+
+def _measure_first(setup: Setup) -> Measurement:
+    reading = _READING.take("first", setup)
+    return Measurement(median_interval(reading.ratios), len(reading.ratios), reading.details)
+
+
+def _measure_peak(setup: Setup) -> Measurement:
+    reading = _READING.take("peak", setup)
+    return Measurement(median_interval(reading.peaks_mb), len(reading.peaks_mb))
+
+
+def _measure_warm(setup: Setup) -> Measurement:
+    reading = _READING.take("warm", setup)
+    return Measurement(median_interval(reading.warm_bytes), len(reading.warm_bytes))
+
+
+class _Live:
+    """Latencies of one run, in milliseconds: of lines one after the other, and of one line a second."""
+
+    def __init__(self) -> None:
+        self._samples: tuple[list[float], list[float]] = [], []
+        self._used_by: set[str] = set()
+
+    def take(self, name: str, setup: Setup) -> tuple[list[float], list[float]]:
+        """Return them; who asks a second time gets new ones."""
+        if not self._samples[0] or name in self._used_by:
+            self._samples = self._measure(setup)
+            self._used_by.clear()
+        self._used_by.add(name)
+        return self._samples
+
+    def _measure(self, setup: Setup) -> tuple[list[float], list[float]]:
+        home = FakeClaudeHome(setup.folder / "claude", setup.home_bytes, _FOLDERS)
+        home.write()
+        rng = Random(1)  # noqa: S311 - reproducible on purpose
+        files = rng.sample(sorted(home.projects.glob("*/*.jsonl")), 5)
+        quick, second = [], []
+        with _serve(setup.folder / "service", home) as served:
+            _wait_until_read(served)
+            with open_socket(served) as socket:
+                for number in range(5 + setup.pair_count * _QUICK_PART):
+                    time.sleep(rng.random() * 0.1)  # so that looks at the queue do not fall in step
+                    quick.append(_wait_for_frame(home, files[number % len(files)], number, socket))
+                for number in range(setup.pair_count * _SECOND_PART):
+                    began = time.monotonic()
+                    second.append(_wait_for_frame(home, files[0], 1_000_000 + number, socket))
+                    time.sleep(max(0.0, 0.9 + rng.random() * 0.2 - (time.monotonic() - began)))
+        return quick[5:], second
+
+
+def _wait_for_frame(home: FakeClaudeHome, file: Path, number: int, socket: ClientConnection) -> float:
+    """Append a line; return how many milliseconds the frame took beyond the debounce."""
+    home.append_answer(file, number)
+    began = time.perf_counter()
+    deadline = began + _HANG_S
+    while '"usage_updated"' not in str(socket.recv(deadline - time.perf_counter())):
+        pass
+    return (time.perf_counter() - began) * 1000 - _DEBOUNCE_MS
+
+
+_LIVE = _Live()
+
+
+def _measure_line(name: str, of: Callable[[Sequence[float]], Interval], setup: Setup) -> Measurement:
+    quick, second = _LIVE.take(name, setup)
+    # The worse of both is the figure.
+    worse = max(of(quick), of(second), key=lambda interval: interval.median)
+    details = {"quick_ms": of(quick).median, "one_a_second_ms": of(second).median, "worst_ms": max(quick + second)}
+    return Measurement(worse, len(quick) + len(second), details)
+
+
+def _measure_median(setup: Setup) -> Measurement:
+    return _measure_line("median", median_interval, setup)
+
+
+def _measure_tail(setup: Setup) -> Measurement:
+    return _measure_line("tail", lambda samples: percentile_interval(samples, 99), setup)
+
+
+def _measure_rest(setup: Setup) -> Measurement:
+    """Let a service with the home and one without any rest at the same time."""
+    home = FakeClaudeHome(setup.folder / "claude", _REST_BYTES, _FOLDERS)
+    home.write()
+    mine_percent, other_percent = [], []
+    with _serve(setup.folder / "with", home) as mine, _serve(setup.folder / "without", None) as other:
+        _wait_until_read(mine)
+        for _ in range(max(3, setup.pair_count // _READINGS_PART)):
+            before = mine.run_s(), other.run_s()
+            time.sleep(_REST_S)
+            after = mine.run_s(), other.run_s()
+            mine_percent.append((after[0] - before[0]) / _REST_S * 100)
+            other_percent.append((after[1] - before[1]) / _REST_S * 100)
+    samples = [with_it - without for with_it, without in zip(mine_percent, other_percent, strict=True)]
+    details = {"with_percent": median(mine_percent), "without_percent": median(other_percent)}
+    return Measurement(median_interval(samples), len(samples), details)
+
+
+CLAUDE_CODE_FIGURES = (
+    Figure(
+        "first_reading_1gb",
+        "processor time of the service that reads 1 GB of Claude Code's transcripts first, its start and the sums that "
+        "follow included, beside a plain script",
+        "x",
+        2.0,
+        blocking(_measure_first),
+    ),
+    Figure(
+        "first_reading_peak",
+        "the same: highest memory beyond that of the bare imports",
+        "MB",
+        60.0,
+        blocking(_measure_peak),
+    ),
+    Figure("first_reading_warm", "reads of any transcript at the next start", "reads", 0.0, blocking(_measure_warm)),
+    Figure(
+        "line_live_median",
+        "from a line appended in one of 5,000 folders to the frame, less the debounce of 50 ms: median",
+        "ms",
+        25.0,
+        blocking(_measure_median),
+    ),
+    Figure("line_live_tail", "the same: 99th percentile", "ms", 100.0, blocking(_measure_tail)),
+    Figure(
+        "folders_rest",
+        "share of a core of the service at rest with 5,000 watched folders, less that of one without the source",
+        "%",
+        0.05,
+        blocking(_measure_rest),
+    ),
+)
