@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.errors import SourceNotFound, SourcePathRefused
-from aico.core.usage import Rejection, RejectionCode, Trigger, UsageEvent
+from aico.core.usage import Record, Rejection, RejectionCode, Trigger, UsageEvent
 from aico.features.files import line_feed, line_window
 from aico.features.files.feed import ReadLimits
 from aico.features.files.line_feed import GONE_MS, LineFeed
@@ -88,6 +88,26 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     with monkeypatch.context() as patched:
         patched.setattr(line_feed._Chunk, "take", noted)
         yield lines
+
+
+class BreakingParser:
+    """Breaks down behind the record of each line that spends 13."""
+
+    def __init__(self, parser: LineParser, error: type[Exception]) -> None:
+        self._parser = parser
+        self._error = error
+
+    @property
+    def state(self) -> PlainState:
+        """What the parser knows."""
+        return self._parser.state
+
+    def parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
+        """Yield what the line says."""
+        for each in self._parser.parse(line, index):
+            yield each
+            if isinstance(each, UsageEvent) and each.tokens.input == 13:
+                raise self._error(bytes(line))
 
 
 # What is read
@@ -749,6 +769,27 @@ async def test_bug_in_a_parser_loses_no_file(
     await driver.take_in_all()
     assert total(driver) == 4
     assert driver.feed.identity == driver.feed.look().identity
+
+
+@pytest.mark.parametrize("error", [RecursionError, KeyError, ValueError])
+async def test_line_that_breaks_its_parser_is_refused_and_the_next_is_read(
+    logs: LogFolder, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    """It would come again with each reading; the log tells the kind of the error and no text of the file."""
+
+    def opened_parser(file: LineFile, state: PlainState) -> LineParser:
+        parser = FORMAT.open(file, state)
+        return BreakingParser(parser, error)
+
+    logs.append("a/one.jsonl", use("1", 10), use("2", 13), use("3", 20), use("4", 13))
+    driver = FeedDriver(open_feed(logs.path, replace(FORMAT, open=opened_parser)))
+    reading = await driver.take_in()
+    assert (total(driver), reading.left) == (30, None)
+    assert reading.counts.rejections == tuple(Rejection(line, RejectionCode.NOT_AN_OBJECT, None) for line in (1, 3))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Lines cannot be parsed ({error.__name__}); they are refused"
+    ]
+    assert (await driver.take_in()).repeats
 
 
 async def test_file_that_changes_over_and_over_unread_takes_no_memory(

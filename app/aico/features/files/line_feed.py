@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import os
 import threading
 from collections import deque
@@ -22,6 +23,7 @@ from aico.features.files.shape import Shape
 from aico.features.files.tree import Tree, TreeFile
 from aico.features.files.tree_guard import FileStat, Refusal, Root, TreeGuard
 
+_log = logging.getLogger(__name__)
 CHUNK_BYTES = 16 << 20
 CHUNK_RECORDS = 5_000
 CHUNK_FILES = 1_000
@@ -102,6 +104,8 @@ class _Chunk:
         """That of the file that is read."""
         self.parsed_count = 0
         """Its lines that were parsed."""
+        self._told: set[str] = set()
+        """The kinds of errors that were logged."""
 
     @property
     def has_room(self) -> bool:
@@ -112,23 +116,34 @@ class _Chunk:
         )
 
     def take(self, line: memoryview, index: int) -> bool:
-        """Parse a line."""
+        """Parse a line; one that its parser breaks down at is refused, so that the others are read."""
         if self.parser is None:
             raise RuntimeError("a line before its file")
         self.parsed_count += 1
         refused: list[Rejection] = []
         before = len(self.records)
-        for each in self.parser.parse(line, index):
-            if isinstance(each, Rejection):
-                refused.append(each)
-            else:
-                self.records.append(each)
+        try:
+            for each in self.parser.parse(line, index):
+                if isinstance(each, Rejection):
+                    refused.append(each)
+                else:
+                    self.records.append(each)
+        except Exception as error:  # noqa: BLE001  # whatever it is: it would come again with each reading
+            self._tell(type(error).__name__)
+            del self.records[before:]
+            refused = [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
         if refused and len(self.records) > before:
             self.partials += refused
             self.partial_count += 1
         else:
             self.rejections += refused[:1]
         return self.has_room
+
+    def _tell(self, kind: str) -> None:
+        """Log a parser's bug, once within the reading, by its kind alone: what it says may be text of the file."""
+        if kind not in self._told:
+            self._told.add(kind)
+            _log.error("Lines cannot be parsed (%s); they are refused", kind)
 
     def refuse(self, index: int) -> bool:
         """Refuse a line that is too long to be parsed."""
