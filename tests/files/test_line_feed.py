@@ -674,6 +674,27 @@ async def test_names_that_are_no_text_are_read_like_others(logs: LogFolder, driv
     assert total(driver) == 1
 
 
+async def test_names_that_are_no_text_are_told_as_text(logs: LogFolder, driver: FeedDriver) -> None:
+    """What is refused under such a name, or links to one, is told in words that can be sent."""
+    logs.append("a/one.jsonl", use("1", 1))
+    folder = os.fsencode(logs.path / "a")
+    os.symlink(b"/nowhere/\xe9", folder + b"/caf\xe9.jsonl")  # noqa: PTH211  # a name of bytes
+    driver.feed.look()
+    assert isinstance(driver.feed, LineFeed)
+    (note,) = driver.feed.notes
+    assert note.encode().startswith(folder + rb"/caf\xe9.jsonl is a link to /nowhere/\xe9, ")
+
+
+def test_root_behind_a_link_to_a_name_that_is_no_text_is_told_as_text(tmp_path: Path) -> None:
+    """Its real path stands in a sentence that can be sent."""
+    real = os.fsencode(tmp_path.resolve()) + b"/caf\xe9"
+    os.mkdir(real)  # noqa: PTH102  # a name of bytes
+    (tmp_path / "link").symlink_to(os.fsdecode(real))
+    with pytest.raises(SourcePathRefused) as caught:
+        open_feed(tmp_path.resolve() / "link").look()
+    assert os.fsencode(tmp_path.resolve()) + rb"/caf\xe9, which" in str(caught.value).encode()
+
+
 # Looks
 
 

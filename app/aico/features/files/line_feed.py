@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from aico.core.errors import SourceErrors
+from aico.core.plain_path import printable_path
 from aico.core.usage import ReadingCounts, Record, Rejection, RejectionCode, Trigger, digest
 from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
@@ -240,7 +241,9 @@ class LineFeed:
     def notes(self) -> tuple[str, ...]:
         """A sentence for each file or folder that is not read, with its path."""
         failed = [(path, reason) for path, (_, reason) in list(self._failed.items())]
-        return tuple(f"{self._absolute(path)} {reason}." for path, reason in [*self._tree.notes, *failed])
+        return tuple(
+            f"{printable_path(self._absolute(path))} {reason}." for path, reason in [*self._tree.notes, *failed]
+        )
 
     def look(self) -> Look:
         """Look for changes, and return what is there. Raises SourceError. Opens folders at most."""
