@@ -22,7 +22,8 @@ from aico.features.files.feed import ReadLimits
 from aico.features.files.line_feed import GONE_MS, LineFeed
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
 from aico.features.files.line_window import LineReader
-from aico.features.files.tree_guard import FileStat, Root, TreeGuard
+from aico.features.files.shape import Rests
+from aico.features.files.tree_guard import FileStat, Listing, Root, TreeGuard
 from tests.sources.feeds import NOW_MS, FeedDriver
 from tests.sources.invented_lines import ERRORS, FORMAT, PATTERNS, LogFolder, model, say, use
 
@@ -693,6 +694,32 @@ def test_root_behind_a_link_to_a_name_that_is_no_text_is_told_as_text(tmp_path: 
     with pytest.raises(SourcePathRefused) as caught:
         open_feed(tmp_path.resolve() / "link").look()
     assert os.fsencode(tmp_path.resolve()) + rb"/caf\xe9, which" in str(caught.value).encode()
+
+
+async def test_notes_are_those_of_the_last_look_while_the_next_one_changes_the_tree(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for them on another thread never meets a tree that is half looked at."""
+    feed = driver.feed
+    assert isinstance(feed, LineFeed)
+    for name in ("a", "b"):
+        logs.append(f"{name}/one.jsonl", use(name, 1))
+        (logs.path / name / "link.jsonl").symlink_to(logs.path)
+    real, seen = TreeGuard.list_folder, []
+
+    def asked(guard: TreeGuard, root: Root, folder: str, rests: Rests) -> Listing | None:
+        seen.append(len(feed.notes))
+        return real(guard, root, folder, rests)
+
+    monkeypatch.setattr(TreeGuard, "list_folder", asked)
+    feed.look()
+    assert (seen, len(feed.notes)) == ([0, 0, 0], 2)
+    (logs.path / "a" / "link.jsonl").unlink()
+    await driver.read(Trigger.REQUEST)
+    assert (seen[3:], len(feed.notes)) == ([2, 2, 2], 1)
+    shutil.rmtree(logs.path / "b")
+    feed.look()
+    assert feed.notes == ()
 
 
 # Looks

@@ -172,6 +172,7 @@ class LineFeed:
         self.place = digest(path)
         self._folders = -1, frozenset[str]()
         """What was told of the folders last, and the version of the tree then."""
+        self._notes: tuple[str, ...] = ()
         self._turn = threading.Lock()
         """Held by whoever looks at or reads the tree."""
         self._stored: Mapping[bytes, str] = {}
@@ -239,16 +240,14 @@ class LineFeed:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each file or folder that is not read, with its path."""
-        failed = [(path, reason) for path, (_, reason) in list(self._failed.items())]
-        return tuple(
-            f"{printable_path(self._absolute(path))} {reason}." for path, reason in [*self._tree.notes, *failed]
-        )
+        """A sentence for each file or folder that is not read, with its path, as the last look or reading left them."""
+        return self._notes
 
     def look(self) -> Look:
         """Look for changes, and return what is there. Raises SourceError. Opens folders at most."""
         with self._turn, self._guard.open() as root:
             self._refresh(root)
+            self._take_notes()
             tree = self._tree
             return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files))
 
@@ -433,6 +432,7 @@ class LineFeed:
             for path in [path for path in self._pending if path not in self._tree.files]:
                 self._unpend(path)
             self._note_gone(chunk)
+            self._take_notes()
             return self._finish(trigger, chunk, done)
 
     def _take_next(self, root: Root, reader: LineReader, chunk: _Chunk) -> None:
@@ -571,6 +571,12 @@ class LineFeed:
             elif now_ms - point.gone_ms > GONE_MS:
                 chunk.removed.append(key)
                 chunk.checkpoints.append(Checkpoint(self.place + key, None))
+
+    def _take_notes(self) -> None:
+        """Keep what is told of what is not read: who asks for it does so while the tree may change."""
+        refused = [*self._tree.notes, *((path, reason) for path, (_, reason) in self._failed.items())]
+        told = ((printable_path(self._absolute(path)), reason) for path, reason in refused)
+        self._notes = tuple(f"{path} {reason}." for path, reason in told)
 
     # Names
 
