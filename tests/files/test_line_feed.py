@@ -23,6 +23,7 @@ from aico.features.files.line_feed import GONE_MS, LineFeed
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
 from aico.features.files.line_window import LineReader
 from aico.features.files.shape import Rests
+from aico.features.files.tree import _Folder
 from aico.features.files.tree_guard import FileStat, Listing, Root, TreeGuard
 from tests.sources.feeds import NOW_MS, FeedDriver
 from tests.sources.invented_lines import ERRORS, FORMAT, PATTERNS, LogFolder, model, say, use
@@ -817,6 +818,36 @@ async def test_bug_in_a_parser_loses_no_file(
     await driver.take_in_all()
     assert total(driver) == 4
     assert driver.feed.identity == driver.feed.look().identity
+
+
+class CountedFolders(dict[str, _Folder]):
+    """Counts how often all folders are gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the paths of all."""
+        self.walks += 1
+        return super().__iter__()
+
+
+async def test_folders_that_go_are_forgotten_without_a_walk_through_all(logs: LogFolder, driver: FeedDriver) -> None:
+    """Each with what lay below it: many that go at once cost no more for each than one."""
+    for number in range(20):
+        logs.append(f"{number}/one/more/part-1.jsonl", use(f"{number}", 1))
+    feed = driver.feed
+    assert isinstance(feed, LineFeed)
+    await driver.take_in_all(Trigger.REQUEST)
+    assert feed.look().files == 20
+    feed._tree._folders = folders = CountedFolders(feed._tree._folders)
+    for number in range(19):
+        shutil.rmtree(logs.path / f"{number}")
+    look = feed.look()
+    assert (look.files, folders.walks) == (1, 0)
+    assert feed.folders == {str(logs.path / part) for part in ("", "19", "19/one", "19/one/more")}
+    shutil.rmtree(logs.path / "19")
+    assert feed.look().files == 0
+    assert feed.folders == {str(logs.path)}
 
 
 @pytest.mark.parametrize("error", [RecursionError, KeyError, ValueError])

@@ -224,10 +224,13 @@ class Tree:
 
     def _lose(self, path: str) -> None:
         """Forget a folder that is gone, and what was below it."""
-        if path not in self._folders:
-            return
-        for below in [each for each in self._folders if each == path or not path or each.startswith(f"{path}/")]:
-            self._forget(below)
+        waiting = [path]
+        while waiting:
+            below = waiting.pop()
+            folder = self._folders.get(below)
+            if folder is not None:
+                waiting += [_join(below, name) for name in folder.folders]
+                self._forget(below)
 
     def _forget(self, path: str) -> None:
         folder = self._folders.pop(path, None)
