@@ -16,13 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.errors import SourceNotFound, SourcePathRefused
-from aico.core.usage import Rejection, RejectionCode, Trigger, UsageEvent
+from aico.core.usage import Record, Rejection, RejectionCode, Trigger, UsageEvent
 from aico.features.files import line_feed, line_window
 from aico.features.files.feed import ReadLimits
 from aico.features.files.line_feed import GONE_MS, LineFeed
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
 from aico.features.files.line_window import LineReader
-from aico.features.files.tree_guard import FileStat, Root, TreeGuard
+from aico.features.files.shape import Rests
+from aico.features.files.tree import _Folder
+from aico.features.files.tree_guard import FileStat, Listing, Root, TreeGuard
 from tests.sources.feeds import NOW_MS, FeedDriver
 from tests.sources.invented_lines import ERRORS, FORMAT, PATTERNS, LogFolder, model, say, use
 
@@ -88,6 +90,26 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     with monkeypatch.context() as patched:
         patched.setattr(line_feed._Chunk, "take", noted)
         yield lines
+
+
+class BreakingParser:
+    """Breaks down behind the record of each line that spends 13."""
+
+    def __init__(self, parser: LineParser, error: type[Exception]) -> None:
+        self._parser = parser
+        self._error = error
+
+    @property
+    def state(self) -> PlainState:
+        """What the parser knows."""
+        return self._parser.state
+
+    def parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
+        """Yield what the line says."""
+        for each in self._parser.parse(line, index):
+            yield each
+            if isinstance(each, UsageEvent) and each.tokens.input == 13:
+                raise self._error(bytes(line))
 
 
 # What is read
@@ -654,6 +676,53 @@ async def test_names_that_are_no_text_are_read_like_others(logs: LogFolder, driv
     assert total(driver) == 1
 
 
+async def test_names_that_are_no_text_are_told_as_text(logs: LogFolder, driver: FeedDriver) -> None:
+    """What is refused under such a name, or links to one, is told in words that can be sent."""
+    logs.append("a/one.jsonl", use("1", 1))
+    folder = os.fsencode(logs.path / "a")
+    os.symlink(b"/nowhere/\xe9", folder + b"/caf\xe9.jsonl")  # noqa: PTH211  # a name of bytes
+    driver.feed.look()
+    assert isinstance(driver.feed, LineFeed)
+    (note,) = driver.feed.notes
+    assert note.encode().startswith(folder + rb"/caf\xe9.jsonl is a link to /nowhere/\xe9, ")
+
+
+def test_root_behind_a_link_to_a_name_that_is_no_text_is_told_as_text(tmp_path: Path) -> None:
+    """Its real path stands in a sentence that can be sent."""
+    real = os.fsencode(tmp_path.resolve()) + b"/caf\xe9"
+    os.mkdir(real)  # noqa: PTH102  # a name of bytes
+    (tmp_path / "link").symlink_to(os.fsdecode(real))
+    with pytest.raises(SourcePathRefused) as caught:
+        open_feed(tmp_path.resolve() / "link").look()
+    assert os.fsencode(tmp_path.resolve()) + rb"/caf\xe9, which" in str(caught.value).encode()
+
+
+async def test_notes_are_those_of_the_last_look_while_the_next_one_changes_the_tree(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for them on another thread never meets a tree that is half looked at."""
+    feed = driver.feed
+    assert isinstance(feed, LineFeed)
+    for name in ("a", "b"):
+        logs.append(f"{name}/one.jsonl", use(name, 1))
+        (logs.path / name / "link.jsonl").symlink_to(logs.path)
+    real, seen = TreeGuard.list_folder, []
+
+    def asked(guard: TreeGuard, root: Root, folder: str, rests: Rests) -> Listing | None:
+        seen.append(len(feed.notes))
+        return real(guard, root, folder, rests)
+
+    monkeypatch.setattr(TreeGuard, "list_folder", asked)
+    feed.look()
+    assert (seen, len(feed.notes)) == ([0, 0, 0], 2)
+    (logs.path / "a" / "link.jsonl").unlink()
+    await driver.read(Trigger.REQUEST)
+    assert (seen[3:], len(feed.notes)) == ([2, 2, 2], 1)
+    shutil.rmtree(logs.path / "b")
+    feed.look()
+    assert feed.notes == ()
+
+
 # Looks
 
 
@@ -749,6 +818,57 @@ async def test_bug_in_a_parser_loses_no_file(
     await driver.take_in_all()
     assert total(driver) == 4
     assert driver.feed.identity == driver.feed.look().identity
+
+
+class CountedFolders(dict[str, _Folder]):
+    """Counts how often all folders are gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the paths of all."""
+        self.walks += 1
+        return super().__iter__()
+
+
+async def test_folders_that_go_are_forgotten_without_a_walk_through_all(logs: LogFolder, driver: FeedDriver) -> None:
+    """Each with what lay below it: many that go at once cost no more for each than one."""
+    for number in range(20):
+        logs.append(f"{number}/one/more/part-1.jsonl", use(f"{number}", 1))
+    feed = driver.feed
+    assert isinstance(feed, LineFeed)
+    await driver.take_in_all(Trigger.REQUEST)
+    assert feed.look().files == 20
+    feed._tree._folders = folders = CountedFolders(feed._tree._folders)
+    for number in range(19):
+        shutil.rmtree(logs.path / f"{number}")
+    look = feed.look()
+    assert (look.files, folders.walks) == (1, 0)
+    assert feed.folders == {str(logs.path / part) for part in ("", "19", "19/one", "19/one/more")}
+    shutil.rmtree(logs.path / "19")
+    assert feed.look().files == 0
+    assert feed.folders == {str(logs.path)}
+
+
+@pytest.mark.parametrize("error", [RecursionError, KeyError, ValueError])
+async def test_line_that_breaks_its_parser_is_refused_and_the_next_is_read(
+    logs: LogFolder, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    """It would come again with each reading; the log tells the kind of the error and no text of the file."""
+
+    def opened_parser(file: LineFile, state: PlainState) -> LineParser:
+        parser = FORMAT.open(file, state)
+        return BreakingParser(parser, error)
+
+    logs.append("a/one.jsonl", use("1", 10), use("2", 13), use("3", 20), use("4", 13))
+    driver = FeedDriver(open_feed(logs.path, replace(FORMAT, open=opened_parser)))
+    reading = await driver.take_in()
+    assert (total(driver), reading.left) == (30, None)
+    assert reading.counts.rejections == tuple(Rejection(line, RejectionCode.NOT_AN_OBJECT, None) for line in (1, 3))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Lines cannot be parsed ({error.__name__}); they are refused"
+    ]
+    assert (await driver.take_in()).repeats
 
 
 async def test_file_that_changes_over_and_over_unread_takes_no_memory(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Collection
 
@@ -22,3 +23,8 @@ def check_plain_path(text: str, names: Collection[str] = ()) -> str:
     else:
         return text
     raise ValueError(reason)
+
+
+def printable_path(path: str) -> str:
+    """Return ``path`` as a text that can be written and sent: bytes that are no UTF-8 stand as their numbers."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

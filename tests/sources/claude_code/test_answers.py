@@ -292,3 +292,16 @@ async def test_broken_line_is_refused_and_the_next_one_read(session: Transcript,
     await home.read()
     assert [(each.index, each.field) for each in home.refused()] == [(0, None), (1, None)]
     assert home.total() == answer(1)
+
+
+@pytest.mark.parametrize("kind", ["user", "assistant"])
+async def test_line_nested_without_end_is_refused_and_the_next_is_read(
+    session: Transcript, home: Home, kind: str
+) -> None:
+    """Nothing of it is decoded; the session goes on."""
+    nested = b"[" * 100_000 + b"]" * 100_000
+    session.write_raw(b'{"type":"%s","toolUseResult":%s,"message":{"usage":%s}}' % (kind.encode(), nested, nested))
+    session.block(1)
+    await home.read()
+    assert [each.code for each in home.refused()] == [RejectionCode.NOT_AN_OBJECT]
+    assert home.total() == answer(1)

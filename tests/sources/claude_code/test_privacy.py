@@ -9,7 +9,7 @@ import pytest
 
 from aico.features.files.line_format import LineFile
 from aico.features.sources.claude_code.parser import FORMAT
-from tests.sources.claude_code.claude_home import CANARY, SESSION, Json, Transcript, usage_of
+from tests.sources.claude_code.claude_home import CANARY, SESSION, Clock, Json, Transcript, usage_of
 from tests.sources.claude_code.transcript_driver import Home
 
 PLACES: list[dict[str, Json]] = [
@@ -102,3 +102,43 @@ def test_state_of_a_long_file_stays_small() -> None:
         for line in lines[: 1 + number % 3]:
             parser.parse(memoryview(line.encode()), number)
     assert len(msgspec.json.encode(parser.state)) < 8_192
+
+
+@pytest.mark.parametrize("session_id", [None, 7])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"-home-{CANARY}/notes on {CANARY}.jsonl",
+        f"-home-{CANARY}/subagents/agent-abc.jsonl",
+        f"-home-{CANARY}/{CANARY}/subagents/agent-abc.jsonl",
+        "subagents/agent-abc.jsonl",
+    ],
+)
+async def test_name_on_the_path_that_is_no_session_names_none(
+    root: Path, home: Home, path: str, session_id: Json
+) -> None:
+    """A line that does not say whose it is, in such a file, is refused; its prompts are not kept without end."""
+    written = Transcript(root, SESSION, Clock(), path=root / path)
+    for _ in range(40):
+        written.prompt(sessionId=session_id)
+    written.block(1, sessionId=session_id)
+    await home.read()
+    assert [each.field for each in home.refused()] == ["sessionId"]
+    assert home.ask("SELECT key FROM session") == []
+    parser = FORMAT.open(LineFile(tuple(path.split("/")), 1, 1), None)
+    for index, line in enumerate(written.path.read_bytes().splitlines()):
+        list(parser.parse(memoryview(line), index))
+    assert isinstance(parser.state, dict)
+    assert len(msgspec.json.encode(parser.state["waiting"])) < 2_000
+
+
+@pytest.mark.parametrize("agent", [None, "a1ec4ab78d4941ea3", f"{CANARY}"])
+async def test_name_on_the_path_that_is_an_id_names_a_session_and_its_agent(
+    root: Path, home: Home, agent: str | None
+) -> None:
+    """Where a line does not say it; another name of an agent's file is none."""
+    written = Transcript(root, SESSION, Clock(), agent=agent)
+    written.block(1, sessionId=None, agentId=None)
+    await home.read()
+    name = {None: "", CANARY: "/sidechain"}.get(agent, f"/{agent}")
+    assert [key for (key,) in home.ask("SELECT key FROM session WHERE first_ts IS NOT NULL")] == [f"{SESSION}{name}"]

@@ -15,6 +15,7 @@ from aico.cli.doctor.cline import setting_of_place
 from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
 from aico.cli.doctor.places import PlaceReport, SourcesReport, Tally, find_link
 from aico.core.errors import SourceError, SourcePathRefused
+from aico.core.plain_path import printable_path
 from aico.core.settings import Settings
 from aico.features.files.feed import Look, TreeFeed
 from aico.services.source_choices import OriginChoice
@@ -97,7 +98,8 @@ def _refusal(place: PlaceReport, error: SourcePathRefused, settings: Settings) -
     part, target = link
     real = os.path.realpath(path)
     setting = setting_of_place(place, real, settings) or _setting_of_roots(place.choice.source.id)
-    return f"{error} {part} is a link to {target}, and no link is followed; the real path is {real}. Set {setting}"
+    said = f"{error} {part} is a link to {target}, and no link is followed; the real path is {real}. Set {setting}"
+    return printable_path(said)
 
 
 def _setting_of_roots(source_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import os
 import threading
 from collections import deque
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from aico.core.errors import SourceErrors
+from aico.core.plain_path import printable_path
 from aico.core.usage import ReadingCounts, Record, Rejection, RejectionCode, Trigger, digest
 from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
@@ -22,6 +24,7 @@ from aico.features.files.shape import Shape
 from aico.features.files.tree import Tree, TreeFile
 from aico.features.files.tree_guard import FileStat, Refusal, Root, TreeGuard
 
+_log = logging.getLogger(__name__)
 CHUNK_BYTES = 16 << 20
 CHUNK_RECORDS = 5_000
 CHUNK_FILES = 1_000
@@ -102,6 +105,8 @@ class _Chunk:
         """That of the file that is read."""
         self.parsed_count = 0
         """Its lines that were parsed."""
+        self._told: set[str] = set()
+        """The kinds of errors that were logged."""
 
     @property
     def has_room(self) -> bool:
@@ -112,23 +117,34 @@ class _Chunk:
         )
 
     def take(self, line: memoryview, index: int) -> bool:
-        """Parse a line."""
+        """Parse a line; one that its parser breaks down at is refused, so that the others are read."""
         if self.parser is None:
             raise RuntimeError("a line before its file")
         self.parsed_count += 1
         refused: list[Rejection] = []
         before = len(self.records)
-        for each in self.parser.parse(line, index):
-            if isinstance(each, Rejection):
-                refused.append(each)
-            else:
-                self.records.append(each)
+        try:
+            for each in self.parser.parse(line, index):
+                if isinstance(each, Rejection):
+                    refused.append(each)
+                else:
+                    self.records.append(each)
+        except Exception as error:  # noqa: BLE001  # whatever it is: it would come again with each reading
+            self._tell(type(error).__name__)
+            del self.records[before:]
+            refused = [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
         if refused and len(self.records) > before:
             self.partials += refused
             self.partial_count += 1
         else:
             self.rejections += refused[:1]
         return self.has_room
+
+    def _tell(self, kind: str) -> None:
+        """Log a parser's bug, once within the reading, by its kind alone: what it says may be text of the file."""
+        if kind not in self._told:
+            self._told.add(kind)
+            _log.error("Lines cannot be parsed (%s); they are refused", kind)
 
     def refuse(self, index: int) -> bool:
         """Refuse a line that is too long to be parsed."""
@@ -156,6 +172,7 @@ class LineFeed:
         self.place = digest(path)
         self._folders = -1, frozenset[str]()
         """What was told of the folders last, and the version of the tree then."""
+        self._notes: tuple[str, ...] = ()
         self._turn = threading.Lock()
         """Held by whoever looks at or reads the tree."""
         self._stored: Mapping[bytes, str] = {}
@@ -223,14 +240,14 @@ class LineFeed:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each file or folder that is not read, with its path."""
-        failed = [(path, reason) for path, (_, reason) in list(self._failed.items())]
-        return tuple(f"{self._absolute(path)} {reason}." for path, reason in [*self._tree.notes, *failed])
+        """A sentence for each file or folder that is not read, with its path, as the last look or reading left them."""
+        return self._notes
 
     def look(self) -> Look:
         """Look for changes, and return what is there. Raises SourceError. Opens folders at most."""
         with self._turn, self._guard.open() as root:
             self._refresh(root)
+            self._take_notes()
             tree = self._tree
             return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files))
 
@@ -415,6 +432,7 @@ class LineFeed:
             for path in [path for path in self._pending if path not in self._tree.files]:
                 self._unpend(path)
             self._note_gone(chunk)
+            self._take_notes()
             return self._finish(trigger, chunk, done)
 
     def _take_next(self, root: Root, reader: LineReader, chunk: _Chunk) -> None:
@@ -553,6 +571,12 @@ class LineFeed:
             elif now_ms - point.gone_ms > GONE_MS:
                 chunk.removed.append(key)
                 chunk.checkpoints.append(Checkpoint(self.place + key, None))
+
+    def _take_notes(self) -> None:
+        """Keep what is told of what is not read: who asks for it does so while the tree may change."""
+        refused = [*self._tree.notes, *((path, reason) for path, (_, reason) in self._failed.items())]
+        told = ((printable_path(self._absolute(path)), reason) for path, reason in refused)
+        self._notes = tuple(f"{path} {reason}." for path, reason in told)
 
     # Names
 

@@ -30,7 +30,8 @@ class LineParser(Protocol):
         """Return what a line says that holds a needle; ``index`` counts all lines of the file from 0.
 
         The memory is the reader's, and no view of it outlives what is returned. A rejection beside a record names a
-        field that could not be used; alone, it refuses the line. Any exception is a bug.
+        field that could not be used; alone, it refuses the line. Any exception is a bug; it refuses
+        the line, too, and the parser goes on behind it.
         """
 
     @property

@@ -38,7 +38,6 @@ class _Folder:
     status: FolderStat
     files: frozenset[str] = field(default_factory=frozenset)
     folders: frozenset[str] = field(default_factory=frozenset)
-    refused: dict[str, str] = field(default_factory=dict)
 
 
 class Tree:
@@ -50,6 +49,8 @@ class Tree:
         self._shape = shape
         self._note = note
         self._folders: dict[str, _Folder] = {}
+        self._refused: dict[str, dict[str, str]] = {}
+        """Names that are not read, with the reason, by their folder; of few folders."""
         self._identity: tuple[int, int] | None = None
         self._walked_s: float | None = None
         self._walk_s = 0.0
@@ -72,9 +73,7 @@ class Tree:
     def notes(self) -> list[tuple[str, str]]:
         """The path below the root of each file and folder that is not read, and the reason."""
         return [
-            (_join(path, name), reason)
-            for path, folder in self._folders.items()
-            for name, reason in folder.refused.items()
+            (_join(path, name), reason) for path, refused in self._refused.items() for name, reason in refused.items()
         ]
 
     def is_current(self, root: Root) -> bool:
@@ -176,9 +175,10 @@ class Tree:
     def _take(self, path: str, listing: Listing) -> bool:
         """Take over what lies in one folder; return whether that is another folder than before."""
         before = self._folders.get(path)
-        self._folders[path] = _Folder(
-            listing.status, frozenset(listing.files), frozenset(listing.folders), listing.refused
-        )
+        self._folders[path] = _Folder(listing.status, frozenset(listing.files), frozenset(listing.folders))
+        self._refused.pop(path, None)
+        if listing.refused:
+            self._refused[path] = listing.refused
         for name, status in listing.files.items():
             self._see(_join(path, name), status)
         if before is None:
@@ -224,13 +224,17 @@ class Tree:
 
     def _lose(self, path: str) -> None:
         """Forget a folder that is gone, and what was below it."""
-        if path not in self._folders:
-            return
-        for below in [each for each in self._folders if each == path or not path or each.startswith(f"{path}/")]:
-            self._forget(below)
+        waiting = [path]
+        while waiting:
+            below = waiting.pop()
+            folder = self._folders.get(below)
+            if folder is not None:
+                waiting += [_join(below, name) for name in folder.folders]
+                self._forget(below)
 
     def _forget(self, path: str) -> None:
         folder = self._folders.pop(path, None)
+        self._refused.pop(path, None)
         self.folders_version += 1
         for name in frozenset() if folder is None else folder.files:
             self._drop(_join(path, name))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aico.core.errors import SourceError, SourceErrors
-from aico.core.plain_path import check_plain_path
+from aico.core.plain_path import check_plain_path, printable_path
 from aico.features.files.shape import Rests, Shape
 from aico.features.files.walk import open_directory
 
@@ -214,7 +214,7 @@ class TreeGuard:
             return None
         if not is_file and not os.path.isdir(real):  # noqa: PTH112  # only to tell the user of it
             return None
-        return f"is a link to {real}, and no link is followed; {self._setting()} can name the real path"
+        return f"is a link to {printable_path(real)}, and no link is followed; {self._setting()} can name the real path"
 
     def _setting(self) -> str:
         return f"[sources.{self._errors.name.source}] roots"
@@ -245,6 +245,7 @@ class TreeGuard:
             return errors.path_refused(f"{self.path} leads through a link", of=of)
         if real == self.path:
             return errors.path_refused(f"{self.path} is no folder", of=of)
+        real = printable_path(real)
         reason = f"{self.path} leads through a link; its real path is {real}, which {self._setting()} can name"
         return errors.path_refused(reason, of=of)
 

@@ -158,7 +158,7 @@ _BILLED = msgspec.json.Decoder(dict[str, Raw])
 _BILLED_MODEL = msgspec.json.Decoder(_Billed)
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(int | float)
-_UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError)
+_UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_line(line: memoryview) -> Line | None:

@@ -7,6 +7,7 @@ that made it is stated by its request, or by the copy; else the oldest file has 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
@@ -66,6 +67,8 @@ _UNSTATED, _COPY, _SIDE = (rank << 56 for rank in (1, 2, 3))
 _AGE_MAX = (1 << 56) - 1
 _IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
 """Bounds of a state: some 4 kB."""
+_SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_AGENT = re.compile(r"[0-9a-f]{1,64}", re.IGNORECASE)
 _NO_COUNTS = digest(0, 0, 0)[:8]
 
 
@@ -100,8 +103,8 @@ class TranscriptParser:
     def __init__(self, file: LineFile, state: PlainState) -> None:
         stem = file.parts[-1].removesuffix(".jsonl") if file.parts else ""
         self._is_agent = stem.startswith("agent-")
-        self._agent = stem.removeprefix("agent-") if self._is_agent else None
-        self._stem = _folder_of(file.parts) if self._is_agent else stem
+        self._agent = _agent_named(stem.removeprefix("agent-")) if self._is_agent else None
+        self._stem = _session_named(_folder_of(file.parts) if self._is_agent else stem)
         known = state if isinstance(state, dict) else {}
         self._age = min(_number(known.get("age"), min(file.first_seen_ms, file.written_ms)), _AGE_MAX)
         self._last_ts = _number(known.get("last"), 0)
@@ -311,7 +314,12 @@ class TranscriptParser:
         identity = identity_of(line.uuid)
         key = digest("prompt", identity) if identity else digest("prompt", self._stem, ts)
         self._waiting.append(_Prompt(key.hex(), ts))
-        if len(self._waiting) > _WAITING_MAX and (place := self._place_of(line, judge)) is not None:
+        if len(self._waiting) <= _WAITING_MAX:
+            return
+        place = self._place_of(line, judge)
+        if place is None:
+            del self._waiting[0]
+        else:
             yield from self._flush(place, None)
 
     def _flush(self, place: _Place, model: str | None) -> Iterator[Record]:
@@ -417,9 +425,19 @@ def _is_copied_anew(line: Line) -> bool:
     return says(line.cost_usd, b"0") and says(line.duration_ms, b"0")
 
 
+def _session_named(name: str) -> str:
+    """Return a name on the path that is a session's id; empty for any other: it may say what somebody works on."""
+    return name if _SESSION.fullmatch(name) else ""
+
+
+def _agent_named(name: str) -> str | None:
+    """Return the name of an agent's file that is an id; None for any other, as above."""
+    return name if _AGENT.fullmatch(name) else None
+
+
 def _folder_of(parts: tuple[str, ...]) -> str:
     """Return the session in whose folder an agent's file lies; empty if it lies beside all sessions."""
-    return parts[parts.index("subagents") - 1] if "subagents" in parts[1:] else ""
+    return parts[parts.index("subagents", 1) - 1] if "subagents" in parts[1:] else ""
 
 
 def _keep(into: dict[str, T], key: str, value: T, maximum: int) -> None:
