@@ -33,10 +33,13 @@ def test_variable_names_folders_in_the_stead_of_the_usual_ones(value: str, expec
 
 def test_configured_folders_replace_all_others() -> None:
     """A folder of Claude Code's, or one of transcripts, as it was copied from somewhere."""
-    around = Surroundings(HOME, {"CLAUDE_CONFIG_DIR": "/a"}, {"": ("/x", "/backup/projects/")})
+    named = ("/real/transcripts", "/backup/projects/", "/other/.claude", "/other/.config/claude/")
+    around = Surroundings(HOME, {"CLAUDE_CONFIG_DIR": "/a"}, {"": named})
     assert [(place.path, place.chosen_by) for place in choose_roots(around)] == [
-        ("/x/projects", "[sources.claude-code] roots"),
+        ("/real/transcripts", "[sources.claude-code] roots"),
         ("/backup/projects", "[sources.claude-code] roots"),
+        ("/other/.claude/projects", "[sources.claude-code] roots"),
+        ("/other/.config/claude/projects", "[sources.claude-code] roots"),
     ]
 
 
@@ -45,5 +48,5 @@ def test_setting_and_its_variable_name_the_roots(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AICO_SOURCES_CLAUDE_CODE_ROOTS", "/x")
     around = surroundings_of([SOURCE], load_settings({"port": 0}).settings)[SOURCE.id]
     (origin,) = SOURCE.origins
-    assert [place.path for place in origin.places(around)] == ["/x/projects"]
+    assert [place.path for place in origin.places(around)] == ["/x"]
     assert not origin.is_on_by_default
