@@ -108,9 +108,15 @@ async def test_placeholder_of_a_newer_version_is_an_interrupted_answer(session: 
     assert (home.total().input, home.total().output, home.states()) == (101, 4, {INTERRUPTED: 1})
 
 
-async def test_broken_stream_with_a_reason_to_stop_is_an_interrupted_answer(session: Transcript, home: Home) -> None:
-    """2.1.332 writes "end_turn" beside an output of 1 when a stream breaks, but no details of the stop."""
-    session.block(1, usage=usage_of(1, output=1), ref="r1")
+@pytest.mark.parametrize(("output", "state"), [(1, INTERRUPTED), (13, AT_LEAST)])
+async def test_reason_to_stop_without_details_is_no_end(
+    session: Transcript, home: Home, output: int, state: int
+) -> None:
+    """2.1.332 writes "end_turn" beside an output of 1 when a stream breaks, but no details of the stop.
+
+    Nor does it where it asked again without a stream, and the API sent none: that answer is whole.
+    """
+    session.block(1, usage=usage_of(1, output=output), ref="r1")
     line = session.lines[-1]
     message = line["message"]
     assert isinstance(message, dict)
@@ -120,7 +126,7 @@ async def test_broken_stream_with_a_reason_to_stop_is_an_interrupted_answer(sess
     session.block(2, usage=usage_of(2, output=9), ref="r2")
     session.block(3, usage=usage_of(3, output=1), ref="r3")
     await home.read()
-    assert home.states() == {INTERRUPTED: 1, FINAL: 2}
+    assert home.states() == {state: 1, FINAL: 2}
 
 
 async def test_final_line_of_an_answer_ends_its_uncertainty(session: Transcript, home: Home) -> None:

@@ -399,9 +399,10 @@ def _state_of(version: Version | None, output: int | None, message: Message) -> 
     if is_there(message.stop_reason):
         if message.stop_details or not is_placeholder:
             return RequestState.FINAL
-        # Newer versions state a reason to stop when a stream breaks, too.
+        # Newer versions state a reason to stop when a stream breaks, too. A whole answer that came without a stream
+        # looks the same where the API sends no details: of both, more than a first token is the least that there was.
         if version is not None and version >= STOP_DETAILS:
-            return RequestState.INTERRUPTED
+            return RequestState.INTERRUPTED if output is None or output <= 1 else RequestState.AT_LEAST
         return RequestState.AT_LEAST if output is None or output <= 1 else RequestState.FINAL
     if is_placeholder and version is not None and version >= FULL_USAGE:
         return RequestState.INTERRUPTED
