@@ -22,7 +22,7 @@ from aico.features.files.feed import Look, Reading, ReadLimits
 from aico.features.files.opening import WAL, DatabaseFiles, Refused
 from aico.features.files.sqlite_process import Row, ask_database
 from aico.features.files.sqlite_question import FUNCTIONS, Cell, Question
-from aico.features.files.walk import open_directory
+from aico.features.files.walk import find_directory_identity
 
 _FIRST_RETRY_S = 0.05
 _YOUNG_NS = 20_000_000
@@ -195,15 +195,7 @@ class SqliteFeed:
 
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the directory, or None when it cannot be reached without a link."""
-        try:
-            descriptor = open_directory(self.directory)
-        except OSError:
-            return None
-        try:
-            status = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        return status.st_dev, status.st_ino
+        return find_directory_identity(self.directory)
 
     def resume(self, _position: str | None) -> None:
         """Begin anew: the first reading asks for all rows, and needs no checkpoint."""

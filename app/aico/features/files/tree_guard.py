@@ -14,7 +14,7 @@ from typing import NamedTuple
 from aico.core.errors import SourceError, SourceErrors
 from aico.core.plain_path import check_plain_path, printable_path
 from aico.features.files.shape import Rests, Shape
-from aico.features.files.walk import open_directory
+from aico.features.files.walk import find_directory_identity, open_directory
 
 FILE_BYTES_MAX = 1 << 33
 """A longer file is no log: it is refused by its metadata."""
@@ -110,15 +110,7 @@ class TreeGuard:
 
     def find_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the root; None when it cannot be reached without a link."""
-        try:
-            descriptor = open_directory(self.path)
-        except OSError:
-            return None
-        try:
-            status = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        return status.st_dev, status.st_ino
+        return find_directory_identity(self.path)
 
     def look_at_folder(self, root: Root, folder: str) -> FolderStat | None:
         """Return the metadata of ``folder``, a path below the root; None when it is not there or no folder."""

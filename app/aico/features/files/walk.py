@@ -25,3 +25,16 @@ def open_directory(path: str) -> int:
         os.close(current)
         raise
     return current
+
+
+def find_directory_identity(path: str) -> tuple[int, int] | None:
+    """Return device and inode of the directory at ``path``, or None when it cannot be reached without a link."""
+    try:
+        descriptor = open_directory(path)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return status.st_dev, status.st_ino
