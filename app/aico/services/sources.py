@@ -263,7 +263,7 @@ class SourcesService:
 
     def _origin_state(self, choice: OriginChoice, sight: _Sight) -> OriginState:
         opened = self._opened(choice.source.id, choice.origin.id)
-        counted = _that_count(choice, opened)
+        counted = _without_absent_defaults(choice, opened)
         state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in counted)
         worst = [each for each in counted if each.watcher.state.state.value == state]
         problems = [str(each.watcher.problem) for each in worst if each.watcher.problem is not None]
@@ -346,7 +346,7 @@ def _times_of(settings: Settings) -> WatchTimes:
     )
 
 
-def _that_count(choice: OriginChoice, opened: list[_Open]) -> list[_Open]:
+def _without_absent_defaults(choice: OriginChoice, opened: list[_Open]) -> list[_Open]:
     """Return the places whose state is the origin's: of several known ones, none that is not there counts.
 
     A tool writes to one of its known places; what the operator named is expected to be there.
