@@ -277,6 +277,7 @@ async def test_status_tells_of_every_source(quiet: Api) -> None:
     assert status.last_import is not None
     assert (status.last_import.source, status.last_import.origin) == ("cline", "ledger")
     assert [source.id for source in status.sources] == quiet.service.sources.list_ids()
+    assert status.command == quiet.service.command
     assert (status.latest_ts, status.recovery, status.kimi_proxy, status.demo) == (1_772_000_000_000, None, None, False)
     assert PRIVATE not in response.text
 

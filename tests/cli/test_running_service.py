@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
-from aico.cli import command_name, imports
+from aico.cli import imports
 from aico.core.errors import ServiceUnreachable
 from aico.core.usage import Trigger
 from aico.proxy.running_service import RunningService
@@ -77,15 +75,3 @@ def test_receipts_add_up_to_one_object() -> None:
     assert (told["imported_count"], told["duration_ms"], told["revision"], told["latest_ts"]) == (7, 0.75, 7, 1_000)
     assert told["rejections"] == [{"source": "a", **refused}]
     assert (told["receipts"], told["trigger"]) == ([one, two], "request")
-
-
-@pytest.mark.parametrize("on_path", [True, False])
-def test_command_calls_itself_as_the_user_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on_path: bool
-) -> None:
-    """A hint names the program by the words that start it from where the user is."""
-    program = tmp_path / "aico"
-    program.touch(mode=0o755)
-    monkeypatch.setenv("PATH", str(tmp_path) if on_path else "")
-    monkeypatch.setattr(sys, "argv", [str(program)])
-    assert command_name() == ("aico" if on_path else str(program))

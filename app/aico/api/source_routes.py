@@ -110,6 +110,7 @@ async def read_status(service: Service) -> StatusOut:
         commit_seq=status.revision,
         recovery=None if recovery is None else RecoveryOut.of(recovery),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
+        command=service.command,
         demo=service.demo,
         version=service.version,
     )

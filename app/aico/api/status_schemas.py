@@ -151,6 +151,7 @@ class StatusOut(Schema):
     commit_seq: int
     recovery: RecoveryOut | None
     kimi_proxy: KimiProxyOut | None
+    command: str = Field(description="What starts `aico` from any folder of this machine, as a shell takes it.")
     demo: bool
     version: str
 

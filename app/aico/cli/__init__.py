@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aico import __version__
@@ -16,6 +14,7 @@ from aico.cli.moments import parse_moment
 from aico.cli.streams import ReaderGone, complain, prepare_streams, say, settle_streams
 from aico.cli.texts import parse_text
 from aico.core.collector import collector_paused
+from aico.core.command_name import command_name
 from aico.core.errors import InstanceRunning, ObserverError, SettingsError
 
 if TYPE_CHECKING:
@@ -205,14 +204,6 @@ def flags_of(options: argparse.Namespace) -> dict[str, object]:
     """Return the settings that were given as flags."""
     given = {name: getattr(options, f"set_{name}", None) for name in FLAGS}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def command_name() -> str:
-    """Return the words that start this program again from where the user is: it may not be on the PATH."""
-    program = Path(sys.argv[0])
-    if program.name != "aico":
-        return "python -m aico"
-    return "aico" if shutil.which("aico") == str(program.absolute()) else str(program)
 
 
 def already_running(error: InstanceRunning) -> int:

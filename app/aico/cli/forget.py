@@ -6,12 +6,13 @@ import argparse
 import asyncio
 from datetime import UTC, datetime
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, command_name
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from aico.cli.box import describe_count
 from aico.cli.database import only_reading
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
+from aico.core.command_name import command_name
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.forgetting import Forgetting, forget, preview_forgetting
 from aico.core.db.upkeep.inspection import check_file

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aico import __version__
-from aico.cli import EXIT_DEGRADED, EXIT_OK, EXIT_USAGE, command_name
+from aico.cli import EXIT_DEGRADED, EXIT_OK, EXIT_USAGE
 from aico.cli.box import describe_count
 from aico.cli.database import only_reading
 from aico.cli.names import are_known
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
+from aico.core.command_name import command_name
 from aico.core.db.upkeep.sqlite_files import copy_database
 from aico.core.errors import InstanceRunning, SourceOff, StorageAbsent
 from aico.core.instance_lock import InstanceLock

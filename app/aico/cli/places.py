@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from aico.cli import NEWER_CLINE, command_name
+from aico.cli import NEWER_CLINE
 from aico.cli.box import describe_age, describe_size
 from aico.core.clock import now_ms
+from aico.core.command_name import command_name
 from aico.core.errors import SourceError
 from aico.core.settings import Settings
 from aico.features.files.feed import Feed

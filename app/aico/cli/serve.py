@@ -21,7 +21,7 @@ import uvicorn
 
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
-from aico.cli import EXIT_OK, already_running, command_name
+from aico.cli import EXIT_OK, already_running
 from aico.cli.bounded_http import BoundedHttp
 from aico.cli.bounded_socket import BoundedSocket
 from aico.cli.box import PLAIN, ROUND, draw_box
@@ -32,6 +32,7 @@ from aico.cli.places import describe_places
 from aico.cli.settings import load
 from aico.cli.streams import can_show, say
 from aico.core.address import url_of
+from aico.core.command_name import command_name
 from aico.core.errors import InstanceRunning, PortTaken, ServiceRefusal, ServiceUnreachable, SettingsError
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aico import __version__
-from aico.cli import EXIT_OK, EXIT_USAGE, command_name
+from aico.cli import EXIT_OK, EXIT_USAGE
 from aico.cli.box import describe_age, describe_size
 from aico.cli.names import are_known
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
+from aico.core.command_name import command_name
 from aico.core.db.upkeep.inspection import check_present
 from aico.core.errors import InstanceRunning, StorageAbsent
 from aico.core.events import WatcherState

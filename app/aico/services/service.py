@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from aico.core.command_name import command_anywhere
 from aico.core.db.database import Database
 from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder
@@ -59,6 +60,7 @@ class ObserverService:
         self.settings = settings
         self.version = version
         self.demo = demo
+        self.command = command_anywhere()
         self.now_ms = now_ms
         self.database = Database(settings.database_path)
         self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))

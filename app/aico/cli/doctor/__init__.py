@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, command_name
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK
 from aico.cli.doctor.cline import examine_cline
 from aico.cli.doctor.clock import examine_clock
 from aico.cli.doctor.configuration import examine_configuration
@@ -20,6 +20,7 @@ from aico.cli.doctor.sources import examine_sources
 from aico.cli.doctor.watching import examine_file_systems, examine_limits, examine_notifications
 from aico.cli.settings import load
 from aico.cli.streams import say
+from aico.core.command_name import command_name
 from aico.core.errors import SettingsError
 from aico.core.settings import LoadedSettings, Settings
 from aico.features.sources.registry import SOURCES
