@@ -16,12 +16,11 @@ from typing import Annotated, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from aico.core.usage import COUNT_MAX, MODEL_LENGTH_MAX, Tokens
+from aico.core.usage import COUNT_MAX, Tokens
 from aico.features.files.cells import RowJudge
-from aico.features.files.sqlite_question import NOT_FINITE, NOT_UTF8, Cell
+from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, is_there, read_count
 
 Version: TypeAlias = tuple[int, int, int]
-NOTHING = Raw()
 FULL_USAGE: Version = (2, 1, 97)
 """From here on each line of an answer has its final usage, and none is written before the answer has ended."""
 STOP_DETAILS: Version = (2, 1, 200)
@@ -32,8 +31,6 @@ COST_STATE: Version = (2, 1, 277)
 _VERSION = re.compile(rb'"(\d{1,6})\.(\d{1,6})\.(\d{1,6})[^"]*"')
 _WORD = re.compile(r"[a-z0-9_-]{1,32}")
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TEXT_BYTES_MAX = 6 * MODEL_LENGTH_MAX + 2
-"""A longer text has more characters than any that is taken, whatever its escapes."""
 _ORDINARY = {"standard", "default", "auto"}
 
 
@@ -156,16 +153,13 @@ _ODD_SPLIT = msgspec.json.Decoder(_OddSplit)
 _ODD_DETAILS = msgspec.json.Decoder(_OddDetails)
 _BILLED = msgspec.json.Decoder(dict[str, Raw])
 _BILLED_MODEL = msgspec.json.Decoder(_Billed)
-_TEXT = msgspec.json.Decoder(str)
-_NUMBER = msgspec.json.Decoder(int | float)
-_UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_line(line: memoryview) -> Line | None:
     """Return the fields of a line; None if it is no JSON object."""
     try:
         return _LINE.decode(line)
-    except _UNUSABLE:
+    except UNUSABLE:
         return None
 
 
@@ -175,7 +169,7 @@ def decode_message(raw: Raw) -> Message | None:
         return None
     try:
         return _MESSAGE.decode(raw)
-    except _UNUSABLE:
+    except UNUSABLE:
         return None
 
 
@@ -183,7 +177,7 @@ def decode_usage(raw: Raw, judge: RowJudge) -> Usage:
     """Return the numbers of a usage; ``judge`` keeps which of them cannot be used."""
     try:
         usage = _USAGE.decode(raw)
-    except _UNUSABLE:
+    except UNUSABLE:
         return _decode_odd_usage(raw, judge)
     split = usage.cache_creation or _Split()
     thinking = None if usage.output_tokens_details is None else usage.output_tokens_details.thinking_tokens
@@ -201,17 +195,17 @@ def decode_usage(raw: Raw, judge: RowJudge) -> Usage:
 def _decode_odd_usage(raw: Raw, judge: RowJudge) -> Usage:
     try:
         usage = _ODD_USAGE.decode(raw)
-    except _UNUSABLE:
+    except UNUSABLE:
         judge.read_count("", "usage")
         return Usage(Tokens(), None, "")
     split, details = _OddSplit(), _OddDetails()
     try:
         split = _ODD_SPLIT.decode(usage.cache_creation) if is_there(usage.cache_creation) else split
-    except _UNUSABLE:
+    except UNUSABLE:
         judge.read_count("", "cache_creation")
     try:
         details = _ODD_DETAILS.decode(usage.output_tokens_details) if is_there(usage.output_tokens_details) else details
-    except _UNUSABLE:
+    except UNUSABLE:
         judge.read_count("", "output_tokens_details")
     return _usage_of(
         read_count(usage.input_tokens, "input_tokens", judge),
@@ -255,7 +249,7 @@ def decode_billed(raw: Raw, judge: RowJudge) -> dict[str, Tokens]:
     """Return what a session was billed for by model; nothing where a number of it cannot be used."""
     try:
         models = {name: _BILLED_MODEL.decode(numbers) for name, numbers in _BILLED.decode(raw).items()}
-    except _UNUSABLE:
+    except UNUSABLE:
         return {}
     billed = {}
     for name, numbers in models.items():
@@ -282,25 +276,8 @@ def decode_asked_model(raw: Raw, judge: RowJudge) -> str | None:
         return None
     try:
         return judge.read_model(cell_of(_PARAMS.decode(raw).model), "model")
-    except _UNUSABLE:
+    except UNUSABLE:
         return None
-
-
-def is_there(raw: Raw) -> bool:
-    """Return whether a field has a value other than null."""
-    return bool(raw) and bytes(memoryview(raw)[:4]) != b"null"
-
-
-def says(raw: Raw, word: bytes) -> bool:
-    """Return whether a field's JSON is ``word``."""
-    return bytes(memoryview(raw)[: len(word) + 1]) == word
-
-
-def identity_of(raw: Raw) -> bytes | None:
-    """Return the bytes of a text that names something, as they stand; None where there is none. No text is made."""
-    if len(memoryview(raw)) <= len('""') or bytes(memoryview(raw)[:1]) != b'"':
-        return None
-    return bytes(raw)
 
 
 def version_of(raw: Raw) -> Version | None:
@@ -326,52 +303,6 @@ def agent_of(raw: Raw) -> str | None:
 def is_plain_name(text: str) -> bool:
     """Return whether ``text`` looks like an id."""
     return _AGENT.fullmatch(text) is not None
-
-
-def cell_of(raw: Raw) -> Cell:
-    """Return a text or a number; 0 for what is neither, None for null."""
-    if not is_there(raw):
-        return None
-    data = bytes(memoryview(raw)[: _TEXT_BYTES_MAX + 1])
-    if data[:1] == b'"':
-        if len(data) > _TEXT_BYTES_MAX:
-            return "?" * (MODEL_LENGTH_MAX + 1)
-        try:
-            return _TEXT.decode(data)
-        except _UNUSABLE:
-            return NOT_UTF8
-    return 0 if data[:1] in b'[{tf"' else _number(data)
-
-
-def read_number(raw: Raw) -> Cell:
-    """Return a number, or a text of digits as one; what else there is as a text, which no judge takes for a number."""
-    if not is_there(raw):
-        return None
-    data = bytes(memoryview(raw)[:64])
-    if data[:1] == b'"' and data[-1:] == b'"' and data[1:-1].isdigit():
-        data = data[1:-1]
-    return "other" if data[:1] in b'[{tf"' else _number(data)
-
-
-def read_count(raw: Raw, field: str, judge: RowJudge) -> int | None:
-    """Return a whole number from 0 to ``COUNT_MAX``."""
-    return judge.read_count(read_number(raw), field)
-
-
-def read_moment(raw: Raw, judge: RowJudge) -> int | None:
-    """Return epoch milliseconds; None where there are none that can be used."""
-    cell = cell_of(raw)
-    if isinstance(cell, str):
-        return judge.read_iso_moment_ms(cell, "timestamp")
-    return judge.read_moment_ms(cell, "timestamp")
-
-
-def _number(data: bytes) -> Cell:
-    try:
-        number: int | float = _NUMBER.decode(data)
-    except _UNUSABLE:
-        return NOT_FINITE
-    return number
 
 
 def _context_of(*raws: Raw) -> str:

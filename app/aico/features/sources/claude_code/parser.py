@@ -29,6 +29,7 @@ from aico.core.usage import (
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
+from aico.features.files.raw_fields import cell_of, identity_of, is_there, read_moment, read_number, says
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
@@ -38,18 +39,12 @@ from aico.features.sources.claude_code.lines import (
     Usage,
     Version,
     agent_of,
-    cell_of,
     decode_asked_model,
     decode_billed,
     decode_line,
     decode_message,
     decode_usage,
-    identity_of,
     is_plain_name,
-    is_there,
-    read_moment,
-    read_number,
-    says,
     version_of,
 )
 
