@@ -63,7 +63,10 @@ async def test_sources_are_listed_found_or_not(quiet: Api) -> None:
     assert source.found is not None
     assert (source.found.files, source.found.bytes) == (1, quiet.ledger.size_bytes)
     assert (source.sessions, source.requests, source.unmeasured_requests, source.reading) == (1, 0, 0, None)
-    assert source.last_read_at is not None
+    assert source.last_reading is not None
+    assert (source.last_reading.origin, source.last_reading.added_count) == ("ledger", 1)
+    assert source.last_reading.at == source.last_read_at
+    assert [origin.look for origin in source.origins] == [source.found, None, None]
     sessions = next(origin for origin in source.origins if origin.id == "sessions")
     assert (sessions.found, sessions.state, sessions.reason) == (False, "off", None)
 

@@ -96,7 +96,7 @@ async def test_switch_opens_and_closes_a_place_at_run_time(machine: Machine, sto
             await service.sources.read(Trigger.REQUEST)
             assert {deed.kind for deed in witness.deeds()} <= {"modify"}
         state = await heard.origin("sessions")
-        assert (state.enabled, state.found, state.state) == (False, True, "off")
+        assert (state.enabled, state.found is not None, state.state) == (False, True, "off")
         assert state.off_since_ms is not None
         assert before_ms <= state.off_since_ms <= service.now_ms()
         assert heard.costs() == {"old": 0.5, "s": 0.75}

@@ -7,10 +7,11 @@ from typing import Self
 from pydantic import Field
 
 from aico.core.errors import SourceError, StorageError
-from aico.core.usage import Tokens
+from aico.core.receipts import ImportReceipt
+from aico.core.usage import Tokens, Trigger
 from aico.services.ingest import is_absence
 from aico.services.intake import IntakeKey
-from aico.services.shapes import Fields, Schema
+from aico.services.shapes import Fields, RejectionOut, Schema, list_rejections
 from aico.services.source_states import Found, GapState, OriginState, SourceUsage
 
 
@@ -33,7 +34,8 @@ class OriginOut(Schema):
     id: str
     title: str
     enabled: bool
-    found: bool = Field(description="One of its places is there.")
+    found: bool = Field(description="Something that may be read lies in one of its places.")
+    look: FoundOut | None = Field(description="What lies there.")
     state: str = Field(description="`off`, or how its watcher is: of several places the worst.")
     reason: str | None = Field(description="An error code; null when all is well.")
     fixed_by: str | None = Field(description="The setting that decides whether it is read; null: the switch does.")
@@ -51,7 +53,8 @@ class OriginOut(Schema):
             id=origin.id,
             title=origin.title,
             enabled=origin.enabled,
-            found=origin.found,
+            found=origin.found is not None,
+            look=None if origin.found is None else FoundOut.of(origin.found),
             state=origin.state,
             reason=origin.reason,
             fixed_by=origin.fixed_by,
@@ -69,6 +72,39 @@ class ReadingOut(Schema):
 
     bytes_done: int = Field(description="The share of `bytes_total` whose records are stored.")
     bytes_total: int = Field(description="Of the files that are being read.")
+
+
+class LastReadingOut(Schema):
+    """The newest completed reading of a source, also when nothing changed."""
+
+    at: int = Field(description="Epoch milliseconds.")
+    origin: str
+    trigger: Trigger
+    added_count: int
+    updated_count: int
+    skipped_count: int
+    partial_count: int
+    error_count: int
+    remaining_count: int
+    duration_ms: float
+    rejections: list[RejectionOut] = Field(description="The first 20.")
+
+    @classmethod
+    def of(cls, receipt: ImportReceipt) -> Self:
+        """Return the shape of ``receipt``."""
+        return cls(
+            at=receipt.finished_at_ms,
+            origin=receipt.origin,
+            trigger=receipt.trigger,
+            added_count=receipt.added_count,
+            updated_count=receipt.updated_count,
+            skipped_count=receipt.skipped_count,
+            partial_count=receipt.partial_count,
+            error_count=receipt.error_count,
+            remaining_count=receipt.remaining_count,
+            duration_ms=receipt.duration_ms,
+            rejections=list_rejections(receipt.rejections),
+        )
 
 
 class GapOut(Schema):
@@ -100,6 +136,7 @@ class SourceOut(Schema):
     reason: str | None
     reading: ReadingOut | None
     last_read_at: int | None = Field(description="Epoch milliseconds.")
+    last_reading: LastReadingOut | None = Field(description="What was read then; null before the first one.")
     sessions: int
     requests: int
     unmeasured_requests: int
@@ -108,7 +145,7 @@ class SourceOut(Schema):
     @classmethod
     def of(cls, usage: SourceUsage) -> Self:
         """Return the shape of a source."""
-        state = usage.state
+        state, receipt = usage.state, usage.state.last_receipt
         done, total = state.reading or (0, 0)
         return cls(
             id=state.id,
@@ -120,7 +157,8 @@ class SourceOut(Schema):
             state=state.state,
             reason=state.reason,
             reading=None if state.reading is None else ReadingOut(bytes_done=done, bytes_total=total),
-            last_read_at=state.last_read_at_ms,
+            last_read_at=None if receipt is None else receipt.finished_at_ms,
+            last_reading=None if receipt is None else LastReadingOut.of(receipt),
             sessions=usage.session_count,
             requests=usage.sums.get("requests"),
             unmeasured_requests=usage.sums.get("unmeasured"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
 from aico.core.usage import Tokens
 
@@ -25,8 +26,8 @@ class OriginState:
     id: str
     title: str
     enabled: bool
-    found: bool
-    """Whether one of its places is there."""
+    found: Found | None
+    """What lies in its places; None when nothing does that may be read."""
     state: str
     """``off``, or a state of the watcher: of several places the worst."""
     reason: str | None
@@ -74,7 +75,8 @@ class SourceState:
     reason: str | None
     reading: tuple[int, int] | None
     """Of large readings: how many bytes are stored, and how many there are."""
-    last_read_at_ms: int | None
+    last_receipt: ImportReceipt | None
+    """Of the newest completed reading of one of its places."""
     gaps: tuple[GapState, ...] = ()
 
 

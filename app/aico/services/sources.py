@@ -257,7 +257,7 @@ class SourcesService:
             state=worst[0],
             reason=worst[1],
             reading=(sum(done for done, _ in reading), sum(total for _, total in reading)) if reading else None,
-            last_read_at_ms=max((receipt.finished_at_ms for receipt in receipts), default=None),
+            last_receipt=max(receipts, key=lambda receipt: receipt.finished_at_ms, default=None),
             gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
         )
 
@@ -277,7 +277,7 @@ class SourcesService:
             id=choice.origin.id,
             title=choice.origin.title,
             enabled=choice.is_on,
-            found=sight.found is not None,
+            found=sight.found,
             state=state,
             reason=reason,
             fixed_by=choice.fixed_by,

@@ -1,6 +1,5 @@
 // What the page shows, as a value that the address bar holds.
 import { signal } from "../vendor/signals-core.js";
-import { query } from "./api.js";
 import { PERIODS } from "./period.js";
 
 export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost"];
@@ -8,6 +7,7 @@ export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", 
 export const embedded = "embedded" in document.documentElement.dataset;
 
 const FIRST = {
+	source: embedded ? ["cline"] : [], // ids; none: every source, in the address of a frame "all"
 	period: "7d",
 	from: null, // only for "custom"
 	to: null,
@@ -33,6 +33,7 @@ const CHOICES = {
 function read() {
 	const given = new URLSearchParams(location.search);
 	const state = { ...FIRST, model: given.get("model"), q: given.get("q") ?? "" };
+	if (given.has("source")) state.source = given.getAll("source").filter((id) => !["", "all"].includes(id));
 	for (const [name, allowed] of Object.entries(CHOICES)) {
 		if (allowed.includes(given.get(name))) state[name] = given.get(name);
 	}
@@ -45,8 +46,11 @@ function read() {
 	return state;
 }
 
-const written = (state) =>
-	`${location.pathname}?${query(Object.fromEntries(Object.entries(state).filter(([name, value]) => value !== FIRST[name])))}`;
+function written({ source, ...state }) {
+	const changed = Object.entries(state).filter(([name, value]) => value !== FIRST[name]);
+	const sources = String(source) === String(FIRST.source) ? [] : source.length ? source : ["all"];
+	return `${location.pathname}?${new URLSearchParams([...sources.map((id) => ["source", id]), ...changed.filter(([, value]) => (value ?? "") !== "")])}`;
+}
 
 export const state = signal(read());
 
@@ -62,6 +66,7 @@ export const choosePeriod = (period) => show({ period, from: null, to: null });
 export const chooseRange = (from, to) => show({ period: "custom", from, to });
 export const chooseModel = (model) => show({ model, unknown_model: model === null });
 export const clearModel = () => show({ model: null, unknown_model: false });
+export const chooseSources = (source) => show({ source });
 export const chooseStore = (store) => show({ store });
 export const showAll = () => show({ ...FIRST, period: "all" });
 
