@@ -12,7 +12,7 @@ import pytest
 
 from aico.cli.doctor import cline, sources
 from aico.cli.doctor.finding import Verdict
-from aico.core.settings import Settings
+from aico.core.settings import Settings, config_path
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.cli.reported_sources import Told, report_of, settings_of, told
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
@@ -196,8 +196,10 @@ def test_other_ledgers_are_named_with_the_setting_to_paste(
     other = home / ".config/Code - Insiders/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"never read")
+    config = config_path(os.environ)
     found = lines_of()["other ledger"]
-    assert (found.verdict, found.text.endswith(f"AICO_LEDGER_PATH='{other}'")) == (OK, True)
+    assert found.verdict is OK
+    assert found.text.endswith(f'write below [sources.cline] in {config}: ledgers = ["{ledger.path}", "{other}"]')
     monkeypatch.setenv("AICO_SOURCES_CLINE_LEDGERS", str(ledger.path))
     found = lines_of()["other ledger"]
     assert found.text.endswith(f"AICO_SOURCES_CLINE_LEDGERS='{ledger.path},{other}'")

@@ -10,10 +10,8 @@ import pytest
 
 from aico.core.settings import Settings
 from aico.features.files import line_feed
-from aico.features.files.tree_guard import TreeGuard
 from aico.features.sources.source import Place
 from aico.services import service as service_module
-from aico.services import sources as sources_module
 from aico.services.service import ObserverService
 from aico.services.source_shapes import SourceOut
 from aico.services.source_states import SourceState, SourceUsage
@@ -122,25 +120,6 @@ async def test_root_behind_a_link_is_refused_in_a_sentence(tmp_path: Path, logs:
         assert str(logs.path) in origin.problem
         assert "[sources.invented-lines] roots" in origin.problem
     assert stored(service) == 0
-
-
-async def test_large_tree_that_is_off_is_not_walked_for_every_answer(
-    logs: LogFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is as it was a while ago; a small one is looked at each time."""
-    logs.append("a/one.jsonl", use("1", 1))
-    service = service_of(logs, enabled=False)
-    async with running(service):
-        first = await state_of(service)
-        logs.append("a/two.jsonl", use("2", 1))
-        second = await state_of(service)
-        monkeypatch.setattr(sources_module, "_LONG_LOOK_S", -1.0)
-        monkeypatch.setattr(sources_module, "_LOOK_SHARE", 1e9)
-        third = await state_of(service)
-        monkeypatch.setattr(TreeGuard, "list_folder", None)
-        fourth = await state_of(service)
-    assert [state.found and state.found.files for state in (first, second, third, fourth)] == [1, 2, 2, 2]
-    assert not first.enabled
 
 
 async def test_restart_goes_on_behind_the_checkpoints(logs: LogFolder) -> None:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aico import __version__
@@ -126,17 +127,34 @@ def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
     """Return a source and its origins as lines for a person; how they are watched is known of a running service."""
     listed = source.get("origins")
     origins = listed if isinstance(listed, list) else []
-    found = _describe(source.get("found"), is_refused=any(map(_refusal, origins)))
+    found = _describe(source.get("found"), origins)
     lines = [f"{source['id']:<24} {_switch(source)} {source['title']}: {found}{_fixed(source)}"]
     for origin in origins:
         name = f"{source['id']}.{origin['id']}"
-        there = "" if origin["found"] or _refusal(origin) else ", not there"
+        there = _describe_look(origin, is_alone=len(origins) == 1) + _describe_switch(origin)
         reason = f" ({origin['reason']})" if origin.get("reason") else ""
         watched = f", {origin['state']}{reason}" if is_running and origin["enabled"] else ""
         fixed = "" if source.get("fixed_by") else _fixed(origin)
         lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}{_refusal(origin)}")
         lines += [f"{'':<29}{text}" for text in _describe_reading(origin)]
     return lines
+
+
+def _describe_look(origin: Mapping[str, object], *, is_alone: bool) -> str:
+    """Say what lies in the places of an origin; of one that is alone, its source has said it."""
+    look = origin.get("look")
+    if isinstance(look, dict):
+        return "" if is_alone else f", {_describe_files(look)}"
+    if origin.get("counting"):
+        return ", being counted"
+    return "" if _refusal(origin) else ", not there"
+
+
+def _describe_switch(origin: Mapping[str, object]) -> str:
+    since = origin.get("off_since")
+    if not isinstance(since, int):
+        return ""
+    return f", switched off {datetime.fromtimestamp(since / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _switch(part: Mapping[str, object]) -> str:
@@ -160,9 +178,15 @@ def _refusal(origin: Mapping[str, object]) -> str:
     return f". {origin['problem']}" if is_told else ""
 
 
-def _describe(found: object, *, is_refused: bool) -> str:
-    if not isinstance(found, dict):
-        return "what is there cannot be read" if is_refused else "not found on this computer"
-    age_s = max(0.0, now_ms() / 1000 - found["last_written_at"] / 1000)
-    files = "1 file" if found["files"] == 1 else f"{found['files']} files"
-    return f"{files}, {describe_size(found['bytes'])}, last written {describe_age(age_s)}"
+def _describe(found: object, origins: Sequence[Mapping[str, object]]) -> str:
+    if isinstance(found, dict):
+        age_s = max(0.0, now_ms() / 1000 - found["last_written_at"] / 1000)
+        return f"{_describe_files(found)}, last written {describe_age(age_s)}"
+    if any(origin.get("counting") for origin in origins):
+        return "its files are being counted"
+    return "what is there cannot be read" if any(map(_refusal, origins)) else "not found on this computer"
+
+
+def _describe_files(found: Mapping[str, int]) -> str:
+    files = "1 file" if found["files"] == 1 else f"{found['files']:,} files"
+    return f"{files}, {describe_size(found['bytes'])}"

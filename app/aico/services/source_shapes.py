@@ -28,6 +28,32 @@ class FoundOut(Schema):
         return cls(files=found.files, bytes=found.bytes, last_written_at=found.last_written_at_ms)
 
 
+class ElsewhereFileOut(Schema):
+    """A file in a known place that is not read, by its metadata."""
+
+    path: str
+    bytes: int
+    last_written_at: int = Field(description="Epoch milliseconds.")
+
+
+class ElsewhereOut(Schema):
+    """Files of an origin in other known places, such as those of other editors."""
+
+    files: list[ElsewhereFileOut] = Field(description="The last written first.")
+    setting: str = Field(description="Lines of the configuration file by which they are read, too.")
+
+    @classmethod
+    def of(cls, origin: OriginState) -> Self | None:
+        """Return the shape of what lies elsewhere; None where nothing does."""
+        if origin.elsewhere_setting is None:
+            return None
+        files = [
+            ElsewhereFileOut(path=file.path, bytes=file.size_bytes, last_written_at=file.written_ms)
+            for file in origin.elsewhere
+        ]
+        return cls(files=files, setting=origin.elsewhere_setting)
+
+
 class OriginOut(Schema):
     """One kind of place in which a tool writes usage."""
 
@@ -45,6 +71,8 @@ class OriginOut(Schema):
     paths: list[str] = Field(description="Those of its places that are in this state.")
     never_read: str = Field(description="What else lies in its places and is never read; empty: nothing.")
     missing: list[str] = Field(description="What a file of another version lacks: tables, columns or fields.")
+    counting: bool = Field(description="It is being counted for the first time: `found` is no answer yet.")
+    elsewhere: ElsewhereOut | None = Field(description="What of it lies in other known places and is not read.")
 
     @classmethod
     def of(cls, origin: OriginState) -> Self:
@@ -64,6 +92,8 @@ class OriginOut(Schema):
             paths=list(origin.paths),
             never_read=origin.never_read,
             missing=list(origin.missing),
+            counting=not origin.is_counted,
+            elsewhere=ElsewhereOut.of(origin),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
 from aico.core.usage import Tokens
+from aico.features.sources.source import Elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ class OriginState:
     """What else lies in its places: a part of the sentence "... is never read"."""
     missing: tuple[str, ...] = ()
     """What a file of another version lacks: names of tables, columns or fields."""
+    is_counted: bool = True
+    """False while its files are being counted for the first time: ``found`` is no answer yet."""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """Files of it that lie elsewhere and are not read."""
+    elsewhere_setting: str | None = None
+    """Lines of the configuration file by which those are read, too; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)

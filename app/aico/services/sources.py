@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
 from aico.core.db.writer import UsageWriter
-from aico.core.errors import SourceError, SourceFixed, SourceOff, SourceUnknown, StorageError
+from aico.core.errors import SourceFixed, SourceOff, SourceUnknown, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
@@ -23,8 +21,9 @@ from aico.features.sources.source import Source
 from aico.services.ingest import Ingest, Outcome
 from aico.services.intake import Intake, IntakeKey
 from aico.services.notifier import Notifier
+from aico.services.sights import PATIENCE_S, OriginKey, Sight, Sights, key_of, setting_of_elsewhere, sight_of, sum_found
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
-from aico.services.source_states import Found, GapState, OriginState, SourceState
+from aico.services.source_states import GapState, OriginState, SourceState
 from aico.services.watcher import PlaceWatcher, WatchTimes
 
 OFF = "off"
@@ -36,9 +35,6 @@ _WORST_FIRST = (
     WatcherState.WATCHING,
 )
 _NOTES_SHOWN = 5
-_LONG_LOOK_S = 0.1
-_LOOK_SHARE = 100
-"""A look that takes longer than that is not repeated before this many times its duration."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,15 +45,6 @@ class _Open:
     intake: Intake
     watcher: PlaceWatcher
     task: asyncio.Task[None]
-
-
-class _Sight(NamedTuple):
-    """What a look at the places of an origin found."""
-
-    found: Found | None
-    """What lies there; None when nothing does that may be read."""
-    refusals: list[SourceError]
-    """Why of the others; without those that are not there."""
 
 
 class SourcesService:
@@ -84,8 +71,8 @@ class SourcesService:
         self._notifier = Notifier()
         """Of all places: one thread looks at its queue, however many there are."""
         self._open: dict[IntakeKey, _Open] = {}
-        self._looked: dict[tuple[str, str], tuple[float, _Sight]] = {}
-        """What was found at the last look at an origin, and until when that will do where looking takes long."""
+        self._sights = Sights(self._limits, choices.surroundings)
+        self._is_running = False
         self._turn = asyncio.Lock()
         """Held by whoever opens and closes places."""
 
@@ -94,6 +81,7 @@ class SourcesService:
     async def start(self) -> None:
         """Open what settings and switches say, and begin to watch it. Raises StorageBusy, StorageError."""
         await self.load()
+        self._is_running = True
         async with self._turn:
             await self._follow()
 
@@ -115,6 +103,7 @@ class SourcesService:
         async with self._turn:
             await self._close(list(self._open))
             await self._notifier.close()
+        await self._sights.close()
 
     async def switch(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None
@@ -218,30 +207,25 @@ class SourcesService:
     # States
 
     async def list_states(self) -> list[SourceState]:
-        """Return how every known source is, found or not. Blocks nobody: places are looked at in a thread."""
-        found = await asyncio.to_thread(self._look)
-        return [self._state_of(source, found) for source in self.choices.sources.values()]
+        """Return how every known source is, found or not. Blocks nobody: what is off is counted in a thread.
 
-    def _look(self) -> dict[tuple[str, str], _Sight]:
-        """Look at the metadata of every known place; blocks for a few system calls each, or for a walk of a tree."""
-        return {(choice.source.id, choice.origin.id): self._find(choice) for choice in self.choices.list_all()}
+        Beside a service that runs, a long count goes on behind the answer.
+        """
+        choices = self.choices.list_all()
+        watched = {key[:2] for key in self._open}
+        await self._sights.count(choices, watched, PATIENCE_S if self._is_running else None)
+        seen = {key_of(choice): self._find(choice) for choice in choices}
+        return [self._state_of(source, seen) for source in self.choices.sources.values()]
 
-    def _find(self, choice: OriginChoice) -> _Sight:
-        """Return what lies in the places of an origin; of a large tree that is not read, as it was a while ago."""
-        key = (choice.source.id, choice.origin.id)
-        opened = self._opened(*key)
-        known = self._looked.get(key)
-        began = time.monotonic()
-        if not opened and known is not None and began < known[0]:
-            return known[1]
-        sight = _find(each.intake.feed for each in opened) if opened else _find(self._feeds(choice))
-        took_s = time.monotonic() - began
-        self._looked[key] = (began + took_s * _LOOK_SHARE if took_s > _LONG_LOOK_S else 0.0), sight
-        return sight
+    def _find(self, choice: OriginChoice) -> Sight | None:
+        """Return what lies in the places of an origin, by its watchers or by the last count; None before both."""
+        opened = [each.watcher.found for each in self._opened(*key_of(choice))]
+        seen = [found for found in opened if found is not None]
+        return sight_of(seen) if seen else self._sights.find(key_of(choice))
 
-    def _state_of(self, source: Source, found: Mapping[tuple[str, str], _Sight]) -> SourceState:
+    def _state_of(self, source: Source, seen: Mapping[OriginKey, Sight | None]) -> SourceState:
         choices = self.choices.list_of(source)
-        origins = tuple(self._origin_state(choice, found[source.id, choice.origin.id]) for choice in choices)
+        origins = tuple(self._origin_state(choice, seen[key_of(choice)]) for choice in choices)
         enabled = [origin for origin in origins if origin.enabled]
         worst = _worst((origin.state, origin.reason) for origin in enabled)
         keys = [key for key in self._open if key.source == source.id]
@@ -253,7 +237,7 @@ class SourcesService:
             enabled=bool(enabled),
             origins=origins,
             fixed_by=self.find_fixed_by(source.id),
-            found=_sum_found(found[source.id, origin.id].found for origin in source.origins),
+            found=sum_found(origin.found for origin in origins),
             state=worst[0],
             reason=worst[1],
             reading=(sum(done for done, _ in reading), sum(total for _, total in reading)) if reading else None,
@@ -261,7 +245,8 @@ class SourcesService:
             gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
         )
 
-    def _origin_state(self, choice: OriginChoice, sight: _Sight) -> OriginState:
+    def _origin_state(self, choice: OriginChoice, seen: Sight | None) -> OriginState:
+        sight, elsewhere = seen or Sight(None), self._sights.find_elsewhere(key_of(choice))
         opened = self._opened(choice.source.id, choice.origin.id)
         counted = _without_absent_defaults(choice, opened)
         state, reason = _worst((each.watcher.state.state.value, each.watcher.state.reason) for each in counted)
@@ -287,6 +272,9 @@ class SourcesService:
             paths=tuple(each.intake.feed.path for each in worst) or tuple(place.path for place in choice.places),
             never_read=choice.origin.privacy,
             missing=tuple(dict.fromkeys(name for each in worst for name in each.watcher.missing)),
+            is_counted=seen is not None,
+            elsewhere=elsewhere,
+            elsewhere_setting=setting_of_elsewhere(choice, sight, elsewhere),
         )
 
     # Opening and closing
@@ -325,6 +313,7 @@ class SourcesService:
         if closed:
             await asyncio.wait({each.task for each in closed})
         for each in closed:
+            self._sights.expire(each.intake.key[:2])
             await self._ingest.remove(each.intake.key)
 
     def _opened(self, source_id: str, origin_id: str) -> list[_Open]:
@@ -358,36 +347,6 @@ def _without_absent_defaults(choice: OriginChoice, opened: list[_Open]) -> list[
         if each.intake.feed.path not in known or each.watcher.state.state is not WatcherState.WAITING
     ]
     return there or opened
-
-
-def _find(feeds: Iterable[Feed]) -> _Sight:
-    looks, refusals = [], []
-    for feed in feeds:
-        try:
-            looks.append(feed.look())
-        except SourceError as error:
-            if not error.is_absent:
-                refusals.append(error.with_traceback(None))
-    looks = [look for look in looks if look.files]
-    if not looks:
-        return _Sight(None, refusals)
-    found = Found(
-        sum(look.files for look in looks),
-        sum(look.size_bytes for look in looks),
-        max(look.written_ns for look in looks) // 1_000_000,
-    )
-    return _Sight(found, refusals)
-
-
-def _sum_found(many: Iterable[Found | None]) -> Found | None:
-    found = [each for each in many if each is not None]
-    if not found:
-        return None
-    return Found(
-        sum(each.files for each in found),
-        sum(each.bytes for each in found),
-        max(each.last_written_at_ms for each in found),
-    )
 
 
 def _worst(states: Iterable[tuple[str, str | None]]) -> tuple[str, str | None]:

@@ -84,6 +84,8 @@ class PlaceWatcher:
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
         self.problem: SourceError | StorageError | None = None
         """What the last sweep met with; its sentence says more than the state's reason."""
+        self.found: Look | SourceError | None = None
+        """What the last look has seen; None before the first one."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ class PlaceWatcher:
         except SourceError as error:
             # Its trace would keep the frames of whoever looked.
             found = error.with_traceback(None)
+        self.found = found
         return _Glance(self._feed.find_directory_identity(), found)
 
     async def _wait(self) -> tuple[Trigger, bool, _Glance]:

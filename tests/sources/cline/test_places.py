@@ -11,12 +11,25 @@ from aico.features.sources.cline.places import FoundStore, choose_ledgers, find_
 from aico.features.sources.source import Place, Surroundings
 
 
-def test_known_places_are_ledgers_below_home(tmp_path: Path) -> None:
-    """Every place has the one name that a ledger has, and none lies outside."""
+def test_known_places_are_ledgers(tmp_path: Path) -> None:
+    """Every place has the one name that a ledger has; of each editor both editions of the extension, none twice."""
     places = list_known_places(tmp_path)
     assert {place.name for place in places} == {"taskHistory.json"}
-    assert all(place.is_relative_to(tmp_path) for place in places)
-    assert len(set(places)) == len(places) == 23
+    assert len(set(places)) == len(places)
+    for extension in ("saoudrizwan.claude-dev", "saoudrizwan.cline-nightly"):
+        below = f"data/User/globalStorage/{extension}/state/taskHistory.json"
+        assert {tmp_path / ".vscode-server" / below, tmp_path / ".vscode-remote" / below} <= set(places)
+
+
+def test_ledger_in_a_linked_folder_is_told_once_by_its_real_path(tmp_path: Path) -> None:
+    """No link is followed to read it: its real path is the one that can be named."""
+    real = tmp_path / "dotfiles/Code/User/globalStorage/saoudrizwan.claude-dev/state/taskHistory.json"
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b"[]")
+    for name in (".config", "Library/Application Support"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / "dotfiles")
+    assert [store.path for store in find_ledgers(tmp_path)] == [real]
 
 
 def test_ledgers_are_found_by_their_last_write_without_being_opened(tmp_path: Path) -> None:

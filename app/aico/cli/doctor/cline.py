@@ -14,7 +14,7 @@ from pathlib import Path
 from aico.cli.box import describe_age, describe_size
 from aico.cli.doctor.finding import Finding, ok, warn
 from aico.cli.doctor.places import PlaceReport, SourcesReport
-from aico.core.settings import CLINE, SESSIONS_NAME, Settings
+from aico.core.settings import CLINE, ENV_PREFIX, SESSIONS_NAME, Settings, config_path
 from aico.features.files.feed import Look
 from aico.features.sources.cline import LEDGER
 from aico.features.sources.cline.places import (
@@ -26,6 +26,7 @@ from aico.features.sources.cline.places import (
     list_session_places,
 )
 from aico.features.sources.cline.sessions import SESSIONS
+from aico.services.sights import setting_of_list
 from aico.services.source_choices import OriginChoice
 
 
@@ -62,6 +63,17 @@ def _setting_of_ledger(path: str, settings: Settings, instead_of: str | None = N
     return f"AICO_SOURCES_CLINE_LEDGERS={shlex.quote(','.join(ledgers))}"
 
 
+def _how_to_watch(path: str, settings: Settings) -> str:
+    named = settings.ledgers if _names_ledgers(settings) or Path(settings.ledger_path).exists() else ()
+    by_variable = settings.ledger_chosen_by.startswith(ENV_PREFIX)
+    setting = setting_of_list(CLINE, LEDGER.list_setting, [*named, path], is_by_variable=by_variable)
+    too = " too" if named else ""
+    if by_variable:
+        return f"To watch it{too}: {setting}"
+    header, line = setting.split("\n")
+    return f"To watch it{too}, write below {header} in {config_path(os.environ)}: {line}"
+
+
 def _names_ledgers(settings: Settings) -> bool:
     named = settings.sources.get(CLINE)
     return named is not None and bool(named.ledgers)
@@ -93,9 +105,7 @@ def _places(settings: Settings) -> Iterator[Finding]:
     yield ok("places", f"looked in {ledgers} known places for ledgers and {sessions} for session stores")
     for ledger in find_ledgers(_home(), os.environ):
         if str(ledger.path) not in settings.ledgers:
-            how = "too" if _names_ledgers(settings) else "instead"
-            setting = _setting_of_ledger(str(ledger.path), settings)
-            yield ok("other ledger", f"{_describe(ledger)}. To watch it {how}: {setting}")
+            yield ok("other ledger", f"{_describe(ledger)}. {_how_to_watch(str(ledger.path), settings)}")
     for store in find_session_stores(_home(), os.environ):
         if str(store.path) != settings.sessions_path:
             yield ok("session store", f"{_describe(store)}. It is not read")

@@ -155,3 +155,14 @@ class TreeFeed(Feed, Protocol):
 
     def resume_files(self, positions: Mapping[bytes, str]) -> None:
         """Take over the stored checkpoints of all files, by the digest of the path below the root. Returns at once."""
+
+
+@runtime_checkable
+class CountedFeed(Protocol):
+    """A place of many files that can be counted without being known: it is not read."""
+
+    def count(self, is_unwanted: Callable[[], bool]) -> Look:
+        """Return the metadata of what is there, keeping nothing. Raises SourceError. Blocks for a walk of all folders.
+
+        What was counted so far is returned once ``is_unwanted``, which is asked at each folder.
+        """

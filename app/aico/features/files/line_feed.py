@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -250,6 +250,17 @@ class LineFeed:
             self._take_notes()
             tree = self._tree
             return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files))
+
+    def count(self, is_unwanted: Callable[[], bool]) -> Look:
+        """Return the metadata of what is there, keeping nothing. Raises SourceError. Opens folders at most."""
+        with self._guard.open() as root:
+            files = self._guard.list_files(root, is_unwanted)
+            count = size_bytes = written_ns = 0
+            for status in files:
+                count += 1
+                size_bytes += status.size
+                written_ns = max(written_ns, status.mtime_ns)
+            return Look(None, written_ns, size_bytes, count)
 
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the root; None when it cannot be reached without a link."""

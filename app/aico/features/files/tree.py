@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from aico.core.usage import digest
 from aico.features.files.shape import Shape
-from aico.features.files.tree_guard import FileStat, FolderStat, Listing, Refusal, Root, TreeGuard
+from aico.features.files.tree_guard import DEPTH_MAX, FileStat, FolderStat, Listing, Refusal, Root, TreeGuard
 
-_DEPTH_MAX = 32
 _REPLACED = "\ufffd"
 _UNKNOWN = FolderStat(0, 0, 0)
 _ACTIVE_NS = 3_600_000_000_000
@@ -169,7 +168,7 @@ class Tree:
             for name in listing.folders:
                 below = _join(path, name)
                 is_new = is_other or below not in self._folders
-                if (is_new or gone is not None) and below.count("/") < _DEPTH_MAX:
+                if (is_new or gone is not None) and below.count("/") < DEPTH_MAX:
                     waiting.append((below, self._shape.descend(rests, name)))
 
     def _take(self, path: str, listing: Listing) -> bool:

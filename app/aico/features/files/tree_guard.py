@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from aico.features.files.walk import find_directory_identity, open_directory
 
 FILE_BYTES_MAX = 1 << 33
 """A longer file is no log: it is refused by its metadata."""
+DEPTH_MAX = 32
+"""Folders below a root; deeper ones are not entered."""
 _O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)  # macOS has no O_PATH: there, walking needs read permission
 _STEP = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -144,6 +146,22 @@ class TreeGuard:
             finally:
                 os.close(descriptor)
         raise Refusal(reason)
+
+    def list_files(self, root: Root, is_unwanted: Callable[[], bool]) -> Iterator[FileStat]:
+        """Yield the metadata of every file that may be read, folder by folder, until ``is_unwanted``; keeps none."""
+        waiting = [("", self._shape.root, 0)]
+        while waiting and not is_unwanted():
+            folder, rests, depth = waiting.pop()
+            try:
+                listing = self.list_folder(root, folder, rests)
+            except Refusal:
+                continue
+            if listing is None:
+                continue
+            yield from listing.files.values()
+            if depth < DEPTH_MAX:
+                below = f"{folder}/" if folder else ""
+                waiting += [(f"{below}{name}", self._shape.descend(rests, name), depth + 1) for name in listing.folders]
 
     @contextmanager
     def open_file(self, root: Root, path: str) -> Iterator[tuple[int, FileStat]]:

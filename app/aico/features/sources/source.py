@@ -36,6 +36,15 @@ class Place(NamedTuple):
     """``default``, or the name of the variable or setting."""
 
 
+class Elsewhere(NamedTuple):
+    """A file in a place that a tool is known to use and that is not one of an origin's: the user may name it."""
+
+    path: str
+    size_bytes: int
+    written_ms: int
+    """The last write, epoch milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """One kind of place in which a tool writes usage."""
@@ -52,6 +61,10 @@ class Origin:
     """Whether it is read without being asked for: Cline's ledger alone."""
     meter: str | None = None
     """Origins with the same meter read the same running totals: each number counts by its high water, never twice."""
+    elsewhere: Callable[[Surroundings], tuple[Elsewhere, ...]] | None = None
+    """Look for its files in other known places, by metadata alone; blocks for some hundred system calls."""
+    list_setting: str = ""
+    """The setting of the source that lists such files by their paths, the origin's own first; empty: there is none."""
     privacy: str = ""
     """What else lies in the place, as a part of the sentence "... is never read"."""
 

@@ -16,7 +16,7 @@ from aico.core.settings import LEDGER_NAME
 from aico.features.files.whole_file import WholeFile
 from aico.features.sources.cline.hub import HUB
 from aico.features.sources.cline.ledger import LedgerParser
-from aico.features.sources.cline.places import choose_ledgers
+from aico.features.sources.cline.places import choose_ledgers, find_elsewhere
 from aico.features.sources.cline.sessions import SESSIONS
 from aico.features.sources.source import Origin, Source
 
@@ -41,6 +41,8 @@ LEDGER = Origin(
         _PARSER,
     ).open,
     is_on_by_default=True,
+    elsewhere=find_elsewhere,
+    list_setting="ledgers",
     privacy="the first prompts and the paths of folders",
 )
 

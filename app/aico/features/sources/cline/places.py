@@ -14,25 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from aico.core.settings import LEDGER_NAME, SESSIONS_NAME, find_cline_folder
-from aico.features.sources.source import Place, Surroundings
+from aico.features.files.editors import list_user_folders, list_windows_homes
+from aico.features.sources.source import Elsewhere, Place, Surroundings
 
 FROZEN_DAYS = 7
 """A ledger that was not written for so long is said to be frozen: newer Cline leaves it as it is."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_EDITORS = ("Code", "Code - Insiders", "Code - OSS", "VSCodium", "VSCodium - Insiders", "Cursor", "Windsurf")
-_USER_FOLDERS = (".config/{editor}/User", "Library/Application Support/{editor}/User")
-_OTHER_USERS = (
-    ".vscode-server/data/User",
-    ".vscode-server-insiders/data/User",
-    ".vscodium-server/data/User",
-    ".cursor-server/data/User",
-    ".windsurf-server/data/User",
-    ".local/share/code-server/User",
-    ".var/app/com.visualstudio.code/config/Code/User",
-    ".var/app/com.vscodium.codium/config/VSCodium/User",
-)
-_EXTENSION = f"globalStorage/saoudrizwan.claude-dev/state/{LEDGER_NAME}"
+_EXTENSIONS = ("saoudrizwan.claude-dev", "saoudrizwan.cline-nightly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +53,21 @@ def choose_ledgers(surroundings: Surroundings) -> tuple[Place, ...]:
 
 def list_known_places(home: Path, environment: Mapping[str, str] = _NOTHING) -> list[Path]:
     """Return every place, below ``home`` or named by a variable, where some edition of Cline writes its ledger."""
-    editors = [home / folder.format(editor=editor) for folder in _USER_FOLDERS for editor in _EDITORS]
-    users = [*editors, *(home / folder for folder in _OTHER_USERS)]
-    data = [folder / "state" / LEDGER_NAME for folder in _list_data_folders(home, environment)]
-    return [*data, *(user / _EXTENSION for user in users)]
+    data = [*_list_data_folders(home, environment), *(each / ".cline/data" for each in list_windows_homes())]
+    storages = [
+        user / "globalStorage" / extension for user in list_user_folders(home, environment) for extension in _EXTENSIONS
+    ]
+    return [folder / "state" / LEDGER_NAME for folder in (*data, *storages)]
+
+
+def find_elsewhere(surroundings: Surroundings) -> tuple[Elsewhere, ...]:
+    """Return the ledgers in known places that are not read, the last written first. Blocks for some system calls."""
+    named = {place.path for place in choose_ledgers(surroundings)}
+    return tuple(
+        Elsewhere(str(ledger.path), ledger.size_bytes, int(ledger.written_at_s * 1000))
+        for ledger in find_ledgers(surroundings.home, surroundings.environment)
+        if str(ledger.path) not in named
+    )
 
 
 def list_session_places(home: Path, environment: Mapping[str, str] = _NOTHING) -> list[Path]:
@@ -78,7 +78,7 @@ def list_session_places(home: Path, environment: Mapping[str, str] = _NOTHING) -
 
 
 def find_ledgers(home: Path, environment: Mapping[str, str] = _NOTHING) -> list[FoundStore]:
-    """Return the ledgers in known places, the last written first. Blocking for a few system calls."""
+    """Return the ledgers in known places by their real paths, the last written first. Blocks for some system calls."""
     found = [
         FoundStore(path, status.st_size, status.st_mtime)
         for path, status in _list_files(list_known_places(home, environment))
@@ -106,10 +106,13 @@ def _without_repetition(paths: Iterable[Path]) -> list[Path]:
 
 
 def _list_files(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    seen = set()
     for path in paths:
         try:
             status = path.lstat()
         except OSError:
             continue
-        if stat.S_ISREG(status.st_mode):
-            yield path, status
+        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            # Of a folder that is linked, only the real path can be read.
+            yield Path(os.path.realpath(path)), status
