@@ -234,7 +234,7 @@ ANY_TEXT = st.one_of(
 ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6), st.ip_addresses(v=4).map(lambda a: f"::ffff:{a}"))
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(8))
 @given(ANY_TEXT)
 def test_header_passes_only_when_each_place_is_loopback(value: str) -> None:
     """No text is a bug of ours, and a list that passes holds nothing but loopback, read in the simplest way."""
@@ -248,7 +248,7 @@ def test_header_passes_only_when_each_place_is_loopback(value: str) -> None:
             assert is_own(ip_address(text))
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(8))
 @given(ANY_TEXT, ANY_TEXT)
 def test_forwarded_never_passes_without_a_loopback_address(first: str, second: str) -> None:
     """No text is a bug of ours, and what passes has a ``for=`` with a loopback address; a second header is read too."""
@@ -260,7 +260,7 @@ def test_forwarded_never_passes_without_a_loopback_address(first: str, second: s
     )
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(8))
 @given(
     st.lists(st.sampled_from(LOOPBACK), max_size=3),
     ADDRESSES.map(str),

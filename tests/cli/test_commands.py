@@ -318,6 +318,7 @@ def test_export_says_why_it_failed(tmp_path: Path, ledger: LedgerFile) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_export_ends_quietly_when_its_reader_has_seen_enough(tmp_path: Path, ledger: LedgerFile) -> None:
     """A closed pipe is how ``head`` says thank you; it is no failure with a trace."""
     ledger.write(*(entry(str(number)) for number in range(5_000)))

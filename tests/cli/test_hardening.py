@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 ASK = """
 import ctypes, os, resource, sys
@@ -29,6 +31,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_command_that_reads_the_ledger_itself_leaves_no_dump() -> None:
     """An import without the service holds the same bytes, and nobody else may have them."""
     asked = subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -88,6 +88,7 @@ def test_log_to_a_terminal(log_format: Literal["auto", "text", "json"], *, is_js
     assert "3 imported" in seen
 
 
+@pytest.mark.slow
 def test_serve_on_a_terminal_shows_its_box_and_a_log_for_people(tmp_path: Path, ledger: LedgerFile) -> None:
     """Who starts it by hand sees where the page is, and lines to read."""
     ledger.write(entry("1"))

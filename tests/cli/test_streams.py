@@ -78,6 +78,7 @@ def full() -> Iterator[int]:
     os.close(descriptor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize("options", first_is_quick(*EXPORTS.values()), ids=EXPORTS)
 def test_export_is_the_same_bytes_in_every_encoding(
@@ -94,6 +95,7 @@ def test_export_is_the_same_bytes_in_every_encoding(
     assert target.read_bytes() == expected.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize("words", [("export", "--q"), ("forget",)], ids=" ".join)
 def test_argument_finds_what_is_stored_in_every_encoding(
@@ -138,6 +140,7 @@ def test_what_the_terminal_cannot_show_is_escaped(
     assert ended.stdout.endswith(b"\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", first_is_quick(NARROW["locale C"], NARROW["latin-1"]), ids=["locale C", "latin-1"])
 @pytest.mark.parametrize(
     ("words", "code"),
@@ -209,6 +212,7 @@ def test_paths_that_are_no_text_are_written(folder: Path, tmp_path: Path) -> Non
 PRINTING = [("export",), ("forget", "plain"), ("status",), ("config", "show"), ("--help",), ("--version",), ("import",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", first_is_quick(*PRINTING, ("doctor",), ("db", "check"), ("serve",)), ids=" ".join)
 @pytest.mark.parametrize("buffering", first_is_quick({}, {"PYTHONUNBUFFERED": "1"}), ids=["buffered", "unbuffered"])
 def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buffering: Mapping[str, str]) -> None:
@@ -220,6 +224,7 @@ def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buff
     assert len(said) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buffering", first_is_quick({}, {"PYTHONUNBUFFERED": "1"}), ids=["buffered", "unbuffered"])
 def test_part_of_an_export_is_no_success(tmp_path: Path, buffering: Mapping[str, str]) -> None:
     """Where a write takes the first part and no more, exit 1 and a sentence, as where it takes nothing."""
@@ -253,6 +258,7 @@ def test_closed_output_is_told(folder: Path, words: tuple[str, ...]) -> None:
     assert ended.stderr.startswith(b"aico: standard output cannot be written: Bad file descriptor. [output_failed]\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", first_is_quick("2>&-", f"2>{FULL}", ">&- 2>&- <&-"))
 def test_nobody_to_tell_is_no_other_error(folder: Path, end: str) -> None:
     """Where standard error takes nothing, the exit code says what there is to say, and the database stays whole."""
@@ -273,6 +279,7 @@ def shell(folder: Path, command: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "encoding"),
     first_row_is_quick(("serve", NARROW["cp1252"]), ("serve", NARROW["locale C"]), ("demo", NARROW["ascii"])),

@@ -199,6 +199,7 @@ async def test_restore_leaves_on_what_is_on_by_default(path: Path) -> None:
     assert read_rows(path, CHOICES) == [("tool", "ledger", "here", "r", 1, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 async def test_restore_migrates_a_backup_of_an_older_schema(path: Path, name: str) -> None:
     """The backup itself stays as it was; what it held takes the database's place, in the present schema."""

@@ -238,6 +238,7 @@ def read_everything(path: Path) -> dict[str, list[Row]]:
     return found | {"import_run": read_rows(path, "SELECT id, source, added_count, revision FROM import_run")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", first_is_quick(8, 1))
 def test_writer_killed_before_any_statement_leaves_a_whole_transaction(tmp_path: Path, step: int) -> None:
     """Each transaction is there or not; what is written again after that is what would have been written at once."""

@@ -66,6 +66,7 @@ def test_pair_states_the_ratio_of_its_times() -> None:
     assert (pair.ratio, pair.cpu_ratio) == (1.5, 0.5)
 
 
+@pytest.mark.slow
 async def test_measure_pairs_alternates_who_goes_first() -> None:
     """After one pair of warming up, each side is prepared, timed and cleared, and goes first every other time."""
     calls: list[str] = []
@@ -122,6 +123,7 @@ def test_builds_are_compared_only_where_an_earlier_one_is_named(tmp_path: Path) 
         find_build(tmp_path)
 
 
+@pytest.mark.slow
 def test_driven_build_imports_everything_first_and_then_what_changed(tmp_path: Path) -> None:
     """The build that the tests run with is found and driven like any other."""
     ledger = LedgerFile(tmp_path, 30)
@@ -159,6 +161,7 @@ async def test_document_is_written_between_its_marks(tmp_path: Path) -> None:
         assert drawn.tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_larger_ledger_repeats_entries_under_other_ids() -> None:
     """However long, no id comes twice, and the same call gives the same bytes."""
     data = ledger_bytes(10_050)

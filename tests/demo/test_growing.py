@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from aico.features.demo.entry import LedgerEntry
 from aico.features.demo.growing import GrowingLedger
 
@@ -15,6 +17,7 @@ def entries_of(ledger: GrowingLedger) -> dict[str, LedgerEntry]:
     return {entry["id"]: entry for entry in json.loads(ledger.to_json())}
 
 
+@pytest.mark.slow
 def test_growing_ledger_lets_no_task_vanish() -> None:
     """People who watch the demonstration see tasks appear and grow, and none go."""
     ledger = GrowingLedger(1, NOW_MS, task_count=40, days=45)

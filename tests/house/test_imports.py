@@ -63,6 +63,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     return msgspec.json.decode(printed, type=Findings)
 
 
+@pytest.mark.slow
 def test_importing_any_module_does_nothing(findings: Findings) -> None:
     """No module opens a socket, writes, starts a thread or a process, or asks the environment when imported."""
     assert findings["deeds"] == []

@@ -121,6 +121,7 @@ def test_wheel_is_small(wheel: Path) -> None:
     assert wheel.stat().st_size <= 600_000
 
 
+@pytest.mark.slow
 def test_installed_command_knows_its_version_and_its_own_place(clean: Path, tmp_path: Path) -> None:
     """Installed by pip, the command runs from anywhere and from nothing but what was installed."""
     answer = subprocess.run([clean / "aico", "--version"], cwd=tmp_path, check=True, capture_output=True, text=True)
@@ -164,6 +165,7 @@ class InstalledServer(ServerProcess):
         self._command = [str(command)]
 
 
+@pytest.mark.slow
 def test_installed_command_alone_serves_the_page_of_the_wheel(wheel: Path, clean: Path, tmp_path: Path) -> None:
     """``aico`` prints where it serves, becomes ready, and answers with the page that the wheel brought."""
     with InstalledServer(tmp_path, clean / "aico") as server, server.client() as client:

@@ -121,6 +121,7 @@ async def test_everything_at_once_is_read_in_parts_with_the_same_sums(
     assert await read(parts, home) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", first_is_quick(9, 1))
 async def test_reading_killed_before_any_statement_goes_on_where_it_was(
     tmp_path: Path, logs: LogFolder, home: Path, step: int
