@@ -255,9 +255,9 @@ def test_serve_shows_a_box_with_everything_a_user_needs(server: ForkedServerProc
     assert len(widths) == 1
 
 
-def test_aico_alone_serves_and_waits_for_a_ledger(tmp_path: Path) -> None:
-    """Without a word the service starts; without a ledger it waits, and says for which file."""
-    with ForkedServerProcess(tmp_path, command=()) as server:
+def test_service_waits_for_a_ledger(tmp_path: Path) -> None:
+    """Without a ledger it waits, and says for which file."""
+    with ForkedServerProcess(tmp_path) as server:
         server.wait_for_state("waiting", "ledger_not_found" if server.ledger.parent.exists() else "directory_missing")
         assert "not there yet" in server.output()
         assert str(server.ledger) in server.output()

@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
-from aico.core.db.migrations import list_revisions
 from aico.core.db.reader import UsageReader
+from aico.core.db.revisions import list_revisions
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock
 from tests.cli.fake_supervisors import FakePrograms
@@ -44,11 +44,17 @@ READING: list[Words] = [
     ("forget", "--before", "2100-01-01"),
     ("sources",),
     ("sources", "--json"),
+    (),
+    ("today",),
+    ("week",),
+    ("month", "--csv"),
+    ("report",),
+    ("report", "--json"),
+    ("status", "--short"),
 ]
 """Commands that show rows and migrate nothing to do so. FILE is a name that is free."""
 WRITING: list[Words] = [
     ("serve",),
-    (),
     ("import",),
     ("import", "--json"),
     ("forget", "a", "--yes"),
@@ -145,7 +151,7 @@ class Ended(NamedTuple):
 def run(words: Words, home: Path, capsys: pytest.CaptureFixture[str]) -> Ended:
     """Run a command; FILE is a file in the user's home. The service changes its process, and gets one of its own."""
     arguments = [str(home / word) if word == "FILE" else word for word in words]
-    if words in {(), ("serve",)}:
+    if words == ("serve",):
         python = [sys.executable, "-m", "aico"]
         ended = subprocess.run(
             [*python, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=False
@@ -282,7 +288,11 @@ def test_database_of_another_program_is_refused_and_left_alone(
 
 
 @pytest.mark.parametrize("is_empty", [False, True])
-@pytest.mark.parametrize("words", [("export",), ("forget", "a"), ("db", "backup", "FILE")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("export",), ("forget", "a"), ("db", "backup", "FILE"), (), ("report", "--json"), ("status", "--short")],
+    ids=" ".join,
+)
 def test_no_database_is_told_and_none_is_made(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str], words: Words, is_empty: bool
 ) -> None:

@@ -75,7 +75,6 @@ def test_interrupted_command_is_no_success(machine: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(serve, "serve", interrupt)
     assert main(["import"]) == EXIT_FAILED
     assert main(["serve"]) == EXIT_OK
-    assert main([]) == EXIT_OK
 
 
 @pytest.mark.parametrize(

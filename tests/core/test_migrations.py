@@ -19,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel, create_engine
 
 from aico.core.db.database import Database
-from aico.core.db.migrations import alembic_config, list_revisions, migrate, migration_engine, migrations_path
+from aico.core.db.migrations import alembic_config, migrate, migration_engine
+from aico.core.db.revisions import list_revisions, migrations_path
 from aico.core.errors import StorageError, StorageNewer
 from tests.core.database_damage import close_log
 from tests.core.old_databases import open_old

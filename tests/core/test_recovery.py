@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from aico.core.db.database import Database
-from aico.core.db.migrations import list_revisions
+from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep import replacement
 from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.db.upkeep.inspection import Condition, inspect

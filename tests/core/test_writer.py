@@ -47,8 +47,7 @@ async def test_writer_begins_without_anything(store: Store) -> None:
     async with store.reader.snapshot() as snapshot:
         assert (snapshot.epoch, snapshot.revision) == (epoch, 0)
         assert await snapshot.list_sources() == [StoredSource("cline", None, 0, None)]
-    async with store.database.read() as connection:
-        assert await import_runs.list_last_runs(connection, "cline") == []
+        assert await snapshot.list_last_runs("cline") == []
 
 
 async def test_writer_returns_the_fact_to_publish(store: Store) -> None:
@@ -275,8 +274,8 @@ async def test_writer_knows_which_runs_were_one_reading(store: Store) -> None:
         await store.writer.record_run(counted, None)
 
     async def counts() -> list[int]:
-        async with store.database.read() as connection:
-            return [run.added_count for run in await import_runs.list_last_runs(connection, "cline")]
+        async with store.reader.snapshot() as snapshot:
+            return [run.added_count for run in await snapshot.list_last_runs("cline")]
 
     await record(2, 1)
     await record(1, 0)
@@ -296,9 +295,9 @@ async def test_writer_tells_failures_from_the_last_successful_run(store: Store) 
     """A failure is noted without a revision, and is not the last completed run."""
     await store.take_in([usage()])
     await store.writer.record_run(replace(store.receipt(), finished_at_ms=NOW_MS + 5), "ledger_not_found")
-    async with store.database.read() as connection:
-        (run,) = await import_runs.list_last_runs(connection, "cline")
-    assert (run.revision, run.error_code, run.finished_at, run.trigger) == (1, None, NOW_MS, "watch")
+    async with store.reader.snapshot() as snapshot:
+        (run,) = await snapshot.list_last_runs("cline")
+    assert (run.revision, run.finished_at_ms, run.trigger) == (1, NOW_MS, "watch")
     assert read_rows(store.path, "SELECT revision, error_code FROM import_run ORDER BY id") == [
         (1, None),
         (None, "ledger_not_found"),

@@ -27,7 +27,7 @@ from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.house.documented_commands import ROOT, Block, list_blocks, list_documents, list_spans
 from tests.users_things_guard import SETTINGS_OF_USERS, default_port_taken
 
-UNTIL_TOLD = {None, "serve", "demo"}
+UNTIL_TOLD = {"serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
 BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
 OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")

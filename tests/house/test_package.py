@@ -47,7 +47,7 @@ asyncio.run(ask())
 FIND_MIGRATIONS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from aico.core.db.migrations import migrations_path
+from aico.core.db.revisions import migrations_path
 print(migrations_path())
 """
 
@@ -158,16 +158,16 @@ def test_application_with_a_package_called_app_mounts_the_service(clean: Path, t
 
 
 class InstalledServer(ServerProcess):
-    """The installed command without any word."""
+    """The installed command, as it serves."""
 
     def __init__(self, folder: Path, command: Path) -> None:
         super().__init__(folder)
-        self._command = [str(command)]
+        self._command = [str(command), "serve"]
 
 
 @pytest.mark.slow
-def test_installed_command_alone_serves_the_page_of_the_wheel(wheel: Path, clean: Path, tmp_path: Path) -> None:
-    """``aico`` prints where it serves, becomes ready, and answers with the page that the wheel brought."""
+def test_installed_command_serves_the_page_of_the_wheel(wheel: Path, clean: Path, tmp_path: Path) -> None:
+    """``aico serve`` prints where it serves, becomes ready, and answers with the page that the wheel brought."""
     with InstalledServer(tmp_path, clean / "aico") as server, server.client() as client:
         assert server.url
         assert client.get("/readyz", timeout=HANG_S).status_code == 200

@@ -26,8 +26,9 @@ from aico.core.usage import (
 from aico.features.usage.export import SESSION_COLUMNS, ExportFormat, ExportWriter, SessionLayout
 from aico.features.usage.fields import sum_fields
 from aico.features.usage.periods import Bucket
-from aico.services.queries import Counted, SessionDetail, UsageQueries, UsageSummary, heaviest
+from aico.services.queries import SessionDetail, UsageQueries
 from aico.services.shapes import session_fields
+from aico.services.summary import Counted, UsageSummary, heaviest
 from tests.core.repository_on_file import NOW_MS, Store, request, usage
 
 UTC = ZoneInfo("UTC")

@@ -26,7 +26,8 @@ from aico.core.usage import (
     digest,
 )
 from aico.features.usage.periods import Bucket
-from aico.services.queries import Counted, UsageQueries, UsageSummary
+from aico.services.queries import UsageQueries
+from aico.services.summary import Counted, UsageSummary
 from tests.core.repository_on_file import NOW_MS, Store, open_store, temporary_database
 from tests.hypothesis_profiles import examples
 from tests.usage.reference_usage import (

@@ -11,8 +11,8 @@ from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Filter, Service, Zo
 from aico.core.db.reader import Group
 from aico.core.errors import RequestInvalid
 from aico.features.usage.periods import Bucket, find_zone
-from aico.services.queries import DAY
 from aico.services.shapes import SummaryOut
+from aico.services.summary import DAY
 
 router = APIRouter(prefix="/api", tags=["usage"], dependencies=ONLY_KNOWN_PARAMETERS)
 _BY = (*(group.value for group in Group), DAY)

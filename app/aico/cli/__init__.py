@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from aico import __version__
 from aico.cli.hardening import forbid_dumps
-from aico.cli.moments import parse_moment
+from aico.cli.moments import parse_day, parse_moment
 from aico.cli.streams import ReaderGone, complain, prepare_streams, say, settle_streams
 from aico.cli.texts import parse_text
 from aico.core.collector import collector_paused
 from aico.core.command_name import command_name
 from aico.core.errors import InstanceRunning, ObserverError, SettingsError
+from aico.core.setting_names import suggest
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -25,6 +27,10 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_DEGRADED = 0, 1, 2, 3
 FLAGS = ("ledger_path", "database_path", "host", "port", "log_format", "log_level")
 """Settings that have a flag. A token has none: other users of the machine can read command lines."""
 _COMMANDS = {
+    "today": ("aico.cli.spending", "show_period"),
+    "week": ("aico.cli.spending", "show_period"),
+    "month": ("aico.cli.spending", "show_period"),
+    "report": ("aico.cli.spending", "show_period"),
     "serve": ("aico.cli.serve", "serve"),
     "import": ("aico.cli.imports", "import_once"),
     "sources": ("aico.cli.sources", "show_sources"),
@@ -42,7 +48,10 @@ NEWER_CLINE = (
     "`aico sources on cline.sessions` (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
 )
 """What whoever waits for a ledger has to know: with newer Cline it never comes."""
-_UNTIL_TOLD = {None, "serve", "demo"}
+_UNTIL_TOLD = {"serve", "demo"}
+_WRONG_WORD = re.compile(r"invalid choice: '(?P<choice>[^']*)'|unrecognized arguments: (?P<option>--?[^ ]+)")
+_OVERVIEW = ("aico.cli.spending", "show_overview")
+_SHORT = ("aico.cli.short_status", "show_line")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +72,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         options = build_parser().parse_args(arguments)
         command = options.command
-        return _load(command)(options)
+        return _load(options)(options)
     except ObserverError as error:
         hint = error.hint.replace("`aico ", f"`{command_name()} ")
         complain(f"aico: {error} [{error.code}]", f"      {hint}")
@@ -75,9 +84,11 @@ def _run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
-def _load(command: str | None) -> Callable[[argparse.Namespace], int]:
-    """Return what ``command`` does; only now is it imported."""
-    module, function = _COMMANDS[command or "serve"]
+def _load(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """Return what the command does; only now is it imported."""
+    module, function = _OVERVIEW if options.command is None else _COMMANDS[options.command]
+    if options.command == "status" and options.short:
+        module, function = _SHORT
     # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
     # tenth of a second each time, with all requests waiting.
     with collector_paused():
@@ -93,21 +104,40 @@ class _Parser(argparse.ArgumentParser):
         else:
             complain(message.removesuffix("\n"))
 
+    def error(self, message: str) -> NoReturn:
+        """End with 2, and name the word that was probably meant."""
+        super().error(message + self._suggest(message))
+
+    def _suggest(self, message: str) -> str:
+        wrong = _WRONG_WORD.search(message)
+        if wrong is None:
+            return ""
+        word = wrong["choice"] or wrong["option"]
+        parsers = [self]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += [each for name, each in action.choices.items() if name in sys.argv[1:2]]
+        known = [name for each in parsers for name in each._option_string_actions]
+        if wrong["choice"]:
+            known = [str(name) for action in self._actions for name in action.choices or ()]
+        return suggest(word.partition("=")[0], known)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = _Parser(
         prog="aico",
-        description="Shows what your AI coding tools cost, live, from their local ledgers. Keeps numbers only.",
+        description=(
+            "Shows what your AI coding tools cost, live, from their local ledgers. Keeps numbers only. "
+            "Without a command: today and this month."
+        ),
         epilog="Settings come from the configuration file and from AICO_* variables: `aico config show`.",
     )
     parser.add_argument("--version", action="version", version=f"aico {__version__}")
-    parser.set_defaults(open=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     settings = _settings_parser()
-    serve = commands.add_parser(
-        "serve", parents=[settings], help="watch the tools and serve the dashboard (the default)"
-    )
+    _add_spending(commands, settings)
+    serve = commands.add_parser("serve", parents=[settings], help="watch the tools and serve the dashboard")
     serve.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     once = commands.add_parser("import", parents=[settings], help="read everything that is switched on, once")
     once.add_argument("--source", metavar="NAME", help="only this tool")
@@ -120,7 +150,11 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or one origin of it: cline.sessions")
     sources.add_argument("--json", action="store_true", help="print as JSON")
     status = commands.add_parser("status", parents=[settings], help="what is watched, since when, what is wrong")
-    status.add_argument("--json", action="store_true", help="print as JSON")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print as JSON")
+    form.add_argument("--short", action="store_true", help="one line with today and this month, also without a service")
+    status.add_argument("--width", type=int, default=78, metavar="COLUMNS", help="of that line; default: 78")
+    status.add_argument("--color", action="store_true", help="colour what is wrong in that line")
     doctor = commands.add_parser(
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )
@@ -140,6 +174,27 @@ def build_parser() -> argparse.ArgumentParser:
     service_words = "have the system start it by itself: systemd, launchd"
     _add_service_actions(commands.add_parser("service", help=service_words), settings)
     return parser
+
+
+def _add_spending(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
+    """Add the commands that tell what was spent; they differ in the days that they begin with."""
+    for name, words in (
+        ("today", "what was spent today, by hours"),
+        ("week", "what was spent since Monday, by days"),
+        ("month", "what was spent this month, by days"),
+        ("report", "what was spent in any days, told apart by anything; default: this month"),
+    ):
+        command = commands.add_parser(name, parents=[settings], help=words)
+        command.add_argument("--by", metavar="NAMES", help="some of source, model, session, project, day, with commas")
+        command.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="2026-03-01, here")
+        command.add_argument("--to", type=parse_day, metavar="DAY", help="inclusive")
+        for what in ("source", "model"):
+            command.add_argument(
+                f"--{what}", action="append", default=[], type=parse_text, metavar="NAME", help="may be repeated"
+            )
+        form = command.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print what GET /api/summary answers")
+        form.add_argument("--csv", action="store_true", help="print a line for each group")
 
 
 def _add_service_actions(service: argparse.ArgumentParser, settings: _Parser) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aico.cli.streams import complain
-from aico.core.source_settings import KnownSources, suggest
+from aico.core.setting_names import suggest
+from aico.core.source_settings import KnownSources
 
 
 def are_known(names: Sequence[str], known: KnownSources, *, with_origins: bool = False) -> bool:

@@ -1,10 +1,11 @@
-"""What the text of an allowlisted path must look like. Pure: nothing is opened or looked up."""
+"""What the text of an allowlisted path must look like. Nothing is opened."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
 from collections.abc import Collection
+from pathlib import Path
 
 
 def check_plain_path(text: str, names: Collection[str] = ()) -> str:
@@ -28,3 +29,13 @@ def check_plain_path(text: str, names: Collection[str] = ()) -> str:
 def printable_path(path: str) -> str:
     """Return ``path`` as a text that can be written and sent: bytes that are no UTF-8 stand as their numbers."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def absolute_path(value: object) -> Path:
+    """Return the absolute path that a text or path names; raise ValueError with the reason where it names none."""
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise ValueError("must be a path")  # what pydantic turns into its own error
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("begins with the home directory of nobody") from None

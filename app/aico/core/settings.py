@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import platformdirs
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -25,7 +24,17 @@ from pydantic import (
 )
 
 from aico.core.errors import SettingsError
-from aico.core.settings_layers import APP_NAME, CONFIG_VARIABLE, ENV_PREFIX, config_path, read_layers, variable_of
+from aico.core.plain_path import absolute_path
+from aico.core.setting_names import suggest
+from aico.core.settings_layers import (
+    APP_NAME,
+    CONFIG_VARIABLE,
+    ENV_PREFIX,
+    config_path,
+    default_database_path,
+    read_layers,
+    variable_of,
+)
 from aico.core.source_choice import Choice, decide_by_new_names
 from aico.core.source_settings import (
     LEDGER_NAME,
@@ -35,7 +44,6 @@ from aico.core.source_settings import (
     check_ledger_path,
     check_named_path,
     split_list,
-    suggest,
 )
 
 __all__ = [
@@ -97,16 +105,6 @@ def check_sessions_path(text: str) -> str:
     return check_named_path(text, SESSIONS_NAME)
 
 
-def _absolute_path(value: object) -> Path:
-    """Take a text or path, absolute or not, for the absolute path that it names."""
-    if not isinstance(value, str | Path) or "\0" in str(value):
-        raise ValueError("must be a path")  # what pydantic turns into its own error
-    try:
-        return Path(value).expanduser().absolute()
-    except RuntimeError:
-        raise ValueError("begins with the home directory of nobody") from None
-
-
 def _fit_for_a_header(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if not text or not all("!" <= character <= "~" for character in text):
@@ -131,9 +129,7 @@ class Settings(BaseModel):
     """Whether the session store of newer Cline is read too."""
     sessions_path: str = Field(default_factory=lambda: default_sessions(os.environ)[0])
     """The session store: neither looked at nor judged unless a setting says that it is read."""
-    database_path: Annotated[Path, BeforeValidator(_absolute_path)] = Field(
-        default_factory=lambda: platformdirs.user_data_path(APP_NAME) / "observer.db"
-    )
+    database_path: Annotated[Path, BeforeValidator(absolute_path)] = Field(default_factory=default_database_path)
     """The SQLite database; its folder is made 0700, the file 0600."""
     host: str = "127.0.0.1"
     """Address to listen on; one that is not loopback needs ``token``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from aico.core.errors import SettingsError
-from aico.core.source_settings import SourceSettings, is_id, suggest
+from aico.core.setting_names import SOURCE_FIELDS, is_id, suggest
 
 APP_NAME = "ai-cost-observer"
 ENV_PREFIX = "AICO_"
@@ -34,6 +33,11 @@ def config_path(environment: Mapping[str, str]) -> Path:
     """Return where the configuration file is looked for."""
     named = environment.get(CONFIG_VARIABLE)
     return Path(named) if named else platformdirs.user_config_path(APP_NAME) / "config.toml"
+
+
+def default_database_path() -> Path:
+    """Return where the database is unless a setting says otherwise."""
+    return platformdirs.user_data_path(APP_NAME) / "observer.db"
 
 
 def variable_of(name: str) -> str:
@@ -73,8 +77,8 @@ def _flatten(table: Mapping[str, object], origin: str) -> dict[str, object]:
             hint = suggest(source, [source.replace("_", "-").lower()])
             raise SettingsError(name, f"must be lower-case words joined by dashes{hint} (from {origin})")
         for field, value in _table(name, values, origin).items():
-            if field not in SourceSettings.model_fields:
-                hint = suggest(field, SourceSettings.model_fields)
+            if field not in SOURCE_FIELDS:
+                hint = suggest(field, SOURCE_FIELDS)
                 raise SettingsError(f"{name}.{field}", f"is no setting of a source{hint} (from {origin})")
             flat[f"{name}.{field}"] = value
     return flat
@@ -88,13 +92,18 @@ def _table(name: str, value: object, origin: str) -> Mapping[str, object]:
 
 def _read_file(path: Path, *, required: bool) -> Mapping[str, object]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        data = path.read_bytes()
     except FileNotFoundError:
         if required:
             raise SettingsError(CONFIG_VARIABLE, f"there is no file {path}") from None
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(str(path), f"cannot be read: {error}") from error
+    import tomllib  # noqa: PLC0415  # for who has such a file only
+
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"cannot be read: {error}") from error
 
 
@@ -112,6 +121,6 @@ def _read_variables(known: Sequence[str], environment: Mapping[str, str]) -> Ite
 def _name_of_source(variable: str) -> str | None:
     """Return ``sources.claude-code.enabled`` for ``AICO_SOURCES_CLAUDE_CODE_ENABLED``: underscores are dashes."""
     source, _, field = variable.removeprefix(f"{ENV_PREFIX}SOURCES_").lower().rpartition("_")
-    if not variable.startswith(f"{ENV_PREFIX}SOURCES_") or not source or field not in SourceSettings.model_fields:
+    if not variable.startswith(f"{ENV_PREFIX}SOURCES_") or not source or field not in SOURCE_FIELDS:
         return None
     return f"{_SOURCES}.{source.replace('_', '-')}.{field}"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
 
 from aico.core.plain_path import check_plain_path
+from aico.core.setting_names import is_id
 
 KnownSources: TypeAlias = Mapping[str, tuple[str, ...]]
 """The ids of all sources, each with the ids of its origins."""
 LEDGER_NAME = "taskHistory.json"
 _WORDS = {"choose", "all"}
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def split_list(value: object) -> object:
@@ -41,11 +39,6 @@ def check_ledger_path(text: str) -> str:
 
 def _without_repetition(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-def is_id(name: str) -> bool:
-    """Return whether ``name`` can be the id of a source or an origin."""
-    return _ID.fullmatch(name) is not None
 
 
 def _check_id(name: str) -> str:
@@ -104,9 +97,3 @@ class SourceSettings(BaseModel):
         if isinstance(value, bool | str | None):
             return value
         raise ValueError("must be true or false")  # what pydantic turns into its own error
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean NAME?`` for the known name that is nearest, empty where none is near."""
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near and near[0] != name else ""

@@ -5,40 +5,32 @@ A function makes the fields, so that a message of 500 rows costs no validation; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aico.core.db.reader import Group, SessionCounts, StoredEvent, StoredSession
-from aico.core.money import usd
+from aico.core.db.reader import StoredEvent, StoredSession
 from aico.core.receipts import FreshSession, ImportReceipt
-from aico.core.sums import LISTED, OWN, RECORDED, REQUEST, Costs, Sums
+from aico.core.sums import REQUEST, Costs, Sums
 from aico.core.usage import TOKENS, Rejection, SessionState, Tokens
-from aico.features.usage.fields import SumFields, sum_fields
 from aico.features.usage.periods import Bucket
-from aico.services.queries import DAY, Counted, SeriesPoint, SessionDetail, SessionPage, UsageSummary, heaviest
+from aico.services.queries import SessionDetail, SessionPage
+from aico.services.summary import UsageSummary
+from aico.services.summary_fields import (
+    Fields,
+    amount_fields,
+    counted_fields,
+    point_fields,
+    summary_fields,
+    usd_or_none,
+)
 
-GROUPS_MAX = 1_000
-"""Groups of one answer; the others are added up."""
 StateName: TypeAlias = Literal["running", "done", "interrupted", "failed"]
 RequestStateName: TypeAlias = Literal["final", "open", "interrupted", "at_least", "unmeasured"]
 BasisName: TypeAlias = Literal["recorded", "own", "listed", "none"]
-Fields: TypeAlias = dict[str, object]
-
-_GROUP_FIELDS = {
-    Group.SOURCE.value: "source",
-    Group.MODEL.value: "model",
-    Group.SESSION.value: "session_id",
-    Group.PROJECT.value: "project",
-    DAY: "day",
-}
-_AMOUNTS = tuple(name for name in SumFields._fields if not name.endswith("_nano"))
-"""The first of the fields: money comes last, and is divided."""
 _TOKEN_FIELDS = tuple(f"{name}_tokens" for name in TOKENS)
-_NULLABLE = {"model", "project"}
-"""Groups whose empty name means that it is unknown."""
 
 
 class Schema(BaseModel):
@@ -147,22 +139,7 @@ class SummaryOut(Schema):
     @classmethod
     def of(cls, summary: UsageSummary, tz: str) -> Self:
         """Return the answer for ``summary``."""
-        groups, others = heaviest(summary.groups, GROUPS_MAX)
-        return cls(
-            from_=summary.from_ms,
-            to=summary.to_ms,
-            tz=tz,
-            bucket=summary.bucket,
-            totals=_counted(summary.totals),
-            previous=None if summary.previous is None else _counted(summary.previous),
-            by=list(summary.by),
-            groups=[_group(summary.by, names, group) for names, group in groups.items()] if summary.by else [],
-            other=_other(others) if others else None,
-            series=[SeriesPointOut.model_validate(point_fields(point)) for point in summary.series],
-            exact_since=dict(summary.exact_since),
-            database_id=summary.epoch,
-            commit_seq=summary.revision,
-        )
+        return cls.model_validate(summary_fields(summary, tz))
 
 
 class StatedOut(Schema):
@@ -226,7 +203,7 @@ class SessionsOut(Schema):
             limit=limit,
             offset=offset,
             total=page.totals.counts.sessions,
-            totals=_counted(page.totals),
+            totals=CountedOut.model_validate(counted_fields(page.totals)),
             database_id=page.epoch,
             commit_seq=page.revision,
         )
@@ -265,9 +242,9 @@ class RequestOut(Schema):
                 "at": event.ts,
                 "model": event.model or None,
                 **_token_fields(event.tokens),
-                "recorded_cost_usd": _usd(event.costs.recorded),
-                "list_cost_usd": _usd(event.costs.list),
-                "cost_usd": _usd(cost_nano),
+                "recorded_cost_usd": usd_or_none(event.costs.recorded),
+                "list_cost_usd": usd_or_none(event.costs.list),
+                "cost_usd": usd_or_none(cost_nano),
                 "cost_basis": basis,
                 "price_list": None if event.price_ref is None else event.price_ref.list,
                 "listed_as": None if event.price_ref is None else event.price_ref.model,
@@ -371,23 +348,6 @@ def list_rejections(rejections: Iterable[Rejection]) -> list[RejectionOut]:
     return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in rejections]
 
 
-def amount_fields(sums: Sums, stated: Tokens | None = None) -> Fields:
-    """Return the fields of a sum; ``stated`` is the running total of the session that it is of."""
-    amounts = sum_fields(sums, stated)
-    return {
-        **dict(zip(_AMOUNTS, amounts, strict=False)),
-        "recorded_cost_usd": _usd(amounts.recorded_cost_nano),
-        "list_cost_usd": _usd(amounts.list_cost_nano),
-        "cost_usd": _usd(amounts.cost_nano),
-        "cost_basis": {
-            "recorded": usd(sums.vector[RECORDED]),
-            "own": usd(sums.vector[OWN]),
-            "listed": usd(sums.vector[LISTED]),
-        },
-        "at_least": amounts.is_at_least,
-    }
-
-
 def session_fields(session: StoredSession) -> Fields:
     """Return the fields of a session in a page or a message."""
     total = amount_fields(session.total, session.stated)
@@ -404,7 +364,7 @@ def session_fields(session: StoredSession) -> Fields:
         "origin": session.origin,
         "stated": None
         if session.stated is None
-        else {**_token_fields(session.stated), "cost_usd": _usd(session.stated_nano)},
+        else {**_token_fields(session.stated), "cost_usd": usd_or_none(session.stated_nano)},
         "has_fallen": session.has_fallen,
         "unknown": list(session.unknown),
         **total,
@@ -442,44 +402,6 @@ def state_name(state: SessionState) -> str | None:
     return None if state is SessionState.UNKNOWN else state.name.lower()
 
 
-def point_fields(point: SeriesPoint) -> Fields:
-    """Return the fields of one bucket."""
-    return {
-        "start": point.start_ms,
-        **amount_fields(point.sums),
-        "cumulative_cost_usd": usd(point.cumulative_nano),
-    }
-
-
-def counted_fields(group: Counted) -> Fields:
-    """Return the fields of a sum with the sessions behind it."""
-    return {
-        **amount_fields(group.sums),
-        "sessions": group.counts.sessions,
-        "unpriced_sessions": group.counts.unpriced,
-    }
-
-
-def _counted(group: Counted) -> CountedOut:
-    return CountedOut.model_validate(counted_fields(group))
-
-
-def _group(by: Sequence[str], names: tuple[str, ...], group: Counted) -> GroupOut:
-    told: Mapping[str, str | None] = {
-        _GROUP_FIELDS[each]: None if not name and each in _NULLABLE else name
-        for each, name in zip(by, names, strict=True)
-    }
-    return GroupOut.model_validate({**told, **counted_fields(group)})
-
-
-def _other(others: Sequence[Counted]) -> OtherOut:
-    total = Counted(Sums.total(other.sums for other in others), SessionCounts(0, 0))
-    # A session may belong to several groups, so the numbers of their sessions do not add up.
-    return OtherOut.model_validate(
-        {**counted_fields(total), "sessions": None, "unpriced_sessions": None, "groups": len(others)}
-    )
-
-
 def _token_fields(tokens: Tokens) -> Fields:
     return dict(zip(_TOKEN_FIELDS, tokens, strict=True))
 
@@ -490,7 +412,3 @@ def _basis(costs: Costs) -> tuple[int | None, BasisName]:
     if costs.own is not None:
         return costs.own, "own"
     return costs.list, "none" if costs.list is None else "listed"
-
-
-def _usd(nano: int | None) -> float | None:
-    return None if nano is None else usd(nano)

@@ -11,8 +11,9 @@ from aico.core.receipts import ImportReceipt
 from aico.core.usage import Tokens, Trigger
 from aico.services.ingest import is_absence
 from aico.services.intake import IntakeKey
-from aico.services.shapes import Fields, RejectionOut, Schema, list_rejections
+from aico.services.shapes import RejectionOut, Schema, list_rejections
 from aico.services.source_states import Found, GapState, OriginState, SourceUsage
+from aico.services.summary_fields import Fields
 
 
 class FoundOut(Schema):

@@ -11,8 +11,10 @@ from aico.core.money import usd
 from aico.core.receipts import FreshSession
 from aico.core.sums import Sums
 from aico.features.usage.periods import Bucket
-from aico.services.queries import CLINE, Counted, SeriesPoint, SessionPage, UsageSummary
-from aico.services.shapes import Fields, Schema, StateName, state_name, stored_session
+from aico.services.queries import CLINE, SessionPage
+from aico.services.shapes import Schema, StateName, state_name, stored_session
+from aico.services.summary import Counted, SeriesPoint, UsageSummary
+from aico.services.summary_fields import Fields
 
 LEDGER = "ledger"
 """The store of a task whose numbers no other one states."""

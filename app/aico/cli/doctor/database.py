@@ -12,7 +12,7 @@ from pathlib import Path
 from aico.cli.box import describe_size
 from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
 from aico.cli.doctor.mounts import find_file_system, is_remote
-from aico.core.db.migrations import list_revisions
+from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.db.upkeep.recovery import find_recovery

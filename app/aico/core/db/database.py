@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from aico.core.clock import now_ms
-from aico.core.db.driver import run_inside
+from aico.core.db.driver import fetch, run_inside
+from aico.core.db.reader import Ask
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
-from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, looking_uri, translate, uri_path
+from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, looking_uri, translate, uri_path
 from aico.core.errors import StorageBusy, StorageError
 
 T = TypeVar("T")
@@ -35,11 +37,6 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
     # 16 MiB: a run of 10,000 entries touches more pages than the default holds, which then go to disk twice.
     "PRAGMA cache_size=-16384",
-)
-_READER_PRAGMAS = (
-    "PRAGMA query_only=ON",
-    # Only the writer checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections write back.
-    "PRAGMA wal_autocheckpoint=0",
 )
 
 
@@ -57,7 +54,7 @@ class Database:
         self.recovery: Recovery | None = None
         """The last recovery whose lost file still lies beside the database."""
         self._writer = _Writer(path)
-        self._reader = _engine(self._reading_uri, _READERS, "BEGIN", _READER_PRAGMAS)
+        self._reader = _engine(self._reading_uri, _READERS, "BEGIN", READER_PRAGMAS)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
@@ -127,6 +124,12 @@ class Database:
             raise StorageBusy("all of its readers are in use") from error
         except (DBAPIError, sqlite3.Error) as error:
             raise _translate(error) from error
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Ask]:
+        """Yield what asks such a connection; raises StorageBusy, StorageError."""
+        async with self.read() as connection:
+            yield partial(fetch, connection)
 
 
 class _Writer:

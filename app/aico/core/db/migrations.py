@@ -16,25 +16,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from aico.core.db.revisions import list_revisions, migrations_path
 from aico.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_PACKAGE = Path(__file__).parents[2]
 _LOCK_WAIT_S = 1.5
 _VERSIONS = "alembic_version"
-
-
-def migrations_path() -> Path:
-    """Return the folder of the migrations: inside an installed package, beside ``app/`` in a checkout."""
-    installed = _PACKAGE / "migrations"
-    return installed if installed.is_dir() else _PACKAGE.parents[1] / "alembic"
-
-
-def list_revisions() -> list[str]:
-    """Return every revision of the schema that this version knows, the newest last: its files are named after them."""
-    return sorted(path.name.partition("_")[0] for path in (migrations_path() / "versions").glob("[0-9]*_*.py"))
 
 
 def alembic_config(path: Path) -> Config:

@@ -20,6 +20,14 @@ SOURCES = """
     FROM source AS s ORDER BY id
 """
 FIRST_MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY id LIMIT ?"
+RUNS = """
+    SELECT source, origin, trigger, finished_at, duration_ms, added_count, updated_count, skipped_count, error_count,
+        partial_count, remaining_count, IFNULL(revision, 0)
+    FROM import_run WHERE source = ? AND error_code IS NULL ORDER BY id DESC LIMIT ?
+"""
+LAST_READ = "SELECT MAX(finished_at) FROM import_run WHERE error_code IS NULL"
+LAST_USE = f"SELECT MAX(ts) FROM usage_event WHERE kind <> {PROMPT.code} AND ts <= ?"
+MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY name"
 EXACT_SINCE = "SELECT name, exact_since FROM source ORDER BY id"
 # Look-ups at the ends of the trees of each source.
 SPAN = """
@@ -314,8 +322,19 @@ def counted_buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values
     return _counts(bucketed, _keys(by, with_place=True)), values
 
 
-def _timed_events(wanted: UsageFilter) -> tuple[str, Values]:
-    where, values = _where(wanted, "ts", None, None)
+def unpriced(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return the query for the number of models without a price inside ``wanted``, and the tokens that lack it."""
+    rows, values = _timed_events(wanted, wanted.first_slot, wanted.end_slot)
+    return (
+        f"SELECT COUNT(DISTINCT model), IFNULL(SUM({' + '.join(TOKENS[:5])}), 0) FROM ({rows}) WHERE unpriced",
+        values,
+    )
+
+
+def _timed_events(wanted: UsageFilter, first: int | None = None, end: int | None = None) -> tuple[str, Values]:
+    low = None if first is None else first * SLOT_MS
+    high = None if end is None else end * SLOT_MS
+    where, values = _where(wanted, "ts", low, high)
     return (
         f"SELECT source, session, model, ts, {EVENT_AS_SUMS} FROM usage_event WHERE {where}",
         values,

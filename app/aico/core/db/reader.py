@@ -8,23 +8,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
-from typing import NamedTuple
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
 from aico.core.db import questions as sql
 from aico.core.db.counters import COUNTERS, counters_of
-from aico.core.db.database import Database
-from aico.core.db.driver import fetch
-from aico.core.db.import_runs import list_last_runs
 from aico.core.db.keys import json_of
-from aico.core.db.schema import ImportRun
 from aico.core.filters import UsageFilter
 from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.pricing import PriceRef
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums
 from aico.core.usage import RequestState, SessionState, Tokens, Trigger
+
+if TYPE_CHECKING:
+    from aico.core.db.database import Database
+
+_RUNS_OF_A_READING_MAX = 1_000
+Value: TypeAlias = str | int | float | None
+
+
+class Ask(Protocol):
+    """Asks one connection, whose answers all see one snapshot."""
+
+    async def __call__(self, statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
+        """Run one statement and return its rows, as plain tuples. Raises sqlite3.Error."""
 
 
 class Sort(StrEnum):
@@ -142,38 +149,56 @@ class UsageReader:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
         """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
-        async with self._database.read() as connection:
-            [(epoch, revision)] = await fetch(connection, sql.POSITION)
-            yield UsageSnapshot(connection, epoch, revision)
+        async with self._database.asking() as ask:
+            yield await UsageSnapshot.of(ask)
 
 
 class UsageSnapshot:
     """The accounts at one moment."""
 
-    def __init__(self, connection: AsyncConnection, epoch: str, revision: int) -> None:
-        self._connection = connection
+    def __init__(self, ask: Ask, epoch: str, revision: int) -> None:
+        self._ask = ask
         self.epoch = epoch
         self.revision = revision
         """The number of the last committed change that this view contains."""
 
+    @classmethod
+    async def of(cls, ask: Ask) -> Self:
+        """Return the view of the connection that ``ask`` asks."""
+        [(epoch, revision)] = await ask(sql.POSITION)
+        return cls(ask, epoch, revision)
+
     async def list_sources(self) -> list[StoredSource]:
         """Return what is stored of each source that was ever read."""
-        return [StoredSource(*row) for row in await fetch(self._connection, sql.SOURCES)]
+        return [StoredSource(*row) for row in await self._ask(sql.SOURCES)]
 
     async def list_exact_since(self) -> dict[str, int | None]:
         """Return, by source, from when on usage was seen as it happened; None before the end of the first reading."""
-        return {name: since for name, since in await fetch(self._connection, sql.EXACT_SINCE)}  # noqa: C416
+        return {name: since for name, since in await self._ask(sql.EXACT_SINCE)}  # noqa: C416
 
     async def find_last_receipt(self, source: str) -> ImportReceipt | None:
         """Return what the last recorded reading of a source came to, by whatever process; None before the first."""
-        runs = [_receipt_of(run) for run in await list_last_runs(self._connection, source)]
+        runs = await self.list_last_runs(source)
         return reduce(ImportReceipt.plus, runs) if runs else None
+
+    async def list_last_runs(self, source: str) -> list[ImportReceipt]:
+        """Return the successful runs of the last recorded reading, in order.
+
+        A run that left entries over is followed by one of the same reading that counts nothing else than those.
+        """
+        found: list[ImportReceipt] = []
+        for row in await self._ask(sql.RUNS, (source, _RUNS_OF_A_READING_MAX)):
+            run = _receipt_of(row)
+            if found and not _is_followed(run, found[-1]):
+                break
+            found.append(run)
+        return found[::-1]
 
     async def find_span(self, wanted: UsageFilter, credible: int) -> Span | None:
         """Return where the events of its sources lie, or None; ``credible`` as of :func:`latest_credible`."""
         where, values = sql.of_sources(wanted)
         statement = sql.SPAN.format(where=where)
-        [(first, last, last_credible)] = await fetch(self._connection, statement, (*values, *values, *values, credible))
+        [(first, last, last_credible)] = await self._ask(statement, (*values, *values, *values, credible))
         return None if first is None else Span(first, last, last_credible)
 
     async def get_sums(self, wanted: UsageFilter) -> Sums:
@@ -187,7 +212,7 @@ class UsageSnapshot:
         is one sum, under ``()``.
         """
         statement, values = sql.grouped(wanted, by)
-        found = await fetch(self._connection, statement, values)
+        found = await self._ask(statement, values)
         return {tuple(row[: len(by)]): Sums.of(row[len(by) :]) for row in found}
 
     async def count_sessions(self, wanted: UsageFilter) -> SessionCounts:
@@ -197,7 +222,7 @@ class UsageSnapshot:
     async def count_by(self, wanted: UsageFilter, by: Sequence[Group]) -> dict[tuple[str, ...], SessionCounts]:
         """Return the same by names, like the sums; a session may count for several."""
         statement, values = sql.counted(wanted, by)
-        found = await fetch(self._connection, statement, values)
+        found = await self._ask(statement, values)
         return {tuple(row[: len(by)]): SessionCounts(*row[len(by) :]) for row in found}
 
     async def list_bucket_sums(
@@ -208,19 +233,46 @@ class UsageSnapshot:
         Each bucket holds sums by names, like :meth:`list_sums`; what had no event is not in it. ``starts`` and ``end``
         take the place of the time in ``wanted``.
         """
+        return await self.list_stretch_sums(wanted, list(zip(starts, [*starts[1:], end], strict=True)), by)
+
+    async def list_stretch_sums(
+        self, wanted: UsageFilter, stretches: Sequence[tuple[int, int]], by: Sequence[Group] = ()
+    ) -> list[dict[tuple[str, ...], Sums]]:
+        """Return the same of any stretches of slots, each with its end; they may overlap."""
         statement, values = sql.buckets(wanted, by)
-        buckets: list[dict[tuple[str, ...], Sums]] = [{} for _ in starts]
-        for place, *row in await fetch(self._connection, statement, (_stretches(starts, end), *values)):
-            buckets[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
-        return buckets
+        found: list[dict[tuple[str, ...], Sums]] = [{} for _ in stretches]
+        for place, *row in await self._ask(statement, (json_of(stretches), *values)):
+            found[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
+        return found
+
+    async def count_unpriced(self, wanted: UsageFilter) -> tuple[int, int]:
+        """Return how many models lack a price inside ``wanted``, and the tokens that lack it."""
+        statement, values = sql.unpriced(wanted)
+        [(models, tokens)] = await self._ask(statement, values)
+        return models, tokens
+
+    async def find_last_read(self) -> int | None:
+        """Return when the last recorded reading ended, epoch milliseconds."""
+        [(moment,)] = await self._ask(sql.LAST_READ)
+        return None if moment is None else int(moment)
+
+    async def find_last_use(self, now_ms: int) -> int | None:
+        """Return when a model was last used up to now, epoch milliseconds."""
+        [(moment,)] = await self._ask(sql.LAST_USE, (now_ms,))
+        return None if moment is None else int(moment)
+
+    async def list_models(self) -> list[str]:
+        """Return every known model."""
+        return [str(name) for (name,) in await self._ask(sql.MODELS)]
 
     async def count_bucket_sessions(
         self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
     ) -> list[dict[tuple[str, ...], SessionCounts]]:
         """Return how many distinct sessions have an event in each of the same buckets."""
         statement, values = sql.counted_buckets(wanted, by)
+        stretches = json_of(zip(starts, [*starts[1:], end], strict=True))
         buckets: list[dict[tuple[str, ...], SessionCounts]] = [{} for _ in starts]
-        for place, *row in await fetch(self._connection, statement, (_stretches(starts, end), *values)):
+        for place, *row in await self._ask(statement, (stretches, *values)):
             buckets[place][tuple(row[: len(by)])] = SessionCounts(*row[len(by) :])
         return buckets
 
@@ -230,7 +282,7 @@ class UsageSnapshot:
         """Return a page of the sessions with an event inside ``wanted``, in a total order, and the sums over all."""
         rows, values = sql.session_rows(wanted)
         statement = sql.session_page(rows, sort.value, descending=descending)
-        first, *others = await fetch(self._connection, statement, (*values, limit, offset))
+        first, *others = await self._ask(statement, (*values, limit, offset))
         page = [_session_of(row) for row in others]
         counts = SessionCounts(first[0], first[1])
         return await self._complete(page), counts, Sums.of(first[2 : 2 + len(SUM_COLUMNS)])
@@ -241,63 +293,63 @@ class UsageSnapshot:
         """Yield the sessions inside ``wanted`` in pages of ``size``, from one query."""
         rows, values = sql.session_rows(wanted)
         statement = sql.session_page(rows, sort.value, descending=descending)
-        found = (await fetch(self._connection, statement, (*values, -1, 0)))[1:]
+        found = (await self._ask(statement, (*values, -1, 0)))[1:]
         for start in range(0, len(found), size):
             yield await self._complete([_session_of(row) for row in found[start : start + size]])
 
     async def find_session(self, source: str, key: str) -> StoredSession | None:
         """Return one session, with everything that it spent, or None."""
-        rows = await fetch(self._connection, sql.SESSION, (source, key))
+        rows = await self._ask(sql.SESSION, (source, key))
         page = await self._complete([_session_of(row) for row in rows])
         return page[0] if page else None
 
     async def list_children(self, source: str, key: str) -> list[str]:
         """Return the keys of the sessions that ``key`` started."""
-        return [str(child) for (child,) in await fetch(self._connection, sql.CHILDREN, (source, key))]
+        return [str(child) for (child,) in await self._ask(sql.CHILDREN, (source, key))]
 
     async def find_event_span(self, session: int) -> tuple[int, int] | None:
         """Return the moments of the first and the last event of a session; None if it has none."""
-        [(first, last)] = await fetch(self._connection, sql.EVENT_SPAN, (session,))
+        [(first, last)] = await self._ask(sql.EVENT_SPAN, (session,))
         return None if first is None else (first, last)
 
     async def list_events(self, session: int, *, limit: int, offset: int) -> tuple[list[StoredEvent], int]:
         """Return a page of a session's events, newest first, and how many there are."""
-        [(total,)] = await fetch(self._connection, sql.EVENT_COUNT, (session,))
-        rows = await fetch(self._connection, sql.EVENTS, (session, limit, offset))
+        [(total,)] = await self._ask(sql.EVENT_COUNT, (session,))
+        rows = await self._ask(sql.EVENTS, (session, limit, offset))
         return [_event_of(row) for row in rows], total
 
     async def list_cline_rows(self, keys: Iterable[str]) -> dict[str, ClineRow]:
         """Return the rows of ``cline_task_usage`` called ``keys``."""
-        rows = await fetch(self._connection, sql.CLINE_ROWS, (json_of(keys),))
+        rows = await self._ask(sql.CLINE_ROWS, (json_of(keys),))
         return {row[0]: ClineRow(*row) for row in rows}
 
     async def list_totals(self) -> dict[tuple[str, str], Sums]:
         """Return the sums over all time by source and model, in the order in which the models were first seen."""
-        rows = await fetch(self._connection, sql.TOTALS)
+        rows = await self._ask(sql.TOTALS)
         return {(source, model): Sums.of(columns) for source, model, *columns in rows}
 
     async def list_first_models(self, limit: int) -> list[str]:
         """Return the known models that were seen first, of any source: what this returns once it returns for ever."""
-        return [str(name) for (name,) in await fetch(self._connection, sql.FIRST_MODELS, (limit,))]
+        return [str(name) for (name,) in await self._ask(sql.FIRST_MODELS, (limit,))]
 
     async def list_counters(self) -> dict[tuple[str, str], Sums]:
         """Return what counters show, in the same order: all that was ever spent, what was forgotten since included.
 
         What had been shown when an older backup was restored is not shown again as growth.
         """
-        return counters_of(await fetch(self._connection, COUNTERS))
+        return counters_of(await self._ask(COUNTERS))
 
     async def list_gaps(self, source: str) -> dict[str, tuple[int | None, Tokens]]:
         """Return, by kind, the calls that a tool billed and did not record, as far as they are known."""
-        rows = await fetch(self._connection, sql.GAPS, (source,))
+        rows = await self._ask(sql.GAPS, (source,))
         gaps = {kind: (requests, Tokens(*tokens)) for kind, requests, *tokens in rows}
-        rows = await fetch(self._connection, sql.BILLED_TOTALS, (source,))
+        rows = await self._ask(sql.BILLED_TOTALS, (source,))
         totals = [
             BilledTotal(key, kind, at, model, Tokens(*rest[:6]), *rest[6:]) for key, kind, at, model, *rest in rows
         ]
         if totals:
             parts: dict[tuple[str, str], RecordedPart] = {}
-            for key, kind, model, *numbers, count in await fetch(self._connection, sql.RECORDED_PARTS, (source,)):
+            for key, kind, model, *numbers, count in await self._ask(sql.RECORDED_PARTS, (source,)):
                 tokens, known = parts.get((key, kind), ({}, 0))
                 parts[key, kind] = RecordedPart({**tokens, model: Tokens(*numbers)}, known + count)
             gaps |= {kind: (None, tokens) for kind, tokens in find_unrecorded(totals, parts).items()}
@@ -305,23 +357,19 @@ class UsageSnapshot:
 
     async def count_origins(self, source: str) -> dict[str, int]:
         """Return how many sessions have a running total of each origin."""
-        return {name: count for name, count in await fetch(self._connection, sql.ORIGINS, (source,))}  # noqa: C416
+        return {name: count for name, count in await self._ask(sql.ORIGINS, (source,))}  # noqa: C416
 
     async def _complete(self, page: list[StoredSession]) -> list[StoredSession]:
         """Return ``page`` with what each session spent altogether, and what its tool states."""
         if not page:
             return page
         ids = json_of(session.id for session in page)
-        totals = {number: Sums.of(columns) for number, *columns in await fetch(self._connection, sql.WHOLE, (ids,))}
+        totals = {number: Sums.of(columns) for number, *columns in await self._ask(sql.WHOLE, (ids,))}
         stated: dict[int, sqlite3.Row] = {}
-        for row in await fetch(self._connection, sql.STATED, (ids,)):
+        for row in await self._ask(sql.STATED, (ids,)):
             # The last one counts: rows come weakest first.
             stated[row[0]] = row
         return [_with(session, totals, stated) for session in page]
-
-
-def _stretches(starts: Sequence[int], end: int) -> str:
-    return json_of(zip(starts, [*starts[1:], end], strict=True))
 
 
 def _session_of(row: sqlite3.Row) -> StoredSession:
@@ -379,21 +427,27 @@ def _replace(
     )
 
 
-def _receipt_of(run: ImportRun) -> ImportReceipt:
+def _receipt_of(row: sqlite3.Row) -> ImportReceipt:
+    source, origin, trigger, finished, duration, added, updated, skipped, errors, partial, remaining, revision = row
     return ImportReceipt(
-        source=run.source,
-        origin=run.origin,
-        trigger=Trigger(run.trigger),
-        finished_at_ms=run.finished_at,
-        duration_ms=run.duration_ms,
-        added_count=run.added_count,
-        updated_count=run.updated_count,
-        skipped_count=run.skipped_count,
-        error_count=run.error_count,
-        partial_count=run.partial_count,
-        remaining_count=run.remaining_count,
-        revision=run.revision or 0,
+        source=source,
+        origin=origin,
+        trigger=Trigger(trigger),
+        finished_at_ms=finished,
+        duration_ms=duration,
+        added_count=added,
+        updated_count=updated,
+        skipped_count=skipped,
+        error_count=errors,
+        partial_count=partial,
+        remaining_count=remaining,
+        revision=revision,
     )
+
+
+def _is_followed(run: ImportReceipt, by: ImportReceipt) -> bool:
+    written = by.added_count + by.updated_count + by.remaining_count
+    return 0 < run.remaining_count == written and not by.skipped_count and not by.error_count
 
 
 _KINDS = {kind.code: kind for kind in (REQUEST, GROWTH, PROMPT)}

@@ -97,7 +97,7 @@ def _list_natural_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo, months
     day, latest = _local(first_slot, zone).date(), first_slot
     while True:
         day = _next_day(day, bucket, months)
-        start = _midnight(day, zone)
+        start = midnight_slot(day, zone)
         # A day that a zone left out (Samoa, 2011-12-30) begins and ends with the next one.
         if start > latest:
             yield start
@@ -128,6 +128,6 @@ def _local(slot: int, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(slot * SLOT_MS / 1000, UTC).astimezone(zone)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
+def midnight_slot(day: date, zone: ZoneInfo) -> int:
     """Return the first slot of the local ``day``; where the clock skips midnight, the first that exists."""
     return int(datetime.combine(day, time.min, zone).timestamp() * 1000) // SLOT_MS

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from aico.core.db.migrations import list_revisions
+from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.sqlite_files import connect, has_journal, in_our_words, says_damaged, translate
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from aico.core.db.migrations import list_revisions, migrate
+from aico.core.db.migrations import migrate
+from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.inspection import Condition, Inspection, inspect
 from aico.core.db.upkeep.recovery import Recovery, find_recovery, recover

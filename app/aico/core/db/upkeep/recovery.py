@@ -14,7 +14,8 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from aico.core.db.migrations import list_revisions, migrate
+from aico.core.db.migrations import migrate
+from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep import rebuilding
 from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.db.upkeep.inspection import Condition, inspect

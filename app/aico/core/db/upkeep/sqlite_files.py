@@ -10,6 +10,11 @@ from pathlib import Path
 
 from aico.core.errors import StorageBusy, StorageError
 
+READER_PRAGMAS = (
+    "PRAGMA query_only=ON",
+    # Only the writer checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections write back.
+    "PRAGMA wal_autocheckpoint=0",
+)
 BUSY_TIMEOUT_S = 1.5
 """How long a statement waits for a lock: a request is answered within two seconds."""
 LOGS = ("-wal", "-journal")

@@ -9,8 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from aico.core.db.migrations import list_revisions
 from aico.core.db.questions import is_stronger
+from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.inspection import find_known_revision
 from aico.core.db.upkeep.rebuilding import SUM_TABLES, sums_of_events
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, says_damaged

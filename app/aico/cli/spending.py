@@ -1,0 +1,204 @@
+"""``aico``, ``aico today``, ``week``, ``month``, ``report``: what was spent, from the stored numbers alone.
+
+With or without the service. Nothing is imported that takes longer than the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
+from aico.cli.spending_lines import (
+    SumsBySource,
+    describe_overview,
+    describe_report,
+    describe_standstill,
+    describe_stretch,
+    list_buckets,
+)
+from aico.cli.streams import complain, say, write_utf8
+from aico.cli.terminal import Screen
+from aico.core.clock import now_ms
+from aico.core.db.looking import look
+from aico.core.db.reader import Group, UsageSnapshot
+from aico.core.errors import RequestInvalid
+from aico.core.filters import UsageFilter
+from aico.core.instance_lock import InstanceLock
+from aico.core.local_zone import LocalZone, find_local_zone
+from aico.core.reading_settings import ReadingSettings, find_reading_settings
+from aico.core.setting_names import suggest
+from aico.core.usage import SLOT_MS
+from aico.features.usage.periods import Bucket
+from aico.services.overview import Lacking, Overview, find_lacking, local_now, stretch_of_days, take_overview
+from aico.services.summary import DAY, UsageSummary, summarise
+
+BY = (*(group.value for group in Group), DAY)
+_BY_DEFAULT = ("source", "model")
+_NAMED_MAX = 20
+
+
+class Wrong(Exception):
+    """Something that the user typed names nothing."""
+
+
+class Period(NamedTuple):
+    """Local days, both included, in the buckets in which they are shown."""
+
+    first: date
+    last: date
+    bucket: Bucket | None
+    """None: as long as suits the period."""
+
+
+class Report(NamedTuple):
+    """What was found for a report."""
+
+    summary: UsageSummary
+    lacking: Lacking
+    by_bucket: SumsBySource
+    """Of each bucket of the series."""
+
+
+def show_overview(options: argparse.Namespace) -> int:
+    """Print today and this month by source and model. Raises SettingsError, StorageError."""
+    settings, local = load_reading_settings(options), find_local_zone()
+    _say_overview(settings, look(settings.database_path, lambda found: take_overview(found, now_ms(), local.zone)))
+    return EXIT_OK
+
+
+def show_period(options: argparse.Namespace) -> int:
+    """Print what was spent in a period, as lines, JSON or CSV; exit with 2 for a word that names nothing.
+
+    Raises SettingsError, StorageError.
+    """
+    settings, local = load_reading_settings(options), find_local_zone()
+    now = now_ms()
+    try:
+        period = _period_of(options, local_now(now, local.zone).date())
+        by = _groups_of(options.by)
+
+        async def read(snapshot: UsageSnapshot) -> tuple[Report, Overview | None]:
+            await _check_names(snapshot, options.source, options.model)
+            report = await _read_report(snapshot, now, period, local, by, options)
+            return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None
+
+        report, overview = look(settings.database_path, read)
+    except (Wrong, RequestInvalid) as error:
+        complain(f"aico {options.command}: {error}")
+        return EXIT_USAGE
+    if overview is None:
+        _write(options, report, local, period)
+    else:
+        _say_overview(
+            settings, overview, list_buckets(report.summary, report.by_bucket, local.zone, Screen.of_output())
+        )
+    return EXIT_OK
+
+
+async def _read_report(
+    snapshot: UsageSnapshot, now: int, period: Period, local: LocalZone, by: Sequence[str], options: argparse.Namespace
+) -> Report:
+    first, end = stretch_of_days(period.first, period.last, local.zone)
+    wanted = UsageFilter(first, end, tuple(options.source), tuple(options.model))
+    summary = await summarise(snapshot, now, wanted, period.bucket, local.zone, by)
+    starts = [point.start_ms // SLOT_MS for point in summary.series]
+    return Report(
+        summary,
+        await find_lacking(snapshot, wanted, summary.totals.sums),
+        await snapshot.list_bucket_sums(wanted, starts, end, [Group.SOURCE]),
+    )
+
+
+def _is_all_of_today(options: argparse.Namespace) -> bool:
+    """Return whether today is asked for as it stands, for a person."""
+    narrowed = (options.by, options.from_, options.to, options.source, options.model, options.json, options.csv)
+    return options.command == "today" and not any(narrowed)
+
+
+def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] = ()) -> None:
+    screen = Screen.of_output()
+    lines = describe_overview(overview, settings.budget_monthly_usd, screen, hours)
+    say(*lines, *([] if is_watching(settings) else describe_standstill(overview, screen)))
+
+
+def load_reading_settings(options: argparse.Namespace) -> ReadingSettings:
+    """Return the settings that hold for ``options``. Raises SettingsError."""
+    flags = flags_of(options)
+    found = find_reading_settings(flags)
+    if found is None:
+        from aico.core.settings import load_settings  # which says what is wrong
+
+        settings = load_settings(flags).settings
+        token = None if settings.token is None else settings.token.get_secret_value()
+        found = ReadingSettings(settings.database_path, settings.budget_monthly_usd, token)
+    return found
+
+
+def _write(options: argparse.Namespace, report: Report, local: LocalZone, period: Period) -> None:
+    if options.json:
+        from aico.services.summary_fields import summary_fields
+
+        fields = summary_fields(report.summary, local.name)
+        write_utf8([json.dumps(fields, ensure_ascii=False, separators=(",", ":")), "\n"])
+    elif options.csv:
+        from aico.services.summary_csv import summary_csv
+
+        write_utf8(summary_csv(report.summary))
+    else:
+        screen = Screen.of_output()
+        describe = describe_stretch if period.bucket and not options.by else describe_report
+        say(*describe(report.summary, report.lacking, report.by_bucket, local.zone, screen))
+
+
+def _period_of(options: argparse.Namespace, today: date) -> Period:
+    first, bucket = {
+        "today": (today, Bucket.HOUR),
+        "week": (today - timedelta(days=today.weekday()), Bucket.DAY),
+        "month": (today.replace(day=1), Bucket.DAY),
+        "report": (today.replace(day=1), None),
+    }[options.command]
+    last = options.to or max(today, options.from_ or today)
+    first = options.from_ or min(first, last)
+    if first > last:
+        raise Wrong(f"--from {first} lies behind --to {last}")
+    return Period(first, last, bucket)
+
+
+def _groups_of(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return _BY_DEFAULT
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in BY:
+            raise Wrong(f"--by: {name!r} is none of {', '.join(BY)}{suggest(name, BY)}")
+    return names
+
+
+async def _check_names(snapshot: UsageSnapshot, sources: Sequence[str], models: Sequence[str]) -> None:
+    """Raise Wrong for a source or a model that nobody knows: the sums of a slip of the pen would be 0."""
+    stored = list(await snapshot.list_exact_since())
+    missing = [name for name in sources if name not in stored]
+    if missing:
+        from aico.features.sources.registry import KNOWN  # with what reads them: few name what was never read
+
+        _check_each("source", missing, list(dict.fromkeys([*stored, *KNOWN])))
+    if models:
+        _check_each("model", models, await snapshot.list_models())
+
+
+def _check_each(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            named = ", ".join(known[:_NAMED_MAX]) or "none yet"
+            more = f" and {len(known) - _NAMED_MAX} more" if len(known) > _NAMED_MAX else ""
+            raise Wrong(f"there is no {kind} called {name!r}; known are {named}{more}{suggest(name, known)}")
+
+
+def is_watching(settings: ReadingSettings) -> bool:
+    """Return whether a service holds the database. Raises StorageError."""
+    holder = InstanceLock(settings.database_path).find_holder()
+    return holder is not None and holder.url is not None

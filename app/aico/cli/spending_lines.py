@@ -1,0 +1,347 @@
+"""What was spent, in the lines that a person reads in a terminal: the same words as the page. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from aico.cli.terminal import (
+    ALARM,
+    BAR_MAX,
+    BOLD,
+    DIM,
+    UNDERLINED,
+    YELLOW,
+    Row,
+    Screen,
+    Table,
+    columns_of,
+    money,
+    padded,
+    plural,
+    share,
+    tokens,
+    whole_money,
+    wrapped,
+)
+from aico.core.money import nano_usd
+from aico.core.sums import NOTHING, Sums
+from aico.features.sources.titles import TITLES
+from aico.features.usage.fields import sum_fields
+from aico.features.usage.periods import Bucket
+from aico.features.usage.usual import is_as_usual
+from aico.services.overview import Lacking, Overview
+from aico.services.summary import UsageSummary
+
+SumsBySource: TypeAlias = Sequence[Mapping[tuple[str, ...], Sums]]
+"""Of each bucket the sums by source."""
+PRODUCT = "AI Cost Observer"
+_WIDTH_OF_BARS = 60
+"""Columns from which on there is room for bars beside words."""
+_MORE = ("aico today", "aico month", "aico report --by session")
+_MODELS_SHOWN = 5
+_ROWS_SHOWN = 40
+_PARTS_SHOWN = 3
+_TIMES_FROM = 10
+"""From ten times a usual day on, per cent say nothing any more."""
+_LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|More|\S+ over)(?= )")
+"""What of a remark has a colour."""
+_UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no project"}
+
+
+def describe_overview(
+    overview: Overview, budget_usd: float | None, screen: Screen, hours: Sequence[str] = ()
+) -> list[str]:
+    """Return today and this month, by source and by model; or, with the lines of its ``hours``, by those."""
+    today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
+    title = f"{PRODUCT}{' ' * (screen.width - len(PRODUCT) - 17)}{overview.now:%a %b} {overview.now:%d, %H:%M}"
+    amounts = [
+        ("Today", head_cost(today), compare_today(overview, today)),
+        (f"{overview.now:%B}", head_cost(month), _describe_month(overview, month, budget_usd)),
+    ]
+    lines = [_with_title(title, screen), "", *_amount_lines(amounts, screen)]
+    by_source = _rows(overview, place=0)
+    if by_source:
+        by_model = [] if hours else _shortened(_rows(overview, place=1), overview, month)
+        whole = Row(("All",), (cost_of(today), cost_of(month), "100 %" if month.cost_nano else "-", _tokens(month)))
+        heads = ("Today", f"{overview.now:%B}", "Share", "Tokens")
+        name = max(columns_of(row.names[0]) for row in [*by_source, *by_model])
+        lines += ["", *Table(("By source",), heads, by_source, whole, name_least=name).draw(screen)]
+        lines += ["", *(hours or Table(("By model",), heads, by_model, name_least=name).draw(screen))]
+    more = f"More: {', '.join(_MORE)}"
+    return [*lines, "", *_describe_lacking(overview.lacking, screen), *_with_commands(more, screen, *_MORE)]
+
+
+def describe_standstill(overview: Overview, screen: Screen) -> Iterator[str]:
+    """Yield the lines for numbers that nobody brings up to date."""
+    command = "aico serve"
+    as_of = "" if overview.last_read_ms is None else f": numbers as of {moment_text(overview.last_read_ms, overview)}"
+    return _with_commands(f"Not watching{as_of}. Start with: {command}", screen, command)
+
+
+def describe_stretch(
+    summary: UsageSummary, lacking: Lacking, by_bucket: SumsBySource, zone: ZoneInfo, screen: Screen
+) -> list[str]:
+    """Return the total of a period, and a line for each of its hours or days up to the last one with anything."""
+    lines = list_buckets(summary, by_bucket, zone, screen)
+    end = ["", *lines, "", *_describe_lacking(lacking, screen)] if lines else ["", *_end(screen, summary)]
+    return [*_total_lines(summary, zone, screen), *end]
+
+
+def list_buckets(summary: UsageSummary, by_bucket: SumsBySource, zone: ZoneInfo, screen: Screen) -> list[str]:
+    """Return a line for each hour or day: its cost, a bar, and whose it is."""
+    used = [place for place, sums in enumerate(by_bucket) if sums]
+    is_hours = summary.bucket is Bucket.HOUR
+    shown = range(used[0] if is_hours else 0, used[-1] + 1) if used else range(0)
+    totals = [Sums.total(by_bucket[place].values()) for place in shown]
+    most = max((total.cost_nano for total in totals), default=0)
+    width = max((columns_of(cost_of(total)) for total in totals), default=0)
+    lines: list[str] = []
+    for place, total in zip(shown, totals, strict=True):
+        start = f"{_local(summary.series[place].start_ms, zone):{'%H:%M' if is_hours else '%a %b %d'}}"
+        line = f"  {start}  {cost_of(total):>{width}}"
+        room = screen.width - columns_of(line) - 2
+        parts = sorted(by_bucket[place].items(), key=lambda item: item[1].cost_nano, reverse=True)
+        if most and screen.width >= _WIDTH_OF_BARS:
+            room -= BAR_MAX + 2
+            blanks = " " * (BAR_MAX - round(total.cost_nano / most * BAR_MAX))
+            line += f"  {screen.bar(total.cost_nano / most, parts[0][0][0] if parts else '')}{blanks}"
+        lines.append(f"{line}  {_parts(parts, total, room)}".rstrip())
+    return lines
+
+
+def describe_report(
+    summary: UsageSummary,
+    lacking: Lacking,
+    _by_bucket: SumsBySource,
+    zone: ZoneInfo,
+    screen: Screen,
+) -> list[str]:
+    """Return the total of a period, and what it is told apart by, the most expensive first; days in their order."""
+    whole = summary.totals.sums
+    most = max((group.sums.cost_nano for group in summary.groups.values()), default=0)
+    rows = [
+        Row(
+            tuple(_name(kind, name) for kind, name in zip(summary.by, names, strict=True)),
+            (cost_of(group.sums), share(group.sums.cost_nano, whole.cost_nano), _tokens(group.sums)),
+            group.sums.cost_nano / most if most else 0,
+            names[summary.by.index("source")] if "source" in summary.by else "",
+        )
+        for names, group in list(summary.groups.items())[:_ROWS_SHOWN]
+    ]
+    lines = _total_lines(summary, zone, screen)
+    if rows:
+        heads = tuple(kind.capitalize() for kind in summary.by)
+        lines += ["", *Table(heads, ("Cost", "Share", "Tokens"), rows, widths=(11, 8, 10)).draw(screen)]
+    if len(summary.groups) > _ROWS_SHOWN:
+        lines.append(f"  {len(summary.groups) - _ROWS_SHOWN} more: all of them with --csv or --json")
+    return [*lines, "", *_describe_lacking(lacking, screen), *_end(screen, summary)]
+
+
+def describe_short(
+    overview: Overview, budget_usd: float | None, standstill: str | None, width: int, screen: Screen
+) -> str:
+    """Return today and this month in one line of at most ``width`` columns; parts go from the right.
+
+    The first part, and numbers inside a part, are never cut.
+    """
+    today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
+    change = _change(today.cost_nano, overview.usual.nano)
+    of = f" in {overview.now:%B}" if budget_usd is None else f" of {money(nano_usd(budget_usd))}"
+    models = overview.lacking.unpriced_models
+    lacking = f"no price for {plural(models, 'model')}; " if models else ""
+    parts = [f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}", f"{head_cost(month)}{of}"]
+    parts += [] if standstill is None else [standstill]
+    while len(parts) > 1 and len(", ".join(parts)) > width:
+        parts.pop()
+    line = screen.mark(", ".join(parts), lacking.rstrip("; "), YELLOW)
+    return line if standstill is None else screen.mark(line, standstill, YELLOW)
+
+
+def cost_of(sums: Sums) -> str:
+    """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was."""
+    nano = sum_fields(sums).cost_nano
+    if nano is None:
+        return "no price"
+    return money(nano) if nano or any(sums.vector) else "-"
+
+
+def head_cost(sums: Sums) -> str:
+    """Return the same where nothing is ``$0.00``."""
+    cost = cost_of(sums)
+    return money(0) if cost == "-" else cost
+
+
+def compare_today(overview: Overview, today: Sums) -> str:
+    """Return how today compares with a usual day of its name."""
+    if not any(today.vector):
+        if overview.last_use_ms is None:
+            return "Nothing yet"
+        return f"Nothing yet today; last call {moment_text(overview.last_use_ms, overview)}"
+    usual = overview.usual.nano
+    if usual is None:
+        return f"No usual day yet, {plural(overview.usual.days_needed, 'more day')} needed"
+    of = f"a usual {overview.now:%A} by {overview.now:%H:%M} ({money(usual)})"
+    if is_as_usual(today.cost_nano, usual):
+        return f"About as on {of}"
+    if today.cost_nano > usual and (not usual or today.cost_nano >= _TIMES_FROM * usual):
+        return f"{f'{today.cost_nano // usual} times' if usual else 'More than'} {of}"
+    percent = round(100 * abs(today.cost_nano - usual) / usual)
+    return f"{percent} % {'more' if today.cost_nano > usual else 'less'} than {of}"
+
+
+def moment_text(moment_ms: int, overview: Overview) -> str:
+    """Return a moment as it is told now: ``14:02``, ``yesterday 18:40``, ``Fri 18:40``, ``Nov 03 18:40``."""
+    moment = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(overview.now.tzinfo)
+    days = (overview.now.date() - moment.date()).days
+    if days <= 0:
+        return f"{moment:%H:%M}"
+    day = "yesterday" if days == 1 else f"{moment:%a}" if days < 7 else f"{moment:%b %d}"
+    return f"{day} {moment:%H:%M}"
+
+
+def _describe_month(overview: Overview, month: Sums, budget_usd: float | None) -> str:
+    course = _describe_course(overview)
+    if budget_usd is None:
+        return f"{course} by {overview.month_end:%b %d}" if overview.projected else course
+    budget = nano_usd(budget_usd)
+    if month.cost_nano > budget:
+        used = f"{money(month.cost_nano - budget)} over the {money(budget)} budget"
+    else:
+        used = f"{share(month.cost_nano, budget) if month.cost_nano else '0 %'} of the {money(budget)} budget"
+    return f"{used}; {course[0].lower()}{course[1:]}"
+
+
+def _describe_course(overview: Overview) -> str:
+    if overview.projected is None:
+        return "Too early to say"
+    low, high = (whole_money(nano) for nano in overview.projected)
+    return f"On course for {low}" if low == high else f"On course for {low} to {high}"
+
+
+def _change(today_nano: int, usual_nano: int | None) -> str:
+    """Return ``+62 %``; empty where nothing is usual, or today is as usual."""
+    if not usual_nano or is_as_usual(today_nano, usual_nano):
+        return ""
+    if today_nano >= _TIMES_FROM * usual_nano:
+        return f"{today_nano // usual_nano} times"
+    return f"{round(100 * (today_nano - usual_nano) / usual_nano):+} %"
+
+
+def _with_title(line: str, screen: Screen) -> str:
+    return screen.mark(line, PRODUCT, BOLD)
+
+
+def _amount_lines(amounts: Sequence[tuple[str, str, str]], screen: Screen) -> Iterator[str]:
+    """Yield a label, an amount and a remark each; a remark without room stands below."""
+    label_width = max(len(label) for label, _, _ in amounts)
+    cost_width = max(len(cost) for _, cost, _ in amounts)
+    for label, cost, remark in amounts:
+        line = f"  {padded(label, label_width)}  {cost:>{cost_width}}"
+        if columns_of(line) + 3 + columns_of(remark) <= screen.width:
+            below = [f"{line}   {remark}"]
+        else:
+            below = [line, *wrapped(remark, screen.width, "    ")]
+        below[0] = screen.mark(below[0], cost, BOLD)
+        loud = _LOUD.match(remark)
+        words = loud[1] if loud else ""
+        yield from (screen.mark(each, words, ALARM if words.endswith("over") else YELLOW) for each in below)
+
+
+def _rows(overview: Overview, place: int) -> list[Row]:
+    """Return a row for each source (``place`` 0) or model (1) of the month, the most expensive first."""
+    names = list(dict.fromkeys(pair[place] for pair in overview.month))
+    whole = Sums.total(overview.month.values()).cost_nano
+    sources: dict[str, int] = {}
+    for pair, sums in overview.month.items():
+        sources[pair[0]] = sources.get(pair[0], 0) + sums.cost_nano
+    most = max(sources.values(), default=0)
+    found: list[tuple[int, int, str, Row]] = []
+    for name in names:
+        month = Sums.total(sums for pair, sums in overview.month.items() if pair[place] == name)
+        today = Sums.total(sums for pair, sums in overview.today.items() if pair[place] == name)
+        owner = max((pair for pair in overview.month if pair[place] == name), key=lambda p: overview.month[p].cost_nano)
+        cells = (cost_of(today), cost_of(month), share(month.cost_nano, whole), _tokens(month))
+        row = Row((_name(("source", "model")[place], name),), cells, month.cost_nano / most if most else 0, owner[0])
+        found.append((month.cost_nano, month.token_count, name, row))
+    return [row for *_, row in sorted(found, key=lambda each: each[:3], reverse=True)]
+
+
+def _shortened(rows: list[Row], overview: Overview, month: Sums) -> list[Row]:
+    """Return the first of the models, and the others in one row."""
+    if len(rows) <= _MODELS_SHOWN + 1:
+        return rows
+    by_model: dict[str, list[tuple[Sums, Sums]]] = {}
+    for pair, sums in overview.month.items():
+        by_model.setdefault(pair[1], []).append((overview.today.get(pair, NOTHING), sums))
+    totals = [tuple(Sums.total(each) for each in zip(*many, strict=True)) for many in by_model.values()]
+    totals.sort(key=lambda pair: (pair[1].cost_nano, pair[1].token_count), reverse=True)
+    others = totals[_MODELS_SHOWN:]
+    today, rest = (Sums.total(pair[place] for pair in others) for place in (0, 1))
+    cells = (cost_of(today), cost_of(rest), share(rest.cost_nano, month.cost_nano), _tokens(rest))
+    first = rows[0]
+    part = first.part * rest.cost_nano / totals[0][1].cost_nano if totals[0][1].cost_nano else 0
+    return [*rows[:_MODELS_SHOWN], Row((f"{len(others)} other models",), cells, part)]
+
+
+def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[str]:
+    whole = summary.totals.sums
+    first, last = _local(summary.from_ms, zone), _local(summary.to_ms - 1, zone)
+    days = f"{first:%a %b %d %Y}" if first.date() == last.date() else f"{first:%b %d} to {last:%b %d %Y}"
+    remark = f"{_tokens(whole)} tokens, {plural(whole.get('requests'), 'request')}"
+    remark += f", {plural(summary.totals.counts.sessions, 'session')}"
+    title = f"{PRODUCT}{days:>{max(len(days) + 1, screen.width - len(PRODUCT))}}"
+    return [_with_title(title, screen), "", *_amount_lines([("All", head_cost(whole), remark)], screen)]
+
+
+def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
+    parts: list[str] = []
+    if lacking.unpriced_models:
+        models = plural(lacking.unpriced_models, "model")
+        parts.append(f"{tokens(lacking.unpriced_tokens)} tokens of {models} without a price")
+    if lacking.unmeasured:
+        parts.append(f"{plural(lacking.unmeasured, 'request')} without token counts")
+    if lacking.cut:
+        parts.append(f"a part of {plural(lacking.cut, 'answer')} that was cut")
+    if parts:
+        words = "Not in the sums"
+        for line in wrapped(f"{words}: {'; '.join(parts)}", screen.width, "  "):
+            yield screen.mark(line, words, YELLOW)
+
+
+def _end(screen: Screen, summary: UsageSummary) -> list[str]:
+    return [] if summary.groups else [screen.paint("  No cost in this period", DIM)]
+
+
+def _with_commands(line: str, screen: Screen, *commands: str) -> Iterator[str]:
+    for each in wrapped(line, screen.width, "  "):
+        marked = each
+        for command in commands:
+            marked = screen.mark(marked, command, UNDERLINED)
+        yield marked
+
+
+def _parts(parts: Sequence[tuple[tuple[str, ...], Sums]], total: Sums, room: int) -> str:
+    """Return the sources of a day with their shares, as many as there is room for."""
+    text = ""
+    for (source,), sums in parts[:_PARTS_SHOWN]:
+        more = f"{', ' if text else ''}{_name('source', source)} {share(sums.cost_nano, total.cost_nano)}".rstrip(" -")
+        if columns_of(text + more) > room:
+            break
+        text += more
+    return text
+
+
+def _name(kind: str, name: str) -> str:
+    return TITLES.get(name, name) if kind == "source" else name or _UNKNOWN.get(kind, "-")
+
+
+def _tokens(sums: Sums) -> str:
+    return tokens(sums.token_count)
+
+
+def _local(moment_ms: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(zone)

@@ -1,0 +1,211 @@
+"""Numbers, tables and colours for a terminal. Nothing wraps, and no number is ever cut."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aico.cli.streams import can_show
+from aico.core.money import NANO
+
+WIDTH_MAX = 78
+_CENT = NANO // 100
+_NAME_MIN, _NAME_USUAL = 12, 22
+_NAME_BESIDE_BARS = 18
+_BAR_MIN, BAR_MAX = 4, 10
+_TAIL = 4
+"""Characters that are kept of the end of a name: dates and versions stand there."""
+BOLD, DIM, UNDERLINED, YELLOW, ALARM = "1", "2", "4", "33", "1;31"
+_SLOTS = {
+    "claude-code": 167,
+    "codex": 72,
+    "gemini-cli": 25,
+    "cline": 105,
+    "opencode": 58,
+    "qwen-code": 139,
+    "copilot-cli": 161,
+    "kilo": 28,
+}
+_OTHER_SLOT = 242
+"""Colours of bars, of 256: each can be seen on a dark and on a light ground, and the name stands beside it."""
+
+
+class Screen(NamedTuple):
+    """What is written on: how wide it is, whether it has colours, and whether it shows more than ASCII."""
+
+    width: int
+    has_colours: bool
+    is_plain: bool
+
+    @classmethod
+    def of_output(cls, environment: Mapping[str, str] | None = None) -> Screen:
+        """Return what standard output is: a terminal, or a file of the usual width without colours."""
+        environment = os.environ if environment is None else environment
+        is_terminal = sys.stdout.isatty()
+        width = WIDTH_MAX
+        if environment.get("COLUMNS", "").isdigit():
+            width = int(environment["COLUMNS"]) or WIDTH_MAX
+        elif is_terminal:
+            try:
+                width = os.get_terminal_size(sys.stdout.fileno()).columns or WIDTH_MAX
+            except OSError:
+                width = WIDTH_MAX
+        has_colours = is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+        return cls(min(width, WIDTH_MAX), has_colours, not can_show("█─…"))
+
+    def paint(self, text: str, style: str) -> str:
+        """Return ``text`` in a style, where there are any."""
+        return f"\x1b[{style}m{text}\x1b[0m" if self.has_colours and text.strip() else text
+
+    def mark(self, line: str, words: str, style: str) -> str:
+        """Return ``line`` with ``words``, where it holds them, in a style."""
+        return line.replace(words, self.paint(words, style), 1) if words else line
+
+    def bar(self, part: float, source: str, cells: int = BAR_MAX) -> str:
+        """Return the bar of ``part`` of the longest one, without blanks behind it."""
+        text = ("#" if self.is_plain else "█") * round(max(0.0, min(1.0, part)) * cells)
+        return self.paint(text, f"38;5;{_SLOTS.get(source, _OTHER_SLOT)}")
+
+    @property
+    def rule(self) -> str:
+        """The character that lines are made of."""
+        return "-" if self.is_plain else "─"
+
+    def cut(self, text: str, width: int) -> str:
+        """Return ``text`` in at most ``width`` columns, cut in the middle."""
+        text = "".join(character if character.isprintable() else "?" for character in text)
+        if columns_of(text) <= width:
+            return text
+        dots = ".." if self.is_plain else "…"
+        tail = text[-_TAIL:] if width >= 2 * _TAIL + len(dots) else ""
+        head = text
+        while head and columns_of(head + dots + tail) > width:
+            head = head[:-1]
+        return head + dots + tail
+
+
+class Row(NamedTuple):
+    """One line of a table."""
+
+    names: tuple[str, ...]
+    cells: tuple[str, ...]
+    part: float = 0
+    """Length of its bar: a share of the longest."""
+    source: str = ""
+    """Gives the bar its colour."""
+
+
+class Table(NamedTuple):
+    """Names at the left, numbers at the right, bars behind them. Where room lacks, bars go first, then numbers."""
+
+    names: tuple[str, ...]
+    heads: tuple[str, ...]
+    rows: Sequence[Row]
+    total: Row | None = None
+    widths: tuple[int, ...] = (9, 11, 8, 10)
+    """Columns that the numbers take at least, blanks before them included."""
+    name_least: int = _NAME_USUAL
+    """Columns that the last name takes where there is room: two tables, one below the other, stand as one."""
+    kept: int = 1
+    """Numbers that stay, however narrow it is."""
+
+    def draw(self, screen: Screen) -> list[str]:
+        """Return the lines of the table."""
+        rows = [*self.rows, *([] if self.total is None else [self.total])]
+        widths = [
+            max(least, *(columns_of(cell) + 2 for cell in column))
+            for least, *column in zip(self.widths, self.heads, *(row.cells for row in rows), strict=False)
+        ]
+        firsts = [
+            max(columns_of(head), *(columns_of(row.names[place]) for row in rows)) + 2
+            for place, head in enumerate(self.names[:-1])
+        ]
+        firsts = [min(width, _NAME_BESIDE_BARS) for width in firsts]
+        bars = BAR_MAX if any(row.part for row in rows) else 0
+        room = screen.width - 2 - sum(firsts)
+        if bars:
+            bars = min(bars, room - sum(widths) - 2 - _NAME_BESIDE_BARS)
+            bars = bars if bars >= _BAR_MIN else 0
+        while len(widths) > self.kept and room - sum(widths) < _NAME_MIN:
+            widths.pop()
+        spare = max(1, room - sum(widths) - (bars + 2 if bars else 0))
+        longest = max(columns_of(self.names[-1]), *(columns_of(row.names[-1]) for row in rows))
+        name = min(spare, max(_NAME_USUAL, self.name_least, longest))
+        head = Row(self.names, self.heads)
+        names, cells = self._line(screen, head, [*firsts, name], widths)
+        lines = [f"  {screen.paint(names, BOLD)}{screen.paint(cells, DIM)}".rstrip()]
+        for row in self.rows:
+            names, cells = self._line(screen, row, [*firsts, name], widths)
+            bar = f"  {screen.bar(row.part, row.source, bars)}" if bars else ""
+            lines.append(f"  {names}{cells}{bar}".rstrip())
+        if self.total is not None:
+            names, cells = self._line(screen, self.total, [*firsts, name], widths)
+            lines.append(screen.paint(f"  {screen.rule * (sum(firsts) + name + sum(widths))}", DIM))
+            lines.append(screen.paint(f"  {names}{cells}", BOLD))
+        return lines
+
+    @staticmethod
+    def _line(screen: Screen, row: Row, names: Sequence[int], cells: Sequence[int]) -> tuple[str, str]:
+        *firsts, last = zip(row.names, names, strict=True)
+        left = "".join(padded(screen.cut(text, width - 2), width) for text, width in firsts)
+        left += padded(screen.cut(last[0], last[1]), last[1])
+        right = "".join(" " * (width - columns_of(text)) + text for text, width in zip(row.cells, cells, strict=False))
+        return left, right
+
+
+def columns_of(text: str) -> int:
+    """Return the columns that ``text`` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else not unicodedata.combining(each) for each in text)
+
+
+def padded(text: str, width: int) -> str:
+    """Return ``text`` with blanks behind it."""
+    return text + " " * (width - columns_of(text))
+
+
+def wrapped(text: str, width: int, indent: str) -> Iterator[str]:
+    """Yield ``text`` in lines of at most ``width`` columns, divided at blanks, each behind ``indent``."""
+    line = indent
+    for word in text.split(" "):
+        if line != indent and columns_of(line) + 1 + columns_of(word) > width:
+            yield line
+            line = indent
+        line += word if line == indent else f" {word}"
+    yield line
+
+
+def money(nano: int) -> str:
+    """Return nano-dollars to the cent; what costs anything never reads as nothing."""
+    cents = (nano + _CENT // 2) // _CENT
+    return f"${cents // 100:,}.{cents % 100:02}" if cents or not nano else "<$0.01"
+
+
+def whole_money(nano: int) -> str:
+    """Return nano-dollars to the dollar from ten dollars on, else to the cent."""
+    return f"${(nano + NANO // 2) // NANO:,}" if nano >= 10 * NANO else money(nano)
+
+
+def tokens(count: int) -> str:
+    """Return a number of tokens for a person: ``950``, ``12.3 k``, ``66.0 M``, ``1.2 G``."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size or (unit == "M" and count >= size // 4):
+            return f"{count / size:,.1f} {unit}"
+    return str(count)
+
+
+def share(part: int, whole: int) -> str:
+    """Return what ``part`` is of ``whole`` in per cent; what is there never reads as nothing."""
+    if whole <= 0 or part <= 0:
+        return "-"
+    percent = round(100 * part / whole)
+    return f"{percent} %" if percent else "<1 %"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``count`` of ``noun``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

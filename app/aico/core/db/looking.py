@@ -1,0 +1,70 @@
+"""One look at the stored numbers by a command: without a library, without a trace, all of it one snapshot."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from aico.core.db.reader import UsageSnapshot, Value
+from aico.core.db.revisions import list_revisions
+from aico.core.db.upkeep.inspection import check_file, find_known_revision
+from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, in_our_words, looking_uri
+from aico.core.errors import StorageAbsent, StorageOlder
+
+T = TypeVar("T")
+_LOOKS = 3
+
+
+def look(path: Path, work: Callable[[UsageSnapshot], Coroutine[None, None, T]]) -> T:
+    """Return what ``work`` makes of the numbers in the database at ``path``; ``work`` awaits nothing but its snapshot.
+
+    The schema is looked at in the same snapshot: nothing is read that another version has written. A file that a
+    service begins to write meanwhile is looked at anew. Raises StorageAbsent, StorageForeign, StorageNewer,
+    StorageOlder, StorageBusy, StorageError. Blocking.
+    """
+    check_file(path)
+    for attempt in range(1, _LOOKS + 1):
+        address = looking_uri(path)
+        with in_our_words():
+            try:
+                found = _look(path, address, work)
+            except sqlite3.OperationalError:
+                if attempt == _LOOKS or address == looking_uri(path):
+                    raise
+                continue
+        if address == looking_uri(path):
+            break
+    return found
+
+
+def _look(path: Path, address: str, work: Callable[[UsageSnapshot], Coroutine[None, None, T]]) -> T:
+    opened = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    with closing(opened) as connection:
+        connection.executescript(";".join(READER_PRAGMAS))
+        connection.execute("BEGIN")
+        revision = find_known_revision(connection)
+        if revision is None:
+            raise StorageAbsent(str(path))
+        if revision != list_revisions()[-1]:
+            raise StorageOlder
+
+        async def ask(statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
+            return connection.execute(statement, values).fetchall()
+
+        async def answer() -> T:
+            return await work(await UsageSnapshot.of(ask))
+
+        return _run_at_once(answer())
+
+
+def _run_at_once(answer: Coroutine[None, None, T]) -> T:
+    """Return what ``answer`` comes to, which never waits: a loop of events would take longer than the whole command."""
+    try:
+        answer.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise RuntimeError("a look at the database waited for something else")

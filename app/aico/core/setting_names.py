@@ -1,0 +1,50 @@
+"""The names of all settings, for whoever must not wait for the library that checks their values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SETTING_NAMES = (
+    "ledger_path",
+    "enabled_sources",
+    "cline_sessions",
+    "sessions_path",
+    "database_path",
+    "host",
+    "port",
+    "token",
+    "budget_daily_usd",
+    "budget_monthly_usd",
+    "max_sockets",
+    "allowed_origins",
+    "allowed_hosts",
+    "debounce_ms",
+    "tick_s",
+    "rescan_interval_s",
+    "backoff_max_s",
+    "read_attempts",
+    "max_ledger_bytes",
+    "max_entries_per_run",
+    "kimi_proxy_url",
+    "kimi_proxy_secret",
+    "log_format",
+    "log_level",
+)
+"""All that are no table: the fields of :class:`aico.core.settings.Settings`, in the order of the documentation."""
+SOURCE_FIELDS = ("enabled", "origins", "roots", "ledgers")
+"""What may be set for one source: the fields of :class:`aico.core.source_settings.SourceSettings`."""
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def is_id(name: str) -> bool:
+    """Return whether ``name`` can be the id of a source or an origin."""
+    return _ID.fullmatch(name) is not None
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean NAME?`` for the known name that is nearest, empty where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415  # for who has mistyped something only
+
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near and near[0] != name else ""

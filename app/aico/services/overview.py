@@ -1,0 +1,109 @@
+"""Today and this month at a glance, from one snapshot. Nothing here is imported that a prompt would wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from aico.core.db.reader import Group, UsageSnapshot
+from aico.core.filters import UsageFilter, latest_credible, slot_ceiling
+from aico.core.sums import NOTHING, Sums
+from aico.core.usage import SLOT_MS
+from aico.features.usage.periods import midnight_slot
+from aico.features.usage.usual import DAYS_COMPARED, Range, Usual, find_usual, project
+
+_DAY_MS = 86_400_000
+_BY = (Group.SOURCE, Group.MODEL)
+
+
+class Lacking(NamedTuple):
+    """What sums do not hold, as far as that is known."""
+
+    unpriced_models: int
+    unpriced_tokens: int
+    unmeasured: int
+    """Requests without token counts."""
+    cut: int
+    """Requests of whose output a part or all is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Today and this month of all sources."""
+
+    now: datetime
+    """Local."""
+    today: Mapping[tuple[str, str], Sums]
+    """By source and model."""
+    month: Mapping[tuple[str, str], Sums]
+    usual: Usual
+    projected: Range | None
+    """What the month will probably cost."""
+    month_end: date
+    """Its last day."""
+    lacking: Lacking
+    """Of the month."""
+    last_use_ms: int | None
+    """When a model was last used."""
+    last_read_ms: int | None
+    """When the last recorded reading ended."""
+
+
+def local_now(now_ms: int, zone: ZoneInfo) -> datetime:
+    """Return the moment in ``zone``."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone)
+
+
+def stretch_of_days(first: date, last: date, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the first slot of ``first`` and the slot behind ``last``, both local days."""
+    return midnight_slot(first, zone), midnight_slot(last + timedelta(days=1), zone)
+
+
+async def take_overview(snapshot: UsageSnapshot, now_ms: int, zone: ZoneInfo) -> Overview:
+    """Return how today and this month are at ``now_ms`` in ``zone``."""
+    everything = UsageFilter()
+    now = local_now(now_ms, zone)
+    day = now.date()
+    month = day.replace(day=1)
+    month_end = (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    span = await snapshot.find_span(everything, latest_credible(now_ms))
+    known_from = day if span is None else min(day, local_now(span.first * SLOT_MS, zone).date())
+    alike = [same for week in range(1, DAYS_COMPARED + 1) if (same := day - timedelta(days=7 * week)) >= known_from]
+    upto = [(midnight_slot(same, zone), slot_ceiling(_at_same_time(same, now))) for same in alike]
+    first = max(month, known_from)
+    whole = [stretch_of_days(each, each, zone) for each in (first + timedelta(n) for n in range((day - first).days))]
+    so_far = stretch_of_days(month, day, zone)
+    todays, months = await snapshot.list_stretch_sums(everything, [stretch_of_days(day, day, zone), so_far], _BY)
+    others = await snapshot.list_stretch_sums(everything, [*upto, *whole])
+    costs = [sums.get((), NOTHING).cost_nano for sums in others]
+    total = Sums.total(months.values())
+    month_ends_ms = midnight_slot(month_end + timedelta(days=1), zone) * SLOT_MS
+    return Overview(
+        now=now,
+        today=_pairs(todays),
+        month=_pairs(months),
+        usual=find_usual(costs[: len(upto)], (day - known_from).days),
+        projected=project(total.cost_nano, costs[len(upto) :], (month_ends_ms - now_ms) / _DAY_MS),
+        month_end=month_end,
+        lacking=await find_lacking(snapshot, everything.between(*so_far), total),
+        last_use_ms=await snapshot.find_last_use(now_ms),
+        last_read_ms=await snapshot.find_last_read(),
+    )
+
+
+async def find_lacking(snapshot: UsageSnapshot, wanted: UsageFilter, total: Sums) -> Lacking:
+    """Return what ``total``, the sum of ``wanted``, does not hold."""
+    models, tokens = await snapshot.count_unpriced(wanted) if total.get("unpriced") else (0, 0)
+    return Lacking(models, tokens, total.get("unmeasured"), total.get("interrupted") + total.get("at_least"))
+
+
+def _at_same_time(day: date, now: datetime) -> int:
+    """Return the moment of ``day`` at which the clock shows what it shows now, epoch milliseconds."""
+    return int(datetime.combine(day, now.timetz().replace(fold=0)).timestamp() * 1000)
+
+
+def _pairs(sums: Mapping[tuple[str, ...], Sums]) -> dict[tuple[str, str], Sums]:
+    return {(names[0], names[1]): each for names, each in sums.items()}

@@ -1,0 +1,216 @@
+"""Sums of one stretch of time, told apart and in buckets, from one snapshot: for service and terminal alike.
+
+Nothing here is imported that a command at a prompt would have to wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from aico.core.db.reader import Group, SessionCounts, UsageSnapshot
+from aico.core.errors import RequestInvalid
+from aico.core.filters import UsageFilter, automatic_end, latest_credible
+from aico.core.sums import NOTHING, Sums
+from aico.core.usage import SLOT_MS
+from aico.features.usage.periods import Bucket, choose_bucket, list_bucket_starts
+
+DAY = "day"
+"""Tells sums apart by local day; its name is ``YYYY-MM-DD``."""
+
+
+class Counted(NamedTuple):
+    """A sum and the sessions behind it."""
+
+    sums: Sums
+    counts: SessionCounts
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """One bucket of a series."""
+
+    start_ms: int
+    sums: Sums
+    cumulative_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """Sums of one stretch of time, by groups and by buckets: all of them are made of the same events."""
+
+    epoch: str
+    revision: int
+    """Number of the last committed change that is contained."""
+    from_ms: int
+    to_ms: int
+    bucket: Bucket
+    totals: Counted
+    previous: Counted | None
+    """The equally long stretch before; None when the stretch begins with the first event."""
+    by: tuple[str, ...]
+    """What the groups are told apart by: values of Group, or ``day``."""
+    groups: dict[tuple[str, ...], Counted]
+    """By the names of what ``by`` says. Days ascend; otherwise the most expensive comes first, then most tokens."""
+    series: list[SeriesPoint]
+    exact_since: Mapping[str, int | None]
+    """By source: from when on usage was seen as it happened; None before the end of a first reading."""
+
+
+class Stretch(NamedTuple):
+    """A filter without open ends."""
+
+    wanted: UsageFilter
+    first: int
+    end: int
+    is_everything: bool
+    """Whether no event of its sources is left out."""
+
+
+async def summarise(
+    snapshot: UsageSnapshot,
+    now_ms: int,
+    wanted: UsageFilter,
+    bucket: Bucket | None,
+    zone: ZoneInfo,
+    by: Sequence[str] = (),
+) -> UsageSummary:
+    """Return the sums of ``wanted`` in buckets of local time (None chooses their size), and told apart ``by``.
+
+    Raises RequestInvalid for more buckets or days than there may be.
+    """
+    stretch = await resolve(snapshot, now_ms, wanted)
+    first, end = stretch.first, stretch.end
+    size = bucket or choose_bucket(first, end)
+    starts = list_bucket_starts(first, end, size, zone, is_automatic=bucket is None)
+    buckets = await snapshot.list_bucket_sums(stretch.wanted, starts, end)
+    by = _with_source(by)
+    groups = await (_list_days(snapshot, stretch, by, zone) if DAY in by else _list_groups(snapshot, stretch, by))
+    # Sessions of several groups count once in the total.
+    counts = await snapshot.count_sessions(stretch.wanted)
+    previous = None
+    if wanted.first_slot is not None:
+        before = stretch.wanted.between(2 * first - end, first)
+        previous = Counted(await snapshot.get_sums(before), await snapshot.count_sessions(before))
+    return UsageSummary(
+        epoch=snapshot.epoch,
+        revision=snapshot.revision,
+        from_ms=first * SLOT_MS,
+        to_ms=end * SLOT_MS,
+        bucket=size,
+        totals=Counted(Sums.total(group.sums for group in groups.values()), counts),
+        previous=previous,
+        by=by,
+        groups=_sorted(groups, by),
+        series=list_series(buckets, starts),
+        exact_since=await snapshot.list_exact_since(),
+    )
+
+
+async def resolve(snapshot: UsageSnapshot, now_ms: int, wanted: UsageFilter) -> Stretch:
+    """Fill in the ends that were left open, and say whether nothing is left out. One rule for page and cards."""
+    span = await snapshot.find_span(wanted, latest_credible(now_ms))
+    end = wanted.end_slot
+    if end is None:
+        end = automatic_end(now_ms, None if span is None else span.last_credible)
+        end = max(end, (wanted.first_slot or 0) + 1)
+    first = wanted.first_slot
+    if first is None:
+        first = end - 1 if span is None else min(span.first, end - 1)
+    if first >= end:
+        raise RequestInvalid("from", "must lie before `to`")
+    resolved = replace(wanted, first_slot=first, end_slot=end)
+    is_everything = span is not None and resolved.covers(span.first, span.last)
+    if is_everything:
+        # Without ends nothing has to be cut out of a day.
+        resolved = replace(wanted, first_slot=None, end_slot=None)
+    return Stretch(resolved, first, end, is_everything)
+
+
+def _with_source(by: Sequence[str]) -> tuple[str, ...]:
+    """Return ``by`` so that sessions of two tools that are called the same are told apart."""
+    if Group.SESSION.value in by and Group.SOURCE.value not in by:
+        return (Group.SOURCE.value, *by)
+    return tuple(by)
+
+
+async def _list_groups(snapshot: UsageSnapshot, stretch: Stretch, by: Sequence[str]) -> dict[tuple[str, ...], Counted]:
+    groups = [Group(each) for each in by]
+    counts = await snapshot.count_by(stretch.wanted, groups)
+    if stretch.is_everything and set(groups) <= {Group.SOURCE, Group.MODEL}:
+        sums = await _list_whole_sums(snapshot, stretch.wanted, groups)
+    else:
+        sums = await snapshot.list_sums(stretch.wanted, groups)
+    if not by:
+        return {(): Counted(sums.get((), NOTHING), counts[()])}
+    # A group is what has an event; the sum over none is nobody's.
+    return {names: Counted(sums.get(names, NOTHING), count) for names, count in counts.items()}
+
+
+async def _list_whole_sums(
+    snapshot: UsageSnapshot, wanted: UsageFilter, by: Sequence[Group]
+) -> dict[tuple[str, ...], Sums]:
+    """Return the same as ``list_sums`` from the sums over all time, which are ready."""
+    whole: dict[tuple[str, ...], list[Sums]] = {}
+    for (source, model), sums in (await snapshot.list_totals()).items():
+        if not wanted.sources or source in wanted.sources:
+            names = {Group.SOURCE: source, Group.MODEL: model}
+            whole.setdefault(tuple(names[each] for each in by), []).append(sums)
+    return {names: Sums.total(many) for names, many in whole.items()}
+
+
+async def _list_days(
+    snapshot: UsageSnapshot, stretch: Stretch, by: Sequence[str], zone: ZoneInfo
+) -> dict[tuple[str, ...], Counted]:
+    try:
+        starts = list_bucket_starts(stretch.first, stretch.end, Bucket.DAY, zone)
+    except RequestInvalid:
+        raise RequestInvalid("by", "would give too many days; choose a shorter time") from None
+    groups = [Group(each) for each in by if each != DAY]
+    place = list(by).index(DAY)
+    sums = await snapshot.list_bucket_sums(stretch.wanted, starts, stretch.end, groups)
+    counts = await snapshot.count_bucket_sessions(stretch.wanted, starts, stretch.end, groups)
+    days = [datetime.fromtimestamp(start * SLOT_MS / 1000, UTC).astimezone(zone).date().isoformat() for start in starts]
+    return {
+        (*names[:place], day, *names[place:]): Counted(sums[number].get(names, NOTHING), count)
+        for number, day in enumerate(days)
+        for names, count in counts[number].items()
+    }
+
+
+def _sorted(groups: Mapping[tuple[str, ...], Counted], by: Sequence[str]) -> dict[tuple[str, ...], Counted]:
+    listed = sorted(groups.items(), key=_weight, reverse=True)
+    if DAY in by:
+        place = list(by).index(DAY)
+        listed.sort(key=lambda item: item[0][place])
+    return dict(listed)
+
+
+def _weight(item: tuple[tuple[str, ...], Counted]) -> tuple[int, int, tuple[str, ...]]:
+    names, (sums, _counts) = item
+    return sums.cost_nano, sums.token_count, names
+
+
+def heaviest(
+    groups: Mapping[tuple[str, ...], Counted], limit: int
+) -> tuple[dict[tuple[str, ...], Counted], list[Counted]]:
+    """Return the ``limit`` groups that weigh most, in the order of ``groups``, and the rest."""
+    if len(groups) <= limit:
+        return dict(groups), []
+    chosen = {names for names, _ in sorted(groups.items(), key=_weight, reverse=True)[:limit]}
+    kept = {names: group for names, group in groups.items() if names in chosen}
+    return kept, [group for names, group in groups.items() if names not in chosen]
+
+
+def list_series(buckets: Iterable[Mapping[tuple[str, ...], Sums]], starts: Sequence[int]) -> list[SeriesPoint]:
+    """Return the points of buckets that begin at ``starts``."""
+    points: list[SeriesPoint] = []
+    cumulative = 0
+    for start, bucket in zip(starts, buckets, strict=True):
+        sums = bucket.get((), NOTHING)
+        cumulative += sums.cost_nano
+        points.append(SeriesPoint(start * SLOT_MS, sums, cumulative))
+    return points

@@ -1,0 +1,447 @@
+"""``aico`` and its reports: the numbers of the page, from a database that is only looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending
+from aico.core.instance_lock import InstanceLock
+from aico.core.settings import Settings
+from aico.core.usage import Record, RequestState, Tokens, UsageEvent, digest
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.titles import TITLES
+from aico.main import create_app
+from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, request, temporary_database
+from tests.e2e.server_process import HANG_S, ROOT
+from tests.hypothesis_profiles import examples
+from tests.quick_variants import first_is_quick
+from tests.usage.test_queries import BATCHES
+
+GOLDEN = Path(__file__).parent / "golden"
+PARIS = ZoneInfo("Europe/Paris")
+SATURDAY = datetime(2026, 11, 28, 16, 10, tzinfo=PARIS)
+HEAVY = {"pydantic", "sqlalchemy", "sqlmodel", "fastapi", "starlette", "aiosqlite", "httpx", "asyncio"}
+
+
+def at(moment: datetime) -> int:
+    """Return a moment in epoch milliseconds."""
+    return int(moment.timestamp() * 1000)
+
+
+def spent(
+    number: int, moment: datetime, dollars: float | None, model: str = "m-1", tokens: int = 1_000_000
+) -> UsageEvent:
+    """Return a request that cost so much; None: nobody knows."""
+    nano = None if dollars is None else round(dollars * 10**9)
+    return UsageEvent(digest(number), f"s{number % 3}", at(moment), model, Tokens(tokens, 0, 0, 0, 0), nano)
+
+
+def fill(path: Path, batches: Sequence[tuple[str, Sequence[Record]]]) -> None:
+    """Store what each source says in the database at ``path``."""
+
+    async def take_in() -> None:
+        async with open_store(path) as store:
+            for source, records in batches:
+                await store.take_in_of(source, records, "ledger" if source == "cline" else "files")
+
+    asyncio.run(take_in())
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty database, which is the user's; the clock stands at a Saturday in Paris."""
+    folder = tmp_path.resolve() / "data"
+    folder.mkdir(mode=0o700)
+    path = copy_of_template(folder)
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(path))
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    monkeypatch.setenv("COLUMNS", "78")
+    set_clock(monkeypatch, SATURDAY)
+    return path
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Let it be ``now`` for the commands."""
+    for module in ("spending", "short_status"):
+        monkeypatch.setattr(f"aico.cli.{module}.now_ms", lambda: at(now))
+
+
+def saturdays(weeks: int) -> list[UsageEvent]:
+    """Return what was spent on the Saturdays before, half of it after the present time of day."""
+    early = [spent(100 + n, SATURDAY - timedelta(days=7 * n, hours=2), 2.0 + n % 2) for n in range(1, weeks + 1)]
+    return early + [spent(200 + n, SATURDAY - timedelta(days=7 * n, hours=-2), 50) for n in range(1, weeks + 1)]
+
+
+def typical() -> list[tuple[str, Sequence[Record]]]:
+    """Return nine weeks of three tools, one of them without a price."""
+    days = [spent(n, SATURDAY - timedelta(days=n, hours=1), 1 + n % 3, "claude-sonnet-4-5-20250929") for n in range(25)]
+    today = [spent(300, SATURDAY - timedelta(hours=3), 12.5, "claude-opus-4-5"), *saturdays(9), *days]
+    codex = [spent(n, SATURDAY - timedelta(days=n, minutes=9), 0.4, f"gpt-{n % 4}") for n in range(12)]
+    cut = spent(400, SATURDAY - timedelta(days=2), 0.001, "gpt-0")._replace(state=RequestState.INTERRUPTED)
+    kilo = [spent(n, SATURDAY - timedelta(days=n), None, "free/model", 700_000) for n in range(2)]
+    return [("claude-code", today), ("codex", [*codex, cut]), ("kilo", kilo)]
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = EXIT_OK) -> str:
+    """Run a command and return what it printed."""
+    assert main(words) == code
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("overview", ()), ("today", ("today",)), ("month", ("month",)), ("report", ("report", "--by", "source,model"))],
+)
+@pytest.mark.parametrize("width", first_is_quick(78, 60, 50))
+def test_lines_are_the_golden_ones(
+    database: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    words: tuple[str, ...],
+    width: int,
+) -> None:
+    """What a person reads changes on purpose only; no line is wider than the terminal."""
+    fill(database, typical())
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = said(capsys, *words)
+    assert max(map(len, lines.splitlines())) <= width
+    assert lines == (GOLDEN / f"{name}-{width}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", first_is_quick((), ("today",), ("status", "--short"), ("report", "--json")))
+def test_nothing_heavy_is_imported(database: Path, words: tuple[str, ...]) -> None:
+    """A prompt does not wait for a library that checks values, speaks SQL or HTTP."""
+    fill(database, typical())
+    program = (
+        "import sys\nfrom aico.cli import main\n"
+        f"main({words})\nsys.stderr.write(','.join(sorted({HEAVY} & set(sys.modules))))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
+
+
+async def ask(path: Path, folder: Path, questions: Sequence[str]) -> list[bytes]:
+    """Return what the service on the database at ``path`` answers."""
+    values = {"ledger_path": str(folder / "none" / "taskHistory.json"), "database_path": path, "tick_s": 60}
+    app = create_app(Settings.model_validate(values))
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8611") as client,
+    ):
+        answers = [await client.get(question) for question in questions]
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    return [answer.content for answer in answers]
+
+
+QUESTIONS = (
+    ("report", "--from", "2025-03-01", "--to", "2026-03-20"),
+    ("report", "--from", "2026-02-20", "--by", "source"),
+    ("report", "--from", "2026-02-27", "--to", "2026-03-02", "--by", "day,source", "--source", "log-tool"),
+    ("report", "--from", "2026-02-01", "--by", "session"),
+    ("report", "--from", "2026-02-01", "--by", "project,model", "--source", "log-tool", "--source", "other-log"),
+    ("today", "--from", "2026-03-01", "--to", "2026-03-01", "--by", "model"),
+    ("month", "--from", "2026-02-20", "--model", "m"),
+)
+
+
+def question_of(words: Sequence[str]) -> str:
+    """Return the address whose answer a command prints: days have become moments in Paris."""
+    pairs = list(zip(words[1::2], words[2::2], strict=True))
+    given_ = dict(pairs)
+    now = datetime.fromtimestamp(NOW_MS / 1000, PARIS)
+    last = datetime.fromisoformat(given_.get("--to", now.date().isoformat())).date() + timedelta(days=1)
+    first = datetime.fromisoformat(given_["--from"])
+    bucket = {"report": "auto", "today": "hour", "month": "day"}[words[0]]
+    query = httpx.QueryParams(
+        {
+            "from": at(first.replace(tzinfo=PARIS)),
+            "to": at(datetime.combine(last, datetime.min.time(), PARIS)),
+            "tz": "Europe/Paris",
+            "bucket": bucket,
+            "by": given_.get("--by", "source,model"),
+        }
+    )
+    for name, value in pairs:
+        if name in {"--source", "--model"}:
+            query = query.add(name[2:], value)
+    return f"/api/summary?{query}"
+
+
+def assert_same_text(printed: str, answer: bytes) -> None:
+    """Hold that both are one object byte for byte, but for the exponent of a tiny number: ``1e-9`` or ``1e-09``."""
+    assert printed.endswith("}\n")
+    assert json.dumps(json.loads(printed)) == json.dumps(json.loads(answer))
+
+
+def compare_with_the_service(folder: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hold that the commands print what the service answers, from the same numbers."""
+    answers = asyncio.run(ask(path, folder, [question_of(words) for words in QUESTIONS]))
+    for words, answer in zip(QUESTIONS, answers, strict=True):
+        assert_same_text(said(capsys, *words, "--json"), answer)
+
+
+NAMED = [
+    ("log-tool", [request("1", "s", ts=NOW_MS, nano=123_456_789), request("2", "t", ts=NOW_MS - 10**8, model="M%")]),
+    ("other-log", [request("1", "s", ts=NOW_MS - 5, model=None, nano=1)]),
+]
+"""The names that are asked for are there."""
+
+
+def test_json_is_what_the_service_answers(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Numbers, keys and their order: a program may read either."""
+    set_clock(monkeypatch, datetime.fromtimestamp(NOW_MS / 1000, PARIS))
+    fill(database, NAMED)
+    compare_with_the_service(tmp_path, database, capsys)
+
+
+@pytest.mark.slow
+@given(st.lists(BATCHES, max_size=5))
+@settings(max_examples=examples(0.2))
+def test_json_is_what_the_service_answers_of_any_data(batches: list[tuple[str, list[Record]]]) -> None:
+    """Whatever several tools have said, page and terminal tell the same sums."""
+    with pytest.MonkeyPatch.context() as patch, temporary_database() as path:
+        patch.setenv("AICO_DATABASE_PATH", str(path))
+        patch.setenv("TZ", "Europe/Paris")
+        set_clock(patch, datetime.fromtimestamp(NOW_MS / 1000, PARIS))
+        fill(path, [*NAMED, *batches])
+        said_: list[str] = []
+        patch.setattr(spending, "write_utf8", lambda pieces: said_.append("".join(pieces)))
+        answers = asyncio.run(ask(path, path.parent, [question_of(words) for words in QUESTIONS]))
+        for words, answer in zip(QUESTIONS, answers, strict=True):
+            assert main([*words, "--json"]) == EXIT_OK
+            assert_same_text(said_.pop(), answer)
+
+
+def test_csv_is_guarded_and_utf8(database: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A name that a spreadsheet would run is text; every group is there, with exact money."""
+    fill(database, [("codex", [spent(1, SATURDAY, 1.000000001, "=1+1"), spent(2, SATURDAY, None, "日本")])])
+    assert main(["report", "--csv"]) == EXIT_OK
+    rows = list(csv.DictReader(io.StringIO(capsysbinary.readouterr().out.decode("utf-8"))))
+    assert [(row["model"], row["cost_usd"]) for row in rows] == [("'=1+1", "1.000000001"), ("日本", "")]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("report", "--by", "modle"), "did you mean model?"),
+        (("report", "--source", "codx"), "known are cline, codex, "),
+        (("report", "--model", "m-2"), "known are m-1; did you mean m-1?"),
+        (("report", "--from", "2026-11-30", "--to", "2026-11-29"), "--from 2026-11-30 lies behind --to 2026-11-29"),
+        (("report", "--by", "day", "--from", "2001-01-01"), "too many days"),
+    ],
+)
+def test_word_that_names_nothing_is_wrong_usage(
+    database: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], hint: str
+) -> None:
+    """The sums of a slip of the pen would be 0: exit 2, and what is known is named."""
+    fill(database, [("codex", [spent(1, SATURDAY, 1)])])
+    assert main(words) == EXIT_USAGE
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert answer.err.startswith("aico report: ")
+    assert hint in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("tody",), "did you mean today?"),
+        (("report", "--form", "2026-01-01"), "did you mean --from?"),
+        (("status", "--shrot"), "did you mean --short?"),
+        (("report", "--from", "2026-13-01"), "is no day such as 2026-03-01"),
+        (("report", "--from", "20260301"), "is no day such as 2026-03-01"),
+        (("report", "--json", "--csv"), "not allowed with"),
+    ],
+)
+def test_mistyped_word_is_told_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], hint: str
+) -> None:
+    """Wrong usage is exit 2."""
+    monkeypatch.setattr(sys, "argv", ["aico", *words])
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == EXIT_USAGE
+    assert hint in capsys.readouterr().err
+
+
+def test_known_source_without_usage_has_spent_nothing(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no slip of the pen, and the service answers likewise."""
+    assert "$0.00" in said(capsys, "report", "--source", "claude-code")
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "hours"),
+    [
+        ("Europe/Paris", datetime(2026, 3, 29, 12, tzinfo=PARIS), 23),
+        ("Europe/Paris", datetime(2026, 10, 25, 12, tzinfo=PARIS), 25),
+        ("America/New_York", datetime(2026, 11, 1, 12, tzinfo=ZoneInfo("America/New_York")), 25),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", datetime(2026, 10, 25, 12, tzinfo=PARIS), 25),
+        ("UTC", datetime(2026, 10, 31, 23, 59, tzinfo=UTC), 24),
+    ],
+)
+def test_day_is_the_local_one(
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    zone: str,
+    moment: datetime,
+    hours: int,
+) -> None:
+    """A day has as many hours as its zone gives it, and begins at its midnight, on the first of a month as well."""
+    monkeypatch.setenv("TZ", zone)
+    set_clock(monkeypatch, moment)
+    midnight = moment.replace(hour=0, minute=0)
+    before, inside = at(midnight) - 1, at(midnight)
+    fill(database, [("codex", [request("1", ts=before, nano=10**9), request("2", ts=inside, nano=2 * 10**9)])])
+    answer = json.loads(said(capsys, "today", "--json"))
+    assert (answer["from"], answer["to"] - answer["from"]) == (inside, hours * 3_600_000)
+    assert answer["totals"]["cost_usd"] == 2
+    assert answer["tz"] == zone
+
+
+def test_month_begins_at_its_first_midnight(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was spent a moment before belongs to the month before."""
+    first = datetime(2026, 11, 1, tzinfo=PARIS)
+    fill(database, [("codex", [request("1", ts=at(first) - 1, nano=10**9), request("2", ts=at(first), nano=10**9)])])
+    answer = json.loads(said(capsys, "month", "--json"))
+    assert (answer["from"], answer["totals"]["cost_usd"]) == (at(first), 1)
+
+
+def test_day_before_there_is_a_usual_one_says_how_many_are_needed(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nineteen days are known: in nine there are four of the same name."""
+    fill(database, [("codex", [spent(1, SATURDAY, 3), spent(2, SATURDAY - timedelta(days=19), 1)])])
+    assert "No usual day yet, 9 more days needed" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("today", "words"),
+    [
+        (9, "260 % more than a usual Saturday by 16:10 ($2.50)"),
+        (3.4, "About as on a usual Saturday by 16:10 ($2.50)"),
+        (0.5, "80 % less than a usual Saturday by 16:10 ($2.50)"),
+        (250, "100 times a usual Saturday by 16:10 ($2.50)"),
+    ],
+)
+def test_today_is_compared_with_usual_days_up_to_this_hour(
+    database: Path, capsys: pytest.CaptureFixture[str], today: float, words: str
+) -> None:
+    """What those days cost later does not count."""
+    fill(database, [("codex", [*saturdays(9), spent(1, SATURDAY - timedelta(hours=1), today)])])
+    assert words in said(capsys)
+
+
+def test_month_without_a_price_is_never_nothing(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tokens were spent, and nobody says what they cost."""
+    fill(database, [("kilo", [spent(1, SATURDAY, None)])])
+    lines = said(capsys)
+    assert "Today     no price" in lines
+    assert "$0.00" not in lines
+    assert "Not in the sums: 1.0 M tokens of 1 model without a price" in lines
+
+
+def test_budget_is_told_beside_the_month(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The share that is used, or by how much it is over."""
+    monkeypatch.setenv("AICO_BUDGET_MONTHLY_USD", "20")
+    fill(database, [("codex", [spent(1, SATURDAY, 5)])])
+    assert "25 % of the $20.00 budget; too early to say" in said(capsys)
+    fill(database, [("codex", [spent(2, SATURDAY, 16)])])
+    assert "$1.00 over the $20.00 budget; too early to say" in said(capsys)
+
+
+def test_short_status_says_what_is_missing_and_that_nobody_watches(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, exit 3; parts go from the right where there is no room."""
+    fill(database, [("codex", [*saturdays(9), spent(1, SATURDAY - timedelta(hours=1), 9)])])
+    line = said(capsys, "status", "--short", "--width", "200", code=EXIT_DEGRADED)
+    assert line.startswith("$9.00 today (+260 %), $167.00 in November, not watching since ")
+    assert said(capsys, "status", "--short", "--width", "44", code=EXIT_DEGRADED) == (
+        "$9.00 today (+260 %), $167.00 in November\n"
+    )
+    fill(database, [("kilo", [spent(3, SATURDAY, None)])])
+    line = said(capsys, "status", "--short", "--width", "10", code=EXIT_DEGRADED)
+    assert line == "no price for 1 model; $9.00 today (+260 %)\n"
+
+
+def test_short_status_asks_the_service_whether_it_is_well(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is degraded, or does not answer, is told with exit 3."""
+    lock = InstanceLock(database).acquire("http://127.0.0.1:1")
+    try:
+        assert "does not answer" in said(capsys, "status", "--short", code=EXIT_DEGRADED)
+        for ready, code in ((True, EXIT_OK), (False, EXIT_DEGRADED)):
+            monkeypatch.setattr("aico.cli.short_status.is_ready", lambda _url, _token, ready=ready: ready)
+            line = said(capsys, "status", "--short", code=code)
+            assert ("degraded" in line) is not ready
+        assert "Not watching" not in said(capsys)
+    finally:
+        lock.release()
+
+
+def test_no_file_is_made_beside_the_database(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A look leaves nothing, and waits for nobody."""
+    fill(database, typical())
+    before = {path.name: path.read_bytes() for path in database.parent.iterdir()}
+    for words in ((), ("today",), ("report", "--json")):
+        said(capsys, *words)
+    said(capsys, "status", "--short", code=EXIT_DEGRADED)
+    assert {path.name: path.read_bytes() for path in database.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("encoding", first_is_quick("ascii", "latin-1"))
+def test_terminal_without_blocks_gets_plain_characters(database: Path, encoding: str) -> None:
+    """Bars are of ``#``; what cannot be shown is escaped, and nothing ends in a traceback."""
+    fill(database, [("codex", [spent(1, SATURDAY, 1, "日本"), spent(2, datetime.now(UTC), 1, "日本")])])
+    ended = subprocess.run(
+        [sys.executable, "-m", "aico"],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        cwd=ROOT,
+        capture_output=True,
+        timeout=HANG_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (EXIT_OK, b"")
+    assert b"##########" in ended.stdout
+    assert b"------" in ended.stdout
+    assert rb"\u65e5" in ended.stdout
+
+
+def test_without_a_database_it_says_how_to_start(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 1, and the words that start the service."""
+    database.unlink()
+    assert main([]) == EXIT_FAILED
+    assert "serve`" in capsys.readouterr().err
+
+
+def test_titles_are_those_of_the_sources() -> None:
+    """A terminal calls a tool what the page calls it."""
+    assert {source.id: TITLES.get(source.id) for source in SOURCES} == {source.id: source.title for source in SOURCES}
