@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 
 from aico.core.db.migrations import migrate
-from aico.core.db.reader import Group, Sort, UsageSnapshot
+from aico.core.db.reader import Sort, UsageSnapshot
+from aico.core.db.sums_reader import Group
 from aico.core.filters import UsageFilter
 from aico.core.money import nano_usd
 from aico.core.sums import Sums

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aico.core.db.reader import Group, Sort
+from aico.core.db.reader import Sort
+from aico.core.db.sums_reader import Group
 from aico.core.usage import Trigger
 from aico.features.sources.cline.hub import NAME as HUB_NAME
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter

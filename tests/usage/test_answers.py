@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aico.core.db import questions
-from aico.core.db.reader import SessionCounts, Sort, StoredSession
+from aico.core.db.reader import Sort, StoredSession
+from aico.core.db.sums_reader import SessionCounts
 from aico.core.errors import RequestInvalid, SessionUnknown
 from aico.core.filters import UsageFilter
 from aico.core.sums import NOTHING, REQUEST, Sums

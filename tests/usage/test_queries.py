@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aico.core.db.reader import SessionCounts, Sort
+from aico.core.db.reader import Sort
+from aico.core.db.sums_reader import SessionCounts
 from aico.core.errors import SessionUnknown
 from aico.core.filters import UsageFilter
 from aico.core.sums import Sums

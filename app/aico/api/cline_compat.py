@@ -23,7 +23,7 @@ from aico.api.status_schemas import (
     TaskStatusOut,
     WatcherOut,
 )
-from aico.core.db.reader import Group
+from aico.core.db.sums_reader import Group
 from aico.core.errors import LedgerFormat, LedgerPathRefused
 from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from aico.api import problems
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Filter, Service, Zone
-from aico.core.db.reader import Group
+from aico.core.db.sums_reader import Group
 from aico.core.errors import RequestInvalid
 from aico.features.usage.periods import Bucket, find_zone
 from aico.services.shapes import SummaryOut

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -10,12 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from aico import __version__
-from aico.cli.hardening import forbid_dumps
 from aico.cli.moments import parse_day, parse_moment
 from aico.cli.streams import ReaderGone, complain, prepare_streams, say, settle_streams
 from aico.cli.texts import parse_text
-from aico.core.collector import collector_paused
-from aico.core.command_name import command_name
 from aico.core.errors import InstanceRunning, ObserverError, SettingsError
 from aico.core.setting_names import suggest
 
@@ -50,7 +49,8 @@ NEWER_CLINE = (
 """What whoever waits for a ledger has to know: with newer Cline it never comes."""
 _UNTIL_TOLD = {"serve", "demo"}
 _WRONG_WORD = re.compile(r"invalid choice: '(?P<choice>[^']*)'|unrecognized arguments: (?P<option>--?[^ ]+)")
-_OVERVIEW = ("aico.cli.spending", "show_overview")
+_LOOKING = {None, "today", "week", "month", "report", "status"}
+"""Commands that may only look at our own numbers: a person waits for them at a prompt."""
 _SHORT = ("aico.cli.short_status", "show_line")
 
 
@@ -58,22 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 ok, 1 failed, 2 usage or configuration, 3 degraded."""
     if arguments is not None:
         return _run(arguments)
-    # The process is ours alone, and some commands read the tools' files themselves.
-    forbid_dumps()
+    if _only_looks(sys.argv[1:]):
+        gc.disable()  # it is over before there could be any
     prepare_streams()
     try:
-        return _run(sys.argv[1:])
+        return _run(sys.argv[1:], is_own_process=True)
     finally:
         settle_streams()
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
     command: str | None = "none yet"
     try:
-        options = build_parser().parse_args(arguments)
+        options = build_parser(*arguments[:1]).parse_args(arguments)
         command = options.command
-        return _load(options)(options)
+        return _load(options, is_own_process=is_own_process)(options)
     except ObserverError as error:
+        from aico.core.command_name import command_name
+
         hint = error.hint.replace("`aico ", f"`{command_name()} ")
         complain(f"aico: {error} [{error.code}]", f"      {hint}")
         return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
@@ -84,19 +86,47 @@ def _run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
-def _load(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[argparse.Namespace], int]:
     """Return what the command does; only now is it imported."""
-    module, function = _OVERVIEW if options.command is None else _COMMANDS[options.command]
-    if options.command == "status" and options.short:
-        module, function = _SHORT
+    if options.command in _LOOKING and (options.command != "status" or options.short):
+        module, function = _SHORT if options.command == "status" else _COMMANDS[options.command or "report"]
+        return _function(module, "show_overview" if options.command is None else function)
+    from aico.cli.hardening import forbid_dumps
+    from aico.core.collector import collector_paused
+
+    if is_own_process:
+        # Some commands read the tools' files themselves; those above only our own numbers.
+        forbid_dumps()
     # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
     # tenth of a second each time, with all requests waiting.
     with collector_paused():
-        return cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), function))
+        return _function(*_COMMANDS[options.command])
+
+
+def _only_looks(arguments: Sequence[str]) -> bool:
+    return not arguments or (arguments[0] in _LOOKING and (arguments[0] != "status" or "--short" in arguments))
+
+
+def _function(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    return cast("Callable[[argparse.Namespace], int]", getattr(import_module(module), name))
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Knows how wide the terminal is without a library of archives."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+        except (ValueError, OSError):
+            width = 80
+        super().__init__(prog, width=width - 2)
 
 
 class _Parser(argparse.ArgumentParser):
     """Tells what cannot be written, as every command does; argparse would end with 0 after half a help."""
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        return _Formatter(self.prog)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if file is sys.stdout:
@@ -123,8 +153,11 @@ class _Parser(argparse.ArgumentParser):
         return suggest(word.partition("=")[0], known)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line; with a command that only looks at numbers, the others are bare names.
+
+    To make the options of all of them takes longer than what those commands do.
+    """
     parser = _Parser(
         prog="aico",
         description=(
@@ -136,7 +169,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aico {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     settings = _settings_parser()
-    _add_spending(commands, settings)
+    if only != "status":
+        _add_spending(commands, settings)
+    _add_status(commands, settings)
+    if only in _LOOKING and only is not None:
+        for name in _COMMANDS.keys() - commands.choices.keys():
+            commands.add_parser(name)
+        return parser
     serve = commands.add_parser("serve", parents=[settings], help="watch the tools and serve the dashboard")
     serve.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     once = commands.add_parser("import", parents=[settings], help="read everything that is switched on, once")
@@ -149,12 +188,6 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("switch", nargs="?", choices=["on", "off"], help="default: only list them")
     sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or one origin of it: cline.sessions")
     sources.add_argument("--json", action="store_true", help="print as JSON")
-    status = commands.add_parser("status", parents=[settings], help="what is watched, since when, what is wrong")
-    form = status.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print as JSON")
-    form.add_argument("--short", action="store_true", help="one line with today and this month, also without a service")
-    status.add_argument("--width", type=int, default=78, metavar="COLUMNS", help="of that line; default: 78")
-    status.add_argument("--color", action="store_true", help="colour what is wrong in that line")
     doctor = commands.add_parser(
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )
@@ -174,6 +207,15 @@ def build_parser() -> argparse.ArgumentParser:
     service_words = "have the system start it by itself: systemd, launchd"
     _add_service_actions(commands.add_parser("service", help=service_words), settings)
     return parser
+
+
+def _add_status(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
+    status = commands.add_parser("status", parents=[settings], help="what is watched, since when, what is wrong")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print as JSON")
+    form.add_argument("--short", action="store_true", help="one line with today and this month, also without a service")
+    status.add_argument("--width", type=int, default=78, metavar="COLUMNS", help="of that line; default: 78")
+    status.add_argument("--color", action="store_true", help="colour what is wrong in that line")
 
 
 def _add_spending(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 
 from aico.cli import EXIT_DEGRADED, EXIT_OK
-from aico.cli.spending import load_reading_settings
-from aico.cli.spending_lines import describe_short, moment_text
+from aico.cli.amounts import describe_short, moment_text
+from aico.cli.reading import find_service, load_reading_settings
+from aico.cli.screen import WIDTH_MAX, Screen
 from aico.cli.streams import say
-from aico.cli.terminal import WIDTH_MAX, Screen
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
-from aico.core.instance_lock import InstanceLock
 from aico.core.local_zone import find_local_zone
 from aico.core.reading_settings import ReadingSettings
 from aico.proxy.readiness import is_ready
@@ -33,11 +32,11 @@ def show_line(options: argparse.Namespace) -> int:
 
 def _find_standstill(settings: ReadingSettings, overview: Overview) -> str | None:
     """Return why the numbers may be old, None where they are fresh."""
-    holder = InstanceLock(settings.database_path).find_holder()
-    if holder is None or holder.url is None:
+    url = find_service(settings)
+    if url is None:
         since = "" if overview.last_read_ms is None else f" since {moment_text(overview.last_read_ms, overview)}"
         return f"not watching{since}"
-    ready = is_ready(holder.url, settings.token)
+    ready = is_ready(url, settings.token)
     if ready is None:
         return "the service does not answer"
     return None if ready else "degraded, see aico status"

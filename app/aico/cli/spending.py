@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
+from aico.cli import EXIT_OK, EXIT_USAGE
+from aico.cli.reading import find_service, load_reading_settings
+from aico.cli.screen import Screen
 from aico.cli.spending_lines import (
     SumsBySource,
     describe_overview,
@@ -21,17 +23,15 @@ from aico.cli.spending_lines import (
     list_buckets,
 )
 from aico.cli.streams import complain, say, write_utf8
-from aico.cli.terminal import Screen
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
-from aico.core.db.reader import Group, UsageSnapshot
+from aico.core.db.sums_reader import Group, SumsSnapshot
 from aico.core.errors import RequestInvalid
 from aico.core.filters import UsageFilter
-from aico.core.instance_lock import InstanceLock
 from aico.core.local_zone import LocalZone, find_local_zone
-from aico.core.reading_settings import ReadingSettings, find_reading_settings
+from aico.core.reading_settings import ReadingSettings
 from aico.core.setting_names import suggest
-from aico.core.usage import SLOT_MS
+from aico.core.units import SLOT_MS
 from aico.features.usage.periods import Bucket
 from aico.services.overview import Lacking, Overview, find_lacking, local_now, stretch_of_days, take_overview
 from aico.services.summary import DAY, UsageSummary, summarise
@@ -81,7 +81,7 @@ def show_period(options: argparse.Namespace) -> int:
         period = _period_of(options, local_now(now, local.zone).date())
         by = _groups_of(options.by)
 
-        async def read(snapshot: UsageSnapshot) -> tuple[Report, Overview | None]:
+        async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None]:
             await _check_names(snapshot, options.source, options.model)
             report = await _read_report(snapshot, now, period, local, by, options)
             return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None
@@ -100,7 +100,7 @@ def show_period(options: argparse.Namespace) -> int:
 
 
 async def _read_report(
-    snapshot: UsageSnapshot, now: int, period: Period, local: LocalZone, by: Sequence[str], options: argparse.Namespace
+    snapshot: SumsSnapshot, now: int, period: Period, local: LocalZone, by: Sequence[str], options: argparse.Namespace
 ) -> Report:
     first, end = stretch_of_days(period.first, period.last, local.zone)
     wanted = UsageFilter(first, end, tuple(options.source), tuple(options.model))
@@ -122,20 +122,7 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
 def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] = ()) -> None:
     screen = Screen.of_output()
     lines = describe_overview(overview, settings.budget_monthly_usd, screen, hours)
-    say(*lines, *([] if is_watching(settings) else describe_standstill(overview, screen)))
-
-
-def load_reading_settings(options: argparse.Namespace) -> ReadingSettings:
-    """Return the settings that hold for ``options``. Raises SettingsError."""
-    flags = flags_of(options)
-    found = find_reading_settings(flags)
-    if found is None:
-        from aico.core.settings import load_settings  # which says what is wrong
-
-        settings = load_settings(flags).settings
-        token = None if settings.token is None else settings.token.get_secret_value()
-        found = ReadingSettings(settings.database_path, settings.budget_monthly_usd, token)
-    return found
+    say(*lines, *([] if find_service(settings) is not None else describe_standstill(overview, screen)))
 
 
 def _write(options: argparse.Namespace, report: Report, local: LocalZone, period: Period) -> None:
@@ -178,7 +165,7 @@ def _groups_of(text: str | None) -> tuple[str, ...]:
     return names
 
 
-async def _check_names(snapshot: UsageSnapshot, sources: Sequence[str], models: Sequence[str]) -> None:
+async def _check_names(snapshot: SumsSnapshot, sources: Sequence[str], models: Sequence[str]) -> None:
     """Raise Wrong for a source or a model that nobody knows: the sums of a slip of the pen would be 0."""
     stored = list(await snapshot.list_exact_since())
     missing = [name for name in sources if name not in stored]
@@ -196,9 +183,3 @@ def _check_each(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
             named = ", ".join(known[:_NAMED_MAX]) or "none yet"
             more = f" and {len(known) - _NAMED_MAX} more" if len(known) > _NAMED_MAX else ""
             raise Wrong(f"there is no {kind} called {name!r}; known are {named}{more}{suggest(name, known)}")
-
-
-def is_watching(settings: ReadingSettings) -> bool:
-    """Return whether a service holds the database. Raises StorageError."""
-    holder = InstanceLock(settings.database_path).find_holder()
-    return holder is not None and holder.url is not None

@@ -8,29 +8,24 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from aico.cli.terminal import (
+from aico.cli.amounts import TIMES_FROM, cost_of, head_cost, moment_text
+from aico.cli.screen import (
     ALARM,
     BAR_MAX,
     BOLD,
     DIM,
     UNDERLINED,
     YELLOW,
-    Row,
     Screen,
-    Table,
     columns_of,
     money,
     padded,
     plural,
-    share,
-    tokens,
-    whole_money,
-    wrapped,
 )
+from aico.cli.terminal import Row, Table, share, tokens, whole_money, wrapped
 from aico.core.money import nano_usd
 from aico.core.sums import NOTHING, Sums
 from aico.features.sources.titles import TITLES
-from aico.features.usage.fields import sum_fields
 from aico.features.usage.periods import Bucket
 from aico.features.usage.usual import is_as_usual
 from aico.services.overview import Lacking, Overview
@@ -45,8 +40,6 @@ _MORE = ("aico today", "aico month", "aico report --by session")
 _MODELS_SHOWN = 5
 _ROWS_SHOWN = 40
 _PARTS_SHOWN = 3
-_TIMES_FROM = 10
-"""From ten times a usual day on, per cent say nothing any more."""
 _LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|More|\S+ over)(?= )")
 """What of a remark has a colour."""
 _UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no project"}
@@ -141,40 +134,6 @@ def describe_report(
     return [*lines, "", *_describe_lacking(lacking, screen), *_end(screen, summary)]
 
 
-def describe_short(
-    overview: Overview, budget_usd: float | None, standstill: str | None, width: int, screen: Screen
-) -> str:
-    """Return today and this month in one line of at most ``width`` columns; parts go from the right.
-
-    The first part, and numbers inside a part, are never cut.
-    """
-    today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
-    change = _change(today.cost_nano, overview.usual.nano)
-    of = f" in {overview.now:%B}" if budget_usd is None else f" of {money(nano_usd(budget_usd))}"
-    models = overview.lacking.unpriced_models
-    lacking = f"no price for {plural(models, 'model')}; " if models else ""
-    parts = [f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}", f"{head_cost(month)}{of}"]
-    parts += [] if standstill is None else [standstill]
-    while len(parts) > 1 and len(", ".join(parts)) > width:
-        parts.pop()
-    line = screen.mark(", ".join(parts), lacking.rstrip("; "), YELLOW)
-    return line if standstill is None else screen.mark(line, standstill, YELLOW)
-
-
-def cost_of(sums: Sums) -> str:
-    """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was."""
-    nano = sum_fields(sums).cost_nano
-    if nano is None:
-        return "no price"
-    return money(nano) if nano or any(sums.vector) else "-"
-
-
-def head_cost(sums: Sums) -> str:
-    """Return the same where nothing is ``$0.00``."""
-    cost = cost_of(sums)
-    return money(0) if cost == "-" else cost
-
-
 def compare_today(overview: Overview, today: Sums) -> str:
     """Return how today compares with a usual day of its name."""
     if not any(today.vector):
@@ -187,20 +146,10 @@ def compare_today(overview: Overview, today: Sums) -> str:
     of = f"a usual {overview.now:%A} by {overview.now:%H:%M} ({money(usual)})"
     if is_as_usual(today.cost_nano, usual):
         return f"About as on {of}"
-    if today.cost_nano > usual and (not usual or today.cost_nano >= _TIMES_FROM * usual):
+    if today.cost_nano > usual and (not usual or today.cost_nano >= TIMES_FROM * usual):
         return f"{f'{today.cost_nano // usual} times' if usual else 'More than'} {of}"
     percent = round(100 * abs(today.cost_nano - usual) / usual)
     return f"{percent} % {'more' if today.cost_nano > usual else 'less'} than {of}"
-
-
-def moment_text(moment_ms: int, overview: Overview) -> str:
-    """Return a moment as it is told now: ``14:02``, ``yesterday 18:40``, ``Fri 18:40``, ``Nov 03 18:40``."""
-    moment = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(overview.now.tzinfo)
-    days = (overview.now.date() - moment.date()).days
-    if days <= 0:
-        return f"{moment:%H:%M}"
-    day = "yesterday" if days == 1 else f"{moment:%a}" if days < 7 else f"{moment:%b %d}"
-    return f"{day} {moment:%H:%M}"
 
 
 def _describe_month(overview: Overview, month: Sums, budget_usd: float | None) -> str:
@@ -220,15 +169,6 @@ def _describe_course(overview: Overview) -> str:
         return "Too early to say"
     low, high = (whole_money(nano) for nano in overview.projected)
     return f"On course for {low}" if low == high else f"On course for {low} to {high}"
-
-
-def _change(today_nano: int, usual_nano: int | None) -> str:
-    """Return ``+62 %``; empty where nothing is usual, or today is as usual."""
-    if not usual_nano or is_as_usual(today_nano, usual_nano):
-        return ""
-    if today_nano >= _TIMES_FROM * usual_nano:
-        return f"{today_nano // usual_nano} times"
-    return f"{round(100 * (today_nano - usual_nano) / usual_nano):+} %"
 
 
 def _with_title(line: str, screen: Screen) -> str:

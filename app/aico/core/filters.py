@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from aico.core.usage import DAY_SLOTS, SLOT_MS
+from aico.core.units import DAY_SLOTS, SLOT_MS
 
 
-@dataclass(frozen=True, slots=True)
-class UsageFilter:
+class UsageFilter(NamedTuple):
     """A part of the events: a half-open stretch of slots, and what they belong to."""
 
     first_slot: int | None = None
@@ -44,7 +43,7 @@ class UsageFilter:
 
     def between(self, first_slot: int, end_slot: int) -> UsageFilter:
         """Return the same filter for another stretch of time."""
-        return replace(self, first_slot=first_slot, end_slot=end_slot)
+        return self._replace(first_slot=first_slot, end_slot=end_slot)
 
 
 def slot_floor(moment_ms: int) -> int:

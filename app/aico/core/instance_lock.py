@@ -6,9 +6,8 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from aico.core.errors import InstanceRunning
 from aico.core.private_file import open_private
@@ -17,8 +16,7 @@ _PROBE_PATIENCE = 250
 """Attempts, a millisecond apart, while nobody but :meth:`InstanceLock.find_holder` is in the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockHolder:
+class LockHolder(NamedTuple):
     """What the holder of the lock wrote into it."""
 
     pid: int | None

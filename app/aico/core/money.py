@@ -7,7 +7,10 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from itertools import repeat
 from operator import mul, sub
 
-NANO = 1_000_000_000
+from aico.core.units import NANO
+
+__all__ = ["NANO", "exact_usd", "nano_usd", "nanos_usd", "usd"]
+
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _FAST_LIMIT = 1e12
 _FAST_MARGIN = 0.49

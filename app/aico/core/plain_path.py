@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,7 +14,7 @@ def check_plain_path(text: str, names: Collection[str] = ()) -> str:
     """
     if not text.startswith("/"):
         reason = "must be an absolute path"
-    elif not all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text):
+    elif not all(character.isprintable() or _is_blank(character) for character in text):
         reason = "must not hold control characters"
     elif any(part in {"", ".", ".."} for part in text[1:].split("/")):
         reason = "must be written without '.', '..', '//' and without a trailing slash"
@@ -24,6 +23,12 @@ def check_plain_path(text: str, names: Collection[str] = ()) -> str:
     else:
         return text
     raise ValueError(reason)
+
+
+def _is_blank(character: str) -> bool:
+    import unicodedata  # noqa: PLC0415  # a table that few paths need
+
+    return unicodedata.category(character) == "Zs"
 
 
 def printable_path(path: str) -> str:

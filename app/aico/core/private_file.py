@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -58,6 +57,8 @@ def copy_own(source: Path, target: Path) -> None:
     with os.fdopen(descriptor, "rb") as file:
         if not _is_own_file(os.fstat(descriptor)):
             raise _planted(source)
+        import shutil  # noqa: PLC0415  # with its archives, which a command at a prompt has no use for
+
         with target.open("xb") as copy:
             shutil.copyfileobj(file, copy)
 

@@ -27,7 +27,6 @@ from aico.core.errors import SettingsError
 from aico.core.plain_path import absolute_path
 from aico.core.setting_names import suggest
 from aico.core.settings_layers import (
-    APP_NAME,
     CONFIG_VARIABLE,
     ENV_PREFIX,
     config_path,
@@ -45,6 +44,7 @@ from aico.core.source_settings import (
     check_named_path,
     split_list,
 )
+from aico.core.user_folders import APP_NAME
 
 __all__ = [
     "APP_NAME",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import platformdirs
+from typing import NamedTuple
 
 from aico.core.errors import SettingsError
 from aico.core.setting_names import SOURCE_FIELDS, is_id, suggest
+from aico.core.user_folders import config_folder, data_folder
 
-APP_NAME = "ai-cost-observer"
 ENV_PREFIX = "AICO_"
 CONFIG_VARIABLE = "AICO_CONFIG"
 """Names another configuration file; the only ``AICO_`` variable that is no setting."""
@@ -21,8 +19,7 @@ _VARIABLES = {"enabled_sources": "AICO_SOURCES"}
 """Settings whose variable is not called as they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """The values of one place, by flat name, and what each of them came from."""
 
     values: Mapping[str, object]
@@ -32,12 +29,12 @@ class Layer:
 def config_path(environment: Mapping[str, str]) -> Path:
     """Return where the configuration file is looked for."""
     named = environment.get(CONFIG_VARIABLE)
-    return Path(named) if named else platformdirs.user_config_path(APP_NAME) / "config.toml"
+    return Path(named) if named else config_folder() / "config.toml"
 
 
 def default_database_path() -> Path:
     """Return where the database is unless a setting says otherwise."""
-    return platformdirs.user_data_path(APP_NAME) / "observer.db"
+    return data_folder() / "observer.db"
 
 
 def variable_of(name: str) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from aico.core.money import NANO
-from aico.core.usage import TOKENS, RequestState, Tokens
+from aico.core.units import NANO, TOKENS, RequestState, Tokens
 
 COUNTS = (
     "requests",
@@ -114,8 +112,7 @@ def add(into: Vector, more: Iterable[int]) -> None:
     into[:] = map(operator.add, into, more)
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """A vector by name."""
 
     vector: tuple[int, ...] = (0,) * WIDTH

@@ -13,10 +13,36 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
-SLOT_MS = 900_000
-"""A slot is 15 minutes. Every time zone's midnight falls on one, so it is the grain of all accounting in time."""
-DAY_SLOTS = 96
-"""Slots in a day of UTC."""
+from aico.core.units import DAY_SLOTS, SLOT_MS, TOKENS, RequestState, Tokens
+
+__all__ = [
+    "COST_MAX",
+    "COUNT_MAX",
+    "DAY_SLOTS",
+    "ID_LENGTH_MAX",
+    "MODEL_LENGTH_MAX",
+    "REJECTIONS_SHOWN",
+    "SLOT_MS",
+    "TOKENS",
+    "TS_MAX",
+    "TS_SECONDS_BELOW",
+    "UNKNOWN_MODEL",
+    "GapReading",
+    "MeterReading",
+    "PromptSeen",
+    "ReadingCounts",
+    "Record",
+    "Rejection",
+    "RejectionCode",
+    "RequestState",
+    "SessionState",
+    "Tokens",
+    "Trigger",
+    "UsageEvent",
+    "digest",
+    "make_reading",
+]
+
 UNKNOWN_MODEL = ""
 """The name of the unknown model in keys and sums: NULL in a SQLite key never conflicts."""
 
@@ -28,12 +54,6 @@ TS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 TS_SECONDS_BELOW = 10**11
 """A moment below this is in seconds: in milliseconds it would lie before March 1973."""
-
-TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
-"""The kinds of tokens, in the order in which every table, row and sum holds them.
-
-They are disjoint, except that ``reasoning`` is a part of ``output``.
-"""
 
 
 class Trigger(StrEnum):
@@ -77,35 +97,6 @@ class Rejection:
 
 REJECTIONS_SHOWN = 20
 """Rejections that a receipt names; the others are counted."""
-
-
-class Tokens(NamedTuple):
-    """Tokens by kind; None is unknown, never 0. See :data:`TOKENS`."""
-
-    input: int | None = None
-    """Uncached input."""
-    cache_read: int | None = None
-    cache_write_5m: int | None = None
-    """Cache writes with a life of five minutes, or of an unknown one."""
-    cache_write_1h: int | None = None
-    output: int | None = None
-    """Everything billed as output, reasoning included."""
-    reasoning: int | None = None
-    """The part of ``output`` that was reasoning; None where the tool does not split it."""
-
-
-class RequestState(IntEnum):
-    """How much is known of a request; the numbers are stored."""
-
-    FINAL = 0
-    OPEN = 1
-    """It was sent, and no answer is known yet."""
-    INTERRUPTED = 2
-    """It was cut: its input is known, its output is not."""
-    AT_LEAST = 3
-    """Its output is a lower bound; of a growth, its cost."""
-    UNMEASURED = 4
-    """The tool knows no tokens of it."""
 
 
 class SessionState(IntEnum):

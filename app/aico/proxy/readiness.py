@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 
 _URL = re.compile(r"http://\[?([^/\]]+?)\]?:([0-9]+)")
 _TIMEOUT_S = 1.0
@@ -18,6 +17,8 @@ def is_ready(url: str, token: str | None) -> bool | None:
     asked = f"GET /readyz HTTP/1.1\r\nHost: {url.removeprefix('http://')}\r\nConnection: close\r\n"
     if token:
         asked += f"Authorization: Bearer {token}\r\n"
+    import socket  # noqa: PLC0415  # only where a service runs
+
     try:
         with socket.create_connection((place[1], int(place[2])), _TIMEOUT_S) as connection:
             connection.sendall(f"{asked}\r\n".encode())

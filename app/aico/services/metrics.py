@@ -15,7 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from aico.core.db.reader import Group, SessionCounts
+from aico.core.db.sums_reader import Group, SessionCounts
 from aico.core.errors import LedgerError, ObserverError, SessionsError, SourceError, StorageError
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.filters import UsageFilter

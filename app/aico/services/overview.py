@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from aico.core.db.reader import Group, UsageSnapshot
+from aico.core.db.sums_reader import Group, SumsSnapshot
 from aico.core.filters import UsageFilter, latest_credible, slot_ceiling
 from aico.core.sums import NOTHING, Sums
-from aico.core.usage import SLOT_MS
+from aico.core.units import SLOT_MS
 from aico.features.usage.periods import midnight_slot
 from aico.features.usage.usual import DAYS_COMPARED, Range, Usual, find_usual, project
 
@@ -30,8 +29,7 @@ class Lacking(NamedTuple):
     """Requests of whose output a part or all is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(NamedTuple):
     """Today and this month of all sources."""
 
     now: datetime
@@ -62,7 +60,7 @@ def stretch_of_days(first: date, last: date, zone: ZoneInfo) -> tuple[int, int]:
     return midnight_slot(first, zone), midnight_slot(last + timedelta(days=1), zone)
 
 
-async def take_overview(snapshot: UsageSnapshot, now_ms: int, zone: ZoneInfo) -> Overview:
+async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo) -> Overview:
     """Return how today and this month are at ``now_ms`` in ``zone``."""
     everything = UsageFilter()
     now = local_now(now_ms, zone)
@@ -94,7 +92,7 @@ async def take_overview(snapshot: UsageSnapshot, now_ms: int, zone: ZoneInfo) ->
     )
 
 
-async def find_lacking(snapshot: UsageSnapshot, wanted: UsageFilter, total: Sums) -> Lacking:
+async def find_lacking(snapshot: SumsSnapshot, wanted: UsageFilter, total: Sums) -> Lacking:
     """Return what ``total``, the sum of ``wanted``, does not hold."""
     models, tokens = await snapshot.count_unpriced(wanted) if total.get("unpriced") else (0, 0)
     return Lacking(models, tokens, total.get("unmeasured"), total.get("interrupted") + total.get("at_least"))

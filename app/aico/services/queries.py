@@ -7,13 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from aico.core.db.reader import (
-    ClineRow,
-    Sort,
-    StoredEvent,
-    StoredSession,
-    UsageReader,
-)
+from aico.core.db.reader import ClineRow, Sort, StoredEvent, StoredSession, UsageReader
 from aico.core.errors import SessionUnknown
 from aico.core.filters import UsageFilter, slot_ceiling, slot_floor
 from aico.core.usage import SLOT_MS
@@ -147,7 +141,7 @@ class UsageQueries:
         """Return the pieces of an export of Cline's tasks inside ``wanted``, in the columns that it always had."""
         layout = TaskLayout()
         async with self._exporting, self._reader.snapshot() as snapshot:
-            stretch = await resolve(snapshot, self._now_ms(), replace(wanted, sources=(CLINE,)))
+            stretch = await resolve(snapshot, self._now_ms(), wanted._replace(sources=(CLINE,)))
             pieces = [writer.begin(layout.columns)]
             async for page in snapshot.iterate_sessions(stretch.wanted, _EXPORT_PAGE, sort, descending=descending):
                 rows = await snapshot.list_cline_rows(session.key for session in page)
@@ -157,8 +151,7 @@ class UsageQueries:
 
 def filter_between(wanted: UsageFilter, from_ms: int | None, to_ms: int | None) -> UsageFilter:
     """Return ``wanted`` between two moments, rounded out to slots as everywhere."""
-    return replace(
-        wanted,
+    return wanted._replace(
         first_slot=None if from_ms is None else slot_floor(from_ms),
         end_slot=None if to_ms is None else slot_ceiling(to_ms),
     )

@@ -6,16 +6,15 @@ Nothing here is imported that a command at a prompt would have to wait for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from aico.core.db.reader import Group, SessionCounts, UsageSnapshot
+from aico.core.db.sums_reader import Group, SessionCounts, SumsSnapshot
 from aico.core.errors import RequestInvalid
 from aico.core.filters import UsageFilter, automatic_end, latest_credible
 from aico.core.sums import NOTHING, Sums
-from aico.core.usage import SLOT_MS
+from aico.core.units import SLOT_MS
 from aico.features.usage.periods import Bucket, choose_bucket, list_bucket_starts
 
 DAY = "day"
@@ -29,8 +28,7 @@ class Counted(NamedTuple):
     counts: SessionCounts
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesPoint:
+class SeriesPoint(NamedTuple):
     """One bucket of a series."""
 
     start_ms: int
@@ -38,8 +36,7 @@ class SeriesPoint:
     cumulative_nano: int
 
 
-@dataclass(frozen=True, slots=True)
-class UsageSummary:
+class UsageSummary(NamedTuple):
     """Sums of one stretch of time, by groups and by buckets: all of them are made of the same events."""
 
     epoch: str
@@ -71,7 +68,7 @@ class Stretch(NamedTuple):
 
 
 async def summarise(
-    snapshot: UsageSnapshot,
+    snapshot: SumsSnapshot,
     now_ms: int,
     wanted: UsageFilter,
     bucket: Bucket | None,
@@ -110,7 +107,7 @@ async def summarise(
     )
 
 
-async def resolve(snapshot: UsageSnapshot, now_ms: int, wanted: UsageFilter) -> Stretch:
+async def resolve(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter) -> Stretch:
     """Fill in the ends that were left open, and say whether nothing is left out. One rule for page and cards."""
     span = await snapshot.find_span(wanted, latest_credible(now_ms))
     end = wanted.end_slot
@@ -122,11 +119,11 @@ async def resolve(snapshot: UsageSnapshot, now_ms: int, wanted: UsageFilter) -> 
         first = end - 1 if span is None else min(span.first, end - 1)
     if first >= end:
         raise RequestInvalid("from", "must lie before `to`")
-    resolved = replace(wanted, first_slot=first, end_slot=end)
+    resolved = wanted._replace(first_slot=first, end_slot=end)
     is_everything = span is not None and resolved.covers(span.first, span.last)
     if is_everything:
         # Without ends nothing has to be cut out of a day.
-        resolved = replace(wanted, first_slot=None, end_slot=None)
+        resolved = wanted._replace(first_slot=None, end_slot=None)
     return Stretch(resolved, first, end, is_everything)
 
 
@@ -137,7 +134,7 @@ def _with_source(by: Sequence[str]) -> tuple[str, ...]:
     return tuple(by)
 
 
-async def _list_groups(snapshot: UsageSnapshot, stretch: Stretch, by: Sequence[str]) -> dict[tuple[str, ...], Counted]:
+async def _list_groups(snapshot: SumsSnapshot, stretch: Stretch, by: Sequence[str]) -> dict[tuple[str, ...], Counted]:
     groups = [Group(each) for each in by]
     counts = await snapshot.count_by(stretch.wanted, groups)
     if stretch.is_everything and set(groups) <= {Group.SOURCE, Group.MODEL}:
@@ -151,7 +148,7 @@ async def _list_groups(snapshot: UsageSnapshot, stretch: Stretch, by: Sequence[s
 
 
 async def _list_whole_sums(
-    snapshot: UsageSnapshot, wanted: UsageFilter, by: Sequence[Group]
+    snapshot: SumsSnapshot, wanted: UsageFilter, by: Sequence[Group]
 ) -> dict[tuple[str, ...], Sums]:
     """Return the same as ``list_sums`` from the sums over all time, which are ready."""
     whole: dict[tuple[str, ...], list[Sums]] = {}
@@ -163,7 +160,7 @@ async def _list_whole_sums(
 
 
 async def _list_days(
-    snapshot: UsageSnapshot, stretch: Stretch, by: Sequence[str], zone: ZoneInfo
+    snapshot: SumsSnapshot, stretch: Stretch, by: Sequence[str], zone: ZoneInfo
 ) -> dict[tuple[str, ...], Counted]:
     try:
         starts = list_bucket_starts(stretch.first, stretch.end, Bucket.DAY, zone)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from aico.core.db.reader import Group, SessionCounts
+from aico.core.db.sums_reader import Group, SessionCounts
 from aico.core.money import usd
 from aico.core.sums import LISTED, OWN, RECORDED, Sums
-from aico.core.usage import Tokens
+from aico.core.units import Tokens
 from aico.features.usage.fields import SumFields, sum_fields
 from aico.services.summary import DAY, Counted, SeriesPoint, UsageSummary, heaviest
 

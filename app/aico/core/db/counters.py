@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from aico.core.sums import COST_PARTS, NOTHING, SUM_COLUMNS, Sums, Vector, row_of
-from aico.core.usage import TOKENS
+from aico.core.units import TOKENS
 
 K = TypeVar("K")
 _COLUMNS = ", ".join(SUM_COLUMNS)

@@ -21,7 +21,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from aico.core.clock import now_ms
 from aico.core.db.driver import fetch, run_inside
-from aico.core.db.reader import Ask
+from aico.core.db.sums_reader import Ask
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
 from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, looking_uri, translate, uri_path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from hashlib import blake2b
 from struct import Struct
 
@@ -24,8 +22,3 @@ def growth_key(session: str, slot: int, model: str) -> tuple[int, int]:
     name, place, of = session.encode("utf-8", "surrogatepass"), b"%d" % slot, model.encode("utf-8", "surrogatepass")
     framed = b"%d:%b%d:%b%d:%b" % (len(name), name, len(place), place, len(of), of)
     return split_key(blake2b(framed, digest_size=16).digest())
-
-
-def json_of(values: Iterable[object]) -> str:
-    """Return ``values`` for ``json_each``."""
-    return json.dumps(list(values), separators=(",", ":"))

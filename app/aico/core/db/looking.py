@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from aico.core.db.reader import UsageSnapshot, Value
 from aico.core.db.revisions import list_revisions
+from aico.core.db.sums_reader import SumsSnapshot, Value
 from aico.core.db.upkeep.inspection import check_file, find_known_revision
 from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, in_our_words, looking_uri
 from aico.core.errors import StorageAbsent, StorageOlder
@@ -18,7 +18,7 @@ T = TypeVar("T")
 _LOOKS = 3
 
 
-def look(path: Path, work: Callable[[UsageSnapshot], Coroutine[None, None, T]]) -> T:
+def look(path: Path, work: Callable[[SumsSnapshot], Coroutine[None, None, T]]) -> T:
     """Return what ``work`` makes of the numbers in the database at ``path``; ``work`` awaits nothing but its snapshot.
 
     The schema is looked at in the same snapshot: nothing is read that another version has written. A file that a
@@ -40,7 +40,7 @@ def look(path: Path, work: Callable[[UsageSnapshot], Coroutine[None, None, T]]) 
     return found
 
 
-def _look(path: Path, address: str, work: Callable[[UsageSnapshot], Coroutine[None, None, T]]) -> T:
+def _look(path: Path, address: str, work: Callable[[SumsSnapshot], Coroutine[None, None, T]]) -> T:
     opened = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with closing(opened) as connection:
         connection.executescript(";".join(READER_PRAGMAS))
@@ -55,7 +55,7 @@ def _look(path: Path, address: str, work: Callable[[UsageSnapshot], Coroutine[No
             return connection.execute(statement, values).fetchall()
 
         async def answer() -> T:
-            return await work(await UsageSnapshot.of(ask))
+            return await work(await SumsSnapshot.of(ask))
 
         return _run_at_once(answer())
 

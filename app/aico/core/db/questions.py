@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from aico.core.db.keys import json_of
+from aico.core.db.json_values import json_of
 from aico.core.filters import UsageFilter
-from aico.core.money import NANO
 from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
-from aico.core.usage import DAY_SLOTS, SLOT_MS, TOKENS, RequestState
+from aico.core.units import DAY_SLOTS, NANO, SLOT_MS, TOKENS, RequestState
 
 Values: TypeAlias = tuple[str | int, ...]
 

@@ -14,7 +14,8 @@ from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
 from aico.core.db.first_readings import FirstReadings
-from aico.core.db.keys import growth_key, json_of, split_key
+from aico.core.db.json_values import json_of
+from aico.core.db.keys import growth_key, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter

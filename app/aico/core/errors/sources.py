@@ -5,7 +5,6 @@ An error of a source that is not named here has the general code, and says in ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
 from aico.core.errors.root import ObserverError
@@ -133,8 +132,7 @@ class SourceUnreadable(SourceError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class SourceErrors:
+class SourceErrors(NamedTuple):
     """The errors of one origin: the general ones, unless the origin has classes of its own.
 
     Each is raised with its facts and ``of=errors.name``.
@@ -150,7 +148,7 @@ class SourceErrors:
 
     def at(self, path: str) -> Self:
         """Return the same for one of several places, which each sentence then names."""
-        return replace(self, name=self.name._replace(path=path))
+        return self._replace(name=self.name._replace(path=path))
 
 
 class LedgerError(SourceError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aico.core.sums import COUNTS, Sums
-from aico.core.usage import TOKENS, Tokens
+from aico.core.units import TOKENS, Tokens
 
 _COUNTS = len(TOKENS)
 _MONEY = _COUNTS + len(COUNTS)

@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aico.core.errors import RequestInvalid
-from aico.core.usage import SLOT_MS
+from aico.core.units import SLOT_MS
 
 BUCKETS_MAX = 1_000
 """Buckets of one answer; ``auto`` coarsens to stay below, an explicit size beyond it is refused."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aico.core.money import NANO
+from aico.core.units import NANO
 
 DAYS_COMPARED = 8
 """As many of the last same weekdays are looked at."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.sqlite_files import connect, has_journal, in_our_words, says_damaged, translate
@@ -33,8 +33,7 @@ class Condition(StrEnum):
     """Bytes that never were a database, or lost their beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(NamedTuple):
     """What a look at a file found."""
 
     condition: Condition

@@ -1,0 +1,67 @@
+"""Amounts and moments in words, for the lines of a person and the one line of a prompt. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aico.cli.screen import YELLOW, Screen, money, plural
+from aico.core.sums import Sums
+from aico.features.usage.fields import sum_fields
+from aico.features.usage.usual import is_as_usual
+from aico.services.overview import Overview
+
+TIMES_FROM = 10
+"""From ten times a usual day on, per cent say nothing any more."""
+
+
+def describe_short(
+    overview: Overview, budget_usd: float | None, standstill: str | None, width: int, screen: Screen
+) -> str:
+    """Return today and this month in one line of at most ``width`` columns; parts go from the right.
+
+    The first part, and numbers inside a part, are never cut.
+    """
+    today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
+    change = _change(today.cost_nano, overview.usual.nano)
+    of = f" in {overview.now:%B}" if budget_usd is None else f" of ${budget_usd:,.2f}"
+    models = overview.lacking.unpriced_models
+    lacking = f"no price for {plural(models, 'model')}; " if models else ""
+    parts = [f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}", f"{head_cost(month)}{of}"]
+    parts += [] if standstill is None else [standstill]
+    while len(parts) > 1 and len(", ".join(parts)) > width:
+        parts.pop()
+    line = screen.mark(", ".join(parts), lacking.rstrip("; "), YELLOW)
+    return line if standstill is None else screen.mark(line, standstill, YELLOW)
+
+
+def cost_of(sums: Sums) -> str:
+    """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was."""
+    nano = sum_fields(sums).cost_nano
+    if nano is None:
+        return "no price"
+    return money(nano) if nano or any(sums.vector) else "-"
+
+
+def head_cost(sums: Sums) -> str:
+    """Return the same where nothing is ``$0.00``."""
+    cost = cost_of(sums)
+    return money(0) if cost == "-" else cost
+
+
+def moment_text(moment_ms: int, overview: Overview) -> str:
+    """Return a moment as it is told now: ``14:02``, ``yesterday 18:40``, ``Fri 18:40``, ``Nov 03 18:40``."""
+    moment = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(overview.now.tzinfo)
+    days = (overview.now.date() - moment.date()).days
+    if days <= 0:
+        return f"{moment:%H:%M}"
+    day = "yesterday" if days == 1 else f"{moment:%a}" if days < 7 else f"{moment:%b %d}"
+    return f"{day} {moment:%H:%M}"
+
+
+def _change(today_nano: int, usual_nano: int | None) -> str:
+    """Return ``+62 %``; empty where nothing is usual, or today is as usual."""
+    if not usual_nano or is_as_usual(today_nano, usual_nano):
+        return ""
+    if today_nano >= TIMES_FROM * usual_nano:
+        return f"{today_nano // usual_nano} times"
+    return f"{round(100 * (today_nano - usual_nano) / usual_nano):+} %"

@@ -1,0 +1,28 @@
+"""What a command that only looks at numbers has to know: its settings, and who keeps the numbers fresh."""
+
+from __future__ import annotations
+
+import argparse
+
+from aico.cli import flags_of
+from aico.core.instance_lock import InstanceLock
+from aico.core.reading_settings import ReadingSettings, find_reading_settings
+
+
+def load_reading_settings(options: argparse.Namespace) -> ReadingSettings:
+    """Return the settings that hold for ``options``. Raises SettingsError."""
+    flags = flags_of(options)
+    found = find_reading_settings(flags)
+    if found is None:
+        from aico.core.settings import load_settings  # which says what is wrong
+
+        settings = load_settings(flags).settings
+        token = None if settings.token is None else settings.token.get_secret_value()
+        found = ReadingSettings(settings.database_path, settings.budget_monthly_usd, token)
+    return found
+
+
+def find_service(settings: ReadingSettings) -> str | None:
+    """Return the address of the service that holds the database, None where none does. Raises StorageError."""
+    holder = InstanceLock(settings.database_path).find_holder()
+    return None if holder is None else holder.url

@@ -1,0 +1,158 @@
+"""Sums over the accounts, all within one snapshot of the database, whoever asks it. Nothing is divided.
+
+Nothing here is imported that a command at a prompt would have to wait for.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol, Self, TypeAlias
+
+from aico.core.db import questions as sql
+from aico.core.db.json_values import json_of
+from aico.core.filters import UsageFilter
+from aico.core.sums import Sums
+
+Value: TypeAlias = str | int | float | None
+
+
+class Ask(Protocol):
+    """Asks one connection, whose answers all see one snapshot."""
+
+    async def __call__(self, statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
+        """Run one statement and return its rows, as plain tuples. Raises sqlite3.Error."""
+
+
+class Group(StrEnum):
+    """What sums can be told apart by."""
+
+    SOURCE = "source"
+    MODEL = "model"
+    SESSION = "session"
+    PROJECT = "project"
+    """Empty where no project is stored."""
+
+
+class Span(NamedTuple):
+    """Slots of the first event, of the last one, and of the last one that is credible, if one is."""
+
+    first: int
+    last: int
+    last_credible: int | None
+
+
+class SessionCounts(NamedTuple):
+    """How many sessions stand behind a sum."""
+
+    sessions: int
+    unpriced: int
+    """Sessions that spent tokens at no cost at all."""
+
+
+class SumsSnapshot:
+    """The sums at one moment."""
+
+    def __init__(self, ask: Ask, epoch: str, revision: int) -> None:
+        self.ask = ask
+        self.epoch = epoch
+        self.revision = revision
+        """The number of the last committed change that this view contains."""
+
+    @classmethod
+    async def of(cls, ask: Ask) -> Self:
+        """Return the view of the connection that ``ask`` asks."""
+        [(epoch, revision)] = await ask(sql.POSITION)
+        return cls(ask, epoch, revision)
+
+    async def list_exact_since(self) -> dict[str, int | None]:
+        """Return, by source, from when on usage was seen as it happened; None before the end of the first reading."""
+        return {name: since for name, since in await self.ask(sql.EXACT_SINCE)}  # noqa: C416
+
+    async def find_span(self, wanted: UsageFilter, credible: int) -> Span | None:
+        """Return where the events of its sources lie, or None; ``credible`` as of :func:`latest_credible`."""
+        where, values = sql.of_sources(wanted)
+        statement = sql.SPAN.format(where=where)
+        [(first, last, last_credible)] = await self.ask(statement, (*values, *values, *values, credible))
+        return None if first is None else Span(first, last, last_credible)
+
+    async def get_sums(self, wanted: UsageFilter) -> Sums:
+        """Return the sum of the events inside ``wanted``."""
+        return (await self.list_sums(wanted, ()))[()]
+
+    async def list_sums(self, wanted: UsageFilter, by: Sequence[Group]) -> dict[tuple[str, ...], Sums]:
+        """Return the sums of the events inside ``wanted`` by the names of what ``by`` says, in its order.
+
+        Two sources may call a session the same: who tells sessions apart tells sources apart, too. Without ``by`` there
+        is one sum, under ``()``.
+        """
+        statement, values = sql.grouped(wanted, by)
+        found = await self.ask(statement, values)
+        return {tuple(row[: len(by)]): Sums.of(row[len(by) :]) for row in found}
+
+    async def count_sessions(self, wanted: UsageFilter) -> SessionCounts:
+        """Return how many distinct sessions have an event inside ``wanted``."""
+        return (await self.count_by(wanted, ()))[()]
+
+    async def count_by(self, wanted: UsageFilter, by: Sequence[Group]) -> dict[tuple[str, ...], SessionCounts]:
+        """Return the same by names, like the sums; a session may count for several."""
+        statement, values = sql.counted(wanted, by)
+        found = await self.ask(statement, values)
+        return {tuple(row[: len(by)]): SessionCounts(*row[len(by) :]) for row in found}
+
+    async def list_bucket_sums(
+        self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
+    ) -> list[dict[tuple[str, ...], Sums]]:
+        """Return the sums between each of ``starts`` (ascending slots) and the next, the last one up to ``end``.
+
+        Each bucket holds sums by names, like :meth:`list_sums`; what had no event is not in it. ``starts`` and ``end``
+        take the place of the time in ``wanted``.
+        """
+        return await self.list_stretch_sums(wanted, list(zip(starts, [*starts[1:], end], strict=True)), by)
+
+    async def list_stretch_sums(
+        self, wanted: UsageFilter, stretches: Sequence[tuple[int, int]], by: Sequence[Group] = ()
+    ) -> list[dict[tuple[str, ...], Sums]]:
+        """Return the same of any stretches of slots, each with its end; they may overlap."""
+        statement, values = sql.buckets(wanted, by)
+        found: list[dict[tuple[str, ...], Sums]] = [{} for _ in stretches]
+        for place, *row in await self.ask(statement, (json_of(stretches), *values)):
+            found[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
+        return found
+
+    async def count_bucket_sessions(
+        self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
+    ) -> list[dict[tuple[str, ...], SessionCounts]]:
+        """Return how many distinct sessions have an event in each of the same buckets."""
+        statement, values = sql.counted_buckets(wanted, by)
+        stretches = json_of(zip(starts, [*starts[1:], end], strict=True))
+        buckets: list[dict[tuple[str, ...], SessionCounts]] = [{} for _ in starts]
+        for place, *row in await self.ask(statement, (stretches, *values)):
+            buckets[place][tuple(row[: len(by)])] = SessionCounts(*row[len(by) :])
+        return buckets
+
+    async def list_totals(self) -> dict[tuple[str, str], Sums]:
+        """Return the sums over all time by source and model, in the order in which the models were first seen."""
+        rows = await self.ask(sql.TOTALS)
+        return {(source, model): Sums.of(columns) for source, model, *columns in rows}
+
+    async def count_unpriced(self, wanted: UsageFilter) -> tuple[int, int]:
+        """Return how many models lack a price inside ``wanted``, and the tokens that lack it."""
+        statement, values = sql.unpriced(wanted)
+        [(models, tokens)] = await self.ask(statement, values)
+        return models, tokens
+
+    async def find_last_read(self) -> int | None:
+        """Return when the last recorded reading ended, epoch milliseconds."""
+        [(moment,)] = await self.ask(sql.LAST_READ)
+        return None if moment is None else int(moment)
+
+    async def find_last_use(self, now_ms: int) -> int | None:
+        """Return when a model was last used up to now, epoch milliseconds."""
+        [(moment,)] = await self.ask(sql.LAST_USE, (now_ms,))
+        return None if moment is None else int(moment)
+
+    async def list_models(self) -> list[str]:
+        """Return every known model."""
+        return [str(name) for (name,) in await self.ask(sql.MODELS)]
