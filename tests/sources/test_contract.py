@@ -20,10 +20,12 @@ from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
 from tests.sources.feeds import NOW_MS
+from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.invented import SOURCE as INVENTED
 from tests.sources.invented_lines import SOURCE as INVENTED_LINES
 from tests.sources.invented_lines import model, say, use
 from tests.sources.pipeline import pipeline, stored_events, stored_sums
+from tests.sources.qwen_code.qwen_home import write_home as write_qwen_code
 
 STAGES = 4
 
@@ -121,8 +123,10 @@ def write_invented_lines(home: Path, stage: int) -> None:
 WRITERS: dict[str, Callable[[Path, int], None]] = {
     "claude-code": write_claude_code,
     "cline": write_cline,
+    "gemini-cli": write_gemini_cli,
     "invented": write_invented,
     "invented-lines": write_invented_lines,
+    "qwen-code": write_qwen_code,
 }
 TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED, INVENTED_LINES)]
 

@@ -187,6 +187,8 @@ class Books:
         self.events: dict[EventKey, EventEntry] = {}
         """Everything that was loaded or made."""
         self.first_halves: set[tuple[int, int]] = set()
+        self.told: dict[int, list[EventEntry]] = {}
+        """By session, stored requests that records of this batch may tell of under another key."""
         """Kind and first half of the keys of known events, as far as bare records ask for them."""
         self.made: list[EventEntry] = []
         """Events that are new."""
@@ -388,6 +390,14 @@ class Books:
             self.skipped_count += 1
             return
         model = self._model_id(record.model or UNKNOWN_MODEL)
+        if known is None and former is None and record.near_ms is not None:
+            known = self._find_told(record, record.near_ms)
+            if known is not None and key < known.key:
+                # Of its two names the lesser one is kept: so it does not matter which of them was read first.
+                self.events.pop((REQUEST.code, *known.key))
+                known.key, known.origin, known.is_changed = key, self._origin, True
+                self.events[REQUEST.code, *key] = known
+                self._by_id[known.session].is_touched = True
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
             former.key, former.is_changed = key, True
@@ -426,6 +436,20 @@ class Books:
             self.updated_count += 1
         else:
             self.skipped_count += 1
+
+    def _find_told(self, record: UsageEvent, near_ms: int) -> EventEntry | None:
+        """Return the stored request of another origin that is the one that ``record`` tells of, the nearest in time."""
+        session = self.sessions.get(record.session)
+        nearest = None
+        for event in () if session is None else self.told.get(session.id, ()):
+            if event.origin == self._origin:
+                continue
+            is_one_silent = event.state is not record.state and RequestState.UNMEASURED in {event.state, record.state}
+            limit = near_ms // 10 if is_one_silent else near_ms if event.tokens == record.tokens else -1
+            distance = abs(event.ts - record.ts), *event.key
+            if distance[0] <= limit and (nearest is None or distance < nearest[0]):
+                nearest = distance, event
+        return None if nearest is None else nearest[1]
 
     def price(self, event: EventEntry, nano: int, price_ref: int) -> None:
         """Give a stored request that has no list price the one that a newer list knows."""

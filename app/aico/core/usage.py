@@ -137,6 +137,11 @@ class UsageEvent(NamedTuple):
     """
     is_bare: bool = False
     """Whether it counts only as long as no other request is known whose key has the same first half."""
+    near_ms: int | None = None
+    """How far apart in time another origin may tell of the same request, of the same session, under another key.
+
+    Of requests with the same tokens the nearest one is meant; one without tokens may be any.
+    """
 
 
 _NO_NUMBERS = (None,) * 7

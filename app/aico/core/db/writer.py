@@ -102,6 +102,13 @@ _FIRST_HALVES = """
     SELECT DISTINCT key_high FROM usage_event WHERE source = ? AND kind = ?
     AND key_high IN (SELECT value FROM json_each(?))
 """
+_TOLD = f"""
+    SELECT DISTINCT e.id, {", ".join(f"e.{name}" for name in _EVENT)} FROM json_each(?) AS wanted
+    CROSS JOIN session AS s ON s.source = ? AND s.key = json_extract(wanted.value, '$[0]')
+    CROSS JOIN usage_event AS e ON e.session = s.id
+        AND e.ts BETWEEN json_extract(wanted.value, '$[1]') AND json_extract(wanted.value, '$[2]')
+    WHERE e.kind = {REQUEST.code} AND e.origin <> ?
+"""  # noqa: S608  # our own names
 # The state is written out: only then SQLite sees that an index of open requests is meant.
 _LOST = f"""
     SELECT id, {", ".join(_EVENT)} FROM usage_event WHERE source = ? AND ts < ? AND state = 1
@@ -663,6 +670,7 @@ class _Transaction:
         keys = [split_key(record.key) for record in records]
         former = [split_key(record.former_key) for record in records if record.former_key is not None]
         self._load_events(books, source, REQUEST, [*keys, *former])
+        self._load_told(books, source, records, keys)
         self._load_owners(books)
         bare = [key[0] for record, key in zip(records, keys, strict=True) if record.is_bare]
         if bare:
@@ -671,6 +679,23 @@ class _Transaction:
         for record, key in zip(records, keys, strict=True):
             old = None if record.former_key is None else books.events.get((REQUEST.code, *split_key(record.former_key)))
             books.take_event(record, key, old)
+
+    def _load_told(
+        self, books: Books, source: int, records: Sequence[UsageEvent], keys: Sequence[tuple[int, int]]
+    ) -> None:
+        """Load what other origins say of the time around those of ``records`` that are not known by their keys."""
+        wanted = [
+            (record.session, record.ts - record.near_ms, record.ts + record.near_ms)
+            for record, key in zip(records, keys, strict=True)
+            if record.near_ms is not None and (REQUEST.code, *key) not in books.events
+        ]
+        if wanted:
+            for row in _ask(
+                self._connection, _TOLD, (json_of(wanted), source, self._origin(source, self._batch.origin))
+            ):
+                event = _event_of(row)
+                event = books.events.setdefault((REQUEST.code, *event.key), event)
+                books.told.setdefault(event.session, []).append(event)
 
     def _load_owners(self, books: Books) -> None:
         """Load the sessions of known events that records of other sessions repeat."""

@@ -161,15 +161,23 @@ class LineFeed:
     """
 
     def __init__(
-        self, errors: SourceErrors, patterns: tuple[str, ...], line_format: LineFormat, path: str, limits: ReadLimits
+        self,
+        errors: SourceErrors,
+        patterns: tuple[str, ...],
+        line_format: LineFormat,
+        path: str,
+        limits: ReadLimits,
+        named: str = "",
     ) -> None:
+        """Read below the root ``path``; ``named`` is what the place is called where that is not the root."""
         shape = Shape(patterns)
-        self._guard = TreeGuard(path, shape, errors)
+        self._guard = TreeGuard(path, shape, errors, named)
         self._tree = Tree(self._guard, shape, self._notice)
         self._errors = errors
         self._format = line_format
         self._limits = limits
-        self.place = digest(path)
+        self._named = named or path
+        self.place = digest(self._named)
         self._folders = -1, frozenset[str]()
         """What was told of the folders last, and the version of the tree then."""
         self._notes: tuple[str, ...] = ()
@@ -207,8 +215,8 @@ class LineFeed:
 
     @property
     def path(self) -> str:
-        """The allowlisted path of the root."""
-        return self._guard.path
+        """The allowlisted path of the root, or of the one file that is read in it."""
+        return self._named
 
     @property
     def title(self) -> str:
@@ -235,7 +243,7 @@ class LineFeed:
         """The paths of all known folders, the root among them."""
         version = self._tree.folders_version
         if version != self._folders[0]:
-            self._folders = version, frozenset({self.path, *map(self._absolute, list(self._tree.folders))})
+            self._folders = version, frozenset({self.directory, *map(self._absolute, list(self._tree.folders))})
         return self._folders[1]
 
     @property
@@ -248,6 +256,7 @@ class LineFeed:
         with self._turn, self._guard.open() as root:
             self._refresh(root)
             self._take_notes()
+            self._check_file()
             tree = self._tree
             return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files))
 
@@ -333,6 +342,11 @@ class LineFeed:
         if trigger is Trigger.RESCAN:
             tree.look_around(root)
             self._try_again()
+
+    def _check_file(self) -> None:
+        """Raise the origin's not_found where one file is read, and it is not there."""
+        if self._named != self.directory and not (self._tree.files or self._tree.notes):
+            raise self._errors.not_found(self._named, of=self._errors.name)
 
     def _try_again(self) -> None:
         """Let the files be read that could not be read."""
@@ -430,6 +444,7 @@ class LineFeed:
             self._settle()
             self._take_back()
             self._refresh(root, trigger)
+            self._check_file()
             chunk = _Chunk()
             reader = LineReader(self._format.needles, chunk.take, chunk.refuse)
             done = self._left_bytes
@@ -593,12 +608,13 @@ class LineFeed:
 
     def _below(self, path: str) -> str | None:
         """Return ``path`` as a path below the root; None for one that is not there."""
-        if path == self.path:
+        root = self.directory
+        if path == root:
             return ""
-        return path[len(self.path) + 1 :] if path.startswith(f"{self.path}/") else None
+        return path[len(root) + 1 :] if path.startswith(f"{root}/") else None
 
     def _absolute(self, path: str) -> str:
-        return f"{self.path}/{path}" if path else self.path
+        return f"{self.directory}/{path}" if path else self.directory
 
 
 def _may_go_on(point: _Point, stat: FileStat) -> bool:

@@ -83,9 +83,13 @@ class TreeGuard:
     lead elsewhere; what is checked is the descriptor that is read. All methods block for a few system calls.
     """
 
-    def __init__(self, path: str, shape: Shape, errors: SourceErrors) -> None:
-        """Take ``path``. Raises ValueError unless it is absolute and plain; nothing is looked up."""
+    def __init__(self, path: str, shape: Shape, errors: SourceErrors, named: str = "") -> None:
+        """Take ``path``. Raises ValueError unless it is absolute and plain; nothing is looked up.
+
+        ``named`` is the path that is told when nothing is there, if that is not the root.
+        """
         self.path = check_plain_path(path)
+        self._named = named or path
         self._shape = shape
         self._errors = errors
 
@@ -246,7 +250,7 @@ class TreeGuard:
     def _translate(self, number: int) -> SourceError:
         errors, of = self._errors, self._errors.name
         if number == errno.ENOENT:
-            return errors.not_found(self.path, of=of)
+            return errors.not_found(self._named, of=of)
         if number not in _LINK_ERRORS:
             return errors.unreadable(errno.errorcode.get(number, "unknown error"), of=of)
         try:

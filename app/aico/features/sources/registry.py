@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aico.features.sources import claude_code, cline
+from aico.features.sources import claude_code, cline, gemini_cli, qwen_code
 from aico.features.sources.source import Source
 
-SOURCES: tuple[Source, ...] = (cline.SOURCE, claude_code.SOURCE)
+SOURCES: tuple[Source, ...] = (
+    cline.SOURCE,
+    claude_code.SOURCE,
+    gemini_cli.SOURCE,
+    qwen_code.SOURCE,
+)
 KNOWN: Mapping[str, tuple[str, ...]] = {source.id: tuple(origin.id for origin in source.origins) for source in SOURCES}
 """The ids of all sources, each with the ids of its origins: the names that settings may use."""

@@ -1,0 +1,1 @@
+"""Tests of Gemini CLI as a source."""

@@ -1,0 +1,1 @@
+"""Tests of Qwen Code as a source."""
