@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.core.db.reader import Sort
-from aico.core.db.sums_reader import SessionCounts
+from aico.core.db.sums_reader import Group, SessionCounts
 from aico.core.errors import SessionUnknown
 from aico.core.filters import UsageFilter
 from aico.core.sums import Sums
@@ -168,7 +168,8 @@ async def compare(
             except SessionUnknown:
                 continue
         for wanted, bucket, by in [(ALL, Bucket.WEEK, ["source", "model"]), *asked]:
-            summary = await queries_of(store).get_summary(wanted, bucket, PARIS, by)
+            split = Group.MODEL if "source" in by else Group.SOURCE
+            summary = await queries_of(store).get_summary(wanted, bucket, PARIS, by, split)
             first, end = summary.from_ms // SLOT_MS, summary.to_ms // SLOT_MS
             inside = reference.inside(wanted, first, end)
             assert_summary_equals(summary, wanted, reference, inside)
@@ -192,6 +193,10 @@ def assert_summary_equals(
         running += point.sums.cost_nano
         part = [spent for spent in inside if point.start_ms <= spent.slot * SLOT_MS < end_ms]
         assert (point.sums, point.cumulative_nano) == (sums_of(part), running)
+        names = grouped(part, lambda spent: names_of(spent, [str(summary.split)], PARIS))
+        shares = {name: sums[summary.series.index(point)] for name, sums in summary.parts.items()}
+        assert shares == {name: sums_of(names.get((name,), ())) for name in summary.parts}
+        assert Sums.total(shares.values()) == point.sums
     assert Sums.total(point.sums for point in summary.series) == summary.totals.sums
     before = reference.inside(wanted, 2 * first - end, first)
     assert summary.previous == (None if wanted.first_slot is None else counted(before))
@@ -200,13 +205,17 @@ def assert_summary_equals(
 async def assert_sessions_equal(store: Store, wanted: UsageFilter, totals: Counted, inside: list[Spent]) -> None:
     """Compare the page of sessions, page by page, with the same events."""
     found: dict[tuple[str, ...], Sums] = {}
+    models: dict[tuple[str, ...], int | None] = {}
     while True:
         page = await queries_of(store).list_sessions(wanted, Sort.COST, descending=True, limit=3, offset=len(found))
         assert page.totals == totals
         if not page.items:
             break
         found.update({(item.source, item.key): item.spent for item in page.items})
+        models.update({(item.source, item.key): item.model_count for item in page.items})
     assert found == {names: sums_of(own) for names, own in sessions_of(inside).items()}
+    for names, own in sessions_of(inside).items():
+        assert (models[names] or 0) >= len({spent.model for spent in own})
     assert len(found) == totals.counts.sessions
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -26,6 +26,9 @@ async def get_usage_summary(
     by: Annotated[str, Query(max_length=64, description=f"Any of {', '.join(_BY)}, with commas.")] = _BY_DEFAULT,
     bucket: BucketName = "auto",
     tz: Zone = "UTC",
+    split: Annotated[
+        Literal["source", "model"] | None, Query(description="What `parts` tell the series apart by; without it, none.")
+    ] = None,
 ) -> SummaryOut:
     """Return the sums inside the filter: in total, by groups, and in gapless buckets of local time.
 
@@ -33,7 +36,7 @@ async def get_usage_summary(
     """
     zone = find_zone(tz)
     size = None if bucket == "auto" else Bucket(bucket)
-    summary = await service.queries.get_summary(wanted, size, zone, _groups(by))
+    summary = await service.queries.get_summary(wanted, size, zone, _groups(by), split and Group(split))
     return SummaryOut.of(summary, tz)
 
 

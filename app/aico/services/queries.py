@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from aico.core.db.reader import ClineRow, Sort, StoredEvent, StoredSession, UsageReader
+from aico.core.db.sums_reader import Group
 from aico.core.errors import SessionUnknown
 from aico.core.filters import UsageFilter, slot_ceiling, slot_floor
 from aico.core.usage import SLOT_MS
@@ -107,11 +108,16 @@ class UsageQueries:
             )
 
     async def get_summary(
-        self, wanted: UsageFilter, bucket: Bucket | None, zone: ZoneInfo, by: Sequence[str] = ()
+        self,
+        wanted: UsageFilter,
+        bucket: Bucket | None,
+        zone: ZoneInfo,
+        by: Sequence[str] = (),
+        split: Group | None = None,
     ) -> UsageSummary:
         """Return the sums of ``wanted``, as :func:`aico.services.summary.summarise` does. Raises RequestInvalid."""
         async with self._reader.snapshot() as snapshot:
-            return await summarise(snapshot, self._now_ms(), wanted, bucket, zone, by)
+            return await summarise(snapshot, self._now_ms(), wanted, bucket, zone, by, split)
 
     async def export_sessions(
         self,

@@ -113,6 +113,16 @@ class SeriesPointOut(SumsOut):
     cumulative_cost_usd: float
 
 
+class PartOut(Schema):
+    """The share of one source or model in each point of the series. What is unknown adds nothing to it."""
+
+    source: str | None = None
+    model: str | None = Field(default=None, description="Null: unknown.")
+    groups: int | None = Field(default=None, description="Set where others are added up here: how many.")
+    cost_usd: list[float]
+    tokens: list[int] = Field(description="All kinds.")
+
+
 class SummaryOut(Schema):
     """Sums of a stretch of time: all of them are made of the same events."""
 
@@ -130,6 +140,11 @@ class SummaryOut(Schema):
     )
     other: OtherOut | None = Field(description="The others, added up.")
     series: list[SeriesPointOut] = Field(description="Gapless.")
+    parts: list[PartOut] = Field(
+        default=[],
+        description="The series told apart by `split`: the 24 that cost most, those with most over all time first, "
+        "and the others added up. Each number of the series is the sum of its parts.",
+    )
     exact_since: dict[str, int | None] = Field(
         description="By source: from when on usage was seen as it happened, epoch milliseconds."
     )
@@ -164,6 +179,7 @@ class SessionFieldsOut(AmountsOut):
     started_at: int = Field(description="First activity, epoch milliseconds.")
     last_at: int = Field(description="Last activity, epoch milliseconds.")
     model: str | None = Field(description="Used last; null if unknown.")
+    models: int | None = Field(description="How many it used; null in a message.")
     parent: str | None = Field(description="The session that started this one.")
     state: StateName | None = Field(description="Null: the tool does not tell.")
     origin: str | None = Field(description="The origin that states its running total; null for single requests.")
@@ -359,6 +375,7 @@ def session_fields(session: StoredSession) -> Fields:
         "started_at": session.first_ts,
         "last_at": session.last_ts,
         "model": session.model or None,
+        "models": session.model_count,
         "parent": session.parent,
         "state": state_name(session.state),
         "origin": session.origin,

@@ -53,6 +53,10 @@ class UsageSummary(NamedTuple):
     groups: dict[tuple[str, ...], Counted]
     """By the names of what ``by`` says. Days ascend; otherwise the most expensive comes first, then most tokens."""
     series: list[SeriesPoint]
+    split: Group | None
+    """What the series is told apart by."""
+    parts: dict[str, list[Sums]]
+    """By its names, for each point of the series; what cost most over all time comes first."""
     exact_since: Mapping[str, int | None]
     """By source: from when on usage was seen as it happened; None before the end of a first reading."""
 
@@ -74,8 +78,11 @@ async def summarise(
     bucket: Bucket | None,
     zone: ZoneInfo,
     by: Sequence[str] = (),
+    split: Group | None = None,
 ) -> UsageSummary:
     """Return the sums of ``wanted`` in buckets of local time (None chooses their size), and told apart ``by``.
+
+    ``split`` tells the buckets apart, too.
 
     Raises RequestInvalid for more buckets or days than there may be.
     """
@@ -83,7 +90,7 @@ async def summarise(
     first, end = stretch.first, stretch.end
     size = bucket or choose_bucket(first, end)
     starts = list_bucket_starts(first, end, size, zone, is_automatic=bucket is None)
-    buckets = await snapshot.list_bucket_sums(stretch.wanted, starts, end)
+    buckets = await snapshot.list_bucket_sums(stretch.wanted, starts, end, () if split is None else (split,))
     by = _with_source(by)
     groups = await (_list_days(snapshot, stretch, by, zone) if DAY in by else _list_groups(snapshot, stretch, by))
     # Sessions of several groups count once in the total.
@@ -103,6 +110,8 @@ async def summarise(
         by=by,
         groups=_sorted(groups, by),
         series=list_series(buckets, starts),
+        split=split,
+        parts={} if split is None else await _list_parts(snapshot, buckets, split),
         exact_since=await snapshot.list_exact_since(),
     )
 
@@ -178,6 +187,19 @@ async def _list_days(
     }
 
 
+async def _list_parts(
+    snapshot: SumsSnapshot, buckets: Sequence[Mapping[tuple[str, ...], Sums]], split: Group
+) -> dict[str, list[Sums]]:
+    """Return the buckets by name. Their order is that of all time, so that it does not change with the filter."""
+    place = (Group.SOURCE, Group.MODEL).index(split)
+    whole: dict[str, int] = {}
+    for names, sums in (await snapshot.list_totals()).items():
+        whole[names[place]] = whole.get(names[place], 0) + sums.cost_nano
+    found = {name for bucket in buckets for (name,) in bucket}
+    ordered = sorted(found, key=lambda name: (-whole.get(name, 0), name))
+    return {name: [bucket.get((name,), NOTHING) for bucket in buckets] for name in ordered}
+
+
 def _sorted(groups: Mapping[tuple[str, ...], Counted], by: Sequence[str]) -> dict[tuple[str, ...], Counted]:
     listed = sorted(groups.items(), key=_weight, reverse=True)
     if DAY in by:
@@ -207,7 +229,7 @@ def list_series(buckets: Iterable[Mapping[tuple[str, ...], Sums]], starts: Seque
     points: list[SeriesPoint] = []
     cumulative = 0
     for start, bucket in zip(starts, buckets, strict=True):
-        sums = bucket.get((), NOTHING)
+        sums = Sums.total(bucket.values())
         cumulative += sums.cost_nano
         points.append(SeriesPoint(start * SLOT_MS, sums, cumulative))
     return points

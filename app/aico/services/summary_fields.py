@@ -5,7 +5,7 @@ Money is divided here, once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from aico.core.db.sums_reader import Group, SessionCounts
@@ -17,6 +17,8 @@ from aico.services.summary import DAY, Counted, SeriesPoint, UsageSummary, heavi
 
 GROUPS_MAX = 1_000
 """Groups of one answer; the others are added up."""
+PARTS_MAX = 24
+"""Parts of a series; the others are added up."""
 Fields: TypeAlias = dict[str, object]
 
 _GROUP_FIELDS = {
@@ -97,6 +99,7 @@ def summary_fields(summary: UsageSummary, tz: str) -> Fields:
         "groups": [group_fields(summary.by, names, group) for names, group in groups.items()] if summary.by else [],
         "other": _other_fields(others) if others else None,
         "series": [point_fields(point) for point in summary.series],
+        **({} if summary.split is None else {"parts": _parts_fields(summary.split, summary.parts)}),
         "exact_since": dict(summary.exact_since),
         "database_id": summary.epoch,
         "commit_seq": summary.revision,
@@ -112,6 +115,25 @@ def _sum_fields(sums: Sums) -> Fields:
     fields = amount_fields(sums)
     fields["requests"] = fields.pop("requests")  # a session has none of its own in the interface: they come last
     return fields
+
+
+def _parts_fields(split: Group, parts: Mapping[str, Sequence[Sums]]) -> list[Fields]:
+    whole = {name: Sums.total(sums) for name, sums in parts.items()}
+    chosen = sorted(whole, key=lambda name: (whole[name].cost_nano, whole[name].token_count), reverse=True)[:PARTS_MAX]
+    listed = [
+        {split.value: None if not name and split.value in _NULLABLE else name, **_part_fields(sums)}
+        for name, sums in parts.items()
+        if name in chosen
+    ]
+    rest = [sums for name, sums in parts.items() if name not in chosen]
+    if rest:
+        added = [Sums.total(each) for each in zip(*rest, strict=True)]
+        listed.append({"groups": len(rest), **_part_fields(added)})
+    return listed
+
+
+def _part_fields(sums: Sequence[Sums]) -> Fields:
+    return {"cost_usd": [usd(each.cost_nano) for each in sums], "tokens": [each.token_count for each in sums]}
 
 
 def _other_fields(others: Sequence[Counted]) -> Fields:

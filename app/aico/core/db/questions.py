@@ -136,7 +136,8 @@ CHILDREN = """
     SELECT key FROM session WHERE source = (SELECT id FROM source WHERE name = ?) AND parent_key = ? ORDER BY first_ts
 """
 WHOLE = f"""
-    SELECT session, {_SUMMED} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
+    SELECT session, COUNT(DISTINCT model), {_SUMMED} FROM usage_session_day
+    WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
 """
 _FALLEN = " OR ".join(f"last_{name} < high_{name}" for name in (*TOKENS, "nano"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -68,6 +68,8 @@ class StoredSession:
     stated_nano: int | None = None
     has_fallen: bool = False
     unknown: tuple[str, ...] = ()
+    model_count: int | None = None
+    """Distinct models of its events; None where nobody has counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +230,12 @@ class UsageSnapshot(SumsSnapshot):
         if not page:
             return page
         ids = json_of(session.id for session in page)
-        totals = {number: Sums.of(columns) for number, *columns in await self.ask(sql.WHOLE, (ids,))}
+        wholes = {number: (models, Sums.of(row)) for number, models, *row in await self.ask(sql.WHOLE, (ids,))}
         stated: dict[int, sqlite3.Row] = {}
         for row in await self.ask(sql.STATED, (ids,)):
             # The last one counts: rows come weakest first.
             stated[row[0]] = row
-        return [_with(session, totals, stated) for session in page]
+        return [_with(session, *wholes.get(session.id, (0, NOTHING)), stated.get(session.id)) for session in page]
 
 
 def _session_of(row: sqlite3.Row) -> StoredSession:
@@ -243,14 +245,14 @@ def _session_of(row: sqlite3.Row) -> StoredSession:
     )
 
 
-def _with(session: StoredSession, totals: Mapping[int, Sums], stated: Mapping[int, sqlite3.Row]) -> StoredSession:
-    row = stated.get(session.id)
-    if row is None:
-        return _replace(session, totals.get(session.id, NOTHING))
-    _session, origin, unknown, has_fallen, *last = row
+def _with(session: StoredSession, models: int, total: Sums, stated: sqlite3.Row | None) -> StoredSession:
+    if stated is None:
+        return _replace(session, models, total)
+    _session, origin, unknown, has_fallen, *last = stated
     return _replace(
         session,
-        totals.get(session.id, NOTHING),
+        models,
+        total,
         origin,
         Tokens(*last[:6]),
         last[6],
@@ -261,6 +263,7 @@ def _with(session: StoredSession, totals: Mapping[int, Sums], stated: Mapping[in
 
 def _replace(
     session: StoredSession,
+    models: int,
     total: Sums,
     origin: str | None = None,
     stated: Tokens | None = None,
@@ -288,6 +291,7 @@ def _replace(
         stated_nano,
         has_fallen,
         unknown,
+        models,
     )
 
 
