@@ -202,7 +202,8 @@ class PromptSeen(NamedTuple):
 class GapReading(NamedTuple):
     """Calls that a tool bills and does not record, as far as it lets us know: replaces what was said before.
 
-    Or, where the tool states from time to time what it billed altogether, such a total: see :mod:`aico.core.gaps`.
+    With a number of ``requests`` and a moment, those of that moment: copies in other sessions count once. Or, where the
+    tool states from time to time what it billed altogether, such a total: see :mod:`aico.core.gaps`.
     """
 
     session: str
@@ -212,7 +213,7 @@ class GapReading(NamedTuple):
     """None: how many is not known."""
     tokens: Tokens = Tokens()
     at: int | None = None
-    """Of a total: the last moment before it, epoch milliseconds. What was recorded up to then is a part of it."""
+    """The moment of the calls, epoch milliseconds. Of a total: the last one before it, up to which it includes all."""
     heir_of: str | None = None
     """Of a total: the session with whose last total before ``heir_since`` this one began."""
     heir_since: int | None = None

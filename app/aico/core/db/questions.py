@@ -43,16 +43,20 @@ TOTALS = f"""
     SELECT s.name, m.name, {_COLUMNS} FROM usage_total AS t JOIN source AS s ON s.id = t.source
     JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
 """
+# Of a call whose moment is known, copies of a session say the same: it counts once.
 GAPS = f"""
-    SELECT g.kind, SUM(g.requests), {", ".join(f"SUM(g.{name})" for name in TOKENS)} FROM gap AS g
-    JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source WHERE source.name = ? AND g.at = 0
-    GROUP BY g.kind
+    SELECT kind, SUM(requests), {", ".join(f"SUM({name})" for name in TOKENS)} FROM (
+        SELECT g.kind, MAX(g.requests) AS requests, {", ".join(f"MAX(g.{name}) AS {name}" for name in TOKENS)}
+        FROM gap AS g JOIN session AS s ON s.id = g.session JOIN source ON source.id = s.source
+        WHERE source.name = ? AND (g.at = 0 OR g.requests IS NOT NULL)
+        GROUP BY g.kind, g.model, g.at, IIF(g.at, 0, g.session)
+    ) GROUP BY kind
 """
 BILLED_TOTALS = f"""
     SELECT s.key, g.kind, g.at, m.name, {", ".join(f"g.{name}" for name in TOKENS)}, g.heir_of, g.heir_since,
         g.recorded_count
     FROM gap AS g JOIN session AS s ON s.id = g.session JOIN model AS m ON m.id = g.model
-    WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0
+    WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 AND g.requests IS NULL
 """
 # Of each session with a total: what it and its agents recorded before its next request. Most have none: then the sums
 # by day say it, and only of the others the events are asked. No request before a total is open any more.
@@ -63,7 +67,8 @@ RECORDED_PARTS = f"""
                 AND e.kind = {REQUEST.code}
         ) AS until
         FROM gap AS g JOIN session AS s ON s.id = g.session
-        WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 GROUP BY g.session, g.kind
+        WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 AND g.requests IS NULL
+        GROUP BY g.session, g.kind
     ), part AS MATERIALIZED (
         SELECT last.key, last.kind, last.until, last.session AS of_session, 1 AS is_own FROM last
         UNION ALL SELECT last.key, last.kind, last.until, s.id, 0 FROM session AS s
