@@ -19,6 +19,7 @@ from aico.features.sources.source import Source
 from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
+from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
 from tests.sources.feeds import NOW_MS
 from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.invented import SOURCE as INVENTED
@@ -127,6 +128,9 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     "invented": write_invented,
     "invented-lines": write_invented_lines,
     "qwen-code": write_qwen_code,
+    "kimi-cli": write_kimi_cli,
+    "kimi-code": write_kimi_code,
+    "pi": write_pi,
 }
 TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED, INVENTED_LINES)]
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aico.features.sources import claude_code, cline, gemini_cli, qwen_code
+from aico.features.sources import (
+    claude_code,
+    cline,
+    gemini_cli,
+    kimi_cli,
+    kimi_code,
+    pi,
+    qwen_code,
+)
 from aico.features.sources.source import Source
 
 SOURCES: tuple[Source, ...] = (
@@ -12,6 +20,9 @@ SOURCES: tuple[Source, ...] = (
     claude_code.SOURCE,
     gemini_cli.SOURCE,
     qwen_code.SOURCE,
+    kimi_cli.SOURCE,
+    kimi_code.SOURCE,
+    pi.SOURCE,
 )
 KNOWN: Mapping[str, tuple[str, ...]] = {source.id: tuple(origin.id for origin in source.origins) for source in SOURCES}
 """The ids of all sources, each with the ids of its origins: the names that settings may use."""

@@ -46,6 +46,38 @@ class Elsewhere(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Roots:
+    """A folder of a tool's home, as an origin's ``places``: named by the operator, by a variable, or the usual one."""
+
+    source: str
+    origin: str
+    home: str
+    """The tool's home below that of the user: ``.kimi``."""
+    below: str
+    """The origin's folder below it: ``sessions``."""
+    variables: tuple[tuple[str, str], ...]
+    """Variables that name another home, or a folder in it, and what lies below what they name; the first one counts."""
+
+    def __call__(self, around: Surroundings) -> tuple[Place, ...]:
+        """Return the places. What the operator names is taken as it stands, unless it is called as the home is."""
+        for name in (self.origin, ""):
+            if named := around.configured.get(name):
+                chosen_by = around.chosen_by.get(name, f"[sources.{self.source}] roots")
+                roots = [path.rstrip("/") or "/" for path in named]
+                inside = [_join(path, self.below) if path.endswith(f"/{self.home}") else path for path in roots]
+                return tuple(Place(path, chosen_by) for path in dict.fromkeys(inside))
+        for variable, below in self.variables:
+            if folder := around.environment.get(variable, "").strip():
+                folder = f"{around.home}{folder[1:]}" if folder == "~" or folder.startswith("~/") else folder
+                return (Place(_join(folder.rstrip("/"), below), variable),)
+        return (Place(_join(f"{around.home}/{self.home}", self.below), "default"),)
+
+
+def _join(folder: str, below: str) -> str:
+    return f"{folder}/{below}" if below else folder or "/"
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """One kind of place in which a tool writes usage."""
 

@@ -1,0 +1,1 @@
+"""Tools that append lines to one file for each session or agent: Kimi CLI, Kimi Code, pi."""
