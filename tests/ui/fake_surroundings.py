@@ -48,16 +48,23 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
         status = response.json()
         for origin in status["origins"]:
             origin["since"] = origin["since"] and moment_ms() - 90_000
-        if status["last_import"]:
-            status["last_import"]["at"] = moment_ms() - 12_000
-        if status["sessions"] and status["sessions"]["last_import"]:
-            status["sessions"]["last_import"]["at"] = moment_ms() - 12_000
+        route.fulfill(response=response, body=json.dumps(status))
+
+    def answer_sources(route: Route) -> None:
+        response = route.fetch()
+        status = response.json()
+        for source in status["sources"]:
+            for origin in source["origins"]:
+                origin["since"] = origin["since"] and moment_ms() - 90_000
+            if source["last_reading"]:
+                source["last_read_at"] = source["last_reading"]["at"] = moment_ms() - 12_000
         route.fulfill(response=response, body=json.dumps(status))
 
     def prepare(page: Page) -> None:
         clock(page)
         page.route("**/api/cline/summary?*", answer)
         page.route("**/api/cline/status", answer_status)
+        page.route("**/api/status", answer_sources)
 
     return prepare
 

@@ -103,7 +103,7 @@ class Camera:
         """Write one picture, with a path of nobody in the place of the temporary one."""
         expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
         page.evaluate(
-            "(path) => document.querySelectorAll('footer code, .welcome dd code').forEach((place) => {"
+            "(path) => document.querySelectorAll('[data-notice] > code, .places code').forEach((place) => {"
             " if (place.textContent.endsWith('taskHistory.json')) place.textContent = path; })",
             PATH,
         )
@@ -131,8 +131,8 @@ def _take_data(camera: Camera, services: Services, proxy: str) -> None:
         camera.take(page, "chart-as-table")
     with camera.look(service, "/?model=claude-sonnet-4-5-20250929&metric=tokens&q=claude", prepare=watched) as page:
         expect(page.locator("[data-chip=model]")).to_be_visible()
-        page.locator("[data-field=last-import] summary").click()
-        camera.take(page, "filtered-last-import")
+        page.locator("[data-field=sources] > summary").click()
+        camera.take(page, "filtered-sources")
     for language, theme in (("en-US", "light"), ("fr-FR", "dark")):
         with camera.look(service, language=language, theme=theme, prepare=watched) as page:  # type: ignore[arg-type]
             expect(page.locator("[data-field=cost]")).to_be_visible()
@@ -190,8 +190,8 @@ def _take_states(camera: Camera, services: Services) -> None:
     degraded.start()
     degraded.ledger.path.write_text("[{", encoding="utf-8")
     with camera.look(degraded, prepare=watch_since(moment_ms(40))) as page:
-        page.get_by_role("button", name="Import now").click()
-        expect(page.locator("[data-field=import-result].bad")).to_be_visible()
+        page.keyboard.press("r")
+        expect(page.locator("[data-field=import-result].warn")).to_be_visible()
         camera.take(page, "degraded")
 
     gone = services.make()
@@ -230,7 +230,7 @@ def _take_sessions(camera: Camera, services: Services) -> None:
             prepare = watch_since(moment_ms(45))
             with camera.look(both, theme=theme, language=language, size=size, prepare=prepare) as page:  # type: ignore[arg-type]
                 expect(page.locator("[data-store=sessions]").first).to_be_visible()
-                page.locator("[data-field=last-import] summary").click()
+                page.locator("[data-field=sources] > summary").click()
                 camera.take(page, f"sessions-{theme}-{language[:2]}-{size[0]}")
 
 

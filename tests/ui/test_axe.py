@@ -95,7 +95,7 @@ def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, 
         observed.allow("ERR_FAILED")
         page = observed.page
         expect(page.locator(ready).first).to_be_visible()
-        expect(page.locator("[data-field=last-import]")).to_be_visible()
+        expect(page.locator("[data-field=sources]")).to_be_visible()
         return page
 
     page = show(services.full, "/?q=3001", "[data-field=cost]")

@@ -165,7 +165,7 @@ def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> No
     expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
     expect(page.locator(".legend")).not_to_contain_text("budget")
     expect(page.locator("[data-field=budget]").last).to_have_text("Month · all models 32% of $200.00")
-    expect(page).to_have_title("⚠ $6.00 today · Cline (local)")  # of everything, and this model cost nothing today
+    expect(page).to_have_title("⚠ $6.00 today · AI Cost Observer")  # of everything, and this model cost nothing today
 
 
 def _shading(page: Page) -> list[int]:

@@ -170,7 +170,7 @@ def test_import_shows_that_it_runs(service: Service, open_page: Opener) -> None:
     def hold(route: Route) -> None:
         held.append(route)
 
-    page = open_page(service, prepare=lambda page: page.route("**/api/cline/import", hold)).page
+    page = open_page(service, "/embed", prepare=lambda page: page.route("**/api/import", hold)).page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
 
     page.get_by_role("button", name="Import now").click()
@@ -259,7 +259,9 @@ def test_page_asks_for_its_key_when_the_cookie_is_void(make_service: ServiceMake
     page.context.clear_cookies()
     page.get_by_role("button", name="30 d").click()
 
-    expect(page.locator("[data-state=token_required]")).to_contain_text("Open the link that aico serve printed.")
+    expect(page.locator("[data-state=token_required]")).to_contain_text(
+        re.compile("Open the link that .*aico serve printed")
+    )
     expect(page.locator("tr[data-task]")).to_have_count(0)
 
 
@@ -275,6 +277,6 @@ def test_unreadable_ledger_is_named_as_trouble_of_the_watcher(make_service: Serv
     service.ledger.path.write_text("[{", encoding="utf-8")
 
     notice = page.locator("[data-notice=ledger]")
-    expect(notice).to_contain_text("Watching is impaired. The ledger is not readable as JSON.")
-    expect(page.locator("[data-field=live]")).to_have_text("Impaired")
+    expect(notice).to_contain_text("Cline: cannot be read. The ledger is not readable as JSON.")
+    expect(page.locator("[data-field=live]")).to_have_text("Cannot read Cline: the ledger is not readable as JSON")
     expect(page.locator("[data-field=cost]")).to_have_text("$1.00")

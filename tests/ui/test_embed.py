@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
@@ -207,3 +208,37 @@ def test_frame_works_where_the_browser_keeps_nothing_for_it(service: Service, op
     whole = open_page(service, prepare=lambda page: page.add_init_script(NO_STORAGE)).page
     whole.locator(".tools .segmented button", has_text="FR").click()
     expect(whole.locator("html")).to_have_attribute("lang", "fr")
+
+
+@pytest.mark.parametrize("path", first_is_quick("/embed", "/embed?source=all"))
+def test_frame_has_no_switch(service: Service, listed: HostPage, open_host: HostOpener, path: str) -> None:
+    """A page of others can turn nothing: no switch, menu or budget; the last import and its button are there."""
+    listed.frame(f"{service.url}{path}")
+    frame = open_host(listed.origin, to(service)).frame_locator("iframe")
+    expect(frame.locator("h1")).to_have_text("Cline (local)" if path == "/embed" else "AI Cost Observer")
+    expect(frame.locator("[data-field=last-import]")).to_contain_text("Last import:")
+    expect(frame.get_by_role("button", name="Import now")).to_be_visible()
+    for part in ("[role=switch]", "[data-switch]", "[data-field=sources]", ".budget", "input[type=checkbox]:visible"):
+        expect(frame.locator(part)).to_have_count(0)
+
+
+def test_first_screen_in_a_frame_has_no_switch(
+    make_service: ServiceMaker, listed: HostPage, open_host: HostOpener
+) -> None:
+    """Also where nothing was counted yet, a frame offers only to read again what is read."""
+    service = make_service(allowed_origins=listed.origin)
+    service.ledger.write()
+    service.start()
+    listed.frame(f"{service.url}/embed")
+    frame = open_host(listed.origin, to(service)).frame_locator("iframe")
+    expect(frame.locator(".welcome")).to_be_visible()
+    expect(frame.locator("[role=switch]")).to_have_count(0)
+
+
+def test_page_itself_may_stand_in_no_frame(service: Service) -> None:
+    """Its headers say so to every browser, for listed origins, too; those of the frame name the listed ones alone."""
+    page, frame = (httpx.get(f"{service.url}{path}").headers for path in ("/", "/embed"))
+    assert "frame-ancestors 'none'" in page["content-security-policy"]
+    assert page["x-frame-options"] == "DENY"
+    assert "frame-ancestors http://127.0.0.1:" in frame["content-security-policy"]
+    assert "x-frame-options" not in frame

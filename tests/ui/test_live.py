@@ -54,7 +54,7 @@ def test_page_says_live_and_when_it_was_last_imported(service: Service, open_pag
     """The header says in words that it is live, and that the import (not the task) was moments ago."""
     service.ledger.write(entry("1001", ts=1_700_000_000_000))
     service.start()
-    page = open_page(service, "/?period=all").page
+    page = open_page(service, "/embed?period=all").page
 
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(page.locator("[data-field=last-import] summary")).to_have_text(

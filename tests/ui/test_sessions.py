@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from bench.fake_session_store import SessionStore, editor_metadata
-from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.restartable_service import Service, entry, now_ms
+from tests.ui.restartable_service import entry, now_ms
 
 DAY_S = 86_400
 
@@ -39,9 +37,9 @@ def test_sessions_are_marked_filtered_and_told(
     expect(page.locator("tr[data-task='1001'] [data-store]")).to_have_count(0)
     page.set_viewport_size({"width": 390, "height": 2000})  # so tall that no row has to be scrolled to
     expect(page.locator("tr[data-task='2002'] [data-store=sessions]")).to_be_visible()
-    page.locator("[data-field=last-import] summary").click()
-    expect(page.locator("[data-field=last-import] .panel")).to_contain_text("1 task")
-    page.locator("[data-field=last-import] summary").click()
+    page.locator("[data-field=sources] summary").first.click()
+    expect(page.locator("[data-source=cline]")).to_contain_text("2 sessions counted")
+    page.keyboard.press("Escape")
 
     for width in (1440, 1280, 1024, 768, 390):
         page.set_viewport_size({"width": width, "height": 2000})
@@ -88,7 +86,7 @@ def test_frozen_ledger_offers_the_setting_and_trouble_names_what_is_missing(
     """Without the setting it is offered; with it, a store of another version is told by what it lacks."""
     store.connection.execute("ALTER TABLE sessions RENAME COLUMN metadata_json TO metadata")
     for settings, words in (
-        ({}, "AICO_CLINE_SESSIONS=true"),
+        ({}, "aico sources on cline.sessions"),
         ({"cline_sessions": "true", "sessions_path": str(store.path)}, "writes another file"),
     ):
         service = make_service(**settings)
@@ -118,33 +116,11 @@ def test_trouble_with_the_store_is_told_in_the_language_of_the_page(
 
     notice = page.locator("[data-notice=sessions]")
     expect(notice).to_contain_text(
-        "L\u2019observation est dégradée. La base des sessions vient d\u2019une version de Cline encore inconnue. "
+        "Cline\u00a0: lecture impossible. La base des sessions vient d\u2019une version de Cline encore inconnue. "
         f"Ce qui était importé reste. {store.path}"
     )
     expect(notice).to_contain_text("Il y manque\u00a0: metadata_json")
-    expect(page.locator("[data-field=live]")).to_have_text("Dégradé")
+    expect(page.locator("[data-field=live]")).to_contain_text(
+        "Lecture impossible, Cline\u00a0: la base des sessions vient"
+    )
     store.close()
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    first_row_is_quick(
-        *(("default", "l\u2019emplacement par défaut"), ("flag", "une option de la commande"), ("A_NAME", "A_NAME"))
-    ),
-)
-def test_page_says_in_its_language_what_chose_the_ledger(
-    service: Service, open_page: Opener, code: str, words: str
-) -> None:
-    """A variable is named; what the service calls "default" and "flag" has words."""
-    service.ledger.write(entry("1001"))
-    service.start()
-
-    def answer(route: Route) -> None:
-        response = route.fetch()
-        status = response.json()
-        status["ledger"]["chosen_by"] = code
-        route.fulfill(response=response, body=json.dumps(status))
-
-    page = open_page(service, language="fr-FR", prepare=lambda page: page.route("**/api/cline/status", answer)).page
-
-    expect(page.locator("footer code")).to_have_attribute("title", f"Choisi par\u00a0: {words}")

@@ -17,22 +17,21 @@ from tests.ui.restartable_service import Service, entry, now_ms
 DAY_MS = 86_400_000
 
 
-def test_first_screen_names_the_file_and_begins_by_itself(service: Service, open_page: Opener) -> None:
-    """Without a ledger the page says which file it looked for and what to do; when it appears, the page fills."""
+def test_first_screen_names_the_places_and_begins_by_itself(service: Service, open_page: Opener) -> None:
+    """Without any tool the page says where it looked, without a red word; when a ledger appears, the page fills."""
     service.ledger.path.parent.mkdir(parents=True)
     service.start(probe="/healthz")
     page = open_page(service).page
 
-    expect(page.locator(".welcome")).to_have_attribute("data-state", "no-ledger")
-    expect(page.locator(".welcome dl")).to_contain_text(str(service.ledger.path))
-    expect(page.locator(".welcome dl")).to_contain_text("does not exist")
-    expect(page.locator(".welcome")).to_contain_text("AICO_CLINE_SESSIONS=true")
-    expect(page.locator(".welcome ul")).to_contain_text("aico doctor")
-    expect(page.locator(".welcome").get_by_role("button", name="Import now")).to_be_visible()
+    expect(page.locator(".welcome")).to_have_attribute("data-state", "none")
+    expect(page.locator(".places")).to_contain_text(str(service.ledger.path))
+    expect(page.locator("[data-field=live]")).to_have_text("Waiting for Cline")
+    expect(page.locator(".bad, .warn")).to_have_count(0)
 
     service.ledger.write(entry("1001", cost=0.25))
 
     expect(page.locator("[data-field=cost]")).to_have_text("$0.25")
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
 
 
 def test_empty_ledger_is_told_from_a_missing_one(service: Service, open_page: Opener) -> None:
@@ -42,7 +41,7 @@ def test_empty_ledger_is_told_from_a_missing_one(service: Service, open_page: Op
     page = open_page(service, language="fr-FR").page
 
     expect(page.locator(".welcome")).to_have_attribute("data-state", "empty")
-    expect(page.locator(".welcome dl")).to_contain_text("il existe : 2 octets")
+    expect(page.locator("[data-card=cline] .facts").first).to_contain_text("2 octets, écrit")
 
 
 @pytest.mark.parametrize(("language", "words"), first_row_is_quick(("en-US", "unpriced"), ("fr-FR", "non tarifé")))
@@ -110,7 +109,7 @@ def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: O
     page = open_page(service).page
 
     expect(page.locator("[data-field=budget]")).to_have_text("Today 150% of $2.00 over budget")
-    expect(page).to_have_title("⚠ $3.00 today · Cline (local)")
+    expect(page).to_have_title("⚠ $3.00 today · AI Cost Observer")
 
 
 @pytest.mark.slow
@@ -130,37 +129,33 @@ def test_dust_is_never_shown_as_nothing(service: Service, open_page: Opener) -> 
 @pytest.mark.parametrize("width", first_is_quick(320, 390, 1280))
 def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Opener, width: int, language: str) -> None:
     """Each thing to do and its words are a line of two columns; where that is too narrow, the words stand below."""
-    service.ledger.path.parent.mkdir(parents=True)
+    service.ledger.write()
     service.start(probe="/healthz")
     page = open_page(service, language=language, size=(width, 800)).page
 
-    expect(page.locator(".welcome li > span")).to_have_count(3)
+    words = page.locator(".todo li > span:last-child")
+    expect(words).to_have_count(3)
     tops = """(all) => all.map((one) =>
       one.getBoundingClientRect().top - one.previousElementSibling.getBoundingClientRect().bottom)"""
     lefts = "(all) => all.map((one) => one.getBoundingClientRect().left)"
-    words = page.locator(".welcome li > span")
     assert len(set(words.evaluate_all(lefts))) == 1
-    button = page.locator(".welcome li > .primary")
-    assert button.evaluate("(one) => one.offsetWidth <= one.scrollWidth && one.offsetWidth < 240")
     assert {top > 0 for top in words.evaluate_all(tops)} == {width < 640}
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_source_that_is_switched_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
-    """Where nothing of Cline is read, the first screen waits for nothing and names the reason; so does an import."""
+def test_source_that_configuration_switches_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
+    """Where nothing is read, the page waits for nothing, names the setting that decides, and so does an import."""
     service = make_service(sources_cline_enabled="false")
     service.ledger.write(entry("1001"))
     service.start(probe="/healthz")
-    observed = open_page(service)
-    observed.allow("409")
-    page = observed.page
-    words = "Cline is not read: it is switched off."
+    page = open_page(service).page
+    words = "It is switched off, so nothing is read."
 
     expect(page.locator("[data-notice=off]")).to_contain_text(words)
     expect(page.locator("[data-notice=off] code")).to_have_text("sources.cline.enabled")
-    expect(page.locator(".welcome")).to_have_count(0)
-    expect(page.locator("[data-field=live]")).to_have_text("Off")
-    page.get_by_role("button", name="Import now").first.click()
+    expect(page.locator("[data-switch='cline.ledger']")).to_be_disabled()
+    expect(page.locator("[data-field=live]")).to_have_text("Nothing is read")
+    page.keyboard.press("r")
     expect(page.locator("[data-field=import-result]")).to_have_text(words)
 
 
@@ -189,9 +184,10 @@ def test_place_that_fails_beside_others_is_named_and_nothing_says_live(
         second.write_text("{}", encoding="utf-8")
 
     notice = page.locator(f"[data-notice={'hub' if broken == 'hub' else 'ledger'}]")
-    expect(notice).to_contain_text("Watching is impaired.")
-    expect(notice.locator("code")).to_have_text([str(hub if broken == "hub" else second)])
-    expect(page.locator("[data-field=live]")).to_have_text("Impaired")
+    expect(notice).to_contain_text("Cline: cannot be read.")
+    expect(notice.locator("> code")).to_have_text([str(hub if broken == "hub" else second)])
+    expect(page.locator("[data-field=live]")).to_have_class("live bad")
+    expect(page.locator("[data-field=live]")).to_have_text(re.compile("^Cannot read Cline: the "))
     expect(page.locator("[data-field=cost]")).to_have_text("$0.25")
 
     hub.unlink(missing_ok=True)
@@ -200,10 +196,10 @@ def test_place_that_fails_beside_others_is_named_and_nothing_says_live(
     expect(notice).to_have_count(0)
 
 
-@pytest.mark.parametrize(("language", "word"), first_row_is_quick(("en-US", "Off"), ("fr-FR", "Désactivé")))
-def test_page_says_that_nothing_is_read_and_what_changes_that(
-    service: Service, open_page: Opener, language: str, word: str
-) -> None:
+@pytest.mark.parametrize(
+    ("language", "word"), first_row_is_quick(("en-US", "Nothing is read"), ("fr-FR", "Rien n\u2019est lu"))
+)
+def test_page_says_that_nothing_is_read(service: Service, open_page: Opener, language: str, word: str) -> None:
     """Off is neither live nor waiting for anything; a page that is open hears of the switch at once."""
     service.ledger.write(entry("1001", cost=0.25))
     service.start()
@@ -214,5 +210,5 @@ def test_page_says_that_nothing_is_read_and_what_changes_that(
 
     assert answer.status_code == 200
     expect(page.locator("[data-field=live]")).to_have_text(word)
-    expect(page.locator("[data-notice] code")).to_have_text(["aico sources on cline"])
+    expect(page.locator("[data-notice=off]")).to_be_visible()
     expect(page.locator("[data-field=cost]")).to_contain_text("0" + (".25" if language == "en-US" else ",25"))

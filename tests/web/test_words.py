@@ -10,10 +10,11 @@ import pytest
 
 from aico.core.errors import ObserverError
 from aico.core.usage import RejectionCode, Trigger
+from aico.features.sources.registry import KNOWN
 from tests.web.page_files import LANGUAGES, SCRIPTS, WEB
 
 _LITERAL = re.compile(r"""\bt(n?)\(\s*"([^"]+)\"""")
-_DYNAMIC = re.compile(r"""\bt\(`([^`$]+)\$\{""")
+_DYNAMIC = re.compile(r"""\bt(?:old)?\(`([^`$]+)\$\{""")
 _QUOTED = re.compile(r'"([a-z][\w.]*)"')
 _PLACE = re.compile(r"\{(\w+)\}")
 _PLURAL = re.compile(r"\.(one|other)$")
@@ -37,8 +38,6 @@ _NEVER_ASKED_FOR = {
     "method_not_allowed",
     "request_malformed",
     "session_unknown",
-    "source_fixed",
-    "source_unknown",
 }
 """Errors of requests that the page does not make."""
 _FAULT = re.compile(r"(ledger|sessions|source)_(.+)")
@@ -118,6 +117,14 @@ def test_every_code_of_the_service_has_words(language: str) -> None:
 
     assert sorted(wordless) == []
     assert sorted(triggers - words.keys()) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_origin_has_a_name_and_its_promise(language: str) -> None:
+    """Beside each switch stands, in the page's language, which file it is of and what of it is never read."""
+    names = {f"{source}.{origin}" for source, origins in KNOWN.items() for origin in origins}
+
+    assert sorted({f"{kind}.{name}" for kind in ("origin", "never") for name in names} - _words(language).keys()) == []
 
 
 @pytest.mark.parametrize(("language", "ledger"), [("en", "ledger"), ("fr", "registre")])

@@ -19,14 +19,34 @@ function broken(error) {
 }
 
 async function ask(path, options) {
-	const answer = await fetch(`api/cline/${path}`, options).catch(broken);
+	const answer = await fetch(path, options).catch(broken);
 	if (answer.ok) return answer.json().catch(broken);
 	const body = await answer.json().catch(() => null);
-	throw new Problem(body?.code ?? "internal_error");
+	// A proxy speaks for a service that is down.
+	throw new Problem(body?.code ?? ([502, 503, 504].includes(answer.status) ? "unreachable" : "internal_error"));
 }
 
-export const getStatus = (signal) => ask("status", { signal });
-export const getSummary = (parameters, signal) => ask(`summary?${query(parameters)}`, { signal });
-export const getUsage = (parameters, signal) => ask(`usage?${query(parameters)}`, { signal });
-export const postImport = () => ask("import", { method: "POST" });
+const JSON_HEADERS = { "Content-Type": "application/json" };
+const send = (method, path, body) => ask(path, { method, headers: JSON_HEADERS, body: JSON.stringify(body) });
+
+export const getStatus = (signal) => ask("api/cline/status", { signal });
+export const getSummary = (parameters, signal) => ask(`api/cline/summary?${query(parameters)}`, { signal });
+export const getUsage = (parameters, signal) => ask(`api/cline/usage?${query(parameters)}`, { signal });
 export const exportUrl = (parameters) => `api/cline/export?${query(parameters)}`;
+
+export const getAbout = () => ask("api/status");
+export const putSource = (id, body) => send("PUT", `api/sources/${id}`, body);
+export const postImport = (body) => send("POST", "api/import", body);
+
+/**
+ * Why no socket opens, which a browser does not tell: "origin_refused", "upgrade" where something on the way does not
+ * pass it on, "unreachable" where nobody answers. Asked as the socket is, with an origin; there is nothing to post to.
+ */
+export async function whyNoSocket() {
+	try {
+		await ask("ws", { method: "POST" });
+	} catch (error) {
+		if (["unreachable", "origin_refused"].includes(error.code)) return error.code;
+	}
+	return "upgrade";
+}

@@ -74,9 +74,15 @@ export function change(now, before, locale) {
 
 export function bytes(value, locale) {
 	if (missing(value)) return UNKNOWN;
-	const [unit, size] = value < 1e3 ? ["byte", 1] : value < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
+	const [unit, size] = value < 1e3 ? ["byte", 1] : value < 1e6 ? ["kilobyte", 1e3] : value < 1e9 ? ["megabyte", 1e6] : ["gigabyte", 1e9];
 	const unitDisplay = unit === "byte" ? "long" : "short";
 	return number(value / size, locale, { style: "unit", unit, unitDisplay, maximumFractionDigits: 1 });
+}
+
+/** "40 seconds": of what is guessed, one number is enough. */
+export function duration(ms, locale) {
+	const [unit, size] = ms < 90_000 ? ["second", 1000] : ms < 90 * MINUTE ? ["minute", MINUTE] : ["hour", HOUR];
+	return number(Math.max(1, Math.round(ms / size)), locale, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 });
 }
 
 const AGES = [

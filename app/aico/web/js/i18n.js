@@ -27,6 +27,9 @@ export async function useLanguage(wanted) {
 export const t = (key, values = {}) =>
 	(words.value[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 
+/** Words that need not be there, else what the server says. */
+export const told = (key, otherwise) => words.value[key] ?? otherwise;
+
 /** A plural: key.one, key.other. {n} is the number. */
 export function tn(key, number, values) {
 	const form = `${key}.${new Intl.PluralRules(locale.value).select(number)}`;
@@ -40,4 +43,10 @@ export function tcode(code) {
 	if (`code.${code}` in words.value) return t(`code.${code}`);
 	const [, file, fault] = FAULT.exec(code.replace("busy", "unstable")) ?? [];
 	return `fault.${fault}` in words.value ? t(`fault.${fault}`, { file: t(`file.${file}`) }) : t("code.unknown", { code });
+}
+
+/** Its first sentence, as the end of another one: what to do stands elsewhere. */
+export function why(code) {
+	const [first] = tcode(code).split(/\.(?:\s|$)/);
+	return first.slice(0, 1).toLowerCase() + first.slice(1).replaceAll("`", "");
 }

@@ -1,8 +1,8 @@
 // Single keys, unless somebody types, holds a modifier, or has switched them off.
 import { PERIODS } from "./period.js";
 import { selected } from "./selection.js";
+import { importNow } from "./sources.js";
 import { choosePeriod } from "./state.js";
-import { importNow } from "./store.js";
 import { keysOn, openHelp } from "./ui/help.js";
 import { copyText } from "./ui/parts.js";
 

@@ -1,16 +1,19 @@
 // The socket: it resumes by epoch and revision and reconnects with full-jitter back-off. After an event the page reads
-// again, so nothing can drift.
+// again, so nothing can drift. Where sockets do not get through, the page asks every ten seconds, and says why.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
-import { query } from "./api.js";
+import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
-import { loadedAt, markFresh, problem, readNow, readSoon, readStatus, status } from "./store.js";
+import { about, noteProgress, readSources, readSourcesSoon } from "./sources.js";
+import { loadedAt, markFresh, problem, readNow, readSoon, status } from "./store.js";
 
+export const POLL_MS = 10_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
+const HELLO_MS = 10_000; // a proxy may swallow the handshake
 const SILENCE_MS = 60_000; // the server beats every 25 s: two missed beats are a dead connection
 
-/** state: connecting | live | waiting; since: when it was lost; retryAt: when we try again. */
-export const link = signal({ state: "connecting", since: null, retryAt: null });
+/** state: connecting | live | polling | waiting; since: when it was lost; retryAt: when we try again; why: no socket. */
+export const link = signal({ state: "connecting", since: null, retryAt: null, why: null });
 
 export const stale = computed(() => Boolean(problem.value) || link.value.state === "waiting");
 
@@ -21,13 +24,16 @@ let seen = null; // {epoch, revision}
 let failures = 0;
 let retry = null;
 let watchdog = null;
+let poll = null;
+let polled = ""; // what the last question of a page without a socket has seen
 
 const handlers = {
 	hello({ epoch, revision }) {
 		failures = 0;
-		link.value = { state: "live", since: null, retryAt: null };
+		clearTimeout(poll);
+		link.value = { state: "live", since: null, retryAt: null, why: null };
 		if (problem.value || (seen && (seen.epoch !== epoch || seen.revision !== revision))) readSoon();
-		else if (seen) readStatus();
+		readSources();
 		// What was missed is replayed after this, and only then is the revision ours.
 		if (seen?.epoch !== epoch) seen = { epoch, revision };
 	},
@@ -35,30 +41,62 @@ const handlers = {
 		seen = { epoch, revision };
 		readNow();
 	},
-	cline_usage_updated({ epoch, revision, rows }) {
+	usage_updated({ epoch, revision, rows }) {
 		seen = { epoch, revision };
-		markFresh(rows.map((row) => row.task_id), revision);
+		markFresh(rows.map((row) => row.session_id), revision);
 		readSoon();
+		readSourcesSoon();
 	},
-	kimi_proxy_state: readStatus,
-	source_state: readStatus,
+	reading({ source, bytes_done, bytes_total }) {
+		noteProgress(source, bytes_done, bytes_total);
+		readSourcesSoon(); // its end has no message
+	},
+	kimi_proxy_state: readSources,
+	source_state: readSources,
 	heartbeat({ revision }) {
 		if (seen && revision !== seen.revision) {
 			seen.revision = revision; // we missed one: read again
 			readSoon();
-		} else if (!document.hidden) readStatus();
+		}
+		if (!document.hidden) readSources();
 	},
 };
 
-function lost({ code }) {
+function lost({ code }, wasOpen) {
 	clearTimeout(watchdog);
 	socket = null;
 	// 1013: we were too slow and are asked to come back, at once.
 	const ceiling = code === 1013 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
 	const delay = Math.random() * ceiling;
 	failures += 1;
-	link.value = { state: "waiting", since: link.value.since ?? Date.now(), retryAt: Date.now() + delay };
 	retry = setTimeout(connect, delay);
+	const { state, since } = link.value;
+	if (state === "polling") return;
+	link.value = { state: "waiting", since: since ?? Date.now(), retryAt: Date.now() + delay, why: null };
+	if (!wasOpen) askWhy();
+}
+
+async function askWhy() {
+	const why = await whyNoSocket();
+	if (why === "unreachable" || link.value.state !== "waiting") return;
+	link.value = { state: "polling", since: null, retryAt: null, why };
+	polled = "";
+	ask();
+}
+
+async function ask() {
+	clearTimeout(poll);
+	const isThere = await readSources();
+	if (link.value.state !== "polling") return;
+	if (!isThere) {
+		link.value = { state: "waiting", since: Date.now(), retryAt: Date.now() + POLL_MS, why: null };
+		hurry(POLL_MS);
+		return;
+	}
+	const now = `${about.value?.database_id} ${about.value?.commit_seq}`;
+	if (now !== polled) readSoon();
+	polled = now;
+	poll = setTimeout(ask, POLL_MS);
 }
 
 function connect() {
@@ -67,31 +105,35 @@ function connect() {
 	const address = new URL(`ws?${query({ epoch: seen?.epoch, since: seen?.revision })}`, location);
 	address.protocol = address.protocol.replace("http", "ws");
 	const mine = new WebSocket(address);
+	let isOpen = false;
 	socket = mine;
-	const alive = () => {
+	const alive = (patience) => {
 		clearTimeout(watchdog);
-		watchdog = setTimeout(() => mine.close(), SILENCE_MS);
+		watchdog = setTimeout(() => mine.close(), patience);
 	};
-	alive();
+	alive(HELLO_MS);
 	mine.onmessage = ({ data }) => {
-		alive();
+		alive(SILENCE_MS);
+		isOpen = true;
 		const message = JSON.parse(data);
 		batch(() => handlers[message.type]?.(message));
 	};
-	mine.onclose = lost;
+	mine.onclose = (event) => lost(event, isOpen);
 }
 
-/** Somebody looks again, or the network is back. */
-function hurry() {
-	if (!document.hidden && link.value.state === "waiting") connect();
+/** Try again after a while; at once where somebody looks again, or the network is back. */
+function hurry(delay = 0) {
+	clearTimeout(retry);
+	retry = setTimeout(connect, delay);
 }
 
 export function startLive() {
 	connect();
+	const again = () => !document.hidden && link.value.state === "waiting" && hurry();
 	effect(() => {
 		const { epoch, revision } = status.value ?? {};
 		if (seen && epoch && (epoch !== seen.epoch || revision < seen.revision)) readSoon(); // read too early
 	});
-	addEventListener("online", hurry);
-	document.addEventListener("visibilitychange", hurry);
+	addEventListener("online", again);
+	document.addEventListener("visibilitychange", again);
 }

@@ -5,6 +5,7 @@ import { startClock } from "./clock.js";
 import { useLanguage } from "./i18n.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { readSources, startHealing } from "./sources.js";
 import { startReading } from "./store.js";
 import { startTheme } from "./theme.js";
 import { App, startSpeaking, startTitle } from "./ui/app.js";
@@ -12,6 +13,8 @@ import { html } from "./ui/parts.js";
 
 startTheme();
 startReading();
+readSources();
+startHealing();
 startLive();
 startClock();
 await useLanguage();

@@ -1,5 +1,5 @@
 // What the page shows, as a value that the address bar holds.
-import { signal } from "../vendor/signals-core.js";
+import { computed, signal } from "../vendor/signals-core.js";
 import { PERIODS } from "./period.js";
 
 export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost"];
@@ -53,6 +53,9 @@ function written({ source, ...state }) {
 }
 
 export const state = signal(read());
+
+/** What is shown is Cline's alone. */
+export const isCline = computed(() => String(state.value.source) === "cline");
 
 /** Change what is shown: a step for "back", except what is typed letter by letter. */
 export function show(patch, { replace = false } = {}) {

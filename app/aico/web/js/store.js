@@ -1,6 +1,6 @@
 // The numbers on the page: read with one filter, replaced together.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
-import { getStatus, getSummary, getUsage, postImport } from "./api.js";
+import { getStatus, getSummary, getUsage } from "./api.js";
 import { minute, tick } from "./clock.js";
 import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./period.js";
 import { filterOf, isNarrowed, state } from "./state.js";
@@ -24,15 +24,9 @@ export const rows = signal({ total: 0, totals: null, pages: new Map() });
 export const problem = signal(null); // code
 export const loadedAt = signal(null);
 export const loading = signal(false);
-export const importing = signal(false);
-export const importResult = signal(null); // {at, receipt} or {at, code}
 export const fresh = signal(new Map()); // task id -> until when it counts as new
 export const announcement = signal("");
 export const untold = new Map(); // task id -> revision of its event, until a screen reader has heard of it
-
-/** The origins that are read. */
-export const read = computed(() => status.value?.origins.filter(({ enabled }) => enabled));
-export const isTroubled = ({ state }) => ["degraded", "failed"].includes(state);
 
 export const period = computed(() => windowOf(state.value, minute.value));
 
@@ -152,16 +146,6 @@ export function readSoon() {
 	timer = setTimeout(due, Math.max(0, lastRead + (document.hidden ? HIDDEN_MS : BURST_MS) - Date.now()));
 }
 
-/** Without a change there is no event, but "last import" moves. */
-export async function readStatus() {
-	try {
-		status.value = await getStatus();
-		if (problem.value) readSoon();
-	} catch (error) {
-		failed(error);
-	}
-}
-
 export async function wantPages(first, last) {
 	wantedPages = Array.from({ length: last - first + 1 }, (_, i) => first + i);
 	const missing = wantedPages.filter((page) => !rows.value.pages.has(page));
@@ -191,19 +175,6 @@ export function markFresh(ids, revision) {
 	for (const id of ids) untold.set(id, revision);
 	const young = [...fresh.value].filter(([, until]) => until > now);
 	fresh.value = new Map([...young, ...ids.map((id) => [id, now + FRESH_MS])]);
-}
-
-export async function importNow() {
-	if (importing.value) return;
-	importing.value = true;
-	try {
-		importResult.value = { receipt: await postImport(), at: Date.now() };
-		await readNow();
-	} catch (error) {
-		importResult.value = { code: error.code ?? "internal_error", at: Date.now() };
-		readStatus();
-	}
-	importing.value = false;
 }
 
 /** Another filter or day is another question. */

@@ -2,8 +2,9 @@
 import { effect, signal } from "../../vendor/signals-core.js";
 import { t, tn } from "../i18n.js";
 import { stale } from "../live.js";
-import { embedded } from "../state.js";
-import { announcement, loadedAt, loading, problem, read, spending, status, summary, unpriced, untold } from "../store.js";
+import { about, choosing, isFirst } from "../sources.js";
+import { embedded, isCline } from "../state.js";
+import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
 import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Filters, Printed } from "./filters.js";
@@ -12,6 +13,7 @@ import { Help } from "./help.js";
 import { Models } from "./models.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
 import { amount, html } from "./parts.js";
+import { Offer, Start } from "./start.js";
 import { Tasks } from "./table.js";
 
 const SPEAK_MS = 10_000;
@@ -47,23 +49,18 @@ export function startTitle() {
 		const budget = status.value?.budget?.daily_usd;
 		const isOver = budget && budgetState(today, budget) === "over";
 		const cost = unpriced.value || (today ?? null) === null ? "" : `${t("title.today", { cost: amount(today) })} · `;
-		document.title = `${isOver ? "⚠ " : ""}${cost}${t("title")}`;
+		document.title = `${isOver ? "⚠ " : ""}${cost}${embedded && isCline.value ? t("title.cline") : t("title")}`;
 	});
 }
 
-const CHOICES = { default: "ledger.default", flag: "ledger.flag" }; // anything else is a name
-
-function Footer() {
-	const { ledger, version } = status.value ?? {};
-	return html`<footer class="soft"><span>${t("footer.promise")}</span>
-		${ledger && html`<code title=${t("ledger.chosen", { by: t(CHOICES[ledger.chosen_by] ?? ledger.chosen_by) })}>${ledger.path}</code><span>AI Cost Observer ${version}</span>`}</footer>`;
-}
+const Footer = () => html`<footer class="soft"><span>${t("footer.promise")}</span>
+	${about.value && html`<span>AI Cost Observer ${about.value.version}</span>`}</footer>`;
 
 function Content() {
-	if (problem.value === "token_required" || (problem.value && !summary.value)) return html`<${Blocked} />`;
-	if (!summary.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
-	if (status.value.task_count === 0) return html`<${Notices} />${read.value.length > 0 && html`<${Welcome} />`}`;
-	return html`<${Notices} /><${Filters} /><${Printed} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
+	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
+	if (!summary.value || !about.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
+	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : Start} />`;
+	return html`<${Notices} />${!embedded && html`<${Offer} />`}<${Filters} /><${Printed} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
 }
 
 export function App() {

@@ -1,43 +1,54 @@
 // Where numbers alone would mislead: words, with what to do.
 import { minute } from "../clock.js";
-import { bytes } from "../format.js";
-import { locale, t, tcode, tn } from "../i18n.js";
+import { t, tcode, tn } from "../i18n.js";
+import { link } from "../live.js";
 import { DAY } from "../period.js";
-import { embedded } from "../state.js";
-import { isTroubled, loadedAt, problem, read, status } from "../store.js";
-import { ImportButton } from "./header.js";
-import { Ago, html, since, timeOf, when } from "./parts.js";
+import { about, counted, isSlow, isWaiting, read, sources, troubled } from "../sources.js";
+import { embedded, state } from "../state.js";
+import { loadedAt, problem } from "../store.js";
+import { ImportButton } from "./imports.js";
+import { Ago, Notice, Words, html, timeOf, when } from "./parts.js";
+import { Progress } from "./start.js";
 
-const Notice = ({ kind, name, children }) =>
-	html`<div class=${`notice ${kind}`} data-notice=${name} role=${kind === "bad" ? "alert" : undefined}>${children}</div>`;
+const FROZEN = 7 * DAY; // newer Cline leaves its ledger as it is
 
 function Trouble() {
 	if (!problem.value) return null;
 	const asOf = loadedAt.value && t("notice.asof", { at: timeOf(loadedAt.value) });
-	return html`<${Notice} kind="bad" name="problem"><b>${tcode(problem.value)}</b> ${asOf}<//>`;
+	return html`<${Notice} kind="bad" name="problem"><b><${Words} text=${tcode(problem.value)} /></b> ${asOf}<//>`;
 }
 
 const codes = (names) => names.map((name) => html`<code>${name}</code> `);
 
-function Origin({ id, state, reason, since: at, paths, missing }) {
-	return html`<${Notice} kind=${state === "waiting" ? "warn" : "bad"} name=${id}>
-		<b>${t(`watcher.${state}`)}</b> ${tcode(reason)} ${codes(paths)} ${missing.length > 0 && t("watcher.missing")} ${codes(missing)}
+function Origin({ source, id, state, reason, since: at, paths, missing }) {
+	const how = isSlow({ reason }) ? "slow" : state;
+	return html`<${Notice} kind=${how === "slow" || how === "waiting" ? "warn" : "bad"} name=${id}>
+		<b>${source.title}${t("colon")} ${t(`watcher.${how}`)}</b> <${Words} text=${tcode(reason)} /> ${codes(paths)} ${missing.length > 0 && t("watcher.missing")} ${codes(missing)}
 		<span class="soft"><${Ago} ms=${at} /></span><//>`;
 }
 
 function Origins() {
-	const { origins: [{ fixed_by }], task_count } = status.value;
+	if (!about.value) return null;
 	if (read.value.length === 0) {
-		return html`<${Notice} kind="warn" name="off"><b>${tcode("source_off")}</b> ${t("watcher.change")} <code>${fixed_by ?? "aico sources on cline"}</code><//>`;
+		const fixed = sources.value.find(({ id }) => id === "cline")?.fixed_by;
+		const change = fixed ? `\`${fixed}\`` : embedded ? "`aico sources on cline`" : t("watcher.menu");
+		return html`<${Notice} kind="warn" name="off"><b>${tcode("source_off")}</b> ${t("watcher.change")} <${Words} text=${change} /><//>`;
 	}
-	const told = read.value.filter(isTroubled);
-	// Newer Cline has no ledger at all.
-	if (task_count > 0 && read.value.every(({ state }) => state === "waiting")) told.push(read.value[0]);
-	return told.map(Origin);
+	// What is not there is no trouble, but numbers that are kept should not look as if they went on.
+	const waiting = isWaiting.value && counted.value > 0 ? read.value.slice(0, 1) : [];
+	return [...troubled.value, ...read.value.filter(isSlow), ...waiting].map(Origin);
+}
+
+/** Without sockets: why, and what changes that. */
+function Polling() {
+	const { state: how, why } = link.value;
+	if (how !== "polling") return null;
+	return html`<${Notice} kind="warn" name="polling"><b>${t("live.polling", { n: 10 })}</b> <${Words} text=${t(`polling.${why}`)} />
+		${why === "origin_refused" && html` <${Words} text=${t("polling.setting", { origin: location.origin })} />`}<//>`;
 }
 
 function Recovery() {
-	const { recovery } = status.value;
+	const { recovery } = about.value ?? {};
 	if (!recovery) return null;
 	const { backup, backup_at: at, set_aside: file } = recovery;
 	return html`<${Notice} kind="warn" name="recovery"><b>${t("recovery.title")}</b>${" "}
@@ -45,38 +56,30 @@ function Recovery() {
 }
 
 function Frozen() {
-	const { ledger: { frozen_since: written }, sessions } = status.value;
-	if (!written) return null;
+	const origins = sources.value.find(({ id }) => id === "cline")?.origins ?? [];
+	const [ledger, sessions] = ["ledger", "sessions"].map((name) => origins.find(({ id }) => id === name));
+	const written = ledger?.enabled && ledger.look?.last_written_at;
+	if (!written || minute.value - written < FROZEN || sessions?.state === "watching") return null;
 	const days = Math.floor((minute.value - written) / DAY);
-	const reasons = ["unused", "cli", "vscode", "elsewhere"];
-	if (!sessions) reasons.push("setting");
-	else if (sessions.watcher.state === "watching") reasons.push("read");
+	const reasons = ["unused", "cli", "vscode", "elsewhere", ...(sessions?.enabled ? [] : ["setting"])];
 	return html`<${Notice} kind="warn" name="frozen"><details>
 		<summary><b title=${when(written, "full")}>${tn("frozen.title", days)}</b> <u>${t("frozen.why")}</u></summary>
-		<ul>${reasons.map((reason) => html`<li>${t(`frozen.${reason}`)}</li>`)}</ul></details><//>`;
+		<ul>${reasons.map((reason) => html`<li><${Words} text=${t(`frozen.${reason}`)} /></li>`)}</ul></details><//>`;
 }
 
-export const Notices = () => html`<${Trouble} /><${Origins} /><${Frozen} /><${Recovery} />`;
+/** Cline's old file says nothing to somebody who looks at other tools. */
+const showsCline = () => state.value.source.length === 0 || state.value.source.includes("cline");
+
+export const Notices = () => html`<${Trouble} /><${Polling} /><${Origins} /><${Progress} />
+	${showsCline() && html`<${Frozen} />`}<${Recovery} />`;
 
 export function Blocked() {
 	const isLocked = problem.value === "token_required";
 	return html`<section class="welcome" role="alert" data-state=${problem.value}>
-		<h2>${t(isLocked ? "blocked.token" : "blocked.title")}</h2><p>${tcode(problem.value)}</p>
-		${!isLocked && html`<p>${t("blocked.start")} <code>aico serve</code></p>`}</section>`;
+		<h2>${t(isLocked ? "blocked.token" : "blocked.title")}</h2><p><${Words} text=${tcode(problem.value)} /></p>
+		${!isLocked && html`<p><${Words} text=${t("blocked.start")} /></p>`}</section>`;
 }
 
-export function Welcome() {
-	const { ledger, sessions } = status.value;
-	const { exists, path, size_bytes, written_at } = ledger;
-	const size = size_bytes !== null && t("welcome.exists", { size: bytes(size_bytes, locale.value), ago: since(written_at, minute.value) });
-	const fact = (name, value) => html`<div><dt>${t(`welcome.${name}`)}</dt><dd>${value}</dd></div>`;
-	return html`<section class="welcome" data-state=${exists ? "empty" : "no-ledger"}>
-		<h2>${t(exists ? "welcome.empty" : "welcome.waiting")}</h2>
-		<p>${t(exists ? "welcome.empty.why" : "welcome.waiting.why")}</p>
-		${!exists && !sessions && html`<p>${t("welcome.newer")} ${t("frozen.setting")}</p>`}
-		<dl>${fact("file", html`<code>${path}</code>`)}${fact("state", size || html`<span class="warn">${t("welcome.missing")}</span>`)}</dl>
-		<h3>${t("welcome.todo")}</h3>
-		<ul><li><${ImportButton} /><span>${t("welcome.import")}</span></li>
-			${["doctor", "demo"].map((command) => html`<li><code>aico ${command}</code><span>${t(`welcome.${command}`)}</span></li>`)}</ul>
-		${embedded && html`<p class="soft">${t("footer.promise")}</p>`}</section>`;
-}
+/** In a frame nothing is switched: what is shown there is somebody else's page. */
+export const Welcome = () => html`<section class="welcome" data-state="empty"><h2>${t("start.empty")}</h2><p>${t("start.empty.why")}</p>
+	<p class="buttons"><${ImportButton} /></p><p class="soft">${t("footer.promise")}</p></section>`;

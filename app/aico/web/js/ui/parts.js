@@ -1,10 +1,12 @@
 // Small pieces for every part.
 import htm from "../../vendor/htm.js";
+import { useState } from "../../vendor/preact-hooks.js";
 import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
 import { ago, compact, count, moment, money, moneyExact } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { midnight } from "../period.js";
+import { command } from "../sources.js";
 import { announcement } from "../store.js";
 
 export const html = htm.bind(h);
@@ -49,6 +51,31 @@ export async function copyText(text) {
 	announcement.value = isCopied ? t("copied", { text }) : t("copy.refused");
 	return isCopied;
 }
+
+const COPIED_MS = 1500;
+
+/** What can be pasted: a command as this machine knows it, or a setting. */
+export function Copyable({ text }) {
+	const [mark, setMark] = useState("");
+	const given = text.replace(/^aico\b/, command.value);
+	const copy = async () => {
+		setMark((await copyText(given)) ? "✓" : "✗");
+		setTimeout(() => setMark(""), COPIED_MS);
+	};
+	return html`<span class="copyable"><code>${given}</code><button class="copy" onClick=${copy} aria-label=${t("copy.text", { text: given })}
+		title=${t("copy.text", { text: given })}>${mark}</button></span>`;
+}
+
+/** Words with `commands` among them. */
+export const Words = ({ text }) => text.split("`").map((part, index) => (index % 2 ? html`<${Copyable} text=${part} />` : part));
+
+/** A state in words, with a light that says the same. */
+export const Lamp = ({ name, kind, title, children }) =>
+	html`<span class=${`live ${kind}`} data-field=${name} title=${title}><i></i>${children}</span>`;
+
+/** A notice of the page; one that is bad speaks up. */
+export const Notice = ({ kind, name, children }) =>
+	html`<div class=${`notice ${kind}`} data-notice=${name} role=${kind === "bad" ? "alert" : undefined}>${children}</div>`;
 
 /** One of a few. Real radio buttons would trap the arrow keys. */
 export const Segmented = ({ label, options, chosen, choose }) => html`<div class="segmented" role="group" aria-label=${label}>

@@ -1,0 +1,50 @@
+// Every source in one list in the head: how it is, when it was read, and its switches.
+import { useState } from "../../vendor/preact-hooks.js";
+import { share } from "../format.js";
+import { locale, t, tn, why } from "../i18n.js";
+import { choosing, progress, sources } from "../sources.js";
+import { ImportButton } from "./imports.js";
+import { Ago, html } from "./parts.js";
+import { Refused, Standing, Switch, lying, originTitle } from "./switches.js";
+
+const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
+
+/** What is not there is no matter beside what is read. */
+function worst({ origins }) {
+	return origins.filter(({ enabled }) => enabled).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state))[0];
+}
+
+function State({ source }) {
+	const origin = worst(source);
+	const going = progress.value.get(source.id);
+	if (!origin) return html`<span class="soft">${t("state.off")}</span>`;
+	if (going) return html`<span>${t("live.reading", { share: share(going.done / (going.total || 1), 1, locale.value) })}</span>`;
+	if (origin.state === "watching") return source.last_read_at && html`<span class="soft">${t("state.read")} <${Ago} ms=${source.last_read_at} /></span>`;
+	const kind = origin.state === "degraded" || origin.state === "failed" ? "bad" : "soft";
+	return html`<span class=${kind}>${t(`state.${origin.state}`)}${origin.reason && ` ${why(origin.reason)}`}</span>`;
+}
+
+const Origin = ({ source, origin }) => html`<li><${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} />
+	<span class="soft">${lying(origin.look)}</span><${Standing} source=${source} origin=${origin} /></li>`;
+
+const Source = ({ source }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
+	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}</p>`}
+	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></li>`;
+
+/** Its list is made when it is opened: a page has switches once. */
+export function Menu() {
+	const [isOpen, setOpen] = useState(false);
+	const here = sources.value.filter(({ found, sessions }) => found || sessions > 0);
+	const absent = sources.value.filter((source) => !here.includes(source));
+	const count = here.filter(({ enabled }) => enabled).length;
+	const choose = ({ target }) => {
+		target.closest("details").open = false;
+		choosing.value = true;
+	};
+	const turned = ({ target, currentTarget }) => target === currentTarget && setOpen(target.open);
+	return html`<details class="popover sources" data-field="sources" onToggle=${turned}><summary class="soft">${tn("sources", count)}</summary>
+		<div class="panel">${isOpen && html`<ul>${here.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul>
+			${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>
+				<ul>${absent.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul></details>`}
+			<p class="buttons"><${ImportButton} /><button class="small" onClick=${choose}>${t("sources.choose")}</button></p>`}</div></details>`;
+}

@@ -1,0 +1,49 @@
+// One state in the head, of connection, page and sources together: never a green word beside a red one.
+import { computed } from "../../vendor/signals-core.js";
+import { second } from "../clock.js";
+import { share } from "../format.js";
+import { locale, t, tcode, tn, why } from "../i18n.js";
+import { POLL_MS, link } from "../live.js";
+import { about, counted, isSlow, isWaiting, offered, read, reading, sources, troubled } from "../sources.js";
+import { loadedAt, problem } from "../store.js";
+import { Lamp, html, timeOf } from "./parts.js";
+
+const OFFLINE_MS = 3000; // a service that is started anew is not gone
+
+const titles = (origins) => [...new Set(origins.map(({ source }) => source.title))];
+
+/** kind, words, and what is said on hover. */
+const standing = computed(() => {
+	const { state, since, retryAt, why: blocked } = link.value;
+	if (state === "connecting" && !(about.value && loadedAt.value)) return { kind: "idle", words: t("live.connecting") };
+	if (state === "waiting") {
+		const now = second.value;
+		const n = Math.max(0, Math.ceil((retryAt - now) / 1000));
+		const asOf = loadedAt.value ? t("live.asof", { at: timeOf(loadedAt.value) }) : "";
+		if (now - since < OFFLINE_MS) return { kind: "warn", words: t("live.retry", { n }), title: asOf };
+		return { kind: "bad", words: t("live.offline", { since: timeOf(since), n }), title: asOf };
+	}
+	if (problem.value) return { kind: "bad", words: t("live.problem"), title: tcode(problem.value) };
+	const failing = titles(troubled.value);
+	if (failing.length === 1) {
+		const words = t("live.cannot", { source: failing[0], why: why(troubled.value[0].reason) });
+		return { kind: "bad", words, title: words };
+	}
+	if (failing.length > 1) return { kind: "bad", words: tn("live.cannot.many", failing.length), title: failing.join(", ") };
+	if (reading.value) return { kind: "idle", words: t("live.reading", { share: share(reading.value.share, 1, locale.value) }) };
+	if (about.value && read.value.length === 0) return { kind: "idle", words: t("live.off") };
+	if (isWaiting.value && counted.value === 0 && offered.value.length > 0) return { kind: "idle", words: t("live.choice") };
+	if (isWaiting.value) return { kind: "idle", words: t("live.waiting", { what: titles(read.value).join(", ") }) };
+	if (state === "polling") {
+		return { kind: "warn", words: t("live.polling", { n: POLL_MS / 1000 }), title: t(`polling.${blocked}`) };
+	}
+	if (about.value?.demo) return { kind: "good", words: t("live.demo") };
+	const slow = read.value.find(isSlow);
+	if (slow) return { kind: "warn", words: t("live.slow"), title: tcode(slow.reason) };
+	return { kind: "good", words: t("live.live"), title: sources.value.filter(({ enabled }) => enabled).map(({ title }) => title).join(", ") };
+});
+
+export function Standing() {
+	const { kind, words, title } = standing.value;
+	return html`<${Lamp} name="live" kind=${kind} title=${title || undefined}><span>${words}</span><//>`;
+}

@@ -1,0 +1,93 @@
+// The first screen: what was found on this computer, what would be read of it, what never is, and a switch for each.
+import { useRef } from "../../vendor/preact-hooks.js";
+import { bytes, duration, share } from "../format.js";
+import { locale, t, tn } from "../i18n.js";
+import { choosing, counted, offered, read, readAllFound, reading, sources } from "../sources.js";
+import { keep, recall } from "../stored.js";
+import { signal } from "../../vendor/signals-core.js";
+import { ImportButton } from "./imports.js";
+import { Copyable, Icon, Notice, html } from "./parts.js";
+import { Privacy, Refused, Standing, Switch, lying, originTitle } from "./switches.js";
+
+const DISMISSED = "found.dismissed";
+const dismissed = signal(recall(DISMISSED) ?? "");
+
+const Origin = ({ source, origin }) => html`<li class=${origin.found ? "" : "absent"}>
+	<${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} /><span class="facts">${lying(origin.look)}</span>
+	<${Privacy} source=${source} origin=${origin} /><${Standing} source=${source} origin=${origin} /></li>`;
+
+const Card = ({ source }) => html`<article class="tool" data-card=${source.id}><h3>${source.title}</h3>
+	<ul>${source.origins.map((origin) => html`<${Origin} key=${origin.id} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></article>`;
+
+/** Where was looked; a place that is not there is no fault. */
+const Places = ({ list, isOpen }) => html`<details class="places" open=${isOpen}><summary>${tn("start.places", list.length)}</summary>
+	<dl>${list.map(({ title, origins }) => html`<div><dt>${title}</dt><dd>${origins.flatMap(({ paths }) => paths).map((path) => html`<code>${path}</code>`)}</dd></div>`)}</dl></details>`;
+
+/** How far a large reading is. */
+export function Progress() {
+	if (!reading.value) return null;
+	const { share: ratio, done, total, rate, left_ms } = reading.value;
+	const parts = [
+		share(ratio, 1, locale.value),
+		t("reading.bytes", { done: bytes(done, locale.value), total: bytes(total, locale.value) }),
+		rate > 0 && t("reading.rate", { rate: bytes(rate, locale.value) }),
+		left_ms !== null && t("reading.left", { time: duration(left_ms, locale.value) }),
+	];
+	return html`<${Notice} kind="info" name="reading"><b>${t("reading.title")}</b> <span data-field="progress">${parts.filter(Boolean).join(" · ")}</span>
+		<progress max="1" value=${ratio} aria-label=${t("reading.title")}></progress><span class="soft">${t("reading.newest")}</span><//>`;
+}
+
+/** Beside the numbers: there is more, and it is a matter of choice. */
+export function Offer() {
+	const names = offered.value.flatMap(({ id, origins }) => origins.filter(({ found, enabled }) => found && !enabled).map((origin) => `${id}.${origin.id}`));
+	if (names.every((name) => dismissed.value.split(" ").includes(name))) return null;
+	const dismiss = () => {
+		dismissed.value = names.join(" ");
+		keep(DISMISSED, dismissed.value);
+	};
+	const choose = () => {
+		choosing.value = true;
+	};
+	const tools = offered.value.map((source) => {
+		const off = source.origins.filter(({ found, enabled }) => found && !enabled);
+		const parts = off.map((origin) => (source.origins.length > 1 ? `${originTitle(source, origin)}, ${lying(origin.look)}` : lying(origin.look)));
+		return `${source.title} (${parts.join("; ")})`;
+	});
+	return html`<${Notice} kind="info" name="found"><span>${t("found.more")} ${tools.join(", ")}.</span>
+		<button class="small" onClick=${choose}>${t("start.choose")}</button>
+		<button class="ghost" onClick=${dismiss} aria-label=${t("close")}><${Icon} name="close" /></button><//>`;
+}
+
+function Buttons({ root }) {
+	const pick = () => {
+		choosing.value = true;
+		root.current.querySelector("input:enabled")?.focus();
+	};
+	const done = () => {
+		choosing.value = false;
+	};
+	return html`<p class="buttons">${offered.value.length > 0 && html`<button class="primary" onClick=${readAllFound}>${t("start.all")}</button>`}
+		${choosing.value ? counted.value > 0 && html`<button class="small" onClick=${done}>${t("start.done")}</button>`
+			: offered.value.length > 0 && html`<button class="small" onClick=${pick}>${t("start.choose")}</button>`}</p>`;
+}
+
+function heading(found) {
+	if (counted.value > 0 || (found.length > 0 && read.value.length === 0 && offered.value.length === 0)) return ["start.sources", "start.sources.why"];
+	if (offered.value.length > 0) return ["start.found", "start.found.why"];
+	return found.length > 0 ? ["start.empty", "start.empty.why"] : ["start.none", "start.none.why"];
+}
+
+export function Start() {
+	const root = useRef(null);
+	const found = sources.value.filter((source) => source.found);
+	const absent = sources.value.filter((source) => !source.found);
+	const [title, reason] = heading(found);
+	return html`<section class="welcome start" ref=${root} data-state=${title.slice(6)}>
+		<h2>${t(title)}</h2><p>${t(reason)}</p>
+		<${Buttons} root=${root} />
+		${found.length > 0 && html`<div class="tools-found">${found.map((source) => html`<${Card} key=${source.id} source=${source} />`)}</div>`}
+		${absent.length > 0 && html`<${Places} list=${absent} isOpen=${found.length === 0} />`}
+		<h3>${t("start.todo")}</h3>
+		<ul class="todo">${found.length > 0 && html`<li><${ImportButton} /><span>${t("start.import")}</span></li>`}
+			${["doctor", "demo"].map((word) => html`<li><${Copyable} text=${`aico ${word}`} /><span>${t(`start.${word}`)}</span></li>`)}</ul></section>`;
+}

@@ -1,0 +1,46 @@
+// The switches of sources and of their origins, with what is read there and what never is. Never in a frame.
+import { minute } from "../clock.js";
+import { bytes } from "../format.js";
+import { locale, t, tcode, told, tn } from "../i18n.js";
+import { refused, switchOrigins } from "../sources.js";
+import { Copyable, html, since, when } from "./parts.js";
+
+export const originTitle = (source, { id, title }) => told(`origin.${source.id}.${id}`, title);
+
+/** "231 files, 1.2 GB, written 2 min ago". */
+export function lying(look) {
+	if (!look) return t("look.nothing");
+	const parts = [bytes(look.bytes, locale.value), t("look.written", { ago: since(look.last_written_at, minute.value) })];
+	if (look.files > 1) parts.unshift(tn("look.files", look.files));
+	return parts.join(", ");
+}
+
+/** The box is as the service says it is, not as it was pressed. */
+export function Switch({ source, origin, words }) {
+	const { id, enabled, fixed_by, paths } = origin;
+	const turn = (event) => {
+		event.target.checked = enabled;
+		switchOrigins(source.id, { [id]: !enabled });
+	};
+	return html`<label class="switch" title=${paths.join("\n")}><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)}
+		aria-label=${`${source.title}: ${words}`} onChange=${turn} data-switch=${`${source.id}.${id}`} /><span>${words}</span></label>`;
+}
+
+/** Why it is as it is, where nobody would guess. */
+export function Standing({ source, origin }) {
+	const { fixed_by, off_since, enabled } = origin;
+	if (fixed_by) return html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${fixed_by} /></p>`;
+	if (enabled || off_since === null) return null;
+	const counted = source.sessions > 0 ? ` ${tn("switch.counted", source.sessions)}` : "";
+	return html`<p class="soft" data-field="off">${t("switch.off", { at: when(off_since, "hour") })}${counted}</p>`;
+}
+
+export function Refused({ source }) {
+	if (refused.value?.id !== source.id) return null;
+	return html`<p class="warn" role="alert">${tcode(refused.value.code)}</p>`;
+}
+
+export function Privacy({ source, origin }) {
+	const name = `${source.id}.${origin.id}`;
+	return html`<p class="soft privacy">${told(`reads.${name}`, t("reads"))} ${t("never", { what: told(`never.${name}`, origin.never_read) })}</p>`;
+}

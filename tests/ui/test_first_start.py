@@ -1,0 +1,194 @@
+"""The first minutes of somebody who has configured nothing: what was found, what would be read of it, and money."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
+
+from bench.fake_session_store import SessionStore, editor_metadata
+from tests.quick_variants import first_row_is_quick
+from tests.sources.claude_code.claude_home import CANARY
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.restartable_service import Service, entry, now_ms
+
+
+def transcript(home: Path, *answers: int) -> None:
+    """Write a session of Claude Code with one line for each answer; ``home`` is the user's."""
+    folder = home / ".claude" / "projects" / "-home-ann-shop"
+    folder.mkdir(parents=True, exist_ok=True)
+    usage = {"input_tokens": 100, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 50}
+    lines = [
+        json.dumps(
+            {
+                "type": "assistant",
+                "sessionId": "00000001-1111-4222-8333-444444444444",
+                "version": "2.1.50",
+                "uuid": f"{number:08d}-1111-4222-8333-444444444444",
+                "timestamp": "2026-01-05T10:00:00.000Z",
+                "requestId": f"req_{number}",
+                "message": {
+                    "id": f"msg_{number}",
+                    "role": "assistant",
+                    "model": "claude-opus-5-5",
+                    "content": [{"type": "text", "text": CANARY}],
+                    "stop_reason": "end_turn",
+                    "usage": usage,
+                },
+            }
+        )
+        for number in answers
+    ]
+    (folder / "00000001-1111-4222-8333-444444444444.jsonl").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def home_of(service: Service) -> Path:
+    """Return the home directory that the service sees."""
+    return service.database.parents[1]
+
+
+def test_todays_cline_reaches_money_with_one_click(
+    make_service: ServiceMaker, open_page: Opener, tmp_path: Path
+) -> None:
+    """The store is offered with its size and its promise; one press reads it and its hub, and the cost is there."""
+    store = SessionStore(tmp_path.resolve() / "db" / "sessions.db")
+    store.put("2002", editor_metadata(10, 5, 0.75), updated_ms=now_ms(), model="z-ai/glm-5")
+    service = make_service(sessions_path=str(store.path))
+    service.start(probe="/healthz")
+    page = open_page(service).page
+
+    card = page.locator("[data-card=cline]")
+    expect(card).to_contain_text(re.compile(r"Session store.*kB, written"))
+    expect(card).to_contain_text("Never read: the prompts, titles and system prompts in the same rows.")
+    expect(card).to_contain_text("numbers while a turn runs, from a database that also holds conversation")
+    expect(page.locator("[data-field=live]")).to_have_text("Waiting for your choice")
+    expect(page.locator(".bad, .warn")).to_have_count(0)
+    page.get_by_role("button", name="Read all").click()
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.75")
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    page.locator("[data-field=sources] summary").first.click()
+    for origin in ("sessions", "hub"):
+        expect(page.locator(f"[data-switch='cline.{origin}']")).to_be_checked()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "promise"),
+    first_row_is_quick(
+        ("en-US", "Never read: the prompts and answers, the output of tools and the paths of folders."),
+        ("fr-FR", "Jamais lu\u00a0: les prompts et les réponses, la sortie des outils et les chemins des dossiers."),
+    ),
+)
+def test_nothing_of_a_tool_is_read_before_its_switch(
+    service: Service, open_page: Opener, language: str, promise: str
+) -> None:
+    """A transcript is offered by names and sizes; Choose shows the switches, and one press has its session counted."""
+    transcript(home_of(service), 1, 2)
+    service.start(probe="/healthz")
+    page = open_page(service, language=language).page
+    card = page.locator("[data-card=claude-code]")
+    expect(card).to_contain_text(promise)
+    expect(page.locator("[data-switch='claude-code.projects']")).not_to_be_checked()
+    page.get_by_role("button", name="Choose" if language == "en-US" else "Choisir").click()
+    expect(page.locator("[data-switch='claude-code.projects']")).to_be_focused()
+    page.keyboard.press("Space")
+
+    expect(page.locator("[data-switch='claude-code.projects']")).to_be_checked()
+    page.get_by_role("button", name="Show the numbers" if language == "en-US" else "Afficher les nombres").click()
+    expect(page.locator(".filters")).to_be_visible()
+    page.locator("[data-field=sources] summary").first.click()
+    expect(page.locator("[data-source=claude-code]")).to_contain_text("1 session")
+
+
+@pytest.mark.slow
+def test_commands_are_copied_as_this_machine_knows_them(service: Service, open_page: Opener) -> None:
+    """What the clipboard gets is what the service says starts it, with the word behind it."""
+    service.ledger.path.parent.mkdir(parents=True)
+    service.start(probe="/healthz")
+    page = open_page(service).page
+    page.locator(".todo .copy").last.click()
+
+    copied = page.evaluate("navigator.clipboard.readText()")
+    command = page.evaluate("fetch('api/status').then((answer) => answer.json())")["command"]
+    assert copied == f"{command} demo"
+
+
+@pytest.mark.slow
+def test_offer_beside_the_numbers_can_be_put_away(service: Service, open_page: Opener) -> None:
+    """A tool that is found and not read is named once above the numbers, and no more after a press, also later."""
+    transcript(home_of(service), 1)
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service).page
+    offer = page.locator("[data-notice=found]")
+    expect(offer).to_contain_text("Claude Code")
+    offer.get_by_role("button", name="Close").click()
+    expect(offer).to_have_count(0)
+    page.reload()
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.50")
+    expect(offer).to_have_count(0)
+    page.locator("[data-field=sources] summary").first.click()
+    page.get_by_role("button", name="What is read").click()
+    expect(page.locator("[data-card=claude-code]")).to_be_visible()
+
+
+def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) -> None:
+    """Share, bytes, rate and time left stand above the numbers while the socket tells of them, and go at the end."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    routes: list[WebSocketRoute] = []
+    reading = {"bytes_done": 30_000_000, "bytes_total": 100_000_000}
+
+    def prepare(page: Page) -> None:
+        page.clock.install()
+
+        def answer(route: Route) -> None:
+            response = route.fetch()
+            status = response.json()
+            status["sources"][0]["reading"] = reading or None
+            route.fulfill(response=response, body=json.dumps(status))
+
+        def connect(route: WebSocketRoute) -> None:
+            route.connect_to_server()
+            routes.append(route)
+
+        page.route("**/api/status", answer)
+        page.route_web_socket("**/ws*", connect)
+
+    page = open_page(service, prepare=prepare).page
+    expect(page.locator("[data-field=live]")).to_have_text("Reading 30%")
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.50")
+    page.clock.fast_forward(2_000)
+    routes[0].send(
+        json.dumps({"type": "reading", "source": "cline", "bytes_done": 50_000_000, "bytes_total": 100_000_000})
+    )
+    expect(page.locator("[data-field=live]")).to_have_text("Reading 50%")
+    expect(page.locator("[data-field=progress]")).to_have_text(
+        re.compile(r"50% · 50 MB of 100 MB · .* MB per second · about \d+ seconds left")
+    )
+    reading.clear()
+    page.clock.fast_forward(1_000)
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(page.locator("[data-notice=reading]")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_page_writes_no_path_into_a_request(service: Service, open_page: Opener) -> None:
+    """What the page sends to switch names a source and an origin, nothing else."""
+    transcript(home_of(service), 1)
+    service.start(probe="/healthz")
+    sent: list[str | None] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PUT":
+            sent.append(request.post_data)
+
+    page = open_page(service).page
+    page.on("request", note)
+    page.get_by_role("button", name="Read all").click()
+    expect(page.locator(".filters")).to_be_visible()
+    assert [json.loads(body or "") for body in sent] == [{"origins": {"projects": True}}]

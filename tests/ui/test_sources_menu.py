@@ -1,0 +1,101 @@
+"""The menu of sources in the head: how each is, its switches, and what configuration decides."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.quick_variants import first_row_is_quick
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.restartable_service import Service, entry
+
+
+@pytest.mark.parametrize(
+    ("language", "menu", "off"),
+    first_row_is_quick(
+        ("en-US", "1 source", r"Off since .*\. 1 session stays counted\."),
+        ("fr-FR", "1 source", r"Désactivée depuis .*\. 1 session reste comptée\."),
+    ),
+)
+def test_switch_in_the_menu_stops_and_begins_a_source(
+    service: Service, open_page: Opener, language: str, menu: str, off: str
+) -> None:
+    """Off says since when and what stays counted; on, it is read again; the path is said on hover."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service, language=language).page
+    summary = page.locator("[data-field=sources] > summary")
+    expect(summary).to_have_text(menu)
+    summary.click()
+    switch = page.locator("[data-switch='cline.ledger']")
+    expect(page.locator(".switch", has=switch)).to_have_attribute("title", str(service.ledger.path))
+    switch.click()
+    expect(switch).not_to_be_checked()
+    expect(page.locator("[data-field=off]")).to_have_text(re.compile(off))
+    service.ledger.write(entry("1002", cost=0.25))
+    switch.click()
+    expect(page.locator("[data-field=cost]")).to_have_text(re.compile("0[.,]75"))
+    expect(page.locator("[data-field=off]")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_menu_says_what_configuration_decides(make_service: ServiceMaker, open_page: Opener) -> None:
+    """A switch that a setting decides cannot be turned, and the setting is named."""
+    service = make_service(cline_sessions="true")
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service).page
+    page.locator("[data-field=sources] > summary").click()
+    expect(page.locator("[data-switch='cline.sessions']")).to_be_disabled()
+    expect(page.locator("[data-source=cline]")).to_contain_text("Fixed by cline_sessions")
+
+
+@pytest.mark.slow
+def test_switch_that_is_refused_says_why(service: Service, open_page: Opener) -> None:
+    """Where the service refuses, the box stays as it is and words stand beside it."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    observed = open_page(service)
+    observed.allow("403")
+    page = observed.page
+    body = '{"code": "caller_refused"}'
+    page.route("**/api/sources/*", lambda route: route.fulfill(status=403, body=body))
+    page.locator("[data-field=sources] > summary").click()
+    page.locator("[data-switch='cline.ledger']").click()
+    expect(page.get_by_role("alert")).to_have_text("Only for this page, and for its machine.")
+    expect(page.locator("[data-switch='cline.ledger']")).to_be_checked()
+
+
+def test_error_goes_with_what_caused_it(service: Service, open_page: Opener) -> None:
+    """A failed import is told once; as soon as the file can be read again, head, notice and result say so."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    observed = open_page(service)
+    observed.allow("422")
+    page = observed.page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    service.ledger.path.write_text("{}", encoding="utf-8")
+    expect(page.locator("[data-field=live]")).to_have_class("live bad")
+    page.keyboard.press("r")
+    expect(page.locator("[data-field=import-result]")).to_contain_text("The ledger is not readable as JSON.")
+    expect(page.locator(".good:visible")).to_have_count(0)
+
+    service.ledger.write(entry("1001", cost=0.75))
+
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(page.locator("[data-notice]")).to_have_count(0)
+    expect(page.locator("[data-field=import-result]")).to_have_text("")
+
+
+@pytest.mark.slow
+def test_switch_of_a_command_is_seen_on_the_page(service: Service, open_page: Opener) -> None:
+    """A page with its menu open hears at once of a switch that somebody else turned."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service).page
+    page.locator("[data-field=sources] > summary").click()
+    httpx.put(f"{service.url}/api/sources/cline", json={"origins": {"sessions": True}}).raise_for_status()
+    expect(page.locator("[data-switch='cline.sessions']")).to_be_checked()
