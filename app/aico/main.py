@@ -61,6 +61,7 @@ def create_app(
         docs_url=None,  # the interactive pages would load from a foreign origin
         redoc_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # an address with a slash too many is another one, and a redirect would lose the body
     )
     app.state.service = service
     install_error_handlers(app)

@@ -151,7 +151,7 @@ async def test_receipt_counts_each_entry_of_the_file_once(api: Api) -> None:
     assert first["imported_count"] + first["skipped_count"] == 4
     assert (first["error_count"], first["partial_count"]) == (1, 1)
     assert first["remaining_count"] == 0
-    assert first["rejections"] == [{"index": 4, "code": "not_an_object", "field": None}]
+    assert first["rejections"] == [{"origin": "ledger", "index": 4, "code": "not_an_object", "field": None}]
     assert first["latest_ts"] == 1_772_000_000_001
     assert first["revision"] == 1
     assert first["trigger"] == "request"

@@ -308,3 +308,41 @@ async def test_address_takes_no_other_method(api: Api, route: str, methods: str)
             response = await api.client.request(method, route)
             check_problem(response, errors.MethodNotAllowed)
             assert response.headers["allow"] == methods
+
+
+@pytest.mark.parametrize(
+    ("method", "route"),
+    [("PUT", "/api/sources/"), ("GET", "/api/sources/"), ("GET", "/api/status/"), ("GET", "/embed/")],
+)
+async def test_address_with_a_slash_too_many_is_another_one(api: Api, method: str, route: str) -> None:
+    """It is a problem that says so, and no redirect."""
+    check_problem(await api.client.request(method, route, json={"enabled": True}), errors.RouteNotFound)
+
+
+async def test_old_import_counts_the_entries_of_the_ledger_alone(serve: Serve, own: str) -> None:
+    """Imported, skipped, refused and remaining are the entries of the file, whatever else of Cline is read."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, sessions_path=own, cline_sessions=True) as api:
+        with closing(SessionStore(Path(own))) as store:
+            for number in range(5):
+                store.put(f"s{number}", editor_metadata(1, 2, 0.75))
+            api.ledger.write(entry("1"), entry("2"), None)
+            receipt = (await api.import_ledger()).json()
+            both = (await api.client.post("/api/import", json={"source": "cline"})).json()["receipts"][0]
+        counts = ("imported_count", "skipped_count", "error_count", "remaining_count")
+        assert [receipt["error_count"], sum(receipt[name] for name in counts)] == [1, 3]
+        assert sum(both[name] for name in counts) == 8
+        assert receipt["revision"] == api.service.hub.revision
+        assert (await api.get("/api/cline/usage")).json()["total"] == 7
+        assert both["rejections"] == [{"origin": "ledger", "index": 2, "code": "not_an_object", "field": None}]
+
+
+async def test_status_counts_what_is_dated_in_the_future(serve: Serve) -> None:
+    """More than a day ahead: periods that end now do not show it."""
+    async with serve() as api:
+        now_ms = api.service.now_ms()
+        times = (now_ms, now_ms + 80_000_000, now_ms + 90_000_000, now_ms + 10**12)
+        api.ledger.write(*(entry(str(number), ts=ts) for number, ts in enumerate(times)))
+        (await api.import_ledger()).raise_for_status()
+        status = StatusOut.model_validate((await api.get("/api/status")).json())
+        assert [source.future_sessions for source in status.sources if source.id == "cline"] == [2]
+        assert sum(source.future_sessions for source in status.sources) == 2

@@ -83,7 +83,7 @@ def test_enabled_sources_decides_of_every_source(environment: Environment, text:
 
 @pytest.mark.parametrize(
     ("value", "enabled"),
-    [("all", "all"), ("choose", "choose"), ("", ()), (" codex, claude-code ,", ("codex", "claude-code"))],
+    [("all", "all"), ("choose", "choose"), (" codex, claude-code ,", ("codex", "claude-code"))],
 )
 def test_enabled_sources_is_read_from_its_variable(
     environment: Environment, value: str, enabled: str | tuple[str, ...]
@@ -91,6 +91,15 @@ def test_enabled_sources_is_read_from_its_variable(
     """``AICO_SOURCES`` holds a word or names with commas between, and wins over the file."""
     loaded = load(environment | {"AICO_SOURCES": value}, 'enabled_sources = ["cline"]')
     assert (loaded.settings.enabled_sources, loaded.origins["enabled_sources"]) == (enabled, "AICO_SOURCES")
+
+
+@pytest.mark.parametrize("variable", ["AICO_SOURCES", "AICO_SOURCES_CLINE_ORIGINS"])
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_empty_variable_is_an_error_and_no_empty_list(environment: Environment, variable: str, value: str) -> None:
+    """Like an empty port: whoever leaves it empty means that it is not set, and not that nothing is read."""
+    with pytest.raises(SettingsError, match=rf"is empty; unset the variable, .*\(from {variable}\)"):
+        load(environment | {variable: value}, "")
+    assert load(environment, "enabled_sources = []").settings.enabled_sources == ()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +176,6 @@ def test_layers_and_names_decide_in_their_order(tmp_path_factory: pytest.TempPat
             "[sources.cline]\nenabled = false",
             every("off", "sources.cline.origins") | {"hub": ("on", "sources.cline.origins")},
         ),
-        ({"AICO_SOURCES_CLINE_ORIGINS": ""}, "[sources.cline]\nenabled = true", every("off", "sources.cline.origins")),
     ],
 )
 def test_variable_wins_where_it_contradicts_the_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import Annotated
 
@@ -95,14 +96,20 @@ async def export_usage(
 
 @router.post("/import", responses=_PROBLEMS, openapi_extra=_BODY)
 async def import_ledger(request: Request, service: Service) -> ReceiptOut:
-    """Import Cline's usage now, and answer from a reading that began after this request."""
+    """Read all of Cline now, and answer from a reading that began after this request.
+
+    Where the ledger is read, the counts are those of its entries alone: their sum is the number of entries in the file.
+    """
     path = _read_path(await request.body())
     if path is None:
         receipts = await service.sources.read(Trigger.REQUEST, CLINE)
     else:
         _check_path(service, path)
         receipts = await service.sources.read(Trigger.REQUEST, CLINE, LEDGER, path)
-    return ReceiptOut.of(reduce(ImportReceipt.beside, receipts))
+    whole = reduce(ImportReceipt.beside, receipts)
+    of_ledgers = [receipt for receipt in receipts if receipt.origin == LEDGER]
+    counts = reduce(ImportReceipt.beside, of_ledgers) if of_ledgers else whole
+    return ReceiptOut.of(replace(counts, latest_ts=whole.latest_ts, revision=whole.revision))
 
 
 def _read_path(body: bytes) -> str | None:

@@ -47,7 +47,7 @@ class ReceiptOut(Schema):
             remaining_count=receipt.remaining_count,
             revision=receipt.revision,
             duration_ms=receipt.duration_ms,
-            rejections=list_rejections(receipt.rejections),
+            rejections=list_rejections(receipt.rejections, receipt.origin),
             trigger=receipt.trigger,
         )
 

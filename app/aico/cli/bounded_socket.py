@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio.transports import BaseTransport, Transport
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
@@ -16,6 +16,9 @@ from websockets.server import ServerProtocol
 from aico.api.refusals import answer_bytes, answer_parts
 from aico.cli.connection_limits import Patience, limits_of
 from aico.core.errors import HeadTooLarge, RequestMalformed
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
@@ -49,6 +52,12 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self.transport.write(answer_bytes(HeadTooLarge(MAX_LINE_LENGTH) if too_large else RequestMalformed()))
         self.transport.close()
         return False
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send it. A refusal with a body answers the handshake, which uvicorn complains of as if it did not."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
 
     def handle_text(self, event: Frame) -> None:
         """Drop it."""

@@ -61,10 +61,17 @@ class ImportReceipt:
         total = self.plus(other)
         return replace(
             total,
+            rejections=(_of(self, self.rejections) + _of(other, other.rejections))[:REJECTIONS_SHOWN],
+            partials=(_of(self, self.partials) + _of(other, other.partials))[:REJECTIONS_SHOWN],
             remaining_count=self.remaining_count + other.remaining_count,
             latest_ts=max((ts for ts in (self.latest_ts, other.latest_ts) if ts is not None), default=None),
             revision=max(self.revision, other.revision),
         )
+
+
+def _of(receipt: ImportReceipt, rejections: tuple[Rejection, ...]) -> tuple[Rejection, ...]:
+    """Return ``rejections``, each with its origin."""
+    return tuple(replace(each, origin=each.origin or receipt.origin) for each in rejections)
 
 
 @dataclass(frozen=True, slots=True)

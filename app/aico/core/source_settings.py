@@ -23,6 +23,14 @@ def split_list(value: object) -> object:
     return value
 
 
+def _split_names(value: object) -> object:
+    """Return the names of a variable. One that is empty was meant to be unset: it is none of the lists, not even []."""
+    names = split_list(value)
+    if isinstance(value, str) and names == ():
+        raise ValueError("is empty; unset the variable, or name what is read")  # what pydantic turns into its own error
+    return names
+
+
 def check_named_path(text: str, name: str) -> str:
     """Return ``text`` when it is such a path of a file called ``name``; raise ValueError otherwise."""
     return check_plain_path(text, {name})
@@ -48,7 +56,7 @@ def _check_id(name: str) -> str:
 
 
 def _parse_enabled(value: object) -> object:
-    names = split_list(value)
+    names = _split_names(value)
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError("must be 'choose', 'all' or a list of sources")  # what pydantic turns into its own error
     if not _WORDS.isdisjoint(names):
@@ -61,7 +69,7 @@ def _parse_enabled(value: object) -> object:
 EnabledSources = Annotated[Literal["choose", "all"] | tuple[str, ...], BeforeValidator(_parse_enabled)]
 _Ids = Annotated[
     tuple[Annotated[str, AfterValidator(_check_id)], ...],
-    BeforeValidator(split_list),
+    BeforeValidator(_split_names),
     AfterValidator(_without_repetition),
 ]
 _Root = Annotated[str, BeforeValidator(lambda value: value.rstrip("/") if isinstance(value, str) else value)]

@@ -93,6 +93,8 @@ class Rejection:
     code: RejectionCode
     field: str | None
     """Name of the field in the tool's own words; None when the entry as a whole was refused."""
+    origin: str = ""
+    """Where it was read; empty: what it is told with says so."""
 
 
 REJECTIONS_SHOWN = 20

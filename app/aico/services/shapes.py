@@ -316,6 +316,7 @@ class SessionOut(SessionFieldsOut):
 class RejectionOut(Schema):
     """A refused entry, or a field of one: where and why, never what it says."""
 
+    origin: str
     index: int
     code: str
     field: str | None
@@ -349,8 +350,8 @@ class SourceReceiptOut(Schema):
             error_count=receipt.error_count,
             remaining_count=receipt.remaining_count,
             duration_ms=receipt.duration_ms,
-            rejections=list_rejections(receipt.rejections),
-            partials=list_rejections(receipt.partials),
+            rejections=list_rejections(receipt.rejections, receipt.origin),
+            partials=list_rejections(receipt.partials, receipt.origin),
         )
 
 
@@ -359,9 +360,12 @@ def receipt_fields(receipt: ImportReceipt) -> Fields:
     return SourceReceiptOut.of(receipt).model_dump(mode="json")
 
 
-def list_rejections(rejections: Iterable[Rejection]) -> list[RejectionOut]:
-    """Return the shape of entries or fields that could not be used."""
-    return [RejectionOut(index=each.index, code=each.code, field=each.field) for each in rejections]
+def list_rejections(rejections: Iterable[Rejection], origin: str) -> list[RejectionOut]:
+    """Return the shape of entries or fields that could not be used, of ``origin`` unless they say of which."""
+    return [
+        RejectionOut(origin=each.origin or origin, index=each.index, code=each.code, field=each.field)
+        for each in rejections
+    ]
 
 
 def session_fields(session: StoredSession) -> Fields:

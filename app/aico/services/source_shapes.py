@@ -134,7 +134,7 @@ class LastReadingOut(Schema):
             error_count=receipt.error_count,
             remaining_count=receipt.remaining_count,
             duration_ms=receipt.duration_ms,
-            rejections=list_rejections(receipt.rejections),
+            rejections=list_rejections(receipt.rejections, receipt.origin),
         )
 
 
@@ -169,6 +169,7 @@ class SourceOut(Schema):
     last_read_at: int | None = Field(description="Epoch milliseconds.")
     last_reading: LastReadingOut | None = Field(description="What was read then; null before the first one.")
     sessions: int
+    future_sessions: int = Field(description="Of them, those dated more than a day ahead: only *All* shows them.")
     requests: int
     unmeasured_requests: int
     gaps: list[GapOut]
@@ -191,6 +192,7 @@ class SourceOut(Schema):
             last_read_at=None if receipt is None else receipt.finished_at_ms,
             last_reading=None if receipt is None else LastReadingOut.of(receipt),
             sessions=usage.session_count,
+            future_sessions=usage.future_count,
             requests=usage.sums.get("requests"),
             unmeasured_requests=usage.sums.get("unmeasured"),
             gaps=[GapOut.of(gap, usage.gaps.get(gap.kind)) for gap in state.gaps],

@@ -94,5 +94,7 @@ class SourceUsage:
     state: SourceState
     session_count: int = 0
     sums: Sums = NOTHING
+    future_count: int = 0
+    """Sessions that are dated more than a day ahead."""
     gaps: Mapping[str, tuple[int | None, Tokens]] = field(default_factory=dict)
     """By kind: the calls that it billed and did not record, as far as they are known."""

@@ -17,6 +17,8 @@ from aico.services.queries import CLINE
 from aico.services.service import ObserverService
 from aico.services.source_states import OriginState, SourceState, SourceUsage
 
+AHEAD_MS = 86_400_000
+"""What is dated further ahead is in the future: periods that end now do not show it."""
 LEDGER, SESSIONS = "ledger", "sessions"
 """Cline's origins that the old answers know."""
 
@@ -79,7 +81,7 @@ async def get_status(service: ObserverService) -> ServiceStatus:
             latest_ts=max(latest, default=None),
             last_receipt=service.ingest.last_receipt
             or _newest([await snapshot.find_last_receipt(state.id) for state in states]),
-            sources=await _list_sources(states, snapshot),
+            sources=await _list_sources(states, snapshot, service.now_ms()),
             epoch=snapshot.epoch,
             revision=snapshot.revision,
         )
@@ -89,7 +91,7 @@ async def list_sources(service: ObserverService) -> list[SourceUsage]:
     """Return every known source, found or not, with what is stored of it. Raises StorageBusy, StorageError."""
     states = await service.sources.list_states()
     async with service.reader.snapshot() as snapshot:
-        return await _list_sources(states, snapshot)
+        return await _list_sources(states, snapshot, service.now_ms())
 
 
 async def get_cline_status(service: ObserverService) -> ClineStatus:
@@ -120,7 +122,8 @@ async def get_cline_status(service: ObserverService) -> ClineStatus:
         )
 
 
-async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot) -> list[SourceUsage]:
+async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot, now_ms: int) -> list[SourceUsage]:
+    ahead = await snapshot.count_later(now_ms + AHEAD_MS)
     counts = {source.name: source.session_count for source in await snapshot.list_sources()}
     sums: dict[str, list[Sums]] = {}
     for (source, _model), total in (await snapshot.list_totals()).items():
@@ -130,6 +133,7 @@ async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot) 
             state,
             counts.get(state.id, 0),
             Sums.total(sums.get(state.id, ())),
+            ahead.get(state.id, 0),
             await snapshot.list_gaps(state.id) if state.gaps else {},
         )
         for state in states

@@ -18,6 +18,7 @@ SOURCES = """
         (SELECT MAX(last_ts) FROM session WHERE source = s.id)
     FROM source AS s ORDER BY id
 """
+AHEAD = "SELECT name, (SELECT COUNT(*) FROM session WHERE source = s.id AND last_ts > ?) FROM source AS s"
 FIRST_MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY id LIMIT ?"
 RUNS = """
     SELECT source, origin, trigger, finished_at, duration_ms, added_count, updated_count, skipped_count, error_count,
