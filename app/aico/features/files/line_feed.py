@@ -18,11 +18,12 @@ from aico.core.errors import SourceErrors
 from aico.core.plain_path import printable_path
 from aico.core.usage import ReadingCounts, Record, Rejection, RejectionCode, Trigger, digest
 from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
+from aico.features.files.line_bytes import PACKED, LineBytes, PlainBytes, UnpackedBytes
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
 from aico.features.files.line_window import LinePosition, LineReader
 from aico.features.files.shape import Shape
 from aico.features.files.tree import Tree, TreeFile
-from aico.features.files.tree_guard import FileStat, Refusal, Root, TreeGuard
+from aico.features.files.tree_guard import FILE_BYTES_MAX, FileStat, Refusal, Root, TreeGuard
 
 _log = logging.getLogger(__name__)
 CHUNK_BYTES = 16 << 20
@@ -520,21 +521,25 @@ class LineFeed:
             chunk.taken.append(_Taken(file.path, file.key, None))
 
     def _read_lines(self, file: TreeFile, descriptor: int, stat: FileStat, reader: LineReader, chunk: _Chunk) -> None:
-        """Read the new lines of one open file. Raises OSError."""
+        """Read the new lines of one open file. Raises OSError, Refusal."""
         before = self._points.get(file.key)
-        known, first_seen_ms = self._find_point(before, file, descriptor, stat, reader)
+        # How much a packed file holds is not known before it is unpacked, which each part of it would begin anew.
+        is_packed = file.path.endswith(PACKED)
+        data = UnpackedBytes(descriptor) if is_packed else PlainBytes(descriptor)
+        size, budget = (FILE_BYTES_MAX,) * 2 if is_packed else (stat.size, chunk.bytes_left)
+        known, first_seen_ms = self._find_point(before, file, data, stat, size, reader)
         start = LinePosition(0, 0, is_done=True) if known is None else known.position
         state: PlainState = None if known is None else msgspec.json.decode(known.state)
         about = LineFile(tuple(file.path.split("/")), first_seen_ms, stat.mtime_ns // 1_000_000)
         chunk.parser, chunk.parsed_count = self._format.open(about, state), 0
-        end = reader.read(descriptor, start, stat.size, chunk.bytes_left)
+        end = reader.read(data, start, size, budget)
         chunk.bytes_left -= end.offset - start.offset
         is_same = known is not None and end.offset == start.offset
-        mark = known.mark if is_same and known is not None else reader.mark(descriptor, end.offset)
+        mark = known.mark if is_same and known is not None else reader.mark(data, end.offset)
         kept = known.state if known is not None and not chunk.parsed_count else _NOTHING
         if not end.is_done:
             # So it is not taken for what was read to its end.
-            stat = stat._replace(size=end.offset, mtime_ns=0)
+            stat = stat._replace(size=0 if is_packed else end.offset, mtime_ns=0)
         point = _Point(
             self._format.version,
             *stat,
@@ -555,10 +560,11 @@ class LineFeed:
             self._unsaved[file.key] = saved
 
     def _find_point(
-        self, own: _Point | None, file: TreeFile, descriptor: int, stat: FileStat, reader: LineReader
+        self, own: _Point | None, file: TreeFile, data: LineBytes, stat: FileStat, size: int, reader: LineReader
     ) -> tuple[_Point | None, int]:
-        """Return where reading goes on, None at the beginning, and when the file was first seen. Raises OSError.
+        """Return where reading goes on, None at the beginning, and when the file was first seen.
 
+        Raises OSError, Refusal.
         A file goes on behind its checkpoint if it only grew. One under another name than before is known by its inode.
         In both cases the bytes before the checkpoint are looked at. One that was replaced or written over is read
         from its beginning.
@@ -569,7 +575,7 @@ class LineFeed:
         if other != file.key:
             candidates.append(self._points[other])
         for point in candidates:
-            if 0 < point.offset <= stat.size and reader.mark(descriptor, point.offset) == point.mark:
+            if 0 < point.offset <= size and reader.mark(data, point.offset) == point.mark:
                 is_current = point.version == self._format.version
                 return point if is_current else None, min(first_seen_ms, point.first_seen_ms)
         return None, first_seen_ms

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+from aico.features.files.line_bytes import LineBytes
 from aico.features.files.memory import allocate, wipe
 
 WINDOW_BYTES = 1 << 20
@@ -28,7 +28,7 @@ class LinePosition(NamedTuple):
 
 
 class LineReader:
-    """Reads lines by a descriptor, into memory that :meth:`wipe` leaves without a trace of them."""
+    """Reads lines of an open file, into memory that :meth:`wipe` leaves without a trace of them."""
 
     def __init__(
         self, needles: Sequence[bytes], take: Callable[[memoryview, int], bool], refuse: Callable[[int], bool]
@@ -44,8 +44,8 @@ class LineReader:
         self._refuse = refuse
         self._window = bytearray()
 
-    def read(self, descriptor: int, start: LinePosition, end: int, budget: int) -> LinePosition:
-        """Read whole lines from ``start`` to at most ``end``, after ``budget`` bytes no more. Raises OSError.
+    def read(self, data: LineBytes, start: LinePosition, end: int, budget: int) -> LinePosition:
+        """Read whole lines from ``start`` to at most ``end``, after ``budget`` bytes no more. Raises OSError, Refusal.
 
         A last line without a newline is left for later.
         """
@@ -56,7 +56,7 @@ class LineReader:
             if offset - first >= budget:
                 return LinePosition(offset, count, is_done=False)
             window = self._make_room(end - offset)
-            got = _fill(descriptor, window, offset, end - offset)
+            got = data.fill(window, offset, end - offset)
             last = window.rfind(b"\n", 0, got)
             if last >= 0:
                 used, count, goes_on = self._look_through(last + 1, count)
@@ -64,19 +64,22 @@ class LineReader:
             elif got < len(window) or offset + got >= end:
                 break  # half a line, or the file is shorter now
             else:
-                length, goes_on = self._read_long(descriptor, offset, end, count)
+                length, goes_on = self._read_long(data, offset, end, count)
                 if length is None:
                     break
                 offset, count = offset + length + 1, count + 1
         return LinePosition(offset, count, is_done=goes_on)
 
-    def mark(self, descriptor: int, offset: int) -> str:
-        """Return a digest of the first bytes of the file and of the last ones before ``offset``. Raises OSError."""
+    def mark(self, data: LineBytes, offset: int) -> str:
+        """Return a digest of the first bytes of the file and of the last ones before ``offset``.
+
+        Raises OSError, Refusal.
+        """
         size = min(offset, _MARK_BYTES)
         window = self._make_room(2 * _MARK_BYTES)
         with memoryview(window) as view:
-            got = _fill(descriptor, view[:size], 0, size)
-            got += _fill(descriptor, view[size : 2 * size], offset - size, size)
+            got = data.fill(view[:size], 0, size)
+            got += data.fill(view[size : 2 * size], offset - size, size)
             return blake2b(view[:got], digest_size=12).hexdigest()
 
     def wipe(self) -> None:
@@ -112,32 +115,32 @@ class LineReader:
                 if not goes_on:
                     return begin, count, False
 
-    def _read_long(self, descriptor: int, offset: int, end: int, count: int) -> tuple[int | None, bool]:
+    def _read_long(self, data: LineBytes, offset: int, end: int, count: int) -> tuple[int | None, bool]:
         """Read one line that is longer than the window; return its length and whether to go on.
 
         The length is None when its end is not there yet.
         """
-        length, has_needle = self._measure(descriptor, offset, end)
+        length, has_needle = self._measure(data, offset, end)
         if length is None or not has_needle:
             return length, True
         if length > RECORD_BYTES_MAX:
             return length, self._refuse(count)
         buffer = allocate(length)
         try:
-            if _fill(descriptor, memoryview(buffer), offset, length) < length:
+            if data.fill(memoryview(buffer), offset, length) < length:
                 return None, True  # it is shorter now
             with memoryview(buffer) as line:
                 return length, self._take(line, count)
         finally:
             wipe(buffer)
 
-    def _measure(self, descriptor: int, offset: int, end: int) -> tuple[int | None, bool]:
+    def _measure(self, data: LineBytes, offset: int, end: int) -> tuple[int | None, bool]:
         """Return how long the line at ``offset`` is, None without an end, and whether it holds a needle."""
         window = self._window
         has_needle = False
         at = offset
         while at < end:
-            got = _fill(descriptor, window, at, end - at)
+            got = data.fill(window, at, end - at)
             newline = window.find(b"\n", 0, got)
             stop = got if newline < 0 else newline
             has_needle = has_needle or any(window.find(needle, 0, stop) >= 0 for needle in self._needles)
@@ -147,17 +150,3 @@ class LineReader:
                 break
             at += got - self._overlap
         return None, has_needle
-
-
-def _fill(descriptor: int, buffer: bytearray | memoryview, offset: int, size: int) -> int:
-    """Read up to ``size`` bytes at ``offset`` into ``buffer``, as far as both reach; return their number."""
-    with memoryview(buffer) as whole, whole[:size] as view:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        length = 0
-        while length < len(view):
-            with view[length:] as rest:
-                count = os.readv(descriptor, [rest])
-            if count == 0:
-                break
-            length += count
-        return length

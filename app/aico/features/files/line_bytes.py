@@ -1,0 +1,109 @@
+"""The bytes of an open file as lines are read from them: as they stand, or unpacked, within bounds of memory."""
+
+from __future__ import annotations
+
+import os
+from io import FileIO
+from typing import Protocol
+
+import zstandard
+
+from aico.features.files.tree_guard import Refusal
+
+PACKED = ".zst"
+"""How the name of a file ends that is compressed with zstd."""
+_PIECE_BYTES = 1 << 17
+_KEPT_BYTES = 1 << 21
+"""Unpacked bytes that can be read again: a reader goes back to the beginning of a line."""
+_HEAD_BYTES = 1 << 10
+_WINDOW_BYTES_MAX = 1 << 25
+"""What unpacking may keep in memory. zstd's own levels ask for at most 8 MB, its ultra levels for more."""
+
+
+class LineBytes(Protocol):
+    """Bytes that can be read anywhere."""
+
+    def fill(self, buffer: bytearray | memoryview, offset: int, size: int) -> int:
+        """Read up to ``size`` bytes at ``offset`` into ``buffer``, as far as both reach; return their number.
+
+        Raises OSError, Refusal.
+        """
+
+
+class PlainBytes:
+    """Those of a file as they stand."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fill(self, buffer: bytearray | memoryview, offset: int, size: int) -> int:
+        """See :class:`LineBytes`."""
+        with memoryview(buffer) as whole, whole[:size] as view:
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            length = 0
+            while length < len(view):
+                with view[length:] as rest:
+                    count = os.readv(self._descriptor, [rest])
+                if count == 0:
+                    break
+                length += count
+            return length
+
+
+class UnpackedBytes:
+    """Those that a compressed file holds, read from its beginning on; going far back begins anew."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._head = b""
+        self._begin()
+
+    def fill(self, buffer: bytearray | memoryview, offset: int, size: int) -> int:
+        """See :class:`LineBytes`. Raises Refusal for what is no zstd, or asks for too much memory."""
+        with memoryview(buffer) as whole, whole[:size] as view:
+            if offset + len(view) <= len(self._head):
+                view[:] = self._head[offset : offset + len(view)]
+                return len(view)
+            if offset < self._first:
+                self._begin()
+            length = 0
+            was_broken = self._is_broken
+            while length < len(view):
+                begin = offset + length - self._first
+                if begin >= len(self._kept):
+                    if not self._unpack_more():
+                        break
+                    continue
+                with memoryview(self._kept) as kept, kept[begin : begin + len(view) - length] as part:
+                    view[length : length + len(part)] = part
+                    length += len(part)
+            if self._is_broken and (was_broken or not length):
+                # Only now: the lines before are good.
+                raise Refusal("cannot be unpacked: it is broken, or asks for more than 32 MB of memory")
+            return length
+
+    def _begin(self) -> None:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        unpacking = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+        packed = FileIO(self._descriptor, closefd=False)
+        self._stream = unpacking.stream_reader(packed, read_across_frames=True)
+        self._kept = bytearray()
+        self._first = 0
+        self._is_broken = False
+
+    def _unpack_more(self) -> bool:
+        """Unpack a piece, and let go of the oldest bytes; return whether there was one."""
+        try:
+            # Not read(), which loses what was good before what is broken.
+            piece = self._stream.read1(_PIECE_BYTES)
+        except zstandard.ZstdError:
+            self._is_broken = True
+            return False
+        if not self._first and len(self._head) < _HEAD_BYTES:
+            self._head = bytes((self._kept + piece)[:_HEAD_BYTES])
+        self._kept += piece
+        if len(self._kept) > 2 * _KEPT_BYTES:
+            gone = len(self._kept) - _KEPT_BYTES
+            del self._kept[:gone]
+            self._first += gone
+        return bool(piece)
