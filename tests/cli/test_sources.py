@@ -112,6 +112,8 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
         "  cline.hub              off  hub events, not there",
         "claude-code              off  Claude Code: not found on this computer",
         "  claude-code.projects   off  transcript folder, not there",
+        "codex                    off  Codex: not found on this computer",
+        "  codex.sessions         off  rollout folder, not there",
     ]
     assert not database_path(tmp_path).exists()
 
@@ -180,7 +182,10 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(
     [
         (("sources", "on", "clime"), "did you mean cline?"),
         (("sources", "off", "cline.session"), "did you mean cline.sessions?"),
-        (("sources", "on", "cline", "xyz"), "known are cline, claude-code, cline.ledger, cline.sessions, cline.hub"),
+        (
+            ("sources", "on", "cline", "xyz"),
+            "known are cline, claude-code, codex, cline.ledger, cline.sessions, cline.hub",
+        ),
         (("import", "--source", "clime"), "did you mean cline?"),
         (("import", "--source", "cline.ledger"), "known are cline"),
         (("sources", "on"), "which one"),

@@ -20,6 +20,7 @@ from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
 from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
+from tests.sources.codex.codex_home import VERSIONS, Rollout, Work
 from tests.sources.feeds import NOW_MS
 from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.invented import SOURCE as INVENTED
@@ -108,6 +109,27 @@ def write_claude_code(home: Path, stage: int) -> None:
             fork.turn(turn)
 
 
+def write_codex(home: Path, stage: int) -> None:
+    """Write threads as Codex does, through updates of it, with agents, forks and answers without numbers."""
+    root = home / ".codex"
+    shutil.rmtree(root, ignore_errors=True)
+    for number, version in enumerate(VERSIONS):
+        work = Work(root, NOW_MS - (number + 1) * 86_400_000, ids=1_000 * number)
+        thread = Rollout(work, version)
+        forks: list[Rollout] = []
+        for turn in range(stage + 1):
+            thread.resume(VERSIONS[(number + turn) % len(VERSIONS)])
+            agent = thread.start_agent()
+            for each in (thread, agent, *forks):
+                each.ask()
+                each.answer(work.ids)
+            thread.answer(0, is_measured=False)
+            forks.append(thread.fork(version=VERSIONS[-1]))
+        archived = root / "archived_sessions"
+        archived.mkdir(exist_ok=True)
+        shutil.copy(thread.path, archived / thread.path.name)
+
+
 def write_invented_lines(home: Path, stage: int) -> None:
     """Write logs with prompts between the requests, a copied request, a bad line, and half a line at the end."""
     for session in range(3):
@@ -125,6 +147,7 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     "claude-code": write_claude_code,
     "cline": write_cline,
     "gemini-cli": write_gemini_cli,
+    "codex": write_codex,
     "invented": write_invented,
     "invented-lines": write_invented_lines,
     "qwen-code": write_qwen_code,

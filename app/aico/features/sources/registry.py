@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aico.features.sources import (
     claude_code,
     cline,
+    codex,
     gemini_cli,
     kimi_cli,
     kimi_code,
@@ -18,6 +19,7 @@ from aico.features.sources.source import Source
 SOURCES: tuple[Source, ...] = (
     cline.SOURCE,
     claude_code.SOURCE,
+    codex.SOURCE,
     gemini_cli.SOURCE,
     qwen_code.SOURCE,
     kimi_cli.SOURCE,

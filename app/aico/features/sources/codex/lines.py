@@ -1,0 +1,263 @@
+"""The fields of Codex's lines that tell of usage; nothing else of a line is ever decoded. Pure.
+
+Source: the lines of Codex 0.20 to 0.171.0.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from aico.core.usage import COUNT_MAX, Tokens
+from aico.features.files.cells import RowJudge
+from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, is_there, read_count
+
+S = TypeVar("S", bound=msgspec.Struct)
+Version: TypeAlias = tuple[int, int]
+NO_COUNTS: Version = (0, 34)
+"""Before this one no version writes numbers."""
+RECORDS: Version = (0, 153)
+"""From here on each response has a record of its own."""
+_VERSION = re.compile(rb'"(\d{1,6})\.(\d{1,6})\.[^"]*"')
+_UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+ID_LENGTH = 36
+_WORD = re.compile(r"[a-z0-9_-]{1,32}")
+
+
+class Line(msgspec.Struct):
+    """A line of a rollout, as raw fields: views of the reader's memory."""
+
+    timestamp: Raw = NOTHING
+    type: Raw = NOTHING
+    payload: Raw = NOTHING
+    id: Raw = NOTHING
+    """Of the first line up to 0.31: the thread."""
+    role: Raw = NOTHING
+    record_type: Raw = NOTHING
+
+
+class Payload(msgspec.Struct):
+    """What a line says, as raw fields."""
+
+    type: Raw = NOTHING
+    id: Raw = NOTHING
+    role: Raw = NOTHING
+    timestamp: Raw = NOTHING
+    session_id: Raw = NOTHING
+    """The thread at the root of all that it started."""
+    forked_from_id: Raw = NOTHING
+    history_base: Raw = NOTHING
+    parent_thread_id: Raw = NOTHING
+    source: Raw = NOTHING
+    cli_version: Raw = NOTHING
+    turn_id: Raw = NOTHING
+    model: Raw = NOTHING
+    service_tier: Raw = NOTHING
+    thread_id: Raw = NOTHING
+    response_id: Raw = NOTHING
+    usage: Raw = NOTHING
+    info: Raw = NOTHING
+    rate_limits: Raw = NOTHING
+    item: Raw = NOTHING
+
+
+class Item(msgspec.Struct):
+    """What was completed."""
+
+    type: Raw = NOTHING
+    id: Raw = NOTHING
+
+
+class Info(msgspec.Struct):
+    """The totals of a thread."""
+
+    total_token_usage: Raw = NOTHING
+    last_token_usage: Raw = NOTHING
+
+
+class _Thread(msgspec.Struct):
+    thread_id: Raw = NOTHING
+
+
+class _Spawn(msgspec.Struct):
+    parent_thread_id: Raw = NOTHING
+
+
+class _Subagent(msgspec.Struct):
+    thread_spawn: Raw = NOTHING
+
+
+class _Origin(msgspec.Struct):
+    subagent: Raw = NOTHING
+
+
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: _Count | None = None
+    cached_input_tokens: _Count | None = None
+    cache_write_input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    reasoning_output_tokens: _Count | None = None
+
+
+class _OddUsage(msgspec.Struct):
+    """A usage with a field of which nobody knows what it is."""
+
+    input_tokens: Raw = NOTHING
+    cached_input_tokens: Raw = NOTHING
+    cache_write_input_tokens: Raw = NOTHING
+    output_tokens: Raw = NOTHING
+    reasoning_output_tokens: Raw = NOTHING
+
+
+class Vector(NamedTuple):
+    """Tokens as Codex counts them: input holds the cache, output the reasoning. What is not there is 0."""
+
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def plus(self, other: Vector) -> Vector:
+        """Return the sum of both."""
+        return Vector(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def minus(self, other: Vector) -> Vector:
+        """Return what this has beyond ``other``, nowhere below 0."""
+        return Vector(*(max(a - b, 0) for a, b in zip(self, other, strict=True)))
+
+    def tokens(self, judge: RowJudge) -> Tokens:
+        """Return them by kinds that are disjoint; a field that ``judge`` gave up, or that contradicts, is unknown."""
+        unknown = set(judge.unknown)
+        sent = self.input - self.cached - self.cache_write
+        is_known = sent >= 0 and not unknown & {"input_tokens", "cached_input_tokens", "cache_write_input_tokens"}
+        return Tokens(
+            input=sent if is_known else None,
+            cache_read=None if "cached_input_tokens" in unknown else self.cached,
+            cache_write_5m=None if "cache_write_input_tokens" in unknown else self.cache_write,
+            cache_write_1h=None if "cache_write_input_tokens" in unknown else 0,
+            output=None if "output_tokens" in unknown else self.output,
+            reasoning=None
+            if unknown & {"reasoning_output_tokens", "output_tokens"} or self.reasoning > self.output
+            else self.reasoning,
+        )
+
+
+_LINE = msgspec.json.Decoder(Line)
+_USAGE = msgspec.json.Decoder(_Usage)
+
+
+def decode_line(line: memoryview) -> Line | None:
+    """Return the fields of a line; None if it is no JSON object."""
+    try:
+        return _LINE.decode(line)
+    except UNUSABLE:
+        return None
+
+
+@lru_cache(maxsize=32)
+def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
+    return msgspec.json.Decoder(kind)
+
+
+def decode_part(raw: Raw, kind: type[S]) -> S | None:
+    """Return the fields of a part of a line; None if it is no object, or not there."""
+    if not is_there(raw):
+        return None
+    try:
+        fields: S = _decoder(kind).decode(raw)
+    except UNUSABLE:
+        return None
+    return fields
+
+
+def decode_usage(raw: Raw, judge: RowJudge) -> Vector | None:
+    """Return the numbers of a usage, ``judge`` keeps which of them cannot be used; None where there is none at all."""
+    if not is_there(raw):
+        return None
+    try:
+        usage = _USAGE.decode(raw)
+    except UNUSABLE:
+        odd = decode_part(raw, _OddUsage)
+        if odd is None:
+            judge.read_count("", "usage")
+            return None
+        names = _OddUsage.__struct_fields__
+        return Vector(
+            *(read_count(field, name, judge) or 0 for name, field in zip(names, _fields_of(odd), strict=True))
+        )
+    return Vector(
+        usage.input_tokens or 0,
+        usage.cached_input_tokens or 0,
+        usage.cache_write_input_tokens or 0,
+        usage.output_tokens or 0,
+        usage.reasoning_output_tokens or 0,
+    )
+
+
+def _fields_of(odd: _OddUsage) -> tuple[Raw, ...]:
+    return (
+        odd.input_tokens,
+        odd.cached_input_tokens,
+        odd.cache_write_input_tokens,
+        odd.output_tokens,
+        odd.reasoning_output_tokens,
+    )
+
+
+def id_of(raw: Raw) -> str | None:
+    """Return the id of a thread or turn; None for anything else, which may say what somebody works on."""
+    cell = cell_of(raw)
+    return cell.lower() if isinstance(cell, str) and ID.fullmatch(cell) else None
+
+
+def base_of(payload: Payload) -> str | None:
+    """Return the thread that a thread was forked from; None if it begins anew."""
+    base = decode_part(payload.history_base, _Thread)
+    return id_of(payload.forked_from_id) or (None if base is None else id_of(base.thread_id))
+
+
+def root_of(payload: Payload, thread: str) -> str | None:
+    """Return the thread at whose root ``thread`` was started; None if somebody started it by hand."""
+    root = id_of(payload.session_id)
+    if root is not None:
+        return root if root != thread else None
+    if (parent := id_of(payload.parent_thread_id)) is not None:
+        return parent
+    origin = decode_part(payload.source, _Origin)
+    agent = None if origin is None else decode_part(origin.subagent, _Subagent)
+    spawn = None if agent is None else decode_part(agent.thread_spawn, _Spawn)
+    return None if spawn is None else id_of(spawn.parent_thread_id)
+
+
+def is_agent(payload: Payload) -> bool:
+    """Return whether a thread belongs to an agent, a review or a guardian: nobody types its prompts."""
+    origin = decode_part(payload.source, _Origin)
+    return origin is not None and is_there(origin.subagent)
+
+
+def born_of(identity: str) -> int | None:
+    """Return when an id of version 7 was made, epoch milliseconds; None for another one."""
+    found = _UUID7.fullmatch(identity)
+    return None if found is None else int(found[1] + found[2], 16)
+
+
+def version_of(raw: Raw) -> Version | None:
+    """Return the version of Codex as numbers; None where there is none."""
+    found = _VERSION.fullmatch(bytes(memoryview(raw)[:40]))
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def context_of(raw: Raw) -> str:
+    """Return the words of a service tier that is not the ordinary one."""
+    cell = cell_of(raw)
+    word = cell if isinstance(cell, str) and _WORD.fullmatch(cell) else ""
+    return "" if word in {"default", "auto", "standard"} else word

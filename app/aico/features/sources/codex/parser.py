@@ -1,0 +1,439 @@
+"""What the lines of a rollout of Codex say of usage. Pure: no I/O, no clock, no logging.
+
+One walk through a file takes both ways in which versions write usage, for a thread lives on through updates in both
+directions: a record for each response, and the totals of the thread after it. What the totals have beyond the records
+is a request of its own. A record is known by the id of its response, what only totals tell by its thread, the number
+of times the totals had begun anew, and the totals; so copies in forks, in archives and in compressed files count once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import Raw
+
+from aico.core.usage import (
+    PromptSeen,
+    Record,
+    Rejection,
+    RejectionCode,
+    RequestState,
+    Tokens,
+    UsageEvent,
+    digest,
+)
+from aico.features.files.cells import RowJudge
+from aico.features.files.line_format import LineFile, LineFormat, PlainState
+from aico.features.files.raw_fields import cell_of, identity_of, is_there, read_moment, says
+from aico.features.sources.codex.lines import (
+    ID,
+    ID_LENGTH,
+    NO_COUNTS,
+    RECORDS,
+    Info,
+    Item,
+    Line,
+    Payload,
+    Vector,
+    base_of,
+    born_of,
+    context_of,
+    decode_line,
+    decode_part,
+    decode_usage,
+    id_of,
+    is_agent,
+    root_of,
+    version_of,
+)
+
+VERSION = 1
+NEEDLES = (
+    b'"type":"token_usage_record"',
+    b'"type":"token_count"',
+    b'"type":"session_meta"',
+    b'"type":"turn_context"',
+    b'"type":"task_started"',
+    b'"type":"user_message"',
+    b'"type":"UserMessage"',
+    b'"type":"agent_message"',
+    b'"type":"function_call"',
+    b'"type":"custom_tool_call"',
+    b'"role":"assistant"',
+    b'"record_type":',
+    b'"instructions":',
+)
+_KINDS = (b'"token_usage_record"', b'"event_msg"', b'"session_meta"', b'"turn_context"')
+_NOTHING = Vector()
+_TURNS_MAX, _THREADS_MAX, _WAITING_MAX = 8, 32, 16
+"""Bounds of a state: some 3 kB."""
+
+
+class _Place(NamedTuple):
+    """Whose a line is."""
+
+    owner: str
+    """The thread by which what has no id of its own is known: of what may be a copy, the one that it may be from."""
+    session: str
+    parent: str | None
+    claim: int
+    """The older thread has the better claim to what several hold."""
+
+
+class RolloutParser:
+    """Reads one rollout; see :class:`aico.features.files.line_format.LineParser`."""
+
+    def __init__(self, file: LineFile, state: PlainState) -> None:
+        known = state if isinstance(state, dict) else {}
+        self._thread = _text(known.get("thread")) or _thread_named(file)
+        self._root = _text(known.get("root"))
+        self._owner = _text(known.get("owner")) or ""
+        self._born = {key: _number(born) for key, born in _items(known.get("born"))}
+        self._born.setdefault(self._thread, born_of(self._thread) or 0)
+        self._is_fork = known.get("fork") is True
+        self._is_agent = known.get("agent") is True
+        self._is_mute = known.get("mute") is True
+        self._has_records = known.get("records") is True
+        self._has_turns = known.get("turns") is True
+        self._models = {key: str(model) for key, model in _items(known.get("models"))}
+        self._model = _text(known.get("model"))
+        self._context = _text(known.get("context")) or ""
+        self._total = _vector_of(known.get("total"))
+        self._since = _vector_of(known.get("since"))
+        self._last_record = _vector_of(known.get("last"))
+        self._doubted = _text(known.get("doubted"))
+        self._is_new_process = known.get("new") is True
+        self._restarts = _number(known.get("restarts"))
+        self._answered_at = _number(known.get("answered"))
+        self._lost_count = _number(known.get("lost"))
+        self._prompt_count = _number(known.get("prompts"))
+        self._waiting = [(str(key), _number(ts)) for key, ts in _items(known.get("waiting"))]
+
+    @property
+    def state(self) -> PlainState:
+        """What must be known to go on: numbers, digests, ids of threads and names of models."""
+        return {
+            "thread": self._thread,
+            "root": self._root,
+            "owner": self._owner,
+            "born": dict(self._born),
+            "fork": self._is_fork,
+            "agent": self._is_agent,
+            "mute": self._is_mute,
+            "records": self._has_records,
+            "turns": self._has_turns,
+            "models": dict(self._models),
+            "model": self._model,
+            "context": self._context,
+            "total": None if self._total is None else list(self._total),
+            "since": None if self._since is None else list(self._since),
+            "last": None if self._last_record is None else list(self._last_record),
+            "doubted": self._doubted,
+            "new": self._is_new_process,
+            "restarts": self._restarts,
+            "answered": self._answered_at,
+            "lost": self._lost_count,
+            "prompts": self._prompt_count,
+            "waiting": dict(self._waiting),
+        }
+
+    def parse(self, line: memoryview, index: int) -> list[Record | Rejection]:
+        """Return what a line says; a rejection beside a record names a field that could not be used."""
+        return list(self._parse(line, index))
+
+    def _parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
+        fields = decode_line(line)
+        if fields is None:
+            yield Rejection(index, RejectionCode.NOT_AN_OBJECT, None)
+            return
+        judge = RowJudge(index)
+        if not is_there(fields.payload):
+            if any(says(fields.type, kind) for kind in _KINDS):
+                yield Rejection(index, RejectionCode.MISSING, "payload")
+            else:
+                yield from self._read_old(fields, judge)
+            return
+        payload = decode_part(fields.payload, Payload)
+        if payload is None:
+            if not says(fields.type, b'"compacted"'):
+                yield Rejection(index, RejectionCode.WRONG_TYPE, "payload")
+        elif says(fields.type, b'"token_usage_record"'):
+            yield from self._read_record(fields, payload, judge, index)
+        elif says(fields.type, b'"session_meta"'):
+            yield from self._read_head(payload, judge, index)
+        elif says(fields.type, b'"turn_context"'):
+            yield from self._read_turn(payload, judge)
+        elif says(fields.type, b'"response_item"'):
+            yield from self._read_item(fields, payload, judge)
+        elif says(fields.type, b'"event_msg"'):
+            yield from self._read_event(fields, payload, judge, index)
+
+    def _read_event(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+        if says(payload.type, b'"token_count"'):
+            yield from self._read_total(line, payload, judge, index)
+        elif says(payload.type, b'"task_started"'):
+            self._enter(id_of(payload.turn_id))
+        elif says(payload.type, b'"user_message"'):
+            self._prompt_count += 1
+            self._await(digest("prompt", self._place().owner, self._prompt_count), line, judge)
+        elif says(payload.type, b'"agent_message"'):
+            self._answered_at = read_moment(line.timestamp, judge) or self._answered_at
+        elif says(payload.type, b'"item_completed"'):
+            item = decode_part(payload.item, Item)
+            if item is not None and says(item.type, b'"UserMessage"') and (identity := identity_of(item.id)):
+                self._await(digest("prompt", identity), line, judge)
+
+    # Whose lines they are
+
+    def _read_head(self, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+        """Read what a thread says of itself; one of another thread begins a copy of that one."""
+        thread = id_of(payload.id)
+        if thread is None:
+            yield Rejection(index, RejectionCode.MISSING, "id")
+            return
+        self._born[thread] = born_of(thread) or read_moment(payload.timestamp, judge) or 0
+        while len(self._born) > _THREADS_MAX:
+            del self._born[next(each for each in self._born if each != self._thread)]
+        version = version_of(payload.cli_version) or RECORDS
+        self._is_mute, self._has_records = version < NO_COUNTS, version >= RECORDS
+        if not self._owner and not ID.fullmatch(self._thread):
+            self._thread = thread
+        self._is_fork = self._is_fork or thread != self._thread
+        if thread == self._thread and not self._owner:
+            self._root, self._is_agent = root_of(payload, thread), is_agent(payload)
+            if (base := base_of(payload)) is not None and base != thread:
+                self._is_fork = True
+                self._born.setdefault(base, born_of(base) or 0)
+                thread = base
+        self._owner = thread
+
+    def _enter(self, turn: str | None) -> None:
+        """Take notice of a turn: by its id, which tells when it began, a copied one is known from an own one."""
+        begin = None if turn is None or not self._is_fork else born_of(turn)
+        if begin is not None and (begun := [(at, thread) for thread, at in self._born.items() if at <= begin]):
+            self._owner = max(begun)[1]
+
+    def _place(self) -> _Place:
+        return _Place(self._owner or self._thread, self._thread, self._root, self._born.get(self._thread, 0))
+
+    # Requests
+
+    def _read_turn(self, payload: Payload, judge: RowJudge) -> Iterator[Record | Rejection]:
+        """Read what a turn is about: the model."""
+        turn = id_of(payload.turn_id)
+        self._enter(turn)
+        self._has_turns = turn is not None
+        if self._is_mute:
+            self._answered_at = 0
+        model = judge.read_model(cell_of(payload.model), "model")
+        self._context = context_of(payload.service_tier)
+        if model is None:
+            yield from judge.partials
+        else:
+            self._model = model
+            if turn is not None:
+                self._models.pop(turn, None)
+                self._models[turn] = model
+                while len(self._models) > _TURNS_MAX:
+                    del self._models[next(iter(self._models))]
+        yield from self._flush()
+
+    def _read_record(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+        """Read the record of a response."""
+        self._answered_at, self._is_mute, self._has_records = 0, False, True
+        response, ts = identity_of(payload.response_id), read_moment(line.timestamp, judge)
+        turn, thread = id_of(payload.turn_id), id_of(payload.thread_id)
+        self._enter(turn)
+        usage = decode_usage(payload.usage, judge)
+        if ts is None or response is None:
+            yield _refusal(judge, index, "timestamp" if ts is None else "response_id")
+            return
+        yield from self._flush()
+        place = self._place()
+        if thread is not None and thread != place.session:
+            root = id_of(payload.session_id)
+            place = _Place(thread, thread, None if root == thread else root, 0)
+        vector, key = usage or _NOTHING, digest("response", response)
+        if judge.partials and self._doubted is None:
+            # The next totals tell what it lacks.
+            self._doubted = key.hex()
+        else:
+            self._since = vector if self._since is None else self._since.plus(vector)
+            self._last_record = vector
+        model = self._models.get(turn or "", self._model)
+        yield self._event(key, place._replace(claim=0), ts, model, vector, judge)
+        yield from judge.partials
+
+    def _read_total(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+        """Read the totals of the thread: what they have beyond the records is a request."""
+        ts = read_moment(line.timestamp, judge)
+        if ts is None:
+            yield _refusal(judge, index, "timestamp")
+            return
+        yield from self._flush()
+        place = self._place()
+        answered_at = self._answered_at
+        self._answered_at, self._is_mute = 0, False
+        if not is_there(payload.info):
+            self._is_new_process = self._total is not None
+            # Versions with records write it only behind a response, and only while none had a usage.
+            if answered_at or (self._has_records and self._has_turns and self._total is None):
+                yield self._lose(place, answered_at or ts)
+            return
+        info = decode_part(payload.info, Info)
+        total = None if info is None else decode_usage(info.total_token_usage, judge)
+        last = None if info is None else decode_usage(info.last_token_usage, judge)
+        if total is None or judge.partials:
+            yield _refusal(judge, index, "total_token_usage")
+            return
+        rise = self._rise(total, last)
+        if rise is None:
+            # Said again.
+            if answered_at:
+                yield self._lose(place, answered_at)
+            return
+        rest = self._beyond_records(rise, last)
+        key = digest("total", place.owner, self._restarts, *total)
+        if self._doubted is not None:
+            key = bytes.fromhex(self._doubted)
+        self._total, self._since, self._last_record, self._doubted = total, None, None, None
+        if any(rest):
+            yield self._event(key, place, ts, self._model, rest, judge)
+
+    def _rise(self, total: Vector, last: Vector | None) -> Vector | None:
+        """Return by how much the totals have grown since the last ones; None if they are the same."""
+        before, is_new_process = self._total, self._is_new_process
+        self._is_new_process = False
+        if before is None:
+            return last if self._is_fork and last is not None else total
+        if total == before:
+            return None
+        grown = Vector(*(now - was for now, was in zip(total, before, strict=True)))
+        if grown == last or not (is_new_process or min(grown) < 0 or total == last):
+            return grown
+        # The counter began again, with a new process.
+        self._restarts += 1
+        if not is_new_process:
+            return last if last is not None and any(last) else total
+        self._since = self._last_record = None
+        return total
+
+    def _beyond_records(self, rise: Vector, last: Vector | None) -> Vector:
+        """Return what a rise has beyond the records since the last totals."""
+        if self._since is None:
+            return rise
+        if rise == last:
+            # Records of a process that ended before it wrote its totals are in no total.
+            return _NOTHING if rise == self._last_record else rise
+        return rise.minus(self._since)
+
+    def _event(
+        self, key: bytes, place: _Place, ts: int, model: str | None, vector: Vector, judge: RowJudge
+    ) -> UsageEvent:
+        tokens = vector.tokens(judge)
+        is_empty = not any(vector)
+        return UsageEvent(
+            key,
+            place.session,
+            ts,
+            model,
+            Tokens() if is_empty else tokens,
+            state=RequestState.UNMEASURED if is_empty else RequestState.FINAL,
+            parent=place.parent,
+            unknown=judge.unknown or (() if is_empty or tokens.input is not None else ("input_tokens",)),
+            context=self._context,
+            claim=place.claim,
+        )
+
+    # What has no numbers
+
+    def _read_old(self, line: Line, judge: RowJudge) -> Iterator[Record | Rejection]:
+        """Read a line of the versions up to 0.31, which write no numbers, and no time but the thread's."""
+        if is_there(line.record_type):
+            self._answered_at = 0
+        elif is_there(line.timestamp) and (thread := id_of(line.id)) is not None:
+            self._thread = self._owner = thread
+            self._born[thread] = read_moment(line.timestamp, judge) or 0
+            self._is_mute = True
+        elif self._is_mute:
+            yield from self._answer_mutely(line, line.type, line.role, judge)
+
+    def _read_item(self, line: Line, payload: Payload, judge: RowJudge) -> Iterator[Record | Rejection]:
+        """Take notice of a piece of an answer: if no numbers follow, they are missing."""
+        if self._is_mute:
+            yield from self._answer_mutely(line, payload.type, payload.role, judge)
+        elif (self._has_turns or self._has_records) and _is_answer(payload.type, payload.role):
+            # Older versions write it behind the totals; there, only what was said counts.
+            self._answered_at = read_moment(line.timestamp, judge) or self._answered_at
+
+    def _answer_mutely(self, line: Line, kind: Raw, role: Raw, judge: RowJudge) -> Iterator[Record]:
+        """Count an answer of a version without numbers, once until the next request is made."""
+        if not self._answered_at and _is_answer(kind, role):
+            place = self._place()
+            self._answered_at = read_moment(line.timestamp, judge) or place.claim or 1
+            yield self._lose(place, self._answered_at)
+
+    def _lose(self, place: _Place, ts: int) -> UsageEvent:
+        """Return an answer without numbers."""
+        self._lost_count += 1
+        return UsageEvent(
+            digest("lost", place.owner, self._lost_count),
+            place.session,
+            ts,
+            self._model,
+            Tokens(),
+            state=RequestState.UNMEASURED,
+            parent=place.parent,
+            claim=place.claim,
+        )
+
+    # Prompts
+
+    def _await(self, key: bytes, line: Line, judge: RowJudge) -> None:
+        """Keep a prompt until the model is known that answers it."""
+        ts = read_moment(line.timestamp, judge)
+        if ts is not None and not self._is_agent and len(self._waiting) < _WAITING_MAX:
+            self._waiting.append((key.hex(), ts))
+
+    def _flush(self) -> Iterator[Record]:
+        waiting, self._waiting = self._waiting, []
+        for key, ts in waiting:
+            place = self._place()
+            yield PromptSeen(bytes.fromhex(key), place.session, ts, self._model, place.parent, place.claim)
+
+
+def _is_answer(kind: Raw, role: Raw) -> bool:
+    """Return whether an item is a model's: a message, or a call of a tool."""
+    return says(role, b'"assistant"') or says(kind, b'"function_call"') or says(kind, b'"custom_tool_call"')
+
+
+def _thread_named(file: LineFile) -> str:
+    """Return the thread by which a rollout is named; a digest of any other name, which may say what somebody does."""
+    stem = file.parts[-1].removesuffix(".zst").removesuffix(".jsonl") if file.parts else ""
+    name = stem[-ID_LENGTH:].lower()
+    return name if ID.fullmatch(name) else digest("file", stem).hex()
+
+
+def _refusal(judge: RowJudge, index: int, field: str) -> Rejection:
+    """Return why a line is refused as a whole: the first reason that is known, else that ``field`` is missing."""
+    return judge.partials[0] if judge.partials else Rejection(index, RejectionCode.MISSING, field)
+
+
+def _number(state: PlainState) -> int:
+    return state if isinstance(state, int) else 0
+
+
+def _text(state: PlainState) -> str | None:
+    return state if isinstance(state, str) else None
+
+
+def _items(state: PlainState) -> list[tuple[str, PlainState]]:
+    return list(state.items()) if isinstance(state, dict) else []
+
+
+def _vector_of(state: PlainState) -> Vector | None:
+    return Vector(*map(_number, state)) if isinstance(state, list) else None
+
+
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=RolloutParser)

@@ -1,0 +1,1 @@
+"""Codex's rollouts: what is read of them, and what is not."""
