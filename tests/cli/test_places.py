@@ -115,7 +115,7 @@ def test_box_names_what_is_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert rows_of()[2:] == [("Invented", f"Invented log {log} (chosen by default)"), ("", WAITING)]
     monkeypatch.setenv("AICO_SOURCES", "all")
     monkeypatch.delenv("AICO_SOURCES_INVENTED_ENABLED")
-    assert rows_of()[-1] == ("Waiting for", "Claude Code, Codex, Invented")
+    assert rows_of()[-1] == ("Waiting for", ", ".join(source.title for source in EVERY[1:]))
 
 
 def test_box_says_what_is_wrong_with_a_place(home: Path, store: SessionStore) -> None:

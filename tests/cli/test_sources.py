@@ -13,12 +13,15 @@ import pytest
 
 from aico.cli.sources import changes_of
 from aico.core.errors import SourceFixed, SourceOff
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.forked_aico import ForkedServerProcess, run_aico
 from tests.e2e.server_process import ServerProcess, database_path, ledger_path, prepare_database
 
 OFF = {"cline": False, "cline.ledger": False, "cline.sessions": False, "cline.hub": False}
+NAMES = ", ".join(source.id for source in SOURCES)
 LEDGER = {**OFF, "cline": True, "cline.ledger": True}
 
 
@@ -99,6 +102,15 @@ def test_service_reads_what_was_switched_on(tmp_path: Path, store: SessionStore)
         assert run_aico(tmp_path, "status").returncode == 0
 
 
+def lines_of_absent(source: Source) -> list[str]:
+    """Return what is listed of a source that is not there."""
+    origins = [(f"{source.id}.{origin.id}", origin.title) for origin in source.origins]
+    return [
+        f"{source.id:<24} off  {source.title}: not found on this computer",
+        *(f"  {name:<22} off  {title}, not there" for name, title in origins),
+    ]
+
+
 def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
     """Looking is no start."""
     ended = run_aico(tmp_path, "sources")
@@ -110,10 +122,7 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
     assert own[1:] == [
         "  cline.sessions         off  session store, not there",
         "  cline.hub              off  hub events, not there",
-        "claude-code              off  Claude Code: not found on this computer",
-        "  claude-code.projects   off  transcript folder, not there",
-        "codex                    off  Codex: not found on this computer",
-        "  codex.sessions         off  rollout folder, not there",
+        *(line for source in SOURCES[1:] for line in lines_of_absent(source)),
     ]
     assert not database_path(tmp_path).exists()
 
@@ -182,10 +191,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(
     [
         (("sources", "on", "clime"), "did you mean cline?"),
         (("sources", "off", "cline.session"), "did you mean cline.sessions?"),
-        (
-            ("sources", "on", "cline", "xyz"),
-            "known are cline, claude-code, codex, cline.ledger, cline.sessions, cline.hub",
-        ),
+        (("sources", "on", "cline", "xyz"), f"known are {NAMES}, cline.ledger, cline.sessions, cline.hub"),
         (("import", "--source", "clime"), "did you mean cline?"),
         (("import", "--source", "cline.ledger"), "known are cline"),
         (("sources", "on"), "which one"),

@@ -27,7 +27,7 @@ COLUMNS = ["id", "session", "number"]
 
 def question(path: Path, statement: str = STATEMENT, value: Cell = -1, **more: object) -> Question:
     """Return what is asked of the table, or something else."""
-    asked = Question(str(path), statement, value, {"usage": COLUMNS}, [], [], MAX_BYTES)
+    asked = Question(str(path), statement, [value], {"usage": COLUMNS}, [], [], MAX_BYTES)
     return asked._replace(**more)  # type: ignore[arg-type]  # names and types are those of the question
 
 

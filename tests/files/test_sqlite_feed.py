@@ -232,7 +232,7 @@ async def test_notification_asks_for_what_came_and_everything_else_for_all(
     asked: list[object] = []
 
     async def noted(question: Question) -> list[Row]:
-        asked.append(question.value)
+        asked.extend(question.values)
         return await ask_database(question)
 
     monkeypatch.setattr(sqlite, "ask_database", noted)

@@ -21,11 +21,15 @@ from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
 from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
 from tests.sources.codex.codex_home import VERSIONS, Rollout, Work
+from tests.sources.copilot_cli.fake_session_store import CANARY as TURN
+from tests.sources.copilot_cli.fake_session_store import CopilotStore
 from tests.sources.feeds import NOW_MS
 from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.invented import SOURCE as INVENTED
 from tests.sources.invented_lines import SOURCE as INVENTED_LINES
 from tests.sources.invented_lines import model, say, use
+from tests.sources.opencode.fake_message_store import CANARY as MESSAGE
+from tests.sources.opencode.fake_message_store import MessageStore
 from tests.sources.pipeline import pipeline, stored_events, stored_sums
 from tests.sources.qwen_code.qwen_home import write_home as write_qwen_code
 
@@ -128,6 +132,48 @@ def write_codex(home: Path, stage: int) -> None:
         archived = root / "archived_sessions"
         archived.mkdir(exist_ok=True)
         shutil.copy(thread.path, archived / thread.path.name)
+def write_messages(path: Path, stage: int) -> None:
+    """Write sessions, agents and forks as OpenCode does: answers that grow, fail, and that nobody measured."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    store = MessageStore(path)
+    for number in range(3):
+        name, first = f"s{number}", NOW_MS - (number + 1) * 86_400_000
+        store.session(name, first)
+        store.session(f"{name}-agent", first, parent=name)
+        for turn in range(4 * (stage + 1)):
+            at = first + turn * 60_000
+            store.prompt(name, at)
+            tokens = (100 + turn, 10, turn, 50, 5) if turn % 4 else (0, 0, 0, 0, 0)
+            store.answer(name, at + 10, at + 20, tokens, cost=0.125)
+            store.answer(f"{name}-agent", at + 11, at + 21, tokens, model=f"model-{number}")
+            store.answer(name, at + 30, None if turn == 4 * stage + 3 else at + 40, tokens)
+        store.fork(name, f"{name}-fork", first + 3_600_000)
+        for turn in range(stage + 1):
+            store.answer(f"{name}-fork", first + 3_700_000 + turn, first + 3_700_001 + turn, (1, 2, 3, 4, 5))
+    store.close()
+
+
+def write_opencode(home: Path, stage: int) -> None:
+    """Write the database of OpenCode, and one of another channel."""
+    for name in ("opencode.db", "opencode-dev.db"):
+        write_messages(home / ".local" / "share" / "opencode" / name, stage)
+
+
+def write_kilo(home: Path, stage: int) -> None:
+    """Write the database of Kilo."""
+    write_messages(home / ".local" / "share" / "kilo" / "kilo.db", stage)
+
+
+def write_copilot_cli(home: Path, stage: int) -> None:
+    """Write calls that were measured, and calls that were not."""
+    path = home / ".copilot" / "session-store.db"
+    path.unlink(missing_ok=True)
+    store = CopilotStore(path)
+    for number in range(5 * (stage + 1)):
+        counts = (1_000 + number, 10, 100, None, None) if number % 5 else (None,) * 5
+        store.call(f"s{number % 3}", NOW_MS - number * 3_600_000, counts, model=f"model-{number % 2}")
+    store.close()
 
 
 def write_invented_lines(home: Path, stage: int) -> None:
@@ -154,6 +200,11 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     "kimi-cli": write_kimi_cli,
     "kimi-code": write_kimi_code,
     "pi": write_pi,
+    "copilot-cli": write_copilot_cli,
+    "invented": write_invented,
+    "invented-lines": write_invented_lines,
+    "kilo": write_kilo,
+    "opencode": write_opencode,
 }
 TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED, INVENTED_LINES)]
 
@@ -245,7 +296,7 @@ async def test_nothing_conversational_is_stored(tmp_path: Path, home: Path, tool
         stored = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
         told = repr(reading.committed)
     assert b"SQLite format 3" in stored
-    for canary in (CANARY, SECRET):
+    for canary in (CANARY, SECRET, MESSAGE, TURN):
         assert canary not in told
         assert canary.encode() not in stored
 

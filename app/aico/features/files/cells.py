@@ -58,6 +58,19 @@ class RowJudge:
             rejection = Rejection(self._index, unusable.code, field)
         raise RowRefused(rejection)
 
+    def read_moment(self, cell: Cell, field: str, *, is_text: bool = False) -> int:
+        """Return a time like :meth:`read_moment_ms`, or like :meth:`read_iso_moment_ms`. Raises RowRefused."""
+        known = len(self.partials)
+        moment_ms = self.read_iso_moment_ms(cell, field) if is_text else self.read_moment_ms(cell, field)
+        if moment_ms is not None:
+            return moment_ms
+        code = self.partials[-1].code if len(self.partials) > known else RejectionCode.MISSING
+        raise self.refuse(code, field)
+
+    def refuse(self, code: RejectionCode, field: str | None = None) -> RowRefused:
+        """Return what says that the row as a whole cannot be used."""
+        return RowRefused(Rejection(self._index, code, field))
+
     def read_model(self, cell: Cell, field: str) -> str | None:
         """Return a model's name without the blanks around it; None for none."""
         try:

@@ -82,7 +82,7 @@ class SqliteQuery:
     def ask(self, path: str, cursor: Cell, max_bytes: int) -> Question:
         """Return the question for the child."""
         tables = {table: list(columns) for table, columns in self.tables.items()}
-        return Question(path, self.statement, cursor, tables, list(self.views), list(self.functions), max_bytes)
+        return Question(path, self.statement, [cursor], tables, list(self.views), list(self.functions), max_bytes)
 
 
 def _check_path(path: str, query: SqliteQuery) -> None:
@@ -311,24 +311,25 @@ class SqliteFeed:
         try:
             yield
         except Refused as refused:
-            error = self._error_of(refused)
+            error = error_of(refused, self._query.errors, self._path, self._limits.max_bytes)
         else:
             return
         raise error
 
-    def _error_of(self, refused: Refused) -> SourceError:
-        """Return the error for what the opening module calls ``code``."""
-        errors, of = self._query.errors, self._query.errors.name
-        if refused.code == "not_found":
-            return errors.not_found(self._path, of=of)
-        if refused.code == "too_large":
-            return errors.too_large(self._limits.max_bytes, of=of)
-        if refused.code == "busy":
-            return errors.unstable(of=of)
-        if refused.code == "format":
-            return errors.format(refused.reason, refused.missing, of=of)
-        kind = errors.path_refused if refused.code == "path_refused" else errors.unreadable
-        return kind(refused.reason, of=of)
+
+def error_of(refused: Refused, errors: SourceErrors, path: str, max_bytes: int) -> SourceError:
+    """Return the error for what the opening module calls ``refused.code``."""
+    of = errors.name
+    if refused.code == "not_found":
+        return errors.not_found(path, of=of)
+    if refused.code == "too_large":
+        return errors.too_large(max_bytes, of=of)
+    if refused.code == "busy":
+        return errors.unstable(of=of)
+    if refused.code == "format":
+        return errors.format(refused.reason, refused.missing, of=of)
+    kind = errors.path_refused if refused.code == "path_refused" else errors.unreadable
+    return kind(refused.reason, of=of)
 
 
 def _look_of(found: Sequence[os.stat_result]) -> Look:

@@ -25,8 +25,9 @@ class Question(NamedTuple):
 
     path: str
     statement: str
-    """One query with one bound value."""
-    value: Cell
+    """One query."""
+    values: list[Cell]
+    """What is bound to its places."""
     tables: dict[str, list[str]]
     """The columns that may be read, by table. Each must be there."""
     views: list[str]

@@ -8,9 +8,12 @@ from aico.features.sources import (
     claude_code,
     cline,
     codex,
+    copilot_cli,
     gemini_cli,
+    kilo,
     kimi_cli,
     kimi_code,
+    opencode,
     pi,
     qwen_code,
 )
@@ -21,10 +24,13 @@ SOURCES: tuple[Source, ...] = (
     claude_code.SOURCE,
     codex.SOURCE,
     gemini_cli.SOURCE,
+    opencode.SOURCE,
+    kilo.SOURCE,
     qwen_code.SOURCE,
     kimi_cli.SOURCE,
     kimi_code.SOURCE,
     pi.SOURCE,
+    copilot_cli.SOURCE,
 )
 KNOWN: Mapping[str, tuple[str, ...]] = {source.id: tuple(origin.id for origin in source.origins) for source in SOURCES}
 """The ids of all sources, each with the ids of its origins: the names that settings may use."""
