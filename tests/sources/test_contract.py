@@ -19,10 +19,10 @@ from aico.features.sources.source import Source
 from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
-from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
 from tests.sources.codex.codex_home import VERSIONS, Rollout, Work
 from tests.sources.copilot_cli.fake_session_store import CANARY as TURN
 from tests.sources.copilot_cli.fake_session_store import CopilotStore
+from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
 from tests.sources.feeds import NOW_MS
 from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.invented import SOURCE as INVENTED
@@ -132,6 +132,8 @@ def write_codex(home: Path, stage: int) -> None:
         archived = root / "archived_sessions"
         archived.mkdir(exist_ok=True)
         shutil.copy(thread.path, archived / thread.path.name)
+
+
 def write_messages(path: Path, stage: int) -> None:
     """Write sessions, agents and forks as OpenCode does: answers that grow, fail, and that nobody measured."""
     for end in ("", "-wal", "-shm"):
@@ -205,6 +207,15 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     "invented-lines": write_invented_lines,
     "kilo": write_kilo,
     "opencode": write_opencode,
+    "gemini-cli": write_gemini_cli,
+    "invented": write_invented,
+    "invented-lines": write_invented_lines,
+    "kilo": write_kilo,
+    "kimi-cli": write_kimi_cli,
+    "kimi-code": write_kimi_code,
+    "opencode": write_opencode,
+    "pi": write_pi,
+    "qwen-code": write_qwen_code,
 }
 TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED, INVENTED_LINES)]
 

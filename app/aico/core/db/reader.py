@@ -223,7 +223,7 @@ class UsageSnapshot(SumsSnapshot):
 
     async def count_later(self, after_ms: int) -> dict[str, int]:
         """Return how many sessions of each source are dated after ``after_ms`` (epoch milliseconds)."""
-        return {name: count for name, count in await fetch(self._connection, sql.AHEAD, (after_ms,))}  # noqa: C416
+        return {name: count for name, count in await self.ask(sql.AHEAD, (after_ms,))}  # noqa: C416
 
     async def count_origins(self, source: str) -> dict[str, int]:
         """Return how many sessions have a running total of each origin."""
