@@ -147,7 +147,7 @@ def test_box_says_where_newer_cline_writes(home: Path, reads_sessions: bool) -> 
 
 def test_box_says_that_nothing_is_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what switches something on."""
-    monkeypatch.setenv("AICO_SOURCES", "")
+    monkeypatch.setenv("AICO_SOURCES_CLINE_ENABLED", "false")
     ((label, text),) = rows_of()
     assert (label, "`python -m aico sources on NAME`" in text) == ("Sources", True)
 
