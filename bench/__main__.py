@@ -23,6 +23,7 @@ from bench.live import LIVE_FIGURES
 from bench.loop import LOOP_FIGURES
 from bench.page import PAGE_FIGURES
 from bench.prices import PRICE_FIGURES
+from bench.prompt import PROMPT_FIGURES
 from bench.queries import QUERY_FIGURES
 from bench.report import Result, machine, table_of, write_results
 
@@ -34,6 +35,7 @@ FIGURES: Sequence[Figure] = (
     *LINE_FIGURES,
     *CLAUDE_CODE_FIGURES,
     *QUERY_FIGURES,
+    *PROMPT_FIGURES,
     *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,
     *PAGE_FIGURES,

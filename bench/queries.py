@@ -76,8 +76,11 @@ _FILL = (
 )
 
 
-def _fill(path: Path) -> None:
-    """Make a database of a year, every sum in it right; three models are in use at a time, and each month a new one."""
+def fill(path: Path, task_count: int = _TASKS) -> None:
+    """Make a database of a year, ten events a task, every sum in it right.
+
+    Three models are in use at a time, and each month a new one.
+    """
     path.parent.mkdir(mode=0o700)
     migrate(path)
     now = now_ms()
@@ -86,14 +89,14 @@ def _fill(path: Path) -> None:
         [(source,)] = connection.execute(
             "INSERT INTO source (name) VALUES ('cline') ON CONFLICT DO UPDATE SET name = name RETURNING id"
         )
-        values = {"tasks": _TASKS, "now": now, "last": now // SLOT_MS, "source": source, **slots}
+        values = {"tasks": task_count, "now": now, "last": now // SLOT_MS, "source": source, **slots}
         for statement in _FILL:
             connection.execute(statement.format(**values))
 
 
 @contextmanager
 def _client(setup: Setup) -> Iterator[httpx.Client]:
-    _fill(setup.folder / "data" / "observer.db")
+    fill(setup.folder / "data" / "observer.db")
     ledger = setup.folder / "cline" / "taskHistory.json"
     ledger.parent.mkdir()
     ledger.write_bytes(b"[]")

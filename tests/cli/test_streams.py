@@ -116,6 +116,9 @@ def test_argument_finds_what_is_stored_in_every_encoding(
         (("forget", f"no-{ODD}"), 1, rb"Not stored: no-"),
         (("import",), 0, b"Imported 0 tasks"),
         (("import", "--json"), 0, b'"imported_count": 0'),
+        ((), 0, b"Not watching: numbers as of"),
+        (("month",), 0, b"AI Cost Observer"),
+        (("status", "--short"), 3, b"not watching since"),
         (("status",), 1, b"is not running"),
         (("status", "--json"), 1, b'{"running": false'),
         (("doctor",), None, rb"\u65e5\u672c/observer.db"),
@@ -153,6 +156,8 @@ def test_what_the_terminal_cannot_show_is_escaped(
         (("serve", "--ledger-path", f"/{ODD}"), 2),
         (("export", "--from", ODD), 2),
         (("export", "--format", ODD), 2),
+        (("report", "--model", ODD), 2),
+        (("report", "--by", ODD), 2),
         ((ODD,), 2),
         (("status", ODD), 2),
         ((f"--{ODD}",), 2),
@@ -209,7 +214,17 @@ def test_paths_that_are_no_text_are_written(folder: Path, tmp_path: Path) -> Non
     assert ODD.encode() in Path(os.fsdecode(target)).read_bytes()
 
 
-PRINTING = [("export",), ("forget", "plain"), ("status",), ("config", "show"), ("--help",), ("--version",), ("import",)]
+PRINTING = [
+    ("export",),
+    (),
+    ("report", "--csv"),
+    ("forget", "plain"),
+    ("status",),
+    ("config", "show"),
+    ("--help",),
+    ("--version",),
+    ("import",),
+]
 
 
 @pytest.mark.slow

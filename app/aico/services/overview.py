@@ -60,8 +60,8 @@ def stretch_of_days(first: date, last: date, zone: ZoneInfo) -> tuple[int, int]:
     return midnight_slot(first, zone), midnight_slot(last + timedelta(days=1), zone)
 
 
-async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo) -> Overview:
-    """Return how today and this month are at ``now_ms`` in ``zone``."""
+async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, has_course: bool = True) -> Overview:
+    """Return how today and this month are at ``now_ms`` in ``zone``; what the month will cost only if asked for."""
     everything = UsageFilter()
     now = local_now(now_ms, zone)
     day = now.date()
@@ -72,7 +72,8 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo) -> 
     alike = [same for week in range(1, DAYS_COMPARED + 1) if (same := day - timedelta(days=7 * week)) >= known_from]
     upto = [(midnight_slot(same, zone), slot_ceiling(_at_same_time(same, now))) for same in alike]
     first = max(month, known_from)
-    whole = [stretch_of_days(each, each, zone) for each in (first + timedelta(n) for n in range((day - first).days))]
+    days = [first + timedelta(number) for number in range((day - first).days if has_course else 0)]
+    whole = [stretch_of_days(each, each, zone) for each in days]
     so_far = stretch_of_days(month, day, zone)
     todays, months = await snapshot.list_stretch_sums(everything, [stretch_of_days(day, day, zone), so_far], _BY)
     others = await snapshot.list_stretch_sums(everything, [*upto, *whole])
