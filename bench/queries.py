@@ -45,9 +45,9 @@ _FILL = (
         FROM cline_task_usage JOIN model AS m ON m.name = model_id
     """,
     f"""
-    INSERT INTO meter (session, origin, last_input, last_output, last_nano, high_input, high_output, high_nano,
-        unknown, is_joint)
-    SELECT s.id, {_ORIGIN}, tokens_in, tokens_out, nano, tokens_in, tokens_out, nano, '', 0 FROM (
+    INSERT INTO meter (session, origin, stated_by, last_input, last_output, last_nano, high_input, high_output,
+        high_nano, unknown, is_joint)
+    SELECT s.id, {_ORIGIN}, {_ORIGIN}, tokens_in, tokens_out, nano, tokens_in, tokens_out, nano, '', 0 FROM (
         SELECT *, CAST(round(total_cost * 100) AS INTEGER) * 10000000 AS nano FROM cline_task_usage
     ) JOIN session AS s ON s.key = task_id
     """,

@@ -171,7 +171,7 @@ def test_error_is_told_in_every_encoding(
     ended = run(folder, encoding, *(word.encode() for word in words))
     assert (ended.returncode, ended.stdout) == (code, b"")
     assert b"Traceback" not in ended.stderr
-    assert re.search(rb"^aico( export| forget)?: ", ended.stderr, re.MULTILINE)
+    assert re.search(rb"^aico( export| forget| report)?: ", ended.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

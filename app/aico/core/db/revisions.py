@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[2]
@@ -15,4 +16,5 @@ def migrations_path() -> Path:
 
 def list_revisions() -> list[str]:
     """Return every revision of the schema that this version knows, the newest last: its files are named after them."""
-    return sorted(path.name.partition("_")[0] for path in (migrations_path() / "versions").glob("[0-9]*_*.py"))
+    names = os.listdir(migrations_path() / "versions")  # noqa: PTH208  # a third of the time of a glob, at each prompt
+    return sorted(name.partition("_")[0] for name in names if name[:1].isdigit() and name.endswith(".py"))
