@@ -1,4 +1,4 @@
-"""Kills the reading of logs before each of its statements in turn. Run as a program, with a home and a folder.
+"""Kills the reading of logs before each of its statements in turn. Run with a home, a folder, a step, and a source.
 
 A file of its own: forking is safe only in a process without threads.
 """
@@ -16,21 +16,23 @@ from unittest.mock import patch
 
 from aico.core.usage import Trigger
 from aico.features.files import line_feed
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source
 from tests.core.writer_killer import MortalConnection
-from tests.sources.invented_lines import SOURCE
+from tests.sources.invented_lines import SOURCE as INVENTED
 from tests.sources.pipeline import pipeline
 
 
-async def read(folder: Path, home: Path, fatal: int | None = None) -> None:
+async def read(folder: Path, home: Path, source: Source, fatal: int | None = None) -> None:
     """Read all logs below ``home`` into the database in ``folder``, in small parts."""
-    async with pipeline(folder, [SOURCE], home) as reading:
+    async with pipeline(folder, [source], home) as reading:
         if fatal is not None:
             MortalConnection.fatal = fatal
             MortalConnection.numbers = count()
         await reading.read(Trigger.STARTUP)
 
 
-def read_until(folder: Path, home: Path, fatal: int) -> bool:
+def read_until(folder: Path, home: Path, source: Source, fatal: int) -> bool:
     """Read in a process that dies before statement ``fatal``; return whether it came to its end."""
     child = os.fork()
     if child == 0:
@@ -40,18 +42,19 @@ def read_until(folder: Path, home: Path, fatal: int) -> bool:
             patch.object(line_feed, "CHUNK_FILES", 2),
             patch.object(line_feed, "CHUNK_BYTES", 400),
         ):
-            asyncio.run(read(folder, home, fatal))
+            asyncio.run(read(folder, home, source, fatal))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def main(home: Path, folder: Path, step: int) -> None:
+def main(home: Path, folder: Path, step: int, name: str) -> None:
     """Leave a database in ``folder`` for every moment of death, or every ``step``-th one."""
+    (source,) = (each for each in (*SOURCES, INVENTED) if each.id == name)
     for fatal in count(0, step):
         (folder / f"{fatal:03}").mkdir()
-        if read_until(folder / f"{fatal:03}", home, fatal):
+        if read_until(folder / f"{fatal:03}", home, source, fatal):
             return
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

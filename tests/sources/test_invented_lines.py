@@ -132,7 +132,7 @@ async def test_reading_killed_before_any_statement_goes_on_where_it_was(
         logs.append(f"a/{number}.jsonl", model(f"m{number}"), *lines)
     whole, killed = database_folder(tmp_path, "whole"), database_folder(tmp_path, "killed")
     await read(whole, home)
-    command = [sys.executable, "-m", "tests.sources.line_killer", str(home), str(killed), str(step)]
+    command = [sys.executable, "-m", "tests.sources.line_killer", str(home), str(killed), str(step), SOURCE.id]
     await asyncio.to_thread(subprocess.run, command, cwd=ROOT, check=True)
     folders = sorted(killed.iterdir())
     assert len(folders) > 45 // step

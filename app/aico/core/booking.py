@@ -400,7 +400,7 @@ class Books:
                 self._by_id[known.session].is_touched = True
         if known is None and former is not None:
             self.events.pop((REQUEST.code, *former.key), None)
-            former.key, former.is_changed = key, True
+            former.key, former.origin, former.is_changed = key, self._origin, True
             if _TRUST[former.state] < _MEASURED <= _TRUST[record.state]:
                 # It was a bare copy: what it is a copy of says whose it is.
                 former.claim = None

@@ -41,7 +41,7 @@ def write_both(home: Path) -> tuple[Session, Session]:
     return session, agent
 
 
-@pytest.mark.parametrize("size", [10_000, 3])
+@pytest.mark.parametrize("size", [10_000, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("origins", ORDERS, ids=" ".join)
 async def test_answer_that_both_tell_of_counts_once(home: Path, origins: list[str], size: int) -> None:
     """The telemetry alone is complete; session files add nothing to it, and nothing is booked before them twice."""
@@ -59,6 +59,7 @@ async def test_answer_that_both_tell_of_counts_once(home: Path, origins: list[st
             books.lose_checkpoints()
 
 
+@pytest.mark.slow
 async def test_result_is_the_same_to_the_byte_in_both_orders(home: Path) -> None:
     """By session, model, day, state and parent."""
     write_both(home)

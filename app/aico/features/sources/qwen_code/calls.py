@@ -2,8 +2,9 @@
 
 The ledger has a line for each call, utility calls included, and no text beside it; it is written as long as usage
 statistics are on. Session files tell of the same calls in both settings, as ``ui_telemetry`` beside conversation. No
-name of a call is in both: its key is its session, its moment to the millisecond and its numbers. A fork copies a
-session under a new id and marks each line; a copy counts only as long as the call itself is nowhere known.
+name of a call is in both: its key is its session, its moment and its numbers. The moments are the same to a few
+milliseconds: most often, not always, to the last one. A fork copies a session under a new id and marks each line; a
+copy counts only as long as the call itself is nowhere known.
 
 Source: Qwen Code 0.24.4, ``tokenUsageService.ts``, ``chatRecordingService.ts`` and ``sessionService.ts``.
 """
@@ -31,6 +32,8 @@ from aico.features.files.raw_fields import (
 )
 
 VERSION = 1
+NEAR_MS = 1_000
+"""The ledger and a session file tell of one call within some milliseconds."""
 _OWN, _COPY = 0, 1
 """Claims: of the session that made a call, and of the one that a copy was made from."""
 _COPIES = digest("copies")[:8]
@@ -54,6 +57,7 @@ class _Line(msgspec.Struct):
     cached_tokens: Raw = msgspec.field(name="cachedTokens", default=NOTHING)
     thoughts_tokens: Raw = msgspec.field(name="thoughtsTokens", default=NOTHING)
     total_tokens: Raw = msgspec.field(name="totalTokens", default=NOTHING)
+    duration: Raw = msgspec.field(name="apiDurationMs", default=NOTHING)
 
 
 class _Origin(msgspec.Struct):
@@ -71,6 +75,7 @@ class _Event(msgspec.Struct):
     cached: Raw = msgspec.field(name="cached_content_token_count", default=NOTHING)
     thoughts: Raw = msgspec.field(name="thoughts_token_count", default=NOTHING)
     total: Raw = msgspec.field(name="total_token_count", default=NOTHING)
+    duration: Raw = msgspec.field(name="duration_ms", default=NOTHING)
 
 
 class _Payload(msgspec.Struct):
@@ -85,6 +90,17 @@ class Counts(NamedTuple):
     cached: int | None
     thoughts: int | None
     total: int | None
+
+
+class _Call(NamedTuple):
+    """A call, as far as a line tells of it."""
+
+    session: str | None
+    ts: int | None
+    model: Raw
+    counts: Counts
+    duration: Raw
+    is_copy: bool
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -120,7 +136,8 @@ class LedgerParser:
         )
         session = judge.find_identifier(cell_of(fields.session_id), "sessionId")
         ts = read_moment(fields.timestamp, judge)
-        return list(_tell(session, ts, fields.model, counts, judge, index, is_copy=False))
+        call = _Call(session, ts, fields.model, counts, fields.duration, is_copy=False)
+        return list(_tell(call, judge, index))
 
 
 class SessionParser:
@@ -168,7 +185,7 @@ class SessionParser:
         )
         session, is_copy = _owner_of(line, judge)
         ts = read_moment(event.timestamp if is_there(event.timestamp) else line.timestamp, judge)
-        for each in _tell(session, ts, event.model, counts, judge, index, is_copy=is_copy):
+        for each in _tell(_Call(session, ts, event.model, counts, event.duration, is_copy), judge, index):
             if isinstance(each, UsageEvent):
                 yield from self._flush(each.model or "")
             yield each
@@ -201,10 +218,9 @@ def _owner_of(line: _Line, judge: RowJudge) -> tuple[str | None, bool]:
     return judge.find_identifier(cell_of(line.session_id), "sessionId"), False
 
 
-def _tell(
-    session: str | None, ts: int | None, model: Raw, counts: Counts, judge: RowJudge, index: int, *, is_copy: bool
-) -> Iterator[Record | Rejection]:
+def _tell(call: _Call, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
     """Return the record of a call, and of its fields those that cannot be used."""
+    session, ts, counts = call.session, call.ts, call.counts
     if session is None or ts is None:
         field = "sessionId" if session is None else "timestamp"
         known = [each for each in judge.partials if each.field == field]
@@ -212,20 +228,22 @@ def _tell(
         return
     # The ledger takes a cache without a prompt for the prompt; a session file leaves it at 0.
     sent = counts.input or counts.cached
-    half = digest(ts, sent or 0, counts.output or 0, counts.cached or 0, counts.thoughts or 0)[:8]
+    lasted = bytes(memoryview(call.duration)[:20]).partition(b".")[0]
+    half = digest(lasted, sent or 0, counts.output or 0, counts.cached or 0, counts.thoughts or 0)[:8]
     tokens, state = _measure(counts._replace(input=sent), judge)
-    name = judge.read_model(cell_of(model), "model")
+    name = judge.read_model(cell_of(call.model), "model")
     yield UsageEvent(
-        half + (_COPIES if is_copy else digest(session)[:8]),
+        half + (_COPIES if call.is_copy else digest(session, ts)[:8]),
         session,
         ts,
         name,
         tokens,
         state=state,
         unknown=judge.unknown,
-        former_key=None if is_copy else half + _COPIES,
-        claim=_COPY if is_copy else _OWN,
-        is_bare=is_copy,
+        former_key=None if call.is_copy else half + _COPIES,
+        claim=_COPY if call.is_copy else _OWN,
+        is_bare=call.is_copy,
+        near_ms=None if call.is_copy else NEAR_MS,
     )
     yield from judge.partials
 
