@@ -34,12 +34,17 @@ def requests_of(home: Path) -> list[Request]:
 
 
 def sum_of(requests: list[Request], *, has_thoughts_apart: bool) -> dict[str, Spent]:
-    """Return by model what ``requests`` are billed for; without usage in an answer, only that they were made."""
+    """Return by model what ``requests`` are billed for; without usage in an answer, only that they were made.
+
+    Failed ones are not billed.
+    """
     sums: dict[str, Spent] = {}
     for each in requests:
         fresh, output = each.prompt_tokens - each.cached_in_prompt, each.output
         output += each.thoughts if has_thoughts_apart else 0
         spent = Spent(1, fresh, each.cached_in_prompt, output, each.thoughts) if each.outcome == "ok" else Spent(1)
+        if each.outcome == "failed":
+            continue
         sums[each.model] = Spent(*map(sum, zip(sums.get(each.model, Spent()), spent, strict=True)))
     return sums
 

@@ -17,10 +17,18 @@ from tests.sources.home_reading import cut, logs_of, new_books, read, read_anew,
 from tests.sources.truths import DATA, place, requests_of, sum_of
 
 HOMES = sorted(path.name for path in (DATA / "gemini_cli").iterdir() if path.is_dir())
-HIDDEN = {"nous": ["routing"], "resume": ["compression", "routing", "session summary"], "toolone": ["routing"]}
-"""What was billed and is in no session file, by home."""
+LATE = "compression while the tool ended"
+"""What was billed and is in no file at all."""
+HIDDEN = {
+    "forms": ["compression", LATE, "routing"],
+    "nous": ["routing"],
+    "resume": ["compression", "routing", "session summary"],
+    "toolone": ["routing"],
+}
+"""What was billed and is in no session file, by home; of ``forms`` also answers that broke off."""
+PROMPTS = {"forms": 8, "nous": 1, "resume": 3, "toolone": 1}
 RECORDED = {"main", "subagent"}
-UNMEASURED = 4
+FINAL, UNMEASURED = 0, 4
 
 
 def home_of(name: str, folder: Path) -> Path:
@@ -38,13 +46,26 @@ def test_every_recorded_home_is_known() -> None:
 async def test_recorded_home_is_booked_exactly(name: str, tmp_path: Path) -> None:
     """Every answer counts once, with each kind of its tokens; what is in no session file is known by its kinds."""
     requests = requests_of(DATA / "gemini_cli" / name)
-    recorded = [each for each in requests if each.role in RECORDED]
+    recorded = [each for each in requests if each.role in RECORDED and each.outcome in {"ok", "nousage"}]
     assert sorted({each.role for each in requests} - RECORDED) == HIDDEN[name]
     async with new_books() as books:
         assert await read(books, SOURCE, home_of(name, tmp_path), origins=["chats"]) == [0, 0]
         assert books.by_model() == sum_of(recorded, has_thoughts_apart=True)
         assert books.states().get(UNMEASURED, 0) == sum(each.outcome != "ok" for each in recorded)
-        assert books.prompts() == {"nous": 1, "resume": 3, "toolone": 1}[name]
+        assert books.prompts() == PROMPTS[name]
+
+
+@pytest.mark.parametrize("origins", [["telemetry"], ["chats", "telemetry"], ["telemetry", "chats"]], ids=" ".join)
+async def test_telemetry_is_complete_and_counts_once_with_the_sessions(origins: list[str], tmp_path: Path) -> None:
+    """It holds every call that ended before the tool did; of a broken stream what its last piece has said."""
+    requests = [each for each in requests_of(DATA / "gemini_cli" / "forms") if each.role != LATE]
+    for each in requests:
+        if each.outcome == "cut":
+            each.output, each.thoughts, each.outcome = 1, 1, "ok"
+    async with new_books() as books:
+        assert await read(books, SOURCE, home_of("forms", tmp_path), origins=origins) == [0, 0]
+        assert books.by_model() == sum_of(requests, has_thoughts_apart=True)
+        assert books.states() == {FINAL: len(requests) - 2, UNMEASURED: 1}
 
 
 def test_kinds_that_no_session_file_holds_are_gaps() -> None:
