@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aico.core.usage import Record, Rejection, RequestState
 from aico.features.files.line_format import LineFile
@@ -100,3 +102,24 @@ def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
             assert CANARY not in repr(parser.state)
     assert CANARY not in repr(said)
     assert len(said) == 21
+
+
+@pytest.mark.slow
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=30), st.booleans()), max_size=6))
+def test_broken_record_costs_no_other(tmp_path: Path, breaks: list[tuple[int, bytes, bool]]) -> None:
+    """Whatever stands in one record's lines, or in the place of some, the record behind it counts as it is."""
+    telemetry, session = Telemetry(tmp_path / "telemetry.log"), Session(tmp_path / "tmp", "s")
+    telemetry.path.unlink(missing_ok=True)
+    telemetry.answer(session, 1)
+    broken = telemetry.path.read_bytes().splitlines()
+    telemetry.answer(session, 2)
+    whole = telemetry.path.read_bytes().splitlines()[len(broken) :]
+    for place, junk, is_replaced in breaks:
+        broken[place : place + is_replaced] = [junk.replace(b"\n", b" ")]
+    parser, alone = (FORMAT.open(LineFile(("telemetry.log",), 1, 1), None) for _ in range(2))
+    said = [each for line in broken for each in parser.parse(memoryview(line), 0)]
+    assert CANARY not in repr([each for each in said if isinstance(each, Rejection)])
+    said = [each for index, line in enumerate(whole) for each in parser.parse(memoryview(line), index)]
+    assert said == [each for index, line in enumerate(whole) for each in alone.parse(memoryview(line), index)]
+    assert len(said) == 1
