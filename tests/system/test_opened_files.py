@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.settings import APP_NAME, load_settings
 from aico.features.sources.cline import hub, sessions
+from aico.features.sources.registry import SOURCES
+from aico.services.source_choices import SourceChoices
 from tests.e2e.fake_cline_ledger import entry, ledger_bytes
-from tests.e2e.server_process import HANG_S, ROOT, ServerProcess, environment
+from tests.e2e.server_process import HANG_S, ROOT, ServerProcess, database_path, environment
 from tests.emulator.forbidden_neighbours import lay_out_neighbours
 from tests.emulator.ways_of_writing import ALL_WAYS, write_ledger
 from tests.faults.fault_counts import rng_of
@@ -134,3 +137,65 @@ def test_only_the_exact_ledger_is_ever_opened_and_only_for_reading(tmp_path: Pat
 def lines(calls: Sequence[Call]) -> list[str]:
     """Return the calls as they were written."""
     return [call.line for call in calls]
+
+
+def lay_out_every_source(home: Path) -> dict[str, set[Path]]:
+    """Put something into every known place of every source; return the files of each, by its id."""
+    settings = load_settings({"ledger_path": str(home / ".cline/data/state/taskHistory.json")}, {}).settings
+    laid: dict[str, set[Path]] = {}
+    for choice in SourceChoices(SOURCES, settings).list_all():
+        files = laid.setdefault(choice.source.id, set())
+        for place in (Path(place.path) for place in choice.places):
+            assert place.is_relative_to(home)
+            is_file = place.suffix != "" and not place.name.startswith(".")
+            names = [place] if is_file else [place / "p" / "s.jsonl", place / "p" / "q" / "s.json", place / "s.jsonl"]
+            for file in names:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text("[]\n" if choice.name == "cline.ledger" else '{"private": true}\n')
+                files.add(file)
+    return laid
+
+
+def use_switches(folder: Path, settings: dict[str, str], trace: Path, switched: str | None) -> list[Call]:
+    """Serve, switch one source on or none, ask for everything; return the calls on what belongs to a tool."""
+    with TracedServer(folder, settings, trace) as server, server.client() as client:
+        if switched is not None:
+            assert client.put(f"/api/sources/{switched}", json={"enabled": True}).status_code == 200
+        for route in ("/", "/api/sources", "/api/status", "/api/cline/status", "/api/summary", "/metrics"):
+            assert client.get(route).status_code == 200
+        assert client.post("/api/import").status_code < 500
+        run_traced(folder, settings, trace.with_name(f"{trace.name}-status"), "status")
+        assert server.stop() == 0
+    for command in ("doctor", "sources"):
+        run_traced(folder, settings, trace.with_name(f"{trace.name}-{command}"), command)
+    calls = [(Path(call.path), call) for call in read_calls(trace.parent / f"{trace.name}*")]
+    own = database_path(folder).parent
+    theirs = [(path, call) for path, call in calls if path.is_relative_to(folder) and not path.is_relative_to(own)]
+    return [call for path, call in theirs if APP_NAME not in str(path)]  # without our own settings
+
+
+def test_nothing_is_opened_before_its_switch(tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start without switches opens the ledger alone; one switch opens the files of that source, and no other's.
+
+    What is off may be counted: folders are listed, and nothing in them is opened or watched.
+    """
+    home = tmp_path.resolve() / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    laid = lay_out_every_source(home)
+    ledger = home / ".cline/data/state/taskHistory.json"
+    settings = {"AICO_LEDGER_PATH": str(ledger)}
+    first = use_switches(home, settings, trace, None)
+    opened = [call for call in first if call.opens and "O_DIRECTORY" not in call.line]
+    assert {call.path for call in opened} == {str(ledger)}, lines(opened)
+    assert all(call.only_reads for call in opened)
+    assert {call.path for call in first if call.name in WATCHES} == {str(ledger.parent)}
+    assert {source for source, files in laid.items() if files and source != "cline"}, "no other source is known"
+    second = use_switches(home, settings, trace.with_name("switched"), "claude-code")
+    files = {str(file) for file in laid["claude-code"]}
+    opened = [call for call in second if call.opens and "O_DIRECTORY" not in call.line]
+    assert {str(ledger)} < {call.path for call in opened} <= {str(ledger), *files}, lines(opened)
+    watched = {Path(call.path) for call in second if call.name in WATCHES}
+    others = {file for source, each in laid.items() if source != "claude-code" for file in each if file != ledger}
+    assert watched > {ledger.parent}
+    assert not watched & {file.parent for file in others}
