@@ -334,7 +334,7 @@ def test_forget_that_is_interrupted_leaves_the_task_in_no_backup(
         forget(path, source, sessions, now_ms)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aico.cli.forget.forget", commit_and_die)
+    monkeypatch.setattr("aico.services.forgetting.forget", commit_and_die)
     assert main(["forget", "a", "--yes"]) != EXIT_OK
     assert stored(database) == ["b"]
     assert BackupFolder(database).list_all() == []
@@ -390,12 +390,15 @@ def test_forget_fails_when_nothing_would_go(database: Path) -> None:
     assert stored(database) == ["a", "b"]
 
 
-def test_forget_wants_the_service_stopped(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """While another process holds what is stored in memory, nothing is removed."""
-    lock = InstanceLock(database).acquire("http://127.0.0.1:1")
+@pytest.mark.parametrize(("url", "code"), [(None, "instance_running"), ("http://127.0.0.1:1", "service_unreachable")])
+def test_forget_removes_nothing_behind_a_service(
+    database: Path, capsys: pytest.CaptureFixture[str], url: str | None, code: str
+) -> None:
+    """While another process writes and cannot be asked, nothing goes, and it is said why."""
+    lock = InstanceLock(database).acquire(url)
     assert main(["forget", "a", "--yes"]) == EXIT_FAILED
     lock.release()
-    assert "stop it first" in capsys.readouterr().err
+    assert f"[{code}]" in capsys.readouterr().err
     assert stored(database) == ["a", "b"]
 
 

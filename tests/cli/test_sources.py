@@ -285,3 +285,20 @@ def test_import_keeps_the_receipt_beside_a_place_that_cannot_be_read(
     told = json.loads(as_json.stdout)
     assert [(each["source"], each["skipped_count"]) for each in told["receipts"]] == [("cline", 1)]
     assert [(each["origin"], each["code"]) for each in told["failures"]] == [("ledger", "ledger_format")]
+
+
+def test_forget_works_through_the_running_service(tmp_path: Path, ledger: LedgerFile) -> None:
+    """The service does it, and goes on: what is left is read on, what went does not come back."""
+    prepare_database(tmp_path)
+    with ForkedServerProcess(tmp_path) as server:
+        server.wait_for_state("watching")
+        assert json.loads(run_aico(tmp_path, "import", "--json").stdout)["skipped_count"] == 2
+        first = run_aico(tmp_path, "forget", "1")
+        assert "Would forget 1 task" in first.stdout
+        assert "add --yes" in first.stdout
+        ended = run_aico(tmp_path, "forget", "1", "--yes")
+        assert (ended.returncode, ended.stdout.splitlines()[0][:13]) == (0, "Forgot 1 task")
+        ledger.write(entry("1", cost=7.0), entry("2", cost=7.0))
+        run_aico(tmp_path, "import")
+        with server.client() as client:
+            assert [item["task_id"] for item in client.get("/api/cline/usage").json()["items"]] == ["2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aico.api import (
     cline_compat,
     export_routes,
+    forget_routes,
     health_routes,
     session_routes,
     socket,
@@ -17,6 +18,7 @@ ROUTERS = (
     session_routes.router,
     export_routes.router,
     source_routes.router,
+    forget_routes.router,
     cline_compat.router,
     health_routes.router,
     socket.router,

@@ -14,13 +14,15 @@ from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.command_name import command_name
 from aico.core.db.upkeep.backups import BackupFolder
-from aico.core.db.upkeep.forgetting import Forgetting, forget, preview_forgetting
+from aico.core.db.upkeep.forgetting import Forgetting, preview_forgetting
 from aico.core.db.upkeep.inspection import check_file
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
+from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import usd
 from aico.core.settings import Settings
+from aico.services.forgetting import remove_for_good
 
 CLINE = "cline"
 """The source whose tasks are meant where none is named."""
@@ -29,7 +31,7 @@ _SHOWN = 10
 
 
 def remove_tasks(options: argparse.Namespace) -> int:
-    """Print what would go; with ``--yes`` remove it. A service that runs has to be stopped first: InstanceRunning."""
+    """Print what would go; with ``--yes`` remove it, by the service where one runs."""
     if bool(options.tasks) == (options.before is not None):
         complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
@@ -42,7 +44,7 @@ def remove_tasks(options: argparse.Namespace) -> int:
             going = _preview(settings, options)
         say(*_lines(going, "Would forget", options.source))
         if going.sessions:
-            say(f"Nothing was changed. To do it, stop the service and add --yes to `{command_name()} forget`.")
+            say(f"Nothing was changed. To do it, add --yes to `{command_name()} forget`.")
     return EXIT_OK if going.sessions else EXIT_FAILED
 
 
@@ -55,24 +57,48 @@ def _preview(settings: Settings, options: argparse.Namespace) -> Forgetting:
 
 
 def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
-    """Remove, also from the backups: they are made anew."""
+    """Remove, also from the backups: they are made anew. The service that runs is asked to. Raises InstanceRunning."""
     path = settings.database_path
-    lock = InstanceLock(path).acquire()
+    lock = InstanceLock(path)
     try:
-        asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
-        going = _preview(settings, options)
-        if going.sessions:
-            # Before the rest: whoever is interrupted in between finds them still stored, and can go on.
-            asyncio.run(asyncio.to_thread(BackupFolder(path).clear))
-            asyncio.run(asyncio.to_thread(forget, path, options.source, going.sessions, now_ms()))
-        say(*_lines(going, "Forgot", options.source))
-        if going.sessions:
-            # A recovery from this one, too, knows what was forgotten.
-            asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
-    finally:
-        lock.release()
+        lock.acquire()
+    except InstanceRunning as running:
+        going = _ask(running, settings, options)
+    else:
+        try:
+            going = _remove(settings, options)
+        finally:
+            lock.release()
     if going.sessions and (kept := list_aside(path)):
         say("These files may hold it still; remove them yourself:", *(f"  {file}" for file in kept))
+    return going
+
+
+def _ask(running: InstanceRunning, settings: Settings, options: argparse.Namespace) -> Forgetting:
+    if running.url is None:
+        raise running
+    from aico.proxy.running_service import RunningService  # with HTTPX, which is of no use without a service
+
+    with only_reading(settings.database_path):
+        going = _preview(settings, options)
+    if going.sessions:
+        token = settings.token.get_secret_value() if settings.token else None
+        service = RunningService(running.url, token)
+        asyncio.run(service.forget(options.source, list(options.tasks), options.before))
+    say(*_lines(going, "Forgot", options.source))
+    return going
+
+
+def _remove(settings: Settings, options: argparse.Namespace) -> Forgetting:
+    path = settings.database_path
+    asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
+    going = _preview(settings, options)
+    if going.sessions:
+        asyncio.run(asyncio.to_thread(remove_for_good, path, options.source, going.sessions, now_ms()))
+    say(*_lines(going, "Forgot", options.source))
+    if going.sessions:
+        # A recovery from this one, too, knows what was forgotten.
+        asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
     return going
 
 

@@ -6,7 +6,9 @@ import httpx
 
 from aico.core.errors import ServiceRefusal, ServiceUnreachable
 
-_TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+_TIMEOUT_S, _CONNECT_S = 10.0, 2.0
+_FORGET_S = 600.0
+"""A backup of the whole database is made meanwhile."""
 
 
 class RunningService:
@@ -31,6 +33,11 @@ class RunningService:
         """Switch a source or some of its origins. Raises like :meth:`get_status`."""
         await self._call("PUT", f"/api/sources/{source}", change)
 
+    async def forget(self, source: str, sessions: list[str], before_ms: int | None) -> None:
+        """Have sessions removed for good: those that are named, or all before a moment. Raises like get_status."""
+        body: dict[str, object] = {"source": source} | ({"sessions": sessions} if sessions else {"before": before_ms})
+        await self._call("PUT", "/api/forgotten", body, patience_s=_FORGET_S)
+
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
         return await self._call("GET", "/api/cline/status")
@@ -39,15 +46,20 @@ class RunningService:
         """Return a fresh one-time link for a browser. Raises ServiceRefusal, ServiceUnreachable."""
         return f"{self._url}{(await self._call('POST', '/login')).get('path', '')}"
 
-    async def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
-        content = await self._ask(method, path, body)
+    async def _call(
+        self, method: str, path: str, body: dict[str, object] | None = None, patience_s: float = _TIMEOUT_S
+    ) -> dict[str, object]:
+        content = await self._ask(method, path, body, patience_s)
         if not isinstance(content, dict):
             raise ServiceUnreachable(self._url)
         return content
 
-    async def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
+    async def _ask(
+        self, method: str, path: str, body: dict[str, object] | None = None, patience_s: float = _TIMEOUT_S
+    ) -> object:
+        timeout = httpx.Timeout(patience_s, connect=_CONNECT_S)
         # No proxy of the environment: the service listens on this machine.
-        async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self._url, timeout=timeout, trust_env=False) as client:
             try:
                 response = await client.request(method, path, headers=self._headers, json=body)
                 content: object = response.json()

@@ -29,6 +29,8 @@ class DailyBackups:
         self._made: Position | None = None
         """Where the database stood when it was backed up last."""
         self._pause = 0
+        self.turn = asyncio.Lock()
+        """Held while a backup is made; whoever removes backups holds it, too."""
         self.failure: StorageError | None = None
         """Why the last attempt failed; None when it did not."""
 
@@ -44,7 +46,8 @@ class DailyBackups:
             self._pause -= 1
             return
         try:
-            await self._back_up(datetime.fromtimestamp(self._now_ms() / 1000, UTC).date())
+            async with self.turn:
+                await self._back_up(datetime.fromtimestamp(self._now_ms() / 1000, UTC).date())
         except StorageError as error:
             self._pause = _PATIENCE_TICKS
             if self.failure is None:

@@ -89,6 +89,13 @@ class Hub:
         """Take the database's position before the first message."""
         self.epoch, self.revision = epoch, revision
 
+    def begin_epoch(self, epoch: str, revision: int) -> None:
+        """Take another position of the database and tell every subscriber to read again; nothing before it is kept."""
+        self.open(epoch, revision)
+        self._replay.clear()
+        self._replay_bytes = 0
+        self._send(self._encode({"type": "resync", "epoch": epoch, "revision": revision}))
+
     def publish_change(self, revision: int, *messages: dict[str, object]) -> None:
         """Publish a committed change, in one message or in several, and keep it for those who come back."""
         texts = tuple(map(self._encode, messages))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aico.core.db.choices import Switch, list_switches, set_switch
@@ -104,6 +105,16 @@ class SourcesService:
             await self._close(list(self._open))
             await self._notifier.close()
         await self._sights.close()
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Read nothing until the block ends; then read again what settings and switches say."""
+        async with self._turn:
+            await self._close(list(self._open))
+            try:
+                yield
+            finally:
+                await self._follow()
 
     async def switch(
         self, source_id: str, enabled: bool | None = None, origins: Mapping[str, bool] | None = None

@@ -1,0 +1,55 @@
+"""Sessions are forgotten while the service runs: nothing brings them back, and everything else goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.verification import verify
+from aico.core.errors import SourceUnknown
+from aico.core.usage import Trigger
+from aico.services.forgetting import forget_sessions
+from tests.core.repository_on_file import read_rows
+from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.services.heard_service import CLINE, observer, running
+
+
+def tasks_of(path: Path) -> set[str]:
+    """Return the stored tasks of a database or a backup."""
+    return {str(task) for (task,) in read_rows(path, "SELECT task_id FROM cline_task_usage")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that lies behind no link."""
+    return tmp_path.resolve()
+
+
+async def test_service_forgets_and_goes_on(folder: Path) -> None:
+    """Pages are told to read again; the next change of a task that is left arrives, and no reading brings one back."""
+    ledger = LedgerFile(folder / "state/taskHistory.json")
+    ledger.write(entry("a"), entry("b"))
+    service = observer(folder, ledger_path=str(ledger.path))
+    backups = BackupFolder(service.database.path)
+    async with running(service) as heard:
+        await heard.until_stored(lambda costs: set(costs) == {"a", "b"})
+        epoch = service.hub.epoch
+        backups.make_daily(datetime.now(UTC).date())
+        going = await forget_sessions(service, CLINE, ["a", "unknown"], None)
+        assert (going.sessions, going.unknown, going.event_count) == (("a",), ("unknown",), 1)
+        resync = await heard.until(lambda message: message["type"] == "resync")
+        assert (resync["epoch"], resync["revision"]) == (service.hub.epoch, service.hub.revision)
+        assert service.hub.epoch != epoch
+        assert [tasks_of(path) for path in backups.list_all()] == [{"b"}]
+        await service.sources.read(Trigger.REQUEST)
+        ledger.write(entry("a", cost=9.0), entry("b", cost=1.5))
+        await heard.until_stored(lambda costs: costs == {"b": 1.5})
+        assert (await forget_sessions(service, CLINE, ["a"], None)).sessions == ()
+        with pytest.raises(SourceUnknown):
+            await forget_sessions(service, "nobody", ["b"], None)
+        assert (await forget_sessions(service, CLINE, [], service.now_ms() + 1)).sessions == ("b",)
+    assert tasks_of(service.database.path) == set()
+    assert [check.name for check in verify(service.database.path) if not check.ok] == []
