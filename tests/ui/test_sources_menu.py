@@ -65,7 +65,7 @@ def test_switch_that_is_refused_says_why(service: Service, open_page: Opener) ->
     page.route("**/api/sources/*", lambda route: route.fulfill(status=403, body=body))
     page.locator("[data-field=sources] > summary").click()
     page.locator("[data-switch='cline.ledger']").click()
-    expect(page.get_by_role("alert")).to_have_text("Only for this page, and for its machine.")
+    expect(page.get_by_role("alert")).to_have_text("Only for this page and its machine.")
     expect(page.locator("[data-switch='cline.ledger']")).to_be_checked()
 
 

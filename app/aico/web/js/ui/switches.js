@@ -42,5 +42,6 @@ export function Refused({ source }) {
 
 export function Privacy({ source, origin }) {
 	const name = `${source.id}.${origin.id}`;
-	return html`<p class="soft privacy">${told(`reads.${name}`, t("reads"))} ${t("never", { what: told(`never.${name}`, origin.never_read) })}</p>`;
+	const never = told(`never.${name}`, origin.never_read);
+	return html`<p class="soft privacy">${told(`reads.${name}`, t("reads"))} ${never && t("never", { what: never })}</p>`;
 }
