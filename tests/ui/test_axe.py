@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, watch_since
+from tests.ui.fake_tools import home_of, transcript
 from tests.ui.restartable_service import Service, entry
 
 # The library's own wrapper would do no more than this, without types.
@@ -38,7 +39,7 @@ class Services(NamedTuple):
 
 @pytest.fixture(scope="module")
 def services(make_shared: ServiceMaker) -> Services:
-    """Serve many models with budget, refused entries and one that fell; only unpriced tasks; and no ledger at all."""
+    """Serve models with budget, refused entries and one that fell; only unpriced tasks; a tool that is not read."""
     full = make_shared(budget_daily_usd="1", budget_monthly_usd="1000", kimi_proxy_url="http://127.0.0.1:9")
     models = [f"maker-{n}/model-{n}" for n in range(9)]
     falling = entry("1999", ts=moment_ms(6), cost=90)
@@ -56,6 +57,7 @@ def services(make_shared: ServiceMaker) -> Services:
     unpriced.start()
     waiting = make_shared()
     waiting.ledger.path.parent.mkdir(parents=True)
+    transcript(home_of(waiting), 1)
     waiting.start(probe="/healthz")
     return Services(full, unpriced, waiting)
 
@@ -87,7 +89,7 @@ def test_axe_would_find_something(browser: Browser) -> None:
 @pytest.mark.parametrize(("theme", "language", "size"), WAYS)
 @pytest.mark.slow
 def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, language: str, size: Size) -> None:
-    """Data, popovers, chart as table, help, the service gone, empty filter, unpriced, and no ledger."""
+    """Data, popovers, chart as table, help, the service gone, empty filter, unpriced, and the first screen."""
 
     def show(service: Service, path: str, ready: str) -> Page:
         prepare = watch_since(moment_ms(3))

@@ -80,7 +80,7 @@ def unlisted() -> Iterator[HostPage]:
 @pytest.fixture(scope="module")
 def service(make_shared: ServiceMaker, listed: HostPage) -> Service:
     """Serve a task that the listed page may frame."""
-    service = make_shared(allowed_origins=f"{listed.origin},{listed.origin_by_name}")
+    service = make_shared(allowed_origins=f"{listed.origin},{listed.origin_by_name}", budget_daily_usd="1")
     service.ledger.write(entry("1001", cost=1.25))
     service.start()
     return service
@@ -218,6 +218,7 @@ def test_frame_has_no_switch(service: Service, listed: HostPage, open_host: Host
     expect(frame.locator("h1")).to_have_text("Cline (local)" if path == "/embed" else "AI Cost Observer")
     expect(frame.locator("[data-field=last-import]")).to_contain_text("Last import:")
     expect(frame.get_by_role("button", name="Import now")).to_be_visible()
+    expect(frame.locator("[data-field=cost]")).to_be_visible()
     for part in ("[role=switch]", "[data-switch]", "[data-field=sources]", ".budget", "input[type=checkbox]:visible"):
         expect(frame.locator(part)).to_have_count(0)
 

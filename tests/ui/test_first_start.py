@@ -11,43 +11,9 @@ from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.quick_variants import first_row_is_quick
-from tests.sources.claude_code.claude_home import CANARY
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_tools import home_of, transcript
 from tests.ui.restartable_service import Service, entry, now_ms
-
-
-def transcript(home: Path, *answers: int) -> None:
-    """Write a session of Claude Code with one line for each answer; ``home`` is the user's."""
-    folder = home / ".claude" / "projects" / "-home-ann-shop"
-    folder.mkdir(parents=True, exist_ok=True)
-    usage = {"input_tokens": 100, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 50}
-    lines = [
-        json.dumps(
-            {
-                "type": "assistant",
-                "sessionId": "00000001-1111-4222-8333-444444444444",
-                "version": "2.1.50",
-                "uuid": f"{number:08d}-1111-4222-8333-444444444444",
-                "timestamp": "2026-01-05T10:00:00.000Z",
-                "requestId": f"req_{number}",
-                "message": {
-                    "id": f"msg_{number}",
-                    "role": "assistant",
-                    "model": "claude-opus-5-5",
-                    "content": [{"type": "text", "text": CANARY}],
-                    "stop_reason": "end_turn",
-                    "usage": usage,
-                },
-            }
-        )
-        for number in answers
-    ]
-    (folder / "00000001-1111-4222-8333-444444444444.jsonl").write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
-def home_of(service: Service) -> Path:
-    """Return the home directory that the service sees."""
-    return service.database.parents[1]
 
 
 def test_todays_cline_reaches_money_with_one_click(

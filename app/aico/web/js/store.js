@@ -3,7 +3,7 @@ import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { getStatus, getSummary, getUsage } from "./api.js";
 import { minute, tick } from "./clock.js";
 import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./period.js";
-import { filterOf, isNarrowed, state } from "./state.js";
+import { embedded, filterOf, isNarrowed, state } from "./state.js";
 
 export const PAGE = 100;
 const KEPT_PAGES = 12;
@@ -97,7 +97,7 @@ async function readAll(abort) {
 	const [newStatus, newSummary, pages, newMonth, newSpending, newBefore] = answers;
 	beforeKey = key;
 	batch(() => {
-		status.value = newStatus;
+		status.value = embedded ? { ...newStatus, budget: { daily_usd: null, monthly_usd: null } } : newStatus; // a page of others shows no plans
 		summary.value = newSummary;
 		month.value = newMonth;
 		spending.value = newSpending ?? newMonth;

@@ -43,7 +43,7 @@ function Origins() {
 function Polling() {
 	const { state: how, why } = link.value;
 	if (how !== "polling") return null;
-	return html`<${Notice} kind="warn" name="polling"><b>${t("live.polling", { n: 10 })}</b> <${Words} text=${t(`polling.${why}`)} />
+	return html`<${Notice} kind="warn" name="polling"><b>${t("live.polling", { n: 10 })}.</b> <${Words} text=${t(`polling.${why}`)} />
 		${why === "origin_refused" && html` <${Words} text=${t("polling.setting", { origin: location.origin })} />`}<//>`;
 }
 

@@ -66,8 +66,11 @@ export function Copyable({ text }) {
 		title=${t("copy.text", { text: given })}>${mark}</button></span>`;
 }
 
-/** Words with `commands` among them. */
-export const Words = ({ text }) => text.split("`").map((part, index) => (index % 2 ? html`<${Copyable} text=${part} />` : part));
+const PASTED = /^aico |[=]/;
+
+/** Words with `names` among them, of which commands and assignments can be copied. */
+export const Words = ({ text }) => text.split("`").map((part, index) =>
+	(index % 2 === 0 ? part : PASTED.test(part) ? html`<${Copyable} text=${part} />` : html`<code>${part}</code>`));
 
 /** A state in words, with a light that says the same. */
 export const Lamp = ({ name, kind, title, children }) =>

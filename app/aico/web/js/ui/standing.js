@@ -23,7 +23,7 @@ const standing = computed(() => {
 		if (now - since < OFFLINE_MS) return { kind: "warn", words: t("live.retry", { n }), title: asOf };
 		return { kind: "bad", words: t("live.offline", { since: timeOf(since), n }), title: asOf };
 	}
-	if (problem.value) return { kind: "bad", words: t("live.problem"), title: tcode(problem.value) };
+	if (problem.value) return { kind: "bad", words: t("live.problem"), title: tcode(problem.value).replaceAll("`", "") };
 	const failing = titles(troubled.value);
 	if (failing.length === 1) {
 		const words = t("live.cannot", { source: failing[0], why: why(troubled.value[0].reason) });
@@ -35,7 +35,7 @@ const standing = computed(() => {
 	if (isWaiting.value && counted.value === 0 && offered.value.length > 0) return { kind: "idle", words: t("live.choice") };
 	if (isWaiting.value) return { kind: "idle", words: t("live.waiting", { what: titles(read.value).join(", ") }) };
 	if (state === "polling") {
-		return { kind: "warn", words: t("live.polling", { n: POLL_MS / 1000 }), title: t(`polling.${blocked}`) };
+		return { kind: "warn", words: t("live.polling", { n: POLL_MS / 1000 }), title: t(`polling.${blocked}`).replaceAll("`", "") };
 	}
 	if (about.value?.demo) return { kind: "good", words: t("live.demo") };
 	const slow = read.value.find(isSlow);
