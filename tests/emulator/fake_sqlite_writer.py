@@ -12,6 +12,7 @@ import select
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 Cell: TypeAlias = "str | int | float | None"
 PAIRS = "CREATE TABLE IF NOT EXISTS pair (side TEXT PRIMARY KEY, number INTEGER, padding TEXT)"
+
+_PAIRS, _APPENDED = 40, 2_000
+"""Pairs that are written anew again and again, and after how many transactions one is appended."""
+OTHER_SIDE = str.maketrans("LR", "RL")
 
 
 class SqliteWriter:
@@ -56,6 +61,14 @@ class SqliteWriter:
         """End it; return how many transactions were committed and how many failed."""
         return self._ask(["", "", []])
 
+    def start_rows(self) -> None:
+        """Begin to append, at full speed and until :meth:`stop_rows`, two rows that later get their numbers."""
+        self._ask(["rows", "", []])
+
+    def stop_rows(self) -> list[list[Cell]]:
+        """End it; return how many transactions were committed and how often the database was locked."""
+        return self._ask(["", "", []])
+
     def kill(self) -> None:
         """End the process as a crash does: the log stays."""
         self._process.kill()
@@ -77,6 +90,9 @@ def main(path: str) -> None:
         if order == "pairs":
             say([])
             say(write_pairs(connection))
+        elif order == "rows":
+            say([])
+            say(append_rows(connection))
         else:
             say([list(row) for row in getattr(connection, order)(statement, values)])
     connection.close()
@@ -116,6 +132,42 @@ def write_pairs(connection: sqlite3.Connection) -> list[list[Cell]]:
             failed += 1
     next_order()
     return [[committed, failed]]
+
+
+def append_rows(connection: sqlite3.Connection) -> list[list[Cell]]:
+    """Write pairs of rows anew, append others, and check in now and then, until the next order; return both counts.
+
+    Both rows of a pair always say the same; in the end all come to :func:`sum_of_pairs`.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    connection.execute("PRAGMA synchronous = OFF")  # full speed, however slow the disk is
+    committed = failed = 0
+    statement = (
+        "INSERT INTO said VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET updated = ?2, number = ?3, prompt = ?4"
+    )
+    while not select.select([0], [], [], 0)[0]:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            now = time.time_ns() // 1_000_000
+            for side in "LR":
+                padding = "x" * (committed * 37 % 9_000)
+                connection.execute(statement, (f"{side}{committed % _PAIRS}", now, committed, padding))
+                if committed % _APPENDED == 0:
+                    connection.execute(statement, (f"{side}-{committed}", now, 1, padding))
+            connection.execute("COMMIT")
+            committed += 1
+            if committed % 97 == 0:
+                mode = ("PASSIVE", "RESTART", "TRUNCATE")[committed % 3]
+                failed += connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+        except sqlite3.OperationalError:  # database is locked
+            failed += 1
+    next_order()
+    return [[committed, failed]]
+
+
+def sum_of_pairs(committed: int) -> int:
+    """Return the sum of the numbers after so many transactions."""
+    return 2 * sum(range(max(committed - _PAIRS, 0), committed)) + 2 * -(-committed // _APPENDED)
 
 
 if __name__ == "__main__":

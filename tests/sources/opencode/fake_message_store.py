@@ -38,9 +38,11 @@ ZEROS = (0, 0, 0, 0, 0)
 class MessageStore:
     """One connection of the tool's to its database. Times are epoch milliseconds."""
 
-    def __init__(self, path: Path, *, checkpoints: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.connection = sqlite3.connect(path, isolation_level=None)
+    def __init__(self, path: Path | None = None, *, checkpoints: bool = False) -> None:
+        """Open the database at ``path``, or one in memory."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = sqlite3.connect(path or ":memory:", isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         if not checkpoints:
             self.connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -67,9 +69,12 @@ class MessageStore:
         model: str = "fake-model",
         cost: float = 0,
         updated: int | None = None,
-        **more: object,
+        more: Json | None = None,
     ) -> str:
-        """Write an answer; ``tokens`` are input, output, reasoning, cache reads and writes. Return its id."""
+        """Write an answer, with ``more`` in its JSON, and return its id.
+
+        ``tokens`` are input, output, reasoning, cache reads and writes.
+        """
         fresh, output, reasoning, read, write = tokens
         data: Json = {
             "parentID": f"msg_{CANARY}",
@@ -87,7 +92,7 @@ class MessageStore:
             "providerID": provider,
             "time": {"created": created} | ({} if completed is None else {"completed": completed}),
             **({} if completed is None else {"finish": "stop"}),
-            **more,
+            **(more or {}),
         }
         return self.put(session, created, data, name=name, updated=updated or completed)
 

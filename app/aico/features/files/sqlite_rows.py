@@ -37,11 +37,13 @@ WINDOW_ROWS = 500
 OVERLAP_MS = 3_600_000
 """How far behind the newest change a reading begins: clocks that were set back."""
 WATCH_OVERLAP_MS = 60_000
-REST_S = 0.5
+REST_S = 0.3
 """At least so long lies between the beginnings of two readings for notifications."""
-_REST_SHARE = 4
+_REST_SHARE = 3
 """Or so many times as long as the last one took: a long log is read as a whole each time."""
 _FIRST_RETRY_S = 0.05
+_YOUNG_NS = 20_000_000
+"""What was written less than this before it is asked may be written again within the same time stamp."""
 _BY_HAND = {Trigger.CLI, Trigger.REQUEST}
 DATABASE_END = ".db"
 _OWN_CELLS = 3
@@ -80,25 +82,25 @@ class SqliteRows:
     @property
     def statement(self) -> str:
         """One query; its values are last row, lower bound, least change, bounds of older rows, and number of rows."""
-        changed = "number > ?1" if self.updated is None else f"(number > ?1 OR {self.updated} >= ?3)"
+        changed = "row_no > ?1" if self.updated is None else f"(row_no > ?1 OR {self.updated} >= ?3)"
         updated = "NULL" if self.updated is None else f"{self.table}.{self.updated}"
         own = ", ".join(f"{self.table}.{column}" for column in self.tables[self.table])
         return f"""
-            WITH numbered AS (SELECT rowid AS number{f", {self.updated}" if self.updated else ""} FROM {self.table}),
-                fresh AS (SELECT number FROM numbered WHERE number > ?2 AND {changed} ORDER BY number DESC LIMIT ?6),
-                older AS (SELECT number FROM numbered WHERE number > ?4 AND number < ?5 ORDER BY number DESC LIMIT ?6),
+            WITH numbered AS (SELECT rowid AS row_no{f", {self.updated}" if self.updated else ""} FROM {self.table}),
+                fresh AS (SELECT row_no FROM numbered WHERE row_no > ?2 AND {changed} ORDER BY row_no DESC LIMIT ?6),
+                older AS (SELECT row_no FROM numbered WHERE row_no > ?4 AND row_no < ?5 ORDER BY row_no DESC LIMIT ?6),
                 wanted AS (
-                    SELECT number FROM fresh UNION SELECT number FROM older
-                    UNION SELECT number FROM numbered WHERE number = ?1
+                    SELECT row_no FROM fresh UNION SELECT row_no FROM older
+                    UNION SELECT row_no FROM numbered WHERE row_no = ?1
                 ),
                 found AS (
-                    SELECT wanted.number AS number, {text_of(f"{self.table}.{self.mark}")} AS mark,
-                        CASE typeof({updated}) WHEN 'integer' THEN {updated} END AS updated,
+                    SELECT wanted.row_no AS row_no, {text_of(f"{self.table}.{self.mark}")} AS row_mark,
+                        CASE typeof({updated}) WHEN 'integer' THEN {updated} END AS row_changed,
                         {self.document} AS document, {own}
-                    FROM wanted JOIN {self.table} ON {self.table}.rowid = wanted.number LIMIT -1
+                    FROM wanted JOIN {self.table} ON {self.table}.rowid = wanted.row_no LIMIT -1
                 )
-            SELECT number, mark, updated, {", ".join(self.columns)} FROM found {self.joins}
-            WHERE number > -1 ORDER BY number DESC
+            SELECT row_no, row_mark, row_changed, {", ".join(self.columns)} FROM found {self.joins}
+            WHERE row_no > -1 ORDER BY row_no DESC
         """  # noqa: S608  # constants of the sources; the values are bound
 
     def open(self, path: str, limits: ReadLimits) -> RowsFeed:
@@ -138,7 +140,7 @@ class _Base:
     stats: Stats
     position: _Position | None = None
     done: Stats | None = None
-    """What ``stat`` said before the last reading that was completed, or failed."""
+    """What ``stat`` said before the last reading that was completed, or failed; None when that may be old."""
     failure: SourceError | None = None
     is_full: bool = False
     """Whether the next reading looks at all rows."""
@@ -165,7 +167,8 @@ class _Asked(NamedTuple):
     """What a reading has asked of a database, and the answer."""
 
     base: _Base
-    stats: Stats
+    stats: Stats | None
+    """What ``stat`` said before; None where a later change may carry the same time."""
     is_full: bool
     start: int
     rows: list[Row]
@@ -206,6 +209,8 @@ class RowsFeed:
         self._hurry = asyncio.Event()
         self._began_s = float("-inf")
         self._rest_s = REST_S
+        self._reads_on = False
+        """Whether the last reading has left something."""
 
     @property
     def path(self) -> str:
@@ -284,7 +289,7 @@ class RowsFeed:
 
         A database that cannot be read is told and passed by; only where there is no other, its error is raised.
         """
-        if trigger is Trigger.WATCH and not any(base.is_pending and base.done is None for base in self._bases.values()):
+        if trigger is Trigger.WATCH and not self._reads_on:
             await self._rest(self._began_s + self._rest_s - time.monotonic())
         self._began_s = time.monotonic()
         await asyncio.to_thread(self._refresh, trigger)
@@ -313,6 +318,7 @@ class RowsFeed:
         if not isinstance(reading, _RowsReading):
             raise TypeError("a reading of another feed")
         base, position = reading.base, reading.position
+        self._reads_on = reading.left is not None
         if base is None or position is None:
             return
         base.position, base.done, base.is_full = position, reading.stats, False
@@ -391,7 +397,10 @@ class RowsFeed:
 
     async def _ask_once(self, base: _Base, path: str) -> _Asked:
         """Ask for what is new; for everything where the last row that was read is not there. Raises Refused."""
-        stats, query = base.stats, self._query
+        stats: Stats | None = base.stats
+        if time.time_ns() - base.written_ns < _YOUNG_NS:
+            stats = None
+        query = self._query
         while True:
             position = base.position or _Position(query.version)
             is_full = base.is_full or base.position is None

@@ -19,7 +19,7 @@ from aico.features.files.sqlite import Judged
 from aico.features.files.sqlite_process import Row
 from aico.features.files.sqlite_question import FUNCTIONS, Cell, text_of
 from aico.features.files.sqlite_rows import SqliteRows
-from aico.features.sources.source import Origin, Place, Source, Surroundings
+from aico.features.sources.source import GapKind, Origin, Place, Source, Surroundings
 
 NAME = "session-store.db"
 TABLE = "assistant_usage_events"
@@ -123,4 +123,5 @@ SOURCE = Source(
             privacy="the conversations in its other tables",
         ),
     ),
+    gaps=(GapKind("broken", "billed and in no row: answers that broke off or were interrupted"),),
 )
