@@ -23,8 +23,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 Cell: TypeAlias = "str | int | float | None"
 PAIRS = "CREATE TABLE IF NOT EXISTS pair (side TEXT PRIMARY KEY, number INTEGER, padding TEXT)"
 
-_PAIRS, _APPENDED = 40, 2_000
-"""Pairs that are written anew again and again, and after how many transactions one is appended."""
+_PAIRS, _APPENDED, _APPENDED_MAX = 40, 200, 100
+"""Pairs that are written anew again and again, after how many transactions one is appended, and how many are."""
 OTHER_SIDE = str.maketrans("LR", "RL")
 
 
@@ -152,7 +152,7 @@ def append_rows(connection: sqlite3.Connection) -> list[list[Cell]]:
             for side in "LR":
                 padding = "x" * (committed * 37 % 9_000)
                 connection.execute(statement, (f"{side}{committed % _PAIRS}", now, committed, padding))
-                if committed % _APPENDED == 0:
+                if committed % _APPENDED == 0 and committed < _APPENDED * _APPENDED_MAX:
                     connection.execute(statement, (f"{side}-{committed}", now, 1, padding))
             connection.execute("COMMIT")
             committed += 1
@@ -167,7 +167,7 @@ def append_rows(connection: sqlite3.Connection) -> list[list[Cell]]:
 
 def sum_of_pairs(committed: int) -> int:
     """Return the sum of the numbers after so many transactions."""
-    return 2 * sum(range(max(committed - _PAIRS, 0), committed)) + 2 * -(-committed // _APPENDED)
+    return 2 * sum(range(max(committed - _PAIRS, 0), committed)) + 2 * min(-(-committed // _APPENDED), _APPENDED_MAX)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ async def read_beside(count: int) -> None:
                 busy += 1
                 continue
             answers += bool(reading.records)
+            if reading.records and answers % 1_000 == 0:
+                say(f"{answers} were right")
             rows += len(reading.records)
             take_pairs(seen, [reading])
         ((committed, failed),) = writer.stop_rows()
