@@ -92,7 +92,7 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     page = open_page(service, "/?period=30d", language=language, size=(width, 800), prepare=stop_clock).page
 
     expect(page.locator("[data-field=tasks]")).to_have_text("151")
-    for part in (".primary", ".filters", ".cards", ".plot canvas", ".models", ".tasks tfoot"):
+    for part in (".sources", ".filters", ".cards", ".plot canvas", ".models", ".tasks tfoot"):
         expect(page.locator(part).first).to_be_visible()
     for popover in page.locator("details.popover > summary").all():
         popover.click()
