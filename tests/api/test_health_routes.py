@@ -69,6 +69,8 @@ async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
         "/api/sessions",
         "/api/session",
         "/api/export",
+        "/api/forgotten",
+        "/api/limits",
         "/api/sources",
         "/api/sources/{source}",
         "/api/import",

@@ -14,7 +14,7 @@ import pytest
 
 from aico.core import errors
 from aico.core.db.writer import Batch
-from aico.core.usage import SLOT_MS, ReadingCounts, Record, Tokens, Trigger, UsageEvent, digest
+from aico.core.usage import SLOT_MS, AnyRecord, ReadingCounts, Tokens, Trigger, UsageEvent, digest
 from aico.features.usage.export import SESSION_COLUMNS
 from aico.services.shapes import SessionItemOut, SessionOut, SessionsOut, SummaryOut
 from tests.api.answer_checks import check_problem, check_security_headers
@@ -27,7 +27,7 @@ TOOL = "invented-tool"
 HANG_S = 60
 
 
-async def write(api: Api, source: str, *records: Record) -> None:
+async def write(api: Api, source: str, *records: AnyRecord) -> None:
     """Store what a source says, as the pipeline does, and tell it."""
     batch = Batch(source, "log", "log", records, ReadingCounts(Trigger.WATCH))
     _receipt, committed = await api.service.writer.apply(batch)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from aico.cli.status import Fields, _is_well, _lines
+from aico.cli.status import Fields, _describe_limit, _is_well, _lines
 
 
 def origin(name: str = "ledger", **fields: object) -> Fields:
@@ -101,3 +103,13 @@ def test_status_gives_no_advice_that_was_followed(ledger: Fields) -> None:
     text = text_of({"ledger": ledger, "sessions": {"path": "/x", "watcher": {"state": "watching"}}})
     assert "nothing is missing" in text
     assert "doctor" not in text
+
+
+def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
+    """With the length of its window, when that begins anew, and when it was told."""
+    now = time.time() * 1_000
+    limit: Fields = {"source": "codex", "window": "primary", "window_minutes": 300, "used_share": 0.125, "as_of": now}
+    told = _describe_limit({**limit, "resets_at": now + 7_300_000})
+    assert told == "limit        codex, window of 5 h: 12% used, begins anew in 2 h (told just now)"
+    told = _describe_limit({**limit, "window_minutes": None, "used_share": None, "resets_at": now - 1})
+    assert told == "limit        codex, primary: began anew since (told just now)"

@@ -19,6 +19,7 @@ from aico.core.pricing import Pricer
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.sums import Sums
 from aico.core.usage import (
+    AnyRecord,
     MeterReading,
     ReadingCounts,
     Record,
@@ -89,7 +90,7 @@ class Store:
 
     def batch(
         self,
-        records: Sequence[Record],
+        records: Sequence[AnyRecord],
         origin: str = "ledger",
         source: str = "cline",
         remaining_count: int = 0,
@@ -122,7 +123,9 @@ class Store:
             done += [] if committed is None else [committed]
         return done
 
-    async def take_in_of(self, source: str, records: Sequence[Record], origin: str = "files") -> UsageCommitted | None:
+    async def take_in_of(
+        self, source: str, records: Sequence[AnyRecord], origin: str = "files"
+    ) -> UsageCommitted | None:
         """Store what another source says; return what changed."""
         _receipt, committed = await self.writer.apply(self.batch(records, origin, source=source))
         return committed

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aico.core.errors import SourceNotFound, SourcePathRefused
-from aico.core.usage import Record, Rejection, RejectionCode, Trigger, UsageEvent
+from aico.core.usage import AnyRecord, Rejection, RejectionCode, Trigger, UsageEvent
 from aico.features.files import line_feed, line_window
 from aico.features.files.feed import ReadLimits
 from aico.features.files.line_feed import GONE_MS, LineFeed
@@ -104,7 +104,7 @@ class BreakingParser:
         """What the parser knows."""
         return self._parser.state
 
-    def parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
+    def parse(self, line: memoryview, index: int) -> Iterator[AnyRecord | Rejection]:
         """Yield what the line says."""
         for each in self._parser.parse(line, index):
             yield each

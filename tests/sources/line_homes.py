@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aico.core.usage import TOKENS, Record, Rejection, Tokens
+from aico.core.usage import TOKENS, AnyRecord, Rejection, Tokens
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
 from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import Store, copy_of_template, open_store
@@ -57,11 +57,11 @@ class FileReader:
         self._offset = self._index = 0
         self.refused: list[Rejection] = []
 
-    def read(self, end: int | None = None) -> list[Record]:
+    def read(self, end: int | None = None) -> list[AnyRecord]:
         """Return what the whole lines before ``end`` say that were not read before; the state goes through JSON."""
         data = self.path.read_bytes()[self._offset : end]
         parser = self._format.open(self._file, self._state)
-        records: list[Record] = []
+        records: list[AnyRecord] = []
         whole, newline, _rest = data.rpartition(b"\n")
         for line in whole.split(b"\n") if newline else ():
             if any(needle in line for needle in self._format.needles):
@@ -94,7 +94,7 @@ class Home:
         end: Callable[[Path], int | None] | None = None,
     ) -> None:
         """Read files in the order of ``paths``, each up to ``end``, and store it in batches of ``size`` records."""
-        records: list[Record] = []
+        records: list[AnyRecord] = []
         for path in self.tool.logs_of(self.root) if paths is None else paths:
             reader = self.readers.setdefault(path, FileReader(self.tool, self.root, path))
             records += reader.read(None if end is None else end(path))

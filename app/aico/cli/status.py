@@ -39,16 +39,16 @@ def show_status(options: argparse.Namespace) -> int:
         say(json.dumps(fields) if options.json else "AI Cost Observer is not running. Start it with `aico serve`.")
         return EXIT_FAILED
     token = settings.token.get_secret_value() if settings.token else None
-    status, sources = asyncio.run(_ask(RunningService(holder.url, token)))
+    status, sources, limits = asyncio.run(_ask(RunningService(holder.url, token)))
     if options.json:
-        say(json.dumps({"running": True, "url": holder.url, **status, "sources": sources}))
+        say(json.dumps({"running": True, "url": holder.url, **status, "sources": sources, "limits": limits}))
     else:
-        say(*_lines(holder.url, status, sources))
+        say(*_lines(holder.url, status, sources), *map(_describe_limit, limits))
     return EXIT_OK if _is_well(sources) else EXIT_DEGRADED
 
 
-async def _ask(service: RunningService) -> tuple[Fields, list[Fields]]:
-    return await service.get_status(), await service.list_sources()
+async def _ask(service: RunningService) -> tuple[Fields, list[Fields], list[Fields]]:
+    return await service.get_status(), await service.list_sources(), await service.list_limits()
 
 
 def _is_well(sources: Sequence[Fields]) -> bool:
@@ -94,6 +94,26 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
         lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
     off = [str(source.get("id")) for source in sources if not source.get("enabled")]
     return [*lines, f"off          {', '.join(off)}"] if off else lines
+
+
+def _describe_limit(limit: Fields) -> str:
+    """Say how much of a window of a plan is used, as its tool has told it."""
+    minutes, share, resets_at = limit.get("window_minutes"), limit.get("used_share"), limit.get("resets_at")
+    window = f"window of {_span(minutes * 60)}" if isinstance(minutes, (int, float)) else limit.get("window")
+    if isinstance(share, (int, float)):
+        used = f"{share:.0%} used"
+        if isinstance(resets_at, (int, float)):
+            used += f", begins anew in {_span(resets_at / 1000 - time.time())}"
+    else:
+        used = "began anew since"
+    return f"limit        {limit.get('source')}, {window}: {used} (told {_age(limit.get('as_of'))})"
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return "less than a minute"
 
 
 def _size(size_bytes: object) -> str:

@@ -226,7 +226,32 @@ class GapReading(NamedTuple):
     """
 
 
+class PlanWindow(NamedTuple):
+    """How much of a plan's limit is used within a window of time, as its tool states it."""
+
+    name: str
+    """The tool's own."""
+    used_hundredths: int
+    """Of a percent; more than 10,000 is more than all."""
+    minutes: int | None
+    """How long the window is."""
+    resets_at: int | None
+    """When it begins anew, epoch milliseconds."""
+
+
+class PlanReading(NamedTuple):
+    """The state of a plan at a moment: the newest one replaces what was said before, and is never added to a sum."""
+
+    plan: str
+    """The tool's own name of the limit; empty where it has none."""
+    at: int
+    """When that was written, epoch milliseconds."""
+    windows: tuple[PlanWindow, ...]
+
+
 Record: TypeAlias = UsageEvent | MeterReading | PromptSeen | GapReading
+"""What is said of a session."""
+AnyRecord: TypeAlias = Record | PlanReading
 
 
 def digest(*parts: str | int | bytes | None) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httpx
 
 from aico.core.errors import ServiceRefusal, ServiceUnreachable
@@ -28,6 +30,12 @@ class RunningService:
         if not isinstance(content, list):
             raise ServiceUnreachable(self._url)
         return _objects(content)
+
+    async def list_limits(self) -> list[dict[str, object]]:
+        """Return what is known of plans; nothing of an older service, which knows none. Raises ServiceUnreachable."""
+        with suppress(ServiceRefusal):
+            return _objects(await self._ask("GET", "/api/limits"))
+        return []
 
     async def switch_source(self, source: str, change: dict[str, object]) -> None:
         """Switch a source or some of its origins. Raises like :meth:`get_status`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from aico.core.db.writer import Batch, UsageWriter
-from aico.core.usage import Record, Trigger
+from aico.core.usage import AnyRecord, Trigger
 from aico.features.files.feed import Feed, Reading, TreeFeed
 from aico.features.sources.source import Origin, Source
 
@@ -50,7 +50,7 @@ class Intake:
     def batches(self, reading: Reading, trigger: Trigger, limit: int, started: float) -> list[Batch]:
         """Return a reading that ``trigger`` has caused as transactions of at most ``limit`` records, at least one."""
         records, origins = reading.records, self.source.origins
-        parts: Sequence[Sequence[Record]] = [
+        parts: Sequence[Sequence[AnyRecord]] = [
             records[start : start + limit] for start in range(0, len(records), limit)
         ] or [()]
         meters = tuple(dict.fromkeys(origin.meter_id for origin in origins))

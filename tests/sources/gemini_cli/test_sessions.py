@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aico.core.usage import Record, Rejection, RejectionCode, RequestState, Tokens, UsageEvent
+from aico.core.usage import AnyRecord, Rejection, RejectionCode, RequestState, Tokens, UsageEvent
 from aico.features.files.line_format import LineFile
 from aico.features.sources.gemini_cli import SOURCE
 from aico.features.sources.gemini_cli.chats import FORMAT
@@ -89,7 +89,7 @@ async def test_session_that_an_older_version_wrote_as_a_whole_counts_once(home: 
 # Single lines
 
 
-def tell(*lines: bytes, parts: tuple[str, ...] = PARTS) -> list[Record | Rejection]:
+def tell(*lines: bytes, parts: tuple[str, ...] = PARTS) -> list[AnyRecord | Rejection]:
     """Return what the lines of one file say."""
     parser = FORMAT.open(LineFile(parts, 1, 1), None)
     return [each for index, line in enumerate(lines) for each in parser.parse(memoryview(line), index)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aico.core.usage import Record, Rejection, RequestState
+from aico.core.usage import AnyRecord, Rejection, RequestState
 from aico.features.files.line_format import LineFile
 from aico.features.sources.gemini_cli import SOURCE
 from aico.features.sources.gemini_cli.telemetry import FORMAT
@@ -95,7 +95,7 @@ def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
     odd: dict[str, Json] = {"event.timestamp": f"{CANARY} x", "session.id": f"{CANARY}\n", "model": [CANARY]}
     telemetry.answer(session, 1, "main", None, **odd)
     parser = FORMAT.open(LineFile(("telemetry.log",), 1, 1), None)
-    said: list[Record | Rejection] = []
+    said: list[AnyRecord | Rejection] = []
     for index, line in enumerate(telemetry.path.read_bytes().splitlines()):
         if any(needle in line for needle in FORMAT.needles):
             said += parser.parse(memoryview(line), index)

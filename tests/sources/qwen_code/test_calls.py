@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aico.core.usage import PromptSeen, Record, Rejection, RequestState, Tokens, UsageEvent
+from aico.core.usage import AnyRecord, PromptSeen, Rejection, RequestState, Tokens, UsageEvent
 from aico.features.files.line_format import LineFile, LineFormat
 from aico.features.sources.qwen_code import SOURCE
 from aico.features.sources.qwen_code.calls import LEDGER, SESSIONS
@@ -80,7 +80,7 @@ async def test_copy_counts_only_where_the_call_is_gone(
 # Single lines
 
 
-def tell(form: LineFormat, *lines: bytes) -> list[Record | Rejection]:
+def tell(form: LineFormat, *lines: bytes) -> list[AnyRecord | Rejection]:
     """Return what the lines of one file say."""
     parser = form.open(LineFile(("x.jsonl",), 1, 1), None)
     return [each for index, line in enumerate(lines) for each in parser.parse(memoryview(line), index)]

@@ -12,7 +12,7 @@ from aico.core.clock import now_ms
 from aico.core.db.choices import list_switches
 from aico.core.errors import SourceError, SourceUnstable, StorageError
 from aico.core.settings import Settings
-from aico.core.usage import GapReading, Record, Trigger
+from aico.core.usage import GapReading, PlanReading, Record, Trigger
 from aico.features.files.feed import Feed, Look, Reading
 from aico.features.sources.source import Place, Source
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
@@ -131,12 +131,13 @@ async def _look_at(choice: OriginChoice, place: Place, feed: Feed) -> PlaceRepor
 def tally_of(reading: Reading, now: int) -> Tally:
     """Return the counts of a reading."""
     counts = reading.counts
+    records = [record for record in reading.records if not isinstance(record, PlanReading)]
     return Tally(
-        read_count=len(reading.records),
+        read_count=len(records),
         skipped_count=counts.skipped_count,
         refused_count=len(counts.rejections),
         partial_count=counts.partial_count,
-        ahead_count=sum(_is_ahead(record, now) for record in reading.records),
+        ahead_count=sum(_is_ahead(record, now) for record in records),
     )
 
 

@@ -389,3 +389,9 @@ def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None)
         conditions.append(_OF_ORIGIN)
         values.append(wanted.origin)
     return " AND ".join(conditions) or "TRUE", tuple(values)
+
+
+PLAN_WINDOWS = """
+    SELECT s.name, p.plan, p.name, p.used_hundredths, p.minutes, p.resets_at, p.at
+    FROM plan_state AS p JOIN source AS s ON s.id = p.source ORDER BY s.id, p.plan, p.name
+"""

@@ -109,6 +109,18 @@ class StoredSource(NamedTuple):
     latest_ts: int | None
 
 
+class StoredPlanWindow(NamedTuple):
+    """What a tool said last of a window of its plan."""
+
+    source: str
+    plan: str
+    name: str
+    used_hundredths: int
+    minutes: int | None
+    resets_at: int | None
+    at: int
+
+
 class UsageReader:
     """Reads the accounts."""
 
@@ -224,6 +236,10 @@ class UsageSnapshot(SumsSnapshot):
     async def count_later(self, after_ms: int) -> dict[str, int]:
         """Return how many sessions of each source are dated after ``after_ms`` (epoch milliseconds)."""
         return {name: count for name, count in await self.ask(sql.AHEAD, (after_ms,))}  # noqa: C416
+
+    async def list_plan_windows(self) -> list[StoredPlanWindow]:
+        """Return what tools said last of the limits of their plans."""
+        return [StoredPlanWindow(*row) for row in await self.ask(sql.PLAN_WINDOWS)]
 
     async def count_origins(self, source: str) -> dict[str, int]:
         """Return how many sessions have a running total of each origin."""

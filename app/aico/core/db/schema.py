@@ -321,6 +321,25 @@ class ForgottenKey(SQLModel, table=True):
     key_low: int = Field(primary_key=True)
 
 
+class PlanState(SQLModel, table=True):
+    """The last known state of a window of a plan, as the tool states it."""
+
+    __tablename__ = "plan_state"
+    __table_args__ = (_CLUSTERED,)
+
+    source: int = Field(primary_key=True)
+    plan: str = Field(primary_key=True)
+    """The tool's own name of the limit, or empty."""
+    name: str = Field(primary_key=True)
+    """The tool's own name of the window."""
+    used_hundredths: int
+    """Of a percent."""
+    minutes: int | None = None
+    resets_at: int | None = None
+    at: int
+    """When that was written, epoch milliseconds."""
+
+
 class SourceChoice(SQLModel, table=True):
     """The user's switch of an origin: it holds for one machine and one set of places."""
 

@@ -28,8 +28,10 @@ from aico.core.usage import (
     SLOT_MS,
     TOKENS,
     UNKNOWN_MODEL,
+    AnyRecord,
     GapReading,
     MeterReading,
+    PlanReading,
     PromptSeen,
     ReadingCounts,
     Record,
@@ -148,6 +150,9 @@ _DROP_DAY = f"""
     AND NOT EXISTS (
         SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
 """  # noqa: S608  # our own names
+_PLANS = "SELECT plan, MAX(at) FROM plan_state WHERE source = ? GROUP BY plan"
+_DROP_PLAN = "DELETE FROM plan_state WHERE source = ? AND plan = ?"
+_ADD_PLAN = insert(schema.PlanState, ("source", "plan", "name", "used_hundredths", "minutes", "resets_at", "at"))
 _SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
 _DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE source = ? AND place = ?"
 # A name is of hexadecimal digits: whatever begins with it comes before the next letter.
@@ -165,7 +170,7 @@ class Batch:
     origin: str
     meter: str
     """The name under which running totals are kept."""
-    records: Sequence[Record]
+    records: Sequence[AnyRecord]
     counts: ReadingCounts
     """Of the whole reading; in later parts of it only the trigger."""
     is_joint: bool = False
@@ -383,7 +388,8 @@ class _Transaction:
         # All of them, in their order: the greater number is the stronger one.
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        records = self._remembered(source, batch.records)
+        said = [record for record in batch.records if not isinstance(record, PlanReading)]
+        records = self._remembered(source, said)
         # Of a source that is read for the first time nothing is stored, and nothing is looked for.
         is_first = not self._count(source)[0]
         by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})
@@ -408,13 +414,14 @@ class _Transaction:
         self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
         self._lose(books, source)
         gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
-        skipped_count = books.skipped_count + len(batch.records) - len(records)
+        has_plan = self._take_plans(source, [record for record in batch.records if isinstance(record, PlanReading)])
+        skipped_count = books.skipped_count + len(said) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
         # Also when nothing else is: what is known of the database outlives this transaction.
         self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
-        if not (fresh or gaps or first):
+        if not (fresh or gaps or first or has_plan):
             _count, latest = self._count(source)
             return self._receipt(latest, names.revision, skipped_count=skipped_count), None
         self._store(books, source, meter, gaps)
@@ -725,6 +732,24 @@ class _Transaction:
         for event in books.events.values():
             if event.state is RequestState.OPEN and event.ts < limit:
                 books.lose(event)
+
+    def _take_plans(self, source: int, readings: Sequence[PlanReading]) -> bool:
+        """Store the newest state of each plan, if it is newer than what is stored; return whether one was."""
+        if not readings:
+            return False
+        known = {row[0]: row[1] for row in _ask(self._connection, _PLANS, (source,))}
+        newest: dict[str, PlanReading] = {}
+        for each in readings:
+            if each.at > max(known.get(each.plan, -1), newest[each.plan].at if each.plan in newest else -1):
+                newest[each.plan] = each
+        for plan in newest:
+            _ask(self._connection, _DROP_PLAN, (source, plan))
+        _many(
+            self._connection,
+            _ADD_PLAN,
+            [(source, plan, *window, each.at) for plan, each in newest.items() for window in each.windows],
+        )
+        return bool(newest)
 
     def _readings_of(self, readings: Sequence[MeterReading]) -> dict[str, MeterReading]:
         return {reading.session: reading for reading in readings}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from aico.core.usage import ReadingCounts, Record, Trigger
+from aico.core.usage import AnyRecord, ReadingCounts, Trigger
 
 
 class Look(NamedTuple):
@@ -58,7 +58,7 @@ class ReadLimits:
 class Reading:
     """What one reading of a place says that was not said before."""
 
-    records: Sequence[Record]
+    records: Sequence[AnyRecord]
     """In the order in which they are to be written, the newest first where that is known."""
     counts: ReadingCounts
     checkpoints: tuple[Checkpoint, ...] = field(default=())

@@ -16,7 +16,7 @@ import msgspec
 
 from aico.core.errors import SourceErrors
 from aico.core.plain_path import printable_path
-from aico.core.usage import ReadingCounts, Record, Rejection, RejectionCode, Trigger, digest
+from aico.core.usage import AnyRecord, ReadingCounts, Rejection, RejectionCode, Trigger, digest
 from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
 from aico.features.files.line_bytes import PACKED, LineBytes, PlainBytes, UnpackedBytes
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
@@ -93,7 +93,7 @@ class _Chunk:
     """What is read within one reading."""
 
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        self.records: list[AnyRecord] = []
         self.rejections: list[Rejection] = []
         self.partials: list[Rejection] = []
         self.partial_count = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
-from aico.core.usage import Record, Rejection
+from aico.core.usage import AnyRecord, Rejection
 
 PlainState: TypeAlias = "bool | int | float | str | list[PlainState] | dict[str, PlainState] | None"
 """What a checkpoint can keep."""
@@ -26,7 +26,7 @@ class LineFile(NamedTuple):
 class LineParser(Protocol):
     """Reads one file from its beginning, or from where a state was taken. Pure: no I/O, no clock."""
 
-    def parse(self, line: memoryview, index: int) -> Iterable[Record | Rejection]:
+    def parse(self, line: memoryview, index: int) -> Iterable[AnyRecord | Rejection]:
         """Return what a line says that holds a needle; ``index`` counts all lines of the file from 0.
 
         The memory is the reader's, and no view of it outlives what is returned. A rejection beside a record names a

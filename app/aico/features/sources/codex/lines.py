@@ -12,9 +12,9 @@ from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw
 
-from aico.core.usage import COUNT_MAX, Tokens
+from aico.core.usage import COUNT_MAX, TS_MAX, PlanReading, PlanWindow, Tokens
 from aico.features.files.cells import RowJudge
-from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, is_there, read_count
+from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, is_there, read_count, read_number
 
 S = TypeVar("S", bound=msgspec.Struct)
 Version: TypeAlias = tuple[int, int]
@@ -26,6 +26,7 @@ _VERSION = re.compile(rb'"(\d{1,6})\.(\d{1,6})\.[^"]*"')
 _UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 ID_LENGTH = 36
+_PERCENT_MAX = 1_000_000
 _WORD = re.compile(r"[a-z0-9_-]{1,32}")
 
 
@@ -94,6 +95,19 @@ class _Subagent(msgspec.Struct):
 
 class _Origin(msgspec.Struct):
     subagent: Raw = NOTHING
+
+
+class _Limits(msgspec.Struct):
+    limit_id: Raw = NOTHING
+    primary: Raw = NOTHING
+    secondary: Raw = NOTHING
+
+
+class _Window(msgspec.Struct):
+    used_percent: Raw = NOTHING
+    window_minutes: Raw = NOTHING
+    resets_at: Raw = NOTHING
+    resets_in_seconds: Raw = NOTHING
 
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
@@ -194,6 +208,9 @@ def decode_usage(raw: Raw, judge: RowJudge) -> Vector | None:
         return Vector(
             *(read_count(field, name, judge) or 0 for name, field in zip(names, _fields_of(odd), strict=True))
         )
+    for name, count in (("input_tokens", usage.input_tokens), ("output_tokens", usage.output_tokens)):
+        if count is None:
+            judge.read_count("", name)
     return Vector(
         usage.input_tokens or 0,
         usage.cached_input_tokens or 0,
@@ -211,6 +228,40 @@ def _fields_of(odd: _OddUsage) -> tuple[Raw, ...]:
         odd.output_tokens,
         odd.reasoning_output_tokens,
     )
+
+
+def decode_plan(raw: Raw, ts: int) -> PlanReading | None:
+    """Return the limits of the plan as they were at ``ts``; None where there are none that can be used."""
+    limits = decode_part(raw, _Limits)
+    if limits is None:
+        return None
+    windows = (_window_of("primary", limits.primary, ts), _window_of("secondary", limits.secondary, ts))
+    known = tuple(window for window in windows if window is not None)
+    name = cell_of(limits.limit_id)
+    plan = name if isinstance(name, str) and _WORD.fullmatch(name) else ""
+    return PlanReading(plan, ts, known) if known else None
+
+
+def _window_of(name: str, raw: Raw, ts: int) -> PlanWindow | None:
+    window = decode_part(raw, _Window)
+    used = None if window is None else _plain_number(window.used_percent, _PERCENT_MAX)
+    if window is None or used is None:
+        return None
+    minutes, resets, rest = (
+        _plain_number(each, TS_MAX) for each in (window.window_minutes, window.resets_at, window.resets_in_seconds)
+    )
+    resets_at = resets * 1_000 if resets is not None else None if rest is None else ts + rest * 1_000
+    return PlanWindow(
+        name,
+        round(used * 100),
+        None if minutes is None else int(minutes),
+        None if resets_at is None or resets_at > TS_MAX else int(resets_at),
+    )
+
+
+def _plain_number(raw: Raw, maximum: int) -> int | float | None:
+    number = read_number(raw)
+    return number if isinstance(number, int | float) and 0 <= number <= maximum else None
 
 
 def id_of(raw: Raw) -> str | None:

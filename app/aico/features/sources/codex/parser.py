@@ -9,11 +9,12 @@ of times the totals had begun anew, and the totals; so copies in forks, in archi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Raw
 
 from aico.core.usage import (
+    AnyRecord,
     PromptSeen,
     Record,
     Rejection,
@@ -41,6 +42,7 @@ from aico.features.sources.codex.lines import (
     context_of,
     decode_line,
     decode_part,
+    decode_plan,
     decode_usage,
     id_of,
     is_agent,
@@ -49,6 +51,7 @@ from aico.features.sources.codex.lines import (
 )
 
 VERSION = 1
+_Said: TypeAlias = AnyRecord | Rejection
 NEEDLES = (
     b'"type":"token_usage_record"',
     b'"type":"token_count"',
@@ -58,6 +61,7 @@ NEEDLES = (
     b'"type":"user_message"',
     b'"type":"UserMessage"',
     b'"type":"agent_message"',
+    b'"type":"exited_review_mode"',
     b'"type":"function_call"',
     b'"type":"custom_tool_call"',
     b'"role":"assistant"',
@@ -106,6 +110,7 @@ class RolloutParser:
         self._is_new_process = known.get("new") is True
         self._restarts = _number(known.get("restarts"))
         self._answered_at = _number(known.get("answered"))
+        self._is_reviewed = known.get("reviewed") is True
         self._lost_count = _number(known.get("lost"))
         self._prompt_count = _number(known.get("prompts"))
         self._waiting = [(str(key), _number(ts)) for key, ts in _items(known.get("waiting"))]
@@ -133,16 +138,17 @@ class RolloutParser:
             "new": self._is_new_process,
             "restarts": self._restarts,
             "answered": self._answered_at,
+            "reviewed": self._is_reviewed,
             "lost": self._lost_count,
             "prompts": self._prompt_count,
             "waiting": dict(self._waiting),
         }
 
-    def parse(self, line: memoryview, index: int) -> list[Record | Rejection]:
+    def parse(self, line: memoryview, index: int) -> list[_Said]:
         """Return what a line says; a rejection beside a record names a field that could not be used."""
         return list(self._parse(line, index))
 
-    def _parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
+    def _parse(self, line: memoryview, index: int) -> Iterator[_Said]:
         fields = decode_line(line)
         if fields is None:
             yield Rejection(index, RejectionCode.NOT_AN_OBJECT, None)
@@ -169,16 +175,23 @@ class RolloutParser:
         elif says(fields.type, b'"event_msg"'):
             yield from self._read_event(fields, payload, judge, index)
 
-    def _read_event(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+    def _read_event(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
         if says(payload.type, b'"token_count"'):
             yield from self._read_total(line, payload, judge, index)
         elif says(payload.type, b'"task_started"'):
+            self._is_reviewed = False
             self._enter(id_of(payload.turn_id))
         elif says(payload.type, b'"user_message"'):
+            self._is_reviewed = False
             self._prompt_count += 1
-            self._await(digest("prompt", self._place().owner, self._prompt_count), line, judge)
+            # The totals tell two threads apart that go on from the same prompt.
+            key = digest("prompt", self._place().owner, self._prompt_count, *(self._total or ()))
+            self._await(key, line, judge)
         elif says(payload.type, b'"agent_message"'):
-            self._answered_at = read_moment(line.timestamp, judge) or self._answered_at
+            self._note_answer(line, judge)
+        elif says(payload.type, b'"exited_review_mode"'):
+            # What the review has said is repeated; its requests stand in a thread of its own.
+            self._is_reviewed = True
         elif says(payload.type, b'"item_completed"'):
             item = decode_part(payload.item, Item)
             if item is not None and says(item.type, b'"UserMessage"') and (identity := identity_of(item.id)):
@@ -186,7 +199,7 @@ class RolloutParser:
 
     # Whose lines they are
 
-    def _read_head(self, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+    def _read_head(self, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
         """Read what a thread says of itself; one of another thread begins a copy of that one."""
         thread = id_of(payload.id)
         if thread is None:
@@ -219,9 +232,10 @@ class RolloutParser:
 
     # Requests
 
-    def _read_turn(self, payload: Payload, judge: RowJudge) -> Iterator[Record | Rejection]:
+    def _read_turn(self, payload: Payload, judge: RowJudge) -> Iterator[_Said]:
         """Read what a turn is about: the model."""
         turn = id_of(payload.turn_id)
+        self._is_reviewed = False
         self._enter(turn)
         self._has_turns = turn is not None
         if self._is_mute:
@@ -239,7 +253,7 @@ class RolloutParser:
                     del self._models[next(iter(self._models))]
         yield from self._flush()
 
-    def _read_record(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+    def _read_record(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
         """Read the record of a response."""
         self._answered_at, self._is_mute, self._has_records = 0, False, True
         response, ts = identity_of(payload.response_id), read_moment(line.timestamp, judge)
@@ -265,7 +279,7 @@ class RolloutParser:
         yield self._event(key, place._replace(claim=0), ts, model, vector, judge)
         yield from judge.partials
 
-    def _read_total(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+    def _read_total(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
         """Read the totals of the thread: what they have beyond the records is a request."""
         ts = read_moment(line.timestamp, judge)
         if ts is None:
@@ -273,6 +287,8 @@ class RolloutParser:
             return
         yield from self._flush()
         place = self._place()
+        if place.owner == place.session and (plan := decode_plan(payload.rate_limits, ts)) is not None:
+            yield plan
         answered_at = self._answered_at
         self._answered_at, self._is_mute = 0, False
         if not is_there(payload.info):
@@ -290,6 +306,7 @@ class RolloutParser:
         rise = self._rise(total, last)
         if rise is None:
             # Said again.
+            self._total = total
             if answered_at:
                 yield self._lose(place, answered_at)
             return
@@ -305,8 +322,11 @@ class RolloutParser:
         """Return by how much the totals have grown since the last ones; None if they are the same."""
         before, is_new_process = self._total, self._is_new_process
         self._is_new_process = False
+        if before is None and self._is_fork:
+            # They begin with those of another thread, and where responses have records, say again what that one said.
+            return None if self._has_records and self._since is None and self._doubted is None else last or total
         if before is None:
-            return last if self._is_fork and last is not None else total
+            return total
         if total == before:
             return None
         grown = Vector(*(now - was for now, was in zip(total, before, strict=True)))
@@ -348,7 +368,7 @@ class RolloutParser:
 
     # What has no numbers
 
-    def _read_old(self, line: Line, judge: RowJudge) -> Iterator[Record | Rejection]:
+    def _read_old(self, line: Line, judge: RowJudge) -> Iterator[_Said]:
         """Read a line of the versions up to 0.31, which write no numbers, and no time but the thread's."""
         if is_there(line.record_type):
             self._answered_at = 0
@@ -359,12 +379,16 @@ class RolloutParser:
         elif self._is_mute:
             yield from self._answer_mutely(line, line.type, line.role, judge)
 
-    def _read_item(self, line: Line, payload: Payload, judge: RowJudge) -> Iterator[Record | Rejection]:
+    def _read_item(self, line: Line, payload: Payload, judge: RowJudge) -> Iterator[_Said]:
         """Take notice of a piece of an answer: if no numbers follow, they are missing."""
         if self._is_mute:
             yield from self._answer_mutely(line, payload.type, payload.role, judge)
-        elif (self._has_turns or self._has_records) and _is_answer(payload.type, payload.role):
+        elif self._has_turns and _is_answer(payload.type, payload.role):
             # Older versions write it behind the totals; there, only what was said counts.
+            self._note_answer(line, judge)
+
+    def _note_answer(self, line: Line, judge: RowJudge) -> None:
+        if not self._is_reviewed:
             self._answered_at = read_moment(line.timestamp, judge) or self._answered_at
 
     def _answer_mutely(self, line: Line, kind: Raw, role: Raw, judge: RowJudge) -> Iterator[Record]:

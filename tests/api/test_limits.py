@@ -1,0 +1,64 @@
+"""The limits of plans, as their tools state them: the newest word counts, and no sum follows from it."""
+
+from __future__ import annotations
+
+import time
+
+from aico.core.usage import PlanReading, PlanWindow, Tokens, UsageEvent, digest
+from tests.api.conftest import Serve
+from tests.api.test_session_routes import TOOL, get, summary, write
+
+
+def plan(at: int, *windows: PlanWindow, name: str = "codex") -> PlanReading:
+    """Return what a tool says of a plan."""
+    return PlanReading(name, at, windows)
+
+
+async def test_newest_word_on_each_plan_is_told(serve: Serve) -> None:
+    """Whatever is read later: an older word changes nothing, and a newer one replaces every window of its plan."""
+    now = int(time.time() * 1000)
+    later = now + 3_600_000
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        assert (await get(api, "/api/limits")).json() == []
+        event = UsageEvent(digest("1"), "main", now - 50, None, Tokens(1, 0, 0, 0, 1, None))
+        before = (await summary(api)).commit_seq
+        five, week = PlanWindow("primary", 1250, 300, later), PlanWindow("secondary", 500, 10_080, later)
+        await write(
+            api, TOOL, plan(now - 100, five, week), event, plan(now - 200, PlanWindow("primary", 1, 300, later))
+        )
+        await write(
+            api, TOOL, plan(now - 300, PlanWindow("primary", 2, 300, later)), plan(now - 300, week, name="other")
+        )
+        limits = (await get(api, "/api/limits")).json()
+        assert [(each["plan"], each["window"], each["used_share"], each["as_of"]) for each in limits] == [
+            ("codex", "primary", 0.125, now - 100),
+            ("codex", "secondary", 0.05, now - 100),
+            ("other", "secondary", 0.05, now - 300),
+        ]
+        assert limits[0] == {
+            "source": TOOL,
+            "plan": "codex",
+            "window": "primary",
+            "window_minutes": 300,
+            "used_share": 0.125,
+            "resets_at": later,
+            "origin": "tool",
+            "as_of": now - 100,
+        }
+        await write(api, TOOL, plan(now, PlanWindow("primary", 10_100, None, None)))
+        limits = (await get(api, "/api/limits")).json()
+        assert [(each["plan"], each["used_share"], each["resets_at"]) for each in limits] == [
+            ("codex", 1.01, None),
+            ("other", 0.05, later),
+        ]
+        answer = await summary(api)
+        assert (answer.totals.requests, answer.commit_seq - before) == (1, 3)
+
+
+async def test_share_of_a_window_that_began_anew_is_unknown(serve: Serve) -> None:
+    """What was used since it began is not known; what was said of the one before is no answer."""
+    now = int(time.time() * 1000)
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        await write(api, TOOL, plan(now - 9_000, PlanWindow("primary", 9_900, 300, now - 1)))
+        [limit] = (await get(api, "/api/limits")).json()
+        assert (limit["used_share"], limit["resets_at"]) == (None, now - 1)
