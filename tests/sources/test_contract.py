@@ -19,7 +19,7 @@ from aico.features.sources.source import Source
 from bench.fake_session_store import SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.sources.claude_code.claude_home import CANARY, Clock, Transcript, uuid_of
-from tests.sources.codex.codex_home import VERSIONS, Rollout, Work
+from tests.sources.codex.codex_home import write_home as write_codex
 from tests.sources.copilot_cli.fake_session_store import CANARY as TURN
 from tests.sources.copilot_cli.fake_session_store import CopilotStore
 from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
@@ -111,27 +111,6 @@ def write_claude_code(home: Path, stage: int) -> None:
         fork = session.fork(root, uuid_of("fork", number))
         for turn in range(first + 50, first + 51 + stage):
             fork.turn(turn)
-
-
-def write_codex(home: Path, stage: int) -> None:
-    """Write threads as Codex does, through updates of it, with agents, forks and answers without numbers."""
-    root = home / ".codex"
-    shutil.rmtree(root, ignore_errors=True)
-    for number, version in enumerate(VERSIONS):
-        work = Work(root, NOW_MS - (number + 1) * 86_400_000, ids=1_000 * number)
-        thread = Rollout(work, version)
-        forks: list[Rollout] = []
-        for turn in range(stage + 1):
-            thread.resume(VERSIONS[(number + turn) % len(VERSIONS)])
-            agent = thread.start_agent()
-            for each in (thread, agent, *forks):
-                each.ask()
-                each.answer(work.ids)
-            thread.answer(0, is_measured=False)
-            forks.append(thread.fork(version=VERSIONS[-1]))
-        archived = root / "archived_sessions"
-        archived.mkdir(exist_ok=True)
-        shutil.copy(thread.path, archived / thread.path.name)
 
 
 def write_messages(path: Path, stage: int) -> None:

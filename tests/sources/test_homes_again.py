@@ -14,9 +14,10 @@ import pytest
 
 from aico.core.db.upkeep.forgetting import forget
 from aico.core.db.upkeep.verification import verify
-from aico.features.sources import gemini_cli, qwen_code
+from aico.features.sources import codex, gemini_cli, qwen_code
 from aico.features.sources.source import Source
 from tests.e2e.server_process import ROOT
+from tests.sources.codex.codex_home import write_home as write_codex
 from tests.sources.feeds import NOW_MS
 from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.home_reading import Books, new_books, read
@@ -34,6 +35,7 @@ class Tool(NamedTuple):
 
 
 TOOLS = [
+    Tool(codex.SOURCE, write_codex, ".codex"),
     Tool(gemini_cli.SOURCE, write_gemini_cli, ".gemini"),
     Tool(qwen_code.SOURCE, write_qwen_code, ".qwen"),
 ]

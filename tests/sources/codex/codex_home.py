@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,3 +230,24 @@ class Rollout:
     def start_agent(self) -> Rollout:
         """Return the thread of an agent that this one starts."""
         return Rollout(self.work, self.version, self.model, agent_of=self)
+
+
+def write_home(home: Path, stage: int) -> None:
+    """Write threads as Codex does, through updates of it, with agents, forks and answers without numbers."""
+    root = home / ".codex"
+    shutil.rmtree(root, ignore_errors=True)
+    for number, version in enumerate(VERSIONS):
+        work = Work(root, BEGIN_MS - (number + 1) * 86_400_000, ids=1_000 * number)
+        thread = Rollout(work, version)
+        forks: list[Rollout] = []
+        for turn in range(stage + 1):
+            thread.resume(VERSIONS[(number + turn) % len(VERSIONS)])
+            agent = thread.start_agent()
+            for each in (thread, agent, *forks):
+                each.ask()
+                each.answer(work.ids)
+            thread.answer(0, is_measured=False)
+            forks.append(thread.fork(version=VERSIONS[-1]))
+        archived = root / "archived_sessions"
+        archived.mkdir(exist_ok=True)
+        shutil.copy(thread.path, archived / thread.path.name)

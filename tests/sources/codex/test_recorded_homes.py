@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.features.sources.codex import SOURCE
 from tests.sources.codex.codex_home import CODEX
 from tests.sources.line_homes import Sum, home_of, read_whole
-from tests.sources.pipeline import pipeline
+from tests.sources.pipeline import pipeline, stored_events
 
 DATA = Path(__file__).parents[2] / "data" / "codex"
 HOMES = sorted(path.name for path in DATA.iterdir() if path.is_dir())
@@ -162,3 +164,22 @@ async def test_a_fork_whose_original_is_gone_counts_what_it_copies() -> None:
         assert home.total() == Sum(4, 5090 + 5180 + 5270 + 5360, 15010 + 15020 + 15030 + 15040, 0, 0, 1630)
         await home.read([original])
         assert home.total().requests == 5
+
+
+async def test_archiving_and_compressing_reads_and_counts_nothing_again(tmp_path: Path) -> None:
+    """A rollout in the archive is not read again; one that is compressed there is, and counts once."""
+    root = tmp_path / "home" / ".codex"
+    shutil.copytree(DATA / "fork_and_subagent", root)
+    async with pipeline(tmp_path, [SOURCE], root.parent) as reading:
+        (first,) = await reading.read()
+        before, archive = stored_events(tmp_path), root / "archived_sessions"
+        archive.mkdir()
+        for path in CODEX.logs_of(root):
+            path.rename(archive / path.name)
+        (moved,) = await reading.read()
+        for path in CODEX.logs_of(root):
+            path.with_name(f"{path.name}.zst").write_bytes(zstandard.compress(path.read_bytes()))
+            path.unlink()
+        (packed,) = await reading.read()
+    assert (first.added_count, moved.skipped_count, packed.skipped_count) == (9, 0, 9)
+    assert stored_events(tmp_path) == before
