@@ -41,7 +41,7 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
 
     def answer(route: Route) -> None:
         response = route.fetch()
-        route.fulfill(response=response, body=json.dumps({**response.json(), "exact_since": moment}))
+        route.fulfill(response=response, body=json.dumps({**response.json(), "exact_since": {"cline": moment}}))
 
     def answer_status(route: Route) -> None:
         response = route.fetch()
@@ -62,7 +62,7 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
 
     def prepare(page: Page) -> None:
         clock(page)
-        page.route("**/api/cline/summary?*", answer)
+        page.route("**/api/summary?*", answer)
         page.route("**/api/cline/status", answer_status)
         page.route("**/api/status", answer_sources)
 

@@ -18,23 +18,6 @@ WHITE = "rgb(255, 255, 255)"
 _INNER_OVERFLOW = """() => [...document.querySelectorAll("details.popover[open] > .panel *")]
   .filter((part) => part.getBoundingClientRect().right > innerWidth).map((part) => part.outerHTML.slice(0, 80))"""
 
-_SPARKS_OVER_TEXT = """() => [...document.querySelectorAll(".card")].flatMap((card) => {
-  const spark = card.querySelector(".spark")?.getBoundingClientRect();
-  const texts = document.createTreeWalker(card, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (spark && texts.nextNode()) {
-    const range = document.createRange();
-    range.selectNodeContents(texts.currentNode);
-    for (const box of range.getClientRects()) {
-      const isBeside = box.right <= spark.left || box.left >= spark.right;
-      const isAbove = box.bottom <= spark.top || box.top >= spark.bottom;
-      if (!isBeside && !isAbove) found.push(`${card.dataset.card}: ${texts.currentNode.data}`);
-    }
-  }
-  return found;
-})"""
-
-
 # The end of the name is inside its box, and its maker is either whole beside it or not seen at all.
 _NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((name) => {
   const box = name.getBoundingClientRect();
@@ -91,8 +74,8 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     """Phones and tablets scroll in one direction only, and every part of the page is there."""
     page = open_page(service, "/?period=30d", language=language, size=(width, 800), prepare=stop_clock).page
 
-    expect(page.locator("[data-field=tasks]")).to_have_text("151")
-    for part in (".sources", ".filters", ".cards", ".plot canvas", ".models", ".tasks tfoot"):
+    expect(page.locator("[data-field=sessions]")).to_have_text("151")
+    for part in (".sources", ".filters", ".sums", ".plot canvas", ".groups", ".tasks tfoot"):
         expect(page.locator(part).first).to_be_visible()
     for popover in page.locator("details.popover > summary").all():
         popover.click()
@@ -109,17 +92,6 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
-@pytest.mark.parametrize("width", first_is_quick(1280, 320, 390, 768, 1024, 1440))
-def test_no_sparkline_lies_over_words(service: Service, open_page: Opener, width: int, language: str) -> None:
-    """The lines have a row of their own, at every width, also beside the mark of what is unpriced."""
-    page = open_page(service, "/?period=30d", language=language, size=(width, 900), prepare=stop_clock).page
-
-    expect(page.locator("[data-card=cost] .tag")).to_be_visible()
-    expect(page.locator("svg.spark")).to_have_count(3)
-    assert page.evaluate(_SPARKS_OVER_TEXT) == []
-
-
 @pytest.mark.parametrize("width", first_is_quick(1280, 390))
 def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
     """Where there is no room the maker goes, then the middle of the name; its end is always there to be read."""
@@ -127,7 +99,7 @@ def test_long_model_name_loses_its_maker_first(service: Service, open_page: Open
 
     name = page.locator("tr[data-task] .model").first
     expect(name).to_have_attribute("aria-label", re.compile("^provider-with-a-long-name/some-model"))
-    expect(page.locator(".models .model")).to_have_count(7)
+    expect(page.locator(".groups .model")).to_have_count(8)
     assert page.evaluate(_NAMES_NOT_READABLE) == []
 
 
@@ -148,14 +120,14 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
     service.start()
     page = open_page(service, language=language, size=(1280, 800)).page
 
-    expect(page.locator(".models .model")).to_have_count(4)
+    expect(page.locator(".groups .model")).to_have_count(4)
     assert page.evaluate(_NAMES_NOT_READABLE) == []
-    ends = page.locator(".models .model > span")
+    ends = page.locator(".groups .model > span")
     assert ends.all_text_contents() == [name.rpartition("/")[2] for name in names]
     assert ends.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
     for name in names:
-        expect(page.locator(".models").get_by_role("button", name=name, exact=True)).to_be_visible()
-        expect(page.locator(".models .model").filter(has_text=name)).to_have_attribute("title", name)
+        expect(page.locator(".groups").get_by_role("button", name=name, exact=True)).to_be_visible()
+        expect(page.locator(".groups .model").filter(has_text=name)).to_have_attribute("title", name)
 
 
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
@@ -165,10 +137,10 @@ def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Open
     path = "/?period=30d"
     page = open_page(service, path, language=language, size=(width, 2400), prepare=stop_clock).page
     expect(page.locator("[data-card=cost] .tag")).to_be_visible()
-    parts = (".cards", ".pair") if width >= 1280 else (".cards",)
+    parts = (".sums", ".pair") if width >= 1280 else (".sums",)
     before = [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts]
 
-    page.locator(".models tbody button").nth(1).click()
+    page.locator(".groups tbody button").nth(1).click()
     page.locator("#filter").fill("long-name")
 
     expect(page.locator("[data-chip]")).to_have_count(2)
@@ -204,15 +176,15 @@ def test_zone_stands_with_the_axis_of_time(service: Service, open_page: Opener, 
 def test_head_of_a_small_screen_keeps_its_lines_and_buttons(
     service: Service, open_page: Opener, width: int, language: str
 ) -> None:
-    """No button is squeezed; a tablet has the last import beside the state of the connection."""
+    """No button is squeezed; a tablet has the list of sources beside the state of everything."""
     page = open_page(service, "/?period=30d", language=language, size=(width, 900), prepare=stop_clock).page
 
-    last = page.locator(".last > summary")
-    expect(last).to_have_css("border-bottom-style", "dotted")  # one line: pieces of text had a broken one
+    sources = page.locator(".sources > summary")
+    expect(sources).to_be_visible()
     for button in page.locator(".tools .ghost:visible").all():
         assert button.evaluate("(one) => one.offsetWidth") == 30
     if width == 768:
-        box, title = last.bounding_box(), page.locator("h1").bounding_box()
+        box, title = sources.bounding_box(), page.locator("h1").bounding_box()
         assert box is not None
         assert title is not None
         assert abs(box["y"] - title["y"]) < 10
@@ -238,7 +210,7 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
     printed = page.locator("tr[data-task]").count()
     assert 0 < printed < 151
     expect(page.locator("[data-field=printed-rows]")).to_have_text(
-        f"{printed} of 151 tasks; the export has all of them"
+        f"{printed} of 151 sessions; the export has all of them"
     )
     assert page.evaluate("document.documentElement.scrollHeight") < 3_000
 
@@ -264,13 +236,13 @@ def test_fresh_row_flashes_only_for_those_who_like_motion(
 
 
 def test_parts_of_the_page_are_landmarks(service: Service, open_page: Opener) -> None:
-    """Header, filter, content and footer can be jumped to; chart, models and table have names."""
+    """Header, filter, content and footer can be jumped to; sums, chart, list and table have names."""
     page = open_page(service, "/?period=30d", prepare=stop_clock).page
 
     for role in ("banner", "main", "contentinfo"):
         expect(page.get_by_role(role)).to_have_count(1)
     expect(page.get_by_role("navigation", name="Filter")).to_be_visible()
-    for name in ("Cost over time", "By model", "Tasks"):
+    for name in ("Cost over time", "By model", "Sessions", "Sums of the period"):
         expect(page.get_by_role("region", name=name, exact=True)).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("Cost over time, total .*As table"))).to_be_visible()
     expect(page.get_by_role("group", name="Cost", exact=True)).to_contain_text("$6,902.31")
@@ -278,11 +250,11 @@ def test_parts_of_the_page_are_landmarks(service: Service, open_page: Opener) ->
 
 @pytest.mark.slow
 def test_top_models_are_listed_and_the_others_summed_up(service: Service, open_page: Opener) -> None:
-    """Seven models and a row of the others, which opens."""
+    """Eight models and a row of the others, which opens."""
     page = open_page(service, "/?period=30d", prepare=stop_clock).page
 
-    expect(page.locator(".models tbody tr")).to_have_count(8)
-    page.get_by_role("button", name="Others (3)").click()
-    expect(page.locator(".models tbody tr")).to_have_count(10)
+    expect(page.locator(".groups tbody tr")).to_have_count(9)
+    page.get_by_role("button", name="Others (2)").click()
+    expect(page.locator(".groups tbody tr")).to_have_count(10)
     page.get_by_role("button", name="Show fewer").click()
-    expect(page.locator(".models tbody tr")).to_have_count(8)
+    expect(page.locator(".groups tbody tr")).to_have_count(9)

@@ -108,7 +108,7 @@ def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, 
     page = show(services.full, "/?model=maker-1%2Fmodel-1&q=maker", "[data-chip=model]")
     _check(page)
     page.locator("[data-chip=model] button").click()
-    expect(page.locator("[data-field=tasks]")).not_to_have_text("7")
+    expect(page.locator("[data-field=sessions]")).not_to_have_text("7")
     for popover in page.locator("details.popover > summary").all():
         popover.click()
         _check(page)

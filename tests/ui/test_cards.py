@@ -1,15 +1,14 @@
-"""Totals with change, sparkline, pace and projection; and what the chart says of the time before we watched."""
+"""The line of sums with change and budgets; and what the chart says of the time before we watched."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import cast
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, watch_since
+from tests.ui.fake_surroundings import moment_ms, stop_clock, watch_since
 from tests.ui.restartable_service import Service, entry
 
 LONG_AGO = moment_ms(60)
@@ -18,10 +17,13 @@ _PIXELS = """() => {
   const canvas = document.querySelector(".plot canvas");
   const plot = document.querySelector(".u-over");
   const scale = canvas.width / canvas.clientWidth;
-  const y = (plot.offsetTop + 3) * scale;
+  const y = Math.round((plot.offsetTop + plot.clientHeight + 3) * scale);
   const line = canvas.getContext("2d").getImageData(0, y, canvas.width, 1).data;
-  const opacity = (part) => line[4 * Math.round((plot.offsetLeft + plot.clientWidth * part) * scale) + 3];
-  return [opacity(0.02), opacity(0.98)];
+  const isMarked = (part) => {
+    const x = Math.round((plot.offsetLeft + plot.clientWidth * part) * scale);
+    return line.slice(4 * x, 4 * x + 48).some((value) => value > 0);
+  };
+  return [isMarked(0.02), isMarked(0.94)];
 }"""
 
 
@@ -40,67 +42,44 @@ def service(make_shared: ServiceMaker) -> Service:
     return service
 
 
-def test_cards_show_change_average_pace_and_projection(service: Service, open_page: Opener) -> None:
-    """Against the same point of the week before, per task, per day, and to the month's end as an estimate."""
+def test_sums_show_change_and_budgets(service: Service, open_page: Opener) -> None:
+    """Against the same point of the week before; budgets are of everything, whatever the period."""
     page = open_page(service, prepare=watch_since(LONG_AGO)).page
 
     expect(page.locator("[data-card=cost] .note")).to_have_text("+30% vs previous")
-    expect(page.locator("[data-card=tasks] .note")).to_have_text("average $4.33")
-    expect(page.locator("[data-field=pace]")).to_have_text("$2.00 / day")
-    # $63 since the first of the month, and $2 for each of the 19.5 days to come.
-    expect(page.locator("[data-card=pace] .note")).to_have_text("≈ $102.00 this month (est.)")
     expect(page.locator("[data-field=budget]").first).to_have_text("Today 120% of $5.00 over budget")
     expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
 
 
-@pytest.mark.slow
-def test_sparkline_follows_the_days(service: Service, open_page: Opener) -> None:
-    """Cost and both kinds of tokens have a line; that of the cost is highest on the most expensive day."""
-    page = open_page(service, prepare=watch_since(LONG_AGO)).page
-
-    expect(page.locator("svg.spark")).to_have_count(3)
-    line = page.locator("[data-card=cost] svg.spark path").last.get_attribute("d")
-    assert line is not None
-    heights = [float(point.split(",")[1]) for point in line.removeprefix("M").split("L")]
-    assert heights.index(min(heights)) >= len(heights) - 3
-    assert heights[0] < heights[1]
-
-
-@pytest.mark.slow
-def test_finished_month_has_a_pace_but_no_projection(service: Service, open_page: Opener) -> None:
-    """A period that is over says what a day cost; nothing is projected from it."""
-    first, end = (int(dt.datetime(2025, 10, day, tzinfo=NOON.tzinfo).timestamp() * 1000) for day in (28, 31))
-    page = open_page(service, f"/?period=custom&from={first}&to={end}", prepare=watch_since(LONG_AGO)).page
-
-    expect(page.locator("[data-field=pace]")).to_have_text("$3.33 / day")
-    expect(page.locator("[data-card=pace] .note")).to_have_count(0)
-
-
 def test_what_leans_on_the_time_before_we_watched_is_marked(service: Service, open_page: Opener) -> None:
-    """The chart is shaded up to then and says why; comparisons that touch it are called approximate."""
+    """A thin line below the axis reaches up to then, and says why; comparisons that touch it are called approximate."""
     page = open_page(service, prepare=watch_since(MIDWAY)).page
 
     expect(page.locator("[data-card=cost] .note")).to_have_text("≈ +30% vs previous")
-    expect(page.locator("[data-field=exact]")).to_have_text("before Nov 8: dated at each task\u2019s last activity")
-    assert _shading(page) == [255, 0]
+    expect(page.locator("[data-field=exact]")).to_have_text(
+        "Cline before Nov 8: dated at each task\u2019s last activity"
+    )
+    assert _marked(page) == [True, False]
 
 
 @pytest.mark.slow
-def test_exact_period_is_not_shaded(service: Service, open_page: Opener) -> None:
+def test_exact_period_is_not_marked(service: Service, open_page: Opener) -> None:
     """What was observed as it happened carries no mark."""
     page = open_page(service, prepare=watch_since(LONG_AGO)).page
 
     expect(page.locator("[data-card=cost] .note")).to_have_text("+30% vs previous")
     expect(page.locator("[data-field=exact]")).to_have_count(0)
-    assert _shading(page) == [0, 0]
+    assert _marked(page) == [False, False]
 
 
 @pytest.mark.slow
-def test_shading_is_explained_in_french(service: Service, open_page: Opener) -> None:
+def test_mark_is_explained_in_french(service: Service, open_page: Opener) -> None:
     """« daté à la dernière activité de la tâche » stands below the chart."""
     page = open_page(service, language="fr-FR", prepare=watch_since(MIDWAY)).page
 
-    expect(page.locator("[data-field=exact]")).to_have_text("avant le 8 nov. : daté à la dernière activité de la tâche")
+    expect(page.locator("[data-field=exact]")).to_have_text(
+        "Cline avant le 8 nov.\u00a0: daté à la dernière activité de la tâche"
+    )
 
 
 @pytest.mark.slow
@@ -116,13 +95,13 @@ def test_chart_names_ghost_and_budget(service: Service, open_page: Opener) -> No
 
 def test_chart_as_table_has_the_period_before_and_no_legend_of_lines(service: Service, open_page: Opener) -> None:
     """Whatever is drawn is a column too; what explains lines is only there with lines."""
-    page = open_page(service, "/?table=true", prepare=stop_clock).page
+    page = open_page(service, "/?table=true&group=source", prepare=stop_clock).page
 
     expect(page.locator(".astable thead th")).to_have_text(["When", "Per day", "previous period", "Cumulative"])
     capital = "(all) => all.map((one) => getComputedStyle(one, '::first-letter').textTransform)"
     assert set(page.locator(".astable thead th").evaluate_all(capital)) == {"uppercase"}
     expect(page.locator(".astable tbody tr").nth(5).locator("td")).to_have_text(["$0.00", "$10.00", "$3.00"])
-    expect(page.locator(".legend")).not_to_contain_text("this period")
+    expect(page.locator(".legend")).not_to_contain_text("previous total")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +122,7 @@ def test_kind_of_chart_says_what_a_bar_stands_for(
     page = open_page(service, language=language, prepare=stop_clock).page
     for period, word in zip(("period=today", "period=7d", "period=month", years, hours), words, strict=True):
         page.goto(f"{service.url}/?table=true&{period}")
-        expect(page.locator(".chart .segmented button").last).to_have_text(word)
+        expect(page.locator(".chart .segmented button").first).to_have_text(word)
         expect(page.locator(".astable thead th").nth(1)).to_have_text(word)
 
 
@@ -153,7 +132,7 @@ def test_empty_period_before_is_named_and_not_drawn(service: Service, open_page:
     page = open_page(service, "/?model=z-ai%2Fglm-5", prepare=stop_clock).page
 
     expect(page.locator("[data-card=cost] .note")).to_have_text("nothing in the previous period")
-    expect(page.locator(".legend")).to_contain_text("this period")
+    expect(page.locator(".legend")).to_contain_text("previous total")
     expect(page.locator(".legend")).not_to_contain_text("previous period")
 
 
@@ -164,10 +143,10 @@ def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> No
 
     expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
     expect(page.locator(".legend")).not_to_contain_text("budget")
-    expect(page.locator("[data-field=budget]").last).to_have_text("Month · all models 32% of $200.00")
+    expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
     expect(page).to_have_title("⚠ $6.00 today · AI Cost Observer")  # of everything, and this model cost nothing today
 
 
-def _shading(page: Page) -> list[int]:
+def _marked(page: Page) -> list[bool]:
     expect(page.locator(".plot canvas")).to_be_visible()
-    return cast("list[int]", page.evaluate(_PIXELS))
+    return cast("list[bool]", page.evaluate(_PIXELS))

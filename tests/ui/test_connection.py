@@ -101,7 +101,7 @@ def test_offline_page_says_since_when_and_marks_what_is_old(service: Service, op
     expect(state).to_have_text(re.compile(r"Offline since \d\d:\d\d [AP]M, trying again in \d+ s"))
     expect(state).to_have_attribute("title", re.compile(r"Data as of \d\d:\d\d [AP]M"))
     expect(page.locator("main")).to_have_class("stale")
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_burst_of_updates_costs_one_reading(service: Service, open_page: Opener)
     page = open_page(service, prepare=prepare).page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     _count_events(page)
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
     _stop_time(page)
 
     with counted(page, "/usage?") as readings:
@@ -125,7 +125,7 @@ def test_burst_of_updates_costs_one_reading(service: Service, open_page: Opener)
             service.ledger.write(entry(f"200{number}"))
             _await_event(page)
         page.clock.run_for(250)
-        expect(page.locator("[data-field=tasks]")).to_have_text("4")
+        expect(page.locator("[data-field=sessions]")).to_have_text("4")
         assert len(readings) == 1
 
 
@@ -152,13 +152,13 @@ def test_hidden_tab_pauses_and_catches_up_when_it_is_seen(service: Service, open
         _await_event(page)
         page.clock.run_for(18_000)
         assert readings == []
-        with page.expect_response("**/usage?*"):
+        with page.expect_response("**/sessions?*"):
             page.clock.run_for(12_000)
         expect(page).to_have_title("$3.00 today · AI Cost Observer")
 
         service.ledger.write(entry("1003", cost=4))
         _await_event(page)
-        with page.expect_response("**/usage?*"):
+        with page.expect_response("**/sessions?*"):
             hide(page, hidden=False)
             page.clock.run_for(250)
         expect(page.locator("[data-field=cost]")).to_have_text("$7.00")
@@ -178,7 +178,7 @@ def test_gap_in_the_stream_is_healed_by_reading_again(service: Service, open_pag
     expect(page.locator("[data-field=live]")).to_have_text("Live")
 
     for message in ({"type": "heartbeat", "revision": 99}, {"type": "resync", "epoch": "another", "revision": 1}):
-        with page.expect_response("**/usage?*"):
+        with page.expect_response("**/sessions?*"):
             routes[0].send(json.dumps(message))
 
 
@@ -190,21 +190,21 @@ def test_busy_database_is_named_and_tried_again(service: Service, open_page: Ope
     observed = open_page(service, language="fr-FR", prepare=lambda page: page.clock.install())
     observed.allow(PROVOKED)
     page = observed.page
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
     body = json.dumps({"code": "storage_busy", "detail": "an English sentence of the server"})
 
     def refuse(route: Route) -> None:
         route.fulfill(status=503, content_type="application/problem+json", body=body)
 
-    page.route("**/api/cline/summary?*", refuse)
+    page.route("**/api/summary?*", refuse)
     page.get_by_role("button", name="30 j").click()
     notice = page.locator("[data-notice=problem]")
     expect(notice).to_contain_text("La base de données est occupée. Un nouvel essai suit.")
     expect(notice).to_contain_text(re.compile(r"\d\d:\d\d"))
     expect(page.locator("body")).not_to_contain_text("English sentence")
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
-    page.unroute("**/api/cline/summary?*")
+    page.unroute("**/api/summary?*")
     page.clock.fast_forward(3_000)
     expect(notice).to_have_count(0)
 
@@ -220,16 +220,16 @@ def test_broken_database_is_named_from_the_first_moment(service: Service, open_p
 
     def prepare(page: Page) -> None:
         page.clock.install()
-        page.route("**/api/cline/summary?*", refuse)
+        page.route("**/api/summary?*", refuse)
 
     observed = open_page(service, prepare=prepare)
     observed.allow(PROVOKED)
     page = observed.page
     expect(page.locator(".welcome")).to_contain_text(re.compile("The database reports an error. Run .*aico doctor"))
 
-    page.unroute("**/api/cline/summary?*")
+    page.unroute("**/api/summary?*")
     page.clock.fast_forward(3_000)
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
 
 @pytest.mark.slow
@@ -249,7 +249,7 @@ def test_answers_of_two_moments_are_never_shown_together(service: Service, open_
         route.fulfill(response=response, body=json.dumps(body))
 
     def prepare(page: Page) -> None:
-        page.route("**/api/cline/summary?*", answer)
+        page.route("**/api/summary?*", answer)
         page.add_init_script("""addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
           const text = document.querySelector("[data-field=cost]")?.textContent;
           if (text) (window.texts ??= new Set()).add(text);

@@ -39,7 +39,9 @@ def test_task_that_fell_says_so_and_keeps_what_was_spent(service: Service, open_
     expect(row.locator(".cost")).to_have_text("$5.0000")
     expect(row.locator(".cost")).to_have_attribute("title", "$5.00")
     expect(row.locator("[data-note=fallen]")).to_have_text("lower now")
-    sentence = "Cline now shows less for this task: $2.00, 9,000 tokens in, 100 out. What was spent stays counted."
+    sentence = (
+        "The tool now shows less for this session: $2.00, 9,000 tokens in, 100 out. What was spent stays counted."
+    )
     expect(row.locator("[data-note=fallen]")).to_have_attribute("title", sentence)
     expect(page.locator("[data-note]")).to_have_count(1)
     expect(page.locator("[data-field=cost]")).to_have_text("$1,239.75")
@@ -55,7 +57,7 @@ def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: 
         page.get_by_role("link", name="CSV (Excel)").click()
 
     text = download.value.path().read_text(encoding="utf-8")
-    assert text.startswith("\ufefftask_id;ts;")
+    assert text.startswith("\ufeffsource;session_id;")
     assert "1234,5" in text
     page.keyboard.press("Escape")
     with page.expect_download() as download:
@@ -70,12 +72,12 @@ def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: 
 @pytest.mark.parametrize(
     ("column", "first"),
     first_row_is_quick(
-        *(("Cost", "1003"), ("Task", "1001"), ("Last activity", "1001"), ("Model", "1003"), ("Tokens out", "1003"))
+        *(("Cost", "1003"), ("Started", "1001"), ("Last activity", "1001"), ("Model", "1003"), ("Output", "1003"))
     ),
 )
 def test_every_column_sorts_both_ways(service: Service, open_page: Opener, column: str, first: str) -> None:
     """A click sorts by a column, a second one turns the order round."""
-    page = open_page(service, "/?period=all&sort=tokens_in", prepare=stop_clock).page
+    page = open_page(service, "/?period=all&sort=input_tokens", prepare=stop_clock).page
     expect(page.locator("tr[data-task]").first).to_have_attribute("data-task", "1001")
 
     head = page.locator(".tasks thead").get_by_role("button", name=column, exact=True)
@@ -89,7 +91,7 @@ def test_every_column_sorts_both_ways(service: Service, open_page: Opener, colum
 def test_custom_range_takes_two_days_both_included(service: Service, open_page: Opener) -> None:
     """The key 7 opens the choice of two days; what is chosen is a chip and part of the address."""
     page = open_page(service, prepare=stop_clock).page
-    expect(page.locator("[data-field=tasks]")).to_have_text("3")
+    expect(page.locator("[data-field=sessions]")).to_have_text("3")
 
     page.keyboard.press("7")
     expect(page.get_by_label("From")).to_be_focused()
@@ -106,7 +108,7 @@ def test_custom_range_takes_two_days_both_included(service: Service, open_page: 
 def test_inverted_range_is_turned_round_and_enter_applies_it(service: Service, open_page: Opener) -> None:
     """The later day given first means the same two days; the Enter key is as good as the button."""
     page = open_page(service, prepare=stop_clock).page
-    expect(page.locator("[data-field=tasks]")).to_have_text("3")
+    expect(page.locator("[data-field=sessions]")).to_have_text("3")
 
     page.keyboard.press("7")
     page.get_by_label("From").fill("2025-11-10")
@@ -117,36 +119,19 @@ def test_inverted_range_is_turned_round_and_enter_applies_it(service: Service, o
     expect(page.locator("[data-chip=period]")).to_have_text(re.compile("Nov 9 . 10, 2025"))
 
 
-def test_copy_button_says_that_it_has_copied(service: Service, open_page: Opener) -> None:
-    """The id is in the clipboard, the button shows it, and a screen reader hears it."""
-    page = open_page(service, "/?period=all", prepare=stop_clock).page
-
-    page.get_by_role("button", name="Copy task id 1002").click()
-
-    expect(page.locator("tr[data-task='1002'] .copy")).to_have_text("✓")
-    expect(page.get_by_role("status").filter(has_text="Copied: 1002")).to_be_attached()
-    assert page.evaluate("navigator.clipboard.readText()") == "1002"
-
-
 @pytest.mark.slow
-def test_phone_sorts_and_copies(service: Service, open_page: Opener) -> None:
-    """Where the table has no head there is a choice above it; every task shows its id, with its button."""
-    page = open_page(service, "/?period=all&sort=tokens_in", size=(390, 1800), prepare=stop_clock).page
+def test_phone_sorts(service: Service, open_page: Opener) -> None:
+    """Where the table has no head there is a choice above it."""
+    page = open_page(service, "/?period=all&sort=input_tokens", size=(390, 1800), prepare=stop_clock).page
     first = page.locator("tr[data-task]").first
     expect(first).to_have_attribute("data-task", "1001")
 
     page.get_by_label("Sort by").select_option("Cost")
     expect(first).to_have_attribute("data-task", "1003")
-    expect(page.get_by_label("Sort by")).to_have_value("total_cost")
+    expect(page.get_by_label("Sort by")).to_have_value("cost_usd")
     page.get_by_role("button", name="Reverse the order").click()
     expect(first).to_have_attribute("data-task", "1002")
 
-    copy = page.get_by_role("button", name="Copy task id 1002")
-    expect(copy).to_have_css("opacity", "1")
-    copy.click()
-    expect(copy).to_have_text("✓")
-    assert page.evaluate("navigator.clipboard.readText()") == "1002"
-    expect(page.locator("tr[data-task='1002'] .id")).to_contain_text("1002")
     page.set_viewport_size({"width": 1440, "height": 900})
     expect(page.get_by_label("Sort by")).to_be_hidden()
 
@@ -193,17 +178,17 @@ def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Servi
     spoken = page.locator(".spoken")
 
     service.ledger.write(entry("5001", cost=1))
-    expect(spoken).to_have_text("1 task updated. Total $1.00.")
+    expect(spoken).to_have_text("1 session updated. Total $1.00.")
     service.ledger.write(entry("5002", cost=1))
     service.ledger.write(entry("5003", cost=2))
     expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
-    expect(spoken).to_have_text("1 task updated. Total $1.00.")
+    expect(spoken).to_have_text("1 session updated. Total $1.00.")
     page.clock.fast_forward(10_000)
-    expect(spoken).to_have_text("2 tasks updated. Total $4.00.")
+    expect(spoken).to_have_text("2 sessions updated. Total $4.00.")
     service.ledger.write(entry("5002", cost=5))
     expect(page.locator("[data-field=cost]")).to_have_text("$8.00")
     page.clock.fast_forward(10_000)
-    expect(spoken).to_have_text("1 task updated. Total $8.00.")
+    expect(spoken).to_have_text("1 session updated. Total $8.00.")
 
 
 @pytest.mark.slow

@@ -138,7 +138,8 @@ def test_frame_copies_if_the_page_around_it_allows(
     page = open_host(listed.origin, to(service), "Clipboard API has been blocked")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     frame = page.frame_locator("iframe")
-    frame.get_by_role("button", name="Copy task id 1001").click()
+    frame.locator(SHOWN).locator(".when").click()
+    frame.get_by_role("button", name="Copy session id 1001").click()
     expect(frame.get_by_role("status").filter(has_text=words)).to_be_attached()
 
 

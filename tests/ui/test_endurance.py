@@ -22,8 +22,8 @@ _HOUR_MS = 3_600_000
 # The same message as the service's, from the socket that is open: two thousand writes would take a quarter of an hour.
 _BURST = """([epoch, revision, first, count]) => {
   for (let n = first; n < first + count; n++) {
-    const rows = [{ task_id: String(n) }];
-    const data = JSON.stringify({ type: "cline_usage_updated", epoch, revision, rows });
+    const rows = [{ source: "cline", session_id: String(n) }];
+    const data = JSON.stringify({ type: "usage_updated", epoch, revision, rows });
     sockets.last.dispatchEvent(new MessageEvent("message", { data }));
   }
 }"""
@@ -75,20 +75,20 @@ def test_rows_that_were_scrolled_to_during_a_reading_are_read(service: Service, 
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(page.locator("tr.wait")).to_have_count(0)
     status = page.evaluate("async () => (await fetch('/api/cline/status')).json()")
-    page.route("**/api/cline/summary?*", hold)
+    page.route("**/api/summary?*", hold)
 
-    with page.expect_response("**/usage?*offset=0*"):
+    with page.expect_response("**/sessions?*offset=0*"):
         page.evaluate(_BURST, [status["epoch"], status["revision"], 0, 1])
-    with page.expect_response("**/usage?*offset=99900*"):
+    with page.expect_response("**/sessions?*offset=99900*"):
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     for route in held:
         response = route.fetch()
         summary = response.json()
         summary["totals"]["task_count"] = 424_242  # a number by which the end of this reading is known
         route.fulfill(response=response, body=json.dumps(summary))
-    page.unroute("**/api/cline/summary?*")
+    page.unroute("**/api/summary?*")
 
-    expect(page.locator("[data-field=tasks]")).to_have_text("424,242")
+    expect(page.locator("[data-field=sessions]")).to_have_text("424,242")
     expect(page.locator("tr.wait")).to_have_count(0)
     expect(page.locator(f"tr[data-task='{10**12 + TASKS - 1}']")).to_be_visible()
 
@@ -106,7 +106,7 @@ def test_heap_does_not_grow_with_updates(service: Service, open_page: Opener) ->
     for first in range(0, UPDATES, BURST):
         if first == UPDATES // 10:
             early = _heap_bytes(session)
-        with page.expect_response("**/usage?*"):
+        with page.expect_response("**/sessions?*"):
             page.evaluate(_BURST, [status["epoch"], status["revision"], first, BURST])
     expect(page.locator("main")).to_have_attribute("aria-busy", "false")
 

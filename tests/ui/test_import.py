@@ -48,7 +48,7 @@ def test_import_without_a_ledger_says_so_in_words(service: Service, open_page: O
     observed = open_page(service, "/embed")
     observed.allow("404")
     page = observed.page
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
     service.ledger.remove()
 
     page.get_by_role("button", name="Import now").click()
@@ -56,7 +56,7 @@ def test_import_without_a_ledger_says_so_in_words(service: Service, open_page: O
     expect(page.locator("[data-field=import-result]")).to_have_text(
         re.compile("The ledger does not exist. Run .*aico doctor to find it.")
     )
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_key_r_imports(service: Service, open_page: Opener) -> None:
     service.ledger.write(entry("1001"))
     service.start()
     page = open_page(service).page
-    expect(page.locator("[data-field=tasks]")).to_have_text("1")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
     page.keyboard.press("r")
 

@@ -14,7 +14,7 @@ def test_keys_choose_period_filter_rows_and_copy(service: Service, open_page: Op
     service.ledger.write(entry("1001", ts=1_790_000_000_000), entry("1002", ts=1_790_000_060_000))
     service.start()
     page = open_page(service).page
-    expect(page.locator("[data-field=tasks]")).to_be_visible()
+    expect(page.locator("[data-field=sessions]")).to_be_visible()
 
     page.keyboard.press("6")
     expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute("aria-pressed", "true")
@@ -39,7 +39,7 @@ def test_help_lists_the_keys_and_switches_them_off(service: Service, open_page: 
     service.ledger.write(entry("1001"))
     service.start()
     page = open_page(service).page
-    expect(page.locator("[data-field=tasks]")).to_be_visible()
+    expect(page.locator("[data-field=sessions]")).to_be_visible()
 
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -47,7 +47,7 @@ def test_help_lists_the_keys_and_switches_them_off(service: Service, open_page: 
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.reload()
-    expect(page.locator("[data-field=tasks]")).to_be_visible()
+    expect(page.locator("[data-field=sessions]")).to_be_visible()
     page.keyboard.press("6")
 
     expect(page.get_by_role("button", name="7 d")).to_have_attribute("aria-pressed", "true")
@@ -58,7 +58,7 @@ def test_first_tab_reaches_the_skip_link(service: Service, open_page: Opener) ->
     service.ledger.write(entry("1001"))
     service.start()
     page = open_page(service).page
-    expect(page.locator("[data-field=tasks]")).to_be_visible()
+    expect(page.locator("[data-field=sessions]")).to_be_visible()
 
     page.keyboard.press("Tab")
 

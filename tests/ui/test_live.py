@@ -29,8 +29,8 @@ def test_page_shows_new_task_and_moves_totals_without_a_reload(service: Service,
     expect(row).to_have_class(re.compile("fresh"))
     expect(row.locator(".in")).to_have_text("5,000")
     expect(page.locator("[data-field=cost]")).to_have_text("$1.75")
-    expect(page.locator("[data-field=tasks]")).to_have_text("2")
-    expect(page.locator(".models tbody tr")).to_have_count(2)
+    expect(page.locator("[data-field=sessions]")).to_have_text("2")
+    expect(page.locator(".groups tbody tr")).to_have_count(2)
     expect(page.locator("body")).to_have_attribute("data-mark", "still the same document")
 
 
@@ -46,7 +46,7 @@ def test_page_shows_growth_of_a_running_task(service: Service, open_page: Opener
 
     expect(page.locator("tr[data-task='1001'] .cost")).to_have_text("$0.1234")
     expect(page.locator("tr[data-task='1001'] .out")).to_have_text("900")
-    expect(page.locator("[data-field=tokens_out]")).to_have_text("900")
+    expect(page.locator("[data-field=output_tokens]")).to_have_text("900")
 
 
 @pytest.mark.slow
@@ -88,12 +88,12 @@ def test_two_pages_show_the_same(service: Service, open_page: Opener) -> None:
     service.start()
     pages = [open_page(service).page, open_page(service, language="fr-FR").page]
     for page in pages:
-        expect(page.locator("[data-field=tasks]")).to_have_text("1")
+        expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
     service.ledger.write(entry("1002", cost=2))
 
     for page in pages:
-        expect(page.locator("[data-field=tasks]")).to_have_text("2")
+        expect(page.locator("[data-field=sessions]")).to_have_text("2")
 
 
 @pytest.mark.slow

@@ -62,6 +62,6 @@ def test_page_below_a_prefix_is_live_and_whole(browser: Browser, tmp_path: Path,
         page.locator(".export summary").click()
         with page.expect_download() as download:
             page.locator(".export .csv").click()
-        assert download.value.url.startswith(f"{address}{PREFIX}/api/cline/export?")
+        assert download.value.url.startswith(f"{address}{PREFIX}/api/export?")
         context.close()
         assert observed.unexpected() == []

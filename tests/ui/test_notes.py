@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -16,7 +17,7 @@ from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DASH = "\u2013"
-SILENT = "Cline\u2019s store has no numbers of this task: what it cost is unknown."
+SILENT = "The tool has no numbers of this session: what it cost is unknown."
 RUNNING = "A turn is running: its numbers come when it ends."
 WIDTHS = (1280, 1024, 768, 390, 320)
 PHONE = 640
@@ -30,16 +31,18 @@ _CUT = """(marks) => marks.filter((mark) => {
   const [own, cell] = [mark, mark.closest("td")].map((part) => part.getBoundingClientRect());
   return own.right > cell.right + 0.5 || own.bottom > cell.bottom + 0.5 || mark.scrollWidth > mark.clientWidth;
 }).map((mark) => mark.textContent)"""
-ALL = ["tokens_in", "tokens_out", "total_cost"]
+_NOTHING = dict.fromkeys(
+    ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "cost_usd")
+)
 KINDS: dict[str, dict[str, object]] = {
-    "1001": {"state": "running", "unstated": ALL},
-    "1002": {"state": "interrupted", "unstated": ALL, "store": "sessions"},
-    "1003": {"state": "failed", "unstated": ALL, "store": "sessions"},
-    "1004": {"state": "done", "unstated": ALL, "store": "sessions"},
-    "1005": {"has_fallen": True, "unknown": ["tokensIn"], "state": "running", "store": "sessions"},
+    "1001": {"state": "running", "spent": _NOTHING},
+    "1002": {"state": "interrupted", "spent": _NOTHING, "origin": "sessions"},
+    "1003": {"state": "failed", "spent": _NOTHING, "origin": "sessions"},
+    "1004": {"state": "done", "spent": _NOTHING, "origin": "sessions"},
+    "1005": {"has_fallen": True, "unknown": ["tokensIn"], "state": "running", "origin": "sessions"},
     "1006": {"has_fallen": True},
-    "1007": {"unknown": ["tokensIn", "totalCost"], "unstated": ["tokens_in"]},
-    "1008": {"store": "sessions"},
+    "1007": {"unknown": ["tokensIn", "totalCost"], "spent": {"input_tokens": None}},
+    "1008": {"origin": "sessions"},
 }
 
 
@@ -87,7 +90,7 @@ def test_session_without_numbers_shows_its_state_and_dashes(
     _expect_note(_row(page, "mute"), "no numbers", SILENT)
     for task in ("run", "cut", "fail", "mute"):
         _expect_numbers(_row(page, task), DASH, DASH, DASH)
-    for place in ("[data-field=cost]", "[data-field=tokens_in]", "tfoot .cost", ".models tbody td >> nth=0"):
+    for place in ("[data-field=cost]", "[data-field=input_tokens]", "tfoot .cost", ".groups tbody td >> nth=0"):
         expect(page.locator(place)).to_have_text(DASH)
     expect(page.locator("body")).not_to_contain_text("$0.00")
     assert "$" not in page.title()
@@ -97,7 +100,7 @@ def test_session_without_numbers_shows_its_state_and_dashes(
     _expect_numbers(_row(page, "run"), "10", "5", "$0.7500")
     expect(_row(page, "run").locator("[data-note]")).to_have_count(0)
     expect(_row(page, "run").locator("[data-store=sessions]")).to_have_text("session")
-    expect(page.locator("[data-field=cost]")).to_have_text("$0.75")
+    expect(page.locator("[data-field=cost]")).to_have_text("at least $0.75")
 
 
 def test_field_that_could_not_be_used_is_named_and_its_number_a_dash(service: Service, open_page: Opener) -> None:
@@ -107,7 +110,7 @@ def test_field_that_could_not_be_used_is_named_and_its_number_a_dash(service: Se
     page = open_page(service).page
 
     _expect_note(_row(page, "1001"), "partial", "Could not be used, so unknown: tokensIn.")
-    _expect_numbers(_row(page, "1001"), DASH, "100", "$0.5000")
+    _expect_numbers(_row(page, "1001"), DASH, "100", "≥ $0.5000")
     _expect_note(_row(page, "1002"), "partial", "Could not be used, so unknown: totalCost.")
     _expect_numbers(_row(page, "1002"), "1,000", "100", DASH)
 
@@ -126,7 +129,7 @@ def test_mark_says_everything_on_a_click_in_the_language_of_the_page(
     mark = _row(page, "s1").locator("[data-note=running]")
     sentences = (
         "Un tour est en cours\u00a0: ses nombres viennent à la fin.\n"
-        "Cline affiche moins pour cette tâche\u00a0: 0,10\u00a0$, 8\u202f000 tokens entrants, 700 sortants. "
+        "L\u2019outil affiche moins pour cette session\u00a0: 0,10\u00a0$, 8\u202f000 tokens entrants, 700 sortants. "
         "Ce qui est dépensé reste compté.\n"
         "Lu dans \u2013 Base des sessions"
     )
@@ -161,20 +164,21 @@ def test_marks_move_nothing_and_are_never_cut(
         response = route.fetch()
         page = response.json()
         for item in page["items"] if is_marked else []:
-            item.update(KINDS[item["task_id"]])
+            kind = KINDS[item["session_id"]]
+            item.update({**kind, "spent": {**item["spent"], **cast("dict[str, object]", kind.get("spent", {}))}})
         route.fulfill(response=response, body=json.dumps(page))
 
     page = open_page(
         service,
-        "/?sort=task_id",
+        "/?sort=started_at",
         language=language,
         size=(width, 2400),
-        prepare=lambda page: page.route("**/api/cline/usage?*", answer),
+        prepare=lambda page: page.route("**/api/sessions?*", answer),
     ).page
     rows = page.locator("tr[data-task]")
     expect(rows).to_have_count(len(KINDS))
     expect(page.locator(".tasks .tag")).to_have_count(0)
-    columns = rows.locator("td") if width > PHONE else page.locator(".cards")
+    columns = rows.locator("td") if width > PHONE else page.locator(".sums")
     before = rows.evaluate_all(_ROWS), columns.evaluate_all(_COLUMNS)
 
     is_marked = True

@@ -9,8 +9,8 @@ export class Problem extends Error {
 }
 
 export function query(parameters) {
-	const given = Object.entries(parameters).filter(([, value]) => (value ?? "") !== "");
-	return new URLSearchParams(given).toString();
+	const named = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+	return new URLSearchParams(named.filter(([, value]) => (value ?? "") !== "")).toString();
 }
 
 // Also while the body is read: an abandoned answer is not an empty one.
@@ -30,9 +30,10 @@ const JSON_HEADERS = { "Content-Type": "application/json" };
 const send = (method, path, body) => ask(path, { method, headers: JSON_HEADERS, body: JSON.stringify(body) });
 
 export const getStatus = (signal) => ask("api/cline/status", { signal });
-export const getSummary = (parameters, signal) => ask(`api/cline/summary?${query(parameters)}`, { signal });
-export const getUsage = (parameters, signal) => ask(`api/cline/usage?${query(parameters)}`, { signal });
-export const exportUrl = (parameters) => `api/cline/export?${query(parameters)}`;
+export const getSummary = (parameters, signal) => ask(`api/summary?${query(parameters)}`, { signal });
+export const getSessions = (parameters, signal) => ask(`api/sessions?${query(parameters)}`, { signal });
+export const getSession = (parameters, signal) => ask(`api/session?${query(parameters)}`, { signal });
+export const exportUrl = (parameters) => `api/export?${query(parameters)}`;
 
 export const getAbout = () => ask("api/status");
 export const putSource = (id, body) => send("PUT", `api/sources/${id}`, body);

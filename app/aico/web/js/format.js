@@ -112,6 +112,9 @@ const STYLES = {
 	weekday: { weekday: "short", day: "numeric", month: "short" },
 	date: { dateStyle: "medium" },
 	month: { month: "short", year: "numeric" },
+	start: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+	dated: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" },
+	second: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" },
 	hour: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
 };
 

@@ -3,17 +3,20 @@ import { PERIODS } from "./period.js";
 import { selected } from "./selection.js";
 import { importNow } from "./sources.js";
 import { choosePeriod } from "./state.js";
+import { keyOf } from "./store.js";
 import { keysOn, openHelp } from "./ui/help.js";
 import { copyText } from "./ui/parts.js";
+
+const keyOfRow = ({ dataset: { tool, task } }) => keyOf({ source: tool, session_id: task });
 
 function move(step) {
 	const all = [...document.querySelectorAll("tr[data-task]")];
 	const fold = document.querySelector("#tasks thead")?.getBoundingClientRect().bottom;
-	const place = all.findIndex((row) => row.dataset.task === selected.value);
+	const place = all.findIndex((row) => keyOfRow(row) === selected.value);
 	const first = all.findIndex((row) => row.getBoundingClientRect().top >= fold - 1);
 	const next = all[place < 0 ? first : Math.max(0, Math.min(all.length - 1, place + step))];
 	if (!next) return;
-	selected.value = next.dataset.task;
+	selected.value = keyOfRow(next);
 	next.focus({ preventScroll: true });
 	next.scrollIntoView({ block: "nearest" });
 }
@@ -23,7 +26,7 @@ const KEYS = {
 	r: importNow,
 	j: () => move(1),
 	k: () => move(-1),
-	c: () => selected.value && copyText(selected.value),
+	c: () => selected.value && copyText(selected.value.slice(selected.value.indexOf("/") + 1)),
 	e: () => (document.querySelector(".export .excel-fr") ?? document.querySelector(".export .csv"))?.click(),
 	"?": openHelp,
 	7() {
@@ -41,6 +44,11 @@ const openPopovers = () => document.querySelectorAll("details.popover[open]");
 
 function pressed(event) {
 	const { key, target } = event;
+	const row = target.closest?.("tr[data-task]");
+	if (key === "Enter" && row === target) {
+		row.querySelector(".open").click();
+		return;
+	}
 	if (key === "Escape") {
 		if (target.id === "filter") target.blur();
 		for (const open of openPopovers()) {

@@ -43,7 +43,7 @@ const handlers = {
 	},
 	usage_updated({ epoch, revision, rows }) {
 		seen = { epoch, revision };
-		markFresh(rows.map((row) => row.session_id), revision);
+		markFresh(rows, revision);
 		readSoon();
 		readSourcesSoon();
 	},

@@ -41,10 +41,10 @@ export function windowOf({ period, from, to }, now) {
 	return { from: null, to: null, before: null };
 }
 
-/** The finest bucket that stays well below the server's limit of 1,000. */
+/** Fine enough for a curve, and some two hundred at most: each is told apart by source or model. */
 export function bucketFor({ from, to }) {
-	if (from === null || to - from > 900 * DAY) return "auto";
-	return to - from <= 2 * DAY ? "15m" : to - from <= 40 * DAY ? "hour" : "day";
+	if (from === null || to - from > 400 * DAY) return "auto";
+	return to - from <= 6 * HOUR ? "15m" : to - from <= 8 * DAY ? "hour" : "day";
 }
 
 /** What a bar stands for: never finer than what the server sent. */

@@ -1,8 +1,9 @@
 // What the page shows, as a value that the address bar holds.
 import { computed, signal } from "../vendor/signals-core.js";
+import { query } from "./api.js";
 import { PERIODS } from "./period.js";
 
-export const COLUMNS = ["task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cost"];
+export const COLUMNS = ["started_at", "source", "model", "last_at", "input_tokens", "cache_read_tokens", "output_tokens", "cost_usd"];
 
 export const embedded = "embedded" in document.documentElement.dataset;
 
@@ -11,20 +12,20 @@ const FIRST = {
 	period: "7d",
 	from: null, // only for "custom"
 	to: null,
-	model: null, // exact name
-	unknown_model: false, // the tasks whose model is unknown
+	model: [], // exact names
+	unknown_model: false, // what was spent on an unknown model
 	q: "",
-	store: null, // read where
 	metric: "cost",
-	chart: "cumulative",
+	group: null, // what chart and list tell apart; null: what there is more of than one
+	chart: "bars",
 	table: false, // the chart as a table
-	sort: "ts",
+	sort: "last_at",
 	order: "desc",
 };
 const CHOICES = {
 	period: [...PERIODS, "custom"],
 	metric: ["cost", "tokens"],
-	store: ["ledger", "sessions", "hub"],
+	group: ["source", "model"],
 	chart: ["cumulative", "bars"],
 	sort: COLUMNS,
 	order: ["asc", "desc"],
@@ -32,12 +33,13 @@ const CHOICES = {
 
 function read() {
 	const given = new URLSearchParams(location.search);
-	const state = { ...FIRST, model: given.get("model"), q: given.get("q") ?? "" };
+	const state = { ...FIRST, model: given.getAll("model").filter(Boolean), q: given.get("q") ?? "" };
 	if (given.has("source")) state.source = given.getAll("source").filter((id) => !["", "all"].includes(id));
 	for (const [name, allowed] of Object.entries(CHOICES)) {
 		if (allowed.includes(given.get(name))) state[name] = given.get(name);
 	}
 	for (const name of ["unknown_model", "table"]) state[name] = given.get(name) === "true";
+	if (state.unknown_model) state.model = [];
 	if (state.period === "custom") {
 		state.from = Number.parseInt(given.get("from"), 10);
 		state.to = Number.parseInt(given.get("to"), 10);
@@ -47,14 +49,14 @@ function read() {
 }
 
 function written({ source, ...state }) {
-	const changed = Object.entries(state).filter(([name, value]) => value !== FIRST[name]);
+	const changed = Object.entries(state).filter(([name, value]) => String(value) !== String(FIRST[name]));
 	const sources = String(source) === String(FIRST.source) ? [] : source.length ? source : ["all"];
-	return `${location.pathname}?${new URLSearchParams([...sources.map((id) => ["source", id]), ...changed.filter(([, value]) => (value ?? "") !== "")])}`;
+	return `${location.pathname}?${query({ source: sources, ...Object.fromEntries(changed) })}`;
 }
 
 export const state = signal(read());
 
-/** What is shown is Cline's alone. */
+/** What is shown is Cline's alone: the section that Kimi Proxy's users know. */
 export const isCline = computed(() => String(state.value.source) === "cline");
 
 /** Change what is shown: a step for "back", except what is typed letter by letter. */
@@ -67,20 +69,32 @@ export function show(patch, { replace = false } = {}) {
 
 export const choosePeriod = (period) => show({ period, from: null, to: null });
 export const chooseRange = (from, to) => show({ period: "custom", from, to });
-export const chooseModel = (model) => show({ model, unknown_model: model === null });
-export const clearModel = () => show({ model: null, unknown_model: false });
-export const chooseSources = (source) => show({ source });
-export const chooseStore = (store) => show({ store });
+export const chooseSources = (source) => show({ source, group: null });
+export const chooseModels = (model) => show({ model, unknown_model: false });
+export const chooseUnknownModel = () => show({ model: [], unknown_model: true });
 export const showAll = () => show({ ...FIRST, period: "all" });
+
+const toggled = (chosen, one, isMore) => (chosen.includes(one) ? chosen.filter((other) => other !== one) : isMore ? [...chosen, one] : [one]);
+
+export const isChosen = (group, name) =>
+	group === "model" && name === null ? state.value.unknown_model : state.value[group].includes(name);
+
+/** Choose one source or model, beside others if asked; chosen once more, it is taken back. */
+export function choose(group, name, isMore = false) {
+	if (group === "source") chooseSources(toggled(state.value.source, name, isMore));
+	else if (name !== null) chooseModels(toggled(state.value.model, name, isMore));
+	else if (state.value.unknown_model) chooseModels([]);
+	else chooseUnknownModel();
+}
 
 export function chooseSort(sort) {
 	const turned = state.value.order === "asc" ? "desc" : "asc";
-	show({ sort, order: state.value.sort === sort ? turned : sort.endsWith("_id") ? "asc" : "desc" });
+	show({ sort, order: state.value.sort === sort ? turned : ["source", "model"].includes(sort) ? "asc" : "desc" });
 }
 
-export const filterOf = ({ model, unknown_model, q, store }) => ({ model, unknown_model: unknown_model || null, q: q.trim(), store });
+export const filterOf = ({ source, model, unknown_model, q }) => ({ source, model, unknown_model: unknown_model || null, q: q.trim() });
 
-export const isNarrowed = (state) => Object.values(filterOf(state)).some(Boolean);
+export const isNarrowed = ({ source, model, unknown_model, q }) => source.length + model.length > 0 || unknown_model || q.trim() !== "";
 
 addEventListener("popstate", () => {
 	state.value = read();

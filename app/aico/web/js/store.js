@@ -1,9 +1,12 @@
 // The numbers on the page: read with one filter, replaced together.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
-import { getStatus, getSummary, getUsage } from "./api.js";
+import { getSessions, getStatus, getSummary } from "./api.js";
 import { minute, tick } from "./clock.js";
 import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./period.js";
-import { embedded, filterOf, isNarrowed, state } from "./state.js";
+import { slotOf, slotsOf } from "./slots.js";
+import { about, sources } from "./sources.js";
+import { embedded, filterOf, state } from "./state.js";
+import { addBy, isUnpriced, tokensOf } from "./sums.js";
 
 export const PAGE = 100;
 const KEPT_PAGES = 12;
@@ -13,32 +16,50 @@ const RETRY_MS = 3000;
 const FRESH_MS = 60_000;
 const READINGS = 5;
 const MINUTE = 60_000;
+const NAMED = 8;
 
 export const status = signal(null);
 export const summary = signal(null);
 export const before = signal(null); // the summary of the period before: the ghost on the chart
-export const month = signal(null); // this month day by day, in the filter: today's cost, pace
-export const spending = signal(null); // the same of everything: budgets and the title
+export const spending = signal(null); // this month day by day, of everything: budgets and the title
 export const shown = signal(null); // {state, window} of the numbers that are on the page
 export const rows = signal({ total: 0, totals: null, pages: new Map() });
 export const problem = signal(null); // code
 export const loadedAt = signal(null);
 export const loading = signal(false);
-export const fresh = signal(new Map()); // task id -> until when it counts as new
+export const fresh = signal(new Map()); // key of a session -> until when it counts as new
 export const announcement = signal("");
-export const untold = new Map(); // task id -> revision of its event, until a screen reader has heard of it
+export const untold = new Map(); // key of a session -> revision of its event, until a screen reader has heard of it
 
 export const period = computed(() => windowOf(state.value, minute.value));
 
 /** Nothing in the filter has a price: the page turns to tokens. */
-export const unpriced = computed(() => {
-	const { total_cost: cost, unpriced_task_count: without } = summary.value?.totals ?? {};
-	return cost === 0 && without > 0;
-});
+export const unpriced = computed(() => summary.value !== null && isUnpriced(summary.value.totals));
 export const metric = computed(() => (unpriced.value ? "tokens" : state.value.metric));
+
+/** Of one tool only its models can be told apart. */
+const isSingle = computed(() => state.value.source.length === 1 || sources.value.filter(({ sessions }) => sessions > 0).length < 2);
+export const group = computed(() => state.value.group ?? (isSingle.value ? "model" : "source"));
 
 const inside = ({ state, window: { from, to } }) => ({ ...filterOf(state), from, to });
 export const usageFilter = computed(() => inside({ state: state.value, window: period.value }));
+
+/** Two tools may call a session the same. */
+export const keyOf = ({ source, session_id }) => `${source}/${session_id}`;
+
+const valueOf = (sum) => (metric.value === "cost" ? sum.cost_usd : tokensOf(sum));
+
+/** What chart and list tell apart, the weightiest first: {name, slot, sum}; and the others. */
+export const groups = computed(() => {
+	const { group } = shown.value;
+	const found = addBy(summary.value.groups, group)
+		.map(([name, sum]) => ({ name, sum, value: valueOf(sum) ?? -1, tokens: tokensOf(sum) ?? 0 }))
+		.sort((a, b) => b.value - a.value || b.tokens - a.tokens);
+	const names = found.slice(0, NAMED).map(({ name }) => name);
+	const slots = group === "model" && slotsOf(group, names);
+	const listed = found.map(({ name, sum }) => ({ name, sum, slot: slots ? (slots.get(name) ?? 0) : slotOf(name) }));
+	return { named: listed.slice(0, NAMED), others: listed.slice(NAMED) };
+});
 
 const tz = zone();
 let current = null; // the running read
@@ -47,66 +68,50 @@ let lastRead = 0;
 let beforeKey = "";
 let wantedPages = [0];
 
-/** What is not known is no 0: it is left out. */
-export function known(sum) {
-	const { tokens_in, tokens_out, total_cost, ...others } = sum;
-	return sum.unmeasured_count > 0 && tokens_in + tokens_out + total_cost === 0 ? others : sum;
-}
-
-async function readSummary(...question) {
-	const answer = await getSummary(...question);
-	return { ...answer, totals: known(answer.totals), by_model: answer.by_model.map(known) };
-}
-
 async function readPage(page, question, abort) {
 	const { sort, order } = question.state;
-	const answer = await getUsage({ ...inside(question), sort, order, limit: PAGE, offset: page * PAGE }, abort);
-	for (const task of answer.items) {
-		for (const name of task.unstated) delete task[name], delete task.spent[name];
-	}
-	return { ...answer, totals: known(answer.totals) };
+	return getSessions({ ...inside(question), sort, order, limit: PAGE, offset: page * PAGE }, abort);
 }
 
 /** Sums of two moments do not agree. */
 function isOneMoment([, ...answers]) {
 	const sums = answers.flat().filter(Boolean);
-	return sums.every(({ revision }) => revision === sums[0].revision);
+	return sums.every(({ commit_seq }) => commit_seq === sums[0].commit_seq);
 }
 
 async function readAll(abort) {
 	const window = period.value;
-	const question = { state: state.value, window };
+	const question = { state: state.value, window, group: group.value };
 	const now = Date.now();
 	const bucket = bucketFor(window);
-	const thisMonth = { from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", tz };
 	const filter = filterOf(state.value);
-	const needsSpending = isNarrowed(state.value);
+	const split = group.value;
+	const mine = embedded ? filter.source : []; // a frame speaks of what it shows
+	const thisMonth = { source: mine, from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", by: "source", tz };
 	// The period before hardly changes: it is not read with every event.
-	const key = JSON.stringify([window.before, filter, Math.floor(now / MINUTE)]);
+	const key = JSON.stringify([window.before, filter, split, Math.floor(now / MINUTE)]);
 	const needsBefore = window.before && key !== beforeKey;
 	const ask = () => Promise.all([
 		getStatus(abort),
-		readSummary({ ...inside(question), bucket, tz }, abort),
+		getSummary({ ...inside(question), bucket, tz, by: "source,model", split }, abort),
 		Promise.all(wantedPages.map((page) => readPage(page, question, abort))),
-		readSummary({ ...filter, ...thisMonth }, abort),
-		needsSpending ? readSummary(thisMonth, abort) : null,
-		needsBefore ? readSummary({ ...filter, ...window.before, bucket, tz }, abort) : null,
+		getSummary(thisMonth, abort),
+		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz, by: "source,model", split }, abort) : null,
 	]);
 	let answers = await ask();
 	for (let i = 1; i < READINGS && !isOneMoment(answers); i++) answers = await ask();
-	const [newStatus, newSummary, pages, newMonth, newSpending, newBefore] = answers;
+	const [newStatus, newSummary, pages, newSpending, newBefore] = answers;
 	beforeKey = key;
 	batch(() => {
 		status.value = embedded ? { ...newStatus, budget: { daily_usd: null, monthly_usd: null } } : newStatus; // a page of others shows no plans
 		summary.value = newSummary;
-		month.value = newMonth;
-		spending.value = newSpending ?? newMonth;
+		spending.value = newSpending;
 		if (needsBefore || !window.before) before.value = newBefore;
 		shown.value = question;
 		const [{ total, totals }] = pages;
-		// A task that is as before stays the same object.
-		const known = new Map([...rows.value.pages.values()].flat().map((task) => [JSON.stringify(task), task]));
-		const keep = (task) => known.get(JSON.stringify(task)) ?? task;
+		// A session that is as before stays the same object.
+		const known = new Map([...rows.value.pages.values()].flat().map((item) => [JSON.stringify(item), item]));
+		const keep = (item) => known.get(JSON.stringify(item)) ?? item;
 		rows.value = { total, totals, pages: new Map(pages.map((page) => [page.offset / PAGE, page.items.map(keep)])) };
 		problem.value = null;
 		loadedAt.value = Date.now();
@@ -154,7 +159,7 @@ export async function wantPages(first, last) {
 	try {
 		const read = await Promise.all(missing.map((page) => readPage(page, question)));
 		if (shown.value.state !== question.state) return;
-		if (read.some(({ revision }) => revision !== summary.value.revision)) {
+		if (read.some(({ commit_seq }) => commit_seq !== summary.value.commit_seq)) {
 			readSoon(); // rows of another moment are not put beside these
 			return;
 		}
@@ -170,8 +175,10 @@ export async function wantPages(first, last) {
 }
 
 /** The rows of an event; their numbers are read after it. */
-export function markFresh(ids, revision) {
+export function markFresh(items, revision) {
 	const now = Date.now();
+	const { source } = state.value;
+	const ids = items.filter((item) => source.length === 0 || source.includes(item.source)).map(keyOf);
 	for (const id of ids) untold.set(id, revision);
 	const young = [...fresh.value].filter(([, until]) => until > now);
 	fresh.value = new Map([...young, ...ids.map((id) => [id, now + FRESH_MS])]);
@@ -181,8 +188,9 @@ export function markFresh(ids, revision) {
 export function startReading() {
 	let asked = "";
 	effect(() => {
+		if (about.value === null) return; // whether one tool or several are told apart is not known yet
 		const { sort, order } = state.value;
-		const question = JSON.stringify([usageFilter.value, sort, order]);
+		const question = JSON.stringify([usageFilter.value, group.value, sort, order]);
 		if (question === asked) return;
 		asked = question;
 		wantedPages = [0];

@@ -5,16 +5,18 @@ import { stale } from "../live.js";
 import { about, choosing, isFirst } from "../sources.js";
 import { embedded, isCline } from "../state.js";
 import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
-import { Cards, budgetState, spentNow } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Filters, Printed } from "./filters.js";
+import { Gaps } from "./gaps.js";
+import { Groups } from "./groups.js";
 import { Header } from "./header.js";
 import { Help } from "./help.js";
-import { Models } from "./models.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
 import { amount, html } from "./parts.js";
 import { Offer, Start } from "./start.js";
-import { Tasks } from "./table.js";
+import { SessionPanel } from "./session.js";
+import { Sessions } from "./table.js";
+import { Totals, budgetState, spentNow } from "./totals.js";
 
 const SPEAK_MS = 10_000;
 const spoken = signal("");
@@ -24,12 +26,12 @@ export function startSpeaking() {
 	let last = 0;
 	let timer = null;
 	const speak = () => {
-		const { revision, totals } = summary.value;
-		const told = [...untold].filter(([, its]) => its <= revision); // only of what the total holds already
+		const { commit_seq, totals } = summary.value;
+		const told = [...untold].filter(([, its]) => its <= commit_seq); // only of what the total holds already
 		if (told.length === 0) return;
 		last = Date.now();
 		for (const [id] of told) untold.delete(id);
-		spoken.value = tn("speak.fresh", told.length, { total: amount(totals.total_cost) });
+		spoken.value = tn("speak.fresh", told.length, { total: amount(totals.cost_usd) });
 	};
 	// Not when the event comes, but when its numbers have replaced the old ones.
 	effect(() => {
@@ -60,11 +62,11 @@ function Content() {
 	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
 	if (!summary.value || !about.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
 	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : Start} />`;
-	return html`<${Notices} />${!embedded && html`<${Offer} />`}<${Filters} /><${Printed} /><${Cards} /><div class="pair"><${Chart} /><${Models} /></div><${Tasks} />`;
+	return html`<${Notices} />${!embedded && html`<${Offer} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} /><${Sessions} />`;
 }
 
 export function App() {
 	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
 		<main id="content" tabindex="-1" class=${stale.value && "stale"} aria-busy=${loading.value}><${Content} /></main>
-		${!embedded && html`<${Footer} />`}<${Help} /><p class="spoken" role="status">${spoken.value}</p>`;
+		${!embedded && html`<${Footer} />`}<${Help} /><${SessionPanel} /><p class="spoken" role="status">${spoken.value}</p>`;
 }

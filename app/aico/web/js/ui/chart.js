@@ -1,151 +1,276 @@
-// Cost or tokens over time: uPlot paints, this file decides what.
-import { useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
+// Cost or tokens over time, stacked by source or model. uPlot has axes, scales and cursor; the layers are painted here.
+import { useEffect, useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
+import { signal } from "../../vendor/signals-core.js";
 import uPlot from "../../vendor/uplot.js";
-import { UNKNOWN, moneyAxis } from "../format.js";
+import { UNKNOWN, moneyAxis, range } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
+import { hovered } from "../selection.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
-import { before, metric, shown, status, summary } from "../store.js";
+import { before, groups, metric, shown, status, summary } from "../store.js";
+import { tokensOf } from "../sums.js";
 import { color, painted } from "../theme.js";
-import { Segmented, amount, html, short, when } from "./parts.js";
+import { NameOf, Segmented, Swatch, amount, html, short, when } from "./parts.js";
 
 const HEIGHT = 264;
 const BUDGET_REACH = 3; // a budget this many times above the curve would flatten it: it is then left off
+const TOLD = 6;
+const SLOTS = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const LABEL = 84;
+const HOUR_STEPS = [1, 2, 3, 6, 12, 24];
+
+const pointed = signal(null); // {index, left, width} of the column under the pointer
 
 const isCost = () => metric.value === "cost";
 const words = (value) => (isCost() ? amount(value) : short(value));
-const value = (point) => (isCost() ? point.total_cost : point.tokens_in + point.tokens_out);
+const value = (sum) => (isCost() ? sum.cost_usd : tokensOf(sum)) ?? 0;
+const isBars = () => state.value.chart === "bars";
 
 const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
 
-/** Running sums from zero: [x, before, now]; null where nothing is known yet. */
-function cumulative(now) {
-	const { series, to } = summary.value;
-	const ghost = ghostSeries();
-	const lines = [[], [], []];
-	let sum = 0;
-	let earlier = 0;
-	const add = (ms, isKnown) => [ms / 1000, ghost ? earlier : null, isKnown ? sum : null].forEach((y, i) => lines[i].push(y));
-	if (series.length) add(series[0].start, true);
+/** What is painted, one beside the other: {start, end, total, layers, then}. The last layer is that of the others. */
+function columns(isMerged) {
+	const { series, parts, to } = summary.value;
+	const { named } = groups.value;
+	const { group } = shown.value;
+	const places = new Map(named.map(({ name }, place) => [name, place]));
+	const field = isCost() ? "cost_usd" : "tokens";
+	const bar = isMerged ? barFor(summary.value) : null;
+	const found = new Map();
 	series.forEach((point, i) => {
-		const end = series[i + 1]?.start ?? to;
-		const step = ghost?.[i] ? value(ghost[i]) : 0;
-		sum = isCost() ? point.cumulative_cost : sum + value(point);
-		const part = (now - point.start) / (end - point.start);
-		if (part > 0 && part < 1) {
-			earlier += step * part;
-			add(now, true);
-			earlier -= step * part;
-		}
-		earlier += step;
-		add(end, part >= 1);
+		const start = bar ? barStart(point.start, bar) : point.start;
+		if (!found.has(start)) found.set(start, { start, total: 0, then: 0, layers: new Array(named.length + 1).fill(0) });
+		const column = found.get(start);
+		column.end = series[i + 1]?.start ?? to;
+		column.total += value(point);
+		for (const part of parts) column.layers[part.groups ? named.length : (places.get(part[group]) ?? named.length)] += part[field][i];
 	});
-	return lines;
+	const listed = [...found.values()];
+	const ghost = ghostSeries();
+	const then = ghost && (bar ? bars(ghost, bar, value).map(([, sum]) => sum) : ghost.map(value));
+	listed.forEach((column, i) => (column.then = then ? (then[i] ?? null) : null));
+	return listed;
 }
 
 const perBarWords = () => t(`chart.per.${barFor(summary.value)}`);
-
-function perBar(now) {
-	const bar = barFor(summary.value);
-	const current = bars(summary.value.series, bar, value);
-	const ghost = bars(ghostSeries() ?? [], bar, value);
-	return [
-		current.map(([start]) => start / 1000),
-		current.map((_, i) => ghost[i]?.[1] ?? null),
-		current.map(([start, sum]) => (start <= now ? sum : null)),
-	];
-}
 
 function budgetLine() {
 	const asked = shown.value.state;
 	if (!status.value.budget || !isCost() || isNarrowed(asked)) return null;
 	const { daily_usd, monthly_usd } = status.value.budget;
-	if (state.value.chart === "bars") return barFor(summary.value) === "day" ? daily_usd : null;
+	if (isBars()) return barFor(summary.value) === "day" ? daily_usd : null;
 	return { today: daily_usd, month: monthly_usd }[asked.period];
 }
 
-/** What lies before we watched is shaded; the budget is a line. */
-function paintBehind({ bbox: { left, top, width, height }, ctx, scales, valToPos }) {
-	ctx.save();
-	const since = summary.value.exact_since / 1000;
-	if (since > scales.x.min) {
-		const edge = Math.min(left + width, valToPos(since, "x", true));
-		ctx.fillStyle = color("shade");
-		ctx.fillRect(left, top, edge - left, height);
-		ctx.fillStyle = color("rule");
-		ctx.fillRect(edge - 1, top, 1, height);
-	}
-	const budget = budgetLine();
-	if (budget <= scales.y.max) {
-		const y = valToPos(budget ?? -1, "y", true);
-		ctx.fillStyle = color("warn");
-		for (let x = left; budget && x < left + width; x += 7) ctx.fillRect(x, y, 3, 1);
-	}
-	ctx.restore();
+/** Before we watched Cline, what it spent is dated by each task's last activity. */
+export function approximateUntil() {
+	const { exact_since, from, groups: found } = summary.value;
+	const since = exact_since.cline;
+	return since > from && found.some(({ source }) => source === "cline") ? since : null;
 }
 
-/** At midnight an axis of hours names the day. The last tick would be cut off. */
-function timeTicks(plot, ticks, axis, space, step) {
-	const isMidnight = (s) => new Date(s * 1000).getHours() + new Date(s * 1000).getMinutes() === 0;
-	const style = (s) => (step >= 2_419_200 ? "month" : step >= 86_400 || isMidnight(s) ? "day" : "clock");
-	return ticks.map((s) => (s < plot.scales.x.max ? when(s * 1000, style(s)) : ""));
+/** How much of a column is known, 0 to 1. */
+const known = ({ start, end }) => Math.max(0, Math.min(1, (knownUntil.value - start) / (end - start)));
+
+/** Sums of layers up to each, at the left and right edge of columns: what areas are painted of. */
+function running(list) {
+	let layers = list[0].layers.map(() => 0);
+	let then = 0;
+	const points = [{ x: -0.5, layers, then }];
+	list.forEach((column, i) => {
+		const part = known(column);
+		if (part > 0) {
+			layers = layers.map((sum, place) => sum + column.layers[place]);
+			points.push({ x: i - 0.5 + part, layers, then: then + (column.then ?? 0) * part });
+		}
+		then += column.then ?? 0;
+		if (part < 1) points.push({ x: i + 0.5, layers: null, then });
+	});
+	return points;
 }
 
-function yRange(plot, low, high) {
+const top = (layers) => layers.reduce((sum, layer) => sum + layer, 0);
+
+function highest(list) {
+	if (isBars()) return Math.max(...list.map(({ total, then }) => Math.max(total, then ?? 0)));
+	const last = running(list);
+	return Math.max(...last.map(({ layers, then }) => Math.max(layers ? top(layers) : 0, then)));
+}
+
+function hatched(ctx, base, panel) {
+	const tile = Object.assign(document.createElement("canvas"), { width: 6, height: 6 });
+	const pen = tile.getContext("2d");
+	pen.fillStyle = base;
+	pen.fillRect(0, 0, 6, 6);
+	pen.strokeStyle = panel;
+	for (const shift of [-6, 0, 6]) {
+		pen.moveTo(shift, 6);
+		pen.lineTo(shift + 6, 0);
+	}
+	pen.stroke();
+	return ctx.createPattern(tile, "repeat");
+}
+
+function painter(list, palette) {
+	const { named } = groups.value;
+	const slots = [...named.map(({ slot }) => slot), 0];
+	const names = [...named.map(({ name }) => name), undefined];
+	return (plot) => {
+		const { ctx, bbox } = plot;
+		const x = (at) => plot.valToPos(at, "x", true);
+		const y = (at) => plot.valToPos(at, "y", true);
+		const floor = y(0);
+		const dot = devicePixelRatio;
+		const fill = (place) => {
+			const isFaint = hovered.value !== null && hovered.value.name !== names[place];
+			ctx.globalAlpha = isFaint ? 0.25 : 1;
+			ctx.fillStyle = slots[place] ? palette[slots[place]] : (palette.hatch ??= hatched(ctx, palette[0], palette.panel));
+		};
+		ctx.save();
+		ctx.beginPath();
+		ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+		ctx.clip();
+		if (isBars()) {
+			const room = bbox.width / list.length;
+			const width = Math.max(1, Math.min(Math.round(room * 0.72), 40 * dot));
+			list.forEach(({ layers }, i) => {
+				const left = Math.round(x(i) - width / 2);
+				let sum = 0;
+				let low = floor;
+				layers.forEach((layer, place) => {
+					if (!(layer > 0)) return;
+					sum += layer;
+					const high = Math.min(low - 1, Math.round(y(sum)));
+					const gap = low - high > 3 * dot && low !== floor ? dot : 0; // between two colours
+					fill(place);
+					ctx.fillRect(left, high, width, low - high - gap);
+					low = high;
+				});
+			});
+		} else {
+			const points = running(list).filter(({ layers }) => layers);
+			for (let place = slots.length - 1; place >= 0; place--) {
+				ctx.beginPath();
+				ctx.moveTo(x(-0.5), floor);
+				for (const point of points) ctx.lineTo(x(point.x), y(top(point.layers.slice(0, place + 1))));
+				ctx.lineTo(x(points.at(-1).x), floor);
+				if (!points.at(-1).layers[place]) continue;
+				fill(place);
+				ctx.fill();
+			}
+		}
+		ctx.globalAlpha = 1;
+		if (list.some(({ then }) => then !== null)) {
+			ctx.strokeStyle = palette.ghost;
+			ctx.lineWidth = 1.5 * dot;
+			ctx.setLineDash([4 * dot, 3 * dot]);
+			ctx.beginPath();
+			if (isBars()) {
+				list.forEach(({ then }, i) => {
+					ctx.lineTo(x(i - 0.5), y(then ?? 0));
+					ctx.lineTo(x(i + 0.5), y(then ?? 0));
+				});
+			} else for (const { x: at, then } of running(list)) ctx.lineTo(x(at), y(then));
+			ctx.stroke();
+		}
+		const budget = budgetLine();
+		if (budget && budget <= plot.scales.y.max) {
+			ctx.fillStyle = palette.warn;
+			for (let at = bbox.left; at < bbox.left + bbox.width; at += 7 * dot) ctx.fillRect(at, y(budget), 3 * dot, dot);
+		}
+		ctx.restore();
+		const until = approximateUntil();
+		if (until === null) return;
+		const edge = list.findIndex(({ end }) => end > until);
+		ctx.save();
+		ctx.fillStyle = palette.rule;
+		const right = edge < 0 ? bbox.left + bbox.width : x(edge - 0.5 + (until - list[edge].start) / (list[edge].end - list[edge].start));
+		for (let at = bbox.left; at < right; at += 4 * dot) ctx.fillRect(at, floor + 2 * dot, Math.min(2 * dot, right - at), 3 * dot);
+		ctx.restore();
+	};
+}
+
+const isMidnight = (ms) => new Date(ms).getHours() + new Date(ms).getMinutes() === 0;
+
+/** Columns with a label: as many as have room. */
+function labelled(list, room) {
+	const all = list.map((_, i) => i);
+	const size = list[0].end - list[0].start;
+	if (size > HOUR) {
+		const step = Math.ceil(list.length / room);
+		return all.filter((i) => i % step === 0);
+	}
+	const hours = HOUR_STEPS.find((step) => (list.length * size) / HOUR / step <= room);
+	if (hours) return all.filter((i) => ((list[i].start - new Date(list[i].start).setHours(0, 0, 0, 0)) / HOUR) % hours === 0);
+	const nights = all.filter((i) => isMidnight(list[i].start));
+	return nights.filter((_, i) => i % Math.ceil(nights.length / room) === 0);
+}
+
+function label({ start, end }) {
+	if (end - start <= HOUR) return when(start, isMidnight(start) ? "day" : "clock");
+	return when(start, end - start > 27 * DAY ? "month" : "day");
+}
+
+/** The whole column in words. */
+function titleOf({ start, end }) {
+	if (end - start <= HOUR) return `${when(start, "hour")} – ${when(end, "clock")}`;
+	if (end - start < 2 * DAY) return when(start, "weekday");
+	return end - start > 27 * DAY ? when(start, "month") : range(start, end, locale.value);
+}
+
+function yRange(list) {
+	const high = highest(list);
 	const budget = budgetLine() ?? 0;
-	const top = budget <= BUDGET_REACH * high ? Math.max(budget, high) : high;
-	return [0, (top || 1) * 1.06];
+	const reach = budget <= BUDGET_REACH * high ? Math.max(budget, high) : high;
+	return [0, (reach || 1) * 1.06];
 }
 
-function zoom(plot) {
+function zoom(plot, list) {
 	const { left, width } = plot.select;
 	if (width < 6) return;
 	plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-	const at = (x) => Math.round((plot.posToVal(x, "x") * 1000) / QUARTER) * QUARTER;
+	const at = (px) => {
+		const place = Math.max(0, Math.min(list.length - 1e-9, plot.posToVal(px, "x") + 0.5));
+		const { start, end } = list[Math.floor(place)];
+		return Math.round((start + (place % 1) * (end - start)) / QUARTER) * QUARTER;
+	};
 	const [from, to] = [at(left), at(left + width)];
 	// Of several days, whole days are meant.
 	if (to - from > 3 * DAY) chooseRange(barStart(from, "day"), barStart(to + DAY - 1, "day"));
 	else chooseRange(from, Math.max(to, from + HOUR));
 }
 
-function point(plot, tip) {
-	const { idx, left } = plot.cursor;
-	const [ms, then, now] = plot.data.map((line) => line[idx] ?? null);
-	tip.hidden = left < 0 || (now ?? then) === null;
-	if (tip.hidden) return;
-	const texts = [when(ms * 1000, "hour"), now === null ? "" : words(now), then === null ? "" : `${t("chart.before")} ${words(then)}`];
-	texts.forEach((text, i) => {
-		tip.children[i].textContent = text;
-	});
-	const x = left + plot.over.offsetLeft;
-	const isRight = left > plot.over.clientWidth / 2;
-	tip.style.left = isRight ? "auto" : `${x + 12}px`;
-	tip.style.right = isRight ? `${plot.root.clientWidth - x + 12}px` : "auto";
+/** The column under the pointer is found by its own bounds, not by the point that is nearest. */
+function point(plot, list) {
+	const { left } = plot.cursor;
+	const index = Math.floor(plot.posToVal(left, "x") + 0.5);
+	const isOutside = !(left >= 0) || !list[index] || known(list[index]) === 0;
+	if (isOutside ? pointed.value : pointed.value?.index !== index) pointed.value = isOutside ? null : { index, left: left + plot.over.offsetLeft, width: plot.root.clientWidth };
 }
 
-function options(width, isBars, tip) {
+function options(width, made) {
 	const axis = { font: `11px ${getComputedStyle(document.body).fontFamily}`, stroke: color("muted"), ticks: { show: false }, gap: 8 };
-	const accent = color("accent");
-	const paths = isBars ? uPlot.paths.bars({ size: [0.62, 36], align: 1, radius: 0.15 }) : uPlot.paths.linear();
-	const line = { paths, points: { show: false } };
-	const series = isBars
-		? [{ ...line, fill: color("bar-ghost") }, { ...line, fill: accent, width: 0 }]
-		: [{ ...line, stroke: color("ghost"), width: 1.5, dash: [4, 4] }, { ...line, stroke: accent, fill: color("area"), width: 2 }];
+	const palette = Object.fromEntries(SLOTS.map((slot) => [slot, color(`slot-${slot}`)]));
+	for (const name of ["ghost", "panel", "warn", "rule"]) palette[name] = color(name);
 	const tick = (y, step) => (isCost() ? moneyAxis(y, locale.value, step) : short(y));
+	const unseen = { paths: () => null, points: { show: false } };
 	return {
 		width,
 		height: HEIGHT,
 		padding: [10, 14, 0, 0],
 		legend: { show: false },
-		cursor: {
-			drag: { x: true, y: false, setScale: false },
-			y: false,
-			points: { show: !isBars, size: 7, fill: accent, stroke: color("panel"), width: 2 },
-		},
-		scales: { x: { range: () => [summary.value.from / 1000, summary.value.to / 1000] }, y: { range: yRange } },
+		cursor: { drag: { x: true, y: false, setScale: false, dist: 4 }, y: false, points: { show: false } },
+		scales: { x: { time: false, range: () => [-0.5, made.list.length - 0.5] }, y: { range: () => yRange(made.list) } },
 		axes: [
-			{ ...axis, values: timeTicks, grid: { show: false }, space: 84, size: 30 },
+			{
+				...axis,
+				splits: (plot) => labelled(made.list, Math.max(1, Math.floor(plot.bbox.width / devicePixelRatio / LABEL))),
+				// The last one would be cut off.
+				values: (plot, ticks) => ticks.map((i) => (plot.bbox.width * (made.list.length - 0.5 - i) < 18 * devicePixelRatio * made.list.length ? "" : label(made.list[i]))),
+				grid: { show: false },
+				size: 30,
+			},
 			{
 				...axis,
 				values: (plot, ticks, a, space, step) => ticks.map((y) => tick(y, step)),
@@ -154,70 +279,92 @@ function options(width, isBars, tip) {
 				space: 44,
 			},
 		],
-		series: [{}, ...series],
-		hooks: { drawAxes: [paintBehind], setSelect: [zoom], setCursor: [(plot) => point(plot, tip)] },
+		series: [{}, unseen],
+		hooks: {
+			draw: [(plot) => painter(made.list, palette)(plot)],
+			setSelect: [(plot) => zoom(plot, made.list)],
+			setCursor: [(plot) => point(plot, made.list)],
+		},
 	};
 }
 
-function Plot({ data, label }) {
+const dataOf = (list) => [list.map((_, i) => i), list.map(({ total }) => total)];
+
+function Tip({ list }) {
+	const at = pointed.value;
+	const column = at && list[at.index];
+	if (!column) return html`<div class="tip" hidden></div>`;
+	const { named } = groups.value;
+	const parts = named.map((one, place) => ({ ...one, size: column.layers[place] })).filter(({ size }) => size > 0);
+	const rest = parts.slice(TOLD).reduce((sum, { size }) => sum + size, column.layers.at(-1));
+	const sum = isBars() ? column.total : list.slice(0, at.index + 1).reduce((all, { total }) => all + total, 0);
+	const isRight = at.left > at.width / 2;
+	const style = isRight ? { right: `${at.width - at.left + 12}px` } : { left: `${at.left + 12}px` };
+	return html`<div class="tip" style=${style}><p><span>${titleOf(column)}</span> <b>${words(column.total)}</b></p>
+		${parts.slice(0, TOLD).map(({ name, slot, size }) => html`<p key=${name}><span><${Swatch} slot=${slot} /><${NameOf} name=${name} /></span> ${words(size)}</p>`)}
+		${rest > 0 && html`<p><span><${Swatch} slot=${0} />${t("groups.rest")}</span> ${words(rest)}</p>`}
+		${!isBars() && html`<p class="soft"><span>${t("chart.cumulative")}</span> ${words(sum)}</p>`}
+		${column.then !== null && html`<p class="soft"><span>${t("chart.before")}</span> ${words(column.then)}</p>`}</div>`;
+}
+
+function Plot({ list, label: told }) {
 	const box = useRef(null);
-	const tip = useRef(null);
 	const plot = useRef(null);
-	const isBars = state.value.chart === "bars";
+	const made = useRef({ list });
+	made.current.list = list;
 	useLayoutEffect(() => {
-		const made = new uPlot(options(box.current.clientWidth, isBars, tip.current), data, box.current);
-		plot.current = made;
-		const resized = new ResizeObserver(() => made.setSize({ width: box.current.clientWidth, height: HEIGHT }));
+		const one = new uPlot(options(box.current.clientWidth, made.current), dataOf(list), box.current);
+		plot.current = one;
+		const resized = new ResizeObserver(() => one.setSize({ width: box.current.clientWidth, height: HEIGHT }));
 		resized.observe(box.current);
 		return () => {
 			resized.disconnect();
-			made.destroy();
+			one.destroy();
+			pointed.value = null;
 		};
-	}, [isBars, metric.value, painted.value, locale.value]); // new numbers alone do not make a new plot
+	}, [metric.value, painted.value, locale.value]); // new numbers alone do not make a new plot
 	useLayoutEffect(() => {
-		if (plot.current.data !== data) plot.current.setData(data);
-	}, [data]);
-	return html`<div class="plot" ref=${box} role="img" aria-label=${label}>
-		<div class="tip" ref=${tip} hidden><span></span><b></b><span></span></div></div>`;
+		plot.current.setData(dataOf(list));
+	}, [list, state.value.chart]);
+	useEffect(() => plot.current.redraw(false), [hovered.value]);
+	return html`<div class="plot" ref=${box} role="img" aria-label=${told}><${Tip} list=${list} /></div>`;
 }
 
 function AsTable() {
-	const bar = barFor(summary.value);
-	const style = { "15m": "hour", hour: "hour", day: "weekday", week: "date", month: "month" }[bar];
-	const ghost = ghostSeries() && bars(ghostSeries(), bar, value);
-	const columns = [t("import.at"), perBarWords(), ghost && t("chart.before"), t("chart.cumulative")].filter(Boolean);
+	const list = columns(true).filter((column) => known(column) > 0);
+	const { named, others } = groups.value;
+	const parts = named.length + others.length > 1 ? named : [];
+	const hasGhost = ghostSeries() !== null;
+	const heads = [t("import.at"), perBarWords(), hasGhost && t("chart.before"), t("chart.cumulative")].filter(Boolean);
 	let total = 0;
-	const lines = bars(summary.value.series, bar, value)
-		.filter(([start]) => start <= knownUntil.value)
-		.map(([start, sum], i) => [start, sum, ghost?.[i]?.[1], (total += sum)]);
+	const lines = list.map((column) => ({ ...column, running: (total += column.total) })).reverse();
 	return html`<div class="astable" tabindex="0" role="region" aria-label=${t("chart.table")}><table>
-		<thead><tr>${columns.map((words) => html`<th scope="col">${words}</th>`)}</tr></thead>
-		<tbody>${lines.reverse().map(([start, sum, then, running]) => html`<tr key=${start}>
-			<th scope="row">${when(start, style)}</th><td>${words(sum)}</td>${ghost && html`<td class="soft">${then === undefined ? UNKNOWN : words(then)}</td>`}<td>${words(running)}</td></tr>`)}</tbody></table></div>`;
+		<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}
+			${parts.map(({ name }) => html`<th scope="col"><${NameOf} name=${name} /></th>`)}${others.length > 0 && html`<th scope="col">${t("groups.rest")}</th>`}</tr></thead>
+		<tbody>${lines.map((column) => html`<tr key=${column.start}><th scope="row">${titleOf(column)}</th><td>${words(column.total)}</td>
+			${hasGhost && html`<td class="soft">${column.then === null ? UNKNOWN : words(column.then)}</td>`}<td>${words(column.running)}</td>
+			${parts.map((_, place) => html`<td class="soft">${words(column.layers[place])}</td>`)}${others.length > 0 && html`<td class="soft">${words(column.layers.at(-1))}</td>`}</tr>`)}</tbody></table></div>`;
 }
 
 function Legend() {
-	const { exact_since: since, from } = summary.value;
-	const { chart, table } = state.value;
 	const budget = budgetLine();
-	const drawn = () => html`<span><i></i>${t("chart.current")}</span>
-		${ghostSeries() && html`<span><i class="then"></i>${t("chart.before")}</span>`}
-		${budget && html`<span><i class="limit"></i>${t("chart.budget", { budget: amount(budget) })}</span>`}`;
-	return html`<p class=${`legend ${chart}`}>${!table && drawn()}
-		${since > from && html`<span title=${t("exact.why")} data-field="exact">${!table && html`<i class="dated"></i>`}${t("exact.since", { at: when(since, "day") })}</span>`}</p>`;
+	const until = approximateUntil();
+	return html`<p class="legend">${!state.value.table && html`${ghostSeries() && html`<span><i class="then"></i>${t("chart.before")}</span>`}
+			${budget && html`<span><i class="limit"></i>${t("chart.budget", { budget: amount(budget) })}</span>`}`}
+		${until !== null && html`<span title=${t("exact.why")} data-field="exact">${!state.value.table && html`<i class="dated"></i>`}${t("exact.since", { at: when(until, "day") })}</span>`}</p>`;
 }
 
 export function Chart() {
 	const { chart, table } = state.value;
-	const known = [summary.value, before.value, metric.value, chart, knownUntil.value];
-	const data = useMemo(() => (chart === "bars" ? perBar : cumulative)(knownUntil.value), known);
+	const seen = [summary.value, before.value, metric.value, chart, groups.value, knownUntil.value];
+	const list = useMemo(() => columns(chart === "bars"), seen);
 	const title = t(`chart.title.${metric.value}`);
 	const total = words(value(summary.value.totals));
-	const kinds = [["cumulative", t("chart.cumulative")], ["bars", perBarWords()]];
+	const kinds = [["bars", perBarWords()], ["cumulative", t("chart.cumulative")]];
 	return html`<section class="panel-box chart" aria-label=${title}>
 		<div class="head"><h2>${title} <span class="soft count" title=${t("period.zone")} data-field="zone">${zone()}</span></h2>
 			<${Segmented} label=${t("chart.kind")} chosen=${chart} options=${kinds} choose=${(kind) => show({ chart: kind })} />
 			<button class="quiet" aria-pressed=${table} onClick=${() => show({ table: !table })}>${t("chart.table")}</button></div>
-		${table ? html`<${AsTable} />` : html`<${Plot} data=${data} label=${t("chart.label", { title, total })} />`}
+		${table ? html`<${AsTable} />` : html`<${Plot} list=${list} label=${t("chart.label", { title, total })} />`}
 		<${Legend} /></section>`;
 }

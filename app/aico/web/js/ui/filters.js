@@ -1,13 +1,16 @@
 // One filter for the whole page; what is chosen shows as a chip that takes it away.
 import { useRef } from "../../vendor/preact-hooks.js";
-import { exportUrl } from "../api.js";
+import { signal } from "../../vendor/signals-core.js";
+import { exportUrl, getSummary } from "../api.js";
 import { minute } from "../clock.js";
 import { range } from "../format.js";
 import { language, locale, t } from "../i18n.js";
 import { PERIODS, addDays, midnight, monthStart, zone } from "../period.js";
-import { choosePeriod, chooseRange, chooseStore, clearModel, show, state } from "../state.js";
-import { metric, period, shown, status, summary, unpriced, usageFilter } from "../store.js";
-import { Icon, ModelName, Segmented, html, when } from "./parts.js";
+import { slotOf } from "../slots.js";
+import { sources } from "../sources.js";
+import { choose, chooseModels, choosePeriod, chooseRange, embedded, isChosen, show, state } from "../state.js";
+import { metric, period, shown, summary, unpriced, usageFilter } from "../store.js";
+import { Icon, NameOf, Segmented, Swatch, html, titleOf, when } from "./parts.js";
 
 const TYPING_MS = 200;
 
@@ -36,16 +39,19 @@ function Custom() {
 
 /** What is chosen beyond the periods: {name, words, remove}. */
 export function chosen() {
-	const { period, from, to, model, unknown_model, q, store } = state.value;
+	const { period, from, to, source, model, unknown_model, q } = state.value;
+	// What a frame shows from the start is no choice.
+	const tools = embedded && String(source) === "cline" ? [] : source;
 	return [
 		period === "custom" && { name: "period", words: range(from, to, locale.value), remove: () => choosePeriod("7d") },
-		(model || unknown_model) && { name: "model", words: model ?? t("model.unknown"), remove: clearModel },
-		store && { name: "store", words: t(`store.${store}`) },
+		...tools.map((id) => ({ name: "source", id, words: titleOf(id), remove: () => choose("source", id, true) })),
+		...model.map((id) => ({ name: "model", id, words: id, remove: () => choose("model", id, true) })),
+		unknown_model && { name: "model", id: null, words: t("model.unknown"), remove: () => chooseModels([]) },
 		q && { name: "q", words: t("filter.text", { q }), remove: () => show({ q: "" }) },
 	].filter(Boolean);
 }
 
-function Chip({ name, words, remove }) {
+function Chip({ name, id, words, remove }) {
 	// The focus would be lost with the button.
 	const press = ({ currentTarget }) => {
 		const all = [...document.querySelectorAll(".chip button")];
@@ -53,7 +59,7 @@ function Chip({ name, words, remove }) {
 		(all[place + 1] ?? all[place - 1] ?? document.getElementById("filter")).focus();
 		remove();
 	};
-	return html`<span class="chip" data-chip=${name}>${name === "model" ? html`<${ModelName} id=${state.value.model} />` : html`<span title=${words}>${words}</span>`}
+	return html`<span class="chip" data-chip=${name}>${id === undefined ? html`<span title=${words}>${words}</span>` : html`${name === "source" && html`<${Swatch} slot=${slotOf(id)} />`}<${NameOf} name=${id} group=${name} />`}
 		<button onClick=${press} aria-label=${t("filter.remove", { name: words })}><${Icon} name="close" /></button></span>`;
 }
 
@@ -66,15 +72,28 @@ export function Printed() {
 }
 
 /** Always there: a chip that comes or goes moves nothing. */
-const Chips = () => html`<div class="chips">${chosen().filter(({ name }) => name !== "store").map((one) => html`<${Chip} key=${one.name} ...${one} />`)}</div>`;
+const Chips = () => html`<div class="chips">${chosen().map((one) => html`<${Chip} key=${one.name + one.words} ...${one} />`)}</div>`;
 
-/** Pressed once more, it is taken back. */
-function Stores() {
-	const { store } = state.value;
-	if (!status.value?.sessions) return null;
-	const options = ["ledger", "sessions"].map((name) => [name, t(`store.${name}`)]);
-	return html`<div class="stores"><${Segmented} label=${t("store.label")} options=${options} chosen=${store} choose=${(name) => chooseStore(name === store ? null : name)} /></div>`;
+const offered = signal(null); // what was spent on in the period, whatever else is chosen: {source, model}
+
+async function offer({ target }) {
+	if (!target.open) return;
+	const { from, to } = usageFilter.value;
+	const { groups } = await getSummary({ from, to, bucket: "month", by: "source,model" }).catch(() => ({ groups: [] }));
+	const names = (name) => [...new Set(groups.map((group) => group[name]))];
+	offered.value = { source: names("source"), model: names("model") };
 }
+
+function Options({ group }) {
+	const chosenToo = [...state.value[group]].filter((name) => !offered.value?.[group].includes(name));
+	const names = offered.value ? [...offered.value[group], ...chosenToo] : [];
+	return html`<fieldset><legend>${t(`col.${group}`)}</legend><div class="options">${names.map((name) => html`<label key=${name}>
+		<input type="checkbox" checked=${isChosen(group, name)} onChange=${() => choose(group, name, true)} />${group === "source" && html`<${Swatch} slot=${slotOf(name)} />`}<${NameOf} name=${name} group=${group} /></label>`)}</div></fieldset>`;
+}
+
+/** Several sources and models, of those that the period has. */
+const Choice = () => html`<details class="popover choice" onToggle=${offer}><summary class="soft">${t("filter.add")}</summary>
+	<div class="panel">${(!embedded || sources.value.length > 1) && html`<${Options} group="source" />`}<${Options} group="model" /></div></details>`;
 
 function Search() {
 	const timer = useRef(null);
@@ -92,7 +111,7 @@ function Export() {
 	if (language.value === "fr") formats.splice(1, 0, ["csv", "CSV (Excel)", "excel-fr"]);
 	return html`<details class="popover export"><summary class="soft" title=${t("key.hint", { key: "e" })}><${Icon} name="down" />${t("export")}</summary>
 		<div class="panel">${formats.map(([format, words, dialect]) => html`
-			<a class=${dialect ?? format} href=${exportUrl({ format, dialect, ...usageFilter.value })} download>${words}</a>`)}</div></details>`;
+			<a class=${dialect ?? format} href=${exportUrl({ format, dialect, tz: zone(), ...usageFilter.value })} download>${words}</a>`)}</div></details>`;
 }
 
 export function Filters() {
@@ -100,7 +119,7 @@ export function Filters() {
 	const metrics = [["cost", t("metric.cost"), "", unpriced.value], ["tokens", t("metric.tokens")]];
 	return html`<nav class="filters" aria-label=${t("filter.nav")}>
 		<${Segmented} label=${t("period.label")} options=${periods} chosen=${state.value.period} choose=${choosePeriod} />
-		<${Custom} /><${Chips} /><${Stores} /><${Search} />
+		<${Custom} /><${Choice} /><${Chips} /><${Search} />
 		<${Segmented} label=${t("metric.label")} options=${metrics} chosen=${metric.value} choose=${(value) => show({ metric: value })} />
 		<${Export} /></nav>`;
 }

@@ -6,8 +6,9 @@ import { minute, second } from "../clock.js";
 import { ago, compact, count, moment, money, moneyExact } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { midnight } from "../period.js";
-import { command } from "../sources.js";
-import { announcement } from "../store.js";
+import { command, sources } from "../sources.js";
+import { announcement, shown } from "../store.js";
+import { isUnpriced } from "../sums.js";
 
 export const html = htm.bind(h);
 
@@ -42,8 +43,27 @@ export function Ago({ ms }) {
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;
 export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>`;
 
-/** Tokens without a price are not free: their cost is not known. */
-export const isUnpriced = (spent) => spent.total_cost === 0 && spent.tokens_in + spent.tokens_out > 0;
+/** What is not known is never $0.00, and a sum that lacks something says so. */
+export function Cost({ sum }) {
+	if (isUnpriced(sum)) return html`<span class="tag" title=${t("unpriced.why")}>${t("unpriced")}</span>`;
+	const isLess = (sum.at_least ?? sum.state === "at_least") && sum.cost_usd !== null;
+	return html`<span title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}</span>`;
+}
+
+export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;
+export const titleOf = (id) => sources.value.find((source) => source.id === id)?.title ?? id;
+
+/** A source or a model. */
+export const NameOf = ({ name, group = shown.value.group }) =>
+	group === "source" ? html`<span class="named" title=${titleOf(name)}>${titleOf(name)}</span>` : html`<${ModelName} id=${name} />`;
+
+/** A session is called by the user's own label, else by its start. */
+export function nameOf({ label, started_at: start }) {
+	const isThisYear = new Date(start).getFullYear() === new Date(minute.value).getFullYear();
+	return label ?? when(start, isThisYear ? "start" : "dated");
+}
+
+export const StateTag = ({ state }) => state && html`<span class=${`tag is-${state}`}>${t(`note.${state}`)}</span>`;
 
 /** A frame may be refused the clipboard, plain HTTP has none. */
 export async function copyText(text) {

@@ -1,18 +1,20 @@
-// The tasks: a window over pages of the server.
+// The sessions of all sources: a window over pages of the server.
 import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { minute } from "../clock.js";
 import { moneyColumn } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
-import { COLUMNS, chooseModel, chooseSort, showAll, state } from "../state.js";
-import { PAGE, fresh, rows, shown, wantPages } from "../store.js";
-import { Ago, ModelName, copyText, exact, html, isUnpriced, whole } from "./parts.js";
 import { selected } from "../selection.js";
+import { slotOf } from "../slots.js";
+import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "../state.js";
+import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
+import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
+import { ImportButton, LastImport } from "./imports.js";
+import { Ago, ModelName, Swatch, exact, html, nameOf, short, titleOf, whole } from "./parts.js";
+import { openSession } from "./session.js";
 
 const OVERSCAN = 2;
-const COPIED_MS = 1600;
 const TOLD_WIDTH = 332; // with its distance from the edge
-const copied = signal({}); // {id, mark} for a moment
 const told = signal({}); // {words, left, top} of the mark that was pressed last
 const label = (name) => JSON.stringify(t(`col.${name}.short`)); // words for the style sheet
 
@@ -22,25 +24,41 @@ const rowHeight = () => height || measure();
 const headHeight = (body) => body.previousElementSibling.offsetHeight;
 const at = (pages, index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
 
-function numbers(spent, lifetime = spent.total_cost) {
-	const usd = spent.total_cost;
-	const [head, tail, end] = moneyColumn(usd, locale.value);
-	const partly = lifetime !== usd && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) });
-	const count = (name) => html`<td class=${name}>${whole(spent[`tokens_${name}`])}</td>`;
-	return html`${count("in")}${count("out")}${isUnpriced(spent)
-		? html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`
-		: html`<td class="cost" title=${partly || exact(usd)}>${head}<span class="soft">${tail}</span>${end}</td>`}`;
+const tokens = (kind, n, why) => html`<td class=${kind} title=${why ?? whole(n)}>${short(n)}</td>`;
+
+function cacheOf(sum) {
+	const writes = cacheWrites(sum);
+	const read = sum.cache_read_tokens;
+	const why = t("cache.why", { read: whole(read), write: whole(writes) });
+	return tokens("cache", (read ?? writes) === null ? null : (read ?? 0) + (writes ?? 0), why);
 }
 
+function costOf(sum, lifetime, isPartial) {
+	const usd = sum.cost_usd;
+	if (isUnpriced(sum) && !isPartial) return html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`;
+	const [head, tail, end] = moneyColumn(usd, locale.value);
+	const { recorded, own, listed } = sum.cost_basis;
+	const basis = usd === null ? null : listed > 0 && recorded === 0 && own === 0 ? "listed" : own > 0 ? "own" : null;
+	const why = [exact(usd), lifetime !== usd && lifetime !== undefined && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) }), basis && t(`basis.${basis}.why`), sum.at_least && usd !== null && t("atleast.why")];
+	return html`<td class="cost" title=${why.filter(Boolean).join("\n")}>${sum.at_least && usd !== null && html`<span class="soft">≥ </span>`}${head}<span class="soft">${tail}</span>${end}</td>`;
+}
+
+const numbers = (sum, lifetime, isPartial) => html`${tokens("in", sum.input_tokens)}${cacheOf(sum)}${tokens("out", sum.output_tokens)}${costOf(sum, lifetime, isPartial)}`;
+
 /** The weightiest first: [mark, sentence]. */
-function notes({ state, unstated, unknown, has_fallen, total_cost, tokens_in, tokens_out }) {
-	const isSilent = unstated.length === 3 && unknown.length === 0 && state !== "running";
+function notes({ source, state, stated, unknown, has_fallen, spent, parent }) {
+	const isSilent = tokensOf(spent) === null && spent.cost_usd === null && unknown.length === 0;
 	const why = (mark, values) => [mark, t(`note.${mark}.why`, values)];
 	return [
 		state === "running" && why("running"),
-		isSilent && [["interrupted", "failed"].includes(state) ? state : "silent", t("note.silent.why")],
-		has_fallen && why("fallen", { cost: exact(total_cost), in: whole(tokens_in), out: whole(tokens_out) }),
+		isSilent && state !== "running" && ["interrupted", "failed"].includes(state) && [state, t("note.silent.why")],
+		!isSilent && ["interrupted", "failed"].includes(state) && why(state),
+		isSilent && !["running", "interrupted", "failed"].includes(state) && ["silent", t("note.silent.why")],
+		has_fallen && why("fallen", { cost: exact(stated.cost_usd), in: whole(stated.input_tokens), out: whole(stated.output_tokens) }),
 		unknown.length > 0 && why("unknown", { fields: unknown.join(", ") }),
+		spent.interrupted_requests > 0 && ["cut", tn("gaps.interrupted", spent.interrupted_requests)],
+		spent.unmeasured_requests > 0 && !isSilent && ["lacking", tn("gaps.unmeasured", spent.unmeasured_requests)],
+		parent !== null && ["agent", t("note.agent.why", { parent, source: titleOf(source) })],
 	].filter(Boolean);
 }
 
@@ -51,15 +69,15 @@ function tell({ currentTarget: mark }) {
 }
 
 /** One a row, whatever there is to say: nothing moves. */
-function Mark({ task }) {
-	const store = task.store !== "ledger" && task.store;
-	const said = notes(task);
-	if (store && task.unstated.length < 3) said.push(["store", `${t("store.label")} – ${t(`store.${store}`)}`]);
+function Mark({ item }) {
+	const said = notes(item);
+	const store = item.source === "cline" && item.origin !== null && item.origin !== "ledger" && item.origin;
+	if (store && tokensOf(item.spent) !== null) said.push(["store", `${t("store.label")} – ${t(`store.${store}`)}`]);
 	if (said.length === 0) return null;
 	const [[mark]] = said;
 	const words = said.map(([, sentence]) => sentence).join("\n");
 	if (mark === "store") return html`<span class="tag" data-store=${store} title=${words}>${t("store.mark")}</span>`;
-	return html`<button class="tag" data-store=${store} data-note=${mark} title=${words} popovertarget="told" onClick=${tell}>${t(`note.${mark}`)}</button>`;
+	return html`<button class="tag" data-store=${store || undefined} data-note=${mark} title=${words} popovertarget="told" onClick=${tell}>${t(`note.${mark}`)}</button>`;
 }
 
 function Told() {
@@ -67,22 +85,16 @@ function Told() {
 	return html`<div id="told" popover="auto" style=${{ left: `${left}px`, top: `${top}px` }}>${words}</div>`;
 }
 
-async function copy(id) {
-	const mark = (await copyText(id)) ? "✓" : "✗";
-	copied.value = { id, mark };
-	setTimeout(() => {
-		if (copied.value.id === id) copied.value = {};
-	}, COPIED_MS);
-}
-
 /** As few elements as can be: a tall screen has fifty. */
-function Row({ task, index, isFresh, isOn, mark }) {
-	const { task_id: id, ts, model_id: model, spent, total_cost, has_fallen } = task;
-	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} tabindex="-1">
-		<td class="id" title=${id}>${id}<button class="copy" onClick=${() => copy(id)} aria-label=${t("copy.id", { id })}>${mark}</button>${isFresh && html`<em>${t("row.new")}</em>`}</td>
-		<td class="when soft">${Ago({ ms: ts })}</td>
-		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => chooseModel(model) })}${Mark({ task })}</td>
-		${numbers(spent, has_fallen ? undefined : total_cost)}</tr>`;
+function Row({ item, index, isFresh, isOn }) {
+	const { source, session_id: id, last_at, model, models, spent, cost_usd, has_fallen } = item;
+	const open = ({ target }) => target.closest("td button:not(.open)") || openSession(item);
+	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} data-tool=${source} tabindex="-1" onClick=${open}>
+		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${nameOf(item)}</button>${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="of"><${Swatch} slot=${slotOf(source)} />${titleOf(source)}</td>
+		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => choose("model", model) })}${models > 1 && html`<span class="tag" title=${tn("models", models)}>+${models - 1}</span>`}${Mark({ item })}</td>
+		<td class="when soft">${Ago({ ms: last_at })}</td>
+		${numbers(spent, has_fallen ? undefined : cost_usd, item.unknown.length > 0)}</tr>`;
 }
 
 function Head() {
@@ -104,14 +116,15 @@ function Sort() {
 
 function Foot() {
 	const { totals, total } = rows.value;
-	const without = totals.unpriced_task_count;
-	return html`<tfoot><tr><th scope="row" colspan="3">${tn("table.sum", total)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
+	const without = totals.unpriced_requests;
+	return html`<tfoot><tr><th scope="row" colspan="4">${tn("table.sum", total)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
 		${numbers(totals)}</tr></tfoot>`;
 }
 
-function find(pages, id) {
+function find(pages, wanted) {
+	const id = wanted && keyOf(wanted);
 	for (const [page, items] of pages) {
-		const place = items.findIndex((task) => task.task_id === id);
+		const place = items.findIndex((item) => keyOf(item) === id);
 		if (place >= 0) return page * PAGE + place;
 	}
 	return -1;
@@ -126,7 +139,7 @@ function useAnchor(depth, last) {
 		const known = anchor.current;
 		if (known.depth > 0 && known.state === state && known.pages !== pages) {
 			let [index, place] = [Math.floor(known.depth / rowHeight()), -1];
-			while (index < known.last && (place = find(pages, at(known.pages, index)?.task_id)) < 0) index++;
+			while (index < known.last && (place = find(pages, at(known.pages, index))) < 0) index++;
 			const top = place < 0 ? 0 : (place - index) * rowHeight();
 			if (top) scrollBy({ top, behavior: "instant" });
 			depth.current += top;
@@ -166,9 +179,17 @@ function useSlice(body, depth, total) {
 
 /** Rows that are not in the document, or not read yet. */
 const Gap = ({ count, wait }) => html`<tr class=${wait ? "gap wait" : "gap"} aria-hidden="true"
-	style=${{ height: `${count * rowHeight()}px` }}>${wait && html`<td colspan="6"></td>`}</tr>`;
+	style=${{ height: `${count * rowHeight()}px` }}>${wait && html`<td colspan="8"></td>`}</tr>`;
 
-export function Tasks() {
+/** The section that Kimi Proxy's users know has its name, its last import and its button. */
+function Heading() {
+	const { total } = rows.value;
+	const isOwn = isCline.value && !embedded;
+	return html`<div class="head"><h2>${t(isOwn ? "title.cline" : "table.title")} <span class="soft count">${whole(total)}</span></h2>
+		${isOwn && html`<${LastImport} /><${ImportButton} />`}${total > 1 && html`<${Sort} />`}</div>`;
+}
+
+export function Sessions() {
 	const body = useRef(null);
 	const { total, pages } = rows.value;
 	const depth = useRef(0);
@@ -177,16 +198,16 @@ export function Tasks() {
 	const list = [];
 	let missing = 0;
 	for (let index = first; index <= last; index++) {
-		const task = index < last && at(pages, index);
-		const id = task?.task_id;
-		if (missing && (task || index === last)) list.push(html`<${Gap} key=${`w${index}`} count=${missing} wait />`);
-		missing = task ? 0 : missing + 1;
-		if (task) list.push(html`<${Row} key=${id} task=${task} index=${index} isFresh=${fresh.value.get(id) > minute.value} isOn=${selected.value === id} mark=${copied.value.id === id && copied.value.mark} />`);
+		const item = index < last && at(pages, index);
+		if (missing && (item || index === last)) list.push(html`<${Gap} key=${`w${index}`} count=${missing} wait />`);
+		missing = item ? 0 : missing + 1;
+		if (!item) continue;
+		const key = keyOf(item);
+		list.push(html`<${Row} key=${key} item=${item} index=${index} isFresh=${fresh.value.get(key) > minute.value} isOn=${selected.value === key} />`);
 	}
-	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks">
-		<div class="head"><h2>${t("table.title")} <span class="soft count">${whole(total)}</span></h2>${total > 1 && html`<${Sort} />`}</div>
+	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks"><${Heading} />
 		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
-		<table style=${{ "--in": label("in"), "--out": label("out") }} aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
+		<table style=${{ "--in": label("in"), "--cache": label("cache"), "--out": label("out") }} aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
 			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table>
 		<${Told} />${total > last - first && html`<p class="print-only" data-field="printed-rows">${t("print.rows", { n: whole(last - first), total: whole(total) })}</p>`}</section>`;
 }

@@ -1,0 +1,45 @@
+// What the sums lack, in one quiet line that opens.
+import { t, tn, told } from "../i18n.js";
+import { slotOf } from "../slots.js";
+import { sources } from "../sources.js";
+import { state } from "../state.js";
+import { shown, summary } from "../store.js";
+import { addBy, tokensOf } from "../sums.js";
+import { approximateUntil } from "./chart.js";
+import { Swatch, html, short, titleOf, when } from "./parts.js";
+
+const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
+
+const isShown = (id) => shown.value.state.source.length === 0 || shown.value.state.source.includes(id);
+
+function known({ known_requests: requests, known_tokens: tokens }) {
+	const sum = tokens && tokensOf({ input_tokens: null, output_tokens: null, ...tokens });
+	const parts = [requests !== null && tn("gaps.requests", requests), sum > 0 && t("gaps.tokens", { n: short(sum) })].filter(Boolean);
+	return parts.length ? ` (${parts.join(", ")})` : "";
+}
+
+/** By source: what is counted of it, and what nobody can count. */
+function missing() {
+	const counted = new Map(addBy(summary.value.groups, "source"));
+	const known = sources.value.filter(({ id, sessions }) => isShown(id) && sessions > 0).map(({ id }) => id);
+	return [...new Set([...counted.keys(), ...known])].map((id) => {
+		const sum = counted.get(id) ?? {};
+		const counts = COUNTS.map((name) => [name, sum[`${name}_requests`]]).filter(([, n]) => n > 0);
+		return { id, counts, gaps: sources.value.find((source) => source.id === id)?.gaps ?? [] };
+	}).filter(({ counts, gaps }) => counts.length + gaps.length > 0);
+}
+
+export function Gaps() {
+	const list = missing();
+	const until = approximateUntil();
+	const totals = COUNTS.map((name) => [name, list.reduce((sum, { counts }) => sum + (counts.find(([one]) => one === name)?.[1] ?? 0), 0)]).filter(([, n]) => n > 0);
+	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
+	const heads = [...totals.map(([name, n]) => tn(`gaps.${name}`, n)), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
+	if (heads.length === 0 && until === null) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
+	return html`<details class="gaps" data-field="gaps"><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
+		<div class="panel-box"><dl>${list.map(({ id, counts, gaps }) => html`<div key=${id} data-tool=${id}>
+			<dt><${Swatch} slot=${slotOf(id)} />${titleOf(id)}</dt>
+			<dd>${counts.map(([name, n]) => html`<p>${tn(`gaps.${name}`, n)}: <span class="soft">${t(`gaps.${name}.why`)}</span></p>`)}
+				${gaps.map((gap) => html`<p>${told(`gap.${id}.${gap.kind}`, gap.title)}${known(gap)}</p>`)}</dd></div>`)}</dl>
+			${until !== null && html`<p>${t("gaps.approximate", { at: when(until, "date") })}</p>`}<p class="soft">${t("gaps.why")}</p></div></details>`;
+}

@@ -1,0 +1,125 @@
+// One session: its course, its kinds of tokens, its requests, what started it and what it started.
+import { useEffect, useRef } from "../../vendor/preact-hooks.js";
+import { signal } from "../../vendor/signals-core.js";
+import { getSession } from "../api.js";
+import { locale, t, tcode, tn } from "../i18n.js";
+import { barFor, zone } from "../period.js";
+import { slotOf } from "../slots.js";
+import { keyOf, summary } from "../store.js";
+import { tokensOf } from "../sums.js";
+import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+
+const PAGE = 50;
+const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
+const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
+
+const asked = signal(null); // {source, session_id, offset}
+const answer = signal(null); // {of, detail} or {of, code}
+
+export const opened = () => asked.value;
+export const openSession = ({ source, session_id }) => (asked.value = { source, session_id, offset: 0 });
+
+async function read(question) {
+	const { offset, ...of } = question;
+	try {
+		const detail = await getSession({ ...of, limit: PAGE, offset, tz: zone() });
+		if (asked.value === question) answer.value = { of: keyOf(of), detail };
+	} catch (error) {
+		if (asked.value === question) answer.value = { of: keyOf(of), code: error.code ?? "internal_error" };
+		if (!error.code) throw error;
+	}
+}
+
+/** Cost over its life, or tokens where it has no price. */
+function Course({ detail }) {
+	const isCost = detail.cost_usd > 0;
+	const value = (point) => (isCost ? point.cost_usd : tokensOf(point)) ?? 0;
+	const most = Math.max(...detail.series.map(value));
+	if (!(most > 0) || detail.series.length < 2) return null;
+	const words = isCost ? amount : short;
+	const size = 100 / detail.series.length;
+	const label = t("session.course", { total: words(isCost ? detail.cost_usd : tokensOf(detail)), bar: t(`chart.per.${barFor(detail)}`).toLocaleLowerCase(locale.value) });
+	return html`<svg class="course" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label=${label}>
+		${detail.series.map((point, i) => {
+			const height = value(point) > 0 ? Math.max(0.8, (29 * value(point)) / most) : 0;
+			return height > 0 && html`<rect key=${point.start} x=${i * size + size * 0.1} width=${size * 0.8} y=${30 - height} height=${height}><title>${when(point.start, "hour")}: ${words(value(point))}</title></rect>`;
+		})}</svg><p class="soft ends"><span>${when(detail.from, "hour")}</span><span>${when(detail.to, "hour")}</span></p>`;
+}
+
+function Facts({ detail }) {
+	const calls = detail.request_count > 0 && tn("session.calls", detail.request_count);
+	const facts = {
+		started: html`${when(detail.started_at, "hour")}`,
+		last: html`<${Ago} ms=${detail.last_at} />`,
+		calls: calls || t("session.total"),
+		model: html`<${ModelName} id=${detail.model} />${detail.models > 1 ? ` ${tn("models.more", detail.models - 1)}` : ""}`,
+		project: detail.project,
+	};
+	return html`<dl class="facts">${Object.entries(facts).filter(([, value]) => value).map(([name, value]) => html`<div><dt>${t(`session.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function Kinds({ detail }) {
+	const known = KINDS.filter((kind) => (detail[kind] ?? null) !== null);
+	const bases = Object.entries(detail.cost_basis).filter(([, usd]) => usd > 0);
+	return html`<table class="kinds"><tbody>${known.map((kind) => html`<tr><th scope="row">${t(`kind.${kind}`)}</th><td>${whole(detail[kind])}</td></tr>`)}
+		${bases.map(([name, usd]) => html`<tr><th scope="row">${t("metric.cost")}, ${t(`basis.${name}`)}</th><td><${Money} usd=${usd} /></td></tr>`)}</tbody></table>`;
+}
+
+function Missing({ detail }) {
+	const counts = COUNTS.map((name) => [name, detail[`${name}_requests`]]).filter(([, n]) => n > 0);
+	if (counts.length === 0) return null;
+	return html`<ul class="missing">${counts.map(([name, n]) => html`<li><span class="warn">${tn(`gaps.${name}`, n)}</span>: <span class="soft">${t(`gaps.${name}.why`)}</span></li>`)}</ul>`;
+}
+
+const Other = ({ source, id, words }) => html`<button class="link" onClick=${() => openSession({ source, session_id: id })} title=${id}>${words}</button>`;
+
+function Family({ detail: { source, parent, children } }) {
+	return html`${parent !== null && html`<p>${t("session.parent")} <${Other} source=${source} id=${parent} words=${parent} /></p>`}
+		${children.length > 0 && html`<div class="children"><p>${tn("session.children", children.length)}</p><ul>${children.map((id) => html`<li key=${id}><${Other} source=${source} id=${id} words=${id} /></li>`)}</ul></div>`}`;
+}
+
+function Request({ request }) {
+	const cached = (request.cache_read_tokens ?? 0) + (request.cache_write_5m_tokens ?? 0) + (request.cache_write_1h_tokens ?? 0);
+	const mark = request.kind === "growth" ? ["growth", t("request.growth")] : request.state !== "final" && [request.state, t(`request.${request.state}`)];
+	const unknown = request.unknown.length > 0 && t("note.unknown.why", { fields: request.unknown.join(", ") });
+	const why = [request.cost_usd !== null && t(`basis.${request.cost_basis}.why`), request.listed_as && `${request.listed_as} (${request.price_list})`].filter(Boolean).join("\n");
+	return html`<tr><th scope="row">${when(request.at, "second")}</th>
+		<td class="name"><${ModelName} id=${request.model} />${mark && html` <span class="tag" data-request=${mark[0]} title=${t(`request.${mark[0]}.why`)}>${mark[1]}</span>`}${unknown && html` <span class="tag" title=${unknown}>${t("note.unknown")}</span>`}</td>
+		<td><${Tokens} n=${request.input_tokens} /></td><td><${Tokens} n=${cached || request.cache_read_tokens} /></td><td><${Tokens} n=${request.output_tokens} /></td>
+		<td title=${why}><${Cost} sum=${request} />${request.cost_usd !== null && request.cost_basis !== "recorded" && html` <span class="soft">${t(`basis.${request.cost_basis}.short`)}</span>`}</td></tr>`;
+}
+
+function Requests({ detail }) {
+	const { offset, limit, total, requests } = detail;
+	if (total === 0) return null;
+	const turn = (to) => () => (asked.value = { ...asked.value, offset: to });
+	return html`<div class="head"><h3>${t("session.requests")} <span class="soft count">${whole(offset + 1)}–${whole(offset + requests.length)} / ${whole(total)}</span></h3>
+		${total > limit && html`<button class="quiet" disabled=${offset === 0} onClick=${turn(Math.max(0, offset - limit))}>${t("session.newer")}</button>
+			<button class="quiet" disabled=${offset + limit >= total} onClick=${turn(offset + limit)}>${t("session.older")}</button>`}</div>
+		<div class="requests" tabindex="0" role="region" aria-label=${t("session.requests")}><table><thead><tr>${["at", "model", "input_tokens", "cache_read_tokens", "output_tokens", "cost_usd"].map((name) => html`<th scope="col">${t(`col.${name}`)}</th>`)}</tr></thead>
+			<tbody>${requests.map((request, i) => html`<${Request} key=${offset + i} request=${request} />`)}</tbody></table></div>`;
+}
+
+function Detail({ detail }) {
+	return html`<div class="total"><p class="big" data-field="session-cost"><${Cost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span></div>
+		<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
+}
+
+export function SessionPanel() {
+	const dialog = useRef(null);
+	const question = asked.value;
+	const moment = summary.value?.commit_seq;
+	useEffect(() => {
+		if (!question) return;
+		read(question);
+		if (!dialog.current.open) dialog.current.showModal();
+	}, [question, moment]);
+	const close = () => dialog.current.close();
+	const here = answer.value?.of === (question && keyOf(question)) ? answer.value : {};
+	const { detail, code } = here;
+	return html`<dialog id="session" ref=${dialog} aria-labelledby="session-title" onClose=${() => (asked.value = null)} onClick=${({ target }) => target === dialog.current && close()}>
+		${question && html`<div class="sheet"><div class="head"><h2 id="session-title"><${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}</h2>
+			<button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
+			<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
+			${code && html`<p class="warn" role="alert">${tcode(code)}</p>`}${detail && html`<${Detail} detail=${detail} />`}</div>`}</dialog>`;
+}

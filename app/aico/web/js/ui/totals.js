@@ -1,0 +1,82 @@
+// One line of sums for what is chosen, and what the budgets say of everything.
+import { minute } from "../clock.js";
+import { change, share } from "../format.js";
+import { locale, t, tn } from "../i18n.js";
+import { knownUntil } from "../live.js";
+import { midnight, monthStart, spentSoFar } from "../period.js";
+import { before, shown, spending, status, summary, unpriced } from "../store.js";
+import { cacheWrites } from "../sums.js";
+import { approximateUntil } from "./chart.js";
+import { Money, Tokens, amount, html, whole } from "./parts.js";
+
+function Change({ total }) {
+	const { window } = shown.value;
+	if (!window.before || !before.value || total === null) return null;
+	const value = ({ cost_usd }) => cost_usd ?? 0;
+	const words = change(total, spentSoFar(before.value.series, window, knownUntil.value, value), locale.value);
+	if (words === null) {
+		const isLater = before.value.series.some((point) => value(point) > 0);
+		return html`<span title=${t("change.none.why")}>${t(isLater ? "change.none.yet" : "change.none")}</span>`;
+	}
+	const isAbout = approximateUntil() !== null || summary.value.exact_since.cline > window.before.from;
+	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;
+}
+
+/** Who says what it cost, and what nobody says. */
+function Bases() {
+	const { cost_basis: basis, unpriced_requests: without } = summary.value.totals;
+	const all = Object.entries(basis).filter(([, usd]) => usd > 0);
+	const parts = all.length === 1 && basis.recorded > 0 ? [] : all; // as everybody thinks
+	if (without === 0 && parts.length === 0) return null;
+	return html`<span class="basis" data-field="basis">${parts.map(([name, usd]) => html`<span key=${name} title=${t(`basis.${name}.why`)}>${t(`basis.${name}`)} <b><${Money} usd=${usd} /></b></span>`)}
+		${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`}</span>`;
+}
+
+const Sum = ({ name, big, children }) => html`<div class="sum" role="group" data-card=${name} aria-label=${t(`sum.${name}`)}>
+	<h2>${t(`sum.${name}`)}</h2><p class="big" data-field=${name}>${big}</p>${children}</div>`;
+
+function Cost() {
+	const { cost_usd: cost, at_least } = summary.value.totals;
+	if (unpriced.value) return html`<${Sum} name="cost" big=${t("unpriced")}><p class="note">${t("unpriced.why")}</p><//>`;
+	const mark = at_least && cost !== null && html`<small title=${t("atleast.why")}>${t("atleast")} </small>`;
+	return html`<${Sum} name="cost" big=${html`${mark}<${Money} usd=${cost} />`}><p class="note"><${Change} total=${cost} /><${Bases} /></p><//>`;
+}
+
+/** Cost of today and this month; null, not 0, when the numbers end before. */
+export function spentNow(source) {
+	const now = minute.value;
+	const start = midnight(now);
+	const since = (begin, cost) => (source?.to > begin ? cost() : null);
+	return {
+		today: since(start, () => source.totals.cost_usd && (source.series.find((point) => point.start === start)?.cost_usd ?? 0)),
+		month: since(monthStart(now), () => source.totals.cost_usd),
+	};
+}
+
+export const budgetState = (spent, budget) => (spent > budget ? "over" : spent >= 0.8 * budget ? "near" : "ok");
+
+function Budget({ spent, budget, label }) {
+	if (!budget) return null;
+	const kind = budgetState(spent, budget);
+	return html`<p class=${`budget ${kind}`} data-field="budget">${label} ${share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}
+		${kind !== "ok" && html`<b> ${t(`budget.${kind}`)}</b>`}
+		<svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"><path d="M0,1H100" /><path d=${`M0,1H${Math.min(100, (100 * spent) / budget)}`} /></svg></p>`;
+}
+
+/** Of everything, whatever the filter. */
+function Budgets() {
+	const { daily_usd, monthly_usd } = status.value.budget ?? {};
+	if (!daily_usd && !monthly_usd) return null;
+	const spent = spentNow(spending.value);
+	return html`<div class="sum budgets" role="group" aria-label=${t("budget.all")}><h2>${t("budget.all")}</h2>
+		<${Budget} spent=${spent.today} budget=${daily_usd} label=${t("period.today")} /><${Budget} spent=${spent.month} budget=${monthly_usd} label=${t("period.month")} /></div>`;
+}
+
+export function Totals() {
+	const { totals } = summary.value;
+	const tokens = (name, n = totals[name]) => html`<${Sum} name=${name} big=${html`<${Tokens} n=${n} />`} />`;
+	return html`<section class="panel-box sums" aria-label=${t("sum.title")}><${Cost} />
+		${tokens("input_tokens")}${tokens("cache_read_tokens")}${tokens("cache_write_tokens", cacheWrites(totals))}${tokens("output_tokens")}
+		<${Sum} name="requests" big=${totals.requests > 0 ? whole(totals.requests) : html`<span title=${t("sum.requests.none")}>–</span>`} />
+		<${Sum} name="sessions" big=${whole(totals.sessions)} /><${Budgets} /></section>`;
+}

@@ -1,0 +1,290 @@
+"""Several tools on one page: one filter, one sum, colours that are theirs, and what is missing in words."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from aico.core.usage import MeterReading, RequestState, SessionState, Tokens, UsageEvent, digest
+from tests.core.repository_on_file import open_store
+from tests.quick_variants import first_is_quick
+from tests.sources.claude_code.claude_home import Clock, Transcript, uuid_of
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_surroundings import moment_ms, stop_clock
+from tests.ui.restartable_service import Service, entry, now_ms
+
+OPUS, SONNET = "claude-opus-4-1", "claude-sonnet-4-5"
+NUMBERS = ("input_tokens", "cache_read_tokens", "output_tokens", "requests", "sessions")
+
+
+def _request(
+    name: str,
+    session: str,
+    days_ago: float,
+    model: str,
+    nano: int | None = None,
+    state: RequestState = RequestState.FINAL,
+    parent: str | None = None,
+) -> UsageEvent:
+    tokens = Tokens() if state is RequestState.UNMEASURED else Tokens(1_000, 20_000, 300, 40, 500, None)
+    return UsageEvent(digest(name), session, moment_ms(days_ago), model, tokens, nano, state, parent)
+
+
+def _fill(service: Service) -> None:
+    """Store what two other tools spent beside Cline."""
+
+    async def fill() -> None:
+        async with open_store(service.database) as store:
+            claude = [
+                _request("1", "main", 0.2, OPUS, 1_000_000_001),
+                _request("2", "main", 0.19, SONNET, 20_000_002),
+                _request("3", "main", 0.18, OPUS, None, state=RequestState.INTERRUPTED),
+                _request("4", "main", 0.17, OPUS, None, state=RequestState.UNMEASURED),
+                _request("5", "helper", 0.18, SONNET, 300_000_003, parent="main"),
+                _request("6", "older", 3.2, OPUS, 4_000_000_004),
+            ]
+            claude += [_request(f"m{n}", "many", 2 + n / 1_000, SONNET, 1_000_000 + n) for n in range(60)]
+            await store.take_in_of("claude-code", claude, "projects")
+            codex = [
+                _request("7", "main", 1.2, "gpt-5.1-codex", 500_000_005),
+                _request("8", "free", 1.1, "local", None),
+            ]
+            await store.take_in_of("codex", codex, "files")
+            running = MeterReading(
+                "turn", moment_ms(0.01), "m", None, None, None, None, None, None, None, SessionState.RUNNING
+            )
+            await store.take_in_of("codex", [running], "meter")
+
+    # The library of the browser has a loop in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, fill()).result()
+    service.ledger.write(
+        entry("1001", ts=moment_ms(0.3), cost=2.25),
+        entry("1002", ts=moment_ms(2.3), model=SONNET, cost=0.123456789),
+        entry("1003", ts=moment_ms(4.3), cost=0),
+    )
+
+
+@pytest.fixture(scope="module")
+def service(make_shared: ServiceMaker) -> Service:
+    """Serve three tools of one week in November 2025."""
+    service = make_shared()
+    _fill(service)
+    service.start()
+    return service
+
+
+def _usd(place: Locator) -> Decimal:
+    """Return the exact amount that an element says on hover; what is unknown adds nothing."""
+    found = re.search(r"\$([\d,.]+)", place.get_attribute("title") or "")
+    return Decimal(found[1].replace(",", "")) if found else Decimal(0)
+
+
+def _whole(place: Locator) -> int:
+    text = (place.get_attribute("title") or "").replace(",", "")
+    return int(text) if text.isdigit() else 0
+
+
+def _expect_one_sum(page: Page, answer: dict[str, dict[str, float]]) -> None:
+    """Hold every figure of the page against the answer of the service, to the last nano-dollar."""
+    totals = answer["totals"]
+    cost = Decimal(repr(totals["cost_usd"]))
+    for name in NUMBERS:
+        expect(page.locator(f"[data-field={name}]")).to_have_text(re.compile(r"\d|\u2013"))
+    assert _usd(page.locator("[data-field=cost] span[title]").last) == cost
+    assert _whole(page.locator("[data-field=output_tokens] span")) == totals["output_tokens"]
+    expect(page.locator("[data-field=sessions]")).to_have_text(str(totals["sessions"]))
+    groups = page.locator(".groups tbody td:nth-child(2) span[title]").all()
+    assert sum(map(_usd, groups), Decimal(0)) == _usd(page.locator(".groups tfoot td span[title]").first) == cost
+    rows = page.locator("tr[data-task] .cost").all()
+    assert len(rows) == totals["sessions"]
+    assert sum(map(_usd, rows), Decimal(0)) == _usd(page.locator(".tasks tfoot .cost")) == cost
+    outs = [_whole(cell) for cell in page.locator("tr[data-task] .out").all()[:-1]]
+    assert sum(outs) <= totals["output_tokens"]
+
+
+def test_page_shows_the_sums_of_the_service_in_every_filter(service: Service, open_page: Opener) -> None:
+    """Line of sums, list, table and foot agree with `/api/summary`, by source, by model and for one of them."""
+    page = open_page(service, size=(1440, 1600), prepare=stop_clock).page
+    window = {"from": moment_ms(7.5), "to": moment_ms(-0.5)}
+
+    def ask(**filters: str) -> dict[str, dict[str, float]]:
+        return httpx.get(f"{service.url}/api/summary", params={**window, **filters}, trust_env=False).json()  # type: ignore[no-any-return]
+
+    expect(page.locator("tr[data-task]")).to_have_count(10)
+    expect(page.locator("[data-field=cost]")).to_have_text(re.compile(r"^at least \$8\.\d\d$"))
+    _expect_one_sum(page, ask())
+    page.locator(".groups").get_by_role("button", name="Model", exact=True).click()
+    expect(page.locator(".groups tbody tr")).to_have_count(6)
+    _expect_one_sum(page, ask())
+    page.locator(".groups").get_by_role("button", name=SONNET).click()
+    expect(page.locator("tr[data-task]")).to_have_count(4)
+    _expect_one_sum(page, ask(model=SONNET))
+
+
+def test_click_on_a_source_filters_everything_and_once_more_clears(service: Service, open_page: Opener) -> None:
+    """The list is the filter: several with Ctrl, in chips and in the address, also after a reload."""
+    page = open_page(service, prepare=stop_clock).page
+    tools = page.locator(".groups")
+    tools.get_by_role("button", name="Claude Code").click()
+    expect(page.locator("[data-chip=source]")).to_have_text("Claude Code")
+    expect(page.locator("[data-field=sessions]")).to_have_text("4")
+    expect(page).to_have_url(re.compile("source=claude-code"))
+    # Of one tool only its models can be told apart.
+    expect(tools.get_by_role("button", name="Model", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.locator("[data-chip=source] button").click()
+    expect(page.locator("[data-field=sessions]")).to_have_text("10")
+
+    page.get_by_text("+ Filter").click()
+    for name in ("Cline", "Codex"):
+        page.locator(".choice").get_by_role("group", name="Source").get_by_label(name).check()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-chip=source]")).to_have_text(["Cline", "Codex"])
+    expect(page.locator("[data-field=sessions]")).to_have_text("6")
+    page.reload()
+    expect(page.locator("[data-chip=source]")).to_have_text(["Cline", "Codex"])
+    tools.get_by_role("button", name="Codex").click()
+    expect(page.locator("[data-chip=source]")).to_have_text(["Cline"])
+    page.go_back()
+    expect(page.locator("[data-field=sessions]")).to_have_text("6")
+
+
+@pytest.mark.parametrize("part", first_is_quick(0.95, 0.5, 0.04))
+def test_tooltip_names_the_day_that_the_pointer_is_over(service: Service, open_page: Opener, part: float) -> None:
+    """Anywhere over a day, also beside its bar, it is that day and no time of day; its parts add up."""
+    page = open_page(service, size=(1440, 900), prepare=stop_clock).page
+    over = page.locator(".u-over").bounding_box()
+    assert over is not None
+    for day, name in ((3, "Sat, Nov 8"), (6, "Tue, Nov 11")):
+        page.mouse.move(over["x"] + over["width"] * (day + part) / 7, over["y"] + 100)
+        tip = page.locator(".tip")
+        expect(tip.locator("p").first).to_contain_text(name)
+        expect(tip).not_to_contain_text(":")
+    expect(tip).to_contain_text("Claude Code")
+    expect(tip.locator("p b")).to_have_text("$3.66")
+
+
+def test_row_opens_its_requests_states_and_family(service: Service, open_page: Opener) -> None:
+    """Enter or a click opens a session: course, kinds, requests page by page, what is unknown, who started whom."""
+    page = open_page(service, prepare=stop_clock).page
+    row = page.locator("tr[data-task='main'][data-tool='claude-code']")
+    expect(row.locator(".id")).to_have_text("Nov 11, 07:12 AM")
+    expect(row.locator(".name .tag").first).to_have_text("+1")
+    row.locator(".when").click()
+
+    panel = page.get_by_role("dialog")
+    expect(panel.locator("h2")).to_contain_text("Claude Code · Nov 11, 07:12")
+    expect(panel.locator("[data-field=session-cost]")).to_have_text("≥ $1.11")
+    expect(panel.locator("[data-request]")).to_have_text(["no count", "interrupted"])
+    expect(panel.locator(".missing")).to_contain_text("1 cut short")
+    expect(panel.get_by_role("img", name=re.compile("^Course per 15 min, total"))).to_be_visible()
+    panel.locator(".copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "main"
+    panel.get_by_role("button", name="helper").click()
+    expect(panel.locator(".key")).to_contain_text("helper")
+    panel.get_by_role("button", name="main").click()
+    expect(panel.locator("[data-request]")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.locator("tr[data-task='helper'] [data-note=agent]")).to_have_text("agent")
+
+    page.locator("tr[data-task='many'] .open").press("Enter")
+    expect(panel.locator(".requests tbody tr")).to_have_count(50)
+    panel.get_by_role("button", name="Older").click()
+    expect(panel.locator(".requests tbody tr")).to_have_count(10)
+    expect(panel.get_by_role("button", name="Older")).to_be_disabled()
+
+
+def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: Opener) -> None:
+    """A running turn has dashes, tokens without a price are unpriced, and one line tells what the sums lack."""
+    page = open_page(service, "/?source=codex", size=(1440, 1200), prepare=stop_clock).page
+    running = page.locator("tr[data-task='turn']")
+    expect(running.locator("[data-note]")).to_have_text("running")
+    expect(running.locator(".cost")).to_have_text("\u2013")
+    expect(page.locator("tr[data-task='free'] .cost")).to_have_text("unpriced")
+    gaps = page.locator("[data-field=gaps]")
+    expect(gaps.locator("summary")).to_contain_text("1 without a price")
+    expect(page.locator("tbody")).not_to_contain_text(["$0.00"])
+
+    page.goto(f"{service.url}/?source=claude-code")
+    expect(gaps.locator("summary")).to_contain_text(
+        "1 without a count · 1 cut short · Claude Code: calls that are billed"
+    )
+    gaps.locator("summary").click()
+    expect(gaps.locator("[data-tool=claude-code]")).to_contain_text("no transcript: titles, compaction")
+    page.get_by_role("button", name="Français").click()
+    expect(gaps.locator("summary")).to_contain_text("Ce que ces nombres ne contiennent pas")
+
+
+def test_cline_alone_is_the_section_that_its_users_know(service: Service, open_page: Opener) -> None:
+    """With the filter on Cline the list is called Cline (local), with its last import and its button."""
+    page = open_page(service, "/?source=cline", language="fr-FR", prepare=stop_clock).page
+    head = page.locator(".tasks .head")
+    expect(head.locator("h2")).to_contain_text("Cline (local)")
+    expect(head.locator("[data-field=last-import]")).to_contain_text("Dernier import")
+    expect(head.get_by_role("button", name="Importer maintenant")).to_be_visible()
+    page.locator("[data-chip=source] button").click()
+    expect(head.locator("h2")).to_have_text("Sessions 10")
+    expect(head.get_by_role("button", name="Importer maintenant")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_frame_shows_cline_alone_or_every_source(service: Service, open_page: Opener) -> None:
+    """`/embed` is Cline's section, `/embed?source=all` the same for all of them."""
+    page = open_page(service, "/embed", prepare=stop_clock).page
+    expect(page.locator("[data-field=sessions]")).to_have_text("3")
+    expect(page.locator("[data-chip]")).to_have_count(0)
+    page.goto(f"{service.url}/embed?source=all")
+    expect(page.locator("[data-field=sessions]")).to_have_text("10")
+    page.get_by_role("button", name="30 d").click()
+    expect(page).to_have_url(re.compile(r"embed\?source=all&period=30d"))
+
+
+@pytest.mark.slow
+def test_bars_have_the_colours_of_their_sources(service: Service, open_page: Opener) -> None:
+    """The lowest pixels of a day's bar are of the source that spent most of it, as the list shows it."""
+    page = open_page(service, prepare=stop_clock).page
+    expect(page.locator(".groups tbody tr")).to_have_count(3)
+    swatch = page.locator(".groups tbody .swatch").first.evaluate("(one) => getComputedStyle(one).backgroundColor")
+    pixel = page.evaluate("""() => {
+      const canvas = document.querySelector(".plot canvas");
+      const plot = document.querySelector(".u-over");
+      const scale = canvas.width / canvas.clientWidth;
+      const [x, y] = [plot.offsetLeft + plot.clientWidth * 6.5 / 7, plot.offsetTop + plot.clientHeight - 3];
+      return [...canvas.getContext("2d").getImageData(x * scale, y * scale, 1, 1).data].slice(0, 3);
+    }""")
+    assert swatch == f"rgb({', '.join(map(str, pixel))})"
+
+
+def test_session_of_another_tool_appears_by_itself(
+    make_service: ServiceMaker, open_page: Opener, tmp_path: Path
+) -> None:
+    """What Claude Code writes is in the list, marked as new, and in the sums, without a reload."""
+    root = tmp_path.resolve() / "projects"
+    clock = Clock()
+    clock.now_s = now_ms() // 1000 - 60
+    first = Transcript(root, uuid_of("session", 1), clock)
+    first.turn(1)
+    service = make_service(sources_claude_code_enabled="true", sources_claude_code_roots=str(root))
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service).page
+    expect(page.locator("[data-field=sessions]")).to_have_text("2")
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+
+    second = Transcript(root, uuid_of("session", 2), clock)
+    second.turn(2)
+
+    row = page.locator(f"tr[data-task='{second.session}']")
+    expect(row).to_have_class(re.compile("fresh"))
+    expect(row.locator(".of")).to_have_text("Claude Code")
+    expect(row.locator(".in")).to_have_text("102")
+    expect(page.locator("[data-field=sessions]")).to_have_text("3")
+    expect(page.locator("[data-field=requests]")).to_have_text("2")
