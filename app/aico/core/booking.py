@@ -187,9 +187,11 @@ class Books:
         self.events: dict[EventKey, EventEntry] = {}
         """Everything that was loaded or made."""
         self.first_halves: set[tuple[int, int]] = set()
+        """Kind and first half of the keys of known events, as far as bare records ask for them."""
         self.told: dict[int, list[EventEntry]] = {}
         """By session, stored requests that records of this batch may tell of under another key."""
-        """Kind and first half of the keys of known events, as far as bare records ask for them."""
+        self._tellers: dict[int, tuple[int, int]] = {}
+        """By the identity of such a request, the key of the record that was found to tell of it."""
         self.made: list[EventEntry] = []
         """Events that are new."""
         self.deserted: set[int] = set()
@@ -391,7 +393,7 @@ class Books:
             return
         model = self._model_id(record.model or UNKNOWN_MODEL)
         if known is None and former is None and record.near_ms is not None:
-            known = self._find_told(record, record.near_ms)
+            known = self._find_told(record, key, record.near_ms)
             if known is not None and key < known.key:
                 # Of its two names the lesser one is kept: so it does not matter which of them was read first.
                 self.events.pop((REQUEST.code, *known.key))
@@ -437,19 +439,25 @@ class Books:
         else:
             self.skipped_count += 1
 
-    def _find_told(self, record: UsageEvent, near_ms: int) -> EventEntry | None:
-        """Return the stored request of another origin that is the one that ``record`` tells of, the nearest in time."""
+    def _find_told(self, record: UsageEvent, key: tuple[int, int], near_ms: int) -> EventEntry | None:
+        """Return the stored request of another origin that is the one that ``record`` tells of, the nearest in time.
+
+        One that a record of another name was found to tell of is not meant once more.
+        """
         session = self.sessions.get(record.session)
         nearest = None
         for event in () if session is None else self.told.get(session.id, ()):
-            if event.origin == self._origin:
+            if event.origin == self._origin or self._tellers.get(id(event), key) != key:
                 continue
             is_one_silent = event.state is not record.state and RequestState.UNMEASURED in {event.state, record.state}
             limit = near_ms // 10 if is_one_silent else near_ms if event.tokens == record.tokens else -1
             distance = abs(event.ts - record.ts), *event.key
             if distance[0] <= limit and (nearest is None or distance < nearest[0]):
                 nearest = distance, event
-        return None if nearest is None else nearest[1]
+        if nearest is None:
+            return None
+        self._tellers[id(nearest[1])] = key
+        return nearest[1]
 
     def price(self, event: EventEntry, nano: int, price_ref: int) -> None:
         """Give a stored request that has no list price the one that a newer list knows."""

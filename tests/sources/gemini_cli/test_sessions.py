@@ -117,6 +117,8 @@ def line(**more: Json) -> bytes:
         ({"cached": 20_000}, Tokens(None, 20_000, 0, 0, 372, 71)),
         ({"output": -1}, Tokens(6_009, 4_001, 0, 0, None, None)),
         ({"input": "many"}, Tokens(None, 4_001, 0, 0, 372, 71)),
+        ({"cached": -1}, Tokens(None, None, 0, 0, 372, 71)),
+        ({"thoughts": -1}, Tokens(6_009, 4_001, 0, 0, None, None)),
     ],
 )
 def test_numbers_are_those_that_are_billed(numbers: dict[str, Json], tokens: Tokens) -> None:

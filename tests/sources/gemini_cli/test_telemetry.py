@@ -13,7 +13,16 @@ from aico.features.files.line_format import LineFile
 from aico.features.sources.gemini_cli import SOURCE
 from aico.features.sources.gemini_cli.telemetry import FORMAT
 from tests.sources.claude_code.claude_home import CANARY, Json
-from tests.sources.gemini_cli.gemini_home import MODEL, ROUTER, Session, Telemetry, spent, tokens_of
+from tests.sources.gemini_cli.gemini_home import (
+    BEGIN_MS,
+    MODEL,
+    ROUTER,
+    Session,
+    Telemetry,
+    moment_of,
+    spent,
+    tokens_of,
+)
 from tests.sources.home_reading import Spent, new_books, read
 
 ORDERS = [["chats", "telemetry"], ["telemetry", "chats"], ["telemetry", "chats", "telemetry"], ["telemetry"]]
@@ -86,6 +95,24 @@ async def test_answers_with_the_same_numbers_are_told_apart_by_their_moments(hom
     async with new_books() as books:
         await read(books, SOURCE, home, origins=origins)
         assert books.by_model() == {MODEL: spent(*(7,) * 6)}
+
+
+@pytest.mark.parametrize("origins", ORDERS[:2], ids=" ".join)
+async def test_two_answers_with_the_same_numbers_in_one_moment_are_two(home: Path, origins: list[str]) -> None:
+    """The telemetry tells of the second one alone, under a name that is the lesser one by chance."""
+    telemetry = Telemetry(home / ".gemini" / "telemetry.log")
+    for name in range(8):
+        session = Session(home / ".gemini" / "tmp", f"s{name}")
+        for second in range(2):
+            number = 2 * name + second
+            session.answer(number, tokens=dict(tokens_of(7)), timestamp=moment_of(BEGIN_MS + 2_000 * second))
+        moment = moment_of(BEGIN_MS + 2_000 - 3)
+        telemetry.answer(session, number, counts=dict(tokens_of(7)), **{"event.timestamp": moment})
+    async with new_books() as books:
+        for _ in range(2):
+            await read(books, SOURCE, home, origins=origins)
+            assert books.by_model() == {MODEL: spent(*(7,) * 16)}
+            books.lose_checkpoints()
 
 
 def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:

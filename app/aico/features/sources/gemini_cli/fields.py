@@ -61,12 +61,13 @@ def measure(counts: Counts, judge: RowJudge) -> tuple[Tokens, RequestState]:
         return Tokens(), RequestState.UNMEASURED
     if sent is not None and tool and total == sent + (got or 0) + (thoughts or 0) + tool:
         sent += tool
-    fresh = None if sent is None else sent - (cached or 0)
+    unknown = {name.partition("_")[0] for name in judge.unknown}
+    fresh = None if sent is None or "cached" in unknown else sent - (cached or 0)
     if fresh is not None and fresh < 0:
         # Whoever answered left the cache out of the prompt, or states nonsense: what was sent anew is not known.
         judge.read_count(fresh, "input")
         fresh = None
-    output = None if got is None else min(got + (thoughts or 0), COUNT_MAX)
+    output = None if got is None or "thoughts" in unknown else min(got + (thoughts or 0), COUNT_MAX)
     return Tokens(fresh, cached, 0, 0, output, None if output is None else thoughts), RequestState.FINAL
 
 

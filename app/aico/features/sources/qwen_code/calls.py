@@ -230,7 +230,8 @@ def _tell(call: _Call, judge: RowJudge, index: int) -> Iterator[Record | Rejecti
     sent = counts.input or counts.cached
     lasted = bytes(memoryview(call.duration)[:20]).partition(b".")[0]
     half = digest(lasted, sent or 0, counts.output or 0, counts.cached or 0, counts.thoughts or 0)[:8]
-    tokens, state = _measure(counts._replace(input=sent), judge)
+    is_input_told = {"inputTokens", "input_token_count"}.isdisjoint(judge.unknown)
+    tokens, state = _measure(counts._replace(input=sent if is_input_told else None), judge)
     name = judge.read_model(cell_of(call.model), "model")
     yield UsageEvent(
         half + (_COPIES if call.is_copy else digest(session, ts)[:8]),
@@ -253,7 +254,8 @@ def _measure(counts: Counts, judge: RowJudge) -> tuple[Tokens, RequestState]:
     sent, got, cached, thoughts, total = counts
     if not any(counts[:4]):
         return Tokens(), RequestState.UNMEASURED
-    fresh = None if sent is None else sent - (cached or 0)
+    is_cache_told = {"cachedTokens", "cached_content_token_count"}.isdisjoint(judge.unknown)
+    fresh = sent - (cached or 0) if sent is not None and is_cache_told else None
     if fresh is not None and fresh < 0:
         judge.read_count(fresh, "input")
         fresh = None
