@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from aico.core.db.upkeep.forgetting import forget
 from aico.core.usage import PromptSeen, RejectionCode, RequestState, UsageEvent
 from aico.features.files.sqlite_process import Row
+from aico.features.sources.opencode import SOURCE
 from aico.features.sources.opencode.messages import COUNTS, judge_rows, name_model
+from tests.sources import sqlite_homes
 from tests.sources.feeds import NOW_MS
 from tests.sources.opencode.fake_message_store import MessageStore
 from tests.sources.opencode.message_driver import booked, rows_in
+from tests.sources.sqlite_homes import read_all
 
 T = NOW_MS - 3_600_000
 USED = (100, 20, 5, 40, 3)
@@ -29,6 +33,12 @@ def store() -> Iterator[MessageStore]:
     store.session("one", T)
     yield store
     store.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder under its real path."""
+    return tmp_path.resolve()
 
 
 def events_of(store: MessageStore) -> list[UsageEvent]:
@@ -110,6 +120,19 @@ async def test_answer_that_grows_counts_once(store: MessageStore) -> None:
     expected = {"one": (1, 0, 100, 40, 25, 5)}
     for order in (steps, steps[::-1], [steps[0], steps[2], steps[1], steps[2]]):
         assert (await sums_of(*order))[1] == expected
+
+
+async def test_row_with_more_than_a_line_may_have_is_refused_alone(folder: Path) -> None:
+    """Beyond 16 MB it is not looked into: of such rows the process that reads would run out of memory."""
+    store = MessageStore(folder / "opencode.db")
+    store.session("one", T)
+    store.answer("one", T, T + 5, USED)
+    store.answer("one", T + 10, T + 15, USED, more={"pad": "x" * (16 << 20)})
+    store.answer("one", T + 20, T + 25, USED)
+    readings = await read_all(SOURCE, folder)
+    store.close()
+    assert sorted(event.ts for event in sqlite_homes.events_of(readings)) == [T, T + 20]
+    assert [each.code for reading in readings for each in reading.counts.rejections] == [RejectionCode.NOT_AN_OBJECT]
 
 
 async def test_fork_counts_once_and_belongs_to_the_session_that_made_it(store: MessageStore) -> None:

@@ -16,7 +16,9 @@ NOT_UTF8 = "\0"
 """Stands for a text that is not UTF-8: every judge refuses it, and no word of it is told."""
 TEXT_MAX = 201
 """Characters of a text that are handed on: one more than any may have, so that a longer one is seen to be longer."""
-FUNCTIONS = ("json_type", "json_extract", "json_valid", "jsonb", "substr", "coalesce", "typeof")
+DOCUMENT_BYTES_MAX = 16 << 20
+"""A longer document is not looked into: its row is refused, and costs no other one."""
+FUNCTIONS = ("json_type", "json_extract", "json_valid", "jsonb", "octet_length", "substr", "coalesce", "typeof")
 """The functions that the expressions below call."""
 
 
@@ -45,7 +47,7 @@ def json_of(column: str) -> str:
     the statement that calls this ends in ``LIMIT -1`` and the statement has a WHERE of its own, because it then must
     not merge the two.
     """
-    return f"CASE WHEN json_valid({column}) THEN jsonb({column}) END"
+    return f"CASE WHEN octet_length({column}) <= {DOCUMENT_BYTES_MAX} AND json_valid({column}) THEN jsonb({column}) END"
 
 
 def number_in(document: str, path: str) -> str:
