@@ -32,11 +32,17 @@ def judge_one(one: Row) -> UsageEvent:
 
 
 def test_input_is_without_the_cache() -> None:
-    """Never below 0; the output holds reasoning; nothing is said to cost dollars."""
+    """The output holds reasoning; nothing is said to cost dollars."""
     event = judge_one(row(1_000, 50, 300, 100, 20))
     assert event.tokens == Tokens(600, 300, 100, None, 50, 20)
     assert (event.recorded_nano, event.state, event.ts) == (None, RequestState.FINAL, 1_795_876_853_811)
-    assert judge_one(row(100, 50, 300, 0, 0)).tokens.input == 0
+
+
+def test_counts_that_contradict_each_other_are_unknown() -> None:
+    """More from the cache than was sent at all, and more reasoning than output: no 0 and no sum is made of them."""
+    event = judge_one(row(100, 50, 300, 0, 60))
+    assert event.tokens == Tokens(None, 300, 0, None, 50, None)
+    assert event.unknown == ("input_tokens",)
 
 
 @pytest.mark.parametrize("counts", [(None,) * 5, (None, None, 0, 0, None), (0, 0, 0, 0, 0)])

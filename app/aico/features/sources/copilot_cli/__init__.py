@@ -65,8 +65,13 @@ def _judge_row(row: Row, judge: RowJudge) -> UsageEvent:
         judge.read_count(cell, name) for cell, name in zip(row[len(_Cells._fields) :], COUNTS, strict=True)
     ]
     is_cache_told = {"cache_read_tokens", "cache_write_tokens"}.isdisjoint(judge.unknown)
-    net = max(gross - (read or 0) - (written or 0), 0) if gross is not None and is_cache_told else None
+    net = gross - (read or 0) - (written or 0) if gross is not None and is_cache_told else None
     is_measured = any(counts)
+    if net is not None and net < 0:
+        # More came from the cache than was sent: what was sent anew is not known.
+        net = judge.read_count(net, COUNTS[0])
+    if reasoning and output is not None and reasoning > output:
+        reasoning = None
     return UsageEvent(
         key=digest(session, ts, agent, model, *counts),
         session=session,
