@@ -8,6 +8,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from aico.core.db.writer import Batch
+from aico.core.usage import AnyRecord, GapReading, ReadingCounts, RequestState, Tokens, Trigger, UsageEvent, digest
 from aico.proxy.kimi_answer import KimiProxyAnswer
 from aico.proxy.kimi_proxy import KimiProxyClient
 from aico.services import metrics
@@ -18,7 +20,7 @@ from tests.api.conftest import Api, Serve
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry, now_ms
 from tests.e2e.fake_page_socket import listening
 
-LABELS = ("source", "model", "direction", "code", "state", "period", "le")
+LABELS = ("source", "model", "direction", "code", "kind", "reason", "state", "period", "le")
 
 
 def families(text: str) -> dict[str, Metric]:
@@ -58,6 +60,32 @@ async def test_metrics_tell_what_was_spent_and_how_the_service_is(api: Api) -> N
     assert values(found["aico_import_runs"])["cline",] >= 2
     assert sum(values(found["aico_watcher_state"]).values()) == 1
     assert PRIVATE not in response.text
+
+
+async def test_metrics_tell_what_is_not_known(api: Api) -> None:
+    """No request without a price or without tokens is a 0 in silence, and what was never recorded stands apart."""
+    told = Tokens(input=5, cache_read=7, output=3)
+    records: list[AnyRecord] = [
+        UsageEvent(digest(1), "s", 1_795_000_000_000, "m", told),
+        UsageEvent(digest(2), "s", 1_795_000_000_000, "m", Tokens(), state=RequestState.UNMEASURED),
+        GapReading("s", None, "compaction", 2, told, at=1_795_000_000_000),
+    ]
+    await api.service.writer.apply(Batch("tool", "log", "log", records, ReadingCounts(Trigger.WATCH)))
+    found = families((await api.get("/metrics")).text)
+    assert values(found["aico_current_requests"])["tool", "m"] == 2
+    incomplete = values(found["aico_current_incomplete_requests"])
+    assert {labels[-1]: value for labels, value in incomplete.items() if labels[0] == "tool"} == {
+        "unpriced": 1,
+        "unmeasured": 1,
+        "lacking_cache": 1,
+    }
+    assert values(found["aico_gap_requests"]) == {("tool", "compaction"): 2}
+    gap = values(found["aico_gap_tokens"])
+    assert gap == {
+        ("tool", "in", "compaction"): 5,
+        ("tool", "cache_read", "compaction"): 7,
+        ("tool", "out", "compaction"): 3,
+    }
 
 
 async def test_metrics_bound_their_labels(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

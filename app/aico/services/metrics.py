@@ -22,7 +22,7 @@ from aico.core.filters import UsageFilter
 from aico.core.money import usd
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
-from aico.core.usage import UNKNOWN_MODEL
+from aico.core.usage import UNKNOWN_MODEL, Tokens
 from aico.services.histogram import Histogram
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
@@ -39,6 +39,8 @@ UNKNOWN_MODEL_LABEL = "(unknown)"
 KIMI_STATES = ("up", "secret_refused", "down", "unknown")
 _BY_MODEL = ["source", "model"]
 _BY_DIRECTION = [*_BY_MODEL, "direction"]
+_REASONS = ("unpriced", "unmeasured", "interrupted", "at_least", "lacking_cache", "partial")
+"""Why a request is not known as a whole; each is told only of models that have any."""
 _DIRECTIONS = {"in": "input", "out": "output"}
 _CACHE_DIRECTIONS = {name: name for name in ("cache_read", "cache_write_5m", "cache_write_1h")}
 """Told only of models that have any: not every tool knows its cache."""
@@ -54,12 +56,14 @@ async def render_metrics(service: ObserverService) -> bytes:
         totals = await snapshot.list_totals()
         sessions = await snapshot.count_by(UsageFilter(), (Group.SOURCE, Group.MODEL))
         stored = {source.name: source.session_count for source in await snapshot.list_sources()}
+        gaps = {source: await snapshot.list_gaps(source) for source in stored}
     states = await service.sources.list_states()
     cline = await get_cline_status(service)
     registry = CollectorRegistry()
     families = [
         *_growth_families(_bounded(counters, named)),
         *_current_families(_bounded(totals, named), _bounded_counts(sessions, named)),
+        *_gap_families(gaps),
         *_import_families(service, states, stored),
         *_last_families(service, cline),
         *_state_families(service, states),
@@ -123,12 +127,39 @@ def _current_families(totals: Mapping[_Label, Sums], sessions: Mapping[_Label, i
     tokens = GaugeMetricFamily("aico_current_tokens", "Tokens of all stored tasks.", labels=_BY_DIRECTION)
     cost = GaugeMetricFamily("aico_current_cost_usd", "US dollars of all stored tasks.", labels=_BY_MODEL)
     tasks = GaugeMetricFamily("aico_current_tasks", "Stored tasks that used the model.", labels=_BY_MODEL)
+    requests = GaugeMetricFamily("aico_current_requests", "Stored requests.", labels=_BY_MODEL)
+    incomplete = GaugeMetricFamily(
+        "aico_current_incomplete_requests",
+        "Stored requests, or growths of a task, of which something is not known.",
+        labels=[*_BY_MODEL, "reason"],
+    )
     for label, count in sessions.items():
         sums = totals.get(label, NOTHING)
         _add_tokens(tokens, label, sums)
         cost.add_metric([*label], usd(sums.cost_nano))
         tasks.add_metric([*label], count)
-    return [tokens, cost, tasks]
+        requests.add_metric([*label], sums.get("requests"))
+        for reason in _REASONS:
+            if sums.get(reason):
+                incomplete.add_metric([*label, reason], sums.get(reason))
+    return [tokens, cost, tasks, requests, incomplete]
+
+
+def _gap_families(gaps: Mapping[str, Mapping[str, tuple[int | None, Tokens]]]) -> list[Metric]:
+    """Return what tools billed and did not record, as far as they let it be known: in no other number."""
+    labels = ["source", "kind"]
+    requests = GaugeMetricFamily("aico_gap_requests", "Requests that were billed and not recorded.", labels=labels)
+    tokens = GaugeMetricFamily(
+        "aico_gap_tokens", "Tokens that were billed and not recorded.", labels=[*labels, "direction"]
+    )
+    for source, kinds in gaps.items():
+        for kind, (count, known) in kinds.items():
+            if count is not None:
+                requests.add_metric([source, kind], count)
+            for direction, name in (_DIRECTIONS | _CACHE_DIRECTIONS).items():
+                if number := getattr(known, name):
+                    tokens.add_metric([source, kind, direction], number)
+    return [requests, tokens]
 
 
 def _import_families(
