@@ -26,7 +26,7 @@ install: ## set up .venv with aico in it
 serve: install ## run the service in the foreground, setting everything up first
 	@exec .venv/bin/aico serve $(ARGS)
 
-demo: install ## see it live without Cline, on a generated ledger that keeps growing
+demo: install ## see it live without Cline, on invented logs that keep growing
 	@exec .venv/bin/aico demo $(ARGS)
 
 doctor: install ## say what is wrong and what to do

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.forked_aico import ForkedServerProcess, run_aico
 from tests.e2e.server_process import HANG_S, ROOT, database_path, environment, ledger_path, prepare_database
 from tests.quick_variants import first_row_is_quick
+from tests.sources.claude_code.claude_home import MODEL, SESSION, Clock, Transcript
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 
@@ -423,20 +425,33 @@ def test_doctor_exits_with_1_when_something_fails(tmp_path: Path, ledger: Ledger
     assert "first start" in found["database"][1]
 
 
-def test_demo_serves_a_growing_ledger_and_leaves_nothing(tmp_path: Path) -> None:
-    """The demonstration says that it is one, moves by itself, ends with 0 on Ctrl-C, and cleans up after itself."""
+def test_demo_serves_growing_usage_of_four_tools_and_leaves_nothing(tmp_path: Path) -> None:
+    """It says that it is one, reads nothing of the user's, moves by itself, ends with 0 on Ctrl-C, and cleans up."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    with (
-        ForkedServerProcess(tmp_path, {"TMPDIR": str(temporary)}, command=("demo",)) as server,
-        server.client() as client,
-    ):
+    clock = Clock()
+    clock.now_s = int(time.time()) - 3_600
+    Transcript(tmp_path / ".claude/projects", SESSION, clock).turn(1)
+    settings = {"TMPDIR": str(temporary), "CODEX_HOME": str(tmp_path)}
+    with ForkedServerProcess(tmp_path, settings, command=("demo",)) as server, server.client() as client:
         assert "DEMO" in server.output()
-        server.wait_for_state("watching")
+        assert client.post("/api/import").status_code == 200
         status = client.get("/api/cline/status").json()
         assert status["demo"] is True
         assert status["task_count"] > 100
-        assert Path(status["ledger"]["path"]).is_relative_to(temporary)
+        sources = client.get("/api/sources").json()
+        paths = [path for source in sources for origin in source["origins"] for path in origin["paths"]]
+        assert [path for path in paths if not Path(path).is_relative_to(temporary)] == []
+        requests = {source["id"]: source["requests"] for source in sources if source["found"]}
+        assert set(requests) == {"cline", "claude-code", "codex", "gemini-cli"}
+        assert min(count for name, count in requests.items() if name != "cline") > 100
+        models = {group["model"] for group in client.get("/api/summary").json()["groups"]}
+        assert "house-coder-32b" in models
+        assert MODEL not in models
+        revision = client.get("/api/cline/status").json()["revision"]
+        deadline = time.monotonic() + HANG_S
+        while client.get("/api/cline/status").json()["revision"] == revision:
+            assert time.monotonic() < deadline, server.log()
         assert list(temporary.iterdir())
         assert server.stop(signal.SIGINT) == 0
         assert "Traceback" not in server.log()

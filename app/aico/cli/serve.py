@@ -12,7 +12,7 @@ import socket
 import tempfile
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,8 @@ from aico.core.command_name import command_name
 from aico.core.errors import InstanceRunning, PortTaken, ServiceRefusal, ServiceUnreachable, SettingsError
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
+from aico.features.sources.registry import SOURCES
+from aico.features.sources.source import Source
 from aico.main import create_app
 from aico.services.source_choices import SourceChoices
 
@@ -147,10 +149,11 @@ def run_server(
     *,
     open_browser: bool,
     demo: Callable[[], Coroutine[None, None, None]] | None = None,
+    sources: Sequence[Source] = SOURCES,
 ) -> int:
     """Serve on the settings' address while the lock is held; ``demo`` runs beside until the end.
 
-    Raises PortTaken and what the start of the database raises.
+    ``sources`` are the tools that can be read. Raises PortTaken and what the start of the database raises.
     """
     prepare_process()
     listener = listen(settings.host, settings.port)
@@ -159,7 +162,7 @@ def run_server(
     lock.announce(url)
     links = LoginLinks()
     page = f"{url}{LOGIN_PATH}?key={links.issue()}" if settings.token else url
-    app = create_app(settings, lock=lock, links=links, demo=demo is not None)
+    app = create_app(settings, lock=lock, links=links, demo=demo is not None, sources=sources)
     config = make_config(app, ConnectionLimits.of(settings.max_sockets))
 
     async def run() -> None:
@@ -242,7 +245,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _rows(settings: Settings, page: str, choices: SourceChoices, *, demo: bool) -> list[tuple[str, str]]:
-    made_up = [("Ledger", "made up, and growing before your eyes")]
+    made_up = [("Usage", "of four tools, made up, and growing before your eyes")]
     rows = [
         ("Dashboard", page),
         *(made_up if demo else describe_places(choices, settings)),

@@ -1,1 +1,1 @@
-"""A made-up ledger for the demonstration, the tests and the benchmark."""
+"""A made-up ledger and made-up logs for the demonstration, the tests and the benchmark."""

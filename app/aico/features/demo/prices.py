@@ -35,3 +35,19 @@ MODELS = (
     DemoModel("deepseek-v4-flash", "ollama", 0.06, 0.0, 0.0, 0.0, 0.0, caches=False),
 )
 """Unpriced ones at the end: subscriptions and local models, whose entries say ``"totalCost":0``."""
+
+CLAUDE_CODE_MODELS = (
+    MODELS[0],
+    DemoModel("claude-opus-4-5-20251101", "anthropic", 0.5, 5.0, 25.0, 6.25, 0.50, caches=True),
+)
+CLAUDE_CODE_SMALL = DemoModel("claude-haiku-4-5-20251001", "anthropic", 0.5, 1.0, 5.0, 1.25, 0.10, caches=True)
+"""Of agents and titles."""
+CODEX_MODELS = (
+    DemoModel("gpt-5.3-codex", "openai", 0.5, 1.75, 14.0, 0.0, 0.175, caches=True),
+    DemoModel("house-coder-32b", "house", 0.5, 0.0, 0.0, 0.0, 0.0, caches=True),
+)
+"""The last one is the house's own: no list has a price for it."""
+GEMINI_CLI_MODELS = (
+    DemoModel("gemini-3-pro-preview", "google", 0.5, 2.0, 12.0, 0.0, 0.20, caches=True),
+    DemoModel("gemini-3-flash-preview", "google", 0.5, 0.50, 3.0, 0.0, 0.05, caches=True),
+)

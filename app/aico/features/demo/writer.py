@@ -1,5 +1,7 @@
 """Writes the made-up ledger as Cline writes its own: a temporary file in the same directory, then a rename.
 
+Other tools append to their logs.
+
 Source: cline/cline from 3.40 on, ``atomicWriteFile`` in ``src/core/storage/disk.ts``: no fsync and no lock.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -31,6 +34,15 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def append_lines(home: Path, appended: Mapping[str, bytes | bytearray]) -> None:
+    """Append whole lines to the files below ``home`` that ``appended`` names. ``OSError`` is passed on."""
+    for path, data in appended.items():
+        file = home / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab", buffering=0) as log:
+            log.write(data)
 
 
 def temporary_path(path: Path) -> Path:
