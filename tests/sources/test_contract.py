@@ -32,6 +32,7 @@ from tests.sources.opencode.fake_message_store import CANARY as MESSAGE
 from tests.sources.opencode.fake_message_store import MessageStore
 from tests.sources.pipeline import pipeline, stored_events, stored_sums
 from tests.sources.qwen_code.qwen_home import write_home as write_qwen_code
+from tests.sources.vibe.fake_vibe import write_vibe
 
 STAGES = 4
 
@@ -184,6 +185,7 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     "opencode": write_opencode,
     "pi": write_pi,
     "qwen-code": write_qwen_code,
+    "vibe": write_vibe,
 }
 TOOLS = [Tool(source, WRITERS[source.id]) for source in (*SOURCES, INVENTED, INVENTED_LINES)]
 

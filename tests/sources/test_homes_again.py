@@ -14,14 +14,16 @@ import pytest
 
 from aico.core.db.upkeep.forgetting import forget
 from aico.core.db.upkeep.verification import verify
-from aico.features.sources import codex, gemini_cli, qwen_code
+from aico.features.sources import codex, gemini_cli, kimi_cli, kimi_code, pi, qwen_code, vibe
 from aico.features.sources.source import Source
 from tests.e2e.server_process import ROOT
 from tests.sources.codex.codex_home import write_home as write_codex
+from tests.sources.fake_wires import write_kimi_cli, write_kimi_code, write_pi
 from tests.sources.feeds import NOW_MS
 from tests.sources.gemini_cli.gemini_home import write_home as write_gemini_cli
 from tests.sources.home_reading import Books, new_books, read
 from tests.sources.qwen_code.qwen_home import write_home as write_qwen_code
+from tests.sources.vibe.fake_vibe import write_vibe
 
 STAGE = 2
 
@@ -38,6 +40,10 @@ TOOLS = [
     Tool(codex.SOURCE, write_codex, ".codex"),
     Tool(gemini_cli.SOURCE, write_gemini_cli, ".gemini"),
     Tool(qwen_code.SOURCE, write_qwen_code, ".qwen"),
+    Tool(kimi_cli.SOURCE, write_kimi_cli, ".kimi"),
+    Tool(kimi_code.SOURCE, write_kimi_code, ".kimi-code"),
+    Tool(pi.SOURCE, write_pi, ".pi"),
+    Tool(vibe.SOURCE, write_vibe, ".vibe"),
 ]
 
 
@@ -78,15 +84,20 @@ async def test_forgotten_session_stays_forgotten(home: Path, tool: Tool) -> None
     """With what it had started; neither its own files bring it back nor copies in others."""
     async with new_books() as books:
         await read(books, tool.source, home)
-        before = books.by_session()
-        gone = next(session for session in before if session not in _children(books))
+        children, before = _children(books), _sessions(books)
+        gone = next(session for session in books.by_session() or before if session not in children)
         forget(books.path, tool.source.id, [gone], NOW_MS)
         left = books.by_session()
-        assert gone in before.keys() - left.keys()
+        assert gone in before - _sessions(books)
         for origins in ([], [each.id for each in reversed(tool.source.origins)]):
             books.lose_checkpoints()
             await read(books, tool.source, home, origins=origins)
             assert books.by_session() == left
+            assert gone not in _sessions(books)
+
+
+def _sessions(books: Books) -> set[str]:
+    return {str(key) for (key,) in books.ask("SELECT key FROM session")}
 
 
 def _children(books: Books) -> set[object]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import examples
 from tests.sources.line_homes import Home, Tool, home_of, read_whole
 from tests.sources.recorded_logs import HOMES, KIMI_CLI, KIMI_CODE, PI, Recorded, copy_of
 
@@ -56,7 +57,7 @@ def test_any_order_and_any_prefix_books_the_same(recorded: Recorded) -> None:
             await home.read(again, size=size)
             return await home.everything()
 
-    @settings(max_examples=10)
+    @settings(max_examples=examples(0.2))
     @given(st.permutations(logs), st.permutations(logs), st.sampled_from([1, 2, 3, 10_000]), ends)
     def hold(paths: list[Path], again: list[Path], size: int, end: dict[Path, int]) -> None:
         assert asyncio.run(read_twice(paths, again, size, end)) == expected

@@ -16,6 +16,7 @@ from aico.features.sources import (
     opencode,
     pi,
     qwen_code,
+    vibe,
 )
 from aico.features.sources.source import Source
 
@@ -24,12 +25,13 @@ SOURCES: tuple[Source, ...] = (
     claude_code.SOURCE,
     codex.SOURCE,
     gemini_cli.SOURCE,
+    qwen_code.SOURCE,
     opencode.SOURCE,
     kilo.SOURCE,
-    qwen_code.SOURCE,
     kimi_cli.SOURCE,
     kimi_code.SOURCE,
     pi.SOURCE,
+    vibe.SOURCE,
     copilot_cli.SOURCE,
 )
 KNOWN: Mapping[str, tuple[str, ...]] = {source.id: tuple(origin.id for origin in source.origins) for source in SOURCES}

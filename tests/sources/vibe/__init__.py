@@ -1,0 +1,1 @@
+"""Mistral Vibe: the totals of its sessions, and the reader of files that name others."""
