@@ -159,14 +159,16 @@ class GatedWriter(UsageWriter):
 class Stage:
     """The pipeline under test, its places, and what it published."""
 
-    def __init__(self, database: Database, places: Sequence[tuple[str, Sequence[Script]]]) -> None:
+    def __init__(
+        self, database: Database, places: Sequence[tuple[str, Sequence[Script]]], meter: str | None = None
+    ) -> None:
         self.database = database
         self.writer = GatedWriter(database)
         self.published: list[tuple[str, int, int]] = []
         """Origin, number and what is to follow, of each change that was told."""
         self.ingest = Ingest(self.writer, self._publish, lambda: TS, LIMIT)
         self.feeds = {origin: ScriptedFeed(f"/{origin}/script", scripts) for origin, scripts in places}
-        origins = tuple(Origin(origin, origin, lambda _around: (), _never) for origin in self.feeds)
+        origins = tuple(Origin(origin, origin, lambda _around: (), _never, meter=meter) for origin in self.feeds)
         self.source = Source("tool", "Tool", origins)
         self.keys: dict[str, IntakeKey] = {}
         for origin in origins:

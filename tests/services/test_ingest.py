@@ -347,6 +347,15 @@ async def test_places_of_one_request_are_read_in_their_order(make_stage: MakeSta
     assert [origin for origin, *_ in stage.published] == ["place", "second"]
 
 
+async def test_origins_of_one_running_total_speak_one_after_the_other(database: Database) -> None:
+    """The later one waits for all that the first one has to say of models and days, not for its first part alone."""
+    stage = Stage(database, [("place", [Script(count=3 * LIMIT).free()]), ("second", [Script().free()])], "meter")
+    async with asyncio.timeout(HANG_S):
+        await stage.run(Trigger.STARTUP, "place", "second")
+        await stage.ingest.close()
+    assert [origin for origin, *_ in stage.published] == ["place", "place", "place", "second"]
+
+
 async def test_first_readings_of_a_start_keep_the_order_of_the_places(make_stage: MakeStage) -> None:
     """A session store that is read in a moment waits for a large ledger, once; later neither waits for the other."""
     large, stuck = Script(), Script()

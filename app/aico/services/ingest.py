@@ -357,7 +357,10 @@ class Ingest:
             await self._store_rest(lane)
 
     async def _let_earlier_ones_speak(self, lane: _Lane) -> None:
-        """Wait for the first receipts of places of earlier origins of the source that are, or will be, read now."""
+        """Wait for the first receipts of places of earlier origins of the source that are, or will be, read now.
+
+        One that states the same running totals is waited for to its end: what it says first decides model and day.
+        """
         source, ids = lane.intake.source, [origin.id for origin in lane.intake.source.origins]
         before = ids[: ids.index(lane.intake.origin.id)]
         others = [
@@ -374,9 +377,15 @@ class Ingest:
                 await self._moved.wait_for(all_were_looked_at)
         except TimeoutError:
             _log.debug("an earlier place was not looked at within %g s", _FIRST_LOOK_S)
-        earlier = [each for each in others if each.is_busy and not each.was_read]
+        meter = lane.intake.origin.meter_id
+        firsts = [each for each in others if each.is_busy and not each.was_read]
+        wholes = [each for each in others if each.is_busy and each.intake.origin.meter_id == meter]
+
+        def all_have_spoken() -> bool:
+            return all(each.was_read for each in firsts) and not any(each.is_busy for each in wholes)
+
         async with self._moved:
-            await self._moved.wait_for(lambda: lane.is_closing or all(each.was_read for each in earlier))
+            await self._moved.wait_for(lambda: lane.is_closing or all_have_spoken())
 
     async def _tell(self) -> None:
         async with self._moved:
