@@ -116,6 +116,14 @@ async def test_number_that_cannot_be_used_is_unknown(root: Path, driver: FeedDri
     assert [(each.code.value, each.field) for each in reading.counts.partials] == [("negative", "cachedInputTokens")]
 
 
+async def test_more_from_the_cache_than_was_sent_leaves_the_input_unknown(root: Path, driver: FeedDriver) -> None:
+    """Never 0 in silence."""
+    FakeSession(root, "a").write(1, {**total(10, 0, 1), "cachedInputTokens": 12})
+    reading = await driver.take_in()
+    assert totals(driver) == [(None, 12, 1)]
+    assert [each.field for each in reading.counts.partials] == ["inputTokens"]
+
+
 @pytest.mark.parametrize(
     "pointer", [b"{", b"[]", b'{"generation":"../../x"}', b'{"generation":7}', b"\xff", b'{"generation":"1/2"}']
 )

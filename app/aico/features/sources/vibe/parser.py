@@ -125,7 +125,7 @@ def parse(files: Sequence[FileBytes | None]) -> Parsed:
 
 
 def _numbers_of(raw: Raw, judge: RowJudge) -> Tokens:
-    """Return the tokens by kind; where what was cached cannot be used, the input without it is not known either."""
+    """Return the tokens by kind; where what was cached cannot be used, or is more than all input, that is unknown."""
     try:
         usage = _USAGE.decode(raw)
     except UNUSABLE:
@@ -133,7 +133,9 @@ def _numbers_of(raw: Raw, judge: RowJudge) -> Tokens:
         return Tokens()
     sent = read_count(usage.input, "inputTokens", judge)
     cached = read_count(usage.cached, "cachedInputTokens", judge)
-    fresh = None if sent is None or cached is None else max(0, sent - cached)
+    fresh = None if sent is None or cached is None else sent - cached
+    if fresh is not None and fresh < 0:
+        fresh = judge.read_count(fresh, "inputTokens")
     return Tokens(fresh, cached, output=read_count(usage.output, "outputTokens", judge))
 
 
