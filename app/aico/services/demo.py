@@ -16,7 +16,7 @@ from aico.features.sources.source import Origin, Source, Surroundings
 STEP_S = 1.2
 """Between two changes: slow enough to be followed with the eye."""
 TASK_COUNT = 240
-SESSION_COUNT = 30
+SESSION_COUNT = 24
 """Of each tool but Cline."""
 DAYS = 45
 SWITCHED_ON = {("claude-code", "projects"), ("codex", "sessions"), ("gemini-cli", "chats")}

@@ -36,7 +36,7 @@ class Codex:
         day, name = moment[:10].replace("-", "/"), moment[:19].replace(":", "-")
         self._path = f".codex/sessions/{day}/rollout-{name}-{self._thread}.jsonl"
         if not goes_on:
-            self._has_records = self._threads % 8 < 4
+            self._has_records = self._threads % 2 == 0
             self._model = self._desk.rng.choice(CODEX_MODELS)
             self._spending, self._total, self._last = Spending(), _NOTHING, _NOTHING
         self._threads += 1

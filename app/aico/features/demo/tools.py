@@ -14,7 +14,7 @@ from aico.features.demo.gemini_cli import GeminiCli
 from aico.features.demo.hours import draw_start_ms
 
 _HOUR_MS = 3_600_000
-_EXCHANGES = range(4, 13)
+_EXCHANGES = range(8, 22)
 """How many there are in a session."""
 _SECONDS = range(20, 90)
 """Between two of them."""
@@ -34,7 +34,7 @@ class Tool(Protocol):
 
 
 class _Worker:
-    """The made-up person at one desk; every fourth session goes on with the one before."""
+    """The made-up person at one desk; every third session goes on with the one before."""
 
     def __init__(self, desk: Desk, make: Callable[[Desk], Tool]) -> None:
         self.desk = desk
@@ -56,7 +56,7 @@ class _Worker:
         if not self._left:
             self._sessions += 1
             self._left = self.desk.rng.choice(_EXCHANGES)
-            self._tool.begin(goes_on=self._sessions % 4 == 0)
+            self._tool.begin(goes_on=self._sessions % 3 == 0)
         self._tool.exchange()
         self._left -= 1
         if not self._left:
