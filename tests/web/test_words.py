@@ -143,3 +143,11 @@ def test_french_never_breaks_a_line_before_its_punctuation() -> None:
     loose = [text for text in _words("fr").values() if re.search(r" [:;?!»]|« ", text)]
 
     assert loose == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_gap_has_its_words(language: str) -> None:
+    """What a tool bills and does not write down is said in the page's language, for each kind that a source names."""
+    kinds = {f"gap.{source.id}.{gap.id}" for source in SOURCES for gap in source.gaps}
+
+    assert sorted(kinds - _words(language).keys()) == []
