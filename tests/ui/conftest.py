@@ -129,5 +129,6 @@ def open_page(browser: Browser) -> Iterator[Opener]:
     yield open_
     complaints = [text for observed in opened for text in observed.unexpected()]
     for observed in opened:
+        observed.page.unroute_all(behavior="ignoreErrors")  # a request may be on its way
         observed.page.context.close()
     assert complaints == []
