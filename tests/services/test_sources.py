@@ -18,6 +18,7 @@ from aico.features.sources.cline import hub as hub_module
 from aico.features.sources.cline import sessions as sessions_module
 from aico.services import source_choices
 from aico.services.service import ObserverService
+from aico.services.sources import _worst_there
 from aico.services.status import list_sources
 from bench.fake_session_store import FIRST_MS, SessionStore, core_metadata, usage
 from tests.core.repository_on_file import read_rows
@@ -501,3 +502,19 @@ async def test_both_databases_of_real_runs_come_to_each_amount_once(machine: Mac
         told = [numbers_of(each[session])[:3] for each in (rows, events) if session in each]
         assert found[session] == tuple(max(number or 0 for number in column) for column in zip(*told, strict=True))
     assert failed_checks(service) == []
+
+
+@pytest.mark.parametrize(
+    ("states", "worst"),
+    [
+        ([("watching", None), ("waiting", "source_not_found")], ("watching", None)),
+        ([("waiting", "ledger_not_found"), ("degraded", "sessions_format")], ("degraded", "sessions_format")),
+        ([("waiting", "ledger_not_found")], ("waiting", "ledger_not_found")),
+        ([], ("off", None)),
+    ],
+)
+def test_source_waits_only_where_all_of_it_waits(
+    states: list[tuple[str, str | None]], worst: tuple[str, str | None]
+) -> None:
+    """A kind of file that this user does not have is no state of the tool."""
+    assert _worst_there(states) == worst

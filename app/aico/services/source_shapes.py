@@ -163,7 +163,7 @@ class SourceOut(Schema):
     origins: list[OriginOut]
     fixed_by: str | None = Field(description="The setting that decides it for all origins; null: a switch has a say.")
     found: FoundOut | None
-    state: str = Field(description="`off`, or the worst state of its origins that are read.")
+    state: str = Field(description="`off`, or the worst state of its origins that are read; `waiting`: all wait.")
     reason: str | None
     reading: ReadingOut | None
     last_read_at: int | None = Field(description="Epoch milliseconds.")

@@ -78,7 +78,7 @@ class SourceState:
     """The setting that decides it for all of its origins; None where a switch has a say."""
     found: Found | None
     state: str
-    """``off``, or the worst state of its origins that are read."""
+    """``off``, or the worst state of its origins that are read; ``waiting`` only where all of them wait."""
     reason: str | None
     reading: tuple[int, int] | None
     """Of large readings: how many bytes are stored, and how many there are."""

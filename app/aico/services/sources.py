@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -238,7 +238,7 @@ class SourcesService:
         choices = self.choices.list_of(source)
         origins = tuple(self._origin_state(choice, seen[key_of(choice)]) for choice in choices)
         enabled = [origin for origin in origins if origin.enabled]
-        worst = _worst((origin.state, origin.reason) for origin in enabled)
+        worst = _worst_there([(origin.state, origin.reason) for origin in enabled])
         keys = [key for key in self._open if key.source == source.id]
         reading = [progress for progress in map(self._ingest.find_progress, keys) if progress is not None]
         receipts = [self._ingest.last_receipts[key] for key in keys if key in self._ingest.last_receipts]
@@ -358,6 +358,11 @@ def _without_absent_defaults(choice: OriginChoice, opened: list[_Open]) -> list[
         if each.intake.feed.path not in known or each.watcher.state.state is not WatcherState.WAITING
     ]
     return there or opened
+
+
+def _worst_there(states: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
+    """Return the worst of ``states`` as :func:`_worst` does: one that waits is no matter beside any other."""
+    return _worst([state for state in states if state[0] != WatcherState.WAITING.value] or states)
 
 
 def _worst(states: Iterable[tuple[str, str | None]]) -> tuple[str, str | None]:
