@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aico.cli.places import describe_places
+from aico.cli.places import describe_others, describe_places
 from aico.cli.service import program
 from aico.core.db.choices import Switch, SwitchKey
 from aico.core.errors import SettingsError, StorageError
@@ -116,6 +116,13 @@ def test_box_names_what_is_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AICO_SOURCES", "all")
     monkeypatch.delenv("AICO_SOURCES_INVENTED_ENABLED")
     assert rows_of()[-1] == ("Waiting for", ", ".join(source.title for source in EVERY[1:]))
+
+
+def test_box_says_how_other_tools_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who waits for no ledger is sent to the switches, unless settings decide everything."""
+    ((label, text),) = describe_others(SourceChoices(EVERY, settings_of()))
+    assert (label, "`python -m aico sources`" in text) == ("Other tools", True)
+    assert describe_others(SourceChoices(EVERY, settings_of(enabled_sources="all"))) == []
 
 
 def test_box_says_what_is_wrong_with_a_place(home: Path, store: SessionStore) -> None:

@@ -55,6 +55,12 @@ def test_status_says_how_each_source_and_origin_is() -> None:
     assert lines[6] == "off          codex, kilo"
 
 
+def test_status_counts_sessions_of_the_future() -> None:
+    """They are in no sum of today or this month, which a person must be told."""
+    assert "             2 sessions in the future: no sum" in text_of({}, source("cline", origin(), future_sessions=2))
+    assert "future" not in text_of({}, source("cline", origin(), future_sessions=0))
+
+
 def test_status_tells_how_far_a_first_reading_is() -> None:
     """A large one takes its time, and is no standstill."""
     reading = {"bytes_done": 1_500, "bytes_total": 4_000_000}

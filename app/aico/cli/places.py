@@ -38,6 +38,13 @@ def describe_places(choices: SourceChoices, settings: Settings) -> list[tuple[st
     return rows or [("Sources", f"none is on; `{command_name()} sources on NAME` switches one on")]
 
 
+def describe_others(choices: SourceChoices) -> list[tuple[str, str]]:
+    """Return the line that says how tools are read that are off, where a switch decides over any."""
+    if all(choice.is_on or choice.fixed_by is not None for choice in choices.list_all()):
+        return []
+    return [("Other tools", f"are read once they are switched on: on that page, or with `{command_name()} sources`")]
+
+
 def _describe(choice: OriginChoice, on: list[OriginChoice], settings: Settings) -> Iterator[tuple[str, bool]]:
     """Yield the lines of an origin, and whether its place is there."""
     for place, feed in open_places(choice, limits_of(settings, now_ms)):

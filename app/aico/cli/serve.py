@@ -28,7 +28,7 @@ from aico.cli.box import PLAIN, ROUND, draw_box
 from aico.cli.connection_limits import BACKLOG, BoundedConfig, ConnectionLimits
 from aico.cli.hardening import prepare_process
 from aico.cli.log import configure_logging
-from aico.cli.places import describe_places
+from aico.cli.places import describe_others, describe_places
 from aico.cli.settings import load
 from aico.cli.streams import can_show, say
 from aico.core.address import url_of
@@ -248,8 +248,8 @@ def _rows(settings: Settings, page: str, choices: SourceChoices, *, demo: bool) 
     made_up = [("Usage", "of four tools, made up, and growing before your eyes")]
     rows = [
         ("Dashboard", page),
-        *(made_up if demo else describe_places(choices, settings)),
+        *(made_up if demo else [*describe_places(choices, settings), *describe_others(choices)]),
         ("Database", str(settings.database_path)),
         ("Stop", "Ctrl-C"),
     ]
-    return rows if demo else [*rows, ("No Cline?", f"{command_name()} demo")]
+    return rows if demo else [*rows, ("No tool yet?", f"{command_name()} demo")]

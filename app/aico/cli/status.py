@@ -18,6 +18,7 @@ from aico.proxy.running_service import RunningService
 
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
 _NOTHING_MISSING = "the session store is read too, nothing is missing"
+_FUTURE = "no sum but that of All on the page holds them. `aico doctor` looks at the clock"
 _WELL = {"watching", "waiting"}
 Fields: TypeAlias = dict[str, object]
 """An object of an answer."""
@@ -91,6 +92,8 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
             done, total = (_size(reading.get(name)) for name in ("bytes_done", "bytes_total"))
             text += f", {done} of {total} of the first reading done"
         lines.append(f"{source.get('id'):<12} {text}")
+        if isinstance(future := source.get("future_sessions"), int) and future > 0:
+            lines.append(f"             {describe_count(future, 'session')} in the future: {_FUTURE}")
         lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
     off = [str(source.get("id")) for source in sources if not source.get("enabled")]
     return [*lines, f"off          {', '.join(off)}"] if off else lines

@@ -12,7 +12,7 @@ TITLES = {
     "qwen-code": "Qwen Code",
     "kimi-cli": "Kimi CLI",
     "kimi-code": "Kimi Code",
-    "pi": "Pi",
+    "pi": "pi",
     "vibe": "Mistral Vibe",
     "copilot-cli": "Copilot CLI",
 }
