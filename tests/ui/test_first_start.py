@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,77 @@ def test_offer_beside_the_numbers_can_be_put_away(service: Service, open_page: O
     page.locator("[data-field=sources] summary").first.click()
     page.get_by_role("button", name="What is read").click()
     expect(page.locator("[data-card=claude-code]")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "more"),
+    first_row_is_quick(
+        ("en-US", "1 more file lies elsewhere and is not read"),
+        ("fr-FR", "1 autre fichier se trouve ailleurs"),
+    ),
+)
+def test_ledger_of_an_editor_is_told_with_what_has_it_read(
+    service: Service, open_page: Opener, language: str, more: str
+) -> None:
+    """No request names a file, so the page gives the line to copy; nothing can be imported, so nothing offers it."""
+    folder = home_of(service) / ".config/Code/User/globalStorage/saoudrizwan.claude-dev/state"
+    folder.mkdir(parents=True)
+    (folder / "taskHistory.json").write_text("[]", encoding="utf-8")
+    service.start(probe="/healthz")
+    page = open_page(service, language=language).page
+    card = page.locator("[data-card=cline]")
+    card.get_by_text(more).click()
+    card.locator(".elsewhere .copy").last.click()
+
+    expect(card.locator(".elsewhere .copy").last).to_have_text("✓")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert str(folder / "taskHistory.json") in copied
+    assert "ledgers" in copied.lower()
+    expect(page.locator(".todo button:not(.copy)")).to_have_count(0)
+
+
+def tell_of_sources(change: Callable[[dict[str, object]], None]) -> Callable[[Page], None]:
+    """Return a preparation by which each source of the status is told as ``change`` has it."""
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        status = response.json()
+        for source in status["sources"]:
+            change(source)
+        route.fulfill(response=response, body=json.dumps(status))
+
+    return lambda page: page.route("**/api/status", answer)
+
+
+def test_place_that_is_still_counted_is_not_called_absent(service: Service, open_page: Opener) -> None:
+    """Until the first count is done the page says so, asks again by itself, and then tells the result."""
+    counting = [True]
+
+    def change(source: dict[str, object]) -> None:
+        origins = source["origins"]
+        assert isinstance(origins, list)
+        for origin in origins:
+            origin["counting"] = counting[0]
+
+    service.ledger.path.parent.mkdir(parents=True)
+    service.start(probe="/healthz")
+    page = open_page(service, prepare=tell_of_sources(change)).page
+    expect(page.get_by_role("heading", name="Looking for AI tools")).to_be_visible()
+    expect(page.locator("[data-field=counting]")).to_contain_text("Cline")
+    expect(page.locator(".places")).to_have_count(0)
+    counting[0] = False
+    expect(page.get_by_role("heading", name="No AI tool found yet")).to_be_visible()
+    expect(page.locator("[data-field=counting]")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_sessions_of_the_future_are_told_in_the_menu(service: Service, open_page: Opener) -> None:
+    """No sum but that of All holds them, so the menu says how many there are."""
+    service.ledger.write(entry("1001", cost=0.5), entry("1002", cost=0.25, ts=now_ms() + 5 * 86_400_000))
+    service.start()
+    page = open_page(service).page
+    page.locator("[data-field=sources] > summary").click()
+    expect(page.locator("[data-source=cline]")).to_contain_text("2 sessions counted 1 lies in the future: only “All”")
 
 
 def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) -> None:

@@ -37,6 +37,9 @@ export const counted = computed(() => sources.value.filter(isShown).reduce((sum,
 export const offered = computed(() =>
 	sources.value.filter(({ origins }) => origins.some(({ enabled, found, fixed_by }) => found && !enabled && !fixed_by)));
 
+/** The known places are being counted for the first time. */
+export const isCounting = computed(() => sources.value.some(({ origins }) => origins.some(({ counting }) => counting)));
+
 /** Nothing was counted yet of what is shown. */
 export const isFirst = computed(() => about.value !== null && counted.value === 0);
 
@@ -83,6 +86,7 @@ async function readOnce() {
 			about.value = answer;
 		});
 		if (problem.value) readSoon();
+		if (isCounting.value) timer ??= setTimeout(readSources, PAUSE_MS); // nobody tells when it is done
 		return true;
 	} catch (error) {
 		if (!error.code) throw error;

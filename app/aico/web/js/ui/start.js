@@ -2,19 +2,20 @@
 import { useRef } from "../../vendor/preact-hooks.js";
 import { bytes, duration, share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
-import { choosing, counted, offered, read, readAllFound, reading, sources } from "../sources.js";
+import { choosing, counted, isCounting, offered, read, readAllFound, reading, sources } from "../sources.js";
 import { keep, recall } from "../stored.js";
 import { signal } from "../../vendor/signals-core.js";
 import { ImportButton } from "./imports.js";
 import { Copyable, Icon, Notice, html } from "./parts.js";
-import { Privacy, Refused, Standing, Switch, lying, originTitle } from "./switches.js";
+import { Elsewhere, Privacy, Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
 
 const DISMISSED = "found.dismissed";
+const WITH_SIZES = 2; // more tools than these are only named: nobody reads four lines of sizes
 const dismissed = signal(recall(DISMISSED) ?? "");
 
 const Origin = ({ source, origin }) => html`<li class=${origin.found ? "" : "absent"}>
-	<${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} /><span class="facts">${lying(origin.look)}</span>
-	<${Privacy} source=${source} origin=${origin} /><${Standing} source=${source} origin=${origin} /></li>`;
+	<${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} /><span class="facts">${lying(origin)}</span>
+	<${Privacy} source=${source} origin=${origin} /><${Standing} source=${source} origin=${origin} /><${Elsewhere} origin=${origin} /></li>`;
 
 const Card = ({ source }) => html`<article class="tool" data-card=${source.id}><h3>${source.title}</h3>
 	<ul>${source.origins.map((origin) => html`<${Origin} key=${origin.id} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></article>`;
@@ -50,8 +51,9 @@ export function Offer() {
 	};
 	const tools = offered.value.map((source) => {
 		const off = source.origins.filter(({ found, enabled }) => found && !enabled);
-		const parts = off.map((origin) => (source.origins.length > 1 ? `${originTitle(source, origin)}, ${lying(origin.look)}` : lying(origin.look)));
-		return `${source.title} (${parts.join("; ")})`;
+		const isBrief = offered.value.length > WITH_SIZES;
+		const parts = off.map((origin) => [source.origins.length > 1 && originTitle(source, origin), !isBrief && lying(origin)].filter(Boolean).join(", "));
+		return parts.some(Boolean) ? `${source.title} (${parts.join("; ")})` : source.title;
 	});
 	return html`<${Notice} kind="info" name="found"><span>${t("found.more")} ${tools.join(", ")}.</span>
 		<button class="small" onClick=${choose}>${t("start.choose")}</button>
@@ -74,20 +76,25 @@ function Buttons({ root }) {
 function heading(found) {
 	if (counted.value > 0 || (found.length > 0 && read.value.length === 0 && offered.value.length === 0)) return ["start.sources", "start.sources.why"];
 	if (offered.value.length > 0) return ["start.found", "start.found.why"];
-	return found.length > 0 ? ["start.empty", "start.empty.why"] : ["start.none", "start.none.why"];
+	if (found.some((source) => source.found)) return ["start.empty", "start.empty.why"];
+	if (isCounting.value) return ["start.counting", "start.counting.why"];
+	return found.length > 0 ? ["start.found", "start.found.why"] : ["start.none", "start.none.why"];
 }
 
 export function Start() {
 	const root = useRef(null);
-	const found = sources.value.filter((source) => source.found);
-	const absent = sources.value.filter((source) => !source.found);
+	const found = sources.value.filter(isHere);
+	const counting = sources.value.filter((source) => !isHere(source) && source.origins.some((origin) => origin.counting));
+	const absent = sources.value.filter((source) => !isHere(source) && !counting.includes(source));
+	const isRead = found.some(({ origins }) => origins.some(({ found: isThere, enabled }) => isThere && enabled));
 	const [title, reason] = heading(found);
 	return html`<section class="welcome start" ref=${root} data-state=${title.slice(6)}>
 		<h2>${t(title)}</h2><p>${t(reason)}</p>
 		<${Buttons} root=${root} />
 		${found.length > 0 && html`<div class="tools-found">${found.map((source) => html`<${Card} key=${source.id} source=${source} />`)}</div>`}
+		${counting.length > 0 && html`<p class="soft" data-field="counting">${t("start.still", { sources: counting.map(({ title }) => title).join(", ") })}</p>`}
 		${absent.length > 0 && html`<${Places} list=${absent} isOpen=${found.length === 0} />`}
 		<h3>${t("start.todo")}</h3>
-		<ul class="todo">${found.length > 0 && html`<li><${ImportButton} /><span>${t("start.import")}</span></li>`}
+		<ul class="todo">${isRead && html`<li><${ImportButton} /><span>${t("start.import")}</span></li>`}
 			${["doctor", "demo"].map((word) => html`<li><${Copyable} text=${`aico ${word}`} /><span>${t(`start.${word}`)}</span></li>`)}</ul></section>`;
 }

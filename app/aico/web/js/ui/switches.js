@@ -3,13 +3,16 @@ import { minute } from "../clock.js";
 import { bytes } from "../format.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { refused, switchOrigins } from "../sources.js";
-import { Copyable, html, since, when } from "./parts.js";
+import { Copyable, Words, html, since, when } from "./parts.js";
 
 export const originTitle = (source, { id, title }) => told(`origin.${source.id}.${id}`, title);
 
+/** Something of it lies on this computer, whether it can be read without a setting or not. */
+export const isHere = ({ found, origins }) => found || origins.some(({ elsewhere }) => elsewhere);
+
 /** "231 files, 1.2 GB, written 2 min ago". */
-export function lying(look) {
-	if (!look) return t("look.nothing");
+export function lying({ look, counting }) {
+	if (!look) return t(counting ? "look.counting" : "look.nothing");
 	const parts = [bytes(look.bytes, locale.value), t("look.written", { ago: since(look.last_written_at, minute.value) })];
 	if (look.files > 1) parts.unshift(tn("look.files", look.files));
 	return parts.join(", ");
@@ -33,6 +36,15 @@ export function Standing({ source, origin }) {
 	if (enabled || off_since === null) return null;
 	const counted = source.sessions > 0 ? ` ${tn("switch.counted", source.sessions)}` : "";
 	return html`<p class="soft" data-field="off">${t("switch.off", { at: when(off_since, "hour") })}${counted}</p>`;
+}
+
+/** What only a setting has read, because no request names a file: its lines are copied. */
+export function Elsewhere({ origin: { elsewhere } }) {
+	if (!elsewhere) return null;
+	const { files, setting } = elsewhere;
+	return html`<details class="elsewhere"><summary>${tn("elsewhere", files.length)}</summary>
+		${files.map(({ path, bytes: size, last_written_at: at }) => html`<p><code>${path}</code> ${bytes(size, locale.value)}, ${t("look.written", { ago: since(at, minute.value) })}</p>`)}
+		<p><${Words} text=${t(setting.startsWith("[") ? "elsewhere.file" : "elsewhere.variable")} /></p><p><${Copyable} text=${setting} /></p></details>`;
 }
 
 export function Refused({ source }) {
