@@ -243,7 +243,8 @@ async def test_nothing_but_the_ledger_is_opened_before_a_switch(machine: Machine
             machine.ledger.write(entry("old"), entry("new"))
             await heard.until_stored(lambda costs: set(costs) == {"old", "new"})
             await service.sources.read(Trigger.REQUEST)
-            found = {origin.id: origin.found for each in await service.sources.list_states() for origin in each.origins}
+            cline = next(each for each in await service.sources.list_states() if each.id == "cline")
+            found = {origin.id: origin.found for origin in cline.origins}
             assert found["sessions"]
             assert found["hub"]
             assert Deed("open", "taskHistory.json") in witness.deeds()
