@@ -130,7 +130,7 @@ def test_ledger_of_an_editor_is_told_with_what_has_it_read(
     expect(page.locator(".todo button:not(.copy)")).to_have_count(0)
 
 
-def tell_of_sources(change: Callable[[dict[str, object]], None]) -> Callable[[Page], None]:
+def tell_of_sources(change: Callable[[dict[str, object]], None]) -> Callable[[Page], object]:
     """Return a preparation by which each source of the status is told as ``change`` has it."""
 
     def answer(route: Route) -> None:
@@ -172,6 +172,7 @@ def test_sessions_of_the_future_are_told_in_the_menu(service: Service, open_page
     page = open_page(service).page
     page.locator("[data-field=sources] > summary").click()
     expect(page.locator("[data-source=cline]")).to_contain_text("2 sessions counted 1 lies in the future: only “All”")
+    expect(page.locator("[data-field=gaps]")).to_contain_text("1 session in the future")
 
 
 def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) -> None:

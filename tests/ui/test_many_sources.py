@@ -183,7 +183,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.locator("h2")).to_contain_text("Claude Code · Nov 11, 07:12")
     expect(panel.locator("[data-field=session-cost]")).to_have_text("≥ $1.11")
     expect(panel.locator("[data-request]")).to_have_text(["no count", "interrupted"])
-    expect(panel.locator(".missing")).to_contain_text("1 cut short")
+    expect(panel.locator(".missing")).to_contain_text("1 record cut short")
     expect(panel.get_by_role("img", name=re.compile("^Course per 15 min, total"))).to_be_visible()
     panel.locator(".copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == "main"
@@ -210,12 +210,12 @@ def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: O
     expect(running.locator(".cost")).to_have_text("\u2013")
     expect(page.locator("tr[data-task='free'] .cost")).to_have_text("unpriced")
     gaps = page.locator("[data-field=gaps]")
-    expect(gaps.locator("summary")).to_contain_text("1 without a price")
+    expect(gaps.locator("summary")).to_contain_text("1 record without a price")
     expect(page.locator("tbody")).not_to_contain_text(["$0.00"])
 
     page.goto(f"{service.url}/?source=claude-code")
     expect(gaps.locator("summary")).to_contain_text(
-        "1 without a count · 1 cut short · Claude Code: calls that are billed"
+        "1 record without a count · 1 record cut short · Claude Code: calls that are billed"
     )
     gaps.locator("summary").click()
     expect(gaps.locator("[data-tool=claude-code]")).to_contain_text("no transcript: titles, compaction")
@@ -247,20 +247,35 @@ def test_frame_shows_cline_alone_or_every_source(service: Service, open_page: Op
     expect(page).to_have_url(re.compile(r"embed\?source=all&period=30d"))
 
 
+LOWEST_PIXEL = """((bar) => {
+  const canvas = document.querySelector(".plot canvas");
+  const plot = document.querySelector(".u-over");
+  const scale = canvas.width / canvas.clientWidth;
+  const [x, y] = [plot.offsetLeft + plot.clientWidth * (bar + 0.5) / 7, plot.offsetTop + plot.clientHeight - 3];
+  return [...canvas.getContext("2d").getImageData(x * scale, y * scale, 1, 1).data];
+})"""
+"""Red, green, blue and opacity at the foot of one of seven bars."""
+
+
 @pytest.mark.slow
 def test_bars_have_the_colours_of_their_sources(service: Service, open_page: Opener) -> None:
     """The lowest pixels of a day's bar are of the source that spent most of it, as the list shows it."""
     page = open_page(service, prepare=stop_clock).page
     expect(page.locator(".groups tbody tr")).to_have_count(3)
     swatch = page.locator(".groups tbody .swatch").first.evaluate("(one) => getComputedStyle(one).backgroundColor")
-    pixel = page.evaluate("""() => {
-      const canvas = document.querySelector(".plot canvas");
-      const plot = document.querySelector(".u-over");
-      const scale = canvas.width / canvas.clientWidth;
-      const [x, y] = [plot.offsetLeft + plot.clientWidth * 6.5 / 7, plot.offsetTop + plot.clientHeight - 3];
-      return [...canvas.getContext("2d").getImageData(x * scale, y * scale, 1, 1).data].slice(0, 3);
-    }""")
-    assert swatch == f"rgb({', '.join(map(str, pixel))})"
+    assert swatch == f"rgb({', '.join(map(str, page.evaluate(f'{LOWEST_PIXEL}(6)')[:3]))})"
+
+
+@pytest.mark.slow
+def test_bars_are_not_faint_when_the_row_below_the_pointer_goes(service: Service, open_page: Opener) -> None:
+    """A row lights up its own part of the bars; pressed, it may be gone, and no part is faint for that."""
+    page = open_page(service, prepare=stop_clock).page
+    tools = page.locator(".groups")
+    tools.get_by_role("button", name="Codex").hover()
+    expect(tools.locator("tr:hover")).to_contain_text("Codex")
+    tools.get_by_role("button", name="Claude Code").press("Enter")
+    expect(tools.locator("tbody tr")).to_have_count(2)  # its models; the third row is gone
+    page.wait_for_function(f"() => {LOWEST_PIXEL}(6)[3] === 255")
 
 
 def test_session_of_another_tool_appears_by_itself(

@@ -123,7 +123,8 @@ function painter(list, palette) {
 		const floor = y(0);
 		const dot = devicePixelRatio;
 		const fill = (place) => {
-			const isFaint = hovered.value !== null && hovered.value.name !== names[place];
+			const over = hovered.value?.name ?? null; // a row that may be gone by now
+			const isFaint = over !== null && names.includes(over) && over !== names[place];
 			ctx.globalAlpha = isFaint ? 0.25 : 1;
 			ctx.fillStyle = slots[place] ? palette[slots[place]] : (palette.hatch ??= hatched(ctx, palette[0], palette.panel));
 		};

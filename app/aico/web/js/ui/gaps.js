@@ -24,15 +24,17 @@ function missing() {
 	const known = sources.value.filter(({ id, sessions }) => isShown(id) && sessions > 0).map(({ id }) => id);
 	return [...new Set([...counted.keys(), ...known])].map((id) => {
 		const sum = counted.get(id) ?? {};
-		const counts = COUNTS.map((name) => [name, sum[`${name}_requests`]]).filter(([, n]) => n > 0);
-		return { id, counts, gaps: sources.value.find((source) => source.id === id)?.gaps ?? [] };
+		const source = sources.value.find((one) => one.id === id);
+		const ahead = shown.value.window.to === null ? 0 : source?.future_sessions;
+		const counts = [...COUNTS.map((name) => [name, sum[`${name}_requests`]]), ["future", ahead]].filter(([, n]) => n > 0);
+		return { id, counts, gaps: source?.gaps ?? [] };
 	}).filter(({ counts, gaps }) => counts.length + gaps.length > 0);
 }
 
 export function Gaps() {
 	const list = missing();
 	const until = approximateUntil();
-	const totals = COUNTS.map((name) => [name, list.reduce((sum, { counts }) => sum + (counts.find(([one]) => one === name)?.[1] ?? 0), 0)]).filter(([, n]) => n > 0);
+	const totals = [...COUNTS, "future"].map((name) => [name, list.reduce((sum, { counts }) => sum + (counts.find(([one]) => one === name)?.[1] ?? 0), 0)]).filter(([, n]) => n > 0);
 	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
 	const heads = [...totals.map(([name, n]) => tn(`gaps.${name}`, n)), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
 	if (heads.length === 0 && until === null) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
