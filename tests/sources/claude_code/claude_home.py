@@ -73,6 +73,7 @@ class Transcript:
         *,
         agent: str | None = None,
         path: Path | None = None,
+        model: str = MODEL,
     ) -> None:
         slug = root / f"-home-{CANARY}"
         below = slug if agent is None else slug / session / "subagents"
@@ -81,6 +82,7 @@ class Transcript:
         self.session = session
         self.agent = agent
         self.version = version
+        self.model = model
         self.clock = clock
         self.lines: list[Object] = []
 
@@ -145,7 +147,7 @@ class Transcript:
             "id": id or f"msg_{number:06}",
             "type": "message",
             "role": "assistant",
-            "model": MODEL,
+            "model": self.model,
             "content": [{"type": "text", "text": CANARY}],
             "stop_reason": stop,
             "stop_details": None,
@@ -162,7 +164,7 @@ class Transcript:
             self.prompt()
         ref = uuid_of("ref", number) if version >= _numbers("2.1.300") else None
         if ref is not None:
-            self.request(ref)
+            self.request(ref, model=self.model)
         if version < _numbers("1.0.10"):
             self.block(number, costUSD=0.25, durationMs=20)
             return
@@ -189,7 +191,7 @@ class Transcript:
 
     def fork(self, root: Path, session: str, version: str | None = None) -> Transcript:
         """Copy the conversation into a new session, as ``--fork-session`` of ``version`` does."""
-        copy = Transcript(root, session, self.clock, version or self.version)
+        copy = Transcript(root, session, self.clock, version or self.version, model=self.model)
         for line in self.lines:
             if line["type"] not in {"user", "assistant"}:
                 continue
