@@ -92,6 +92,23 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+def test_cost_is_seen_first_on_a_phone(service: Service, open_page: Opener, language: str) -> None:
+    """It stands within the first 200 pixels; the search opens for typing, and stays open while it holds text."""
+    page = open_page(service, "/?period=30d", language=language, size=(390, 844), prepare=stop_clock).page
+
+    cost = page.locator("[data-field=cost]").bounding_box()
+    assert cost is not None
+    assert cost["y"] + cost["height"] <= 200
+    search = page.locator("#filter")
+    page.keyboard.press("/")
+    expect(search).to_have_css("opacity", "1")
+    search.fill("name-3")
+    search.blur()
+    expect(page.locator("[data-field=sessions]")).to_have_text("15")
+    expect(search).to_have_css("opacity", "1")
+
+
 @pytest.mark.parametrize("width", first_is_quick(1280, 390))
 def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
     """Where there is no room the maker goes, then the middle of the name; its end is always there to be read."""
