@@ -13,13 +13,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aico.features.demo.generator import LedgerGenerator
+from aico.features.demo.tools import GrowingLogs
+from aico.features.demo.writer import append_lines
 from bench.fake_session_store import SessionStore, editor_metadata
 from bench.installed_browser import launch
+from tests.ui.fake_proxies import proxy
 from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, watch_since
+from tests.ui.fake_tools import home_of
 from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / ".make" / "screenshots"
@@ -28,6 +33,10 @@ PHONE = (390, 844)
 FRAME = (1100, 760)
 PATH = "/home/ada/.cline/data/state/taskHistory.json"
 Theme: TypeAlias = Literal["dark", "light"]
+Look: TypeAlias = tuple[Theme, str]
+LIGHT_EN: Look = ("light", "en-US")
+DARK_FR: Look = ("dark", "fr-FR")
+TOOLS = "cline,claude-code,codex,gemini-cli"
 Act: TypeAlias = Callable[[Page], object]
 
 
@@ -39,6 +48,7 @@ def main(arguments: list[str]) -> int:
         camera = Camera(launch(playwright), folder)
         services = Services(Path(home).resolve(), stack)
         _take_data(camera, services, stack.enter_context(kimi_proxy()))
+        _take_tools(camera, services)
         _take_states(camera, services)
     print(f"{camera.count} pictures in {folder}")  # noqa: T201
     return 0
@@ -83,8 +93,9 @@ class Camera:
         language: str = "en-US",
         size: tuple[int, int] = DESKTOP,
         prepare: Act = stop_clock,
+        base: str = "",
     ) -> Iterator[Page]:
-        """Yield the page, loaded."""
+        """Yield the page, loaded; ``base`` is the address of something before the service."""
         context = self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             locale=language,
@@ -94,9 +105,10 @@ class Camera:
         )
         page = context.new_page()
         prepare(page)
-        page.goto(service.url + path)
+        page.goto((base or service.url) + path)
         expect(page.locator("[data-field=live]")).to_be_visible()
         yield page
+        page.unroute_all(behavior="ignoreErrors")
         context.close()
 
     def take(self, page: Page, name: str, *, whole: bool = False) -> None:
@@ -155,6 +167,69 @@ def _take_data(camera: Camera, services: Services, proxy: str) -> None:
         camera.take(page, "empty-filter")
 
 
+def _write_tools(service: Service) -> None:
+    """Leave the ledger of Cline and the logs of three other tools, as of noon."""
+    service.ledger.write(*({**one} for one in LedgerGenerator(7, moment_ms(), days=75).entries(300)))
+    append_lines(home_of(service), GrowingLogs(7, moment_ms(), session_count=140, days=75).take())
+    for path in (service.ledger.path, *home_of(service).glob(".*/**/*.json*")):
+        os.utime(path, (moment_ms() / 1000,) * 2)
+
+
+def _take_tools(camera: Camera, services: Services) -> None:
+    service = services.make(budget_daily_usd="4", budget_monthly_usd="60", sources=TOOLS)
+    _write_tools(service)
+    service.start()
+    watched = watch_since(moment_ms(45))
+
+    @contextmanager
+    def look(path: str = "/", size: tuple[int, int] = DESKTOP, look: Look = LIGHT_EN) -> Iterator[Page]:
+        with camera.look(service, path, theme=look[0], language=look[1], size=size, prepare=watched) as page:
+            expect(page.locator("[data-field=cost]")).to_be_visible()
+            yield page
+
+    for kind, size in (("desktop", DESKTOP), ("1024", (1024, 800)), ("phone", PHONE), ("phone-tall", (390, 2400))):
+        for seen in (LIGHT_EN, DARK_FR):
+            with look(size=size, look=seen) as page:
+                expect(page.locator(".groups tbody tr")).to_have_count(4)
+                camera.take(page, f"tools-{seen[0]}-{seen[1][:2]}-{kind}")
+    for name, path, place in (
+        ("menu", "/", "[data-field=sources] > summary"),
+        ("filter", "/?group=model", ".choice > summary"),
+        ("gaps", "/?metric=tokens", "[data-field=gaps] > summary"),
+        ("session", "/", "tr[data-tool=claude-code] .when >> nth=0"),
+    ):
+        for size, seen in ((DESKTOP, LIGHT_EN), (PHONE, DARK_FR)):
+            with look(path, size, seen) as page:
+                if name == "session":
+                    page.locator(".tasks").scroll_into_view_if_needed()
+                page.locator(place).click()
+                if name == "session":
+                    expect(page.locator("[data-field=session-cost]")).to_be_visible()
+                camera.take(page, f"tools-{name}-{seen[0]}-{seen[1][:2]}-{size[0]}")
+    for name in ("embed", "embed?source=all"):
+        with look("/" + name, FRAME) as page:
+            camera.take(page, f"tools-{name.replace('?source=', '-')}")
+    with look(look=DARK_FR) as page:
+        page.emulate_media(media="print")
+        camera.take(page, "tools-print", whole=True)
+    with proxy(urlsplit(service.url).port or 0, keeps_host=True) as address:
+        for size, seen in ((DESKTOP, LIGHT_EN), (PHONE, DARK_FR)):
+            with camera.look(
+                service, base=address, theme=seen[0], language=seen[1], size=size, prepare=watched
+            ) as page:
+                expect(page.locator("[data-notice=polling]")).to_be_visible()
+                camera.take(page, f"sockets-blocked-{size[0]}")
+
+    first = services.make()
+    _write_tools(first)
+    first.ledger.remove()
+    first.start(probe="/healthz")
+    for size, seen in ((DESKTOP, LIGHT_EN), (PHONE, DARK_FR)):
+        with camera.look(first, theme=seen[0], language=seen[1], size=size) as page:
+            expect(page.locator(".tool")).not_to_have_count(0)
+            camera.take(page, f"first-start-{size[0]}", whole=True)
+
+
 def _take_states(camera: Camera, services: Services) -> None:
     waiting = services.make()
     waiting.ledger.path.parent.mkdir(parents=True)
@@ -200,6 +275,7 @@ def _take_states(camera: Camera, services: Services) -> None:
     running = watch_since(moment_ms(40), lambda page: page.clock.install(time=NOON))
     with camera.look(gone, theme="dark", prepare=running) as page:
         expect(page.locator("[data-field=live]")).to_have_text("Live")
+        page.unroute_all(behavior="wait")
         gone.stop()
         expect(page.locator("[data-field=live]")).not_to_have_text("Live")
         page.clock.fast_forward(dt.timedelta(minutes=3).seconds * 1000)
