@@ -224,6 +224,8 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
     expect(page.locator("[data-field=printed]")).to_have_text(
         re.compile(r"^Oct 13 . Nov 11, 2025 \(Europe/Paris\) · “model” · printed Tue, Nov 11, 12:00.PM$")
     )
+    expect(page.locator(".tasks tfoot")).to_have_css("position", "static")
+    expect(page.locator(".segmented:visible")).to_have_count(0)
     printed = page.locator("tr[data-task]").count()
     assert 0 < printed < 151
     expect(page.locator("[data-field=printed-rows]")).to_have_text(
