@@ -55,6 +55,7 @@ def test_command_status_says_what_was_lost(
 
     monkeypatch.setattr(RunningService, "get_status", get_status)
     monkeypatch.setattr(RunningService, "list_sources", list_sources)
+    monkeypatch.setattr(RunningService, "list_limits", list_sources)
     monkeypatch.setenv("AICO_DATABASE_PATH", str(tmp_path / "data" / "observer.db"))
     lock = InstanceLock(tmp_path / "data" / "observer.db").acquire("http://127.0.0.1:1")
     show_status(argparse.Namespace(json=False))

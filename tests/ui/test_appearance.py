@@ -34,6 +34,10 @@ _NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((
 }).map((name) => name.title)"""
 
 
+PHONE = 600
+"""Below this width there is no room for lines that are empty."""
+
+
 @pytest.fixture(scope="module")
 def service(make_shared: ServiceMaker) -> Service:
     """Serve ten models with long names and costs, in November 2025, and a task of today."""
@@ -150,7 +154,10 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
 @pytest.mark.parametrize("width", first_is_quick(1280, 320, 390, 768, 1024, 1100))
 def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Opener, width: int, language: str) -> None:
-    """What is read stays where it is when a filter is chosen, also beside what marks a card."""
+    """What is read stays where it is when a filter is chosen, also beside what marks a card.
+
+    On a phone a chip has a line of its own, which is not kept free for it.
+    """
     path = "/?period=30d"
     page = open_page(service, path, language=language, size=(width, 2400), prepare=stop_clock).page
     expect(page.locator("[data-card=cost] .tag")).to_be_visible()
@@ -162,7 +169,8 @@ def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Open
 
     expect(page.locator("[data-chip]")).to_have_count(2)
     expect(page.locator("[data-card=cost] .tag")).to_have_count(0)
-    assert [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts] == before
+    if width >= PHONE:
+        assert [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts] == before
     assert page.evaluate("document.documentElement.scrollWidth") == width
     chips = page.locator(".chips")
     assert chips.evaluate("(all) => all.clientHeight") < 2 * page.locator(".chip").first.evaluate(

@@ -120,7 +120,7 @@ def test_burst_of_updates_costs_one_reading(service: Service, open_page: Opener)
     expect(page.locator("[data-field=sessions]")).to_have_text("1")
     _stop_time(page)
 
-    with counted(page, "/usage?") as readings:
+    with counted(page, "/sessions?") as readings:
         for number in range(3):
             service.ledger.write(entry(f"200{number}"))
             _await_event(page)
@@ -147,7 +147,7 @@ def test_hidden_tab_pauses_and_catches_up_when_it_is_seen(service: Service, open
     _stop_time(page)
     hide(page)
 
-    with counted(page, "/usage?") as readings:
+    with counted(page, "/sessions?") as readings:
         service.ledger.write(entry("1002", cost=2))
         _await_event(page)
         page.clock.run_for(18_000)
