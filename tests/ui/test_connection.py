@@ -92,6 +92,7 @@ def test_offline_page_says_since_when_and_marks_what_is_old(service: Service, op
     observed.allow(PROVOKED)
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
 
     service.stop()
     expect(page.locator("[data-field=live]")).to_have_text(re.compile(r"Reconnecting in \d+ s"))
@@ -243,8 +244,8 @@ def test_answers_of_two_moments_are_never_shown_together(service: Service, open_
         response = route.fetch()
         body = response.json()
         if not given:
-            body["revision"] -= 1
-            body["totals"]["total_cost"] = 0.25
+            body["commit_seq"] -= 1
+            body["totals"]["cost_usd"] = 0.25
         given.append(route.request.url)
         route.fulfill(response=response, body=json.dumps(body))
 
