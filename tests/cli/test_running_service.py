@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from aico.api.forget_routes import ForgetRequest
+from aico.api.security import BODY_MAX_BYTES
 from aico.cli import imports
 from aico.core.errors import ServiceUnreachable
 from aico.core.usage import Trigger
@@ -16,11 +19,13 @@ from aico.proxy.running_service import RunningService
 
 
 @asynccontextmanager
-async def answering(body: bytes, status: int = 200) -> AsyncIterator[RunningService]:
-    """Stand in for a process that answers every request with ``body``."""
+async def answering(body: bytes, status: int = 200, asked: list[bytes] | None = None) -> AsyncIterator[RunningService]:
+    """Stand in for a process that answers every request with ``body``, and notes what it was asked in ``asked``."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if asked is not None and (length := re.search(rb"(?i)content-length: (\d+)", head)):
+            asked.append(await reader.readexactly(int(length[1])))
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
         await writer.drain()
         writer.close()
@@ -45,6 +50,36 @@ async def test_list_of_a_stranger_is_no_list(body: bytes) -> None:
     async with answering(body) as service:
         with pytest.raises(ServiceUnreachable):
             await service.list_sources()
+
+
+@pytest.mark.parametrize(
+    ("names", "most"),
+    [
+        ([f"{number:x}" for number in range(450)], [200, 200, 50]),
+        ([f"{number:_>256}" for number in range(400)], [189, 189, 22]),
+        ([f"{number:é>256}" for number in range(50)], [32, 18]),
+        ([f'"\\\x01{number}' for number in range(201)], [200, 1]),
+        (["one"], [1]),
+    ],
+    ids=["many", "long", "accents", "escapes", "one"],
+)
+async def test_names_to_forget_come_in_requests_that_the_service_takes(names: list[str], most: list[int]) -> None:
+    """Each name is said once, in order; no request holds more than the service reads."""
+    asked: list[bytes] = []
+    async with answering(b"{}", asked=asked) as service:
+        await service.forget("codex", names, None)
+    parts = [ForgetRequest.model_validate_json(body).sessions or [] for body in asked]
+    assert [len(part) for part in parts] == most
+    assert [name for part in parts for name in part] == names
+    assert max(map(len, asked)) <= BODY_MAX_BYTES
+
+
+async def test_sessions_before_a_moment_are_one_request() -> None:
+    """Nothing is named, so nothing is cut into parts."""
+    asked: list[bytes] = []
+    async with answering(b"{}", asked=asked) as service:
+        await service.forget("codex", [], 7)
+    assert [json.loads(body) for body in asked] == [{"source": "codex", "before": 7}]
 
 
 async def test_receipts_of_the_service_are_handed_on() -> None:

@@ -16,7 +16,8 @@ from aico.services.shapes import Schema
 router = APIRouter(prefix="/api", tags=["sources"], dependencies=ONLY_KNOWN_PARAMETERS)
 _ID_MAX = 64
 _SESSION_MAX = 256
-_SESSIONS_MAX = 10_000
+_SESSIONS_MAX = 200
+"""So that as many names of that length fit into a body."""
 
 
 class ForgetRequest(Schema):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import httpx
@@ -11,6 +13,8 @@ from aico.core.errors import ServiceRefusal, ServiceUnreachable
 _TIMEOUT_S, _CONNECT_S = 10.0, 2.0
 _FORGET_S = 600.0
 """A backup of the whole database is made meanwhile."""
+_NAMES_MAX, _NAMES_MAX_BYTES = 200, 48 * 1024
+"""Of one request: as many as the service takes, in a body of 64 KiB that holds more than them."""
 
 
 class RunningService:
@@ -42,9 +46,14 @@ class RunningService:
         await self._call("PUT", f"/api/sources/{source}", change)
 
     async def forget(self, source: str, sessions: list[str], before_ms: int | None) -> None:
-        """Have sessions removed for good: those that are named, or all before a moment. Raises like get_status."""
-        body: dict[str, object] = {"source": source} | ({"sessions": sessions} if sessions else {"before": before_ms})
-        await self._call("PUT", "/api/forgotten", body, patience_s=_FORGET_S)
+        """Have sessions removed for good: those that are named, or all before a moment. Raises like get_status.
+
+        Many names take several requests. What an earlier one removed is gone when a later one is refused; asking again
+        goes on with the rest.
+        """
+        wanted: list[dict[str, object]] = [{"sessions": part} for part in _parts(sessions)] or [{"before": before_ms}]
+        for part in wanted:
+            await self._call("PUT", "/api/forgotten", {"source": source} | part, patience_s=_FORGET_S)
 
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
@@ -78,6 +87,21 @@ class RunningService:
                 raise ServiceUnreachable(self._url)
             raise ServiceRefusal(*(str(content.get(key, "")) for key in ("code", "detail", "hint")))
         return content
+
+
+def _parts(names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the names in order, as many at a time as one request holds."""
+    part: list[str] = []
+    size = 0
+    for name in names:
+        length = len(json.dumps(name)) + 1  # as ASCII, which no other way of writing it exceeds, and a comma
+        if part and (len(part) == _NAMES_MAX or size + length > _NAMES_MAX_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(name)
+        size += length
+    if part:
+        yield part
 
 
 def _objects(content: object) -> list[dict[str, object]]:
