@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
-from aico.core.usage import Record, RequestState, Tokens, UsageEvent, digest
+from aico.core.usage import GapReading, Record, RequestState, Tokens, UsageEvent, digest
 from aico.features.sources.registry import SOURCES
-from aico.features.sources.titles import TITLES
+from aico.features.sources.titles import TITLES, UNWRITTEN
 from aico.main import create_app
 from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, request, temporary_database
 from tests.e2e.server_process import HANG_S, ROOT
@@ -88,13 +88,17 @@ def saturdays(weeks: int) -> list[UsageEvent]:
 
 
 def typical() -> list[tuple[str, Sequence[Record]]]:
-    """Return nine weeks of three tools, one of them without a price."""
+    """Return nine weeks of three tools: one without a price, two that bill more than they write down."""
     days = [spent(n, SATURDAY - timedelta(days=n, hours=1), 1 + n % 3, "claude-sonnet-4-5-20250929") for n in range(25)]
     today = [spent(300, SATURDAY - timedelta(hours=3), 12.5, "claude-opus-4-5"), *saturdays(9), *days]
     codex = [spent(n, SATURDAY - timedelta(days=n, minutes=9), 0.4, f"gpt-{n % 4}") for n in range(12)]
     cut = spent(400, SATURDAY - timedelta(days=2), 0.001, "gpt-0")._replace(state=RequestState.INTERRUPTED)
     kilo = [spent(n, SATURDAY - timedelta(days=n), None, "free/model", 700_000) for n in range(2)]
-    return [("claude-code", today), ("codex", [*codex, cut]), ("kilo", kilo)]
+    hidden = [
+        GapReading("s1", None, "titles", 2, at=at(SATURDAY)),
+        GapReading("s1", None, "search", 1, Tokens(42_000, 0, 0, 0, 100, 90), at=at(SATURDAY)),
+    ]
+    return [("claude-code", [*today, *hidden]), ("codex", [*codex, cut]), ("kilo", kilo)]
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = EXIT_OK) -> str:
@@ -445,3 +449,4 @@ def test_without_a_database_it_says_how_to_start(database: Path, capsys: pytest.
 def test_titles_are_those_of_the_sources() -> None:
     """A terminal calls a tool what the page calls it."""
     assert {source.id: TITLES.get(source.id) for source in SOURCES} == {source.id: source.title for source in SOURCES}
+    assert {source.id for source in SOURCES if source.gaps} == UNWRITTEN

@@ -23,7 +23,7 @@ def show_line(options: argparse.Namespace) -> int:
     Raises SettingsError, StorageError.
     """
     settings, zone = load_reading_settings(options), find_local_zone().zone
-    overview = look(settings.database_path, lambda snapshot: take_overview(snapshot, now_ms(), zone, has_course=False))
+    overview = look(settings.database_path, lambda snapshot: take_overview(snapshot, now_ms(), zone, is_short=True))
     standstill = _find_standstill(settings, overview)
     screen = Screen(WIDTH_MAX, options.color, is_plain=False)
     say(describe_short(overview, settings.budget_monthly_usd, standstill, options.width, screen))

@@ -106,11 +106,9 @@ async def _read_report(
     wanted = UsageFilter(first, end, tuple(options.source), tuple(options.model))
     summary = await summarise(snapshot, now, wanted, period.bucket, local.zone, by)
     starts = [point.start_ms // SLOT_MS for point in summary.series]
-    return Report(
-        summary,
-        await find_lacking(snapshot, wanted, summary.totals.sums),
-        await snapshot.list_bucket_sums(wanted, starts, end, [Group.SOURCE]),
-    )
+    by_bucket = await snapshot.list_bucket_sums(wanted, starts, end, [Group.SOURCE])
+    sources = (source for sums in by_bucket for (source,) in sums)
+    return Report(summary, await find_lacking(snapshot, wanted, summary.totals.sums, sources), by_bucket)
 
 
 def _is_all_of_today(options: argparse.Namespace) -> bool:

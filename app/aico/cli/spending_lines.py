@@ -28,7 +28,7 @@ from aico.core.sums import NOTHING, Sums
 from aico.features.sources.titles import TITLES
 from aico.features.usage.periods import Bucket
 from aico.features.usage.usual import is_as_usual
-from aico.services.overview import Lacking, Overview
+from aico.services.overview import Lacking, Overview, Unwritten
 from aico.services.summary import UsageSummary
 
 SumsBySource: TypeAlias = Sequence[Mapping[tuple[str, ...], Sums]]
@@ -246,10 +246,21 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
         parts.append(f"{plural(lacking.unmeasured, 'request')} without token counts")
     if lacking.cut:
         parts.append(f"a part of {plural(lacking.cut, 'answer')} that was cut")
-    if parts:
-        words = "Not in the sums"
-        for line in wrapped(f"{words}: {'; '.join(parts)}", screen.width, "  "):
+    if lacking.partial:
+        parts.append(f"fields of {plural(lacking.partial, 'record')} that could not be used")
+    unwritten = sorted(f"{_name('source', each.source)}{_describe_known(each)}" for each in lacking.unwritten)
+    for words, told in (
+        ("Not in the sums", parts),
+        ("Billed and written nowhere", [f"some calls of {', '.join(unwritten)}"] if unwritten else []),
+    ):
+        for line in wrapped(f"{words}: {'; '.join(told)}", screen.width, "  ") if told else ():
             yield screen.mark(line, words, YELLOW)
+
+
+def _describe_known(calls: Unwritten) -> str:
+    known = [f"{tokens(calls.tokens)} tokens"] if calls.tokens else []
+    known += [plural(calls.requests, "call")] if calls.requests else []
+    return f" (known over all time: {' and '.join(known)})" if known else ""
 
 
 def _end(screen: Screen, summary: UsageSummary) -> list[str]:

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from aico.core.usage import Tokens
+from aico.core.units import Tokens
 
 _NOTHING = Tokens(0, 0, 0, 0, 0, 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,11 +11,20 @@ from aico.core.db.sums_reader import Group, SumsSnapshot
 from aico.core.filters import UsageFilter, latest_credible, slot_ceiling
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import SLOT_MS
+from aico.features.sources.titles import UNWRITTEN
 from aico.features.usage.periods import midnight_slot
 from aico.features.usage.usual import DAYS_COMPARED, Range, Usual, find_usual, project
 
 _DAY_MS = 86_400_000
 _BY = (Group.SOURCE, Group.MODEL)
+
+
+class Unwritten(NamedTuple):
+    """Calls that a tool bills and writes nowhere, as far as they are known, over all time."""
+
+    source: str
+    requests: int
+    tokens: int
 
 
 class Lacking(NamedTuple):
@@ -27,6 +36,10 @@ class Lacking(NamedTuple):
     """Requests without token counts."""
     cut: int
     """Requests of whose output a part or all is unknown."""
+    partial: int
+    """Records of which a field could not be used."""
+    unwritten: tuple[Unwritten, ...]
+    """Of the tools that were used; empty where nobody asked for it."""
 
 
 class Overview(NamedTuple):
@@ -60,8 +73,11 @@ def stretch_of_days(first: date, last: date, zone: ZoneInfo) -> tuple[int, int]:
     return midnight_slot(first, zone), midnight_slot(last + timedelta(days=1), zone)
 
 
-async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, has_course: bool = True) -> Overview:
-    """Return how today and this month are at ``now_ms`` in ``zone``; what the month will cost only if asked for."""
+async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, is_short: bool = False) -> Overview:
+    """Return how today and this month are at ``now_ms`` in ``zone``.
+
+    A short one lacks what the month will cost and what is written nowhere.
+    """
     everything = UsageFilter()
     now = local_now(now_ms, zone)
     day = now.date()
@@ -72,7 +88,7 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
     alike = [same for week in range(1, DAYS_COMPARED + 1) if (same := day - timedelta(days=7 * week)) >= known_from]
     upto = [(midnight_slot(same, zone), slot_ceiling(_at_same_time(same, now))) for same in alike]
     first = max(month, known_from)
-    days = [first + timedelta(number) for number in range((day - first).days if has_course else 0)]
+    days = [first + timedelta(number) for number in range((day - first).days if not is_short else 0)]
     whole = [stretch_of_days(each, each, zone) for each in days]
     so_far = stretch_of_days(month, day, zone)
     todays, months = await snapshot.list_stretch_sums(everything, [stretch_of_days(day, day, zone), so_far], _BY)
@@ -87,16 +103,31 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
         usual=find_usual(costs[: len(upto)], (day - known_from).days),
         projected=project(total.cost_nano, costs[len(upto) :], (month_ends_ms - now_ms) / _DAY_MS),
         month_end=month_end,
-        lacking=await find_lacking(snapshot, everything.between(*so_far), total),
+        lacking=await find_lacking(
+            snapshot, everything.between(*so_far), total, () if is_short else (source for source, _model in months)
+        ),
         last_use_ms=await snapshot.find_last_use(now_ms),
         last_read_ms=await snapshot.find_last_read(),
     )
 
 
-async def find_lacking(snapshot: SumsSnapshot, wanted: UsageFilter, total: Sums) -> Lacking:
-    """Return what ``total``, the sum of ``wanted``, does not hold."""
+async def find_lacking(snapshot: SumsSnapshot, wanted: UsageFilter, total: Sums, sources: Iterable[str]) -> Lacking:
+    """Return what ``total``, the sum of ``wanted``, does not hold; ``sources`` are those in it."""
     models, tokens = await snapshot.count_unpriced(wanted) if total.get("unpriced") else (0, 0)
-    return Lacking(models, tokens, total.get("unmeasured"), total.get("interrupted") + total.get("at_least"))
+    return Lacking(
+        models,
+        tokens,
+        total.get("unmeasured"),
+        total.get("interrupted") + total.get("at_least"),
+        total.get("partial"),
+        tuple([await _find_unwritten(snapshot, each) for each in dict.fromkeys(sources) if each in UNWRITTEN]),
+    )
+
+
+async def _find_unwritten(snapshot: SumsSnapshot, source: str) -> Unwritten:
+    gaps = (await snapshot.list_gaps(source)).values()
+    tokens = sum(number or 0 for _requests, known in gaps for number in known._replace(reasoning=0))
+    return Unwritten(source, sum(requests or 0 for requests, _known in gaps), tokens)
 
 
 def _at_same_time(day: date, now: datetime) -> int:

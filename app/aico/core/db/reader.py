@@ -15,7 +15,6 @@ from aico.core.db.counters import COUNTERS, counters_of
 from aico.core.db.json_values import json_of
 from aico.core.db.sums_reader import SessionCounts, SumsSnapshot
 from aico.core.filters import UsageFilter
-from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.pricing import PriceRef
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums
@@ -216,22 +215,6 @@ class UsageSnapshot(SumsSnapshot):
         What had been shown when an older backup was restored is not shown again as growth.
         """
         return counters_of(await self.ask(COUNTERS))
-
-    async def list_gaps(self, source: str) -> dict[str, tuple[int | None, Tokens]]:
-        """Return, by kind, the calls that a tool billed and did not record, as far as they are known."""
-        rows = await self.ask(sql.GAPS, (source,))
-        gaps = {kind: (requests, Tokens(*tokens)) for kind, requests, *tokens in rows}
-        rows = await self.ask(sql.BILLED_TOTALS, (source,))
-        totals = [
-            BilledTotal(key, kind, at, model, Tokens(*rest[:6]), *rest[6:]) for key, kind, at, model, *rest in rows
-        ]
-        if totals:
-            parts: dict[tuple[str, str], RecordedPart] = {}
-            for key, kind, model, *numbers, count in await self.ask(sql.RECORDED_PARTS, (source,)):
-                tokens, known = parts.get((key, kind), ({}, 0))
-                parts[key, kind] = RecordedPart({**tokens, model: Tokens(*numbers)}, known + count)
-            gaps |= {kind: (None, tokens) for kind, tokens in find_unrecorded(totals, parts).items()}
-        return gaps
 
     async def count_later(self, after_ms: int) -> dict[str, int]:
         """Return how many sessions of each source are dated after ``after_ms`` (epoch milliseconds)."""

@@ -13,7 +13,9 @@ from typing import NamedTuple, Protocol, Self, TypeAlias
 from aico.core.db import questions as sql
 from aico.core.db.json_values import json_of
 from aico.core.filters import UsageFilter
+from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.sums import Sums
+from aico.core.units import Tokens
 
 Value: TypeAlias = str | int | float | None
 
@@ -142,6 +144,22 @@ class SumsSnapshot:
         statement, values = sql.unpriced(wanted)
         [(models, tokens)] = await self.ask(statement, values)
         return models, tokens
+
+    async def list_gaps(self, source: str) -> dict[str, tuple[int | None, Tokens]]:
+        """Return, by kind, the calls that a tool billed and did not record, as far as they are known."""
+        rows = await self.ask(sql.GAPS, (source,))
+        gaps = {kind: (requests, Tokens(*tokens)) for kind, requests, *tokens in rows}
+        rows = await self.ask(sql.BILLED_TOTALS, (source,))
+        totals = [
+            BilledTotal(key, kind, at, model, Tokens(*rest[:6]), *rest[6:]) for key, kind, at, model, *rest in rows
+        ]
+        if totals:
+            parts: dict[tuple[str, str], RecordedPart] = {}
+            for key, kind, model, *numbers, count in await self.ask(sql.RECORDED_PARTS, (source,)):
+                tokens, known = parts.get((key, kind), ({}, 0))
+                parts[key, kind] = RecordedPart({**tokens, model: Tokens(*numbers)}, known + count)
+            gaps |= {kind: (None, tokens) for kind, tokens in find_unrecorded(totals, parts).items()}
+        return gaps
 
     async def find_last_read(self) -> int | None:
         """Return when the last recorded reading ended, epoch milliseconds."""

@@ -1,4 +1,4 @@
-"""What the tools are called, for whoever must not wait for what reads them."""
+"""Titles of tools, and which of them bill more than they write down, for whoever must not wait for their readers."""
 
 from __future__ import annotations
 
@@ -17,3 +17,6 @@ TITLES = {
     "copilot-cli": "Copilot CLI",
 }
 """Titles of sources by id, also of some that are not read yet. Each is that of its source."""
+
+UNWRITTEN = frozenset({"claude-code", "codex", "gemini-cli", "opencode", "kimi-cli", "pi", "vibe", "copilot-cli"})
+"""Tools that bill calls which they write nowhere: those whose source names gaps."""
