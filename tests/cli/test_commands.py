@@ -298,12 +298,15 @@ def test_export_writes_what_is_stored(tmp_path: Path, ledger: LedgerFile) -> Non
     run_aico(tmp_path, "import")
     plain = run_aico(tmp_path, "export")
     assert plain.returncode == 0
-    assert {line["task_id"] for line in csv.DictReader(io.StringIO(plain.stdout.removeprefix("\ufeff")))} == {"1", "2"}
+    assert {line["session_id"] for line in csv.DictReader(io.StringIO(plain.stdout.removeprefix("\ufeff")))} == {
+        "1",
+        "2",
+    }
     target = tmp_path / "out.json"
     assert run_aico(tmp_path, "export", "--format", "json", "--output", str(target)).returncode == 0
-    assert {one["task_id"] for one in json.loads(target.read_text(encoding="utf-8"))} == {"1", "2"}
-    lines = run_aico(tmp_path, "export", "--format", "ndjson").stdout.splitlines()
-    assert len([json.loads(line) for line in lines]) == 2
+    assert {one["session_id"] for one in json.loads(target.read_text(encoding="utf-8"))} == {"1", "2"}
+    lines = run_aico(tmp_path, "export", "--cline", "--format", "ndjson").stdout.splitlines()
+    assert {json.loads(line)["task_id"] for line in lines} == {"1", "2"}
     assert PRIVATE not in plain.stdout + target.read_text(encoding="utf-8")
 
 

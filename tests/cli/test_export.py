@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import os
 import stat
@@ -16,7 +18,10 @@ from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, build_parser, export, mai
 from aico.cli.moments import parse_moment
 from aico.core.errors import OutputFailed
 from aico.core.settings import Settings
+from aico.core.usage import Tokens, UsageEvent, digest
+from aico.features.usage.export import SESSION_COLUMNS, TASK_COLUMNS
 from aico.main import create_app
+from tests.cli.test_spending import fill
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.quick_variants import first_row_is_quick
 
@@ -56,6 +61,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ([], "cba"),
         (["--order", "asc"], "abc"),
         (["--sort", "total_cost"], "acb"),
+        (["--sort", "cost_usd", "--source", "cline", "--model", "opus", "--model", "kimi"], "ab"),
         (["--sort", "tokens_in", "--order", "asc"], "acb"),
         (["--sort", "task_id"], "cba"),
         (["--from", "2026-03-02"], "cb"),
@@ -74,26 +80,70 @@ def test_export_holds_what_the_filter_asks_for_in_its_order(
     stored: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
 ) -> None:
     """The filter and the order are those of the endpoint of the same name."""
-    assert main(["export", "--format", "json", *arguments]) == EXIT_OK
+    assert main(["export", "--cline", "--format", "json", *arguments]) == EXIT_OK
     assert "".join(one["task_id"] for one in json.loads(capsys.readouterr().out)) == expected
 
 
 def test_export_has_a_flag_for_every_parameter_of_the_endpoint() -> None:
     """What the page can ask for, the command can, and in the same words; pages of a list are the endpoint's alone."""
     application = create_app(Settings(ledger_path="/x/taskHistory.json", database_path=Path("/x/observer.db")))
-    wanted = application.openapi()["paths"]["/api/cline/usage"]["get"]["parameters"]
-    flags = {f"--{one['name'].replace('_', '-')}" for one in wanted} - {"--limit", "--offset"}
+    paths = application.openapi()["paths"]
+    parameters = [one for path in ("/api/export", "/api/cline/export") for one in paths[path]["get"]["parameters"]]
+    flags = {f"--{one['name'].replace('_', '-')}" for one in parameters}
     (commands,) = (one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    options = {text for action in commands.choices["export"]._actions for text in action.option_strings}
-    assert flags - options == set()
-    assert {"--from", "--store", "--sort"} <= flags
+    options = {text: action for action in commands.choices["export"]._actions for text in action.option_strings}
+    assert flags - options.keys() == set()
+    assert {"--from", "--store", "--sort", "--source", "--tz"} <= flags
+    assert set(options["--sort"].choices or ()) == set(export.SORTS)
+
+
+def test_export_holds_the_sessions_of_all_tools(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The columns are those of ``GET /api/export``; those of Cline's tasks are asked for."""
+    request = UsageEvent(digest(1), "t", FIRST_MS + 9 * DAY_MS, "gpt-5", Tokens(1_000, 0, 0, 0, 5), 10**6)
+    fill(stored / ".local/share/ai-cost-observer/observer.db", [("codex", [request])])
+
+    def rows(*arguments: str) -> list[dict[str, str]]:
+        assert main(["export", *arguments]) == EXIT_OK
+        return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+    found = rows("--tz", "Europe/Paris")
+    assert tuple(found[0]) == SESSION_COLUMNS
+    assert [(row["source"], row["session_id"], row["cost_usd"]) for row in found] == [
+        ("codex", "t", "0.001"),
+        ("cline", "c", "2"),
+        ("cline", "b", "1"),
+        ("cline", "a", "3"),
+    ]
+    assert found[0]["last_activity_local"] == "2026-03-10T01:00:00.000+01:00"
+    assert [row["session_id"] for row in rows("--source", "codex")] == ["t"]
+    for arguments in (["--cline"], ["--store", "ledger"]):
+        assert [(tuple(row), row["task_id"]) for row in rows(*arguments)] == [(TASK_COLUMNS, key) for key in "cba"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--source", "codx"], "there is no source called 'codx'"),
+        (["--tz", "Europe/Lutetia"], "tz: is no time zone"),
+        (["--cline", "--source", "codex"], "--cline and --store write Cline's tasks alone"),
+        (["--store", "ledger", "--project", "p"], "--cline and --store write Cline's tasks alone"),
+    ],
+)
+def test_export_refuses_words_that_name_nothing(
+    stored: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    """An empty file would look as if nothing had been spent."""
+    assert main(["export", *arguments]) == EXIT_USAGE
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert said in answer.err
 
 
 def test_export_speaks_to_a_french_spreadsheet(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Semicolons, decimal commas and the mark that such a program asks for."""
     assert main(["export", "--dialect", "excel-fr", "--model", "opus"]) == EXIT_OK
     said = capsys.readouterr().out
-    assert said.startswith("\ufefftask_id;ts;")
+    assert said.startswith("\ufeffsource;session_id;")
     assert ";3;" in said
 
 
@@ -141,7 +191,7 @@ def test_file_behind_a_link_is_replaced_and_the_link_stays(stored: Path) -> None
     (stored / "link.csv").symlink_to(target)
     assert main(["export", "--output", str(stored / "link.csv")]) == EXIT_OK
     assert (stored / "link.csv").is_symlink()
-    assert target.read_bytes().startswith(b"task_id,")
+    assert target.read_bytes().startswith(b"source,")
 
 
 def test_file_behind_another_users_link_stays(

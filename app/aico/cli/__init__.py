@@ -51,6 +51,12 @@ _UNTIL_TOLD = {"serve", "demo"}
 _WRONG_WORD = re.compile(r"invalid choice: '(?P<choice>[^']*)'|unrecognized arguments: (?P<option>--?[^ ]+)")
 _LOOKING = {None, "today", "week", "month", "report", "status"}
 """Commands that may only look at our own numbers: a person waits for them at a prompt."""
+_SORTS = (
+    *("last_at", "started_at", "session_id", "source", "model", "input_tokens", "cache_read_tokens", "output_tokens"),
+    *("tokens", "requests", "cost_usd"),
+    *("ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"),
+)
+"""Columns by which an export is ordered; the last six are what Cline's tasks call theirs."""
 _SHORT = ("aico.cli.short_status", "show_line")
 
 
@@ -257,18 +263,25 @@ def _add_export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=["csv", "json", "ndjson"], default="csv", help="default: csv")
     export.add_argument("--dialect", choices=["standard", "excel-fr"], default="standard", help="of a CSV")
     export.add_argument("--output", metavar="FILE", help="a file, replaced as a whole; default: standard output")
-    group = export.add_argument_group("filter", "as in GET /api/cline/usage")
+    export.add_argument("--cline", action="store_true", help="Cline's tasks alone, in the columns of earlier versions")
+    export.add_argument("--tz", metavar="ZONE", help="of the local times; default: this machine's")
+    group = export.add_argument_group("filter", "as in GET /api/sessions; --store writes what --cline does")
+    for what in ("source", "project"):
+        group.add_argument(
+            f"--{what}", action="append", default=[], type=parse_text, metavar="NAME", help="may be repeated"
+        )
     group.add_argument("--from", dest="from_", type=parse_moment, metavar="MOMENT", help="2026-03-01: midnight here")
     group.add_argument("--to", type=parse_moment, metavar="MOMENT", help="exclusive")
     models = group.add_mutually_exclusive_group()
-    models.add_argument("--model", type=parse_text, help="exact model")
+    models.add_argument(
+        "--model", action="append", default=[], type=parse_text, metavar="NAME", help="exact; may be repeated"
+    )
     models.add_argument("--unknown-model", action="store_true", help="only usage whose model is unknown")
-    group.add_argument("--q", type=parse_text, metavar="TEXT", help="text in the model or the task's id")
+    group.add_argument("--q", type=parse_text, metavar="TEXT", help="text in the model, the session's id or its label")
     group.add_argument(
         "--store", choices=["ledger", "sessions", "hub"], help="only tasks whose numbers were read there"
     )
-    columns = ["ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"]
-    group.add_argument("--sort", choices=columns, default="ts", help="default: ts")
+    group.add_argument("--sort", choices=_SORTS, default="last_at", metavar="COLUMN", help=", ".join(_SORTS[:-6]))
     group.add_argument("--order", choices=["asc", "desc"], default="desc", help="default: desc")
 
 

@@ -1,4 +1,4 @@
-"""``aico export``: the stored usage as CSV, JSON or NDJSON."""
+"""``aico export``: the sessions of all tools, or Cline's tasks as ever, as CSV, JSON or NDJSON."""
 
 from __future__ import annotations
 
@@ -10,35 +10,45 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from aico.cli import EXIT_OK
+from aico.cli import EXIT_OK, EXIT_USAGE
 from aico.cli.database import only_reading
 from aico.cli.settings import load
-from aico.cli.streams import write_utf8
+from aico.cli.spending import Wrong, check_names
+from aico.cli.streams import complain, write_utf8
 from aico.core.clock import now_ms
 from aico.core.db.database import Database
-from aico.core.db.reader import UsageReader
-from aico.core.errors import OutputFailed
+from aico.core.db.reader import Sort, UsageReader
+from aico.core.errors import OutputFailed, RequestInvalid
 from aico.core.filters import UsageFilter
 from aico.core.settings import Settings
+from aico.core.usage import UNKNOWN_MODEL
 from aico.features.sources.registry import SOURCES
-from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
-from aico.services.queries import UsageQueries
+from aico.features.usage.export import Dialect, ExportFormat, ExportWriter, SessionLayout
+from aico.features.usage.periods import find_zone
+from aico.services.queries import CLINE, UsageQueries, filter_between
 from aico.services.source_choices import surroundings_of
-from aico.services.task_queries import Store, TaskSort, task_filter
+from aico.services.task_queries import TaskSort
 
+SORTS = {sort.value: sort for sort in Sort} | {sort.value: sort.of_sessions for sort in TaskSort}
+"""By name; the columns of Cline's tasks had others."""
 _DATABASE_ENDS = ("", "-wal", "-shm", "-journal", ".lock")
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the tasks with usage inside the filter. Reading only, it may run beside the service.
+    """Write the sessions with usage inside the filter. Reading only, it may run beside the service.
 
     A file that is there already is replaced as a whole once everything has been read and written; until then, and
-    whatever fails, it stays as it is. Raises StorageError and OutputFailed.
+    whatever fails, it stays as it is. Exits with 2 for a word that names nothing. Raises StorageError, OutputFailed.
     """
     settings = load(options).settings
     target = None if options.output is None else check_target(Path(options.output), settings)
-    with only_reading(settings.database_path):
-        pieces = asyncio.run(_read(settings, options))
+    try:
+        _check_columns(options)
+        with only_reading(settings.database_path):
+            pieces = asyncio.run(_read(settings, options))
+    except (Wrong, RequestInvalid) as error:
+        complain(f"aico export: {error}")
+        return EXIT_USAGE
     if target is None:
         write_utf8(pieces)
     else:
@@ -48,14 +58,24 @@ def export(options: argparse.Namespace) -> int:
 
 def filter_of(options: argparse.Namespace) -> UsageFilter:
     """Return the filter of the command line; times are rounded out to quarters of an hour, as everywhere."""
-    return task_filter(
-        model=options.model,
-        is_model_unknown=options.unknown_model,
-        text=options.q,
-        store=None if options.store is None else Store(options.store),
-        from_ms=options.from_,
-        to_ms=options.to,
+    wanted = UsageFilter(
+        sources=tuple(options.source),
+        models=(UNKNOWN_MODEL,) if options.unknown_model else tuple(filter(None, options.model)),
+        projects=tuple(options.project),
+        text=options.q or None,
+        origin=options.store,
     )
+    return filter_between(wanted, options.from_, options.to)
+
+
+def _has_task_columns(options: argparse.Namespace) -> bool:
+    return bool(options.cline or options.store)
+
+
+def _check_columns(options: argparse.Namespace) -> None:
+    """Raise Wrong for what the columns of Cline's tasks do not know."""
+    if _has_task_columns(options) and (set(options.source) - {CLINE} or options.project or options.tz):
+        raise Wrong("--cline and --store write Cline's tasks alone, without --source, --project and --tz")
 
 
 def check_target(path: Path, settings: Settings) -> Path:
@@ -106,12 +126,18 @@ def replace_file(target: Path, pieces: Iterable[str]) -> None:
 
 
 async def _read(settings: Settings, options: argparse.Namespace) -> list[str]:
-    writer = ExportWriter(ExportFormat(options.format), Dialect(options.dialect))
-    sort, descending = TaskSort(options.sort).of_sessions, options.order == "desc"
+    wanted, writer = filter_of(options), ExportWriter(ExportFormat(options.format), Dialect(options.dialect))
+    sort, descending = SORTS[options.sort], options.order == "desc"
     database = Database(settings.database_path)
     database.only_look()
     try:
-        queries = UsageQueries(UsageReader(database), now_ms)
-        return await queries.export_tasks(filter_of(options), writer, sort, descending=descending)
+        reader = UsageReader(database)
+        queries = UsageQueries(reader, now_ms)
+        if _has_task_columns(options):
+            return await queries.export_tasks(wanted, writer, sort, descending=descending)
+        layout = SessionLayout(None if options.tz is None else find_zone(options.tz))
+        async with reader.snapshot() as snapshot:
+            await check_names(snapshot, options.source, ())
+        return await queries.export_sessions(wanted, writer, layout, sort, descending=descending)
     finally:
         await database.close()

@@ -82,7 +82,7 @@ def show_period(options: argparse.Namespace) -> int:
         by = _groups_of(options.by)
 
         async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None]:
-            await _check_names(snapshot, options.source, options.model)
+            await check_names(snapshot, options.source, options.model)
             report = await _read_report(snapshot, now, period, local, by, options)
             return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None
 
@@ -163,7 +163,7 @@ def _groups_of(text: str | None) -> tuple[str, ...]:
     return names
 
 
-async def _check_names(snapshot: SumsSnapshot, sources: Sequence[str], models: Sequence[str]) -> None:
+async def check_names(snapshot: SumsSnapshot, sources: Sequence[str], models: Sequence[str]) -> None:
     """Raise Wrong for a source or a model that nobody knows: the sums of a slip of the pen would be 0."""
     stored = list(await snapshot.list_exact_since())
     missing = [name for name in sources if name not in stored]
