@@ -16,9 +16,18 @@ import pytest
 from aico.core.db import import_runs
 from aico.core.db.reader import StoredSource
 from aico.core.db.upkeep.forgetting import forget
-from aico.core.db.writer import FRESH_ROWS_MAX, UNHEARD_ROWS_MAX
+from aico.core.db.writer import FRESH_ROWS_MAX, PLAN_AHEAD_MS, UNHEARD_ROWS_MAX
 from aico.core.errors import StorageBusy
-from aico.core.usage import GapReading, MeterReading, PromptSeen, SessionState, Tokens, digest
+from aico.core.usage import (
+    GapReading,
+    MeterReading,
+    PlanReading,
+    PlanWindow,
+    PromptSeen,
+    SessionState,
+    Tokens,
+    digest,
+)
 from tests.core.database_damage import close_log, failed_checks
 from tests.core.repository_on_file import NOW_MS, Row, Store, copy_of_template, read_rows, request, usage
 from tests.core.writer_killer import prepare, write
@@ -150,6 +159,23 @@ async def test_writer_keeps_parents_states_prompts_and_gaps(store: Store) -> Non
     await store.take_in([usage(tokens_in=101)])
     assert read_rows(store.path, "SELECT state FROM session WHERE key = 'a'") == [(SessionState.RUNNING.value,)]
     assert failed_checks(store.path) == []
+
+
+async def test_plan_that_a_wrong_clock_dated_ahead_is_no_state(store: Store) -> None:
+    """It would be the newest one for ever; one that was stored while our own clock was ahead gives way, too."""
+    now = store.now_ms
+
+    async def say(at: int, used: int) -> list[tuple[int, int]]:
+        await store.take_in_of("codex", [PlanReading("codex", at, (PlanWindow("primary", used, 300, None),))])
+        async with store.reader.snapshot() as snapshot:
+            return [(window.used_hundredths, window.at) for window in await snapshot.list_plan_windows()]
+
+    store.now_ms = now + 86_400_000
+    assert await say(now + 86_400_000, 99) == [(99, now + 86_400_000)]
+    store.now_ms = now
+    assert await say(now - 1, 10) == [(10, now - 1)]
+    assert await say(now + PLAN_AHEAD_MS + 1, 20) == [(10, now - 1)]
+    assert await say(now + PLAN_AHEAD_MS, 30) == [(30, now + PLAN_AHEAD_MS)]
 
 
 async def test_state_without_numbers_is_taken_from_an_origin_that_has_none_yet(store: Store) -> None:

@@ -61,7 +61,7 @@ async def test_packed_lines_are_read_like_plain_ones(root: Path, monkeypatch: py
 
 
 async def test_packed_file_that_grows_is_read_on(root: Path) -> None:
-    """What a part of it holds is taken, and the rest when it is there; another name changes nothing."""
+    """What a part of it holds is taken, and the rest when it is there; until then it is named."""
     packed = b"".join(pack(line) for line in LINES)
     path = root / "a.zst"
     counts = []
@@ -69,10 +69,15 @@ async def test_packed_file_that_grows_is_read_on(root: Path) -> None:
     for share in (0, 1, 2, 3, 4):
         with path.open("ab") as file:
             file.write(packed[len(packed) * share // 5 : len(packed) * (share + 1) // 5])
-        driver.restart(open_feed(root))
-        counts.append(sum(len(reading.records) for reading in await driver.take_in_all()))
+        for _ in range(2):
+            feed = open_feed(root)
+            driver.restart(feed)
+            counts.append(sum(len(reading.records) for reading in await driver.take_in_all()))
+            is_whole = share == 4
+            assert feed.notes == (() if is_whole else (f"{path} is cut off: what it held behind that is missing.",))
     assert sum(counts) == count_of(driver) == 300
-    assert min(counts) > 0
+    assert min(counts[::2]) > 0
+    assert not any(counts[1::2])
     path.rename(root / "b.zst")
     driver.restart(open_feed(root))
     assert [reading.records for reading in await driver.take_in_all()] == [[]]
@@ -97,6 +102,28 @@ async def test_what_cannot_be_unpacked_is_named_and_costs_no_other(root: Path, t
     assert count_of(driver) == 51
     (note,) = feed.notes
     assert note == f"{root}/a.zst cannot be unpacked: it is broken, or asks for more than 32 MB of memory."
+
+
+def test_every_cut_within_a_frame_is_seen(tmp_path: Path) -> None:
+    """At any byte of frames of each kind: with checksum or length, of repeated bytes, empty, skippable."""
+    frames = [
+        zstandard.ZstdCompressor(write_checksum=True).compress(b"".join(LINES)),
+        pack(b"".join(LINES)),
+        zstandard.compress(b" " * 1_000_000),
+        zstandard.compress(b""),
+        b"\x53\x2a\x4d\x18\x05\0\0\0hello",
+        zstandard.compress(b"x"),
+    ]
+    ends = {0, *(sum(map(len, frames[: count + 1])) for count in range(len(frames)))}
+    path = tmp_path / "a.zst"
+    path.write_bytes(b"".join(frames))
+    with path.open("r+b") as file:
+        data = line_bytes.UnpackedBytes(file.fileno())
+        whole = set()
+        for size in range(max(ends), -1, -1):
+            file.truncate(size)
+            whole |= set() if data.is_cut_off() else {size}
+    assert whole == ends
 
 
 async def test_unpacking_keeps_its_bounds(root: Path) -> None:

@@ -150,6 +150,8 @@ _DROP_DAY = f"""
     AND NOT EXISTS (
         SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
 """  # noqa: S608  # our own names
+PLAN_AHEAD_MS = 300_000
+"""By so much the clock of the tool may be ahead of ours."""
 _PLANS = "SELECT plan, MAX(at) FROM plan_state WHERE source = ? GROUP BY plan"
 _DROP_PLAN = "DELETE FROM plan_state WHERE source = ? AND plan = ?"
 _ADD_PLAN = insert(schema.PlanState, ("source", "plan", "name", "used_hundredths", "minutes", "resets_at", "at"))
@@ -734,10 +736,15 @@ class _Transaction:
                 books.lose(event)
 
     def _take_plans(self, source: int, readings: Sequence[PlanReading]) -> bool:
-        """Store the newest state of each plan, if it is newer than what is stored; return whether one was."""
+        """Store the newest state of each plan, if it is newer than what is stored; return whether one was.
+
+        What a wrong clock has dated ahead says nothing: it would stay the newest one.
+        """
+        ceiling = self._now_ms + PLAN_AHEAD_MS
+        readings = [each for each in readings if each.at <= ceiling]
         if not readings:
             return False
-        known = {row[0]: row[1] for row in _ask(self._connection, _PLANS, (source,))}
+        known = {row[0]: row[1] for row in _ask(self._connection, _PLANS, (source,)) if row[1] <= ceiling}
         newest: dict[str, PlanReading] = {}
         for each in readings:
             if each.at > max(known.get(each.plan, -1), newest[each.plan].at if each.plan in newest else -1):

@@ -18,6 +18,13 @@ _KEPT_BYTES = 1 << 21
 _HEAD_BYTES = 1 << 10
 _WINDOW_BYTES_MAX = 1 << 25
 """What unpacking may keep in memory. zstd's own levels ask for at most 8 MB, its ultra levels for more."""
+_FRAME_HEAD_BYTES_MAX = 18
+_BLOCK_HEAD_BYTES = 3
+_REPEATED = 1
+"""The type of a block that is one byte, many times."""
+_CHECKSUM_BYTES = 4
+_SKIPPABLE = b"\x2a\x4d\x18"
+"""How the number of a frame that holds nothing goes on, behind 0x50 to 0x5f."""
 
 
 class LineBytes(Protocol):
@@ -81,6 +88,33 @@ class UnpackedBytes:
                 # Only now: the lines before are good.
                 raise Refusal("cannot be unpacked: it is broken, or asks for more than 32 MB of memory")
             return length
+
+    def is_cut_off(self) -> bool:
+        """Return whether the file ends within a frame: unpacking tells only what is broken. Raises OSError."""
+        end, offset = os.fstat(self._descriptor).st_size, 0
+        while offset < end:
+            offset = self._find_frame_end(offset, end)
+        return offset > end
+
+    def _find_frame_end(self, offset: int, end: int) -> int:
+        """Return where the frame at ``offset`` ends; beyond ``end`` where it is not all there.
+
+        Source: RFC 8878, 3.1.
+        """
+        head = os.pread(self._descriptor, _FRAME_HEAD_BYTES_MAX, offset)
+        if head[1:4] == _SKIPPABLE:
+            return offset + 8 + int.from_bytes(head[4:8], "little") if len(head) >= 8 else end + 1
+        try:
+            has_checksum = zstandard.get_frame_parameters(head).has_checksum
+            offset += zstandard.frame_header_size(head)
+        except zstandard.ZstdError:
+            return end + 1
+        is_last = False
+        while not is_last and offset < end:
+            block = int.from_bytes(os.pread(self._descriptor, _BLOCK_HEAD_BYTES, offset), "little")
+            is_last = bool(block & 1)
+            offset += _BLOCK_HEAD_BYTES + (1 if block >> 1 & 3 == _REPEATED else block >> 3)
+        return offset + _CHECKSUM_BYTES * has_checksum if is_last else end + 1
 
     def _begin(self) -> None:
         os.lseek(self._descriptor, 0, os.SEEK_SET)

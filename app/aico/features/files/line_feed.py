@@ -38,6 +38,7 @@ _HINTS_MAX = 1_000
 """With more of them, everything is looked at instead."""
 _STALE_MAX = 1_000
 """So many entries of the queue may be of files that were read since."""
+_CUT_OFF = "is cut off: what it held behind that is missing"
 _NOTHING = msgspec.Raw(b"null")
 _EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
 """Who asks by hand gets all that there is, whatever was heard of."""
@@ -196,6 +197,8 @@ class LineFeed:
         """Every pending file is in it, the newest first; others may be, too."""
         self._failed: dict[str, tuple[FileStat, str]] = {}
         """Files that could not be read, as they were then, with the reason."""
+        self._cut_off: dict[str, FileStat] = {}
+        """Packed files that were read as far as they go, as they were then."""
         self._taken: Sequence[_Taken] = ()
         """What the last reading has read, until it is settled or taken back."""
         self._settled: deque[_LinesReading] = deque()
@@ -537,7 +540,11 @@ class LineFeed:
         is_same = known is not None and end.offset == start.offset
         mark = known.mark if is_same and known is not None else reader.mark(data, end.offset)
         kept = known.state if known is not None and not chunk.parsed_count else _NOTHING
-        if not end.is_done:
+        self._cut_off.pop(file.path, None)
+        is_cut_off = isinstance(data, UnpackedBytes) and end.is_done and data.is_cut_off()
+        if is_cut_off:
+            self._cut_off[file.path] = file.stat
+        if is_cut_off or not end.is_done:
             # So it is not taken for what was read to its end.
             stat = stat._replace(size=0 if is_packed else end.offset, mtime_ns=0)
         point = _Point(
@@ -607,6 +614,10 @@ class LineFeed:
     def _take_notes(self) -> None:
         """Keep what is told of what is not read: who asks for it does so while the tree may change."""
         refused = [*self._tree.notes, *((path, reason) for path, (_, reason) in self._failed.items())]
+        files = self._tree.files
+        refused += [
+            (path, _CUT_OFF) for path, stat in self._cut_off.items() if path in files and files[path].stat == stat
+        ]
         told = ((printable_path(self._absolute(path)), reason) for path, reason in refused)
         self._notes = tuple(f"{path} {reason}." for path, reason in told)
 
