@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -503,6 +504,32 @@ async def test_both_databases_of_real_runs_come_to_each_amount_once(machine: Mac
         told = [numbers_of(each[session])[:3] for each in (rows, events) if session in each]
         assert found[session] == tuple(max(number or 0 for number in column) for column in zip(*told, strict=True))
     assert failed_checks(service) == []
+
+
+async def test_known_place_that_never_was_there_is_no_line_in_the_log(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of several known places a tool uses some. One that goes away is told, and so is a named one that is missing."""
+    caplog.set_level(logging.INFO, "aico.services.watcher")
+    home = machine.folder / "home"
+    monkeypatch.setenv("HOME", str(home))
+    used, unused, named = home / ".claude/projects", home / ".config/claude/projects", machine.folder / "named"
+    used.mkdir(parents=True)
+    sources = {"claude-code": {"enabled": True}, "codex": {"enabled": True, "roots": [str(named)]}}
+    service = machine.service(sources=sources)
+    places = {str(used): WATCHING, str(unused): WatcherState.WAITING, str(named): WatcherState.WAITING}
+
+    def states() -> dict[str, WatcherState]:
+        opened = [*service.sources._opened("claude-code", "projects"), *service.sources._opened("codex", "sessions")]
+        return {each.intake.feed.path: each.watcher.state.state for each in opened}
+
+    async with running(service) as heard:
+        await heard.until_true(lambda: states() == places)
+        assert f"waiting for the rollout folder {named}" in caplog.text
+        assert str(unused) not in caplog.text
+        used.rmdir()
+        await heard.until_true(lambda: states() == places | {str(used): WatcherState.WAITING})
+        assert f" {used}" in caplog.text.partition("waiting for the transcript folder")[2]
 
 
 @pytest.mark.parametrize(

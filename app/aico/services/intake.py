@@ -28,6 +28,8 @@ class Intake:
     source: Source
     origin: Origin
     feed: Feed
+    is_expected: bool = True
+    """Whether something ought to lie there; of several known places, a tool writes to some."""
 
     @property
     def key(self) -> IntakeKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -92,11 +93,16 @@ class SourcesService:
 
     def list_enabled(self) -> list[Intake]:
         """Return every place that settings and switches say is read, in the order of the sources; opens nothing."""
-        return [
-            Intake(choice.source, choice.origin, feed)
+        places = [
+            (choice, place, feed)
             for choice in self.choices.list_all()
             if choice.is_on
-            for _, feed in open_places(choice, self._limits)
+            for place, feed in open_places(choice, self._limits)
+        ]
+        counts = Counter(choice.source.id for choice, _place, _feed in places)
+        return [
+            Intake(choice.source, choice.origin, feed, place.chosen_by != "default" or counts[choice.source.id] == 1)
+            for choice, place, feed in places
         ]
 
     async def stop(self) -> None:

@@ -263,7 +263,9 @@ class PlaceWatcher:
         self._tell_notes()
         if isinstance(error, SourceError) and error.is_absent:
             reason = error.code if self._watched is not None else "directory_missing"
-            self._set_state(WatcherState.WAITING, reason, f"waiting for the {self._feed.title} {self._feed.path}")
+            is_told = self._intake.is_expected or self.state.state is not WatcherState.STARTING
+            text = f"waiting for the {self._feed.title} {self._feed.path}" if is_told else ""
+            self._set_state(WatcherState.WAITING, reason, text)
         elif error is not None:
             self._set_state(WatcherState.DEGRADED, error.code, "" if logged else f"{error} {error.hint}")
         elif (problem := self._watch.error or self._lost_watch) is not None:
