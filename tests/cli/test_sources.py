@@ -270,6 +270,7 @@ def test_names_become_one_change_for_each_source() -> None:
     assert changes_of(["a.x", "a", "a.y"], is_on=False) == {"a": {"enabled": False}}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_import_keeps_the_receipt_beside_a_place_that_cannot_be_read(
     server: ServerProcess | None, tmp_path: Path, ledger: LedgerFile

@@ -108,6 +108,7 @@ def test_argument_finds_what_is_stored_in_every_encoding(
     assert len(ended.stdout.splitlines()) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize(
     ("words", "code", "said"),
@@ -255,6 +256,7 @@ def test_part_of_an_export_is_no_success(tmp_path: Path, buffering: Mapping[str,
     assert ended.stderr.startswith(b"aico: standard output cannot be written: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", first_is_quick(*PRINTING), ids=" ".join)
 def test_closed_pipe_ends_quietly(folder: Path, words: tuple[str, ...]) -> None:
     """The reader that has seen enough, such as ``head``, is told nothing."""
@@ -265,6 +267,7 @@ def test_closed_pipe_ends_quietly(folder: Path, words: tuple[str, ...]) -> None:
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", first_is_quick(*PRINTING), ids=" ".join)
 def test_closed_output_is_told(folder: Path, words: tuple[str, ...]) -> None:
     """``>&-`` leaves nothing to write to, and no file that is opened may take its place."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ async def store_in(folder: Path, listed: Sequence[Record], size: int) -> tuple[P
     return path, read_rows(path, _OWNERS)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.lists(records(), min_size=1, max_size=9).flatmap(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +136,7 @@ def batch_of(readings: Sequence[MeterReading], *, origin: str = "ledger", is_joi
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(0.5))
 @given(
     histories=st.lists(

@@ -228,6 +228,7 @@ def test_migration_killed_before_any_statement_heals(tmp_path: Path, name: str, 
         assert {len(read_rows(path, "SELECT * FROM database_state")) for path in healed} == {1}
 
 
+@pytest.mark.slow
 def test_alembic_migrates_from_the_command_line(tmp_path: Path) -> None:
     """Developers use Alembic's own command, with the database in a variable."""
     path = tmp_path / "observer.db"

@@ -167,6 +167,7 @@ async def test_old_tasks_that_a_restored_backup_lacked_are_not_counted_twice(tmp
         assert amounts((await store.list_counters())[key]) == (shown[0], shown[1] + 4, shown[2])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(0.5))
 @given(histories(readings()))
 def test_migration_keeps_what_was_spent_of_every_history(history: list[list[MeterReading]]) -> None:

@@ -132,6 +132,7 @@ async def test_recovery_begins_anew_without_a_backup(filled: Path, damage: Calla
     assert failed_checks(filled) == []
 
 
+@pytest.mark.slow
 async def test_recovery_holds_what_the_backup_held(filled: Path) -> None:
     """Growth and new tasks since the backup are not in it, and the sentence says since when they may be missing."""
     rows, events = read_rows(filled, ROWS), read_rows(filled, EVENTS)

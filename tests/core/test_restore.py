@@ -214,6 +214,7 @@ async def test_restore_migrates_a_backup_of_an_older_schema(path: Path, name: st
     assert failed_checks(path) == []
 
 
+@pytest.mark.slow
 async def test_restore_over_a_database_of_an_older_schema_keeps_what_it_has_shown(path: Path) -> None:
     """Also before the new version was started once: counters, and what was forgotten."""
     backup = backup_of(path).rename(path.with_name("kept.db"))

@@ -75,6 +75,7 @@ async def test_verification_finds_what_others_can_read(tmp_path: Path) -> None:
     assert "observer.db" in check.text
 
 
+@pytest.mark.slow
 async def test_verification_counts_beyond_64_bits(store: Store) -> None:
     """The greatest amounts there can be are added up as exactly as small ones."""
     great = [usage(f"t{number}", tokens_in=10**12, tokens_out=10**12, total_cost=1e6) for number in range(10_000)]

@@ -38,6 +38,7 @@ def stored_by_form(home: FakeClaudeHome, read: Home) -> dict[str, Sums]:
     return booked
 
 
+@pytest.mark.slow
 async def test_home_comes_to_what_it_says(tmp_path: Path) -> None:
     """By day and model, by form, and its prompts; also after files of it were written anew in place."""
     home = home_in(tmp_path)
@@ -60,6 +61,7 @@ async def test_home_comes_to_what_it_says(tmp_path: Path) -> None:
             await read.read()
 
 
+@pytest.mark.slow
 def test_home_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     """And another one for another."""
     first, second, other = (digest_of(home_in(tmp_path / f"{number}", seed=number // 2)) for number in range(3))

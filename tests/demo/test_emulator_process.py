@@ -40,6 +40,7 @@ def test_client_follows_fifty_updates_in_each_way(ledger: Path, way: Way) -> Non
             assert cline.truth == true_usage(entries)
 
 
+@pytest.mark.slow
 def test_emulator_settles_everything_that_was_ever_seen(ledger: Path) -> None:
     """After settling, the file holds what an observer of every update expects, vanished and deleted tasks included."""
     with ClineProcess(ledger, seed=3, duplicate_count=2) as cline:

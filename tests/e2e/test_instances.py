@@ -144,6 +144,7 @@ def test_server_keeps_its_files_from_others(server: ForkedServerProcess) -> None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
 
 
+@pytest.mark.slow
 def test_server_can_be_reached_at_every_address_that_it_prints(tmp_path: Path) -> None:
     """The box shows an address that answers, whichever the service listens on."""
     settings = {"AICO_TOKEN": "a-token-of-the-operator"}

@@ -169,6 +169,7 @@ async def test_page_learns_of_growth_with_unchanged_ts_and_row_count(server: For
                 assert message["imported_count"] == 1
 
 
+@pytest.mark.slow
 async def test_page_is_whole_after_a_storm_of_writes(server: ForkedServerProcess) -> None:
     """Writes faster than anybody can read end in the same exact rows; only states on the way may be passed over."""
     with ClineProcess(server.ledger, seed=9, task_count=30) as cline:
@@ -180,6 +181,7 @@ async def test_page_is_whole_after_a_storm_of_writes(server: ForkedServerProcess
             assert page.revisions == list(range(1, len(page.revisions) + 1))
 
 
+@pytest.mark.slow
 async def test_page_resumes_with_exactly_what_it_missed(server: ForkedServerProcess) -> None:
     """After each disconnect the page continues at its revision, without a gap, a repetition or a resync."""
     held: dict[str, Task] = {}

@@ -422,6 +422,7 @@ async def test_broken_checkpoint_is_none(logs: LogFolder, driver: FeedDriver) ->
 # Long lines and bad ones
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_end", [True, False])
 async def test_long_line_without_a_needle_takes_no_more_memory_than_a_window(
     logs: LogFolder, driver: FeedDriver, has_end: bool

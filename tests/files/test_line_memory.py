@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.faults.canary_ledger import MARK
 from tests.faults.memory_search import search_memory
 from tests.sources.invented_lines import LogFolder, model, say, use
@@ -14,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 HELD = "model-that-is-kept"
 
 
+@pytest.mark.slow
 def test_memory_holds_no_conversation_of_logs(tmp_path: Path) -> None:
     """Short lines and lines of several windows, with a needle and without, broken ones, and half a line at the end.
 

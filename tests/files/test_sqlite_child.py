@@ -268,6 +268,7 @@ def read_pairs(path: Path, count: int) -> list[Cell]:
     return numbers
 
 
+@pytest.mark.slow
 # The slow suite asks for 2,000 readings that counted.
 @pytest.mark.parametrize("count", [100])
 def test_answer_never_mixes_two_moments_beside_a_writer_at_full_speed(path: Path, count: int) -> None:

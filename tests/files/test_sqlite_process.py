@@ -81,6 +81,7 @@ async def test_reading_leaves_no_trace_beside_a_living_writer(writer: SqliteWrit
     assert traits_of(path.parent) == before
 
 
+@pytest.mark.slow
 async def test_reading_never_keeps_the_writer_out(writer: SqliteWriter, path: Path) -> None:
     """It takes no lock: beside it the tool writes, checks its log in and takes it away, without ever waiting."""
     writer.execute("CREATE TABLE pair (side TEXT PRIMARY KEY, number INTEGER, padding TEXT)")
@@ -168,6 +169,7 @@ def test_service_never_loads_apsw() -> None:
     assert ended.stdout == "False\n"
 
 
+@pytest.mark.slow
 async def test_reading_takes_in_more_rows_than_are_sorted_in_a_page_cache(writer: SqliteWriter, path: Path) -> None:
     """SQLite would sort them in a file, which the child may not write."""
     writer.execute("BEGIN")

@@ -69,6 +69,7 @@ def test_importing_any_module_does_nothing(findings: Findings) -> None:
     assert findings["deeds"] == []
 
 
+@pytest.mark.slow
 def test_the_probe_imports_every_module(findings: Findings) -> None:
     """Every Python file of the package was really imported."""
     files = {path.relative_to(ROOT / "app").with_suffix("") for path in (ROOT / "app").rglob("*.py")}
@@ -88,6 +89,7 @@ def test_version_is_printed(tmp_path: Path) -> None:
     assert aico.__version__ in run(["-m", "aico", "--version"], tmp_path)
 
 
+@pytest.mark.slow
 def test_start_on_a_database_of_this_version_loads_nothing_in_vain(tmp_path: Path) -> None:
     """Alembic, HTTPX and Prometheus' library stay out of the process; nothing loaded is looked through for garbage."""
     path = copy_of_template(tmp_path)

@@ -104,6 +104,7 @@ def test_development_holds_everything_that_runs() -> None:
     assert pins("runtime").items() <= pins("dev").items()
 
 
+@pytest.mark.slow
 def test_what_the_locks_install_lacks_nothing() -> None:
     """They are installed without resolving anything, so whatever a package asks for must stand in them."""
     checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)

@@ -131,6 +131,7 @@ def test_installed_command_knows_its_version_and_its_own_place(clean: Path, tmp_
     assert place.startswith(str(clean.parent))
 
 
+@pytest.mark.slow
 def test_installed_wheel_takes_no_name_but_its_own(clean: Path, tmp_path: Path) -> None:
     """Beside the installed wheel nothing is called ``app``, which is what other programs call themselves."""
     command = [str(clean / "python"), "-P", "-c", "import aico.main; import app"]
@@ -138,6 +139,7 @@ def test_installed_wheel_takes_no_name_but_its_own(clean: Path, tmp_path: Path) 
     assert answer.stderr.rstrip().endswith("ModuleNotFoundError: No module named 'app'")
 
 
+@pytest.mark.slow
 def test_application_with_a_package_called_app_mounts_the_service(clean: Path, tmp_path: Path) -> None:
     """The README's lines work in a program whose own package has the name that ours once had."""
     package = tmp_path / "app"

@@ -85,6 +85,7 @@ def random_requests(seed: int) -> Iterator[tuple[str, int, str, Tokens]]:
         yield draw.choice(matched_names()), draw.randint(FIRST_MS, LAST_MS), draw.choice(contexts), tokens
 
 
+@pytest.mark.slow
 def test_most_of_the_list_is_matched() -> None:
     """Names are not matched so strictly that the other tests would look at little."""
     assert len(matched_names()) > 1_000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.core.repository_on_file import copy_of_template
 from tests.house.test_imports import run
 
@@ -54,12 +56,14 @@ def test_status_loads_no_prices(tmp_path: Path) -> None:
     assert run(["-c", STATUS + LOADED], tmp_path).splitlines()[-1] == "loaded False"
 
 
+@pytest.mark.slow
 def test_service_that_reads_only_running_totals_loads_no_prices(tmp_path: Path) -> None:
     """Neither its start nor a meter takes the time and memory of the list."""
     path = copy_of_template(tmp_path)
     assert run(["-c", SERVICE + LOADED, str(path), "meters"], tmp_path).splitlines()[-1] == "loaded False"
 
 
+@pytest.mark.slow
 def test_service_loads_prices_with_the_first_request(tmp_path: Path) -> None:
     """As soon as a request comes, the list is there."""
     path = copy_of_template(tmp_path)

@@ -290,6 +290,7 @@ async def test_two_living_editors_cost_three_dollars(machine: Machine) -> None:
     assert failed_checks(service) == []
 
 
+@pytest.mark.slow
 async def test_place_that_fails_delays_no_other_and_backs_off_by_itself(machine: Machine) -> None:
     """One editor's ledger is no ledger: it says so, is tried again ever later, and the other one is live as before."""
     editors = TwoEditors(machine)
@@ -317,6 +318,7 @@ async def test_place_that_fails_delays_no_other_and_backs_off_by_itself(machine:
         await heard.until_state("ledger", WATCHING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_place_that_fails_is_named_among_several(machine: Machine, is_first: bool) -> None:
     """Of two ledgers, state, request and error say which one is broken; the other's path stands in none of them."""
@@ -339,6 +341,7 @@ async def test_place_that_fails_is_named_among_several(machine: Machine, is_firs
         assert [str(error) for error in outcome.failures.values()] == [sentence]
 
 
+@pytest.mark.slow
 async def test_unfinished_ledger_is_waited_for_by_nobody_else(machine: Machine) -> None:
     """While one editor's file is read again and again because it is torn, the other one's change is stored."""
     editors = TwoEditors(machine)
@@ -439,6 +442,7 @@ def booked(service: ObserverService) -> dict[str, Sums]:
     }
 
 
+@pytest.mark.slow
 async def test_running_turn_is_seen_call_by_call_and_booked_once(machine: Machine) -> None:
     """The hub tells each call while the store only says that the session runs; at its end the store says it all again.
 

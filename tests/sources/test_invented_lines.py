@@ -61,6 +61,7 @@ CONTENT = b"".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", first_is_quick(37, 5))
 async def test_any_prefix_and_then_the_rest_is_stored_as_the_whole(
     tmp_path: Path, logs: LogFolder, home: Path, step: int
@@ -80,6 +81,7 @@ async def test_any_prefix_and_then_the_rest_is_stored_as_the_whole(
         assert await read(folder, home) == 0
 
 
+@pytest.mark.slow
 async def test_order_in_which_files_come_makes_no_difference_to_sums(
     tmp_path: Path, logs: LogFolder, home: Path
 ) -> None:

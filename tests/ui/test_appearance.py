@@ -180,6 +180,7 @@ def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Open
         button.click(trial=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", first_is_quick(320, 768, 1280))
 def test_zone_stands_with_the_axis_of_time(service: Service, open_page: Opener, width: int) -> None:
     """The zone of the days is told in the chart's heading, and has no row of its own."""
@@ -215,6 +216,7 @@ def test_head_of_a_small_screen_keeps_its_lines_and_buttons(
         assert abs(box["y"] - title["y"]) < 10
 
 
+@pytest.mark.slow
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:
     """In print there is dark text on white, whatever the theme, without buttons and without empty sheets."""
     page = open_page(service, "/?period=30d&q=model", theme="dark", prepare=stop_clock).page
@@ -262,6 +264,7 @@ def test_fresh_row_flashes_only_for_those_who_like_motion(
     expect(row.locator("td").first).to_have_css("animation-name", animation)
 
 
+@pytest.mark.slow
 def test_parts_of_the_page_are_landmarks(service: Service, open_page: Opener) -> None:
     """Header, filter, content and footer can be jumped to; sums, chart, list and table have names."""
     page = open_page(service, "/?period=30d", prepare=stop_clock).page

@@ -77,6 +77,7 @@ def test_axe_finds_nothing_in_the_page_for_frames(services: Services, open_page:
     _check(page)
 
 
+@pytest.mark.slow
 def test_axe_would_find_something(browser: Browser) -> None:
     """A picture without words is found: a checker that never complains proves nothing."""
     page = browser.new_page()

@@ -51,6 +51,7 @@ def test_sums_show_change_and_budgets(service: Service, open_page: Opener) -> No
     expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
 
 
+@pytest.mark.slow
 def test_what_leans_on_the_time_before_we_watched_is_marked(service: Service, open_page: Opener) -> None:
     """A thin line below the axis reaches up to then, and says why; comparisons that touch it are called approximate."""
     page = open_page(service, prepare=watch_since(MIDWAY)).page

@@ -17,6 +17,7 @@ from tests.ui.restartable_service import Service, entry
 PARIS = ZoneInfo("Europe/Paris")
 
 
+@pytest.mark.slow
 def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser) -> None:
     """A page left open on Today shows the new day when midnight has passed, without a reload."""
     service.ledger.write(entry("1001", cost=0.5))

@@ -31,6 +31,7 @@ def service(make_shared: ServiceMaker) -> Service:
     return service
 
 
+@pytest.mark.slow
 def test_task_that_fell_says_so_and_keeps_what_was_spent(service: Service, open_page: Opener) -> None:
     """A task that Cline shows with less than before keeps its cost, and a mark says what Cline shows now."""
     page = open_page(service, "/?period=all", prepare=stop_clock).page
@@ -88,6 +89,7 @@ def test_every_column_sorts_both_ways(service: Service, open_page: Opener, colum
     expect(page.locator("tr[data-task]").last).to_have_attribute("data-task", first)
 
 
+@pytest.mark.slow
 def test_custom_range_takes_two_days_both_included(service: Service, open_page: Opener) -> None:
     """The key 7 opens the choice of two days; what is chosen is a chip and part of the address."""
     page = open_page(service, prepare=stop_clock).page

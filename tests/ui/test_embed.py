@@ -126,6 +126,7 @@ def test_frame_leaves_out_what_makes_no_sense_in_one(
     assert opened.value.url == f"{service.url}/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attributes", "words"),
     first_row_is_quick(('allow="clipboard-write"', "Copied: 1001"), ("", "does not let this page copy")),

@@ -152,6 +152,7 @@ def test_drag_on_the_chart_zooms_the_page(service: Service, open_page: Opener) -
     expect(page.locator("[data-field=sessions]")).to_have_text("3")
 
 
+@pytest.mark.slow
 def test_chart_is_also_a_table(service: Service, open_page: Opener) -> None:
     """What the chart paints can be read as a table whose last sum is the total; nothing moves when it is."""
     page = open_page(service).page
@@ -166,6 +167,7 @@ def test_chart_is_also_a_table(service: Service, open_page: Opener) -> None:
     expect(page).to_have_url(re.compile("table=true"))
 
 
+@pytest.mark.slow
 def test_export_link_carries_the_filter(service: Service, open_page: Opener) -> None:
     """The CSV is of what is on the page."""
     page = open_page(service, "/?period=all&q=glm").page

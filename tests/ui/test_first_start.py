@@ -103,6 +103,7 @@ def test_offer_beside_the_numbers_can_be_put_away(service: Service, open_page: O
     expect(page.locator("[data-card=claude-code]")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "more"),
     first_row_is_quick(

@@ -27,6 +27,7 @@ def test_import_button_reports_its_result_in_french(service: Service, open_page:
     expect(page.locator("[data-field=last-import] dd").nth(1)).to_have_text("demandé sur une page")
 
 
+@pytest.mark.slow
 def test_import_names_refused_entries_in_words(service: Service, open_page: Opener) -> None:
     """Entries that were refused are counted, and listed with field and reason; those taken in part are counted."""
     service.ledger.write(entry("1001"), {**entry("1002"), "ts": "yesterday"}, entry("1003", tokens_in=-5))

@@ -53,6 +53,7 @@ def test_help_lists_the_keys_and_switches_them_off(service: Service, open_page: 
     expect(page.get_by_role("button", name="7 d")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.slow
 def test_first_tab_reaches_the_skip_link(service: Service, open_page: Opener) -> None:
     """A keyboard user can jump over the header at once."""
     service.ledger.write(entry("1001"))

@@ -62,6 +62,7 @@ def test_page_says_live_and_when_it_was_last_imported(service: Service, open_pag
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", first_is_quick(signal.SIGKILL, signal.SIGTERM))
 def test_page_resumes_after_the_service_was_restarted(service: Service, open_page: Opener, end: signal.Signals) -> None:
     """An ended or killed service is named in words; when it is back, the page shows what happened since."""
@@ -82,6 +83,7 @@ def test_page_resumes_after_the_service_was_restarted(service: Service, open_pag
     expect(page.locator("tr[data-task='1002']")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_two_pages_show_the_same(service: Service, open_page: Opener) -> None:
     """Two open pages both follow the ledger."""
     service.ledger.write(entry("1001", cost=1))

@@ -156,6 +156,7 @@ def test_click_on_a_source_filters_everything_and_once_more_clears(service: Serv
     expect(page.locator("[data-field=sessions]")).to_have_text("6")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", first_is_quick(0.95, 0.5, 0.04))
 def test_tooltip_names_the_day_that_the_pointer_is_over(service: Service, open_page: Opener, part: float) -> None:
     """Anywhere over a day, also beside its bar, it is that day and no time of day; its parts add up."""

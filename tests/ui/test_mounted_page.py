@@ -43,6 +43,7 @@ def application(ledger: Ledger, folder: Path) -> Iterator[str]:
         listener.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", first_is_quick("/", "/embed"))
 def test_page_below_a_prefix_is_live_and_whole(browser: Browser, tmp_path: Path, path: str) -> None:
     """It loads, reads, listens, imports and exports below its prefix, and asks the other application for nothing."""

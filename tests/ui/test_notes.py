@@ -115,6 +115,7 @@ def test_field_that_could_not_be_used_is_named_and_its_number_a_dash(service: Se
     _expect_numbers(_row(page, "1002"), "1,000", "100", DASH)
 
 
+@pytest.mark.slow
 def test_mark_says_everything_on_a_click_in_the_language_of_the_page(
     service: Service, open_page: Opener, store: SessionStore
 ) -> None:
@@ -148,6 +149,7 @@ def test_mark_says_everything_on_a_click_in_the_language_of_the_page(
     expect(told).to_be_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
 @pytest.mark.parametrize("width", first_is_quick(*WIDTHS))
 def test_marks_move_nothing_and_are_never_cut(

@@ -34,6 +34,7 @@ def test_first_screen_names_the_places_and_begins_by_itself(service: Service, op
     expect(page.locator("[data-field=live]")).to_have_text("Live")
 
 
+@pytest.mark.slow
 def test_empty_ledger_is_told_from_a_missing_one(service: Service, open_page: Opener) -> None:
     """A ledger without a task is said to exist."""
     service.ledger.write()
@@ -142,6 +143,7 @@ def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Ope
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.slow
 def test_source_that_configuration_switches_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
     """Where nothing is read, the page waits for nothing, names the setting that decides, and so does an import."""
     service = make_service(sources_cline_enabled="false")
@@ -158,7 +160,7 @@ def test_source_that_configuration_switches_off_says_so(make_service: ServiceMak
     expect(page.locator("[data-field=import-result]")).to_have_text(words)
 
 
-@pytest.mark.parametrize("broken", ["second ledger", "hub"])
+@pytest.mark.parametrize("broken", first_is_quick("second ledger", "hub"))
 def test_place_that_fails_beside_others_is_named_and_nothing_says_live(
     make_service: ServiceMaker, open_page: Opener, tmp_path: Path, broken: str
 ) -> None:
@@ -195,6 +197,7 @@ def test_place_that_fails_beside_others_is_named_and_nothing_says_live(
     expect(notice).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "word"), first_row_is_quick(("en-US", "Nothing is read"), ("fr-FR", "Rien n\u2019est lu"))
 )

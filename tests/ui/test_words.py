@@ -36,6 +36,7 @@ def test_page_speaks_the_language_of_the_browser(
     assert KEY_LIKE.findall(page.locator("body").inner_text()) == []
 
 
+@pytest.mark.slow
 def test_language_can_be_switched_and_is_remembered(service: Service, open_page: Opener) -> None:
     """A click changes every word without a reload, and the choice outlives one."""
     service.ledger.write(entry("1001"))

@@ -513,6 +513,7 @@ async def test_sum_says_null_where_all_of_it_is_unknown(store: Store) -> None:
     assert (whole.input_tokens, whole.output_tokens, whole.cost_nano) == (100, 10, 14)
 
 
+@pytest.mark.slow
 async def test_export_holds_every_task_once_across_its_pages(store: Store) -> None:
     """More tasks than fit on one page, newest first, and the filter of the page."""
     count = 5_001

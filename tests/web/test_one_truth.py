@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict, cast
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ def _sum(parts: Iterable[Spent]) -> tuple[int, int, Decimal]:
     return sum(part["tokens_in"] for part in listed), sum(part["tokens_out"] for part in listed), cost
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(0.2))
 @given(history=HISTORIES, question=QUESTIONS)
 def test_every_answer_to_one_filter_is_made_of_the_same_sums(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,7 @@ class Life:
         self.sessions.append(Transcript(self.root, uuid_of("session", len(self.sessions)), self.clock, version))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(STEP, min_size=1, max_size=12), st.data(), st.sampled_from([1, 4, 10_000]))
 def test_any_life_is_booked_exactly_in_any_order(

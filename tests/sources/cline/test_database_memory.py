@@ -7,6 +7,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from aico.features.sources.cline import hub, sessions
 from bench.fake_session_store import FIRST_MS, SECRET, SessionStore, core_metadata, usage
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
@@ -16,6 +18,7 @@ HELD_ID = "a-session-that-was-read"
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 def test_memory_holds_no_conversation_after_the_databases_were_read(tmp_path: Path) -> None:
     """Prompts, titles and pieces of answers of some hundred pages; the session's id is found by the same search."""
     folder = tmp_path.resolve()

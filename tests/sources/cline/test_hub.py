@@ -125,6 +125,7 @@ async def take(feed: SqliteFeed, trigger: Trigger) -> list[int | None]:
     return [record.output for record in readings_in(reading).values()]
 
 
+@pytest.mark.slow
 async def test_reading_for_a_notification_goes_on_behind_the_last_event(store: HubEventsStore, path: Path) -> None:
     """What Cline drops after some days takes nothing away."""
     add(store, "a", usage(10, 1, 0.5))

@@ -152,6 +152,7 @@ def numbers_of(record: object) -> tuple[object, ...]:
     return (record.session, record.ts, record.model, record.input, record.output, record.cost_usd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "count"), first_row_is_quick((11, 30), (11, UPDATES), (12, UPDATES)))
 async def test_taken_in_is_what_cline_wrote_after_every_update(file: LedgerFile, seed: int, count: int) -> None:
     """Through many updates in all of Cline's ways nothing is lost, nothing invented, and every entry is counted."""
@@ -177,6 +178,7 @@ async def test_taken_in_is_what_cline_wrote_after_every_update(file: LedgerFile,
                 updates += await asyncio.to_thread(cline.step)
 
 
+@pytest.mark.slow
 async def test_feed_that_missed_updates_converges_after_the_last(file: LedgerFile) -> None:
     """Readings beside a Cline that writes all the time come late and skip states; one after it rests has everything."""
     driver = FeedDriver(open_feed(LEDGER, file.path, now_ms=lambda: time.time_ns() // 1_000_000))
