@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from aico.cli import EXIT_OK, build_parser, main
+from aico.cli import EXIT_OK, main
+from aico.cli.words import build_parser
 from aico.core.db.migrations import migrate
 from aico.features.sources.registry import KNOWN
 from tests.cli.fake_supervisors import FakePrograms
