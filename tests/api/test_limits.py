@@ -41,9 +41,16 @@ async def test_newest_word_on_each_plan_is_told(serve: Serve) -> None:
             "window": "primary",
             "window_minutes": 300,
             "used_share": 0.125,
+            "used_usd": None,
+            "limit_usd": None,
+            "tokens": None,
+            "at_least": False,
+            "started_at": later - 300 * 60_000,
             "resets_at": later,
             "origin": "tool",
             "as_of": now - 100,
+            "usd_per_hour": 0.0,
+            "reached_at": None,
         }
         await write(api, TOOL, plan(now, PlanWindow("primary", 10_100, None, None)))
         limits = (await get(api, "/api/limits")).json()

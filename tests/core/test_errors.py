@@ -61,6 +61,10 @@ def test_error_stands_in_the_tree_of_the_docstring() -> None:
 
 SENTENCES: dict[ObserverError, str] = {
     errors.SettingsError("port", "is odd"): "Setting port: is odd.",
+    errors.SettingFixed("budgets.a"): "This is decided by budgets.a.",
+    errors.BudgetUnknown(): "There is no budget of this name.",
+    errors.PlanUnknown(): "There is no plan of this source.",
+    errors.WebhookMissing(): "There is no webhook.",
     errors.LedgerPathRefused("a link"): "The ledger is refused: a link.",
     errors.LedgerNotFound("/x"): "There is no ledger at /x.",
     errors.LedgerTooLarge(8, 9): "The ledger has 9 bytes; the limit is 8.",

@@ -134,6 +134,8 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "ix_cline_task_usage_ts": 1,
     }
     assert {name for name, text in schema.items() if text.endswith("WITHOUTROWID")} == {
+        "budget",
+        "budget_fired",
         "checkpoint",
         "cline_task_usage",
         "counter_floor",
@@ -142,7 +144,9 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "forgotten_total",
         "gap",
         "meter",
+        "plan",
         "plan_state",
+        "plan_value",
         "price_list",
         "source_choice",
         "usage_session_day",

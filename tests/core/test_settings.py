@@ -22,6 +22,8 @@ from aico.core.settings import (
     load_settings,
     setting_names,
 )
+from aico.core.terms import Budget, BudgetPeriod, Plan
+from aico.features.sources.registry import KNOWN
 
 LEDGER = "/home/ada/.cline/data/state/taskHistory.json"
 TOKEN = "open-sesame-0123456789"  # noqa: S105  # opens nothing
@@ -76,6 +78,10 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
         "max_entries_per_run": 10_000,
         "kimi_proxy_url": None,
         "kimi_proxy_secret": None,
+        "webhook_url": None,
+        "webhook_secret": None,
+        "budgets": {},
+        "plans": {},
         "log_format": "auto",
         "log_level": "info",
     }
@@ -529,3 +535,40 @@ def test_secret_that_fits_no_header_is_refused_unsaid(environment: Environment, 
     error = refuse(environment, {"kimi_proxy_secret": text})
     assert error.setting == "kimi_proxy_secret"
     assert not text or text not in str(error)
+
+
+def test_budgets_plans_and_webhook_are_tables(tmp_path: Path) -> None:
+    """What a file names of them; a mistake is told with its place, and never with an address that may be a secret."""
+    path = tmp_path / "config.toml"
+    environment = {"AICO_CONFIG": str(path)}
+    path.write_text(
+        '[webhook]\nurl = "https://a.example/x"\nsecret = "0123456789abcdef"\n'
+        '[budgets."my day"]\namount = 5\nperiod = "day"\nmodel = "m"\n'
+        "[plans.codex]\nprice = 20\nrenews_on = 31\nweek_usd = 7.5\n"
+    )
+    settings = load_settings(None, environment, KNOWN).settings
+    assert settings.list_fixed_budgets() == [
+        Budget("my day", BudgetPeriod.DAY, 5 * 10**9, model="m", fixed_by="budgets.my day")
+    ]
+    assert settings.list_fixed_plans() == [
+        Plan("codex", 20 * 10**9, "USD", 31, week_nano=7_500_000_000, fixed_by="plans.codex")
+    ]
+    assert settings.webhook_url is not None
+    for text, setting in (
+        ('[webhook]\nurl = "http://a.example/x"\nsecret = "0123456789abcdef"', "webhook_url"),
+        ('[webhook]\nurl = "https://a.example/x"\nsecret = "short"', "webhook_secret"),
+        ('[webhook]\nurl = "https://a.example/x"', "webhook_secret"),
+        ("[webhook]\nport = 1", "webhook_port"),
+        ('[budgets.a]\namount = 0\nperiod = "day"', "budgets.a.amount"),
+        ('[budgets."a/b"]\namount = 1\nperiod = "day"', "budgets"),
+        ('[budgets.a]\namount = 1\nperiod = "year"', "budgets.a.period"),
+        ("[plans.codex]\nprice = 1\nrenews_on = 0", "plans.codex.renews_on"),
+        ("[plans.codx]\nprice = 1\nrenews_on = 1", "plans"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SettingsError) as caught:
+            load_settings(None, environment, KNOWN)
+        assert caught.value.setting.startswith(setting)
+        assert "a.example" not in str(caught.value)
+    with pytest.raises(SettingsError):
+        load_settings(None, {"AICO_BUDGETS": "a"}, KNOWN)

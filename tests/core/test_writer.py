@@ -15,6 +15,7 @@ import pytest
 
 from aico.core.db import import_runs
 from aico.core.db.reader import StoredSource
+from aico.core.db.terms import list_plan_windows
 from aico.core.db.upkeep.forgetting import forget
 from aico.core.db.writer import FRESH_ROWS_MAX, PLAN_AHEAD_MS, UNHEARD_ROWS_MAX
 from aico.core.errors import StorageBusy
@@ -168,7 +169,7 @@ async def test_plan_that_a_wrong_clock_dated_ahead_is_no_state(store: Store) -> 
     async def say(at: int, used: int) -> list[tuple[int, int]]:
         await store.take_in_of("codex", [PlanReading("codex", at, (PlanWindow("primary", used, 300, None),))])
         async with store.reader.snapshot() as snapshot:
-            return [(window.used_hundredths, window.at) for window in await snapshot.list_plan_windows()]
+            return [(window.used_hundredths, window.at) for window in await list_plan_windows(snapshot.ask)]
 
     store.now_ms = now + 86_400_000
     assert await say(now + 86_400_000, 99) == [(99, now + 86_400_000)]

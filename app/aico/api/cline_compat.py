@@ -27,6 +27,7 @@ from aico.api.status_schemas import (
 from aico.core.db.sums_reader import Group
 from aico.core.errors import LedgerFormat, LedgerPathRefused
 from aico.core.receipts import ImportReceipt
+from aico.core.terms import BudgetPeriod
 from aico.core.usage import Trigger
 from aico.features.usage.export import Dialect, ExportFormat, ExportWriter
 from aico.features.usage.periods import Bucket, find_zone
@@ -156,7 +157,10 @@ async def read_status(service: Service) -> TaskStatusOut:
         exact_since=status.exact_since,
         recovery=None if recovery is None else RecoveryOut.of(recovery),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
-        budget=BudgetOut(daily_usd=settings.budget_daily_usd, monthly_usd=settings.budget_monthly_usd),
+        budget=BudgetOut(
+            daily_usd=service.budgets.find_whole_usd(BudgetPeriod.DAY),
+            monthly_usd=service.budgets.find_whole_usd(BudgetPeriod.MONTH),
+        ),
         demo=service.demo,
         version=service.version,
     )

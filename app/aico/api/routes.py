@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aico.api import (
+    budget_routes,
     cline_compat,
     export_routes,
     forget_routes,
     health_routes,
-    limit_routes,
     session_routes,
     socket,
     source_routes,
@@ -18,7 +18,7 @@ ROUTERS = (
     summary_routes.router,
     session_routes.router,
     export_routes.router,
-    limit_routes.router,
+    budget_routes.router,
     source_routes.router,
     forget_routes.router,
     cline_compat.router,

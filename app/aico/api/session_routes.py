@@ -64,7 +64,8 @@ async def get_session(
     detail = await service.queries.get_session(
         source, session_id, limit=limit, offset=offset, bucket=size, zone=find_zone(tz)
     )
-    return SessionOut.of(detail, limit, offset, tz)
+    is_under_plan = source in service.budgets.sources_under_plan
+    return SessionOut.of(detail, limit, offset, tz, is_under_plan=is_under_plan)
 
 
 @router.patch(

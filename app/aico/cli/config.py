@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from aico.cli import EXIT_OK
 from aico.cli.settings import load
@@ -21,6 +22,8 @@ def show(options: argparse.Namespace) -> int:
 def _text(value: object) -> str:
     if value is None or value == ():
         return "none"
+    if isinstance(value, Mapping):
+        return ", ".join(value) or "none"
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

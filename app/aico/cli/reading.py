@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
 
+from aico.cli import flags_of
 from aico.core.instance_lock import InstanceLock
 from aico.core.reading_settings import ReadingSettings, find_reading_settings
 
 
-def load_reading_settings(flags: Mapping[str, object]) -> ReadingSettings:
-    """Return the settings that hold, with ``flags`` above all others. Raises SettingsError."""
+def load_reading_settings(options: argparse.Namespace) -> ReadingSettings:
+    """Return the settings that hold for ``options``. Raises SettingsError."""
+    flags = flags_of(options)
     found = find_reading_settings(flags)
     if found is None:
         from aico.core.settings import load_settings  # which says what is wrong

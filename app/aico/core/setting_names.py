@@ -28,10 +28,16 @@ SETTING_NAMES = (
     "max_entries_per_run",
     "kimi_proxy_url",
     "kimi_proxy_secret",
+    "webhook_url",
+    "webhook_secret",
     "log_format",
     "log_level",
 )
 """All that are no table: the fields of :class:`aico.core.settings.Settings`, in the order of the documentation."""
+TABLES = ("budgets", "plans")
+"""Tables of the configuration file whose parts the user names."""
+WEBHOOK = "webhook"
+"""A table of the file whose fields are settings: ``[webhook] url`` is ``webhook_url``."""
 SOURCE_FIELDS = ("enabled", "origins", "roots", "ledgers")
 """What may be set for one source: the fields of :class:`aico.core.source_settings.SourceSettings`."""
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

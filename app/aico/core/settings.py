@@ -25,7 +25,7 @@ from pydantic import (
 
 from aico.core.errors import SettingsError
 from aico.core.plain_path import absolute_path
-from aico.core.setting_names import suggest
+from aico.core.setting_names import TABLES, suggest
 from aico.core.settings_layers import (
     CONFIG_VARIABLE,
     ENV_PREFIX,
@@ -44,6 +44,8 @@ from aico.core.source_settings import (
     check_named_path,
     split_list,
 )
+from aico.core.spending_settings import BudgetName, BudgetSettings, PlanSettings, check_secret, check_webhook_url
+from aico.core.terms import Budget, BudgetPeriod, Plan
 from aico.core.user_folders import APP_NAME
 
 __all__ = [
@@ -76,7 +78,7 @@ _SWITCHES = {"cline_sessions"}
 """The settings that are true or false; in every other one that is a mistake: ``true`` is not the port 1."""
 _FALSE = {"false", "f", "no", "n", "off", "0"}
 """Words that pydantic takes for false."""
-_INTERNAL = {"ledger_chosen_by", "sources"}
+_INTERNAL = {"ledger_chosen_by", "sources", *TABLES}
 """Fields that are no setting by their own name."""
 
 
@@ -112,6 +114,11 @@ def _fit_for_a_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _fit_for_a_webhook(address: SecretStr) -> SecretStr:
+    check_webhook_url(address.get_secret_value())
+    return address
+
+
 class Settings(BaseModel):
     """The values that the service runs with. Made by :func:`load_settings`, or by a test."""
 
@@ -125,6 +132,10 @@ class Settings(BaseModel):
     """Which tools are read: all, those in the list, or, with ``choose``, Cline's ledger and what is switched on."""
     sources: Mapping[str, SourceSettings] = Field(default_factory=dict)
     """What is set for one source, by its id."""
+    budgets: Mapping[BudgetName, BudgetSettings] = Field(default_factory=dict)
+    """What may be spent, by the budget's name."""
+    plans: Mapping[str, PlanSettings] = Field(default_factory=dict)
+    """Sources that are paid by subscription, by their id."""
     cline_sessions: bool = False
     """Whether the session store of newer Cline is read too."""
     sessions_path: str = Field(default_factory=lambda: default_sessions(os.environ)[0])
@@ -165,6 +176,10 @@ class Settings(BaseModel):
     """When set, the health of the Kimi Proxy there is shown."""
     kimi_proxy_secret: Annotated[SecretStr, AfterValidator(_fit_for_a_header)] | None = None
     """What that Kimi Proxy demands of its callers."""
+    webhook_url: Annotated[SecretStr, AfterValidator(_fit_for_a_webhook)] | None = None
+    """What is called when a budget is reached: HTTPS, or HTTP on this machine."""
+    webhook_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
+    """What such a call is signed with."""
     log_format: Literal["auto", "text", "json"] = "auto"
     """How the log is written; ``auto`` is text on a terminal and JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -214,6 +229,27 @@ class Settings(BaseModel):
         if self.token is None and not is_loopback(self.host):
             raise ValueError("a host that is not loopback needs a token")
         return self
+
+    @model_validator(mode="after")
+    def _check_webhook(self) -> Self:
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise ValueError("webhook_url needs a webhook_secret, with which its calls are signed")
+        return self
+
+    def list_fixed_budgets(self) -> list[Budget]:
+        """Return the budgets that the configuration decides, by their names; the older settings are one each."""
+        older = {"daily": (BudgetPeriod.DAY, "budget_daily_usd"), "monthly": (BudgetPeriod.MONTH, "budget_monthly_usd")}
+        found = {
+            name: BudgetSettings(amount=amount, period=period).as_budget(name, setting)
+            for name, (period, setting) in older.items()
+            if (amount := getattr(self, setting)) is not None
+        }
+        found |= {name: each.as_budget(name, f"budgets.{name}") for name, each in self.budgets.items()}
+        return [found[name] for name in sorted(found)]
+
+    def list_fixed_plans(self) -> list[Plan]:
+        """Return the plans that the configuration decides, by their sources."""
+        return [self.plans[source].as_plan(source, f"plans.{source}") for source in sorted(self.plans)]
 
     @property
     def ledgers(self) -> tuple[str, ...]:
@@ -335,7 +371,8 @@ def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Setti
         place = _LEDGERS.split(".")  # it is the first of them
     name = ".".join(place)
     origin = origins.get(".".join(place[:3])) or origins.get(name.partition(".")[0], "default")
-    raise SettingsError(name or "token", message if origin == "default" else f"{message} (from {origin})")
+    of_the_whole = "webhook_secret" if "webhook" in message else "token"
+    raise SettingsError(name or of_the_whole, message if origin == "default" else f"{message} (from {origin})")
 
 
 def _check_old_name(loaded: LoadedSettings, ranks: Mapping[str, int]) -> None:
@@ -351,6 +388,8 @@ def _check_old_name(loaded: LoadedSettings, ranks: Mapping[str, int]) -> None:
 def _check_names(loaded: LoadedSettings, known: KnownSources) -> None:
     """Raise SettingsError for a source or an origin that is not ``known``."""
     settings, origins = loaded.settings, loaded.origins
+    if settings.plans:
+        _check_each("plans", tuple(settings.plans), "source", known, origins["plans"])
     if isinstance(settings.enabled_sources, tuple):
         _check_each("enabled_sources", settings.enabled_sources, "source", known, origins["enabled_sources"])
     for source, values in settings.sources.items():

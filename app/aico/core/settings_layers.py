@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aico.core.errors import SettingsError
-from aico.core.setting_names import SOURCE_FIELDS, is_id, suggest
+from aico.core.setting_names import SOURCE_FIELDS, TABLES, WEBHOOK, is_id, suggest
 from aico.core.user_folders import config_folder, data_folder
 
 ENV_PREFIX = "AICO_"
@@ -61,13 +61,16 @@ def read_layers(
     )
     for layer in layers:
         for name, origin in layer.origins.items():
-            if name not in known and not name.startswith(f"{_SOURCES}."):
-                raise SettingsError(name, f"is no setting of this program{suggest(name, known)} (from {origin})")
+            if name not in known and name not in TABLES and not name.startswith(f"{_SOURCES}."):
+                names = (*known, *TABLES)
+                raise SettingsError(name, f"is no setting of this program{suggest(name, names)} (from {origin})")
     return layers
 
 
 def _flatten(table: Mapping[str, object], origin: str) -> dict[str, object]:
-    flat = {name: value for name, value in table.items() if name != _SOURCES}
+    flat = {name: value for name, value in table.items() if name not in {_SOURCES, WEBHOOK}}
+    for field, value in _table(WEBHOOK, table.get(WEBHOOK, {}), origin).items():
+        flat[f"{WEBHOOK}_{field}"] = value
     for source, values in _table(_SOURCES, table.get(_SOURCES, {}), origin).items():
         name = f"{_SOURCES}.{source}"
         if not is_id(source):

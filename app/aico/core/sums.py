@@ -144,6 +144,12 @@ class Sums(NamedTuple):
         """What all of it cost: as recorded, else at the user's own price, else at a list price."""
         return self.vector[RECORDED] + self.vector[OWN] + self.vector[LISTED]
 
+    def without_list(self) -> Sums:
+        """Return the same without the part of the cost that a list says: of what a plan has paid for."""
+        numbers = list(self.vector)
+        numbers[LISTED] = 0
+        return Sums(tuple(numbers))
+
     @property
     def token_count(self) -> int:
         """All tokens; reasoning is a part of output."""

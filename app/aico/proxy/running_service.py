@@ -41,6 +41,21 @@ class RunningService:
             return _objects(await self._ask("GET", "/api/limits"))
         return []
 
+    async def list_objects(self, route: str) -> list[dict[str, object]]:
+        """Return the objects that ``route`` lists. Raises like :meth:`get_status`."""
+        content = await self._ask("GET", route)
+        if not isinstance(content, list):
+            raise ServiceUnreachable(self._url)
+        return _objects(content)
+
+    async def change(self, method: str, route: str, body: dict[str, object] | None = None) -> None:
+        """Set or remove something. Raises like :meth:`get_status`."""
+        await self._ask(method, route, body)
+
+    async def test_webhook(self) -> str:
+        """Have the webhook called once; return what came of it. Raises like :meth:`get_status`."""
+        return str((await self._call("PUT", "/api/webhook/test")).get("answer", ""))
+
     async def switch_source(self, source: str, change: dict[str, object]) -> None:
         """Switch a source or some of its origins. Raises like :meth:`get_status`."""
         await self._call("PUT", f"/api/sources/{source}", change)
@@ -79,7 +94,7 @@ class RunningService:
         async with httpx.AsyncClient(base_url=self._url, timeout=timeout, trust_env=False) as client:
             try:
                 response = await client.request(method, path, headers=self._headers, json=body)
-                content: object = response.json()
+                content: object = None if response.status_code == httpx.codes.NO_CONTENT else response.json()
             except (httpx.HTTPError, ValueError) as error:
                 raise ServiceUnreachable(self._url) from error
         if response.is_error:

@@ -1,46 +1,60 @@
-"""What is known of the limits of plans: windows as the tools state them, never added to a sum."""
+"""The shape of what is known of limits: never added to a sum."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field
 
-from aico.core.db.reader import StoredPlanWindow, UsageReader
+from aico.services.limit_windows import LimitOrigin, LimitWindow
 from aico.services.shapes import Schema
+from aico.services.summary_fields import usd_or_none
 
 
 class LimitOut(Schema):
-    """A window of a plan's limit, as it was told last."""
+    """A window of a limit."""
 
-    source: str
-    plan: str = Field(description="The tool's own name of the limit; empty where it has none.")
-    window: str = Field(description="The tool's own name of the window.")
+    source: str | None = Field(description="Null: a budget of every source.")
+    plan: str = Field(description="The tool's own name of the limit, or that of a budget; empty where it has none.")
+    window: str = Field(
+        description="The tool's own name of the window; `five_hours` or `week` of an estimate; a budget's period."
+    )
     window_minutes: int | None
     used_share: float | None = Field(
-        description="1 is all of it. Null once the window has begun anew: what was used since is not known."
+        description="1 is all of it. Null once a tool's window has begun anew, or where no limit is stated."
     )
-    resets_at: int | None = Field(description="When the window begins anew, epoch milliseconds.")
-    origin: Literal["tool"] = Field(description="Who says so: the tool itself.")
-    as_of: int = Field(description="When the tool wrote it, epoch milliseconds.")
+    used_usd: float | None = Field(
+        description="Of an estimate the value at list prices, of a budget money; null where a tool states a share."
+    )
+    limit_usd: float | None = Field(description="What the user has stated.")
+    tokens: int | None = Field(description="Of an estimate: all kinds.")
+    at_least: bool = Field(description="Something inside has no price or no tokens.")
+    started_at: int | None = Field(description="Epoch milliseconds, as are all moments.")
+    resets_at: int | None = Field(description="When the window begins anew.")
+    origin: LimitOrigin = Field(description="Who says so: the tool itself, our estimate, or a budget of the user's.")
+    as_of: int = Field(description="When the tool wrote it, or now.")
+    usd_per_hour: float | None = Field(description="What was used in the last 60 minutes.")
+    reached_at: int | None = Field(
+        description="When all of it is used at that rate; null: not before it begins anew, or not known."
+    )
 
     @classmethod
-    def of(cls, window: StoredPlanWindow, now_ms: int) -> Self:
+    def of(cls, window: LimitWindow) -> Self:
         """Return the shape of ``window``."""
-        is_over = window.resets_at is not None and window.resets_at <= now_ms
         return cls(
             source=window.source,
             plan=window.plan,
-            window=window.name,
-            window_minutes=window.minutes,
-            used_share=None if is_over else window.used_hundredths / 10_000,
+            window=window.window,
+            window_minutes=window.window_minutes,
+            used_share=window.used_share,
+            used_usd=usd_or_none(window.used_nano),
+            limit_usd=usd_or_none(window.limit_nano),
+            tokens=window.tokens,
+            at_least=window.is_at_least,
+            started_at=window.started_at,
             resets_at=window.resets_at,
-            origin="tool",
-            as_of=window.at,
+            origin=window.origin,
+            as_of=window.as_of,
+            usd_per_hour=usd_or_none(window.per_hour_nano),
+            reached_at=window.reached_at,
         )
-
-
-async def list_limits(reader: UsageReader, now_ms: int) -> list[LimitOut]:
-    """Return every known window. Raises StorageBusy, StorageError."""
-    async with reader.snapshot() as snapshot:
-        return [LimitOut.of(window, now_ms) for window in await snapshot.list_plan_windows()]

@@ -22,8 +22,11 @@ from aico.core.filters import UsageFilter
 from aico.core.money import usd
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
+from aico.core.terms import THRESHOLDS
 from aico.core.usage import UNKNOWN_MODEL, Tokens
+from aico.services.budget_standings import BudgetStanding
 from aico.services.histogram import Histogram
+from aico.services.limit_windows import LimitWindow, take_limits
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
 from aico.services.source_states import SourceState
@@ -52,6 +55,9 @@ async def render_metrics(service: ObserverService) -> bytes:
     """Return the text of all metrics of ``service``. Raises StorageBusy, StorageError."""
     async with service.reader.snapshot() as snapshot:
         counters = await snapshot.list_counters()
+        plan_values = await snapshot.list_plan_values(counters)
+        standings = await service.budgets.take_standings(snapshot)
+        limits = await take_limits(snapshot, service.now_ms(), service.budgets.plans)
         named = {UNKNOWN_MODEL, *await snapshot.list_first_models(MODELS_MAX)}
         totals = await snapshot.list_totals()
         sessions = await snapshot.count_by(UsageFilter(), (Group.SOURCE, Group.MODEL))
@@ -61,13 +67,14 @@ async def render_metrics(service: ObserverService) -> bytes:
     cline = await get_cline_status(service)
     registry = CollectorRegistry()
     families = [
-        *_growth_families(_bounded(counters, named)),
+        *_growth_families(_bounded(counters, named), _bounded_values(plan_values, named)),
         *_current_families(_bounded(totals, named), _bounded_counts(sessions, named)),
         *_gap_families(gaps),
         *_import_families(service, states, stored),
         *_last_families(service, cline),
         *_state_families(service, states),
-        *_budget_families(service),
+        *_budget_families(service, standings),
+        *_limit_families(limits),
     ]
     registry.register(_Fixed(families))
     ProcessCollector(registry=registry)
@@ -114,13 +121,27 @@ def _add_tokens(family: Metric, label: _Label, sums: Sums) -> None:
             family.add_metric([*label, direction], sums.get(name))
 
 
-def _growth_families(counters: Mapping[_Label, Sums]) -> list[Metric]:
+def _bounded_values(values: Mapping[_Label, int], named: set[str]) -> dict[_Label, int]:
+    found: dict[_Label, int] = {}
+    for (source, model), nano in values.items():
+        label = _label_of(source, model, named)
+        found[label] = found.get(label, 0) + nano
+    return found
+
+
+def _growth_families(counters: Mapping[_Label, Sums], plan_values: Mapping[_Label, int]) -> list[Metric]:
     tokens = CounterMetricFamily("aico_tokens", "Tokens spent; growth only.", labels=_BY_DIRECTION)
     cost = CounterMetricFamily("aico_cost_usd", "US dollars spent; growth only.", labels=_BY_MODEL)
+    value = CounterMetricFamily(
+        "aico_plan_value_usd", "Value at list prices of what plans have paid for; growth only.", labels=_BY_MODEL
+    )
     for label, sums in counters.items():
+        paid = plan_values.get(label, 0)
         _add_tokens(tokens, label, sums)
-        cost.add_metric([*label], usd(sums.cost_nano))
-    return [tokens, cost]
+        cost.add_metric([*label], usd(sums.cost_nano - paid))
+        if paid:
+            value.add_metric([*label], usd(paid))
+    return [tokens, cost, value]
 
 
 def _current_families(totals: Mapping[_Label, Sums], sessions: Mapping[_Label, int]) -> list[Metric]:
@@ -276,7 +297,53 @@ def _watcher_family(name: str, documentation: str, now: WatcherStateChanged) -> 
     return family
 
 
-def _budget_families(service: ObserverService) -> Iterator[Metric]:
+def _limit_families(limits: Sequence[LimitWindow]) -> Iterator[Metric]:
+    """Yield the windows of plans: what is not known has no sample."""
+    labels = ["source", "plan", "window", "origin"]
+    share = GaugeMetricFamily("aico_limit_used_ratio", "Used share of a plan's window; 1 is all.", labels=labels)
+    value = GaugeMetricFamily("aico_limit_used_usd", "Value at list prices used within a window.", labels=labels)
+    resets = GaugeMetricFamily("aico_limit_reset_timestamp_seconds", "When a window begins anew.", labels=labels)
+    burn = GaugeMetricFamily(
+        "aico_burn_usd_per_hour", "Value at list prices of the last 60 minutes.", labels=["source"]
+    )
+    burned: dict[str, int] = {}
+    for each in limits:
+        if each.source is None:
+            continue
+        names = [each.source, each.plan, each.window, each.origin]
+        if each.used_share is not None:
+            share.add_metric(names, each.used_share)
+        if each.used_nano is not None:
+            value.add_metric(names, usd(each.used_nano))
+        if each.resets_at is not None:
+            resets.add_metric(names, each.resets_at / 1000)
+        if each.per_hour_nano is not None:
+            burned[each.source] = each.per_hour_nano
+    for source, nano in burned.items():
+        burn.add_metric([source], usd(nano))
+    yield from (share, value, resets, burn)
+
+
+def _budget_families(service: ObserverService, standings: Sequence[BudgetStanding]) -> Iterator[Metric]:
+    labels = ["budget", "period"]
+    amount_of = GaugeMetricFamily("aico_budget_amount_usd", "What a budget allows in each period.", labels=labels)
+    spent = GaugeMetricFamily("aico_budget_spent_usd", "What was spent of it in this period.", labels=labels)
+    reached = GaugeMetricFamily(
+        "aico_budget_reached", "1 once the share in per cent was reached in this period.", labels=[*labels, "threshold"]
+    )
+    for standing in standings:
+        names = [standing.budget.name, standing.budget.period.value]
+        told = {*standing.reached, *(each.key.threshold for each in service.budgets.list_told(standing))}
+        amount_of.add_metric(names, usd(standing.budget.amount_nano))
+        spent.add_metric(names, usd(standing.spent_nano))
+        for threshold in THRESHOLDS:
+            reached.add_metric([*names, str(threshold)], threshold in told)
+    calls = CounterMetricFamily(
+        "aico_webhook_calls", "Calls of the webhook since the start, by what came of them.", labels=["answer"]
+    )
+    for answer, count in service.budgets.webhook.counts.items():
+        calls.add_metric([answer.value], count)
+    yield from (amount_of, spent, reached, calls)
     settings = service.settings
     budget = GaugeMetricFamily("aico_budget_usd", "What the operator means to spend, in US dollars.", labels=["period"])
     for period, amount in (("day", settings.budget_daily_usd), ("month", settings.budget_monthly_usd)):

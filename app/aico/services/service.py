@@ -23,6 +23,7 @@ from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
 from aico.services import messages
 from aico.services.backups import DailyBackups
+from aico.services.budgets import BudgetsService, as_value
 from aico.services.hub import Hub
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake
@@ -70,6 +71,7 @@ class ObserverService:
         self.reader = UsageReader(self.database)
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
+        self.budgets = BudgetsService(settings, self.database, self.reader, self.hub, now_ms, version)
         self.latency = WriteLatency(now_ms)
         self._progress_at = 0.0
         """Until then, on the monotonic clock, no progress is told."""
@@ -94,12 +96,15 @@ class ObserverService:
         """
         await self.database.open()
         try:
+            await self.budgets.load()
             self.hub.open(*await self.writer.get_position())
             await self.sources.start()
             tasks = [
                 asyncio.create_task(self._beat(), name="heartbeat"),
                 asyncio.create_task(self.backups.run(), name="backups"),
                 asyncio.create_task(price_unpriced(self.writer, self.publish_commit), name="pricing"),
+                asyncio.create_task(self.budgets.run(), name="budgets"),
+                asyncio.create_task(self.budgets.webhook.run(), name="webhook"),
             ]
             if self.kimi_monitor is not None:
                 tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
@@ -124,7 +129,10 @@ class ObserverService:
 
     def publish_commit(self, event: UsageCommitted) -> None:
         """Tell every socket what a commit changed: in the words for all sources, and in the old ones for Cline."""
+        if event.receipt.source in self.budgets.sources_under_plan:
+            event = as_value(event)
         self.hub.publish_change(event.receipt.revision, *messages.of_commit(event))
+        self.budgets.note_change()
 
     def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
         self.publish_commit(event)

@@ -249,9 +249,11 @@ class RequestOut(Schema):
     unknown: list[str] = Field(description="Names of fields that could not be used.")
 
     @classmethod
-    def of(cls, event: StoredEvent) -> Self:
-        """Return the shape of ``event``."""
+    def of(cls, event: StoredEvent, *, is_under_plan: bool = False) -> Self:
+        """Return the shape of ``event``; under a plan its list price is a value, and no cost."""
         cost_nano, basis = _basis(event.costs)
+        if is_under_plan and basis == "listed":
+            cost_nano, basis = None, "none"
         return cls.model_validate(
             {
                 "kind": "request" if event.kind is REQUEST else "growth",
@@ -290,7 +292,7 @@ class SessionOut(SessionFieldsOut):
     commit_seq: int
 
     @classmethod
-    def of(cls, detail: SessionDetail, limit: int, offset: int, tz: str) -> Self:
+    def of(cls, detail: SessionDetail, limit: int, offset: int, tz: str, *, is_under_plan: bool = False) -> Self:
         """Return the answer for ``detail``."""
         fields = session_fields(detail.session)
         return cls.model_validate(
@@ -298,7 +300,7 @@ class SessionOut(SessionFieldsOut):
                 **fields,
                 "request_count": fields["requests"],
                 "children": detail.children,
-                "requests": [RequestOut.of(event) for event in detail.events],
+                "requests": [RequestOut.of(event, is_under_plan=is_under_plan) for event in detail.events],
                 "limit": limit,
                 "offset": offset,
                 "total": detail.event_count,

@@ -8,11 +8,11 @@ until they have caught up with that, nothing is growth.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from aico.core.sums import COST_PARTS, NOTHING, SUM_COLUMNS, Sums, Vector, row_of
-from aico.core.units import TOKENS
+from aico.core.sums import COST_PARTS, LISTED, NOTHING, SUM_COLUMNS, Sums, Vector, row_of
+from aico.core.units import NANO, TOKENS
 
 K = TypeVar("K")
 _COLUMNS = ", ".join(SUM_COLUMNS)
@@ -64,3 +64,74 @@ def _add_up(parts: Iterable[tuple[K, int, Sequence[int]]]) -> dict[K, Sums]:
         known, more = counters.get(key, NOTHING), Sums.of(columns)
         counters[key] = higher(known, more) if is_floor else Sums.total([known, more])
     return counters
+
+
+PLAN_VALUES = """
+    SELECT s.name, m.name, v.start_usd, v.start_nano, v.done_usd, v.done_nano
+    FROM plan_value AS v JOIN source AS s ON s.id = v.source JOIN model AS m ON m.id = v.model
+"""
+PLAN_SOURCES = "SELECT source FROM plan"
+_PUT_VALUE = """
+    INSERT INTO plan_value (source, model, start_usd, start_nano, done_usd, done_nano) VALUES (
+        (SELECT id FROM source WHERE name = ?), (SELECT id FROM model WHERE name = ?), ?, ?, ?, ?)
+    ON CONFLICT (source, model) DO UPDATE SET start_usd = excluded.start_usd, start_nano = excluded.start_nano,
+        done_usd = excluded.done_usd, done_nano = excluded.done_nano
+"""
+
+
+def plan_values_of(
+    counters: Mapping[tuple[str, str], Sums], rows: Iterable[sqlite3.Row], plans: Collection[str]
+) -> dict[tuple[str, str], int]:
+    """Return what of the cost of each of ``counters`` plans have paid for, in nano-dollars: a value, and no money.
+
+    ``rows`` answer :data:`PLAN_VALUES`; ``plans`` are the sources under a plan now.
+    """
+    marks = {
+        (source, model): (start * NANO + start_nano, done * NANO + done_nano)
+        for source, model, start, start_nano, done, done_nano in rows
+    }
+    found: dict[tuple[str, str], int] = {}
+    for (source, model), sums in counters.items():
+        start, done = marks.get((source, model), (0, 0))
+        value = done + (max(0, sums.vector[LISTED] - start) if source in plans else 0)
+        if value:
+            found[source, model] = min(value, sums.cost_nano)
+    return found
+
+
+def keep_plan_values(connection: sqlite3.Connection, begun: Collection[str], ended: Collection[str]) -> None:
+    """Let counters of money go on from what they show when plans of sources begin and end: before it is stored."""
+    if not begun and not ended:
+        return
+    counters, values = counters_of(connection.execute(COUNTERS)), get_plan_values(connection)
+    rows = [
+        (
+            source,
+            model,
+            *divmod(sums.vector[LISTED] if source in begun else 0, NANO),
+            *divmod(values.get((source, model), 0), NANO),
+        )
+        for (source, model), sums in counters.items()
+        if source in begun or source in ended
+    ]
+    connection.executemany(_PUT_VALUE, rows)
+
+
+def get_plan_values(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """Return what of the counters plans have paid for, by source and model, in nano-dollars."""
+    counters = counters_of(connection.execute(COUNTERS))
+    plans = {str(source) for (source,) in connection.execute(PLAN_SOURCES)}
+    return plan_values_of(counters, connection.execute(PLAN_VALUES).fetchall(), plans)
+
+
+def hold_plan_values(connection: sqlite3.Connection, shown: Mapping[tuple[str, str], int]) -> None:
+    """Let what plans have paid for go on from what was ``shown``, whatever plans this database knows."""
+    counters = counters_of(connection.execute(COUNTERS))
+    connection.executemany(
+        _PUT_VALUE,
+        [
+            (*key, *divmod(sums.vector[LISTED], NANO), *divmod(shown[key], NANO))
+            for key, sums in counters.items()
+            if key in shown
+        ],
+    )

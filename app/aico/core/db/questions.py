@@ -37,12 +37,25 @@ SPAN = """
             WHERE {where})),
         (SELECT MAX(slot) FROM usage_slot WHERE source IN (SELECT id FROM source AS s WHERE {where}) AND slot <= ?)
 """
+_IS_UNDER_PLAN = "source IN (SELECT s.id FROM plan AS p CROSS JOIN source AS s ON s.name = p.source)"
+"""The condition for rows of a source that is paid by subscription: their list price is a value, and no money."""
+
+
+def _as_money(column: str, expression: str) -> str:
+    """Return a column of a row of sums as it counts: what a plan has paid for is not listed."""
+    if column not in {"listed_usd", "listed_nano"}:
+        return expression if expression == column else f"{expression} AS {column}"
+    return f"IIF({_IS_UNDER_PLAN}, 0, {expression}) AS {column}"
+
+
 _SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
 _NAMED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
 _COLUMNS = ", ".join(SUM_COLUMNS)
+_ROW = ", ".join(_as_money(name, name) for name in SUM_COLUMNS)
+"""The columns of a table of sums."""
 TOTALS = f"""
-    SELECT s.name, m.name, {_COLUMNS} FROM usage_total AS t JOIN source AS s ON s.id = t.source
-    JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
+    SELECT s.name, m.name, {_COLUMNS} FROM (SELECT source, model, {_ROW} FROM usage_total) AS t
+    JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
 """
 # Of a call whose moment is known, copies of a session say the same: it counts once.
 GAPS = f"""
@@ -114,6 +127,7 @@ _OF_EVENT = {
     **{f"{money}_nano": f"{cost} % {NANO}" for money, cost in _COSTS.items()},
 }
 EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
+_EVENT_ROW = ", ".join(_as_money(name, _OF_EVENT[name]) for name in SUM_COLUMNS)
 
 GROUP_COLUMNS = {
     "source": ("source", "(SELECT name FROM source WHERE id = source_id)"),
@@ -142,8 +156,9 @@ CHILDREN = """
     SELECT key FROM session WHERE source = (SELECT id FROM source WHERE name = ?) AND parent_key = ? ORDER BY first_ts
 """
 WHOLE = f"""
-    SELECT session, COUNT(DISTINCT model), {_SUMMED} FROM usage_session_day
-    WHERE session IN (SELECT value FROM json_each(?)) GROUP BY session
+    SELECT session, COUNT(DISTINCT model), {_SUMMED} FROM (
+        SELECT session, model, {_ROW} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?))
+    ) GROUP BY session
 """
 _FALLEN = " OR ".join(f"last_{name} < high_{name}" for name in (*TOKENS, "nano"))
 
@@ -279,7 +294,7 @@ def of_sources(wanted: UsageFilter) -> tuple[str, Values]:
 def slot_rows(wanted: UsageFilter) -> tuple[str, Values]:
     """Return a query for rows (source, model, sums) of ``wanted``, which names no session, and its values."""
     where, values = _where(wanted, "slot", wanted.first_slot, wanted.end_slot)
-    return f"SELECT source, model, {_COLUMNS} FROM usage_slot WHERE {where}", values  # our own names
+    return f"SELECT source, model, {_ROW} FROM usage_slot WHERE {where}", values  # our own names
 
 
 def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
@@ -293,7 +308,7 @@ def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
         parts = [_events(wanted, wanted.first_slot, wanted.end_slot)]
     else:
         where, values = _where(wanted, "day", first, end)
-        parts = [(f"SELECT source, session, model, {_COLUMNS} FROM usage_session_day WHERE {where}", values)]
+        parts = [(f"SELECT source, session, model, {_ROW} FROM usage_session_day WHERE {where}", values)]
         if first is not None and wanted.first_slot != first * DAY_SLOTS:
             parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS))
         if end is not None and wanted.end_slot != end * DAY_SLOTS:
@@ -317,7 +332,7 @@ def buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
         rows, values = _timed_events(wanted)
         return _sums(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_TS_IN_BUCKET}", keys), values
     where, values = _where(wanted, "slot", None, None)
-    rows = f"SELECT source, model, slot, {_COLUMNS} FROM usage_slot WHERE {where}"
+    rows = f"SELECT source, model, slot, {_ROW} FROM usage_slot WHERE {where}"
     return _sums(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_SLOT_IN_BUCKET}", keys), values
 
 
@@ -337,12 +352,21 @@ def unpriced(wanted: UsageFilter) -> tuple[str, Values]:
     )
 
 
+def burned(wanted: UsageFilter, first_ms: int, end_ms: int) -> tuple[str, Values]:
+    """Return the query for the sums inside ``wanted`` from ``first_ms`` to ``end_ms``, exclusive: to the millisecond.
+
+    They take the place of the time in ``wanted``.
+    """
+    where, values = _where(wanted, "ts", first_ms, end_ms)
+    return f"SELECT {_SUMMED} FROM (SELECT {_EVENT_ROW} FROM usage_event WHERE {where})", values
+
+
 def _timed_events(wanted: UsageFilter, first: int | None = None, end: int | None = None) -> tuple[str, Values]:
     low = None if first is None else first * SLOT_MS
     high = None if end is None else end * SLOT_MS
     where, values = _where(wanted, "ts", low, high)
     return (
-        f"SELECT source, session, model, ts, {EVENT_AS_SUMS} FROM usage_event WHERE {where}",
+        f"SELECT source, session, model, ts, {_EVENT_ROW} FROM usage_event WHERE {where}",
         values,
     )
 
@@ -351,7 +375,7 @@ def _events(wanted: UsageFilter, first: int | None, end: int | None) -> tuple[st
     low = None if first is None else first * SLOT_MS
     high = None if end is None else end * SLOT_MS
     where, values = _where(wanted, "ts", low, high)
-    return f"SELECT source, session, model, {EVENT_AS_SUMS} FROM usage_event WHERE {where}", values
+    return f"SELECT source, session, model, {_EVENT_ROW} FROM usage_event WHERE {where}", values
 
 
 def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None) -> tuple[str, Values]:
@@ -389,9 +413,3 @@ def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None)
         conditions.append(_OF_ORIGIN)
         values.append(wanted.origin)
     return " AND ".join(conditions) or "TRUE", tuple(values)
-
-
-PLAN_WINDOWS = """
-    SELECT s.name, p.plan, p.name, p.used_hundredths, p.minutes, p.resets_at, p.at
-    FROM plan_state AS p JOIN source AS s ON s.id = p.source ORDER BY s.id, p.plan, p.name
-"""

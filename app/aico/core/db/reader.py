@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from aico.core.db import questions as sql
-from aico.core.db.counters import COUNTERS, counters_of
+from aico.core.db.counters import COUNTERS, PLAN_SOURCES, PLAN_VALUES, counters_of, plan_values_of
 from aico.core.db.json_values import json_of
 from aico.core.db.sums_reader import SessionCounts, SumsSnapshot
 from aico.core.filters import UsageFilter
@@ -106,18 +106,6 @@ class StoredSource(NamedTuple):
     exact_since: int | None
     session_count: int
     latest_ts: int | None
-
-
-class StoredPlanWindow(NamedTuple):
-    """What a tool said last of a window of its plan."""
-
-    source: str
-    plan: str
-    name: str
-    used_hundredths: int
-    minutes: int | None
-    resets_at: int | None
-    at: int
 
 
 class UsageReader:
@@ -216,13 +204,14 @@ class UsageSnapshot(SumsSnapshot):
         """
         return counters_of(await self.ask(COUNTERS))
 
+    async def list_plan_values(self, counters: Mapping[tuple[str, str], Sums]) -> dict[tuple[str, str], int]:
+        """Return what of the cost of ``counters`` is a value that plans have paid for, in nano-dollars."""
+        plans = {str(source) for (source,) in await self.ask(PLAN_SOURCES)}
+        return plan_values_of(counters, await self.ask(PLAN_VALUES), plans)
+
     async def count_later(self, after_ms: int) -> dict[str, int]:
         """Return how many sessions of each source are dated after ``after_ms`` (epoch milliseconds)."""
         return {name: count for name, count in await self.ask(sql.AHEAD, (after_ms,))}  # noqa: C416
-
-    async def list_plan_windows(self) -> list[StoredPlanWindow]:
-        """Return what tools said last of the limits of their plans."""
-        return [StoredPlanWindow(*row) for row in await self.ask(sql.PLAN_WINDOWS)]
 
     async def count_origins(self, source: str) -> dict[str, int]:
         """Return how many sessions have a running total of each origin."""

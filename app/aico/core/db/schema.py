@@ -340,6 +340,82 @@ class PlanState(SQLModel, table=True):
     """When that was written, epoch milliseconds."""
 
 
+class Budget(SQLModel, table=True):
+    """What the user means to spend: see :class:`aico.core.terms.Budget`."""
+
+    __tablename__ = "budget"
+    __table_args__ = (_CLUSTERED,)
+
+    name: str = Field(primary_key=True)
+    period: str
+    amount_nano: int
+    source: str | None = None
+    """By name, as the model below: it may be named before anything of it is stored."""
+    model: str | None = None
+    project: str | None = None
+    fixed_by: str | None = None
+    """The setting that it was copied from at the last start; NULL where the user set it here."""
+    set_at: int
+
+
+class BudgetFired(SQLModel, table=True):
+    """A share of a budget that was reached in a period: told once, and never taken back."""
+
+    __tablename__ = "budget_fired"
+    __table_args__ = (_CLUSTERED,)
+
+    budget: str = Field(primary_key=True)
+    terms: str = Field(primary_key=True)
+    """Of a budget with this amount for this part of everything."""
+    since: str = Field(primary_key=True)
+    """The first local day of the period, ``YYYY-MM-DD``."""
+    threshold: int = Field(primary_key=True)
+    """Per cent."""
+    period: str
+    amount_nano: int
+    spent_nano: int
+    """When it was reached."""
+    is_at_least: bool
+    at: int
+    """When that was seen, epoch milliseconds."""
+    delivery: int
+    """See :class:`aico.core.db.fired.Delivery`."""
+    tries: int
+    """How often the webhook was called."""
+
+
+class Plan(SQLModel, table=True):
+    """A source that is paid by subscription: see :class:`aico.core.terms.Plan`."""
+
+    __tablename__ = "plan"
+    __table_args__ = (_CLUSTERED,)
+
+    source: str = Field(primary_key=True)
+    price_nano: int
+    currency: str
+    renews_on: int
+    five_hours_nano: int | None = None
+    week_nano: int | None = None
+    fixed_by: str | None = None
+    set_at: int
+
+
+class PlanValue(SQLModel, table=True):
+    """What counters of money leave out: list prices of what a plan paid for. They never fall, nor jump."""
+
+    __tablename__ = "plan_value"
+    __table_args__ = (_CLUSTERED,)
+
+    source: int = Field(primary_key=True)
+    model: int = Field(primary_key=True)
+    start_usd: int
+    """What the counter of list prices showed when the present plan began; with ``start_nano``."""
+    start_nano: int
+    done_usd: int
+    """What plans that ended have paid for; with ``done_nano``."""
+    done_nano: int
+
+
 class SourceChoice(SQLModel, table=True):
     """The user's switch of an origin: it holds for one machine and one set of places."""
 

@@ -93,6 +93,12 @@ class SumsSnapshot:
         found = await self.ask(statement, values)
         return {tuple(row[: len(by)]): Sums.of(row[len(by) :]) for row in found}
 
+    async def get_sums_between(self, wanted: UsageFilter, first_ms: int, end_ms: int) -> Sums:
+        """Return the sum of the events inside ``wanted`` between two moments, the end excluded, to the millisecond."""
+        statement, values = sql.burned(wanted, first_ms, end_ms)
+        [row] = await self.ask(statement, values)
+        return Sums.of(row)
+
     async def count_sessions(self, wanted: UsageFilter) -> SessionCounts:
         """Return how many distinct sessions have an event inside ``wanted``."""
         return (await self.count_by(wanted, ()))[()]

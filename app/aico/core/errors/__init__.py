@@ -23,6 +23,10 @@
     │   ├── TooManyConnections
     │   ├── SourceUnknown
     │   ├── SourceFixed           the configuration decides, not the switch
+    │   ├── SettingFixed          the configuration decides, not the page
+    │   ├── BudgetUnknown
+    │   ├── PlanUnknown
+    │   ├── WebhookMissing
     │   ├── SourceOff             what is not read cannot be imported
     │   ├── SessionUnknown
     │   ├── RouteNotFound
@@ -73,22 +77,26 @@ from aico.core.errors.operation import (
 )
 from aico.core.errors.requests import (
     BodyTooLarge,
+    BudgetUnknown,
     CallerRefused,
     HeadTooLarge,
     HostRefused,
     MethodNotAllowed,
     OriginRefused,
+    PlanUnknown,
     RequestInvalid,
     RequestMalformed,
     RequestRefused,
     RequestTimeout,
     RouteNotFound,
     SessionUnknown,
+    SettingFixed,
     SourceFixed,
     SourceOff,
     SourceUnknown,
     TokenRequired,
     TooManyConnections,
+    WebhookMissing,
 )
 from aico.core.errors.root import (
     ObserverError,
@@ -131,6 +139,7 @@ from aico.core.errors.storage import (
 __all__ = [
     "BackupUnusable",
     "BodyTooLarge",
+    "BudgetUnknown",
     "CallerRefused",
     "HeadTooLarge",
     "HostRefused",
@@ -147,6 +156,7 @@ __all__ = [
     "OriginName",
     "OriginRefused",
     "OutputFailed",
+    "PlanUnknown",
     "PortTaken",
     "RequestInvalid",
     "RequestMalformed",
@@ -163,6 +173,7 @@ __all__ = [
     "SessionsPathRefused",
     "SessionsTooLarge",
     "SessionsUnreadable",
+    "SettingFixed",
     "SettingsError",
     "SourceError",
     "SourceErrors",
@@ -184,4 +195,5 @@ __all__ = [
     "SupervisorRefused",
     "TokenRequired",
     "TooManyConnections",
+    "WebhookMissing",
 ]

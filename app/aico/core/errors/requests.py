@@ -148,6 +148,47 @@ class SourceFixed(RequestRefused):
         self.fixed_by = fixed_by
 
 
+class SettingFixed(RequestRefused):
+    """The configuration decides a budget or a plan, so page and command have no say."""
+
+    code = "setting_fixed"
+    hint = "Change or remove the setting that decides it, and start the service anew."
+
+    def __init__(self, fixed_by: str) -> None:
+        super().__init__(f"This is decided by {fixed_by}.")
+        self.fixed_by = fixed_by
+
+
+class BudgetUnknown(RequestRefused):
+    """No budget has this name."""
+
+    code = "budget_unknown"
+    hint = "`GET /api/budgets` and `aico budget list` list the budgets."
+
+    def __init__(self) -> None:
+        super().__init__("There is no budget of this name.")
+
+
+class PlanUnknown(RequestRefused):
+    """The source is not marked as paid by subscription."""
+
+    code = "plan_unknown"
+    hint = "`GET /api/plans` and `aico plan list` list the plans."
+
+    def __init__(self) -> None:
+        super().__init__("There is no plan of this source.")
+
+
+class WebhookMissing(RequestRefused):
+    """No webhook is set that could be called."""
+
+    code = "webhook_missing"
+    hint = "Set one by `aico webhook set URL`, or in the configuration; no request can."
+
+    def __init__(self) -> None:
+        super().__init__("There is no webhook.")
+
+
 class SourceOff(RequestRefused):
     """Nothing of this source is read, so nothing of it can be imported."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from aico.core.db.counters import get_plan_values, hold_plan_values
 from aico.core.db.migrations import migrate
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep import rebuilding
@@ -37,6 +38,14 @@ _REMEMBER_KEY = """
 _SWITCHES = "SELECT source, origin, machine, root, is_on, changed_at FROM source_choice ORDER BY source, origin"
 _SET_SWITCH = """
     INSERT OR REPLACE INTO source_choice (source, origin, machine, root, is_on, changed_at) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_FIRED = """
+    SELECT budget, terms, since, threshold, period, amount_nano, spent_nano, is_at_least, at, delivery, tries
+    FROM budget_fired
+"""
+_NOTE_FIRED = """
+    INSERT OR REPLACE INTO budget_fired (budget, terms, since, threshold, period, amount_nano, spent_nano, is_at_least,
+        at, delivery, tries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _DROP_SWITCH = "DELETE FROM source_choice WHERE source = ? AND origin = ? AND machine = ? AND root = ?"
 
@@ -154,8 +163,9 @@ class Restored:
 def restore(path: Path, origin: Path, now_ms: int, on_by_default: Set[tuple[str, str]] = frozenset()) -> Restored:
     """Put a copy of the backup ``origin`` in the place of the database at ``path``, under a new epoch.
 
-    Counters keep what they have shown, what was forgotten since stays forgotten, and nothing is read that was not read
-    before. ``on_by_default`` are source and origin of what is read as long as no switch says otherwise. Raises like
+    Counters keep what they have shown, what was forgotten since stays forgotten, what was told of budgets is not told
+    again, and nothing is read that was not read before. ``on_by_default`` are source and origin of what is read as long
+    as no switch says otherwise. Raises like
     :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
     had_old = path.exists()
@@ -166,6 +176,8 @@ def restore(path: Path, origin: Path, now_ms: int, on_by_default: Set[tuple[str,
 
         def change(connection: sqlite3.Connection) -> None:
             rebuilding.raise_counters(connection, before.counters)
+            hold_plan_values(connection, before.plan_values)
+            connection.executemany(_NOTE_FIRED, before.fired)
             _forget_again(connection, before)
             switched_off[:] = _switch_off(connection, before, on_by_default)
             rebuilding.begin_epoch(connection, before.revision)
@@ -195,6 +207,10 @@ class _Shown:
     """What of the database that is replaced holds for the one that takes its place."""
 
     counters: rebuilding.Counters = field(default_factory=dict)
+    plan_values: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """What of them plans have paid for."""
+    fired: list[sqlite3.Row] = field(default_factory=list)
+    """What was told of budgets."""
     forgotten: list[tuple[str, str, int]] = field(default_factory=list)
     """Source, key of the session, moment."""
     forgotten_keys: list[tuple[str, int, int, int]] = field(default_factory=list)
@@ -226,6 +242,8 @@ def _read(path: Path) -> _Shown:
         connection.execute("BEGIN")
         return _Shown(
             rebuilding.get_counters(connection),
+            get_plan_values(connection),
+            connection.execute(_FIRED).fetchall(),
             connection.execute(_FORGOTTEN).fetchall(),
             connection.execute(_FORGOTTEN_KEYS).fetchall(),
             _list_switches(connection),

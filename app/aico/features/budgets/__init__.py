@@ -1,0 +1,1 @@
+"""Budgets: their periods, and what of them is reached. Pure."""

@@ -1,0 +1,1 @@
+"""Limits: blocks of five hours, and when a limit is reached. Pure."""

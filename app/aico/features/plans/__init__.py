@@ -1,0 +1,1 @@
+"""Plans: their billing periods. Pure."""

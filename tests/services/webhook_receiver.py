@@ -1,0 +1,103 @@
+"""A receiver of webhooks on a real socket, with or without TLS; it notes every call, and answers as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+CERTIFICATE = Path(__file__).parents[1] / "data" / "webhook" / "certificate.pem"
+_KEY_AND_CERTIFICATE = CERTIFICATE.with_name("receiver.pem")
+
+Answer: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+class Call(NamedTuple):
+    """One request."""
+
+    line: str
+    headers: dict[str, str]
+    """By name in small letters."""
+    body: bytes
+
+
+class Receiver:
+    """What was called, and what is answered from now on."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.calls: list[Call] = []
+        self.port = 0
+        self._news = asyncio.Condition()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take the one request of a connection."""
+        try:
+            line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in lines)}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            async with self._news:
+                self.calls.append(Call(line, headers, body))
+                self._news.notify_all()
+            await self.answer(writer)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def until_called(self, count: int) -> list[Call]:
+        """Return the calls once there are ``count`` of them."""
+        async with asyncio.timeout(60), self._news:
+            await self._news.wait_for(lambda: len(self.calls) >= count)
+        return self.calls
+
+
+@asynccontextmanager
+async def webhook_receiver(answer: Answer, *, tls: bool = False) -> AsyncIterator[Receiver]:
+    """Receive calls until the block ends."""
+    receiver = Receiver(answer)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(receiver.serve(reader, writer))
+        tasks.add(task)
+        await asyncio.wait({task})
+
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(_KEY_AND_CERTIFICATE)
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=context)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await server.wait_closed()
+
+
+def saying(status: int, header: str = "X-Kind: test") -> Answer:
+    """Answer with ``status`` and no body."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status} Word\r\n{header}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    return answer
+
+
+async def silent(_writer: asyncio.StreamWriter) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
+
+
+async def hanging_up(writer: asyncio.StreamWriter) -> None:
+    """Close the connection without a word."""
+    writer.close()
