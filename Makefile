@@ -33,7 +33,7 @@ doctor: install ## say what is wrong and what to do
 	@exec .venv/bin/aico doctor $(ARGS)
 
 marked = @browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python scripts/side_by_side.py
-test: dev ## run the quick tests, those in a real browser included: some minutes
+test: dev ## run the quick tests, those in a real browser included: two minutes
 	$(marked) "not slow"
 
 test-slow: dev ## run the others: faults, kills, floods, further widths and languages of the page

@@ -1,4 +1,4 @@
-"""The service as a part of another application, below a prefix, as the README says it is done."""
+"""The service as a part of another application, below a prefix, as the documents say it is done."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aico.main import create_service
 from tests.api.answer_checks import SECURITY_HEADERS, check_security_headers
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.fake_page_socket import listening
-from tests.house.readme_tables import documented_python
+from tests.house.document_tables import documented_python
 from tests.quick_variants import first_is_quick
 
 PREFIX = "/observer"
@@ -43,7 +43,7 @@ class Host:
 
 @asynccontextmanager
 async def running(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, **variables: str) -> AsyncIterator[Host]:
-    """Run the application with the README's lines in it, on the port that the settings name."""
+    """Run the application with the documented lines in it, on the port that the settings name."""
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     fast = {"TICK_S": "0.1", "RESCAN_INTERVAL_S": "1", "DEBOUNCE_MS": "10", "PORT": str(port)}
@@ -52,7 +52,7 @@ async def running(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, **variabl
         monkeypatch.setenv(f"AICO_{name}", value)
     events: list[str] = []
     application = make_application(events, database_of(ledger))
-    exec(compile(documented_python("Inside its process"), "README.md", "exec"), {"application": application})  # noqa: S102  # ours
+    exec(compile(documented_python("docs/embedding.md"), "embedding.md", "exec"), {"application": application})  # noqa: S102  # ours
     server = _Server(uvicorn.Config(application, lifespan="on", log_config=None, access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -97,7 +97,7 @@ def make_application(events: list[str], database: Path) -> FastAPI:
     return application
 
 
-async def test_readme_lines_show_a_live_row_below_the_prefix(
+async def test_documented_lines_show_a_live_row_below_the_prefix(
     monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile
 ) -> None:
     """What Cline writes reaches the socket of the mounted service, and its answers, as if it stood alone."""

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, build_parser, export, main
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE, export, main
 from aico.cli.moments import parse_moment
+from aico.cli.words import build_parser
 from aico.core.errors import OutputFailed
 from aico.core.settings import Settings
 from aico.core.usage import Tokens, UsageEvent, digest

@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias
 
 import pytest
 
-from aico.cli import EXIT_FAILED, EXIT_OK, build_parser, main
+from aico.cli import EXIT_FAILED, EXIT_OK, main
+from aico.cli.words import build_parser
 from aico.core.db.reader import UsageReader
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
 from aico.core.instance_lock import InstanceLock

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from aico import cli
-from aico.cli import EXIT_FAILED, EXIT_OK, main, serve
+from aico.cli import EXIT_FAILED, EXIT_OK, main, serve, words
 from aico.cli.box import describe_age, describe_size, draw_box
 from aico.cli.log import NOISE_MAX, NOISE_WINDOW_S, BoundedNoise, JsonFormatter
 from aico.cli.serve import listen
@@ -192,6 +192,6 @@ async def test_running_service_hands_on_refusals_in_plain_text() -> None:
 
 def test_flags_of_knows_the_flags_that_were_given() -> None:
     """A flag that was not given leaves its setting to the other layers."""
-    options = cli.build_parser().parse_args(["serve", "--port", "1", "--ledger-path", "/x/taskHistory.json"])
+    options = words.build_parser().parse_args(["serve", "--port", "1", "--ledger-path", "/x/taskHistory.json"])
     assert cli.flags_of(options) == {"port": "1", "ledger_path": "/x/taskHistory.json"}
     assert cli.flags_of(argparse.Namespace()) == {}

@@ -130,17 +130,50 @@ def test_lines_are_the_golden_ones(
 
 @pytest.mark.parametrize("words", first_is_quick((), ("today",), ("status", "--short"), ("report", "--json")))
 def test_nothing_heavy_is_imported(database: Path, words: tuple[str, ...]) -> None:
-    """A prompt does not wait for a library that checks values, speaks SQL or HTTP."""
+    """A prompt does not wait for a library that checks values, speaks SQL or HTTP; its line not even for argparse."""
     fill(database, typical())
+    heavy = HEAVY | ({"argparse"} if words == ("status", "--short") else set())
     program = (
         "import sys\nfrom aico.cli import main\n"
-        f"main({words})\nsys.stderr.write(','.join(sorted({HEAVY} & set(sys.modules))))"
+        f"main({words})\nsys.stderr.write(','.join(sorted({heavy} & set(sys.modules))))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--width", "44"),
+        ("--width", "44", "--color"),
+        ("--color",),
+        ("--color", "--color", "--width", "9"),
+        ("--width=44",),
+        ("--width", " 44"),
+        ("--width", "9", "--width", "44"),
+        ("--col", "--wid", "44"),
+    ],
+)
+def test_short_status_is_the_same_with_and_without_its_parser(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """However its options are said, one line comes of them; plain ones do not even wait for a parser."""
+    fill(database, typical())
+    line = said(capsys, "status", "--short", *words, code=EXIT_DEGRADED)
+    monkeypatch.setattr("aico.cli._find_plain_short", lambda _words: None)
+    assert said(capsys, "status", "--short", *words, code=EXIT_DEGRADED) == line
+
+
+@pytest.mark.parametrize("words", [("--width",), ("--width", "x"), ("--json",), ("--width", "-1", "x"), ("also",)])
+def test_short_status_with_wrong_words_is_wrong_usage(words: tuple[str, ...]) -> None:
+    """What is not plainly right is left to the parser, which says what is wrong."""
+    with pytest.raises(SystemExit) as ended:
+        main(("status", "--short", *words))
+    assert ended.value.code == EXIT_USAGE
 
 
 async def ask(path: Path, folder: Path, questions: Sequence[str]) -> list[bytes]:
@@ -403,7 +436,7 @@ def test_short_status_asks_the_service_whether_it_is_well(
     try:
         assert "does not answer" in said(capsys, "status", "--short", code=EXIT_DEGRADED)
         for ready, code in ((True, EXIT_OK), (False, EXIT_DEGRADED)):
-            monkeypatch.setattr("aico.cli.short_status.is_ready", lambda _url, _token, ready=ready: ready)
+            monkeypatch.setattr("aico.proxy.readiness.is_ready", lambda _url, _token, ready=ready: ready)
             line = said(capsys, "status", "--short", code=code)
             assert ("degraded" in line) is not ready
         assert "Not watching" not in said(capsys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -148,6 +149,33 @@ async def test_only_what_came_or_changed_is_handed_over(writer: SqliteWriter, fo
         assert told(await driver.take_in_all(trigger)) == []
     put(writer, "r00000", number=8, updated=NOW + 3)
     assert told(await driver.take_in_all(Trigger.REQUEST)) == ["r00000"]
+
+
+async def test_reading_rests_in_proportion_to_its_work_and_says_so(
+    writer: SqliteWriter, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine makes readings long, but no rest; whoever asks by hand waits for none."""
+    cpu_s = iter([0.0, 0.02] * 3)
+    rests: list[float] = []
+
+    async def ask(_question: Question) -> list[Row]:
+        await asyncio.sleep(0.1)
+        return []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(0.02)
+
+    feed = QUERY.open(str(folder), replace(LIMITS, now_ms=lambda: NOW))
+    monkeypatch.setattr(sqlite_rows, "_REST_SHARE", 10)
+    monkeypatch.setattr(sqlite_rows, "find_cpu_s", lambda: next(cpu_s))
+    monkeypatch.setattr(sqlite_rows, "ask_database", ask)
+    monkeypatch.setattr(feed, "_rest", rest)
+    await feed.read(Trigger.WATCH)
+    assert (await feed.read(Trigger.WATCH)).rested_s >= 0.02
+    assert rests[1] <= 10 * 0.02
+    await feed.read(Trigger.REQUEST)
+    assert len(rests) == 2
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_image_starts_the_command_itself(instructions: list[tuple[str, str]]) ->
     assert json.loads(given["CMD"]) == ["serve"]
 
 
-@pytest.mark.parametrize("document", ["deploy/Dockerfile", "README.md", "README.fr.md"])
+@pytest.mark.parametrize("document", ["deploy/Dockerfile", "docs/running.md"])
 def test_example_mounts_clines_folders_read_only(document: str) -> None:
     """The command that users copy gives away a read-only view of two folders and keeps the port on this machine."""
     text = (ROOT / document).read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from aico.cli import EXIT_OK, build_parser, main
+from aico.cli import EXIT_OK, main
+from aico.cli.words import build_parser
 from aico.core.db.migrations import migrate
 from aico.features.sources.registry import KNOWN
 from tests.cli.fake_supervisors import FakePrograms
@@ -138,4 +139,4 @@ def test_control_finds_what_does_not_exist() -> None:
 
 def test_every_document_with_commands_is_tried() -> None:
     """The documents that users copy from are among those that are run."""
-    assert {"README.md", "docs/upgrading.md"} <= {block.document for block in BLOCKS}
+    assert {"README.md", "docs/running.md", "docs/upgrading.md"} <= {block.document for block in BLOCKS}

@@ -13,7 +13,7 @@ import pytest
 
 from aico import __version__
 from tests.e2e.server_process import HANG_S, ServerProcess
-from tests.house.readme_tables import documented_python
+from tests.house.document_tables import documented_python
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = """
@@ -141,11 +141,11 @@ def test_installed_wheel_takes_no_name_but_its_own(clean: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_application_with_a_package_called_app_mounts_the_service(clean: Path, tmp_path: Path) -> None:
-    """The README's lines work in a program whose own package has the name that ours once had."""
+    """The documented lines work in a program whose own package has the name that ours once had."""
     package = tmp_path / "app"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "main.py").write_text(HOST + documented_python("Inside its process"), encoding="utf-8")
+    (package / "main.py").write_text(HOST + documented_python("docs/embedding.md"), encoding="utf-8")
     (tmp_path / "state").mkdir()
     places = {
         "LEDGER_PATH": tmp_path / "state" / "taskHistory.json",

@@ -10,25 +10,8 @@ import pytest
 from tests.house.documented_commands import ROOT, list_blocks, list_documents, words_of_line
 
 ENGLISH, FRENCH = ROOT / "README.md", ROOT / "README.fr.md"
-SAME_CELLS = {
-    "setting": (0, 1, 2),
-    "endpoint": (0,),
-    "code": (0, 1),
-    "command": (0,),
-    "system": (),
-    "state": (0, 1),
-    "": (),
-}
+SAME_CELLS = {"command": (0,), "tool": (0, 2), "question": ()}
 """By the title of a table's first column: the columns that no translation changes."""
-IN_FRENCH = {
-    "none": "aucun",
-    "start": "démarrage",
-    "command": "commande",
-    "start, command": "démarrage, commande",
-    "see above": "voir plus haut",
-}
-PROSE = {"sessions_path", "database_path"}
-"""Settings whose default is told in words."""
 _TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -67,19 +50,14 @@ def test_both_show_the_same_code() -> None:
 
 @pytest.mark.parametrize("index", range(len(read_tables(ENGLISH))))
 def test_both_have_the_same_names_in_each_table(index: int) -> None:
-    """Commands, settings with their variables and defaults, endpoints, codes and statuses are the same in both."""
+    """Commands, tools and where more is said are the same in both."""
     english, french = read_tables(ENGLISH)[index], read_tables(FRENCH)[index]
     columns = SAME_CELLS[english[0][0]]
-    names = [[row[column] for column in columns if column < len(row)] for row in english[1:]]
-    expected = [[IN_FRENCH.get(cell, cell) for cell in row] for row in names]
-    found = [[row[column] for column in columns if column < len(row)] for row in french[1:]]
-    if english[0][0] == "code" and len(english[0]) == 2:  # rejections: the second column is what they mean
-        expected, found = [row[:1] for row in expected], [row[:1] for row in found]
-    for row, other in zip(expected, found, strict=False):
-        if row[:1] and row[0].strip("`") in PROSE:
-            row[2:], other[2:] = [], []
-    assert found == expected
-    assert len(french) == len(english)
+    assert [[row[column] for column in columns] for row in french[1:]] == [
+        [row[column] for column in columns] for row in english[1:]
+    ]
+    assert [len(row) for row in french] == [len(row) for row in english]
+    assert _LINK.findall(str(french)) == _LINK.findall(str(english))
 
 
 def test_both_have_the_same_number_of_tables() -> None:

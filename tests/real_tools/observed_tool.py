@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ from tests.sources.sqlite_homes import Spent, add, events_of, read_all, sum_book
 
 ORDINARY = {"AICO_TICK_S": "2", "AICO_RESCAN_INTERVAL_S": "60", "AICO_DEBOUNCE_MS": "50"}
 _LIMIT_S = 180
+_OUTPUT = re.compile(rb'"output":([0-9]+)')
 Environment = Callable[[Path, str], Mapping[str, str]]
 """Makes the tool's variables of its home and the address of the API."""
 
@@ -48,6 +51,8 @@ async def observe(source: Source, command: str, environment: Environment, runs: 
         (place,) = source.origins[0].places(Surroundings(home, {}))
         Path(place.path).mkdir(parents=True, exist_ok=True)
         frames: list[tuple[float, int]] = []
+        written = WrittenNumbers(Path(place.path))
+        written.start()
         with ServerProcess(home, {**ORDINARY, "AICO_SOURCES": source.id}) as server:
             watching = asyncio.create_task(_watch(server.socket_url, source.id, frames))
             for run in runs:
@@ -55,11 +60,42 @@ async def observe(source: Source, command: str, environment: Environment, runs: 
             await asyncio.sleep(3)
             watching.cancel()
             await asyncio.wait({watching})
+            written.is_over.set()
             with server.client() as client:
                 total = client.get("/api/summary", params={"source": source.id, "from": 0}).json()["totals"]
         events = {event.key: event for event in events_of(await read_all(source, Path(place.path)))}.values()
         booked = sum_booked([event for event in events if any(event.tokens)])
-        return _compare(sent, booked, [event.state for event in events], total, frames)
+        return _compare(sent, booked, [event.state for event in events], total, frames, written.seen)
+
+
+class WrittenNumbers(threading.Thread):
+    """Looks in the databases of a folder, and in their logs, when each output stands there: so long the tool takes.
+
+    Tools write it as JSON: ``"output":301``; of those that do not, nothing is found.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._folder = folder
+        self.seen: dict[int, float] = {}
+        """When each was there, epoch seconds."""
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        """Look, until it is over."""
+        known: dict[Path, tuple[int, int]] = {}
+        while not self.is_over.wait(0.005):
+            for path in self._folder.glob("*.db*"):
+                try:
+                    status = path.stat()
+                    if known.get(path) == (status.st_size, status.st_mtime_ns):
+                        continue
+                    now, data = time.time(), path.read_bytes()
+                except OSError:
+                    continue
+                known[path] = status.st_size, status.st_mtime_ns
+                for number in _OUTPUT.findall(data):
+                    self.seen.setdefault(int(number), now)
 
 
 def _path() -> str:
@@ -107,8 +143,9 @@ def _compare(
     states: Sequence[RequestState],
     total: Mapping[str, object],
     frames: Sequence[tuple[float, int]],
+    written: Mapping[int, float],
 ) -> int:
-    """Print both, and how long after its end an answer was shown."""
+    """Print both, and how long after its end an answer was written, and was shown."""
     expected: dict[str, Spent] = {}
     answers = [each for each in sent if each.outcome == "ok" and not each.is_title]
     for each in answers:
@@ -129,6 +166,8 @@ def _compare(
             place += 1
         if shown >= wanted:
             took.append(frames[place - 1][0] - answer.ended_s)
+    late = [written[number] - each.ended_s for each in waiting if (number := each.output - each.thought) in written]
+    print("from the end of an answer to its number in a file:", ", ".join(f"{each * 1e3:.0f} ms" for each in late))
     print("from the end of an answer to its frame:", ", ".join(f"{each * 1e3:.0f} ms" for each in took))
     is_same = dict(booked) == expected and shown == wanted
     print("the same" if is_same else f"DIFFERENT: sent {expected}, booked {dict(booked)}, shown {shown} of {wanted}")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Mapping
 
-from aico.cli import flags_of
 from aico.core.instance_lock import InstanceLock
 from aico.core.reading_settings import ReadingSettings, find_reading_settings
 
 
-def load_reading_settings(options: argparse.Namespace) -> ReadingSettings:
-    """Return the settings that hold for ``options``. Raises SettingsError."""
-    flags = flags_of(options)
+def load_reading_settings(flags: Mapping[str, object]) -> ReadingSettings:
+    """Return the settings that hold, with ``flags`` above all others. Raises SettingsError."""
     found = find_reading_settings(flags)
     if found is None:
         from aico.core.settings import load_settings  # which says what is wrong

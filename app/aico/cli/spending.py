@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from aico.cli import EXIT_OK, EXIT_USAGE
+from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
 from aico.cli.reading import find_service, load_reading_settings
 from aico.cli.screen import Screen
 from aico.cli.spending_lines import (
@@ -65,7 +65,7 @@ class Report(NamedTuple):
 
 def show_overview(options: argparse.Namespace) -> int:
     """Print today and this month by source and model. Raises SettingsError, StorageError."""
-    settings, local = load_reading_settings(options), find_local_zone()
+    settings, local = load_reading_settings(flags_of(options)), find_local_zone()
     _say_overview(settings, look(settings.database_path, lambda found: take_overview(found, now_ms(), local.zone)))
     return EXIT_OK
 
@@ -75,7 +75,7 @@ def show_period(options: argparse.Namespace) -> int:
 
     Raises SettingsError, StorageError.
     """
-    settings, local = load_reading_settings(options), find_local_zone()
+    settings, local = load_reading_settings(flags_of(options)), find_local_zone()
     now = now_ms()
     try:
         period = _period_of(options, local_now(now, local.zone).date())

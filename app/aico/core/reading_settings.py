@@ -12,7 +12,7 @@ from aico.core.plain_path import absolute_path
 from aico.core.setting_names import SETTING_NAMES
 from aico.core.settings_layers import default_database_path, read_layers
 
-_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_AMOUNT = r"[0-9]{1,9}(\.[0-9]{1,9})?"
 
 
 class ReadingSettings(NamedTuple):
@@ -49,4 +49,4 @@ def find_reading_settings(
 def _as_amount(value: object) -> float | None:
     """Return a positive amount of dollars that is written plainly, None for anything else."""
     plain = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return (float(plain) or None) if _AMOUNT.fullmatch(plain) else None
+    return (float(plain) or None) if plain and re.fullmatch(_AMOUNT, plain) else None

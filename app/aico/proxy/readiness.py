@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-_URL = re.compile(r"http://\[?([^/\]]+?)\]?:([0-9]+)")
+_URL = r"http://\[?([^/\]]+?)\]?:([0-9]+)"
 _TIMEOUT_S = 1.0
 _WELL, _UNWELL = b"200", b"503"
 
 
 def is_ready(url: str, token: str | None) -> bool | None:
     """Return whether the service at ``url``, one of this machine, is well; None where it does not say. Blocking."""
-    place = _URL.fullmatch(url)
+    place = re.fullmatch(_URL, url)
     if place is None:
         return None
     asked = f"GET /readyz HTTP/1.1\r\nHost: {url.removeprefix('http://')}\r\nConnection: close\r\n"

@@ -400,6 +400,7 @@ class Ingest:
         try:
             with collector_paused():
                 reading = await intake.feed.read(trigger if before is None else Trigger.WATCH)
+                started += reading.rested_s  # else whoever waits in proportion to a reading would wait for a rest, too
                 batches = deque(intake.batches(reading, trigger, self._limit, started))
                 receipt = await self._apply(intake, reading, batches.popleft())
         except (SourceError, StorageError) as error:

@@ -17,6 +17,7 @@ from aico.features.usage.usual import DAYS_COMPARED, Range, Usual, find_usual, p
 
 _DAY_MS = 86_400_000
 _BY = (Group.SOURCE, Group.MODEL)
+_UNNAMED = ("", "")
 
 
 class Unwritten(NamedTuple):
@@ -76,7 +77,8 @@ def stretch_of_days(first: date, last: date, zone: ZoneInfo) -> tuple[int, int]:
 async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, is_short: bool = False) -> Overview:
     """Return how today and this month are at ``now_ms`` in ``zone``.
 
-    A short one lacks what the month will cost and what is written nowhere.
+    A short one lacks what the month will cost and what is written nowhere, and tells no sources and models apart: its
+    sums stand under two empty names, which takes a third less of the questions' time.
     """
     everything = UsageFilter()
     now = local_now(now_ms, zone)
@@ -88,11 +90,15 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
     alike = [same for week in range(1, DAYS_COMPARED + 1) if (same := day - timedelta(days=7 * week)) >= known_from]
     upto = [(midnight_slot(same, zone), slot_ceiling(_at_same_time(same, now))) for same in alike]
     first = max(month, known_from)
-    days = [first + timedelta(number) for number in range((day - first).days if not is_short else 0)]
+    days = [first + timedelta(number) for number in range(0 if is_short else (day - first).days)]
     whole = [stretch_of_days(each, each, zone) for each in days]
-    so_far = stretch_of_days(month, day, zone)
-    todays, months = await snapshot.list_stretch_sums(everything, [stretch_of_days(day, day, zone), so_far], _BY)
-    others = await snapshot.list_stretch_sums(everything, [*upto, *whole])
+    this_day, so_far = stretch_of_days(day, day, zone), stretch_of_days(month, day, zone)
+    if is_short:
+        todays, *others = await snapshot.list_stretch_sums(everything, [this_day, *upto])
+        months = await snapshot.list_sums(everything.between(*so_far), ())
+    else:
+        todays, months = await snapshot.list_stretch_sums(everything, [this_day, so_far], _BY)
+        others = await snapshot.list_stretch_sums(everything, [*upto, *whole])
     costs = [sums.get((), NOTHING).cost_nano for sums in others]
     total = Sums.total(months.values())
     month_ends_ms = midnight_slot(month_end + timedelta(days=1), zone) * SLOT_MS
@@ -104,7 +110,7 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
         projected=project(total.cost_nano, costs[len(upto) :], (month_ends_ms - now_ms) / _DAY_MS),
         month_end=month_end,
         lacking=await find_lacking(
-            snapshot, everything.between(*so_far), total, () if is_short else (source for source, _model in months)
+            snapshot, everything.between(*so_far), total, () if is_short else (names[0] for names in months)
         ),
         last_use_ms=await snapshot.find_last_use(now_ms),
         last_read_ms=await snapshot.find_last_read(),
@@ -136,4 +142,4 @@ def _at_same_time(day: date, now: datetime) -> int:
 
 
 def _pairs(sums: Mapping[tuple[str, ...], Sums]) -> dict[tuple[str, str], Sums]:
-    return {(names[0], names[1]): each for names, each in sums.items()}
+    return {(names[0], names[1]) if names else _UNNAMED: each for names, each in sums.items()}

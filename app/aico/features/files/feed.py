@@ -69,6 +69,8 @@ class Reading:
     """True when the bytes were those of the last completed reading."""
     size_bytes: int = 0
     """Bytes of the files that were read."""
+    rested_s: float = 0.0
+    """How long it waited before it began, so that a place that is always written is not always read."""
     left: Left | None = None
     """Not None: after :meth:`Feed.complete`, another reading goes on where this one has ended."""
 

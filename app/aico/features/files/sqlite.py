@@ -211,8 +211,9 @@ class SqliteFeed:
 
     async def read(self, trigger: Trigger) -> Reading:
         """Read once. Raises SourceError. Any other exception is a bug."""
+        asked_s = time.monotonic()
         if trigger is Trigger.WATCH:
-            await self._rest(self._began_s + self._query.rest_s - time.monotonic())
+            await self._rest(self._began_s + self._query.rest_s - asked_s)
         self._began_s = time.monotonic()
         look, cursor, inode, rows = await self._ask(trigger)
         judged = await work_aside(len(rows), self._query.judge, rows)
@@ -232,6 +233,7 @@ class SqliteFeed:
             written_ns=look.written_ns,
             repeats=look.identity == self._identity,
             size_bytes=look.size_bytes,
+            rested_s=self._began_s - asked_s,
         )
         is_young = time.time_ns() - look.written_ns < _YOUNG_NS
         self._pending = _Pending(reading, known, position, None if is_young else look.identity)

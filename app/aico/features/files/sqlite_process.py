@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 from contextlib import suppress
 from functools import cache
@@ -61,6 +62,12 @@ def find_packages() -> tuple[str, ...]:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("apsw is not installed")
     return tuple(dict.fromkeys((str(Path(__file__).parents[3]), str(Path(spec.origin).parents[1]))))
+
+
+def find_cpu_s() -> float:
+    """Return the processor time of all children that have ended, seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 async def _run(question: bytes, max_bytes: int) -> bytes:

@@ -26,7 +26,7 @@ from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
 from aico.features.files.opening import WAL, Refused
 from aico.features.files.shape import Shape
 from aico.features.files.sqlite import Judged, error_of
-from aico.features.files.sqlite_process import Row, ask_database
+from aico.features.files.sqlite_process import Row, ask_database, find_cpu_s
 from aico.features.files.sqlite_question import FUNCTIONS, Cell, Question, text_of
 from aico.features.files.tree_guard import FileStat, TreeGuard
 
@@ -40,7 +40,10 @@ WATCH_OVERLAP_MS = 60_000
 REST_S = 0.3
 """At least so long lies between the beginnings of two readings for notifications."""
 _REST_SHARE = 3
-"""Or so many times as long as the last one took: a long log is read as a whole each time."""
+"""Or so many times the processor time of the last one: a long log is read as a whole each time.
+
+On a busy machine a reading takes several times as long as it works, and nobody gains by waiting for that, too.
+"""
 _FIRST_RETRY_S = 0.05
 _YOUNG_NS = 20_000_000
 """What was written less than this before it is asked may be written again within the same time stamp."""
@@ -289,12 +292,14 @@ class RowsFeed:
 
         A database that cannot be read is told and passed by; only where there is no other, its error is raised.
         """
+        asked_s = time.monotonic()
         if trigger is Trigger.WATCH and not self._reads_on:
-            await self._rest(self._began_s + self._rest_s - time.monotonic())
+            await self._rest(self._began_s + self._rest_s - asked_s)
         self._began_s = time.monotonic()
         await asyncio.to_thread(self._refresh, trigger)
         busy: SourceError | None = None
         for base in self._list_waiting():
+            cpu_s = find_cpu_s()
             try:
                 asked = await self._ask(base)
             except self._query.errors.unstable as error:
@@ -303,8 +308,8 @@ class RowsFeed:
                 base.failure, base.done = error, base.stats
             else:
                 base.failure = None
-                self._rest_s = max(REST_S, _REST_SHARE * (time.monotonic() - self._began_s))
-                return await self._take(trigger, asked)
+                self._rest_s = max(REST_S, _REST_SHARE * (find_cpu_s() - cpu_s))
+                return await self._take(trigger, asked, self._began_s - asked_s)
         self._take_notes()
         failures = [base.failure for base in self._bases.values() if base.failure is not None]
         if busy is not None:
@@ -414,7 +419,7 @@ class RowsFeed:
                 return _Asked(base, stats, is_full, start, rows)
             base.position, base.seen = None, {}
 
-    async def _take(self, trigger: Trigger, asked: _Asked) -> _RowsReading:
+    async def _take(self, trigger: Trigger, asked: _Asked, rested_s: float) -> _RowsReading:
         base = asked.base
         seen = {int(row[0] or 0): hash(tuple(row)) for row in asked.rows}
         fresh = [row[_OWN_CELLS:] for row in asked.rows if base.seen.get(int(row[0] or 0)) != seen[int(row[0] or 0)]]
@@ -436,6 +441,7 @@ class RowsFeed:
             base.written_ns,
             repeats=not fresh,
             size_bytes=base.size_bytes,
+            rested_s=rested_s,
             left=self._left(base, position),
             base=base,
             stats=asked.stats,
