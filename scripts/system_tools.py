@@ -17,6 +17,8 @@ LOG = STATE / "system-tools.log"
 PACKAGES = {
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 """Debian's package of each program."""
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/local/sbin"])

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from aico.cli import EXIT_FAILED, EXIT_OK, main
+from aico.cli.completion import SHELLS
 from aico.cli.words import build_parser
 from aico.core.db.reader import UsageReader
 from aico.core.errors import StorageAbsent, StorageError, StorageForeign, StorageNewer, StorageOlder
@@ -51,6 +52,7 @@ READING: list[Words] = [
     ("report",),
     ("report", "--json"),
     ("status", "--short"),
+    ("label", "a", "name"),
 ]
 """Commands that show rows and migrate nothing to do so. FILE is a name that is free."""
 WRITING: list[Words] = [
@@ -71,9 +73,14 @@ OTHERS: list[Words] = [
     ("service", "uninstall", "--purge"),
     ("service", "uninstall", "--purge", "--dry-run"),
 ]
-UNCONCERNED = {("config", "show"), ("demo",), ("service", "install"), ("service", "status")}
+UNCONCERNED = {
+    ("config", "show"),
+    ("demo",),
+    *(("service", action) for action in ("install", "status", "start", "stop", "restart", "logs")),
+    *(("completion", shell) for shell in SHELLS),
+}
 """Commands that never look at the database's content."""
-TOLD_APART = {("doctor",), ("db", "restore")}
+TOLD_APART = {("doctor",), ("db", "restore"), ("statusline",)}
 """Commands that have tests of their own below."""
 
 
@@ -199,6 +206,17 @@ def test_database_of_a_newer_version_is_refused_and_left_alone(
     """It is told with code and hint, exit 1; nothing is printed, and no file is made, changed or removed."""
     before = tree(home)
     check_refused(run(words, home, capsys), StorageNewer())
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("kind", ["newer", "older", "foreign"])
+def test_status_line_says_that_it_is_off(
+    home: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """A tool would hide the line of a command that fails."""
+    request.getfixturevalue(kind)
+    before = tree(home)
+    assert run(("statusline",), home, capsys) == Ended(EXIT_OK, "aico off\n", "")
     assert tree(home) == before
 
 

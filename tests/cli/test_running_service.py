@@ -12,6 +12,7 @@ import pytest
 
 from aico.api.forget_routes import ForgetRequest
 from aico.api.security import BODY_MAX_BYTES
+from aico.api.session_routes import LabelRequest
 from aico.cli import imports
 from aico.core.errors import ServiceUnreachable
 from aico.core.usage import Trigger
@@ -72,6 +73,15 @@ async def test_names_to_forget_come_in_requests_that_the_service_takes(names: li
     assert [len(part) for part in parts] == most
     assert [name for part in parts for name in part] == names
     assert max(map(len, asked)) <= BODY_MAX_BYTES
+
+
+async def test_name_of_a_session_is_text_and_its_id_part_of_the_address() -> None:
+    """Whatever an id holds, it names one session; null takes its name away."""
+    asked: list[bytes] = []
+    async with answering(b"{}", asked=asked) as service:
+        await service.set_label("claude-code", "a/b&c=d é", None)
+        await service.set_label("claude-code", "s", "日本")
+    assert [LabelRequest.model_validate_json(body).label for body in asked] == [None, "日本"]
 
 
 async def test_sessions_before_a_moment_are_one_request() -> None:

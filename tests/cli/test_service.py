@@ -121,6 +121,34 @@ def test_uninstall_removes_only_what_install_wrote(home: Path, systemd: FakeProg
     assert systemd.calls() == [CHECK, *REMOVING]
 
 
+@pytest.mark.parametrize("action", ["start", "stop", "restart"])
+def test_what_is_installed_is_driven(
+    home: Path, systemd: FakePrograms, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    """One word to systemd; where nothing is installed, the command says how to."""
+    assert main(["service", action]) == EXIT_FAILED
+    assert "service install" in capsys.readouterr().err
+    assert systemd.calls() == []
+    main(["service", "install"])
+    systemd.calls()
+    assert main(["service", action]) == EXIT_OK
+    assert systemd.calls()[-1] == [*USER, action, UNIT]
+
+
+def test_log_is_printed_by_the_journal(home: Path, systemd: FakePrograms, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its newest lines, or what comes, as long as somebody looks; its failure is ours."""
+    assert main(["service", "logs"]) == EXIT_FAILED
+    systemd.install("journalctl", {"--follow": (1, "", "no journal"), "": (0, "a line\n", "")})
+    main(["service", "install"])
+    systemd.calls()
+    assert main(["service", "logs", "--lines", "5"]) == EXIT_OK
+    assert capfd.readouterr().out.splitlines()[-1] == "a line"
+    asked = ["journalctl", "--user", "--unit", UNIT, "--no-pager", "--output=cat", "--lines=5"]
+    assert systemd.calls()[-1] == asked
+    assert main(["service", "logs", "--follow"]) == EXIT_FAILED
+    assert systemd.calls()[-1] == [*asked[:-1], "--lines=100", "--follow"]
+
+
 def test_uninstall_of_nothing_is_well(home: Path, systemd: FakePrograms, capsys: pytest.CaptureFixture[str]) -> None:
     """Taken back twice is taken back."""
     assert main(["service", "uninstall"]) == EXIT_OK

@@ -80,6 +80,24 @@ def test_agent_is_removed(home: Path, mac: FakePrograms) -> None:
     assert launchctl("bootout", TARGET) in mac.calls()
 
 
+def test_agent_is_driven(home: Path, mac: FakePrograms, capfd: pytest.CaptureFixture[str]) -> None:
+    """A loaded agent is kicked, one that is not is loaded; to stop is to unload, or launchd would start it anew."""
+    assert main(["service", "install"]) == EXIT_OK
+    mac.calls()
+    assert main(["service", "start"]) == EXIT_OK
+    assert mac.calls()[-1][1] == "bootstrap"
+    mac.install("launchctl")
+    for action, words in (("start", ["kickstart"]), ("stop", ["bootout"]), ("restart", ["bootout", "bootstrap"])):
+        assert main(["service", action]) == EXIT_OK
+        assert [call[1] for call in mac.calls() if not call[1].startswith("print")] == words
+    log = home / "Library" / "Logs" / "ai-cost-observer.log"
+    log.write_text("one\ntwo\n", encoding="utf-8")
+    mac.install("tail", {"-n": (0, "two\n", "")})
+    assert main(["service", "logs", "--lines", "1", "--follow"]) == EXIT_OK
+    assert mac.calls()[-1] == ["tail", "-n", "1", "-F", str(log)]
+    assert capfd.readouterr().out.splitlines()[-1] == "two"
+
+
 @pytest.mark.parametrize(
     ("disabled", "state", "code"),
     [

@@ -128,7 +128,9 @@ def test_lines_are_the_golden_ones(
     assert lines == (GOLDEN / f"{name}-{width}.txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("words", first_is_quick((), ("today",), ("status", "--short"), ("report", "--json")))
+@pytest.mark.parametrize(
+    "words", first_is_quick((), ("today",), ("status", "--short"), ("statusline",), ("report", "--json"))
+)
 def test_nothing_heavy_is_imported(database: Path, words: tuple[str, ...]) -> None:
     """A prompt does not wait for a library that checks values, speaks SQL or HTTP; its line not even for argparse."""
     fill(database, typical())

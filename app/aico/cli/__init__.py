@@ -30,6 +30,9 @@ _COMMANDS = {
     "plan": ("aico.cli.plan", "tend"),
     "webhook": ("aico.cli.webhook", "tend"),
     "status": ("aico.cli.status", "show_status"),
+    "statusline": ("aico.cli.statusline", "show"),
+    "label": ("aico.cli.label", "name_session"),
+    "completion": ("aico.cli.completion", "complete"),
     "doctor": ("aico.cli.doctor", "examine"),
     "demo": ("aico.cli.demo", "demonstrate"),
     "export": ("aico.cli.export", "export"),
@@ -44,7 +47,7 @@ NEWER_CLINE = (
 )
 """What whoever waits for a ledger has to know: with newer Cline it never comes."""
 _UNTIL_TOLD = {"serve", "demo"}
-LOOKING = {None, "today", "week", "month", "report", "status"}
+LOOKING = {None, "today", "week", "month", "report", "status", "statusline"}
 """Commands that may only look at our own numbers: a person waits for them at a prompt."""
 _SHORT = ("aico.cli.short_status", "show_line")
 WIDTH_USUAL = 78

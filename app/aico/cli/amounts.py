@@ -22,7 +22,7 @@ def describe_short(
     The first part, and numbers inside a part, are never cut.
     """
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
-    change = _change(today.cost_nano, overview.usual.nano)
+    change = change_text(today.cost_nano, overview.usual.nano)
     of = f" in {overview.now:%B}" if budget_usd is None else f" of ${budget_usd:,.2f}"
     models = overview.lacking.unpriced_models
     lacking = f"no price for {plural(models, 'model')}; " if models else ""
@@ -58,7 +58,7 @@ def moment_text(moment_ms: int, overview: Overview) -> str:
     return f"{day} {moment:%H:%M}"
 
 
-def _change(today_nano: int, usual_nano: int | None) -> str:
+def change_text(today_nano: int, usual_nano: int | None) -> str:
     """Return ``+62 %``; empty where nothing is usual, or today is as usual."""
     if not usual_nano or is_as_usual(today_nano, usual_nano):
         return ""

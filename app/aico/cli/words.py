@@ -88,6 +88,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     if only != "status":
         _add_spending(commands, settings)
     _add_status(commands, settings)
+    _add_statusline(commands, settings)
     if only in LOOKING and only is not None:
         return parser
     serve = commands.add_parser("serve", parents=[settings], help="watch the tools and serve the dashboard")
@@ -117,6 +118,9 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         commands.add_parser("forget", parents=[settings], help="remove the usage of tasks for good; first says what")
     )
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
+    _add_label(commands, settings)
+    completion = commands.add_parser("completion", help="what a shell needs to complete these words")
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell that it is for")
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
     service_words = "have the system start it by itself: systemd, launchd"
@@ -173,6 +177,20 @@ def _add_status(commands: argparse._SubParsersAction[_Parser], settings: _Parser
     status.add_argument("--color", action="store_true", help="colour what is wrong in that line")
 
 
+def _add_statusline(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
+    words = "one line for the status line of Claude Code, which names the session on standard input"
+    line = commands.add_parser("statusline", parents=[settings], help=words)
+    line.add_argument("--width", type=int, default=60, metavar="COLUMNS", help="of that line; default: 60")
+    line.add_argument("--format", metavar="TEXT", help="with {session}, {today} and {month} in it, of any width")
+
+
+def _add_label(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
+    label = commands.add_parser("label", parents=[settings], help="give a session a name of your own")
+    label.add_argument("session", type=parse_text, metavar="SESSION", help="its id, or the beginning of it")
+    label.add_argument("text", type=parse_text, metavar="TEXT", help="at most 200 characters; '' takes the name away")
+    label.add_argument("--source", metavar="NAME", help="the tool that wrote it, where several know the id")
+
+
 def _add_spending(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
     """Add the commands that tell what was spent; they differ in the days that they begin with."""
     for name, words in (
@@ -201,6 +219,15 @@ def _add_service_actions(service: argparse.ArgumentParser, settings: _Parser) ->
     for action in (install, uninstall):
         action.add_argument("--dry-run", action="store_true", help="print what would be written and run; do nothing")
     uninstall.add_argument("--purge", action="store_true", help="remove the database and its backups, too")
+    for name, words in (
+        ("start", "start what is installed"),
+        ("stop", "stop it, until the next log-in or start"),
+        ("restart", "stop it and start it anew"),
+    ):
+        actions.add_parser(name, help=words)
+    logs = actions.add_parser("logs", help="its log, the newest lines last")
+    logs.add_argument("--follow", action="store_true", help="go on printing what comes, until Ctrl-C")
+    logs.add_argument("--lines", type=int, default=100, metavar="COUNT", help="of the log so far; default: 100")
     status = actions.add_parser("status", help="exits with 0: installed, enabled, running; 3: installed; 1: not")
     status.add_argument("--json", action="store_true", help="print as JSON")
 

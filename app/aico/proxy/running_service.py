@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from urllib.parse import urlencode
 
 import httpx
 
@@ -69,6 +70,11 @@ class RunningService:
         wanted: list[dict[str, object]] = [{"sessions": part} for part in _parts(sessions)] or [{"before": before_ms}]
         for part in wanted:
             await self._call("PUT", "/api/forgotten", {"source": source} | part, patience_s=_FORGET_S)
+
+    async def set_label(self, source: str, session: str, label: str | None) -> None:
+        """Give a session the user's own name, None to take it away. Raises like :meth:`get_status`."""
+        query = urlencode({"source": source, "session_id": session})
+        await self._call("PATCH", f"/api/session?{query}", {"label": label})
 
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,8 +21,9 @@ from aico.cli.service.purge import plan_purge
 from aico.cli.service.state import ServiceState
 from aico.cli.service.systemd import Systemd
 from aico.cli.settings import load
-from aico.cli.streams import say
-from aico.core.errors import InstanceRunning
+from aico.cli.streams import complain, say
+from aico.core.command_name import command_name
+from aico.core.errors import InstanceRunning, SupervisorRefused
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 
@@ -51,6 +53,22 @@ class Supervisor(Protocol):
         """Return the steps that take an installation back; none when there is none."""
         ...
 
+    def plan_start(self) -> list[Step]:
+        """Return the steps that start what is installed; one that runs goes on."""
+        ...
+
+    def plan_stop(self) -> list[Step]:
+        """Return the steps that stop it until the next log-in."""
+        ...
+
+    def plan_restart(self) -> list[Step]:
+        """Return the steps that stop it and start it anew."""
+        ...
+
+    def log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
+        """Return the program that prints the log, with its arguments."""
+        ...
+
     def find_state(self) -> ServiceState:
         """Return how the service is."""
         ...
@@ -61,8 +79,12 @@ class Supervisor(Protocol):
 
 
 def control(options: argparse.Namespace) -> int:
-    """Install, uninstall or show; see the three below."""
+    """Install, uninstall, start, stop or show; see the functions below."""
     supervisor = find_supervisor(os.environ)
+    if options.action == "logs":
+        return show_log(supervisor, max(0, options.lines), follow=bool(options.follow))
+    if options.action in {"start", "stop", "restart"}:
+        return drive(supervisor, str(options.action))
     if options.action == "status":
         return show(supervisor, as_json=bool(options.json))
     if options.action == "install":
@@ -115,6 +137,30 @@ def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
     kept = settings.database_path
     say(f"What was imported is gone from {kept.parent}." if options.purge else f"What was imported stays in {kept}")
     return EXIT_OK
+
+
+def drive(supervisor: Supervisor, action: str) -> int:
+    """Start, stop or restart what is installed; exit with 1 where nothing is. Raises SupervisorRefused."""
+    if not supervisor.find_state().installed:
+        complain(f"aico: it is not installed. To have {supervisor.name} start it: `{command_name()} service install`")
+        return EXIT_FAILED
+    plans = {"start": supervisor.plan_start, "stop": supervisor.plan_stop, "restart": supervisor.plan_restart}
+    _take(plans[action]())
+    say({"start": "Started.", "stop": "Stopped.", "restart": "Restarted."}[action])
+    return EXIT_OK
+
+
+def show_log(supervisor: Supervisor, lines: int, *, follow: bool) -> int:
+    """Print the log of what is installed, by the program that keeps it. Raises SupervisorRefused."""
+    if not supervisor.find_state().installed:
+        complain("aico: it is not installed; `aico serve` in a terminal prints its log there")
+        return EXIT_FAILED
+    command = supervisor.log_command(lines, follow=follow)
+    sys.stdout.flush()
+    try:
+        return EXIT_OK if subprocess.run(command, check=False).returncode == 0 else EXIT_FAILED  # noqa: S603  # fixed
+    except OSError as error:
+        raise SupervisorRefused(command[0], error.strerror or "could not be run") from error
 
 
 def show(supervisor: Supervisor, *, as_json: bool) -> int:

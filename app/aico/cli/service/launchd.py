@@ -89,6 +89,25 @@ class Launchd:
         """Return the steps that take an installation back."""
         return [*self._stop(), Remove(self.path)] if check_ours(self.path) else []
 
+    def plan_start(self) -> list[Step]:
+        """Return the steps that start it; one that is loaded goes on."""
+        if ask(("launchctl", "print", self._target)).returncode == 0:
+            return [Run(("launchctl", "kickstart", self._target))]
+        return [Run(("launchctl", "bootstrap", self._domain, str(self.path)))]
+
+    def plan_stop(self) -> list[Step]:
+        """Return the steps that stop it: unloaded, or launchd would start it anew."""
+        return self._stop()
+
+    def plan_restart(self) -> list[Step]:
+        """Return the steps that start it anew."""
+        command = ("launchctl", "bootstrap", self._domain, str(self.path))
+        return [*self._stop(), Run(command, attempts=_BOOTSTRAP_ATTEMPTS)]
+
+    def log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
+        """Return how the file is printed."""
+        return ("tail", "-n", str(lines), *(["-F"] if follow else []), str(self.log_path))
+
     def find_state(self) -> ServiceState:
         """Return what launchd says. Raises SupervisorRefused."""
         if not check_ours(self.path):

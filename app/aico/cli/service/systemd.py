@@ -139,6 +139,23 @@ class Systemd:
             Run((*_SYSTEMCTL, "daemon-reload")),
         ]
 
+    def plan_start(self) -> list[Step]:
+        """Return the steps that start it."""
+        return [Run((*_SYSTEMCTL, "start", UNIT))]
+
+    def plan_stop(self) -> list[Step]:
+        """Return the steps that stop it."""
+        return [Run((*_SYSTEMCTL, "stop", UNIT))]
+
+    def plan_restart(self) -> list[Step]:
+        """Return the steps that start it anew."""
+        return [Run((*_SYSTEMCTL, "restart", UNIT))]
+
+    def log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
+        """Return how the journal prints it."""
+        command = ("journalctl", "--user", "--unit", UNIT, "--no-pager", "--output=cat", f"--lines={lines}")
+        return (*command, "--follow") if follow else command
+
     def find_state(self) -> ServiceState:
         """Return what systemd says. Raises SupervisorRefused."""
         if not check_ours(self.path):

@@ -155,6 +155,18 @@ SESSION = f"""
 CHILDREN = """
     SELECT key FROM session WHERE source = (SELECT id FROM source WHERE name = ?) AND parent_key = ? ORDER BY first_ts
 """
+KEYS = """
+    SELECT s.name, u.key, u.label, u.last_ts FROM session AS u JOIN source AS s ON s.id = u.source
+    WHERE substr(u.key, 1, length(?1)) = ?1 AND (u.parent_key IS NULL OR u.key = ?1) ORDER BY u.last_ts DESC LIMIT 20
+"""
+FAMILY = f"""
+    WITH RECURSIVE family (id, source, key) AS (
+        SELECT id, source, key FROM session WHERE source IN (SELECT id FROM source) AND key = ?
+        UNION SELECT u.id, u.source, u.key FROM family AS f JOIN session AS u
+            ON u.source = f.source AND u.parent_key = f.key
+    )
+    SELECT {_SUMMED} FROM usage_session_day WHERE session IN (SELECT id FROM family)
+"""
 WHOLE = f"""
     SELECT session, COUNT(DISTINCT model), {_SUMMED} FROM (
         SELECT session, model, {_ROW} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?))

@@ -177,6 +177,11 @@ class SumsSnapshot:
         [(moment,)] = await self.ask(sql.LAST_USE, (now_ms,))
         return None if moment is None else int(moment)
 
+    async def get_family_sums(self, key: str) -> Sums:
+        """Return what the session ``key`` of any source has spent, with all that it has started, over all time."""
+        [row] = await self.ask(sql.FAMILY, (key,))
+        return Sums.of(row)
+
     async def list_models(self) -> list[str]:
         """Return every known model."""
         return [str(name) for (name,) in await self.ask(sql.MODELS)]

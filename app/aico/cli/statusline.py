@@ -1,0 +1,114 @@
+"""``aico statusline``: the line below the prompt of a coding tool, which hands over what it knows as JSON.
+
+Of that JSON the id of the session is taken, and nothing else: no file that it names is opened. Always ends with 0,
+because a tool hides the line of a command that fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+from typing import TYPE_CHECKING, NamedTuple
+
+from aico.cli import EXIT_OK, flags_of
+from aico.cli.amounts import change_text, head_cost
+from aico.cli.reading import load_reading_settings
+from aico.cli.screen import columns_of
+from aico.cli.streams import say
+from aico.core.clock import now_ms
+from aico.core.db.looking import look
+from aico.core.errors import ObserverError
+from aico.core.local_zone import find_local_zone
+from aico.core.sums import Sums
+from aico.features.usage.fields import sum_fields
+from aico.services.overview import Overview, take_overview
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from aico.core.db.sums_reader import SumsSnapshot
+
+PARTS = ("session", "today", "month")
+WIDTH = 60
+_INPUT_MAX = 1 << 20
+_KEY_MAX = 200
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_OFF = "aico off"
+
+
+class _Found(NamedTuple):
+    overview: Overview
+    session: Sums | None
+    """None where no session was named."""
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what the session, today and this month cost, in at most ``--width`` columns."""
+    wrong = [name for name in _PLACEHOLDER.findall(options.format or "") if name not in PARTS]
+    if wrong:
+        say(f"aico: {{{wrong[0]}}} is none of {', '.join(f'{{{name}}}' for name in PARTS)}")
+        return EXIT_OK
+    try:
+        settings, zone = load_reading_settings(flags_of(options)), find_local_zone().zone
+
+        async def read(snapshot: SumsSnapshot) -> _Found:
+            key = _find_session()
+            session = None if key is None else await snapshot.get_family_sums(key)
+            return _Found(await take_overview(snapshot, now_ms(), zone, is_short=True), session)
+
+        found = look(settings.database_path, read)
+    except ObserverError:
+        say(_OFF)
+        return EXIT_OK
+    say(_line(_texts(found, settings.budget_monthly_usd), options.format, options.width))
+    return EXIT_OK
+
+
+def _find_session() -> str | None:
+    """Return the session that standard input names, without waiting for any; None where it names none."""
+    said = b""
+    try:
+        while len(said) < _INPUT_MAX and select.select([0], [], [], 0)[0] and not os.isatty(0):
+            piece = os.read(0, _INPUT_MAX - len(said))
+            if not piece:
+                break
+            said += piece
+        told = json.loads(said) if said else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    key = told.get("session_id") if isinstance(told, dict) else None
+    return key if isinstance(key, str) and 0 < len(key) <= _KEY_MAX else None
+
+
+def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
+    """Return the text of each part; empty for a part that there is not. A star says that something is missing."""
+    overview = found.overview
+    today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
+    is_more = change_text(today.cost_nano, overview.usual.nano).startswith("+") or _is_many_times(overview, today)
+    of = "" if budget_usd is None else f"/{budget_usd:,.2f}".removesuffix(".00")
+    return {
+        "session": "" if found.session is None else f"{_cost(found.session)} here",
+        "today": f"{_cost(today)} today{' ▲' if is_more else ''}",
+        "month": f"{_cost(month)}{of} {overview.now:%b}",
+    }
+
+
+def _is_many_times(overview: Overview, today: Sums) -> bool:
+    return change_text(today.cost_nano, overview.usual.nano).endswith("times")
+
+
+def _cost(sums: Sums) -> str:
+    return f"{head_cost(sums)}{'*' if sum_fields(sums).is_at_least else ''}"
+
+
+def _line(texts: Mapping[str, str], form: str | None, width: int) -> str:
+    """Return the parts in one line; those that there is no room for go from the right, the first one stays."""
+    if form is not None:
+        return _PLACEHOLDER.sub(lambda match: texts[match[1]], form)
+    parts = [text for text in texts.values() if text]
+    while len(parts) > 1 and columns_of(" · ".join(parts)) > width:
+        parts.pop()
+    return " · ".join(parts)

@@ -1,0 +1,101 @@
+"""``aico statusline``: one line for a coding tool that names its session, and never anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.cli.test_spending import fill, spent
+from tests.core.repository_on_file import copy_of_template
+from tests.e2e.server_process import HANG_S, ROOT
+
+ZONE = ZoneInfo("Europe/Paris")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return a database with a session, the agent that it started, and the use of others, all of this minute."""
+    folder = tmp_path.resolve() / "data"
+    folder.mkdir(mode=0o700)
+    path = copy_of_template(folder)
+    now = datetime.now(ZONE)
+    used = [spent(0, now, 0.5), spent(1, now, 0.32)._replace(parent="s0"), spent(2, now - timedelta(days=400), 9)]
+    fill(path, [("claude-code", used), ("codex", [spent(4, now, 3)])])
+    return path
+
+
+def run(database: Path, *words: str, said: bytes = b"", **variables: str) -> str:
+    """Return the line that the command prints; it always ends with 0 and complains of nothing."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "aico", "statusline", *words],
+        cwd=ROOT,
+        env={**os.environ, "AICO_DATABASE_PATH": str(database), "TZ": "Europe/Paris", "PYTHONUTF8": "1", **variables},
+        input=said,
+        capture_output=True,
+        timeout=HANG_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    [line] = ended.stdout.decode().splitlines()
+    return line
+
+
+def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: Path, tmp_path: Path) -> None:
+    """The id alone is taken from what the tool says: a pipe in the transcript's place would hold up who opens it."""
+    transcript = tmp_path / "transcript.jsonl"
+    os.mkfifo(transcript)
+    told = {"session_id": "s0", "transcript_path": str(transcript), "cost": {"total_cost_usd": 99}}
+    line = run(database, said=json.dumps(told).encode(), AICO_BUDGET_MONTHLY_USD="125")
+    month = f"{datetime.now(ZONE):%b}"
+    assert line == f"$0.82 here · $3.82 today · $3.82/125 {month}"
+    assert run(database, "--width", "25", said=json.dumps(told).encode()) == "$0.82 here · $3.82 today"
+    assert run(database, "--format", "{today} | {session}", said=json.dumps(told).encode()) == (
+        "$3.82 today | $0.82 here"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "said", [b"", b"{", b"[]", b'{"session_id": 7}', b'{"session_id": ""}', b"[" * 200_000, b'{"session_id":"\xff"}']
+)
+def test_odd_input_is_no_session(database: Path, said: bytes) -> None:
+    """A tool that says something else, or nothing, gets the line without a session."""
+    assert run(database, said=said).startswith("$3.82 today · ")
+
+
+@pytest.mark.slow
+def test_nothing_is_waited_for(database: Path) -> None:
+    """A tool that keeps its end of standard input open and says nothing is no reason to wait."""
+    read, write = os.pipe()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "aico", "statusline"],
+            cwd=ROOT,
+            env={**os.environ, "AICO_DATABASE_PATH": str(database)},
+            stdin=read,
+            capture_output=True,
+            timeout=HANG_S,
+            check=False,
+        )
+    finally:
+        os.close(read)
+        os.close(write)
+    assert ended.returncode == 0
+    assert b" today" in ended.stdout
+
+
+@pytest.mark.slow
+def test_line_tells_what_it_lacks(database: Path) -> None:
+    """A star says that something is missing; without a database, or with a wrong word, the line says so itself."""
+    fill(database, [("kilo", [spent(7, datetime.now(ZONE), None)])])
+    assert "$3.82* today" in run(database)
+    assert run(database.with_name("none.db")) == "aico off"
+    assert run(database, AICO_BUDGET_MONTHLY_USD="no number") == "aico off"
+    assert run(database, "--format", "{cost}") == "aico: {cost} is none of {session}, {today}, {month}"
