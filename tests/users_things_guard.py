@@ -22,7 +22,7 @@ DEFAULT_PORT = 8611
 APP = "ai-cost-observer"
 HOME_VARIABLE, FOLDERS_VARIABLE = "TESTS_USERS_HOME", "TESTS_USERS_FOLDERS"
 """Tell the processes among which a run is divided what the first of them found."""
-SETTINGS_OF_USERS = ("AICO_", "CLINE_", "KIMI_", "XDG_")
+SETTINGS_OF_USERS = ("AICO_", "CLINE_", "KIMI_", "OTEL_", "XDG_")
 """How the names begin of the variables that tell the service and the tools around it what the user wants."""
 OF_THE_RUN = {"AICO_SEED", "AICO_SOAK"}
 """Choose what the tests do, and are no settings of the service."""

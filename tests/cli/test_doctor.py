@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, doctor, main
-from aico.cli.doctor import cline, clock, configuration, database, instance, mounts, places, sources, watching
+from aico.cli.doctor import cline, clock, configuration, database, instance, mounts, otlp, places, sources, watching
 from aico.cli.doctor.finding import Finding, Verdict, advise
 from aico.cli.service import find_supervisor
 from aico.core.errors import ObserverError
@@ -504,6 +504,6 @@ def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs:
 
 def test_every_examination_is_in_the_report() -> None:
     """What somebody writes beside the others is also asked."""
-    modules = (cline, clock, database, instance, places, sources, watching)
+    modules = (cline, clock, database, instance, otlp, places, sources, watching)
     written = {value for module in modules for name, value in vars(module).items() if name.startswith("examine_")}
     assert written == {*doctor.OF_SOURCES, *doctor.WATCHING, *doctor.OF_MACHINE, *doctor.OF_OTHERS}

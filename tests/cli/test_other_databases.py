@@ -53,6 +53,8 @@ READING: list[Words] = [
     ("report", "--json"),
     ("status", "--short"),
     ("label", "a", "name"),
+    ("otlp", "show"),
+    ("otlp", "show", "--json"),
 ]
 """Commands that show rows and migrate nothing to do so. FILE is a name that is free."""
 WRITING: list[Words] = [

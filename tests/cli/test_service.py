@@ -302,14 +302,24 @@ def test_folder_that_cannot_be_made_is_told(
         Write(home / ("long" * 62), b"", "").take()  # a name that may be, but not with more around it
 
 
+@pytest.mark.parametrize(
+    ("variable", "setting"),
+    [("AICO_TOKEN", "token"), ("AICO_OTLP_TOKEN", "otlp.token"), ("OTEL_BEARER_TOKEN", "otlp.token")],
+)
 def test_secret_of_the_shell_is_refused(
-    home: Path, systemd: FakePrograms, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path,
+    systemd: FakePrograms,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    setting: str,
 ) -> None:
     """A token in a variable would be lost without a word, or stand in a unit; the configuration file is named."""
-    monkeypatch.setenv("AICO_TOKEN", TOKEN)
+    monkeypatch.setenv(variable, TOKEN)
+    monkeypatch.setenv("OTEL_ENDPOINT", "collector.example.org")
     assert main(["service", "install"]) == EXIT_USAGE
     said = capsys.readouterr().err
-    assert "Setting token: is secret and set in this shell only" in said
+    assert f"Setting {setting}: is secret and set in this shell only" in said
     assert f"{home}/.config/ai-cost-observer/config.toml" in said
     assert TOKEN not in said
     assert systemd.calls() == []
@@ -319,8 +329,11 @@ def test_token_stays_in_its_private_file(home: Path, systemd: FakePrograms, caps
     """A token that others can read is refused; one in a private file is used from there and written nowhere."""
     config = home / ".config" / "ai-cost-observer" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text(f'token = "{TOKEN}"\n', encoding="utf-8")
+    config.write_text(f'[otlp]\nendpoint = "h"\ntoken = "{TOKEN}"\n', encoding="utf-8")
     config.chmod(0o644)
+    assert main(["service", "install"]) == EXIT_USAGE
+    assert "otlp.token: others can read it" in capsys.readouterr().err
+    config.write_text(f'token = "{TOKEN}"\n', encoding="utf-8")
     assert main(["service", "install"]) == EXIT_USAGE
     assert "others can read it" in capsys.readouterr().err
     config.chmod(0o600)

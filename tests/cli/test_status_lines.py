@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from aico.cli.status import Fields, _describe_limit, _is_well, _lines
+from aico.cli.status import Fields, _describe_export, _describe_limit, _is_well, _lines
 
 
 def origin(name: str = "ledger", **fields: object) -> Fields:
@@ -119,3 +119,15 @@ def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
     assert told == "limit        codex, window of 5 h: 12% used, begins anew in 2 h (told just now)"
     told = _describe_limit({**limit, "window_minutes": None, "used_share": None, "resets_at": now - 1})
     assert told == "limit        codex, primary: began anew since (told just now)"
+
+
+def test_status_says_how_the_way_out_is() -> None:
+    """When it was accepted last, and what is wrong since when; without a collector, nothing."""
+    now = int(time.time() * 1000)
+    well: Fields = {"endpoint": "h:4317", "state": "accepted", "since": now - 90_000_000, "accepted_at": now - 125_000}
+    ill: Fields = {**well, "state": "token_refused", "since": now - 7_300_000, "accepted_at": None}
+    assert _describe_export(None) == []
+    assert _describe_export(well) == ["collector    h:4317: last accepted 2 minutes ago"]
+    assert _describe_export(ill) == [
+        "collector    h:4317: refused: token, since 2 hours ago; last accepted never",
+    ]

@@ -82,6 +82,17 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
         "webhook_secret": None,
         "budgets": {},
         "plans": {},
+        "otlp": {
+            "endpoint": None,
+            "token": None,
+            "ca_file": None,
+            "insecure": False,
+            "interval_s": 15,
+            "protocol": "grpc",
+            "host_name": None,
+            "environment": "personal",
+            "model_names": "known",
+        },
         "log_format": "auto",
         "log_level": "info",
     }

@@ -13,6 +13,7 @@ import pytest
 import aico
 from aico.api.errors import STATUSES, status_of_kind
 from aico.core.errors import LedgerError, ObserverError, SessionsError
+from aico.core.otlp_settings import OtlpSettings
 from aico.core.settings import Settings, SourceSettings, setting_names, variable_of
 from aico.core.usage import RejectionCode
 from aico.main import create_app
@@ -61,6 +62,16 @@ def test_document_lists_every_setting_of_a_source() -> None:
     assert list(table) == list(SourceSettings.model_fields)
     for name, (_, variable, default, meaning) in table.items():
         assert (variable, default) == (variable_of(f"sources.name.{name}"), "none")
+        assert meaning
+
+
+def test_document_states_variable_and_default_of_each_setting_of_the_way_out() -> None:
+    """The third table holds exactly the settings of ``[otlp]``."""
+    table = read_table(SETTINGS, 2)
+    assert list(table) == list(OtlpSettings.model_fields)
+    for name, (_, variable, default, meaning) in table.items():
+        real = OtlpSettings.model_fields[name].default
+        assert (variable, default) == (variable_of(f"otlp.{name}"), "none" if real is None else str(real).lower())
         assert meaning
 
 

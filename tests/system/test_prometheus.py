@@ -17,6 +17,8 @@ SETTINGS = {
     "AICO_BUDGET_DAILY_USD": "5",
     "AICO_BUDGET_MONTHLY_USD": "50",
     "AICO_KIMI_PROXY_URL": "http://127.0.0.1:9",
+    "AICO_OTLP_ENDPOINT": "http://127.0.0.1:9",
+    "AICO_OTLP_INSECURE": "true",
     "AICO_CLINE_SESSIONS": "true",
     # A rescan that comes first would be no write that the watch noticed.
     "AICO_RESCAN_INTERVAL_S": "0",

@@ -11,7 +11,7 @@ from aico.api import problems
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
 from aico.api.schemas import ProblemOut
-from aico.api.status_schemas import KimiProxyOut, RecoveryOut, SourceImportOut, StatusOut
+from aico.api.status_schemas import KimiProxyOut, OtlpOut, RecoveryOut, SourceImportOut, StatusOut
 from aico.core.usage import Trigger
 from aico.services.ingest import sums_by_source
 from aico.services.shapes import Schema, SourceReceiptOut
@@ -110,6 +110,7 @@ async def read_status(service: Service) -> StatusOut:
         commit_seq=status.revision,
         recovery=None if recovery is None else RecoveryOut.of(recovery),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
+        otlp=None if service.exporter is None else OtlpOut.of(service.exporter.state),
         command=service.command,
         demo=service.demo,
         version=service.version,

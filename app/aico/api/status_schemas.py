@@ -10,7 +10,9 @@ from aico.api.schemas import ReceiptOut
 from aico.core.db.upkeep.recovery import Recovery
 from aico.core.events import WatcherState
 from aico.core.receipts import ImportReceipt
+from aico.core.telemetry import Outcome
 from aico.core.usage import Trigger
+from aico.services.export_state import ExportState
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
 from aico.services.shapes import RejectionOut, Schema
 from aico.services.source_shapes import OriginOut, SourceOut
@@ -120,6 +122,20 @@ class KimiProxyOut(Schema):
         return cls(state=proxy.state, reason=proxy.reason, since=proxy.since_ms)
 
 
+class OtlpOut(Schema):
+    """How the way out to the collector is that is configured. Never its token."""
+
+    endpoint: str = Field(description="Host and port.")
+    state: Outcome | None = Field(description="What became of the last export; null before the first.")
+    since: int | None = Field(description="Epoch milliseconds.")
+    accepted_at: int | None = Field(description="When the collector took an export last, epoch milliseconds.")
+
+    @classmethod
+    def of(cls, state: ExportState) -> Self:
+        """Return the answer for ``state``."""
+        return cls(endpoint=state.endpoint, state=state.outcome, since=state.since_ms, accepted_at=state.accepted_at_ms)
+
+
 class RecoveryOut(Schema):
     """A lost database that was replaced, for as long as the lost file lies beside the new one."""
 
@@ -151,6 +167,7 @@ class StatusOut(Schema):
     commit_seq: int
     recovery: RecoveryOut | None
     kimi_proxy: KimiProxyOut | None
+    otlp: OtlpOut | None = Field(description="Null unless an endpoint is set.")
     command: str = Field(description="What starts `aico` from any folder of this machine, as a shell takes it.")
     demo: bool
     version: str

@@ -39,6 +39,7 @@ _COMMANDS = {
     "forget": ("aico.cli.forget", "remove_tasks"),
     "db": ("aico.cli.db", "tend"),
     "config": ("aico.cli.config", "show"),
+    "otlp": ("aico.cli.otlp", "show"),
     "service": ("aico.cli.service", "control"),
 }
 NEWER_CLINE = (

@@ -153,7 +153,7 @@ def run_server(
 ) -> int:
     """Serve on the settings' address while the lock is held; ``demo`` runs beside until the end.
 
-    ``sources`` are the tools that can be read. Raises PortTaken and what the start of the database raises.
+    ``sources`` are the tools that can be read. Raises PortTaken, SettingsError, and what the database's start raises.
     """
     prepare_process()
     listener = listen(settings.host, settings.port)
@@ -162,7 +162,11 @@ def run_server(
     lock.announce(url)
     links = LoginLinks()
     page = f"{url}{LOGIN_PATH}?key={links.issue()}" if settings.token else url
-    app = create_app(settings, lock=lock, links=links, demo=demo is not None, sources=sources)
+    try:
+        app = create_app(settings, lock=lock, links=links, demo=demo is not None, sources=sources)
+    except SettingsError:
+        listener.close()
+        raise
     config = make_config(app, ConnectionLimits.of(settings.max_sockets))
 
     async def run() -> None:

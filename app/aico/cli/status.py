@@ -14,6 +14,7 @@ from aico.cli.box import describe_age, describe_count, describe_size
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
+from aico.core.telemetry import describe_outcome
 from aico.proxy.running_service import RunningService
 
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
@@ -40,16 +41,21 @@ def show_status(options: argparse.Namespace) -> int:
         say(json.dumps(fields) if options.json else "AI Cost Observer is not running. Start it with `aico serve`.")
         return EXIT_FAILED
     token = settings.token.get_secret_value() if settings.token else None
-    status, sources, limits = asyncio.run(_ask(RunningService(holder.url, token)))
+    status, sources, limits, export = asyncio.run(_ask(RunningService(holder.url, token)))
     if options.json:
-        say(json.dumps({"running": True, "url": holder.url, **status, "sources": sources, "limits": limits}))
+        say(
+            json.dumps(
+                {"running": True, "url": holder.url, **status, "sources": sources, "limits": limits, "otlp": export}
+            )
+        )
     else:
-        say(*_lines(holder.url, status, sources), *map(_describe_limit, limits))
+        say(*_lines(holder.url, status, sources), *map(_describe_limit, limits), *_describe_export(export))
     return EXIT_OK if _is_well(sources) else EXIT_DEGRADED
 
 
-async def _ask(service: RunningService) -> tuple[Fields, list[Fields], list[Fields]]:
-    return await service.get_status(), await service.list_sources(), await service.list_limits()
+async def _ask(service: RunningService) -> tuple[Fields, list[Fields], list[Fields], Fields | None]:
+    status, sources = await service.get_status(), await service.list_sources()
+    return status, sources, await service.list_limits(), await service.get_export()
 
 
 def _is_well(sources: Sequence[Fields]) -> bool:
@@ -97,6 +103,16 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
         lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
     off = [str(source.get("id")) for source in sources if not source.get("enabled")]
     return [*lines, f"off          {', '.join(off)}"] if off else lines
+
+
+def _describe_export(export: Fields | None) -> list[str]:
+    """Say how the way out to a collector is, where one is set."""
+    if not export:
+        return []
+    accepted = f"last accepted {_age(export.get('accepted_at'))}"
+    words = describe_outcome(export.get("state"))
+    ill = "" if export.get("state") in {None, "accepted"} else f"{words}, since {_age(export.get('since'))}; "
+    return [f"collector    {export.get('endpoint')}: {ill}{accepted}"]
 
 
 def _describe_limit(limit: Fields) -> str:

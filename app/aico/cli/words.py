@@ -123,6 +123,9 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell that it is for")
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
+    otlp = commands.add_parser("otlp", parents=[settings], help="what leaves for a collector, if one is set")
+    otlp.add_argument("action", choices=["show"], help="print exactly what would be sent now; nothing is sent")
+    otlp.add_argument("--json", action="store_true", help="print the request in the protocol's JSON")
     service_words = "have the system start it by itself: systemd, launchd"
     _add_service_actions(commands.add_parser("service", help=service_words), settings)
     return parser

@@ -40,6 +40,21 @@ WEBHOOK = "webhook"
 """A table of the file whose fields are settings: ``[webhook] url`` is ``webhook_url``."""
 SOURCE_FIELDS = ("enabled", "origins", "roots", "ledgers")
 """What may be set for one source: the fields of :class:`aico.core.source_settings.SourceSettings`."""
+FIXED_TABLES = {
+    "otlp": (
+        "endpoint",
+        "token",
+        "ca_file",
+        "insecure",
+        "interval_s",
+        "protocol",
+        "host_name",
+        "environment",
+        "model_names",
+    ),
+}
+"""Tables of settings that belong together, each with its fields: those of the class of the same name."""
+FIXED_SETTINGS = tuple(f"{table}.{field}" for table, fields in FIXED_TABLES.items() for field in fields)
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 

@@ -24,8 +24,10 @@ from pydantic import (
 )
 
 from aico.core.errors import SettingsError
+from aico.core.otlp_settings import VARIABLES as PREDECESSORS
+from aico.core.otlp_settings import OtlpSettings, read_predecessors
 from aico.core.plain_path import absolute_path
-from aico.core.setting_names import TABLES, suggest
+from aico.core.setting_names import FIXED_SETTINGS, FIXED_TABLES, TABLES, suggest
 from aico.core.settings_layers import (
     CONFIG_VARIABLE,
     ENV_PREFIX,
@@ -56,6 +58,7 @@ __all__ = [
     "SESSIONS_NAME",
     "KnownSources",
     "LoadedSettings",
+    "OtlpSettings",
     "Settings",
     "SourceSettings",
     "check_ledger_path",
@@ -78,7 +81,7 @@ _SWITCHES = {"cline_sessions"}
 """The settings that are true or false; in every other one that is a mistake: ``true`` is not the port 1."""
 _FALSE = {"false", "f", "no", "n", "off", "0"}
 """Words that pydantic takes for false."""
-_INTERNAL = {"ledger_chosen_by", "sources", *TABLES}
+_INTERNAL = {"ledger_chosen_by", "sources", *TABLES, *FIXED_TABLES}
 """Fields that are no setting by their own name."""
 
 
@@ -180,6 +183,8 @@ class Settings(BaseModel):
     """What is called when a budget is reached: HTTPS, or HTTP on this machine."""
     webhook_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
     """What such a call is signed with."""
+    otlp: OtlpSettings = Field(default_factory=OtlpSettings)
+    """The way out to a collector."""
     log_format: Literal["auto", "text", "json"] = "auto"
     """How the log is written; ``auto`` is text on a terminal and JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -272,7 +277,8 @@ def is_loopback(host: str) -> bool:
 class LoadedSettings:
     """The settings and, for each, what chose it: ``default``, a file, a variable or ``flag``.
 
-    What is set for a source is named as in ``sources.cline.origins``, and only if it is set.
+    What is set for a source is named as in ``sources.cline.origins``, and only if it is set; of a table such as
+    ``otlp`` every setting is named if one is set.
     """
 
     settings: Settings
@@ -283,6 +289,9 @@ class LoadedSettings:
         if name.startswith("sources."):
             _, source, field = name.split(".")
             return getattr(self.settings.sources[source], field)
+        if name in FIXED_SETTINGS:
+            table, field = name.split(".")
+            return getattr(getattr(self.settings, table), field)
         return getattr(self.settings, name)
 
 
@@ -311,6 +320,11 @@ def load_settings(
     if "sessions_path" not in values:
         values["sessions_path"], origins["sessions_path"] = default_sessions(environment)
     values["ledger_chosen_by"] = origins["ledger_path"]
+    predecessors = read_predecessors(environment, values)
+    values |= predecessors
+    origins |= {name: PREDECESSORS[name] for name in predecessors}
+    if any(name in origins for name in FIXED_SETTINGS):
+        origins = dict.fromkeys(FIXED_SETTINGS, "default") | origins
     if "kimi_proxy_url" in values and "kimi_proxy_secret" not in values and environment.get(_KIMI_SECRET):
         values["kimi_proxy_secret"], origins["kimi_proxy_secret"] = environment[_KIMI_SECRET], _KIMI_SECRET
     loaded = LoadedSettings(_validate(values, origins), origins)
@@ -354,23 +368,29 @@ def _drop_weaker(
 
 
 def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
-    tree: dict[str, object] = {name: value for name, value in values.items() if not name.startswith("sources.")}
+    tree: dict[str, object] = {name: value for name, value in values.items() if "." not in name}
     sources: dict[str, dict[str, object]] = {}
+    tables: dict[str, dict[str, object]] = {}
     for name in values.keys() - tree.keys():
-        _, source, field = name.split(".")
-        sources.setdefault(source, {})[field] = values[name]
+        *path, field = name.split(".")
+        if path[0] == "sources":
+            sources.setdefault(path[1], {})[field] = values[name]
+        else:
+            tables.setdefault(path[0], {})[field] = values[name]
     try:
-        return Settings.model_validate(tree | {"sources": sources})
+        return Settings.model_validate(tree | tables | {"sources": sources})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place, message = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
-    if place == ["sources"]:
+    if place == ["sources"] or place in [[table] for table in FIXED_TABLES]:
         field, _, message = message.partition(": ")
         place += field.split(".")
     if place == ["ledger_path"] and _LEDGERS in origins and origins[_LEDGERS] == origins["ledger_path"]:
         place = _LEDGERS.split(".")  # it is the first of them
     name = ".".join(place)
     origin = origins.get(".".join(place[:3])) or origins.get(name.partition(".")[0], "default")
+    if place and place[0] in FIXED_TABLES:
+        origin = origins.get(".".join(place[:2]), "default")
     of_the_whole = "webhook_secret" if "webhook" in message else "token"
     raise SettingsError(name or of_the_whole, message if origin == "default" else f"{message} (from {origin})")
 

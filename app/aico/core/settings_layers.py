@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aico.core.errors import SettingsError
-from aico.core.setting_names import SOURCE_FIELDS, TABLES, WEBHOOK, is_id, suggest
+from aico.core.setting_names import FIXED_SETTINGS, FIXED_TABLES, SOURCE_FIELDS, TABLES, WEBHOOK, is_id, suggest
 from aico.core.user_folders import config_folder, data_folder
 
 ENV_PREFIX = "AICO_"
@@ -61,16 +61,22 @@ def read_layers(
     )
     for layer in layers:
         for name, origin in layer.origins.items():
-            if name not in known and name not in TABLES and not name.startswith(f"{_SOURCES}."):
-                names = (*known, *TABLES)
+            is_known = name in known or name in TABLES or name in FIXED_SETTINGS or name.startswith(f"{_SOURCES}.")
+            if not is_known:
+                names = (*known, *TABLES, *FIXED_TABLES)
                 raise SettingsError(name, f"is no setting of this program{suggest(name, names)} (from {origin})")
     return layers
 
 
 def _flatten(table: Mapping[str, object], origin: str) -> dict[str, object]:
-    flat = {name: value for name, value in table.items() if name not in {_SOURCES, WEBHOOK}}
+    flat = {name: value for name, value in table.items() if name not in {_SOURCES, WEBHOOK, *FIXED_TABLES}}
     for field, value in _table(WEBHOOK, table.get(WEBHOOK, {}), origin).items():
         flat[f"{WEBHOOK}_{field}"] = value
+    for name, fields in FIXED_TABLES.items():
+        for field, value in _table(name, table.get(name, {}), origin).items():
+            if field not in fields:
+                raise SettingsError(f"{name}.{field}", f"is no setting{suggest(field, fields)} (from {origin})")
+            flat[f"{name}.{field}"] = value
     for source, values in _table(_SOURCES, table.get(_SOURCES, {}), origin).items():
         name = f"{_SOURCES}.{source}"
         if not is_id(source):
@@ -108,7 +114,7 @@ def _read_file(path: Path, *, required: bool) -> Mapping[str, object]:
 
 
 def _read_variables(known: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[str, object]]:
-    names = {variable_of(name): name for name in known}
+    names = {variable_of(name): name for name in (*known, *FIXED_SETTINGS)}
     for variable, value in environment.items():
         if variable.startswith(ENV_PREFIX) and variable != CONFIG_VARIABLE:
             name = names.get(variable.upper()) or _name_of_source(variable)

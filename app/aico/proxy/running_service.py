@@ -76,6 +76,13 @@ class RunningService:
         query = urlencode({"source": source, "session_id": session})
         await self._call("PATCH", f"/api/session?{query}", {"label": label})
 
+    async def get_export(self) -> dict[str, object] | None:
+        """Return how the way out to a collector is, None where none is set. Raises ServiceUnreachable."""
+        with suppress(ServiceRefusal):
+            export = (await self._call("GET", "/api/status")).get("otlp")
+            return export if isinstance(export, dict) else None
+        return None
+
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
         return await self._call("GET", "/api/cline/status")

@@ -8,6 +8,7 @@ import msgspec
 
 from aico.core.events import WatcherStateChanged
 from aico.core.receipts import ImportReceipt, UsageCommitted
+from aico.services.export_state import ExportState
 from aico.services.kimi_monitor import KimiProxyState
 from aico.services.queries import CLINE
 from aico.services.shapes import session_fields, stored_session
@@ -119,6 +120,16 @@ def sessions_state(event: WatcherStateChanged) -> dict[str, object]:
 def kimi_proxy_state(proxy: KimiProxyState) -> dict[str, object]:
     """Return the message of a new state of the Kimi Proxy."""
     return {"type": "kimi_proxy_state", "state": proxy.state, "reason": proxy.reason, "since": proxy.since_ms}
+
+
+def export_state(state: ExportState) -> dict[str, object]:
+    """Return the message of a new state of the way out to a collector."""
+    return {
+        "type": "otlp_state",
+        "state": None if state.outcome is None else state.outcome.value,
+        "since": state.since_ms,
+        "accepted_at": state.accepted_at_ms,
+    }
 
 
 def heartbeat(revision: int) -> dict[str, object]:

@@ -22,6 +22,7 @@ from aico.core.filters import UsageFilter
 from aico.core.money import usd
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
+from aico.core.telemetry import Outcome
 from aico.core.terms import THRESHOLDS
 from aico.core.usage import UNKNOWN_MODEL, Tokens
 from aico.services.budget_standings import BudgetStanding
@@ -73,6 +74,7 @@ async def render_metrics(service: ObserverService) -> bytes:
         *_import_families(service, states, stored),
         *_last_families(service, cline),
         *_state_families(service, states),
+        *_export_families(service),
         *_budget_families(service, standings),
         *_limit_families(limits),
     ]
@@ -295,6 +297,23 @@ def _watcher_family(name: str, documentation: str, now: WatcherStateChanged) -> 
     for each in WatcherState:
         family.add_metric([each.value], now.state is each)
     return family
+
+
+def _export_families(service: ObserverService) -> Iterator[Metric]:
+    """Yield how the way out to a collector is, where one is set."""
+    if service.exporter is None:
+        return
+    state = service.exporter.state
+    exports = CounterMetricFamily(
+        "aico_otlp_exports", "Exports to the collector since the start, by what became of them.", labels=["outcome"]
+    )
+    for outcome in Outcome:
+        exports.add_metric([outcome.value], state.counts[outcome])
+    yield exports
+    accepted = GaugeMetricFamily("aico_otlp_accepted_timestamp_seconds", "When the collector took an export last.")
+    if state.accepted_at_ms is not None:
+        accepted.add_metric([], state.accepted_at_ms / 1000)
+    yield accepted
 
 
 def _limit_families(limits: Sequence[LimitWindow]) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from aico.core.command_name import command_anywhere
@@ -14,6 +15,7 @@ from aico.core.db.database import Database
 from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.writer import UsageWriter
+from aico.core.errors import SettingsError
 from aico.core.events import WatcherStateChanged
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.settings import Settings
@@ -24,6 +26,7 @@ from aico.features.sources.source import Source
 from aico.services import messages
 from aico.services.backups import DailyBackups
 from aico.services.budgets import BudgetsService, as_value
+from aico.services.export_state import ExportMonitor, ExportState
 from aico.services.hub import Hub
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake
@@ -36,6 +39,7 @@ from aico.services.sources import SourcesService
 
 if TYPE_CHECKING:
     from aico.proxy.kimi_proxy import KimiProxyClient
+    from aico.services.exporter import Exporter
 
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, files of the tools, requests."""
@@ -87,6 +91,7 @@ class ObserverService:
         )
         self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
+        self.exporter = self._make_exporter()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -108,6 +113,8 @@ class ObserverService:
             ]
             if self.kimi_monitor is not None:
                 tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
+            if self.exporter is not None:
+                self.exporter.start()
             try:
                 yield
             finally:
@@ -118,6 +125,8 @@ class ObserverService:
                 await self.sources.stop()
                 await asyncio.wait(tasks)
                 await self.ingest.close()
+                if self.exporter is not None:
+                    await self.exporter.close()
                 if self._kimi_proxy is not None:
                     await self._kimi_proxy.close()
         finally:
@@ -154,6 +163,23 @@ class ObserverService:
 
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))
+
+    def _publish_export(self, state: ExportState) -> None:
+        self.hub.publish_notice(messages.export_state(state))
+
+    def _make_exporter(self) -> Exporter | None:
+        """Return what exports, None without an endpoint. Raises SettingsError where its libraries are not installed."""
+        endpoint = self.settings.otlp.find_endpoint()
+        if endpoint is None:
+            return None
+        if find_spec("opentelemetry.sdk") is None or find_spec("grpc") is None:
+            reason = "needs libraries that are not installed: pip install 'ai-cost-observer[otlp]'"
+            raise SettingsError("otlp.endpoint", reason)
+        from aico.services.exporter import Exporter  # the SDK and gRPC take 30 MB
+
+        monitor = ExportMonitor(endpoint.authority, self.now_ms, self._publish_export)
+        machine = self.sources.choices.machine
+        return Exporter(self.settings.otlp, self.database, self.version, machine, self.now_ms, monitor)
 
     async def _beat(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from aico.cli.doctor.configuration import examine_configuration
 from aico.cli.doctor.database import examine_database
 from aico.cli.doctor.finding import Finding, Verdict, fail
 from aico.cli.doctor.instance import examine_instance, examine_kimi_proxy, examine_port, examine_start
+from aico.cli.doctor.otlp import examine_export
 from aico.cli.doctor.places import SourcesReport, look_at_places
 from aico.cli.doctor.sources import examine_sources
 from aico.cli.doctor.watching import examine_file_systems, examine_limits, examine_notifications
@@ -41,7 +42,11 @@ OF_MACHINE: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     examine_start,
 )
 """What is looked at besides; these block for a moment each."""
-OF_OTHERS: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (examine_instance, examine_kimi_proxy)
+OF_OTHERS: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
+    examine_instance,
+    examine_kimi_proxy,
+    examine_export,
+)
 """What answers when it likes."""
 _SUBJECT_WIDTH = 13
 _CODES = {Verdict.OK: EXIT_OK, Verdict.WARN: EXIT_DEGRADED, Verdict.FAIL: EXIT_FAILED}

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from aico.core.db.choices import Switch, SwitchKey, list_switches
 from aico.core.errors import SettingsError, StorageError
-from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, Settings, config_path, setting_names, variable_of
+from aico.core.settings import CONFIG_VARIABLE, LoadedSettings, Settings, config_path, variable_of
 from aico.features.sources.registry import SOURCES
 from aico.services.source_choices import SourceChoices
 
@@ -104,11 +104,8 @@ def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: P
 
 
 def _refuse_open_secrets(loaded: LoadedSettings, config: Path) -> None:
-    for name in setting_names():
-        if (
-            isinstance(getattr(loaded.settings, name), SecretStr)
-            and (mode := stat.S_IMODE(config.stat().st_mode)) & 0o077
-        ):
+    for name in loaded.origins:
+        if isinstance(loaded.get_value(name), SecretStr) and (mode := stat.S_IMODE(config.stat().st_mode)) & 0o077:
             raise SettingsError(name, f"others can read it in {config} (mode {mode:04o}): chmod 600 that file")
 
 

@@ -12,6 +12,7 @@ from aico.cli.service.plan import Step
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.sqlite_files import COMPANIONS
 from aico.core.errors import InstanceRunning, StorageError
+from aico.core.export_file import ExportFile
 from aico.core.instance_lock import InstanceLock
 
 _ASIDE = (".corrupt-*", ".backup-*")
@@ -25,6 +26,7 @@ def list_data(database_path: Path) -> list[Path]:
     """Return the files that this program keeps in, beside and below the database's folder; no others there."""
     folder, name, backups = database_path.parent, database_path.name, BackupFolder(database_path)
     named = [database_path, *(database_path.with_name(name + end) for end in COMPANIONS)]
+    named += ExportFile(database_path).list_all()
     aside = [found for pattern in _ASIDE for found in sorted(folder.glob(glob.escape(name) + pattern))]
     return [*(path for path in (*named, *aside) if path.is_file()), *backups.list_all(), *backups.list_unfinished()]
 

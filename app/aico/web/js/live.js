@@ -52,6 +52,7 @@ const handlers = {
 		readSourcesSoon(); // its end has no message
 	},
 	kimi_proxy_state: readSources,
+	otlp_state: readSources,
 	source_state: readSources,
 	heartbeat({ revision }) {
 		if (seen && revision !== seen.revision) {

@@ -1,4 +1,5 @@
 // Who we are, how everything is, what is read, and when it was.
+import { second } from "../clock.js";
 import { LANGUAGES, language, t, useLanguage } from "../i18n.js";
 import { about } from "../sources.js";
 import { embedded, isCline } from "../state.js";
@@ -6,7 +7,7 @@ import { nextTheme, theme } from "../theme.js";
 import { openHelp } from "./help.js";
 import { ImportButton, LastImport, Result } from "./imports.js";
 import { Menu } from "./menu.js";
-import { Icon, Lamp, Segmented, html, when } from "./parts.js";
+import { Icon, Lamp, Segmented, html, since, when } from "./parts.js";
 import { Standing } from "./standing.js";
 
 function Kimi() {
@@ -15,6 +16,15 @@ function Kimi() {
 	const kind = kimi.reason === "secret_refused" ? "warn" : { up: "good", down: "bad" }[kimi.state] ?? "idle";
 	const title = kimi.since && t("kimi.since", { at: when(kimi.since, "hour") });
 	return html`<${Lamp} name="kimi" kind=${kind} title=${title}>Kimi Proxy ${t(`kimi.${kimi.reason ?? kimi.state}`)}<//>`;
+}
+
+function Collector() {
+	const way = about.value?.otlp;
+	if (!way) return null;
+	const taken = way.accepted_at ? t("otlp.taken", { ago: since(way.accepted_at, second.value) }) : t("otlp.never");
+	const title = [way.endpoint, way.since && t("kimi.since", { at: when(way.since, "hour") }), taken].filter(Boolean).join(" · ");
+	const kind = { accepted: "good", null: "idle" }[way.state] ?? "bad";
+	return html`<${Lamp} name="otlp" kind=${kind} title=${title}>${t("otlp")} ${t(`otlp.${way.state ?? "unknown"}`)}<//>`;
 }
 
 function Choices() {
@@ -33,7 +43,7 @@ const Name = () => html`<h1><img src="assets/favicon.svg" alt="" width="20" heig
 /** A frame has no menu: nothing is switched there. */
 export function Header() {
 	return html`<header>${about.value?.demo && html`<p class="demo" data-notice="demo"><b>${t("demo")}</b> ${t("demo.why")}</p>`}<div class="top">
-		<${Name} /><${Standing} /><${Kimi} />
+		<${Name} /><${Standing} /><${Kimi} /><${Collector} />
 		${embedded ? html`<${LastImport} />` : about.value && html`<${Menu} />`}<${Result} />
 		<div class="tools">${embedded ? html`<${ImportButton} /><${OpenWhole} />` : html`<${Choices} />`}</div></div></header>`;
 }

@@ -1,0 +1,1 @@
+"""Metrics out: what a collector is told, over restarts and faults of every kind."""
