@@ -45,6 +45,8 @@ READING: list[Words] = [
     ("forget", "--before", "2100-01-01"),
     ("sources",),
     ("sources", "--json"),
+    ("budget", "list"),
+    ("plan", "list"),
     (),
     ("today",),
     ("week",),
@@ -64,6 +66,10 @@ WRITING: list[Words] = [
     ("forget", "a", "--yes"),
     ("sources", "on", "cline"),
     ("sources", "off", "cline.ledger"),
+    ("budget", "set", "a", "--amount", "5", "--period", "day"),
+    ("budget", "remove", "a"),
+    ("plan", "set", "codex", "--price", "20", "--renews", "1"),
+    ("plan", "remove", "codex"),
 ]
 """Commands that bring the database to their schema first."""
 OTHERS: list[Words] = [
@@ -80,6 +86,7 @@ UNCONCERNED = {
     ("demo",),
     *(("service", action) for action in ("install", "status", "start", "stop", "restart", "logs")),
     *(("completion", shell) for shell in SHELLS),
+    *(("webhook", action) for action in ("set", "show", "test", "remove")),
 }
 """Commands that never look at the database's content."""
 TOLD_APART = {("doctor",), ("db", "restore"), ("statusline",)}

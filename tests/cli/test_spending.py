@@ -21,8 +21,20 @@ from hypothesis import strategies as st
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending
 from aico.core.instance_lock import InstanceLock
+from aico.core.pricing import Pricer
 from aico.core.settings import Settings
-from aico.core.usage import GapReading, Record, RequestState, Tokens, UsageEvent, digest
+from aico.core.usage import (
+    AnyRecord,
+    GapReading,
+    PlanReading,
+    PlanWindow,
+    Record,
+    RequestState,
+    Tokens,
+    UsageEvent,
+    digest,
+)
+from aico.features.pricing.price_list import GenaiPriceList
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.titles import TITLES, UNWRITTEN
 from aico.main import create_app
@@ -51,11 +63,11 @@ def spent(
     return UsageEvent(digest(number), f"s{number % 3}", at(moment), model, Tokens(tokens, 0, 0, 0, 0), nano)
 
 
-def fill(path: Path, batches: Sequence[tuple[str, Sequence[Record]]]) -> None:
+def fill(path: Path, batches: Sequence[tuple[str, Sequence[AnyRecord]]], pricer: Pricer | None = None) -> None:
     """Store what each source says in the database at ``path``."""
 
     async def take_in() -> None:
-        async with open_store(path) as store:
+        async with open_store(path, pricer) as store:
             for source, records in batches:
                 await store.take_in_of(source, records, "ledger" if source == "cline" else "files")
 
@@ -485,3 +497,23 @@ def test_titles_are_those_of_the_sources() -> None:
     """A terminal calls a tool what the page calls it."""
     assert {source.id: TITLES.get(source.id) for source in SOURCES} == {source.id: source.title for source in SOURCES}
     assert {source.id for source in SOURCES if source.gaps} == UNWRITTEN
+
+
+def test_limit_and_budget_stand_in_the_short_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The window that is nearest to its end, else the open block; a budget that the page or a command has set."""
+
+    def line(*words: str) -> str:
+        return said(capsys, "status", "--short", "--width", "200", *words, code=EXIT_DEGRADED).rstrip("\n")
+
+    fill(database, [("claude-code", [spent(1, SATURDAY, 5)])])
+    assert line().endswith(", Claude Code 5 hours 1.0 M tokens")
+    fill(database, [("claude-code", [spent(2, SATURDAY, 5, "claude-opus-4-1")])], GenaiPriceList())
+    assert line().endswith(", Claude Code 5 hours $15.00")
+    assert said(capsys, "budget", "set", "all", "--amount", "125", "--period", "month")
+    assert said(capsys, "plan", "set", "claude-code", "--price", "200", "--renews", "15", "--five-hours", "60")
+    assert "$10.00 of $125.00" in line()
+    assert line().endswith(", Claude Code 5 hours 25 %")
+    week = PlanWindow("secondary", 8_190, 10_080, at(SATURDAY) + 3_600_000)
+    fill(database, [("codex", [PlanReading("codex", NOW_MS, (week,))])])
+    assert line().endswith(", Codex week 81 %")
+    assert said(capsys, "status", "--short", "--width", "40", code=EXIT_DEGRADED) == "$10.00 today, $10.00 of $125.00\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from aico.cli.screen import YELLOW, Screen, money, plural
+from aico.core.money import usd
+from aico.core.reading_settings import ReadingSettings
 from aico.core.sums import Sums
 from aico.features.usage.fields import sum_fields
 from aico.features.usage.usual import is_as_usual
@@ -15,9 +17,14 @@ TIMES_FROM = 10
 
 
 def describe_short(
-    overview: Overview, budget_usd: float | None, standstill: str | None, width: int, screen: Screen
+    overview: Overview,
+    budget_usd: float | None,
+    standstill: str | None,
+    width: int,
+    screen: Screen,
+    limit: str | None = None,
 ) -> str:
-    """Return today and this month in one line of at most ``width`` columns; parts go from the right.
+    """Return today, this month and a limit in one line of at most ``width`` columns; parts go from the right.
 
     The first part, and numbers inside a part, are never cut.
     """
@@ -27,11 +34,18 @@ def describe_short(
     models = overview.lacking.unpriced_models
     lacking = f"no price for {plural(models, 'model')}; " if models else ""
     parts = [f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}", f"{head_cost(month)}{of}"]
-    parts += [] if standstill is None else [standstill]
+    parts += [each for each in (standstill, limit) if each is not None]
     while len(parts) > 1 and len(", ".join(parts)) > width:
         parts.pop()
     line = screen.mark(", ".join(parts), lacking.rstrip("; "), YELLOW)
     return line if standstill is None else screen.mark(line, standstill, YELLOW)
+
+
+def find_budget(settings: ReadingSettings, overview: Overview) -> float | None:
+    """Return what may be spent in a month, in US dollars: as the configuration says, else as it is stored."""
+    if settings.budget_monthly_usd is not None:
+        return settings.budget_monthly_usd
+    return None if overview.budget_nano is None else usd(overview.budget_nano)
 
 
 def cost_of(sums: Sums) -> str:

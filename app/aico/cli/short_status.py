@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of
-from aico.cli.amounts import describe_short, moment_text
+from aico.cli.amounts import describe_short, find_budget, moment_text
 from aico.cli.reading import find_service, load_reading_settings
 from aico.cli.screen import WIDTH_MAX, Screen
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
+from aico.core.db.sums_reader import SumsSnapshot
+from aico.core.filters import slot_floor
 from aico.core.local_zone import find_local_zone
 from aico.core.reading_settings import ReadingSettings
+from aico.core.units import DAY_SLOTS
 from aico.services.overview import Overview, take_overview
 
 if TYPE_CHECKING:
     import argparse
+
+_WITH_BLOCKS = "claude-code"
+"""As in ``features.limits.blocks``, which is imported only where it was used within a week."""
 
 
 def show_line(options: argparse.Namespace) -> int:
@@ -31,11 +37,25 @@ def show_short(flags: Mapping[str, object], width: int, *, has_colours: bool) ->
     Raises SettingsError, StorageError.
     """
     settings, zone = load_reading_settings(flags), find_local_zone().zone
-    overview = look(settings.database_path, lambda snapshot: take_overview(snapshot, now_ms(), zone, is_short=True))
+    now = now_ms()
+
+    async def read(snapshot: SumsSnapshot) -> tuple[Overview, str | None]:
+        return await take_overview(snapshot, now, zone, is_short=True), await find_limit(snapshot, now)
+
+    overview, limit = look(settings.database_path, read)
     standstill = _find_standstill(settings, overview)
     screen = Screen(WIDTH_MAX, has_colours, is_plain=False)
-    say(describe_short(overview, settings.budget_monthly_usd, standstill, width, screen))
+    say(describe_short(overview, find_budget(settings, overview), standstill, width, screen, limit))
     return EXIT_OK if standstill is None else EXIT_DEGRADED
+
+
+async def find_limit(snapshot: SumsSnapshot, now: int) -> str | None:
+    """Return the limit that is nearest to its end, in words; who has no plan does not wait for what looks for it."""
+    if not await snapshot.knows_limits(_WITH_BLOCKS, slot_floor(now) - 7 * DAY_SLOTS):
+        return None
+    from aico.cli.limit_words import find_short_limit
+
+    return await find_short_limit(snapshot, now)
 
 
 def _find_standstill(settings: ReadingSettings, overview: Overview) -> str | None:

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
+from aico.cli.amounts import find_budget
 from aico.cli.reading import find_service, load_reading_settings
 from aico.cli.screen import Screen
 from aico.cli.spending_lines import (
@@ -119,7 +120,7 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
 
 def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] = ()) -> None:
     screen = Screen.of_output()
-    lines = describe_overview(overview, settings.budget_monthly_usd, screen, hours)
+    lines = describe_overview(overview, find_budget(settings, overview), screen, hours)
     say(*lines, *([] if find_service(settings) is not None else describe_standstill(overview, screen)))
 
 

@@ -13,9 +13,10 @@ import select
 from typing import TYPE_CHECKING, NamedTuple
 
 from aico.cli import EXIT_OK, flags_of
-from aico.cli.amounts import change_text, head_cost
+from aico.cli.amounts import change_text, find_budget, head_cost
 from aico.cli.reading import load_reading_settings
 from aico.cli.screen import columns_of
+from aico.cli.short_status import find_limit
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from aico.core.db.sums_reader import SumsSnapshot
 
-PARTS = ("session", "today", "month")
+PARTS = ("session", "today", "month", "limit")
 WIDTH = 60
 _INPUT_MAX = 1 << 20
 _KEY_MAX = 200
@@ -43,10 +44,12 @@ class _Found(NamedTuple):
     overview: Overview
     session: Sums | None
     """None where no session was named."""
+    limit: str | None
+    """The limit that is nearest to its end, in words; None where none is known."""
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print what the session, today and this month cost, in at most ``--width`` columns."""
+    """Print what the session, today and this month cost, and a limit, in at most ``--width`` columns."""
     wrong = [name for name in _PLACEHOLDER.findall(options.format or "") if name not in PARTS]
     if wrong:
         say(f"aico: {{{wrong[0]}}} is none of {', '.join(f'{{{name}}}' for name in PARTS)}")
@@ -57,13 +60,15 @@ def show(options: argparse.Namespace) -> int:
         async def read(snapshot: SumsSnapshot) -> _Found:
             key = _find_session()
             session = None if key is None else await snapshot.get_family_sums(key)
-            return _Found(await take_overview(snapshot, now_ms(), zone, is_short=True), session)
+            now = now_ms()
+            overview = await take_overview(snapshot, now, zone, is_short=True)
+            return _Found(overview, session, await find_limit(snapshot, now))
 
         found = look(settings.database_path, read)
     except ObserverError:
         say(_OFF)
         return EXIT_OK
-    say(_line(_texts(found, settings.budget_monthly_usd), options.format, options.width))
+    say(_line(_texts(found, find_budget(settings, found.overview)), options.format, options.width))
     return EXIT_OK
 
 
@@ -93,6 +98,7 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
         "session": "" if found.session is None else f"{_cost(found.session)} here",
         "today": f"{_cost(today)} today{' ▲' if is_more else ''}",
         "month": f"{_cost(month)}{of} {overview.now:%b}",
+        "limit": found.limit or "",
     }
 
 

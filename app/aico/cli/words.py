@@ -184,7 +184,7 @@ def _add_statusline(commands: argparse._SubParsersAction[_Parser], settings: _Pa
     words = "one line for the status line of Claude Code, which names the session on standard input"
     line = commands.add_parser("statusline", parents=[settings], help=words)
     line.add_argument("--width", type=int, default=60, metavar="COLUMNS", help="of that line; default: 60")
-    line.add_argument("--format", metavar="TEXT", help="with {session}, {today} and {month} in it, of any width")
+    line.add_argument("--format", metavar="TEXT", help="with {session}, {today}, {month}, {limit} in it, of any width")
 
 
 def _add_label(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:

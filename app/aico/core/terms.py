@@ -6,15 +6,13 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-from aico.core.usage import digest
-
 NAME_MAX = 64
 """Characters of a budget's name."""
 AMOUNT_MAX_USD = 10**9
 THRESHOLDS = (80, 100)
 """Per cent of a budget that are told, once each per period."""
-_NAME = re.compile(r"[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]*[^\s/\x00-\x1f\x7f])?")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+_NAME = r"[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]*[^\s/\x00-\x1f\x7f])?"
+_CURRENCY = r"[A-Z]{3}"
 
 
 class BudgetPeriod(StrEnum):
@@ -47,6 +45,8 @@ class Budget(NamedTuple):
     @property
     def terms(self) -> str:
         """Return what is told once per period: with another amount it is another budget, in 32 hexadecimal digits."""
+        from aico.core.usage import digest  # noqa: PLC0415  # which a prompt does not wait for
+
         return digest(self.period.value, self.amount_nano, self.source, self.model, self.project).hex()
 
 
@@ -70,13 +70,13 @@ def check_name(text: str) -> str:
     """Return ``text`` when it can be a budget's name; raise ValueError with the reason otherwise."""
     if len(text) > NAME_MAX:
         raise ValueError(f"must have at most {NAME_MAX} characters")
-    if _NAME.fullmatch(text) is None or not text.isprintable():
+    if re.fullmatch(_NAME, text) is None or not text.isprintable():
         raise ValueError("must be text without slashes, control characters and outer blanks")
     return text
 
 
 def check_currency(text: str) -> str:
     """Return ``text`` when it is like a code of ISO 4217; raise ValueError otherwise."""
-    if _CURRENCY.fullmatch(text) is None:
+    if re.fullmatch(_CURRENCY, text) is None:
         raise ValueError("must be three capital letters, such as USD or EUR")
     return text

@@ -17,6 +17,7 @@ from aico.core.units import SLOT_MS
 from aico.features.limits.blocks import (
     BLOCK_MS,
     BLOCK_SLOTS,
+    CLAUDE_CODE,
     HOUR_MS,
     WEEK_MS,
     WEEK_SLOTS,
@@ -28,8 +29,6 @@ from aico.services.budget_standings import BudgetStanding
 
 FIVE_HOURS, WEEK = "five_hours", "week"
 LimitOrigin: TypeAlias = Literal["tool", "estimate", "budget"]
-_WITH_BLOCKS = "claude-code"
-"""The tool whose plans count in blocks and state nothing."""
 _MINUTE_MS = 60_000
 
 
@@ -46,7 +45,7 @@ class LimitWindow(NamedTuple):
     used_share: float | None
     """1 is all of it. None: not known, or no limit is stated."""
     used_nano: int | None
-    """The value at list prices; of a budget, money. None: the tool states a share only."""
+    """The value at list prices; of a budget, money. None: the tool states a share only, or no price is known."""
     limit_nano: int | None
     """The user's own word."""
     tokens: int | None
@@ -69,10 +68,10 @@ async def take_limits(
     by_source = {plan.source: plan for plan in plans}
     stated = [await _as_told(snapshot, now_ms, each) for each in await list_plan_windows(snapshot.ask)]
     estimated: list[LimitWindow] = []
-    for source in dict.fromkeys([_WITH_BLOCKS, *by_source]):
+    for source in dict.fromkeys([CLAUDE_CODE, *by_source]):
         plan = by_source.get(source)
         has_limit = plan is not None and (plan.five_hours_nano or plan.week_nano)
-        if source == _WITH_BLOCKS or has_limit:
+        if source == CLAUDE_CODE or has_limit:
             estimated += await _estimate(snapshot, now_ms, source, plan)
     return [*stated, *estimated, *map(_of_budget, budgets)]
 
@@ -83,7 +82,7 @@ def find_nearest(limits: Iterable[LimitWindow]) -> LimitWindow | None:
     known = [each for each in of_plans if each.used_share is not None]
     if known:
         return max(known, key=lambda each: each.used_share or 0)
-    return next((each for each in of_plans if each.window == FIVE_HOURS and each.used_nano), None)
+    return next((each for each in of_plans if each.window == FIVE_HOURS and each.tokens), None)
 
 
 async def _as_told(snapshot: SumsSnapshot, now_ms: int, told: StoredPlanWindow) -> LimitWindow:
@@ -154,23 +153,24 @@ def _window(
     now_ms: int,
     per_hour: int,
 ) -> LimitWindow:
-    used = sums.get("list")
+    fields = sum_fields(sums)
+    used = fields.list_cost_nano
     return LimitWindow(
         source,
         "",
         name,
         length_ms // _MINUTE_MS,
-        used / limit if limit else None,
+        used / limit if limit and used is not None else None,
         used,
         limit,
         sums.token_count,
-        is_at_least=sum_fields(sums).is_at_least,
+        is_at_least=fields.is_at_least,
         started_at=started_at,
         resets_at=resets_at,
         origin="estimate",
         as_of=now_ms,
         per_hour_nano=per_hour,
-        reached_at=reached_at(used, limit, per_hour, now_ms, resets_at) if limit else None,
+        reached_at=reached_at(used, limit, per_hour, now_ms, resets_at) if limit and used is not None else None,
     )
 
 

@@ -62,6 +62,8 @@ class Overview(NamedTuple):
     """When a model was last used."""
     last_read_ms: int | None
     """When the last recorded reading ended."""
+    budget_nano: int | None = None
+    """What may be spent in a month altogether, as far as that is stored."""
 
 
 def local_now(now_ms: int, zone: ZoneInfo) -> datetime:
@@ -114,6 +116,7 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
         ),
         last_use_ms=await snapshot.find_last_use(now_ms),
         last_read_ms=await snapshot.find_last_read(),
+        budget_nano=await snapshot.find_month_budget(),
     )
 
 

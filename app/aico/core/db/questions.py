@@ -165,7 +165,7 @@ FAMILY = f"""
         UNION SELECT u.id, u.source, u.key FROM family AS f JOIN session AS u
             ON u.source = f.source AND u.parent_key = f.key
     )
-    SELECT {_SUMMED} FROM usage_session_day WHERE session IN (SELECT id FROM family)
+    SELECT {_SUMMED} FROM (SELECT {_ROW} FROM usage_session_day WHERE session IN (SELECT id FROM family))
 """
 WHOLE = f"""
     SELECT session, COUNT(DISTINCT model), {_SUMMED} FROM (
@@ -362,6 +362,15 @@ def unpriced(wanted: UsageFilter) -> tuple[str, Values]:
         f"SELECT COUNT(DISTINCT model), IFNULL(SUM({' + '.join(TOKENS[:5])}), 0) FROM ({rows}) WHERE unpriced",
         values,
     )
+
+
+MONTH_BUDGET = """
+    SELECT MIN(amount_nano) FROM budget WHERE period = 'month' AND COALESCE(source, model, project) IS NULL
+"""
+KNOWS_LIMITS = """
+    SELECT EXISTS (SELECT 1 FROM plan_state) OR EXISTS (SELECT 1 FROM plan) OR EXISTS (
+        SELECT 1 FROM usage_slot WHERE source = (SELECT id FROM source WHERE name = ?) AND slot > ?)
+"""
 
 
 def burned(wanted: UsageFilter, first_ms: int, end_ms: int) -> tuple[str, Values]:

@@ -182,6 +182,16 @@ class SumsSnapshot:
         [row] = await self.ask(sql.FAMILY, (key,))
         return Sums.of(row)
 
+    async def find_month_budget(self) -> int | None:
+        """Return the smallest budget of everything in a month, in nano-dollars; None where there is none."""
+        [(amount,)] = await self.ask(sql.MONTH_BUDGET)
+        return None if amount is None else int(amount)
+
+    async def knows_limits(self, source: str, after_slot: int) -> bool:
+        """Return whether there is any limit to tell: of a plan, or of ``source`` if it was used behind that slot."""
+        [(is_known,)] = await self.ask(sql.KNOWS_LIMITS, (source, after_slot))
+        return bool(is_known)
+
     async def list_models(self) -> list[str]:
         """Return every known model."""
         return [str(name) for (name,) in await self.ask(sql.MODELS)]

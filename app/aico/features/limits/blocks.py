@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from aico.core.units import SLOT_MS
 
+CLAUDE_CODE = "claude-code"
+"""The tool whose plans count in blocks and state nothing."""
 HOUR_MS = 3_600_000
 BLOCK_MS = 5 * HOUR_MS
 WEEK_MS = 7 * 24 * HOUR_MS
