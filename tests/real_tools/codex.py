@@ -1,8 +1,9 @@
-"""``python -m tests.real_tools.codex CODEX...``: real command lines of Codex against a fake API.
+"""``python -m tests.real_tools.codex CODEX... [-- CODEX...]``: real command lines of Codex against a fake API.
 
 Each of them, of any version, runs in a home of its own below the temporary directory, with an empty environment and a
-dummy key: an answer, tools in parallel, reasoning, a resumed and a forked thread, a compaction, an agent where its
-version has them, answers without a usage, streams that are cut, a failure, an interruption. What the rollouts say is
+dummy key: an answer, tools in parallel, reasoning, a resumed and a forked thread, forks by its app server and by those
+of the commands behind ``--``, a compaction, agents where its version has them, answers without a usage, streams that
+are cut, a failure, an interruption. What the rollouts say is
 held against what the fake API has sent. What differs is printed, and ends the script with 1. At last, a service reads
 the home while Codex answers: the time from the end of an answer to the frame on the socket is printed. Nothing leaves
 this machine but what Codex itself may try to send.
@@ -13,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,7 +105,9 @@ class FakeApi(BaseHTTPRequestHandler):
         if kind == "failed":
             self._answer_json(400, {"error": {"message": "no", "type": "invalid_request_error"}})
             return
-        self._stream(sent, wanted, {str(tool.get("name")) for tool in request.get("tools", [])})
+        told = [item for item in request["input"] if item.get("type") == "additional_tools"]
+        tools = [*request.get("tools", []), *(tool for item in told for tool in item["tools"])]
+        self._stream(sent, wanted, {str(tool.get("name")) for tool in tools})
 
     def _stream(self, sent: Sent, wanted: set[str], tools: set[str]) -> None:
         number = sent.number
@@ -143,6 +147,9 @@ class FakeApi(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+_ID = re.compile(r'"id": "([0-9a-f-]{36})"')
+_AGENTS = "collaboration"
+"""Where newer versions keep the tools for agents."""
 KINDS = (("FAIL", "failed"), ("CUT", "cut"), ("NOUSE", "unmeasured"), ("HANG", "hung"))
 
 
@@ -155,7 +162,8 @@ def _items(number: int, wanted: set[str], tools: set[str]) -> list[dict[str, obj
     ]
     if "AGENT" in wanted:
         arguments: dict[str, object] = {"message": "look", "task_name": "look"}
-        items.append(_call(number, 0, "spawn_agent", arguments))
+        space = {"namespace": _AGENTS} if _AGENTS in tools else {}
+        items.append({**_call(number, 0, "spawn_agent", arguments), **space})
     if "TOOL" in wanted:
         name = next((each for each in ("exec_command", "shell_command", "shell") if each in tools), "exec_command")
         command: object = ["bash", "-lc", "echo hi"] if name == "shell" else "echo hi"
@@ -222,13 +230,58 @@ async def run_codex(command: str, home: Path, *arguments: str, interrupt: bool =
     return process.returncode or 0
 
 
+async def fork_by_app_server(command: str, home: Path, thread: str, prompt: str) -> None:
+    """Fork a thread as an editor does, and let the fork answer; a version that cannot is told."""
+    process = await asyncio.create_subprocess_exec(
+        command,
+        "app-server",
+        env=environment_of(home),
+        cwd=home / "work",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=1 << 24,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    async def ask(number: int, method: str, **params: object) -> dict[str, object]:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"id": number, "method": method, "params": params}).encode() + b"\n")
+        return await until(lambda said: said.get("id") == number and "method" not in said)
+
+    async def until(is_wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
+        assert process.stdout is not None
+        while True:
+            said: dict[str, object] = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+            if is_wanted(said):
+                return said
+
+    try:
+        await ask(1, "initialize", clientInfo={"name": "test", "title": "test", "version": "1"})
+        process.stdin.write(b'{"method":"initialized"}\n')
+        answer = json.dumps(await ask(2, "thread/fork", threadId=thread))
+        fork = next(each for each in _ID.findall(answer) if each != thread)
+        await ask(3, "turn/start", threadId=fork, input=[{"type": "text", "text": prompt}])
+        await until(lambda said: said.get("method") == "turn/completed")
+    except (StopIteration, json.JSONDecodeError):
+        print("   this version forks nothing by its app server")
+    finally:
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 5)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
 def threads_of(home: Path) -> list[str]:
     """Return the ids of all threads, the oldest first."""
     return [path.stem[-36:] for path in sorted((home / ".codex/sessions").rglob("rollout-*.jsonl"))]
 
 
-async def run_everything(command: str, home: Path) -> int:
-    """Run all forms; return how many things differ."""
+async def run_everything(command: str, home: Path, others: list[str]) -> int:
+    """Run all forms; ``others`` are commands that fork, too. Return how many things differ."""
     (home / "work").mkdir(parents=True)
     (home / ".codex").mkdir()
     with fake_api() as url:
@@ -241,7 +294,11 @@ async def run_everything(command: str, home: Path) -> int:
         await run_codex(command, home, "resume", first, "go on")
         if await run_codex(command, home, "fork", first, "%%TOOL%% fork") == 0:
             await run_codex(command, home, "resume", first, "go on beside the fork")
+        for forker in (command, *others):
+            await fork_by_app_server(forker, home, first, "%%TOOL%% fork")
+            await run_codex(command, home, "resume", first, "go on beside that fork")
         await run_codex(command, home, "%%AGENT%% start one")
+        await run_codex(command, home, "resume", first, "%%AGENT%% start one that knows all of this")
         await run_codex(command, home, "-c", "model_auto_compact_token_limit=10000", "%%TOOL%% compact")
         different = await compare(home)
         await measure(command, home)
@@ -316,12 +373,13 @@ async def measure(command: str, home: Path) -> None:
 
 
 async def main(commands: list[str]) -> int:
-    """Run each command in a home that goes away."""
+    """Run each command in a home that goes away; the last ones, behind ``--``, only fork what the others have made."""
+    others = commands[commands.index("--") + 1 :] if "--" in commands else []
     different = 0
-    for command in commands:
+    for command in commands[: len(commands) - len(others) - bool(others)]:
         print(command)
         with tempfile.TemporaryDirectory(prefix="aico-codex-") as folder:
-            different += await run_everything(command, Path(folder).resolve())
+            different += await run_everything(command, Path(folder).resolve(), others)
     return different
 
 

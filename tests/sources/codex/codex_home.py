@@ -111,6 +111,11 @@ class Rollout:
         self.path = self.folder / f"rollout-{moment:%Y-%m-%dT%H-%M-%S}-{self.thread}.jsonl"
         self._begin()
 
+    @property
+    def root(self) -> str:
+        """The thread that somebody started by hand."""
+        return self.thread if self.agent_of is None else self.agent_of.root
+
     # Lines
 
     def say(self, kind: str, payload: Fields, at: int | None = None) -> None:
@@ -132,7 +137,7 @@ class Rollout:
         if self.agent_of is not None:
             head["source"] = {"subagent": {"thread_spawn": {"parent_thread_id": self.agent_of.thread, "depth": 1}}}
             if self.version == NEW:
-                head["session_id"] = self.agent_of.thread
+                head["session_id"] = self.agent_of.root
         if self.base is not None:
             head["forked_from_id"] = self.base.thread
         head["base_instructions"] = {"text": CANARY}
@@ -217,19 +222,38 @@ class Rollout:
         self.last = NOTHING
         self.count()
 
-    def fork(self, *, version: str | None = None, is_copied: bool = True, keep: int | None = None) -> Rollout:
-        """Return a fork; a copied one repeats the lines, or the first ones to ``keep``, with the present moment."""
+    def fork(
+        self,
+        *,
+        version: str | None = None,
+        is_copied: bool = True,
+        keep: int | None = None,
+        dropped: tuple[str, ...] = (),
+    ) -> Rollout:
+        """Return a fork; a copied one repeats the lines, or the first ones to ``keep``, with the present moment.
+
+        Lines of the kinds in ``dropped`` it does not repeat.
+        """
         self.work.tick()
         fork = Rollout(self.work, version or self.version, self.model, base=self)
         fork.total, fork.has_info, fork.last = self.total, self.has_info, self.last
         if is_copied:
-            for line in self.lines[:keep]:
-                fork.say(str(line["type"]), line["payload"])  # type: ignore[arg-type]
+            fork.repeat(self.lines[:keep], *dropped)
         return fork
 
-    def start_agent(self) -> Rollout:
-        """Return the thread of an agent that this one starts."""
-        return Rollout(self.work, self.version, self.model, agent_of=self)
+    def start_agent(self, *, is_copied: bool = False) -> Rollout:
+        """Return the thread of an agent that this one starts; a copy has its history, without its head and records."""
+        agent = Rollout(self.work, self.version, self.model, agent_of=self)
+        if is_copied:
+            agent.total, agent.has_info, agent.last = self.total, self.has_info, self.last
+            agent.repeat(self.lines, *("session_meta", "token_usage_record"))
+        return agent
+
+    def repeat(self, lines: list[Fields], *dropped: str) -> None:
+        """Append lines of another thread with the present moment, but for those of some kinds."""
+        for line in lines:
+            if line["type"] not in dropped:
+                self.say(str(line["type"]), line["payload"])  # type: ignore[arg-type]
 
 
 def write_home(home: Path, stage: int) -> None:

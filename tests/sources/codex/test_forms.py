@@ -138,6 +138,19 @@ def updated_forks(work: Work, name: str) -> None:
         fork.answer(3)
 
 
+def outdated_forks(work: Work, name: str) -> None:
+    """Write a fork by an older version, which copies the totals and no record; both go on."""
+    thread = Rollout(work, NEW, name)
+    for number in range(2):
+        thread.ask()
+        thread.answer(2 * number)
+        thread.answer(2 * number + 1)
+    fork = thread.fork(version=TURNS, dropped=("token_usage_record",))
+    for number, each in enumerate((fork, thread, fork)):
+        each.ask()
+        each.answer(10 + number)
+
+
 def orphans(work: Work, name: str) -> None:
     """Write a fork whose original is gone."""
     thread = Rollout(work, TURNS, name)
@@ -160,6 +173,22 @@ def agents(work: Work, name: str) -> None:
             agent.ask()
             agent.answer(1)
             agent.answer(2 + number)
+
+
+def knowing_agents(work: Work, name: str) -> None:
+    """Write agents that begin with the history of their thread, and an agent of an agent."""
+    for place, version in enumerate((TURNS, NEW)):
+        thread = Rollout(work, version, name)
+        for number in range(2):
+            thread.ask()
+            thread.answer(100 * place + number)
+        agent = thread.start_agent(is_copied=True)
+        agent.ask()
+        agent.answer(10)
+        further = agent.start_agent(is_copied=True)
+        for number, each in enumerate((further, agent, thread)):
+            each.ask()
+            each.answer(20 + number)
 
 
 def lost_totals(work: Work, name: str) -> None:
@@ -212,7 +241,7 @@ def twins(work: Work, name: str) -> None:
 NOTHING = Sum(0, 0, 0, 0, 0, 0)
 FORMS: tuple[Callable[[Work, str], None], ...] = (
     *(plain, restarts, updates, said_again, nulls, compactions, copied_forks, based_forks, short_forks),
-    *(updated_forks, orphans, agents, lost_totals, unmeasured, midnight, twins),
+    *(updated_forks, outdated_forks, orphans, agents, knowing_agents, lost_totals, unmeasured, midnight, twins),
 )
 
 

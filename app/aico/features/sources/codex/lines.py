@@ -281,6 +281,11 @@ def root_of(payload: Payload, thread: str) -> str | None:
     root = id_of(payload.session_id)
     if root is not None:
         return root if root != thread else None
+    return parent_of(payload)
+
+
+def parent_of(payload: Payload) -> str | None:
+    """Return the thread that started a thread; None if none did."""
     if (parent := id_of(payload.parent_thread_id)) is not None:
         return parent
     origin = decode_part(payload.source, _Origin)

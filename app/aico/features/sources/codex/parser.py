@@ -46,6 +46,7 @@ from aico.features.sources.codex.lines import (
     decode_usage,
     id_of,
     is_agent,
+    parent_of,
     root_of,
     version_of,
 )
@@ -97,6 +98,7 @@ class RolloutParser:
         self._born.setdefault(self._thread, born_of(self._thread) or 0)
         self._is_fork = known.get("fork") is True
         self._is_agent = known.get("agent") is True
+        self._is_foreign = known.get("foreign") is True
         self._is_mute = known.get("mute") is True
         self._has_records = known.get("records") is True
         self._has_turns = known.get("turns") is True
@@ -125,6 +127,7 @@ class RolloutParser:
             "born": dict(self._born),
             "fork": self._is_fork,
             "agent": self._is_agent,
+            "foreign": self._is_foreign,
             "mute": self._is_mute,
             "records": self._has_records,
             "turns": self._has_turns,
@@ -219,13 +222,20 @@ class RolloutParser:
                 self._is_fork = True
                 self._born.setdefault(base, born_of(base) or 0)
                 thread = base
+            # Some agents begin with the history of who started them, without its head.
+            for kin in filter(None, (self._root, parent_of(payload))):
+                self._born.setdefault(kin, born_of(kin) or 0)
         self._owner = thread
 
     def _enter(self, turn: str | None) -> None:
         """Take notice of a turn: by its id, which tells when it began, a copied one is known from an own one."""
-        begin = None if turn is None or not self._is_fork else born_of(turn)
-        if begin is not None and (begun := [(at, thread) for thread, at in self._born.items() if at <= begin]):
-            self._owner = max(begun)[1]
+        begin = None if turn is None or len(self._born) < 2 else born_of(turn)
+        if begin is None:
+            return
+        begun = [(at, thread) for thread, at in self._born.items() if at <= begin]
+        self._is_foreign = not begun
+        self._owner = max(begun)[1] if begun else self._owner
+        self._is_fork = self._is_fork or self._is_foreign or self._owner != self._thread
 
     def _place(self) -> _Place:
         return _Place(self._owner or self._thread, self._thread, self._root, self._born.get(self._thread, 0))
@@ -291,6 +301,9 @@ class RolloutParser:
             yield plan
         answered_at = self._answered_at
         self._answered_at, self._is_mute = 0, False
+        if self._is_foreign or (place.owner != place.session and self._has_records and self._has_turns):
+            self._pass_by(payload)
+            return
         if not is_there(payload.info):
             self._is_new_process = self._total is not None
             # Versions with records write it only behind a response, and only while none had a usage.
@@ -317,6 +330,13 @@ class RolloutParser:
         self._total, self._since, self._last_record, self._doubted = total, None, None, None
         if any(rest):
             yield self._event(key, place, ts, self._model, rest, judge)
+
+    def _pass_by(self, payload: Payload) -> None:
+        """Pass by totals in a copy: of a thread whose responses have records, or of one that nothing names."""
+        info = decode_part(payload.info, Info)
+        total = None if info is None else decode_usage(info.total_token_usage, RowJudge(0))
+        if total is not None:
+            self._total, self._since, self._last_record, self._doubted = total, None, None, None
 
     def _rise(self, total: Vector, last: Vector | None) -> Vector | None:
         """Return by how much the totals have grown since the last ones; None if they are the same."""
