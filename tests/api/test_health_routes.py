@@ -66,6 +66,8 @@ async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
         "/api/summary",
+        "/api/overview",
+        "/api/heatmap",
         "/api/sessions",
         "/api/session",
         "/api/export",

@@ -116,6 +116,10 @@ async def check_summaries(asking: Asking) -> dict[str, Decimal]:
             tokens = sum((exact(point[name]) for name in TOKENS[:5]), Decimal(0))
             assert sum_of(parts, ("cost_usd", "tokens")) == {"cost_usd": exact(point["cost_usd"]), "tokens": tokens}
         assert exact(listed(answer, "series")[-1]["cumulative_cost_usd"]) == whole["cost_usd"]
+    for cells in ("hour", "day"):
+        heat = (await asking.get("/api/heatmap", by=cells, tz="Europe/Paris")).json()
+        assert sum(map(exact, heat["cost_usd"]), Decimal(0)) == whole["cost_usd"]
+        assert sum(map(exact, heat["tokens"]), Decimal(0)) == sum((whole[name] for name in TOKENS[:5]), Decimal(0))
     return whole
 
 

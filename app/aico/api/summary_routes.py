@@ -11,6 +11,7 @@ from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Filter, Service, Zo
 from aico.core.db.sums_reader import Group
 from aico.core.errors import RequestInvalid
 from aico.features.usage.periods import Bucket, find_zone
+from aico.services.glance_shapes import HeatOut, OverviewOut
 from aico.services.shapes import SummaryOut
 from aico.services.summary import DAY
 
@@ -38,6 +39,23 @@ async def get_usage_summary(
     size = None if bucket == "auto" else Bucket(bucket)
     summary = await service.queries.get_summary(wanted, size, zone, _groups(by), split and Group(split))
     return SummaryOut.of(summary, tz)
+
+
+@router.get("/overview", responses=problems.READING)
+async def get_overview(service: Service, tz: Zone = "UTC") -> OverviewOut:
+    """Return today beside a usual day, and this month with what it will probably come to; of everything, unfiltered."""
+    return OverviewOut.of(await service.queries.get_glance(find_zone(tz)), tz)
+
+
+@router.get("/heatmap", responses=problems.READING | problems.unknown("source"))
+async def get_heatmap(
+    service: Service,
+    wanted: Filter,
+    by: Annotated[Literal["hour", "day"], Query(description="Hours of the week, or days of the calendar.")] = "hour",
+    tz: Zone = "UTC",
+) -> HeatOut:
+    """Return when what is inside the filter was spent."""
+    return HeatOut.of(await service.queries.get_heat(wanted, find_zone(tz), by_day=by == "day"), tz)
 
 
 def _groups(by: str) -> list[str]:

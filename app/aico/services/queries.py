@@ -14,6 +14,7 @@ from aico.core.filters import UsageFilter, slot_ceiling, slot_floor
 from aico.core.usage import SLOT_MS
 from aico.features.usage.export import ExportWriter, SessionLayout, TaskLayout
 from aico.features.usage.periods import Bucket, choose_bucket, list_bucket_starts
+from aico.services.glance import Glance, Heat, take_glance, take_heat
 from aico.services.summary import Counted, SeriesPoint, UsageSummary, list_series, resolve, summarise
 
 CLINE = "cline"
@@ -118,6 +119,16 @@ class UsageQueries:
         """Return the sums of ``wanted``, as :func:`aico.services.summary.summarise` does. Raises RequestInvalid."""
         async with self._reader.snapshot() as snapshot:
             return await summarise(snapshot, self._now_ms(), wanted, bucket, zone, by, split)
+
+    async def get_glance(self, zone: ZoneInfo) -> Glance:
+        """Return how today and this month are, whatever is filtered."""
+        async with self._reader.snapshot() as snapshot:
+            return await take_glance(snapshot, self._now_ms(), zone)
+
+    async def get_heat(self, wanted: UsageFilter, zone: ZoneInfo, *, by_day: bool) -> Heat:
+        """Return when ``wanted`` was spent: by hour of the week, or by day. Raises RequestInvalid."""
+        async with self._reader.snapshot() as snapshot:
+            return await take_heat(snapshot, self._now_ms(), wanted, zone, by_day=by_day)
 
     async def export_sessions(
         self,

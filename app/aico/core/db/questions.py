@@ -27,6 +27,10 @@ RUNS = """
 """
 LAST_READ = "SELECT MAX(finished_at) FROM import_run WHERE error_code IS NULL"
 LAST_USE = f"SELECT MAX(ts) FROM usage_event WHERE kind <> {PROMPT.code} AND ts <= ?"
+LAST_SOURCE = f"""
+    SELECT (SELECT name FROM source WHERE id = e.source) FROM usage_event AS e
+    WHERE e.kind <> {PROMPT.code} AND e.ts = ? ORDER BY e.id DESC LIMIT 1
+"""
 MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY name"
 EXACT_SINCE = "SELECT name, exact_since FROM source ORDER BY id"
 # Look-ups at the ends of the trees of each source.
@@ -140,7 +144,8 @@ _OF_SESSIONS = {"session", "project"}
 """Groups that sums over sessions do not know."""
 
 _BY_SESSION = f"SELECT session, {_NAMED} FROM ({{rows}}) GROUP BY session"
-_COST = " + ".join(f"{money}_usd * {NANO}.0 + {money}_nano" for money in ("recorded", "own", "listed"))
+_COST_NAMES = ("recorded", "own", "listed")
+_COST = " + ".join(f"{money}_usd * {NANO}.0 + {money}_nano" for money in _COST_NAMES)
 _IS_UNPRICED = f"({_COST}) = 0 AND input + cache_read + cache_write_5m + cache_write_1h + output > 0"
 # No row is negative, so a session has tokens or a cost if any row of it has: two flags are quicker than eleven sums.
 _FLAGS = f"MAX({' + '.join(TOKENS[:5])} > 0) AS has_tokens, MAX({_COST} > 0) AS is_priced"
@@ -353,6 +358,21 @@ def counted_buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values
     rows, values = _timed_events(wanted)
     bucketed = f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_TS_IN_BUCKET}"
     return _counts(bucketed, _keys(by, with_place=True)), values
+
+
+def by_slot(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return the query for slot, dollars, nano-dollars and tokens of each slot of ``wanted`` that has any.
+
+    Dollars and nano-dollars are added up.
+    """
+    if wanted.names_sessions:
+        rows, values = _timed_events(wanted, wanted.first_slot, wanted.end_slot)
+        slot = f"ts / {SLOT_MS}"
+    else:
+        where, values = _where(wanted, "slot", wanted.first_slot, wanted.end_slot)
+        rows, slot = f"SELECT slot, {_ROW} FROM usage_slot WHERE {where}", "slot"
+    cost = ", ".join(f"SUM({' + '.join(f'{money}_{unit}' for money in _COST_NAMES)})" for unit in ("usd", "nano"))
+    return f"SELECT {slot}, {cost}, SUM({' + '.join(TOKENS[:5])}) FROM ({rows}) GROUP BY 1", values
 
 
 def unpriced(wanted: UsageFilter) -> tuple[str, Values]:

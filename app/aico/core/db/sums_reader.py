@@ -15,7 +15,7 @@ from aico.core.db.json_values import json_of
 from aico.core.filters import UsageFilter
 from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.sums import Sums
-from aico.core.units import Tokens
+from aico.core.units import NANO, Tokens
 
 Value: TypeAlias = str | int | float | None
 
@@ -129,6 +129,11 @@ class SumsSnapshot:
             found[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
         return found
 
+    async def list_by_slot(self, wanted: UsageFilter) -> list[tuple[int, int, int]]:
+        """Return slot, cost in nano-dollars and tokens of each slot inside ``wanted`` that has any."""
+        statement, values = sql.by_slot(wanted)
+        return [(slot, usd * NANO + nano, tokens) for slot, usd, nano, tokens in await self.ask(statement, values)]
+
     async def count_bucket_sessions(
         self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
     ) -> list[dict[tuple[str, ...], SessionCounts]]:
@@ -191,6 +196,11 @@ class SumsSnapshot:
         """Return whether there is any limit to tell: of a plan, or of ``source`` if it was used behind that slot."""
         [(is_known,)] = await self.ask(sql.KNOWS_LIMITS, (source, after_slot))
         return bool(is_known)
+
+    async def find_source_of(self, moment_ms: int) -> str | None:
+        """Return whose model was used at the moment of :meth:`find_last_use`."""
+        rows = await self.ask(sql.LAST_SOURCE, (moment_ms,))
+        return str(rows[0][0]) if rows else None
 
     async def list_models(self) -> list[str]:
         """Return every known model."""
