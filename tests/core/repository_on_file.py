@@ -15,6 +15,7 @@ from aico.core.db.database import Database
 from aico.core.db.migrations import migrate
 from aico.core.db.reader import UsageReader
 from aico.core.db.writer import Batch, UsageWriter
+from aico.core.own_prices import OwnPrice
 from aico.core.pricing import Pricer
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.sums import Sums
@@ -77,12 +78,20 @@ class Store:
         """Whether anybody listens to what is committed."""
         self.pricer = pricer
         """Says what requests cost by a list; after a change of it, :meth:`forget_what_is_known` makes it known."""
+        self.fixed_prices: Sequence[OwnPrice] = ()
+        """Own prices of the settings; likewise."""
         self.database = Database(path)
         self.writer = self._new_writer()
         self.reader = UsageReader(self.database)
 
     def _new_writer(self) -> UsageWriter:
-        return UsageWriter(self.database, lambda: self.now_ms, self.pricer, is_heard=lambda: self.is_heard)
+        return UsageWriter(
+            self.database,
+            lambda: self.now_ms,
+            self.pricer,
+            is_heard=lambda: self.is_heard,
+            fixed_prices=self.fixed_prices,
+        )
 
     def forget_what_is_known(self) -> None:
         """Go on as after a restart: with nothing but what the file says."""

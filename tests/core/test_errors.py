@@ -117,6 +117,8 @@ SENTENCES: dict[ObserverError, str] = {
     errors.SourceFixed("Codex", "AICO_SOURCES"): "Whether Codex is read is decided by AICO_SOURCES.",
     errors.SourceOff("Codex"): "Codex is not read.",
     errors.SourceOff("Codex", "AICO_SOURCES"): "Codex is not read.",
+    errors.PriceUnknown(): "There is no own price of this name and day.",
+    errors.PriceFixed("what m costs"): "The configuration file decides what m costs.",
     errors.SessionUnknown(): "There is no session of this id.",
     errors.RouteNotFound(): "There is nothing at this address.",
     errors.MethodNotAllowed(): "This address does not take this method.",

@@ -44,6 +44,8 @@ STATUSES: dict[type[ObserverError], HTTPStatus] = {
     errors.PlanUnknown: HTTPStatus.NOT_FOUND,
     errors.WebhookMissing: HTTPStatus.CONFLICT,
     errors.SessionUnknown: HTTPStatus.NOT_FOUND,
+    errors.PriceUnknown: HTTPStatus.NOT_FOUND,
+    errors.PriceFixed: HTTPStatus.CONFLICT,
     errors.RouteNotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
 }

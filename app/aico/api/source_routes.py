@@ -14,6 +14,7 @@ from aico.api.schemas import ProblemOut
 from aico.api.status_schemas import KimiProxyOut, OtlpOut, RecoveryOut, SourceImportOut, StatusOut
 from aico.core.usage import Trigger
 from aico.services.ingest import sums_by_source
+from aico.services.price_shapes import PricingOut
 from aico.services.shapes import Schema, SourceReceiptOut
 from aico.services.source_shapes import SourceFailureOut, SourceOut
 from aico.services.status import get_status, list_sources
@@ -101,6 +102,7 @@ async def import_sources(request: Request, service: Service) -> ImportOut:
 async def read_status(service: Service) -> StatusOut:
     """Return how the service and every source are."""
     status, kimi = await get_status(service), service.kimi_monitor
+    progress = service.prices.progress
     recovery = await service.database.find_recovery()
     return StatusOut(
         latest_ts=status.latest_ts,
@@ -109,6 +111,7 @@ async def read_status(service: Service) -> StatusOut:
         database_id=status.epoch,
         commit_seq=status.revision,
         recovery=None if recovery is None else RecoveryOut.of(recovery),
+        pricing=None if progress is None else PricingOut(done=progress[0], total=progress[1]),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
         otlp=None if service.exporter is None else OtlpOut.of(service.exporter.state),
         command=service.command,

@@ -14,6 +14,7 @@ from aico.core.telemetry import Outcome
 from aico.core.usage import Trigger
 from aico.services.export_state import ExportState
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
+from aico.services.price_shapes import PricingOut
 from aico.services.shapes import RejectionOut, Schema
 from aico.services.source_shapes import OriginOut, SourceOut
 from aico.services.status import SessionsStatus
@@ -166,6 +167,9 @@ class StatusOut(Schema):
     database_id: str
     commit_seq: int
     recovery: RecoveryOut | None
+    pricing: PricingOut | None = Field(
+        description="How far the present prices were brought to what is stored; null: to all of it."
+    )
     kimi_proxy: KimiProxyOut | None
     otlp: OtlpOut | None = Field(description="Null unless an endpoint is set.")
     command: str = Field(description="What starts `aico` from any folder of this machine, as a shell takes it.")

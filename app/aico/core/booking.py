@@ -108,6 +108,10 @@ def _leave_unpriced(_event: EventEntry) -> None:
     """Give no list price."""
 
 
+def _find_no_price(_event: EventEntry) -> None:
+    """Know no own price."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What a transaction adds to each table of sums."""
@@ -175,8 +179,12 @@ class Books:
         sessions: dict[str, SessionEntry],
         next_session_id: int,
         price: Callable[[EventEntry], None] = _leave_unpriced,
+        own: Callable[[EventEntry], int | None] = _find_no_price,
     ) -> None:
-        """``price`` gives a request the list price of what is known of it now, if there is one."""
+        """``price`` gives a request the list price of what is known of it now, if there is one.
+
+        ``own`` returns what any event costs at the user's own price, in nano-dollars; None where there is none.
+        """
         self.sessions = sessions
         """By key: those of the records, and those that own a request that is known."""
         self.tally = Tally()
@@ -202,6 +210,7 @@ class Books:
         self._model_id = model_id
         self._next_session_id = next_session_id
         self._price = price
+        self._own = own
         self._by_id = {session.id: session for session in sessions.values()}
 
     def add_sessions(self, sessions: Iterable[SessionEntry]) -> None:
@@ -467,6 +476,15 @@ class Books:
         self._change(event, was, self._by_id[event.session])
         self.updated_count += 1
 
+    def price_own(self, event: EventEntry) -> None:
+        """Let a stored event cost what the own prices of now say, or what counts without them."""
+        was, before = event.vector(), event.costs
+        self._price_own(event)
+        if event.costs != before:
+            self.events[event.kind.code, *event.key] = event
+            self._change(event, was, self._by_id[event.session])
+            self.updated_count += 1
+
     def take_prompt(self, record: PromptSeen, key: tuple[int, int]) -> None:
         """Take one prompt of the user; a known one changes nothing, unless another session's claim to it is better."""
         known = self.events.get((PROMPT.code, *key))
@@ -555,6 +573,7 @@ class Books:
         if place == (event.ts, event.session, event.model):
             self._change(event, was, session)
             return
+        self._price_own(event)
         gone = [-number for number in was]
         self.tally.post(gone, *place)
         self.tally.vacated.add(place)
@@ -582,6 +601,7 @@ class Books:
     def _make(self, event: EventEntry, session: SessionEntry) -> None:
         if event.kind is REQUEST:
             self._price(event)
+        self._price_own(event)
         self.events[event.kind.code, *event.key] = event
         self.first_halves.add((event.kind.code, event.key[0]))
         self.made.append(event)
@@ -589,7 +609,14 @@ class Books:
 
     def _change(self, event: EventEntry, before: Vector, session: SessionEntry) -> None:
         event.is_changed = True
+        self._price_own(event)
         self._post([now - was for now, was in zip(event.vector(), before, strict=True)], event, session)
+
+    def _price_own(self, event: EventEntry) -> None:
+        """Follow what is known of ``event`` now. What the tool states needs no price of the user's."""
+        nano = None if event.costs.recorded is not None or event.kind is PROMPT else self._own(event)
+        if nano != event.costs.own:
+            event.costs = event.costs._replace(own=nano)
 
     def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
         self.tally.post(more, event.ts, event.session, event.model)

@@ -27,6 +27,7 @@ from aico.core.errors import SettingsError
 from aico.core.otlp_settings import VARIABLES as PREDECESSORS
 from aico.core.otlp_settings import OtlpSettings, read_predecessors
 from aico.core.plain_path import absolute_path
+from aico.core.price_settings import OwnPriceSettings
 from aico.core.setting_names import FIXED_SETTINGS, FIXED_TABLES, TABLES, suggest
 from aico.core.settings_layers import (
     CONFIG_VARIABLE,
@@ -139,6 +140,8 @@ class Settings(BaseModel):
     """What may be spent, by the budget's name."""
     plans: Mapping[str, PlanSettings] = Field(default_factory=dict)
     """Sources that are paid by subscription, by their id."""
+    prices: tuple[OwnPriceSettings, ...] = ()
+    """The user's own prices; others may be set while the service runs."""
     cline_sessions: bool = False
     """Whether the session store of newer Cline is read too."""
     sessions_path: str = Field(default_factory=lambda: default_sessions(os.environ)[0])

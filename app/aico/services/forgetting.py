@@ -32,7 +32,7 @@ async def forget_sessions(
     service.sources.get_source(source)
     path = service.database.path
     # A backup that is being copied would bring back what goes.
-    async with service.backups.turn, service.sources.resting():
+    async with service.backups.turn, service.prices.turn, service.sources.resting():
         going = await asyncio.to_thread(preview_forgetting, path, source, list(named), before_ms)
         if not going.sessions:
             return going

@@ -107,6 +107,16 @@ def reading(receipt: ImportReceipt, done: int, total: int, epoch: str) -> dict[s
     }
 
 
+def prices_updated(epoch: str, revision: int) -> dict[str, object]:
+    """Return the message of a change of the user's own prices. What it does to requests is told as it is done."""
+    return {"type": "prices_updated", "epoch": epoch, "revision": revision}
+
+
+def pricing(done: int, total: int) -> dict[str, object]:
+    """Return the message of how far prices were brought to what is stored: so much of so much."""
+    return {"type": "pricing", "done": done, "total": total}
+
+
 def watcher_state(event: WatcherStateChanged) -> dict[str, object]:
     """Return the old message of a new state of the ledger's watcher."""
     return {"type": "watcher_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}

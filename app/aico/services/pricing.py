@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -14,22 +15,30 @@ BATCH = 2_000
 _log = logging.getLogger(__name__)
 
 
-async def price_unpriced(writer: UsageWriter, publish: Callable[[UsageCommitted], None], batch: int = BATCH) -> None:
+async def price_unpriced(
+    writer: UsageWriter,
+    publish: Callable[[UsageCommitted], None],
+    batch: int = BATCH,
+    *,
+    turn: asyncio.Lock | None = None,
+) -> None:
     """Ask the present list once for every request without a list price, and tell what was found.
 
-    A failure of the database leaves the rest for the next start.
+    ``turn`` is held during each transaction. A failure of the database leaves the rest for the next start.
     """
+    turn = turn or asyncio.Lock()
     try:
         count = 0
         sources = await writer.list_unasked()
         for source in sources:
             after: int | None = 0
             while after is not None:
-                after, committed = await writer.price_unpriced(source, after, batch)
-                if committed is not None:
-                    # Nothing is awaited in between: revisions are published in the order in which they were committed.
-                    publish(committed)
-                    count += committed.receipt.updated_count
+                async with turn:
+                    after, committed = await writer.price_unpriced(source, after, batch)
+                    if committed is not None:
+                        # Nothing is awaited in between: revisions are published in the order of their commits.
+                        publish(committed)
+                        count += committed.receipt.updated_count
         if sources:
             await writer.note_list()
     except StorageError as error:

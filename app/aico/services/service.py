@@ -32,7 +32,7 @@ from aico.services.ingest import Ingest
 from aico.services.intake import Intake
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from aico.services.latency import WriteLatency
-from aico.services.pricing import price_unpriced
+from aico.services.prices import Prices
 from aico.services.queries import UsageQueries
 from aico.services.source_choices import SourceChoices
 from aico.services.sources import SourcesService
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, files of the tools, requests."""
-_PROGRESS_S = 0.25
-"""Least distance of two messages that tell how far readings are."""
-
 _PROGRESS_S = 0.25
 """The progress of a large reading is told at most so often."""
 
@@ -69,14 +66,30 @@ class ObserverService:
         self.now_ms = now_ms
         self.database = Database(settings.database_path)
         self.hub = Hub(messages.encode, version, socket_limit(settings.max_sockets))
+        price_list = GenaiPriceList()
+        fixed_prices = [price.to_price() for price in settings.prices]
         self.writer = UsageWriter(
-            self.database, now_ms, GenaiPriceList(), is_heard=lambda: self.hub.subscription_count > 0
+            self.database,
+            now_ms,
+            price_list,
+            is_heard=lambda: self.hub.subscription_count > 0,
+            fixed_prices=fixed_prices,
+        )
+        self.prices = Prices(
+            self.writer,
+            price_list,
+            fixed_prices,
+            now_ms,
+            self.publish_commit,
+            self._publish_prices,
+            self._publish_pricing,
         )
         self.reader = UsageReader(self.database)
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
         self.budgets = BudgetsService(settings, self.database, self.reader, self.hub, now_ms, version)
         self.latency = WriteLatency(now_ms)
+        self._pricing_at = 0.0
         self._progress_at = 0.0
         """Until then, on the monotonic clock, no progress is told."""
         self.ingest = Ingest(self.writer, self._publish_import, now_ms, settings.max_entries_per_run)
@@ -107,10 +120,10 @@ class ObserverService:
             tasks = [
                 asyncio.create_task(self._beat(), name="heartbeat"),
                 asyncio.create_task(self.backups.run(), name="backups"),
-                asyncio.create_task(price_unpriced(self.writer, self.publish_commit), name="pricing"),
                 asyncio.create_task(self.budgets.run(), name="budgets"),
                 asyncio.create_task(self.budgets.webhook.run(), name="webhook"),
             ]
+            self.prices.start()
             if self.kimi_monitor is not None:
                 tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
             if self.exporter is not None:
@@ -123,6 +136,7 @@ class ObserverService:
                 for task in tasks:
                     task.cancel()
                 await self.sources.stop()
+                await self.prices.stop()
                 await asyncio.wait(tasks)
                 await self.ingest.close()
                 if self.exporter is not None:
@@ -160,6 +174,16 @@ class ObserverService:
     def _publish_state(self, intake: Intake, event: WatcherStateChanged | None) -> None:
         for message in messages.of_state(intake.source.id, intake.origin.id, event):
             self.hub.publish_notice(message)
+
+    def _publish_prices(self, epoch: str, revision: int) -> None:
+        self.hub.publish_change(revision, messages.prices_updated(epoch, revision))
+
+    def _publish_pricing(self, done: int, total: int) -> None:
+        """Tell how far prices were brought to what is stored, as seldom as the progress of readings."""
+        now = time.monotonic()
+        if now >= self._pricing_at:
+            self._pricing_at = now + _PROGRESS_S
+            self.hub.publish_notice(messages.pricing(done, total))
 
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))

@@ -2,7 +2,8 @@
 
 Something that is forgotten leaves the totals, and its sum goes on being shown. A restored backup knows less than what
 was shown before, and so do totals of a model from which a request moves, or whose list price the tool's own replaces:
-until they have caught up with that, nothing is growth.
+until they have caught up with that, nothing is growth. Of an event whose price the user changes, counters go on showing
+what they have shown of it (:mod:`aico.core.db.counted`), so that what is spent next is growth at once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _COLUMNS = ", ".join(SUM_COLUMNS)
 _PARTS = f"""
     SELECT 0 AS is_floor, source, model, {_COLUMNS} FROM usage_total
     UNION ALL SELECT 0, source, model, {_COLUMNS} FROM forgotten_total
+    UNION ALL SELECT 0, source, model, {_COLUMNS} FROM counter_shift
     UNION ALL SELECT 1, source, model, {_COLUMNS} FROM counter_floor
 """  # noqa: S608  # our own names
 _PARTS_OF = f"""

@@ -132,6 +132,23 @@ _OF_EVENT = {
 }
 EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
 _EVENT_ROW = ", ".join(_as_money(name, _OF_EVENT[name]) for name in SUM_COLUMNS)
+# The same with what counters have counted in the place of what it costs now: see aico.core.db.counted.
+_AS_COUNTED = {
+    f"{money}_{unit}": f"IIF(c.event IS NULL, {_COSTS[money]}, IIF(c.basis = {place}, c.nano, 0)) {part} {NANO}"
+    for place, money in enumerate(("recorded", "own", "listed"))
+    for unit, part in (("usd", "/"), ("nano", "%"))
+}
+EVENT_AS_COUNTED = ", ".join(f"{_AS_COUNTED.get(name, _OF_EVENT[name])} AS {name}" for name in SUM_COLUMNS)
+COUNTED_SHIFTS = f"""
+    SELECT source, model, {
+    ", ".join(
+        f"SUM({_AS_COUNTED[name]} - {_OF_EVENT[name]}) AS {name}" if name in _AS_COUNTED else f"0 AS {name}"
+        for name in SUM_COLUMNS
+    )
+}
+    FROM counted_cost AS c JOIN usage_event AS e ON e.id = c.event GROUP BY source, model
+"""
+"""By source and model, what counters show besides the totals."""
 
 GROUP_COLUMNS = {
     "source": ("source", "(SELECT name FROM source WHERE id = source_id)"),

@@ -137,6 +137,83 @@ class PriceList(SQLModel, table=True):
     """When that ended, epoch milliseconds."""
 
 
+class OwnPrice(SQLModel, table=True):
+    """A price that the user set: see :class:`aico.core.own_prices.OwnPrice`. Those of the settings are not here."""
+
+    __tablename__ = "own_price"
+    __table_args__ = (_CLUSTERED,)
+
+    model: str = Field(primary_key=True)
+    valid_from: int = Field(primary_key=True)
+    """Days since 1970, UTC; 0 is always."""
+    input: int
+    """Micro-dollars a million tokens, as are all of them."""
+    output: int
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+
+
+class PricingJob(SQLModel, table=True):
+    """How far prices were brought to the stored events: a start goes on where the last one was ended."""
+
+    __tablename__ = "pricing_job"
+    __table_args__ = (_CLUSTERED,)
+
+    name: str = Field(primary_key=True)
+    goal: str
+    """What is brought to them: a digest of the own prices, or the name of a list."""
+    source: int
+    """The last source that was begun."""
+    after: int
+    """The last of its events that was looked at."""
+    is_done: bool
+
+
+class PriceReview(SQLModel, table=True):
+    """A newer list that the user let replace the prices of older ones: what that changed."""
+
+    __tablename__ = "price_review"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: int
+    """When it ended, epoch milliseconds."""
+    list: str
+    """The list and its version."""
+    requests: int
+    """Requests whose list price is another one now."""
+    before_usd: int
+    before_nano: int
+    after_usd: int
+    after_nano: int
+
+
+class CountedCost(SQLModel, table=True):
+    """The cost at which counters have counted an event whose price has changed since: they never count it again."""
+
+    __tablename__ = "counted_cost"
+    __table_args__ = (_CLUSTERED,)
+
+    event: int = Field(primary_key=True)
+    basis: int
+    """The place of who said so in :data:`aico.core.sums.COST_PARTS`."""
+    nano: int
+
+
+class Rate(SQLModel, table=True):
+    """At most one row: the currency that amounts are shown in, at the user's own rate."""
+
+    __tablename__ = "rate"
+    __table_args__ = (_CLUSTERED,)
+
+    code: str = Field(primary_key=True)
+    """Three capital letters."""
+    per_usd: str
+    """Of its units in a US dollar, in decimal digits."""
+    as_of: int
+    """The day of the rate: days since 1970."""
+
+
 class Session(SQLModel, table=True):
     """A session of a tool: a task of Cline's, a thread, a conversation. Never deleted by an import."""
 
@@ -173,6 +250,7 @@ class UsageEvent(_Tokens, table=True):
         Index("ix_usage_event_session", "session", "ts"),
         Index("ix_usage_event_ts", "ts"),
         Index("ix_usage_event_open", "source", "ts", sqlite_where=text("state = 1")),
+        Index("ix_usage_event_own", "source", sqlite_where=text("own_nano IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -189,6 +267,7 @@ class UsageEvent(_Tokens, table=True):
     recorded_nano: int | None = None
     """The tool's own cost. NULL in all three costs is unpriced."""
     own_nano: int | None = None
+    """At the user's own price, where the tool states no cost."""
     list_nano: int | None = None
     price_ref: int | None = None
     """What the list price was taken from, see :class:`PriceRef`; NULL where there is none."""
@@ -261,6 +340,13 @@ class CounterFloor(_Sums, _ModelKey, table=True):
     """What counters had shown when a backup was restored or a total fell: they never show less."""
 
     __tablename__ = "counter_floor"
+    __table_args__ = (_CLUSTERED,)
+
+
+class CounterShift(_Sums, _ModelKey, table=True):
+    """What counters show besides the totals: the costs in :class:`CountedCost` less what the same events cost now."""
+
+    __tablename__ = "counter_shift"
     __table_args__ = (_CLUSTERED,)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
-from aico.core.db import cline_rows, first_readings, import_runs, schema
+from aico.core.db import cline_rows, first_readings, import_runs, repricing, schema
+from aico.core.db.counted import keep_counted, plus, shift_counters
 from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
@@ -19,6 +20,7 @@ from aico.core.db.keys import growth_key, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
+from aico.core.own_prices import OwnPrice, OwnPrices
 from aico.core.pricing import Pricer, PriceRef, may_be_priced
 from aico.core.receipts import FreshSession, ImportReceipt, UsageCommitted
 from aico.core.sums import GROWTH, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums, Vector, row_of
@@ -126,6 +128,10 @@ _SPAN = f"""
         FROM usage_event WHERE session = ?1
     ) AS t WHERE id = ?1 AND t.first_ts IS NOT NULL RETURNING first_ts, last_ts, model
 """  # noqa: S608  # our own names
+_OWN_COLUMNS = OwnPrice._fields
+_OWN_PRICES = f"SELECT {', '.join(_OWN_COLUMNS)} FROM own_price"  # noqa: S608  # our own names
+_DROP_OWN_PRICES = "DELETE FROM own_price"
+_ADD_OWN_PRICE = insert(schema.OwnPrice, _OWN_COLUMNS)
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
 _FORGET = insert(schema.Forgotten, ("source", "key", "forgotten_at"))
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
@@ -203,6 +209,8 @@ class _Names:
     price_refs: dict[PriceRef, int]
     next_session_id: int
     exact_since: dict[int, int | None]
+    own: OwnPrices
+    """The user's own prices, those of the settings included."""
     forgotten: dict[int, frozenset[str]] = field(default_factory=dict)
     forgotten_keys: dict[int, frozenset[EventKey]] = field(default_factory=dict)
     forgotten_halves: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -221,15 +229,18 @@ class UsageWriter:
         pricer: Pricer | None = None,
         *,
         is_heard: Callable[[], bool] = lambda: True,
+        fixed_prices: Sequence[OwnPrice] = (),
     ) -> None:
         """``pricer`` says what requests cost by a list; without it, none has a list price.
 
+        ``fixed_prices`` are own prices besides the stored ones, which they replace where both are of one name and day.
         ``is_heard`` returns whether anybody listens to what is committed.
         """
         self._database = database
         self._now_ms = now_ms
         self._pricer = pricer
         self._is_heard = is_heard
+        self._fixed_prices = fixed_prices
         self._names: _Names | None = None
 
     async def get_position(self) -> tuple[str, int]:
@@ -263,7 +274,7 @@ class UsageWriter:
 
         def write(connection: sqlite3.Connection) -> tuple[ImportReceipt, UsageCommitted | None]:
             nonlocal known
-            known = _know(connection, names)
+            known = _know(connection, names, self._fixed_prices)
             rows_max = FRESH_ROWS_MAX if self._is_heard() else UNHEARD_ROWS_MAX
             return _Transaction(connection, known, batch, self._now_ms, rows_max, self._pricer).run()
 
@@ -281,7 +292,7 @@ class UsageWriter:
 
         def write(connection: sqlite3.Connection) -> UsageCommitted | None:
             nonlocal known
-            known = _know(connection, names)
+            known = _know(connection, names, self._fixed_prices)
             batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
             return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX).set_label(session, label)
 
@@ -312,7 +323,7 @@ class UsageWriter:
 
         def write(connection: sqlite3.Connection) -> tuple[int | None, UsageCommitted | None]:
             nonlocal known
-            known = _know(connection, names)
+            known = _know(connection, names, self._fixed_prices)
             batch = Batch(source, "", "", (), ReadingCounts(Trigger.STARTUP))
             return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX, self._pricer).price_unpriced(
                 after, limit
@@ -321,6 +332,118 @@ class UsageWriter:
         result = await self._database.write(write)
         self._names = known
         return result
+
+    async def list_own_prices(self) -> list[OwnPrice]:
+        """Return the own prices that are stored. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            return [OwnPrice(*row) for row in await fetch(connection, _OWN_PRICES)]
+
+    async def change_own_prices(
+        self, change: Callable[[Sequence[OwnPrice]], Iterable[OwnPrice]]
+    ) -> tuple[str, int] | None:
+        """Store what ``change`` makes of the stored own prices; return epoch and revision, None if nothing changed.
+
+        From then on requests that are read cost what they say. :meth:`price_own` brings them to the stored ones. Raises
+        what ``change`` raises, StorageBusy or StorageError, with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> tuple[str, int] | None:
+            nonlocal known
+            known = _know(connection, names, self._fixed_prices)
+            stored = _stored_prices(connection)
+            wanted = list(change(stored))
+            if sorted(stored) == sorted(wanted):
+                return None
+            _ask(connection, _DROP_OWN_PRICES)
+            _many(connection, _ADD_OWN_PRICE, wanted)
+            known.own = _own_prices(wanted, self._fixed_prices)
+            repricing.put_job(connection, repricing.OWN, repricing.Job(known.own.digest))
+            [(revision,)] = _ask(connection, _ADVANCE)
+            known.revision = int(revision)
+            return known.epoch, known.revision
+
+        result = await self._database.write(write)
+        self._names = known
+        return result
+
+    async def price_own(self, limit: int) -> repricing.Step | None:
+        """Bring the own prices of now to at most ``limit`` further events; None as soon as all have them.
+
+        A process that ends in between is followed by one that goes on from there. Raises StorageBusy or StorageError
+        with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> repricing.Step | None:
+            nonlocal known
+            known = _know(connection, names, self._fixed_prices)
+            own, goal = known.own, known.own.digest
+            models = json_of(number for number, name in known.model_names.items() if own.covers(name))
+            sources = repricing.sources_of_own(connection, models)
+            job = repricing.find_job(connection, repricing.OWN)
+            if job is None or job.goal != goal:
+                job = repricing.Job(goal, is_done=not sources)
+                if not (sources or own):
+                    return None
+            if job.is_done:
+                return None
+            part = repricing.find_part(connection, job, sources, _EVENT, repricing.OWN_CONDITION, (models,), limit)
+            repricing.put_job(connection, repricing.OWN, part.job)
+            if part.job.is_done:
+                return None
+            transaction = self._repricing(connection, known, part.job.source)
+            return repricing.Step(part.done, part.total, transaction.price_own(part.rows))
+
+        result = await self._database.write(write)
+        self._names = known
+        return result
+
+    async def begin_review(self) -> None:
+        """Note that the present list shall replace the prices of older ones: :meth:`review` does it.
+
+        Raises StorageBusy, StorageError.
+        """
+        pricer = self._pricer
+        if pricer is not None:
+            await self._database.write(
+                lambda connection: repricing.begin_review(connection, pricer.name, self._now_ms())
+            )
+
+    async def review(self, limit: int) -> repricing.Step | None:
+        """Let the present list replace older prices of at most ``limit`` further requests; None when nothing is left.
+
+        What it does not know keeps its price. Raises StorageBusy or StorageError with nothing written.
+        """
+        names, self._names = self._names, None
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> repricing.Step | None:
+            nonlocal known
+            known = _know(connection, names, self._fixed_prices)
+            job = repricing.find_job(connection, repricing.REVIEW)
+            if job is None or job.is_done or self._pricer is None or job.goal != self._pricer.name:
+                return None
+            refs = json_of(number for (number,) in _ask(connection, repricing.OLD_REFS, (job.goal,)))
+            sources = repricing.sources_of_all(connection)
+            part = repricing.find_part(connection, job, sources, _EVENT, repricing.REVIEW_CONDITION, (refs,), limit)
+            repricing.put_job(connection, repricing.REVIEW, part.job)
+            if part.job.is_done:
+                return None
+            transaction = self._repricing(connection, known, part.job.source)
+            return repricing.Step(part.done, part.total, transaction.review(part.rows))
+
+        result = await self._database.write(write)
+        self._names = known
+        return result
+
+    def _repricing(self, connection: sqlite3.Connection, names: _Names, source: int) -> _Transaction:
+        name = next(name for name, number in names.sources.items() if number == source)
+        batch = Batch(name, "", "", (), ReadingCounts(Trigger.REQUEST))
+        rows_max = FRESH_ROWS_MAX if self._is_heard() else UNHEARD_ROWS_MAX
+        return _Transaction(connection, names, batch, self._now_ms, rows_max, self._pricer)
 
     async def note_list(self) -> None:
         """Note that the present list was asked for everything, as the only one. Raises StorageBusy, StorageError.
@@ -338,7 +461,7 @@ class UsageWriter:
         await self._database.write(write)
 
 
-def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
+def _know(connection: sqlite3.Connection, names: _Names | None, fixed_prices: Sequence[OwnPrice]) -> _Names:
     [(epoch, revision)] = _ask(connection, _POSITION)
     if names is not None and (names.epoch, names.revision) == (epoch, revision):
         return names
@@ -357,7 +480,16 @@ def _know(connection: sqlite3.Connection, names: _Names | None) -> _Names:
         {PriceRef(name, entry): number for name, entry, number in refs},
         last_session + 1,
         {number: since for _name, number, since in sources},
+        _own_prices(_stored_prices(connection), fixed_prices),
     )
+
+
+def _stored_prices(connection: sqlite3.Connection) -> list[OwnPrice]:
+    return [OwnPrice(*row) for row in _ask(connection, _OWN_PRICES)]
+
+
+def _own_prices(stored: Iterable[OwnPrice], fixed: Iterable[OwnPrice]) -> OwnPrices:
+    return OwnPrices((*stored, *fixed))
 
 
 class _Transaction:
@@ -396,7 +528,9 @@ class _Transaction:
         is_first = not self._count(source)[0]
         by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
-        first = FirstReadings(first_readings.choose(records, by_key), names.next_session_id, self._now_ms)
+        # What they grew by may have own prices, which the quick way knows nothing of.
+        chosen = [] if names.own else first_readings.choose(records, by_key)
+        first = FirstReadings(chosen, names.next_session_id, self._now_ms)
         books = Books(
             origin=origin,
             now_ms=self._now_ms,
@@ -404,6 +538,7 @@ class _Transaction:
             sessions=by_key,
             next_session_id=names.next_session_id + len(first),
             price=self._price,
+            own=self._find_own,
         )
         readings = [record for record in records if isinstance(record, MeterReading)]
         if first:
@@ -471,27 +606,56 @@ class _Transaction:
         source = self._source(self._batch.source)
         events = [_event_of(row) for row in _ask(self._connection, _UNPRICED, (after, source, limit))]
         last = events[-1].id if len(events) == limit else None
+        books = self._books_of(events)
+        for event, nano, ref in self._ask_for_all(events):
+            books.price(event, nano, self._price_ref(ref))
+        return last, self._store_prices(books)
+
+    def price_own(self, rows: Iterable[sqlite3.Row]) -> UsageCommitted | None:
+        """Let stored events cost what the own prices say; return the fact to publish, None if nothing changed."""
+        events = [_event_of(row) for row in rows]
+        books = self._books_of(events)
+        for event in events:
+            books.price_own(event)
+        return self._store_prices(books)
+
+    def review(self, rows: Iterable[sqlite3.Row]) -> UsageCommitted | None:
+        """Let the present list replace the list prices of stored events; see :meth:`UsageWriter.review`."""
+        events = [_event_of(row) for row in rows]
+        books = self._books_of(events)
+        count = before_nano = after_nano = 0
+        for event, nano, ref in self._ask_for_all(events):
+            count, before_nano, after_nano = count + 1, before_nano + (event.costs.list or 0), after_nano + nano
+            books.price(event, nano, self._price_ref(ref))
+        repricing.note_review(self._connection, self._now_ms, count, before_nano, after_nano)
+        return self._store_prices(books)
+
+    def _books_of(self, events: Sequence[EventEntry]) -> Books:
+        """Return books that know the sessions of stored ``events``, whose prices alone may change."""
         books = Books(
             origin=0,
             now_ms=self._now_ms,
             model_id=self._model,
             sessions={},
             next_session_id=self._names.next_session_id,
+            own=self._find_own,
         )
         owners = _ask(self._connection, _SESSIONS_BY_ID, (json_of({event.session for event in events}),))
         books.add_sessions(SessionEntry(*row) for row in owners)
-        for event, nano, ref in self._ask_for_all(events):
-            books.price(event, nano, self._price_ref(ref))
+        return books
+
+    def _store_prices(self, books: Books) -> UsageCommitted | None:
         fresh = [session for session in books.sessions.values() if session.is_touched]
         if not fresh:
-            return last, None
-        self._store(books, source, 0, [])
+            return None
+        source = self._source(self._batch.source)
+        self._store(books, source, 0, [], is_repricing=True)
         count, latest = self._count(source)
         revision = self._names.revision = self._advance()
+        is_truncated = len(fresh) > self._rows_max
         rows = self._fresh_rows(fresh, {}, {})
         receipt = self._receipt(latest, revision, updated_count=books.updated_count)
-        is_truncated = len(fresh) > FRESH_ROWS_MAX
-        return last, UsageCommitted(receipt, self._names.epoch, count, tuple(rows), rows_truncated=is_truncated)
+        return UsageCommitted(receipt, self._names.epoch, count, tuple(rows), rows_truncated=is_truncated)
 
     # Names
 
@@ -536,6 +700,14 @@ class _Transaction:
                 return
         event.costs = event.costs._replace(list=None if price is None else price.nano)
         event.price_ref = None if price is None else self._price_ref(price.ref)
+
+    def _find_own(self, event: EventEntry) -> int | None:
+        """Return what an event costs at the user's own price, whatever its context; None where there is none."""
+        own = self._names.own
+        if not own or not may_be_priced(event.tokens, event.state, is_partial=bool(event.unknown)):
+            return None
+        price = own.find(self._model_name(event.model), event.ts)
+        return None if price is None else price.cost_of(event.tokens)
 
     def _ask_for_all(self, events: Iterable[EventEntry]) -> Iterator[tuple[EventEntry, int, PriceRef]]:
         """Yield each of ``events`` that the list knows a price of, with it and with what it is taken from."""
@@ -796,7 +968,15 @@ class _Transaction:
             has_task_rows=batch.has_task_rows,
         )
 
-    def _store(self, books: Books, source: int, meter: int, gaps: Sequence[tuple[Value, ...]]) -> None:
+    def _store(
+        self,
+        books: Books,
+        source: int,
+        meter: int,
+        gaps: Sequence[tuple[Value, ...]],
+        *,
+        is_repricing: bool = False,
+    ) -> None:
         connection, sessions = self._connection, books.sessions.values()
         _many(connection, _ADD_SESSION, [_new_session(source, each) for each in sessions if each.is_new])
         _many(
@@ -819,12 +999,14 @@ class _Transaction:
         )
         # Changes first: a request that was renamed leaves a key that a new one may have.
         changed = [each for each in books.events.values() if each.is_changed and each.id is not None]
+        shifts = keep_counted(connection, changed, is_repricing=is_repricing)
         _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
         _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
         tally = books.tally
         _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
-        hold_counters(connection, source, tally.totals)
+        hold_counters(connection, source, plus(tally.totals, shifts))
+        shift_counters(connection, source, shifts)
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
         # A sum over no event at all would count a session where it spent nothing.

@@ -29,6 +29,8 @@
     │   ├── WebhookMissing
     │   ├── SourceOff             what is not read cannot be imported
     │   ├── SessionUnknown
+    │   ├── PriceUnknown
+    │   ├── PriceFixed            the configuration file decides
     │   ├── RouteNotFound
     │   └── MethodNotAllowed
     ├── SourceError               a place of a tool that is read
@@ -84,6 +86,8 @@ from aico.core.errors.requests import (
     MethodNotAllowed,
     OriginRefused,
     PlanUnknown,
+    PriceFixed,
+    PriceUnknown,
     RequestInvalid,
     RequestMalformed,
     RequestRefused,
@@ -158,6 +162,8 @@ __all__ = [
     "OutputFailed",
     "PlanUnknown",
     "PortTaken",
+    "PriceFixed",
+    "PriceUnknown",
     "RequestInvalid",
     "RequestMalformed",
     "RequestRefused",

@@ -213,6 +213,26 @@ class SessionUnknown(RequestRefused):
         super().__init__("There is no session of this id.")
 
 
+class PriceUnknown(RequestRefused):
+    """No own price has this name, or none of this day."""
+
+    code = "price_unknown"
+    hint = "`GET /api/prices` and `aico price list` list the own prices."
+
+    def __init__(self) -> None:
+        super().__init__("There is no own price of this name and day.")
+
+
+class PriceFixed(RequestRefused):
+    """The configuration file says this price, or this currency."""
+
+    code = "price_fixed"
+    hint = "Change the configuration file, and start the service anew: `aico config show` says where it is."
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The configuration file decides {what}.")
+
+
 class RouteNotFound(RequestRefused):
     """No such route."""
 

@@ -157,6 +157,11 @@ def split_name(name: str) -> tuple[str | None, str]:
     return ("" if text.startswith(AMBIGUOUS) else None), text
 
 
+def is_ambiguous(name: str) -> bool:
+    """Return whether ``name`` is a bare one that several sell at different prices."""
+    return split_name(name)[0] == "" and split_name(name)[1].startswith(AMBIGUOUS)
+
+
 def _forms(bare: str) -> Iterator[str]:
     """Yield ``bare``, then with its date written with dashes as the list does it, then without date or revision."""
     yield bare

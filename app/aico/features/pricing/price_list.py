@@ -11,8 +11,9 @@ for the prices of each model, period and context once, and everything else is in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aico.core.pricing import ListPrice, PriceRef
 from aico.core.usage import Tokens
@@ -28,6 +29,29 @@ CONTEXTS: dict[str, dict[str, str]] = {
     "batch": {"processing": "batch"},
 }
 """Words of a request's context, and how the list writes them. Each seller knows one spelling and ignores the others."""
+
+
+class Unpriced(StrEnum):
+    """Why the list has no price for a name."""
+
+    AMBIGUOUS = "ambiguous"
+    """Several sell it under this name, at different prices."""
+    SELLER = "seller"
+    """What stands before the slash is nobody whose prices are known."""
+    NAME = "name"
+    """No entry names exactly that."""
+    ENTRY = "entry"
+    """The entry has no price, or none for now."""
+
+
+class Quote(NamedTuple):
+    """What the list says of a name: US dollars a million tokens of input, cache reads, both writes, output."""
+
+    ref: PriceRef
+    prices: tuple[float, ...]
+    starts: tuple[int, ...]
+    """Above so much input of one request, all of it costs the next of ``tiers``."""
+    tiers: tuple[tuple[float, ...], ...]
 
 
 class GenaiPriceList:
@@ -56,6 +80,20 @@ class GenaiPriceList:
         """See :class:`aico.core.pricing.Pricer`."""
         tariff = self._tariff(model, context)
         return (None, [None] * len(many)) if tariff is None else (tariff.ref, tariff.costs_of(moments, many))
+
+    def quote(self, model: str, ts: int) -> Quote | Unpriced:
+        """Return what an ordinary request of ``ts``, epoch milliseconds, would be priced at, or why it is not."""
+        tariff = self._tariff(model, "")
+        if tariff is None:
+            from aico.features.pricing.names import is_ambiguous, split_name
+
+            seller = split_name(model)[0]
+            return Unpriced.AMBIGUOUS if is_ambiguous(model) else Unpriced.SELLER if seller == "" else Unpriced.NAME
+        rates = tariff.rates_at(ts)
+        if rates is None:
+            return Unpriced.ENTRY
+        brackets = [tuple(price * 1_000 / rates.divisor / 10**6 for price in bracket[:5]) for bracket in rates.brackets]
+        return Quote(tariff.ref, brackets[0], rates.starts, tuple(brackets[1:]))
 
     def _tariff(self, model: str, context: str) -> Tariff | None:
         key = model, context

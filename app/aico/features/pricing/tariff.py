@@ -66,6 +66,10 @@ class Tariff:
                     costs[place] = cost
         return costs
 
+    def rates_at(self, ts: int) -> Rates | None:
+        """Return the prices at ``ts``, epoch milliseconds; None where there are none."""
+        return self._rates_in(self._period_of(ts), ts)
+
     def _period_of(self, ts: int) -> tuple[int, int]:
         """Return which period ``ts`` lies in: between two such moments no price of the list changes."""
         return bisect_right(self._days, ts), bisect_right(self._times, ts % DAY_MS)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from aico.core.db import schema
+from aico.core.db.counted import rebuild_shifts
 from aico.core.db.counters import COUNTERS, counters_of, higher
 from aico.core.db.json_values import json_of
-from aico.core.db.questions import EVENT_AS_SUMS
+from aico.core.db.questions import EVENT_AS_COUNTED, EVENT_AS_SUMS
 from aico.core.db.statements import add, put
 from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums, row_of
 from aico.core.usage import DAY_SLOTS, SLOT_MS, RequestState
@@ -51,8 +52,10 @@ _REMEMBER_KEYS = f"""
         AND state IN ({RequestState.UNMEASURED.value}, {RequestState.OPEN.value})
 """  # noqa: S608  # our own names
 _KEEP_SUM = f"""
-    SELECT source, model, {_ADDED} FROM (SELECT source, model, {EVENT_AS_SUMS} FROM usage_event WHERE {CHOSEN_EVENTS})
-    GROUP BY source, model
+    SELECT source, model, {_ADDED} FROM (
+        SELECT source, model, {EVENT_AS_COUNTED} FROM usage_event AS e LEFT JOIN counted_cost AS c ON c.event = e.id
+        WHERE {CHOSEN_EVENTS}
+    ) GROUP BY source, model
 """  # noqa: S608  # our own names
 _ADD_FORGOTTEN = add(schema.ForgottenTotal, ("source", "model"), SUM_COLUMNS)
 _PUT_FLOOR = put(schema.CounterFloor, ("source", "model"), SUM_COLUMNS)
@@ -103,6 +106,7 @@ def rebuild_sums(connection: sqlite3.Connection) -> None:
         connection.execute(
             f"INSERT INTO {table} ({', '.join(key)}, {_COLUMNS}) {sums_of_events(key)}"  # our own names
         )
+    rebuild_shifts(connection)
 
 
 def sums_of_events(key: Mapping[str, str]) -> str:

@@ -1,0 +1,133 @@
+"""Own prices over HTTP: set, told, tried and removed; requests follow, and slips are refused without a trace."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from aico.core.price_settings import OwnPriceSettings
+from tests.api.conftest import Api, Serve
+from tests.api.test_list_prices import fill
+from tests.api.test_session_routes import TOOL
+from tests.core.database_damage import failed_checks
+from tests.core.repository_on_file import read_rows
+
+FIXED = OwnPriceSettings.model_validate(
+    {"model": "Fixed*", "valid_from": date(2026, 3, 1), "input": "0.1", "output": 3}
+)
+TOLD_FIXED = {
+    "model": "Fixed*",
+    "valid_from": "2026-03-01",
+    "input": 0.1,
+    "output": 3.0,
+    "cache_read": None,
+    "cache_write_5m": None,
+    "cache_write_1h": None,
+    "fixed": True,
+}
+
+
+async def settled(api: Api) -> None:
+    """Wait until prices are brought to all that is stored."""
+    task = api.service.prices._task
+    assert task is not None
+    await task
+    status = (await api.get("/api/status")).json()
+    assert status["pricing"] is None
+
+
+async def put(api: Api, model: str, **body: object) -> tuple[int, object]:
+    """Set a price; return status and answer."""
+    answer = await api.client.put("/api/prices", params={"model": model}, json=body)
+    return answer.status_code, answer.json()
+
+
+async def test_own_price_is_set_told_counted_and_removed(serve: Serve) -> None:
+    """Rows, sums and counters follow; the file's are told as fixed; a socket hears of it; what is removed is gone."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, prices=(FIXED,)) as api:
+        await fill(api)
+        assert (await api.get("/api/prices")).json() == [TOLD_FIXED]
+        revision = api.service.hub.revision
+        status, listed = await put(api, "claude-opus-4-80", input=2, output=100, valid_from=None)
+        mine = {**TOLD_FIXED, "model": "claude-opus-4-80", "valid_from": None, "input": 2.0, "output": 100.0}
+        assert (status, listed) == (200, [mine | {"fixed": False}, TOLD_FIXED])
+        await settled(api)
+        assert api.service.hub.revision == revision + 2
+        totals = (await api.get("/api/summary")).json()["totals"]
+        # 1,000 at 2 and 10 at 100 dollars a million.
+        assert totals["cost_basis"] == {"recorded": 0.05, "own": 0.003, "listed": 0.08625}
+        assert (totals["cost_usd"], totals["unpriced_requests"]) == (0.13925, 0)
+        detail = (await api.get(f"/api/session?source={TOOL}&session_id=main")).json()
+        assert [(each["cost_usd"], each["cost_basis"]) for each in detail["requests"]] == [
+            (None, "none"),
+            (0.003, "own"),
+            (0.05, "recorded"),
+            (0.08625, "listed"),
+        ]
+        assert (await put(api, "claude-opus-4-80*", input=0.5, output=0))[0] == 200
+        assert (await put(api, "CLAUDE-OPUS-4-80", input=0, output=0, valid_from="2020-01-01"))[0] == 200
+        await settled(api)
+        assert (await api.get("/api/summary")).json()["totals"]["cost_basis"]["own"] == 0
+        left = await api.client.delete("/api/prices", params={"model": "claude-opus-4-80", "valid_from": "2020-01-01"})
+        assert [each["model"] for each in left.json()] == ["claude-opus-4-80", "claude-opus-4-80*", "Fixed*"]
+        for model in ("claude-opus-4-80", "claude-opus-4-80*"):
+            left = await api.client.delete("/api/prices", params={"model": model})
+        assert left.json() == [TOLD_FIXED]
+        await settled(api)
+        assert (await api.get("/api/summary")).json()["totals"]["unpriced_requests"] == 1
+        shown = (await api.get("/metrics")).text
+        assert f'aico_cost_usd_total{{model="claude-opus-4-80",source="{TOOL}"}} 0.003\n' in shown
+        assert f'aico_current_cost_usd{{model="claude-opus-4-80",source="{TOOL}"}} 0.0\n' in shown
+        assert failed_checks(api.settings.database_path) == []
+
+
+async def test_refusals_name_what_is_wrong(serve: Serve) -> None:
+    """Each with its status and code, whatever is sent; nothing is stored of it."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, prices=(FIXED,)) as api:
+        good: dict[str, object] = {"input": 1, "output": 1}
+        refused: list[tuple[str, dict[str, object], str]] = [
+            ("m", {"input": 1}, "output"),
+            ("m", good | {"input": -1}, "input"),
+            ("m", good | {"input": True}, "input"),
+            ("m", good | {"input": "NaN"}, "input"),
+            ("m", good | {"output": 1e9}, "output"),
+            ("m", good | {"cache_read": 1e-9}, "cache_read"),
+            ("m", good | {"valid_from": "1969-12-31"}, "valid_from"),
+            ("m", good | {"valid_from": "soon"}, "valid_from"),
+            ("m", good | {"cash": 1}, "body"),
+            ("a*b", good, "model"),
+            (" ", good, "model"),
+            ("", good, "model"),
+        ]
+        for model, body, field in refused:
+            status, problem = await put(api, model, **body)
+            assert isinstance(problem, dict)
+            assert (status, problem["code"], problem["detail"].partition(":")[0]) == (422, "request_invalid", field)
+        text = await api.client.put("/api/prices?model=m", content=b'{"input": NaN, "output": 1}')
+        assert text.status_code == 422
+        assert (await put(api, "fixed*", **good, valid_from="2026-03-01"))[0] == 409
+        for query, status in (
+            *(("model=Fixed*", 409), ("model=m", 404), ("model=m&valid_from=2026-03-01", 404)),
+            *(("model=m&valid_from=soon", 422), ("", 422), ("model=m&day=1", 422)),
+        ):
+            assert (await api.client.delete(f"/api/prices?{query}")).status_code == status
+        assert read_rows(api.settings.database_path, "SELECT * FROM own_price") == []
+
+
+async def test_price_of_a_model_is_tried_with_its_reason(serve: Serve) -> None:
+    """An own price, the list's with its entry and tiers, or why there is none."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, prices=(FIXED,)) as api:
+        tried = {
+            name: (await api.client.get("/api/prices/test", params={"model": name})).json()
+            for name in ("fixed-1", "claude-haiku-5-5[1m]", "glm-5.2", "ollama/x", "claude-opus-4-80")
+        }
+        assert {name: (each["basis"], each["reason"]) for name, each in tried.items()} == {
+            "fixed-1": ("own", "name"),
+            "claude-haiku-5-5[1m]": ("listed", None),
+            "glm-5.2": ("none", "ambiguous"),
+            "ollama/x": ("none", "seller"),
+            "claude-opus-4-80": ("none", "name"),
+        }
+        assert tried["fixed-1"]["own"] == TOLD_FIXED
+        quote = tried["claude-haiku-5-5[1m]"]["listed"]
+        assert (quote["listed_as"], quote["input"]) == ("anthropic/claude-haiku-5-5", 0.1)
+        assert [(tier["above"], tier["input"]) for tier in quote["tiers"]] == [(100_000, 0.5)]
