@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import date
 
+from aico.core.db.upkeep.rebuilding import rebuild_sums
 from aico.core.price_settings import OwnPriceSettings
+from aico.core.usage import Tokens
 from tests.api.conftest import Api, Serve
-from tests.api.test_list_prices import fill
-from tests.api.test_session_routes import TOOL
+from tests.api.test_list_prices import fill, sent
+from tests.api.test_session_routes import TOOL, write
 from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import read_rows
 
@@ -131,3 +135,48 @@ async def test_price_of_a_model_is_tried_with_its_reason(serve: Serve) -> None:
         quote = tried["claude-haiku-5-5[1m]"]["listed"]
         assert (quote["listed_as"], quote["input"]) == ("anthropic/claude-haiku-5-5", 0.1)
         assert [(tier["above"], tier["input"]) for tier in quote["tiers"]] == [(100_000, 0.5)]
+
+
+async def test_recorded_costs_stand_beside_list_values(serve: Serve) -> None:
+    """Only requests with both are compared; by source and model, for a session, and inside a filter."""
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        await fill(api)
+        await write(api, TOOL, sent("55555", "nobody/knows", Tokens(1_000, 0, 0, 0, 10), nano=1))
+        compared = (await api.get("/api/prices/compared")).json()
+        known = {"source": TOOL, "model": "gpt-5.6-sol", "requests": 1, "without_list_requests": 0}
+        costs = {"recorded_cost_usd": 0.05, "list_cost_usd": 0.08, "difference_usd": -0.03}
+        nothing = dict.fromkeys(costs, 0.0)
+        unknown = {"source": TOOL, "model": "nobody/knows", "requests": 0, "without_list_requests": 1}
+        assert compared == [known | costs, unknown | nothing]
+        detail = (await api.get(f"/api/session?source={TOOL}&session_id=main")).json()
+        assert detail["compared"] == compared
+        assert (await api.get("/api/prices/compared?model=gpt-5.6-sol&to=0")).json() == []
+        assert (await api.get("/api/prices/compared?source=nobody")).status_code == 404
+
+
+async def test_newer_list_is_shown_and_applied_when_told(serve: Serve) -> None:
+    """What an older list priced keeps its price until the review is applied; then it is noted, and nothing is left."""
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        await fill(api)
+        with closing(sqlite3.connect(api.settings.database_path)) as connection, connection:
+            connection.execute("UPDATE price_ref SET list = 'genai-prices 0.0.1'")
+        api.service.writer._names = None  # as after a restart
+        present = api.service.prices.list_name
+        assert (await api.get("/api/prices/review")).json()["requests"] == 0  # an older list, and the same prices
+        with closing(sqlite3.connect(api.settings.database_path)) as connection, connection:
+            connection.execute("UPDATE usage_event SET list_nano = list_nano + 1000000000 WHERE list_nano IS NOT NULL")
+            rebuild_sums(connection)
+        before = (await api.get("/api/prices/review")).json()
+        told = {"price_list": present, "requests": 2, "before_usd": 2.16625, "after_usd": 0.16625}
+        assert before["cost_change_usd"] == -1
+        assert {name: before[name] for name in told} == told
+        assert [(line["model"], line["cost_change_usd"]) for line in before["models"]] == [
+            *(("claude-opus-4-8[1m]", -1), ("gpt-5.6-sol", 0))
+        ]
+        assert (await api.client.put("/api/prices/review")).json() == before
+        await settled(api)
+        after = (await api.get("/api/prices/review")).json()
+        applied = {"price_list": present, "requests": 2, "before_usd": 2.16625, "after_usd": 0.16625}
+        assert (after["requests"], [{**each, "at": None} for each in after["applied"]]) == (0, [applied | {"at": None}])
+        assert (await api.get("/api/summary")).json()["totals"]["list_cost_usd"] == 0.16625
+        assert failed_checks(api.settings.database_path) == []

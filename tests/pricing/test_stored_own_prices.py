@@ -234,6 +234,7 @@ class Told:
         self.progress: list[tuple[int, int]] = []
         self.prices = Prices(
             store.writer,
+            store.reader,
             GenaiPriceList(),
             fixed,
             lambda: NOW_MS,

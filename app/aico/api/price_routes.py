@@ -10,15 +10,15 @@ from pydantic import AfterValidator
 
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
-from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
+from aico.api.deps import ONLY_KNOWN_PARAMETERS, Filter, Service
 from aico.api.schemas import ProblemOut
 from aico.core.errors import RequestInvalid
 from aico.core.own_prices import KINDS, OwnPrice, check_pattern, day_number, price_of
 from aico.core.price_settings import Amount
 from aico.core.usage import MODEL_LENGTH_MAX
-from aico.services.price_shapes import PriceOut, PriceTestOut
+from aico.services.price_shapes import PriceOut, PriceTestOut, ReviewOut
 from aico.services.service import ObserverService
-from aico.services.shapes import Schema
+from aico.services.shapes import ComparedOut, Schema
 
 router = APIRouter(prefix="/api", tags=["prices"], dependencies=ONLY_KNOWN_PARAMETERS)
 _FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration file decides it."}}
@@ -82,6 +82,27 @@ async def remove_price(service: Service, model: Name, valid_from: Day = None) ->
 async def try_price(service: Service, model: Annotated[str, Query(max_length=MODEL_LENGTH_MAX)]) -> PriceTestOut:
     """Return what a request of now to this model would be priced at, if its tool states no cost, and why."""
     return PriceTestOut.of(await service.prices.test(model))
+
+
+@router.get("/prices/compared", responses=problems.READING | problems.unknown("source"))
+async def compare_prices(service: Service, wanted: Filter) -> list[ComparedOut]:
+    """Return what tools state beside the list, by source and model, of the requests that have both."""
+    return [ComparedOut.of(each) for each in await service.queries.compare(wanted)]
+
+
+@router.get("/prices/review", responses=problems.READING)
+async def review_prices(service: Service) -> ReviewOut:
+    """Return what the present list would change of requests that an older one has priced; nothing is changed."""
+    return ReviewOut.of(await service.prices.review())
+
+
+@router.put("/prices/review", responses=problems.READING)
+async def apply_review(service: Service) -> ReviewOut:
+    """Let the present list replace the prices of older ones behind the answer, which says what that changes."""
+    review = await service.prices.review()
+    await service.prices.begin_review()
+    service.prices.start()
+    return ReviewOut.of(review)
 
 
 async def _list(service: ObserverService) -> list[PriceOut]:

@@ -7,9 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from aico.core.money import usd
 from aico.core.own_prices import KINDS, OwnPrice, day_of, usd_of
 from aico.features.pricing.price_list import Quote, Unpriced
-from aico.services.prices import ListedPrice, PriceAnswer
+from aico.services.prices import ListedPrice, PriceAnswer, PriceReview, ReviewLine
 from aico.services.shapes import Schema
 
 _QUOTED = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -31,9 +32,9 @@ class PriceOut(Schema):
     def of(cls, listed: ListedPrice) -> Self:
         """Return the shape of an own price."""
         price: OwnPrice = listed.price
-        usd = {kind: usd_of(getattr(price, kind)) for kind in KINDS}
+        amounts = {kind: usd_of(getattr(price, kind)) for kind in KINDS}
         return cls.model_validate(
-            {"model": price.model, "valid_from": day_of(price.valid_from), **usd, "fixed": listed.is_fixed}
+            {"model": price.model, "valid_from": day_of(price.valid_from), **amounts, "fixed": listed.is_fixed}
         )
 
 
@@ -94,6 +95,74 @@ class PriceTestOut(Schema):
             own=None if answer.own is None else PriceOut.of(answer.own),
             listed=None if isinstance(quote, Unpriced) else QuoteOut.of(quote),
             reason=quote.value if isinstance(quote, Unpriced) else None,
+        )
+
+
+class ReviewLineOut(Schema):
+    """Requests of a model that the present list prices otherwise."""
+
+    model: str | None
+    requests: int
+    before_usd: float = Field(description="Their list value as it is stored.")
+    after_usd: float
+    cost_change_usd: float = Field(
+        description="What that changes in the cost: nothing where the tool or an own price says another."
+    )
+
+    @classmethod
+    def of(cls, line: ReviewLine) -> Self:
+        """Return the shape of ``line``."""
+        return cls(
+            model=line.model or None,
+            requests=line.requests,
+            before_usd=usd(line.before_nano),
+            after_usd=usd(line.after_nano),
+            cost_change_usd=usd(line.cost_nano),
+        )
+
+
+class AppliedReviewOut(Schema):
+    """A newer list that replaced the prices of older ones."""
+
+    at: int = Field(description="Epoch milliseconds.")
+    price_list: str
+    requests: int
+    before_usd: float
+    after_usd: float
+
+
+class ReviewOut(Schema):
+    """What the present list says of requests that an older one has priced. It changes none of them by itself."""
+
+    price_list: str = Field(description="The present list and its version.")
+    requests: int
+    before_usd: float
+    after_usd: float
+    cost_change_usd: float
+    models: list[ReviewLineOut]
+    applied: list[AppliedReviewOut] = Field(description="The last one first.")
+
+    @classmethod
+    def of(cls, review: PriceReview) -> Self:
+        """Return the shape of ``review``."""
+        lines = review.lines
+        return cls(
+            price_list=review.price_list,
+            requests=sum(line.requests for line in lines),
+            before_usd=usd(sum(line.before_nano for line in lines)),
+            after_usd=usd(sum(line.after_nano for line in lines)),
+            cost_change_usd=usd(sum(line.cost_nano for line in lines)),
+            models=[ReviewLineOut.of(line) for line in lines],
+            applied=[
+                AppliedReviewOut(
+                    at=each.at_ms,
+                    price_list=each.list,
+                    requests=each.requests,
+                    before_usd=usd(each.before_nano),
+                    after_usd=usd(each.after_nano),
+                )
+                for each in review.applied
+            ],
         )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from aico.core.db.repricing import Step
+from aico.core.db.comparing import OldPrice, find_old_prices, list_reviews
+from aico.core.db.reader import UsageReader
+from aico.core.db.repricing import Review, Step
 from aico.core.db.writer import UsageWriter
 from aico.core.errors import PriceFixed, PriceUnknown, RequestInvalid, StorageError
 from aico.core.own_prices import PRICES_MAX, OwnPrice, OwnPrices, day_number
@@ -39,12 +41,39 @@ class PriceAnswer(NamedTuple):
     """What the list says, whether or not there is an own price."""
 
 
+class ReviewLine(NamedTuple):
+    """Requests of a model that the present list prices otherwise."""
+
+    model: str
+    requests: int = 0
+    before_nano: int = 0
+    """Their list value as it is stored."""
+    after_nano: int = 0
+    cost_nano: int = 0
+    """What that changes in the cost: where the tool or the user says another, nothing."""
+
+    def plus(self, before: int, after: int, *, counts: bool) -> ReviewLine:
+        """Return the line with one more request."""
+        cost = self.cost_nano + (after - before if counts else 0)
+        return ReviewLine(self.model, self.requests + 1, self.before_nano + before, self.after_nano + after, cost)
+
+
+class PriceReview(NamedTuple):
+    """What the present list says of requests that an older one has priced."""
+
+    price_list: str
+    lines: list[ReviewLine]
+    applied: list[Review]
+    """Reviews that were applied, the last one first."""
+
+
 class Prices:
     """Own prices of one database, those of the settings among them."""
 
     def __init__(
         self,
         writer: UsageWriter,
+        reader: UsageReader,
         price_list: GenaiPriceList,
         fixed: Sequence[OwnPrice],
         now_ms: Callable[[], int],
@@ -57,6 +86,7 @@ class Prices:
         ``tell_progress`` tells :attr:`progress`.
         """
         self._writer = writer
+        self._reader = reader
         self._price_list = price_list
         self._fixed = {price.key: price for price in fixed}
         self._now_ms = now_ms
@@ -115,11 +145,51 @@ class Prices:
 
     async def test(self, model: str) -> PriceAnswer:
         """Return what a request of now to ``model`` would be priced at. Raises StorageBusy, StorageError."""
-        listed = await self.list_all()
+        return await asyncio.to_thread(self.answer, model, await self.list_all())
+
+    def answer(self, model: str, listed: Sequence[ListedPrice]) -> PriceAnswer:
+        """Return the same where the own prices are ``listed``. Blocking: the list may have to be imported."""
         now = self._now_ms()
         found = OwnPrices(each.price for each in listed).find(model, now)
         own = next((each for each in listed if each.price == found), None)
-        return PriceAnswer(model, own, await asyncio.to_thread(self._price_list.quote, model, now))
+        return PriceAnswer(model, own, self._price_list.quote(model, now))
+
+    async def review(self) -> PriceReview:
+        """Return what the present list says of requests that an older one has priced. Raises StorageBusy, StorageError.
+
+        What it does not know keeps its price, and is not in there.
+        """
+        lines: dict[str, ReviewLine] = {}
+        after: int | None = 0
+        while after is not None:
+            # Not in one snapshot: that would keep the write-ahead log from being taken back.
+            async with self._reader.snapshot() as snapshot:
+                found, after = await find_old_prices(snapshot, self.list_name, after)
+            await asyncio.to_thread(self._add_lines, lines, found)
+        async with self._reader.snapshot() as snapshot:
+            reviews = await list_reviews(snapshot)
+        return PriceReview(self.list_name, [lines[model] for model in sorted(lines)], reviews)
+
+    def _add_lines(self, lines: dict[str, ReviewLine], found: Sequence[OldPrice]) -> None:
+        groups: dict[tuple[str, str], list[OldPrice]] = {}
+        for old in found:
+            groups.setdefault((old.model, old.context), []).append(old)
+        for (model, context), olds in groups.items():
+            _ref, costs = self._price_list.price_many(
+                model, context, [old.ts for old in olds], [old.tokens for old in olds]
+            )
+            for old, nano in zip(olds, costs, strict=True):
+                if nano is not None and nano != old.nano:
+                    line = lines.get(model, ReviewLine(model))
+                    lines[model] = line.plus(old.nano, nano, counts=old.counts)
+
+    async def begin_review(self) -> None:
+        """Let the present list replace the prices of older ones, as soon as :meth:`start` or :meth:`apply` is called.
+
+        Raises StorageBusy, StorageError.
+        """
+        await self._writer.begin_review()
+        self.progress = self.progress or (0, 1)
 
     # Bringing them to what is stored
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
+from aico.core.db.comparing import Compared, list_compared
 from aico.core.db.reader import ClineRow, Sort, StoredEvent, StoredSession, UsageReader
 from aico.core.db.sums_reader import Group
 from aico.core.errors import SessionUnknown
@@ -50,6 +51,8 @@ class SessionDetail:
     to_ms: int
     bucket: Bucket
     series: list[SeriesPoint]
+    compared: list[Compared]
+    """What its tool states beside the list, by model."""
     epoch: str
     revision: int
 
@@ -104,6 +107,7 @@ class UsageQueries:
                 to_ms=end * SLOT_MS,
                 bucket=size,
                 series=list_series(await snapshot.list_bucket_sums(only, starts, end), starts),
+                compared=await list_compared(snapshot, UsageFilter(session=session.id)),
                 epoch=snapshot.epoch,
                 revision=snapshot.revision,
             )
@@ -129,6 +133,11 @@ class UsageQueries:
         """Return when ``wanted`` was spent: by hour of the week, or by day. Raises RequestInvalid."""
         async with self._reader.snapshot() as snapshot:
             return await take_heat(snapshot, self._now_ms(), wanted, zone, by_day=by_day)
+
+    async def compare(self, wanted: UsageFilter) -> list[Compared]:
+        """Return what tools state beside the list, of each source and model inside ``wanted``."""
+        async with self._reader.snapshot() as snapshot:
+            return await list_compared(snapshot, wanted)
 
     async def export_sessions(
         self,

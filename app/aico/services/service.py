@@ -75,8 +75,10 @@ class ObserverService:
             is_heard=lambda: self.hub.subscription_count > 0,
             fixed_prices=fixed_prices,
         )
+        self.reader = UsageReader(self.database)
         self.prices = Prices(
             self.writer,
+            self.reader,
             price_list,
             fixed_prices,
             now_ms,
@@ -84,7 +86,6 @@ class ObserverService:
             self._publish_prices,
             self._publish_pricing,
         )
-        self.reader = UsageReader(self.database)
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)
         self.budgets = BudgetsService(settings, self.database, self.reader, self.hub, now_ms, version)

@@ -11,7 +11,9 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aico.core.db.comparing import Compared
 from aico.core.db.reader import StoredEvent, StoredSession
+from aico.core.money import usd
 from aico.core.receipts import FreshSession, ImportReceipt
 from aico.core.sums import REQUEST, Costs, Sums
 from aico.core.usage import TOKENS, Rejection, SessionState, Tokens
@@ -272,6 +274,31 @@ class RequestOut(Schema):
         )
 
 
+class ComparedOut(Schema):
+    """Requests of one source and model whose tool states a cost, and which have a list value as well."""
+
+    source: str
+    model: str | None
+    requests: int
+    recorded_cost_usd: float = Field(description="What the tool states of them: that is what counts.")
+    list_cost_usd: float = Field(description="What the same requests cost by the list.")
+    difference_usd: float = Field(description="Recorded less listed.")
+    without_list_requests: int = Field(description="With a cost of the tool's, and no list value: in neither sum.")
+
+    @classmethod
+    def of(cls, compared: Compared) -> Self:
+        """Return the shape of ``compared``."""
+        return cls(
+            source=compared.source,
+            model=compared.model or None,
+            requests=compared.requests,
+            recorded_cost_usd=usd(compared.recorded_nano),
+            list_cost_usd=usd(compared.list_nano),
+            difference_usd=usd(compared.recorded_nano - compared.list_nano),
+            without_list_requests=compared.without_list,
+        )
+
+
 class SessionOut(SessionFieldsOut):
     """One session with a page of its requests."""
 
@@ -288,6 +315,7 @@ class SessionOut(SessionFieldsOut):
     tz: str
     bucket: Bucket
     series: list[SeriesPointOut]
+    compared: list[ComparedOut] = Field(description="What its tool states beside the list, by model.")
     database_id: str
     commit_seq: int
 
@@ -309,6 +337,7 @@ class SessionOut(SessionFieldsOut):
                 "tz": tz,
                 "bucket": detail.bucket,
                 "series": [point_fields(point) for point in detail.series],
+                "compared": [ComparedOut.of(each) for each in detail.compared],
                 "database_id": detail.epoch,
                 "commit_seq": detail.revision,
             }

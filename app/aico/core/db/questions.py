@@ -419,6 +419,13 @@ def burned(wanted: UsageFilter, first_ms: int, end_ms: int) -> tuple[str, Values
     return f"SELECT {_SUMMED} FROM (SELECT {_EVENT_ROW} FROM usage_event WHERE {where})", values
 
 
+def events_where(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return the condition for rows of ``usage_event`` inside ``wanted``, and its values."""
+    low = None if wanted.first_slot is None else wanted.first_slot * SLOT_MS
+    high = None if wanted.end_slot is None else wanted.end_slot * SLOT_MS
+    return _where(wanted, "ts", low, high)
+
+
 def _timed_events(wanted: UsageFilter, first: int | None = None, end: int | None = None) -> tuple[str, Values]:
     low = None if first is None else first * SLOT_MS
     high = None if end is None else end * SLOT_MS
