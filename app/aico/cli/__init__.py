@@ -37,6 +37,7 @@ _COMMANDS = {
     "demo": ("aico.cli.demo", "demonstrate"),
     "export": ("aico.cli.export", "export"),
     "forget": ("aico.cli.forget", "remove_tasks"),
+    "price": ("aico.cli.price", "tend"),
     "db": ("aico.cli.db", "tend"),
     "config": ("aico.cli.config", "show"),
     "otlp": ("aico.cli.otlp", "show"),

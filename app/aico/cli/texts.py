@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from decimal import Decimal, InvalidOperation
 
 
 def parse_text(text: str) -> str:
@@ -19,3 +20,11 @@ def parse_text(text: str) -> str:
         except UnicodeError:
             raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8") from None
     return text
+
+
+def parse_amount(text: str) -> Decimal:
+    """Return an amount of dollars; whether it is a price is somebody else's to say. Raises ArgumentTypeError."""
+    try:
+        return Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount such as 0.6") from None

@@ -12,7 +12,7 @@ from aico import __version__
 from aico.cli import FLAGS, LOOKING, WIDTH_USUAL
 from aico.cli.moments import parse_day, parse_moment
 from aico.cli.streams import complain, say
-from aico.cli.texts import parse_text
+from aico.cli.texts import parse_amount, parse_text
 from aico.core.setting_names import suggest
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     _add_forget_options(
         commands.add_parser("forget", parents=[settings], help="remove the usage of tasks for good; first says what")
     )
+    _add_price_actions(commands.add_parser("price", help="your own prices, and what a model costs"), settings)
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     _add_label(commands, settings)
     completion = commands.add_parser("completion", help="what a shell needs to complete these words")
@@ -268,6 +269,34 @@ def _add_forget_options(forget: argparse.ArgumentParser) -> None:
         "--source", default="cline", metavar="NAME", help="the tool that wrote them; Cline if not given"
     )
     forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
+
+
+def _add_price_actions(price: argparse.ArgumentParser, settings: _Parser) -> None:
+    actions = price.add_subparsers(dest="action", metavar="ACTION", required=True)
+    give = actions.add_parser("set", parents=[settings], help="set one: US dollars a million tokens of each kind")
+    give.add_argument("model", type=parse_text, metavar="MODEL", help="its name, or the beginning of names with '*'")
+    for name, words in (
+        ("input", "uncached input"),
+        ("output", "output, reasoning included"),
+        ("cache-read", "cached input; default: what input costs"),
+        ("cache-write-5m", "writes into the cache for five minutes; default: what input costs"),
+        ("cache-write-1h", "writes for an hour; default: what those of five minutes cost"),
+    ):
+        is_needed = name in {"input", "output"}
+        give.add_argument(f"--{name}", type=parse_amount, required=is_needed, metavar="USD", help=words)
+    give.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="of UTC; default: always")
+    listing = actions.add_parser("list", parents=[settings], help="your own prices, and the models without any")
+    remove = actions.add_parser("remove", parents=[settings], help="take one back; what was there before it counts")
+    remove.add_argument("model", type=parse_text, metavar="MODEL", help="as it was set")
+    remove.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="only the one from that day on")
+    test = actions.add_parser("test", parents=[settings], help="what a model would be priced at, and why")
+    test.add_argument("model", type=parse_text, metavar="MODEL")
+    review = actions.add_parser(
+        "review", parents=[settings], help="what the present price list would change of prices of older ones"
+    )
+    review.add_argument("--apply", action="store_true", help="change it; without this, only say so")
+    for command in (listing, test, review):
+        command.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def _add_db_actions(db: argparse.ArgumentParser, settings: _Parser) -> None:

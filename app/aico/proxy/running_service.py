@@ -83,6 +83,25 @@ class RunningService:
             return export if isinstance(export, dict) else None
         return None
 
+    async def set_price(self, model: str, body: dict[str, object]) -> None:
+        """Set an own price. Raises like :meth:`get_status`."""
+        await self._ask("PUT", "/api/prices", body, query={"model": model})
+
+    async def remove_price(self, model: str, day: str | None) -> None:
+        """Remove the own price of a name from ``day`` on; None: all of that name. Raises like :meth:`get_status`."""
+        await self._ask("DELETE", "/api/prices", query={"model": model, **({} if day is None else {"valid_from": day})})
+
+    async def apply_review(self) -> None:
+        """Let the present price list replace older ones. Raises like :meth:`get_status`."""
+        await self._ask("PUT", "/api/prices/review", patience_s=_FORGET_S)
+
+    async def find_pricing(self) -> tuple[int, int] | None:
+        """Return how far prices were brought to what is stored; None: to all of it. Raises like :meth:`get_status`."""
+        progress = (await self._call("GET", "/api/status")).get("pricing")
+        if not isinstance(progress, dict):
+            return None
+        return int(progress["done"]), int(progress["total"])
+
     async def get_status(self) -> dict[str, object]:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
         return await self._call("GET", "/api/cline/status")
@@ -100,13 +119,18 @@ class RunningService:
         return content
 
     async def _ask(
-        self, method: str, path: str, body: dict[str, object] | None = None, patience_s: float = _TIMEOUT_S
+        self,
+        method: str,
+        path: str,
+        body: dict[str, object] | None = None,
+        patience_s: float = _TIMEOUT_S,
+        query: dict[str, str] | None = None,
     ) -> object:
         timeout = httpx.Timeout(patience_s, connect=_CONNECT_S)
         # No proxy of the environment: the service listens on this machine.
         async with httpx.AsyncClient(base_url=self._url, timeout=timeout, trust_env=False) as client:
             try:
-                response = await client.request(method, path, headers=self._headers, json=body)
+                response = await client.request(method, path, headers=self._headers, json=body, params=query)
                 content: object = None if response.status_code == httpx.codes.NO_CONTENT else response.json()
             except (httpx.HTTPError, ValueError) as error:
                 raise ServiceUnreachable(self._url) from error

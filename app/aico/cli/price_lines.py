@@ -1,0 +1,132 @@
+"""Prices in the lines that a person reads. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from aico.cli.screen import DIM, UNDERLINED, YELLOW, Screen, money, plural
+from aico.cli.terminal import Row, Table, tokens, wrapped
+from aico.core.money import nano_usd
+from aico.services.price_shapes import PriceOut, PriceTestOut, QuoteOut, ReviewOut
+
+_HEADS = ("Input", "Cached", "5 min", "1 hour", "Output")
+_KINDS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+_WIDTHS = (8, 8, 8, 8, 9)
+_UNPRICED_SHOWN = 10
+_REASONS = {
+    "ambiguous": "several sell it under this name, at different prices: put the seller before it, as in z-ai/glm-5.2",
+    "seller": "nobody knows the prices of who is named before the slash",
+    "name": "no entry of the list names exactly that",
+    "entry": "the entry of the list has no price",
+}
+
+
+def describe_prices(
+    prices: Sequence[PriceOut], screen: Screen, unpriced: Mapping[str, int] | None = None
+) -> Iterator[str]:
+    """Yield own prices as a table, and the models without any price, by their tokens."""
+    if prices:
+        rows = [
+            Row(
+                (str(price.valid_from or "always"), price.model + (" (file)" if price.fixed else "")),
+                tuple(_dollars(getattr(price, kind)) for kind in _KINDS),
+            )
+            for price in prices
+        ]
+        yield screen.paint("US dollars a million tokens", DIM)
+        yield from Table(("From", "Model"), _HEADS, rows, widths=_WIDTHS, name_least=12).draw(screen)
+    elif unpriced is not None:
+        yield "No own prices."
+    if unpriced:
+        yield ""
+        yield screen.mark("Without a price:", "Without a price", YELLOW)
+        most = sorted(unpriced.items(), key=lambda item: -item[1])
+        for model, count in most[:_UNPRICED_SHOWN]:
+            yield f"  {screen.cut(model or 'unknown model', 50)}, {tokens(count)} tokens"
+        if len(most) > _UNPRICED_SHOWN:
+            yield f"  and {len(most) - _UNPRICED_SHOWN} more"
+        command = "aico price set MODEL --input 0.6 --output 2.2"
+        yield screen.mark(f"Set one with: {command}", command, UNDERLINED)
+
+
+def describe_test(test: PriceTestOut, screen: Screen) -> Iterator[str]:
+    """Yield what a model would be priced at, and why."""
+    why = {
+        "own": "your own price" if test.own is None else f"your own price of {test.own.model}{_since(test.own)}",
+        "listed": ""
+        if test.listed is None
+        else f"the list price of {test.listed.listed_as} ({test.listed.price_list})",
+        "none": f"no price: {_REASONS.get(test.reason or '', '')}",
+    }[test.basis]
+    yield from wrapped(f"{test.model}: {why}, where its tool states no cost.", screen.width, "")
+    rows = []
+    if test.own is not None:
+        rows.append(Row(("own",), tuple(_dollars(getattr(test.own, kind)) for kind in _KINDS)))
+    if test.listed is not None:
+        rows.append(Row(("list",), _quoted(test.listed)))
+        rows += [
+            Row((f"input above {tier.above:,}",), tuple(_dollars(getattr(tier, kind)) for kind in _KINDS))
+            for tier in test.listed.tiers
+        ]
+    if rows:
+        yield screen.paint("US dollars a million tokens", DIM)
+        yield from Table(("",), _HEADS, rows, widths=_WIDTHS).draw(screen)
+
+
+def describe_review(review: ReviewOut, screen: Screen, *, is_applied: bool) -> Iterator[str]:
+    """Yield what the present list would change, or has changed."""
+    if not review.requests:
+        yield f"{review.price_list} changes no price that is stored."
+    else:
+        verb = "has changed" if is_applied else "would change"
+        yield f"{review.price_list} {verb} the list price of {plural(review.requests, 'request')}."
+        rows = [
+            Row(
+                (line.model or "unknown model",),
+                (f"{line.requests:,}", *(_amount(each) for each in (line.before_usd, line.after_usd))),
+            )
+            for line in review.models
+        ]
+        total = Row(("All",), (f"{review.requests:,}", _amount(review.before_usd), _amount(review.after_usd)))
+        heads = ("Requests", "Stored", "Newer")
+        yield from Table(("Model",), heads, rows, total, widths=(10, 12, 12)).draw(screen)
+        yield f"What things cost {'changed' if is_applied else 'would change'} by {_signed(review.cost_change_usd)}."
+        if not is_applied:
+            yield screen.mark(
+                "Nothing was changed. To do it: aico price review --apply", "aico price review --apply", UNDERLINED
+            )
+    for each in review.applied:
+        day = f"{datetime.fromtimestamp(each.at / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+        change = f"{_amount(each.before_usd)} became {_amount(each.after_usd)}"
+        yield f"Applied {day}: {each.price_list}, {plural(each.requests, 'request')}, {change}."
+
+
+def settled_line(own_nano: int) -> str:
+    """Return what everything stored costs at own prices."""
+    return f"All that is stored, at own prices: {money(own_nano)}."
+
+
+def _quoted(quote: QuoteOut) -> tuple[str, ...]:
+    return tuple(_dollars(getattr(quote, kind)) for kind in _KINDS)
+
+
+def _since(price: PriceOut) -> str:
+    return "" if price.valid_from is None else f", from {price.valid_from} on"
+
+
+def _dollars(usd: float | None) -> str:
+    """Return a price with as many digits as it has, and at least cents."""
+    if usd is None:
+        return "-"
+    text = f"{usd:.6f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"${int(whole):,}.{cents:0<2}"
+
+
+def _amount(usd: float) -> str:
+    return money(nano_usd(usd))
+
+
+def _signed(usd: float) -> str:
+    return f"-{_amount(-usd)}" if usd < 0 else f"+{_amount(usd)}" if usd else "nothing"
