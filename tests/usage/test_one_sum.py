@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias, cast
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -17,9 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from aico.core.db.looking import look
+from aico.core.money import exact_usd
+from aico.core.own_prices import OwnPrice, OwnPrices
 from aico.core.settings import Settings
+from aico.core.sums import Sums
 from aico.core.usage import SLOT_MS, Record, RequestState, Tokens, UsageEvent, digest
 from aico.main import create_app
+from aico.services.overview import Overview, stretch_of_days, take_overview
+from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import NOW_MS, open_store, request, temporary_database, usage
 from tests.hypothesis_profiles import examples
 from tests.usage.test_queries import BATCHES, NOW_SLOT, SOURCES
@@ -45,6 +52,17 @@ QUESTIONS = st.fixed_dictionaries(
         "model": st.lists(st.sampled_from(["m", "vendor/m_2"]), max_size=2, unique=True),
         "q": st.sampled_from(("m", "a%", "nothing")),
     },
+)
+PRICES = st.lists(
+    st.builds(
+        OwnPrice,
+        model=st.sampled_from(["m", "vendor*", "*"]),
+        valid_from=st.sampled_from([0, NOW_MS // 86_400_000 - 2, NOW_MS // 86_400_000 + 2]),
+        input=st.integers(0, 10**9),
+        output=st.integers(0, 10**9),
+        cache_read=st.one_of(st.none(), st.integers(0, 10**9)),
+    ),
+    max_size=3,
 )
 
 
@@ -192,16 +210,41 @@ async def check_cline(asking: Asking) -> None:
         assert sum_of(cast("list[Answer]", parts), tuple(expected)) == expected
 
 
-async def compare(path: Path, batches: Sequence[Batch], question: Question, *, is_final: bool) -> None:
-    """Store everything, and hold every answer of the service against the others."""
+async def check_terminal(asking: Asking, path: Path) -> None:
+    """Compare what a command shows of this month with the answer for the same days."""
+    overview = look(path, lambda snapshot: take_overview(snapshot, NOW_MS, ZoneInfo("Europe/Paris")))
+    shown = Sums.total(overview.month.values())
+    first, _end = stretch_of_days(overview.now.date().replace(day=1), overview.month_end, ZoneInfo("Europe/Paris"))
+    answer = await asking.summary(**{"from": first * SLOT_MS, "to": overview_end(overview)})
+    totals = sum_of([cast("Answer", answer["totals"])])
+    assert (exact_usd(shown.cost_nano), Decimal(shown.get("requests"))) == (totals["cost_usd"], totals["requests"])
+    assert shown.token_count == sum(totals[kind] for kind in TOKENS[:5])
+
+
+def overview_end(overview: Overview) -> int:
+    """Return the end of the stretch that the overview calls this month, epoch milliseconds."""
+    today = overview.now.date()
+    return stretch_of_days(today, today, ZoneInfo("Europe/Paris"))[1] * SLOT_MS
+
+
+async def compare(
+    path: Path, batches: Sequence[Batch], question: Question, prices: Sequence[OwnPrice], *, is_final: bool
+) -> None:
+    """Store everything, and hold every answer of the service against the others.
+
+    ``prices`` are set after half of it, so that they are brought to one half, and found by the other.
+    """
     async with open_store(path) as store:
-        for source, records in batches:
+        for place, (source, records) in enumerate(batches):
+            if place == len(batches) // 2:
+                await store.writer.change_own_prices(lambda _stored: prices)
             await store.take_in_of(source, records, "ledger" if source == "cline" else "files")
     ledger = path.parent / "nowhere" / "taskHistory.json"
     app = create_app(Settings(ledger_path=str(ledger), database_path=path, rescan_interval_s=0, tick_s=60))
     transport = httpx.ASGITransport(app)
     client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8611")
     async with app.router.lifespan_context(app), client:
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "pricing"))
         known = {each["id"] for each in (await client.get("/api/sources")).json()} | {source for source, _ in batches}
         sources = [name for name in cast("list[str]", question.get("source", [])) if name in known]
         asked = Asking(client, {**question, "source": sources})
@@ -211,12 +254,16 @@ async def compare(path: Path, batches: Sequence[Batch], question: Question, *, i
         await check_sessions(everything, whole, is_everything=True)
         await check_counters(everything, whole, is_final=is_final)
         await check_cline(everything)
+        await check_terminal(Asking(client, {}), path)
+    assert failed_checks(path) == []
 
 
-def run(batches: Sequence[Batch], question: Question, *, is_final: bool = False) -> None:
+def run(
+    batches: Sequence[Batch], question: Question, prices: Sequence[OwnPrice] = (), *, is_final: bool = False
+) -> None:
     """Compare in a folder of their own."""
     with temporary_database() as path:
-        asyncio.run(compare(path, batches, question, is_final=is_final))
+        asyncio.run(compare(path, batches, question, prices, is_final=is_final))
 
 
 def test_every_answer_about_three_tools_says_the_same_sums() -> None:
@@ -232,12 +279,15 @@ def test_every_answer_about_three_tools_says_the_same_sums() -> None:
         ("log-tool", [request("1", "1", nano=10**9 + 1), request("2", "2", model="vendor/m_2"), *more]),
         ("other-log", [request("1", "1", model="m", nano=333_333_333, cache_read=5)]),
     ]
-    run(batches, {"model": ["m"], "from": NOW_MS - 10 * SLOT_MS}, is_final=True)
+    prices = [OwnPrice("m", 0, 123_457, 2_000_003), OwnPrice("vendor/*", 0, 1, 0, cache_read=7)]
+    run(batches, {"model": ["m"], "from": NOW_MS - 10 * SLOT_MS}, prices, is_final=True)
 
 
 @pytest.mark.slow
 @settings(max_examples=examples(0.2))
-@given(st.lists(BATCHES, min_size=1, max_size=8), QUESTIONS)
-def test_every_answer_about_random_tools_says_the_same_sums(batches: list[Batch], question: Question) -> None:
-    """Requests and running totals, priced and not, measured and not, forks, several models and sources."""
-    run(batches, question)
+@given(st.lists(BATCHES, min_size=1, max_size=8), QUESTIONS, PRICES)
+def test_every_answer_about_random_tools_says_the_same_sums(
+    batches: list[Batch], question: Question, prices: list[OwnPrice]
+) -> None:
+    """Requests and running totals, priced and not, measured and not, forks, several models, sources and own prices."""
+    run(batches, question, OwnPrices(prices).prices)
