@@ -18,7 +18,7 @@ from aico.core.receipts import UsageCommitted
 from aico.features.pricing.price_list import GenaiPriceList, Quote, Unpriced
 from aico.services.pricing import price_unpriced
 
-BATCH = 2_000
+BATCH = 1_000
 """Events that one transaction changes: changes and requests of callers go in between."""
 _RETRY_S = 2.0
 _log = logging.getLogger(__name__)
