@@ -210,11 +210,12 @@ class Prices:
 
         Raises StorageBusy, StorageError: what was done until then stays done, and is not done again.
         """
-        try:
-            await price_unpriced(self._writer, self._publish, turn=self.turn)
-            return await self._go_through(self._writer.review) + await self._go_through(self._writer.price_own)
-        finally:
+        await price_unpriced(self._writer, self._publish, turn=self.turn)
+        count = await self._go_through(self._writer.review) + await self._go_through(self._writer.price_own)
+        if not self._is_asked:
+            # Not between two changes: who waits for the second one would think that it is done.
             self.progress = None
+        return count
 
     async def _change(self, change: Callable[[Sequence[OwnPrice]], Sequence[OwnPrice]]) -> None:
         async with self.turn:
