@@ -2,7 +2,7 @@
 # root on Debian (CI), for whom the tests may install packages (chromium, strace); no service of the system is started.
 # Works with GNU make 3.81 (macOS) and later. ARGS is handed on: make serve ARGS="--port 9000".
 
-.PHONY: help install serve demo doctor test test-slow test-system coverage check lint bench bench-peers soak screenshots lock clean dev
+.PHONY: help install serve demo doctor test test-slow test-system coverage check lint bench bench-peers soak screenshots dashboards lock clean dev
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -69,6 +69,9 @@ soak: dev ## every fault many times over, then a service under faults; ARGS="--m
 
 screenshots: dev ## a picture of every state of the page, in .make/screenshots; ARGS names another folder
 	@browser=$$(.venv/bin/python scripts/browser.py) && TEST_CHROMIUM=$$browser .venv/bin/python -m tests.ui.screenshots $(ARGS)
+
+dashboards: dev ## write the dashboards of deploy/otel anew from scripts/dashboards.py
+	@.venv/bin/python scripts/dashboards.py
 
 lock: install ## write requirements/*.txt anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	@.venv/bin/python scripts/lock.py $(ARGS)

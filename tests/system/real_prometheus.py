@@ -19,6 +19,7 @@ SHIPPED = ROOT / "deploy" / "prometheus"
 HANG_S = 60.0
 _PATH = os.pathsep.join([str(ROOT / ".make" / "prometheus" / "usr" / "bin"), os.environ.get("PATH", "")])
 _LISTENS = re.compile(r'msg="Listening on" address=(127\.0\.0\.1:\d+)')
+_INTERVAL = re.compile(r"((?:scrape_|evaluation_)?)interval: \w+")
 _PAUSE_S = 0.05
 
 
@@ -29,12 +30,10 @@ def program(name: str) -> str:
     return found
 
 
-def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """Run promtool in the folder of what we ship; return what it said."""
+def promtool(*arguments: str, given: str = "", folder: Path = SHIPPED) -> subprocess.CompletedProcess[str]:
+    """Run promtool in a folder of what we ship; return what it said."""
     command = [program("promtool"), *arguments]
-    return subprocess.run(
-        command, cwd=SHIPPED, input=given, capture_output=True, text=True, timeout=HANG_S, check=False
-    )
+    return subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
 class Prometheus:
@@ -48,7 +47,7 @@ class Prometheus:
         answer = httpx.get(f"{self._url}/{path}", params=parameters, timeout=HANG_S, trust_env=False)
         return cast("object", answer.raise_for_status().json()["data"])
 
-    def _query(self, expression: str) -> list[float]:
+    def query(self, expression: str) -> list[float]:
         """Return the numbers that ``expression`` has now, those that are none left out."""
         data = cast("dict[str, list[dict[str, list[str]]]]", self.get("query", query=expression))
         values = [float(sample["value"][1]) for sample in data["result"]]
@@ -57,24 +56,26 @@ class Prometheus:
     def wait_for(self, expression: str, wanted: Callable[[list[float]], bool] = bool) -> list[float]:
         """Return the numbers of ``expression`` as soon as they are as ``wanted``: without more, as there are any."""
         deadline = time.monotonic() + HANG_S
-        while not wanted(found := self._query(expression)):
+        while not wanted(found := self.query(expression)):
             assert time.monotonic() < deadline, f"{expression} stays {found}"
             time.sleep(_PAUSE_S)
         return found
 
 
 @contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    """Run Prometheus in ``folder`` with our configuration, on ``target`` and every second.
+def prometheus(
+    folder: Path, target: str, shipped: Path = SHIPPED, listed: str = "127.0.0.1:8611"
+) -> Iterator[Prometheus]:
+    """Run Prometheus in ``folder`` with our configuration, on ``target`` in the place of ``listed``, every second.
 
     A scrape that takes longer than that fails, and its series have no value then: what is asked for is waited for.
     """
-    shutil.copytree(SHIPPED, folder / "config")
+    (folder / "config").mkdir()
+    for path in shipped.glob("*.yml"):
+        text = path.read_text(encoding="utf-8").replace(listed, target)
+        (folder / "config" / path.name).write_text(_INTERVAL.sub(r"\1interval: 1s", text), encoding="utf-8")
     config = folder / "config" / "prometheus.yml"
-    text = config.read_text(encoding="utf-8")
-    assert "127.0.0.1:8611" in text
-    text = text.replace("127.0.0.1:8611", target).replace("scrape_interval: 15s", "scrape_interval: 1s")
-    config.write_text(text, encoding="utf-8")
+    assert target in config.read_text(encoding="utf-8")
     log = folder / "log"
     arguments = {"config.file": config, "storage.tsdb.path": folder / "data", "web.listen-address": "127.0.0.1:0"}
     command = [program("prometheus"), *(f"--{name}={value}" for name, value in arguments.items())]
