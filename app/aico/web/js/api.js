@@ -20,6 +20,7 @@ function broken(error) {
 
 async function ask(path, options) {
 	const answer = await fetch(path, options).catch(broken);
+	if (answer.status === 204) return null;
 	if (answer.ok) return answer.json().catch(broken);
 	const body = await answer.json().catch(() => null);
 	// A proxy speaks for a service that is down.
@@ -37,6 +38,18 @@ export const exportUrl = (parameters) => `api/export?${query(parameters)}`;
 
 export const getAbout = () => ask("api/status");
 export const putSource = (id, body) => send("PUT", `api/sources/${id}`, body);
+
+const named = (path, name) => `${path}/${encodeURIComponent(name)}`;
+export const getBudgets = () => ask("api/budgets");
+export const putBudget = (name, body) => send("PUT", named("api/budgets", name), body);
+export const deleteBudget = (name) => ask(named("api/budgets", name), { method: "DELETE" });
+export const getPlans = () => ask("api/plans");
+export const putPlan = (source, body) => send("PUT", named("api/plans", source), body);
+export const deletePlan = (source) => ask(named("api/plans", source), { method: "DELETE" });
+export const getLimits = () => ask("api/limits");
+export const getWebhook = () => ask("api/webhook");
+export const testWebhook = () => send("PUT", "api/webhook/test", {});
+
 export const postImport = (body) => send("POST", "api/import", body);
 
 /**

@@ -3,6 +3,7 @@
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
+import { readTerms, readTermsSoon } from "./terms.js";
 import { about, noteProgress, readSources, readSourcesSoon } from "./sources.js";
 import { loadedAt, markFresh, problem, readNow, readSoon, status } from "./store.js";
 
@@ -40,13 +41,17 @@ const handlers = {
 	resync({ epoch, revision }) {
 		seen = { epoch, revision };
 		readNow();
+		readTermsSoon();
 	},
 	usage_updated({ epoch, revision, rows }) {
 		seen = { epoch, revision };
 		markFresh(rows, revision);
 		readSoon();
 		readSourcesSoon();
+		readTermsSoon();
 	},
+	budget_reached: readTerms,
+	budgets_changed: readTerms,
 	reading({ source, bytes_done, bytes_total }) {
 		noteProgress(source, bytes_done, bytes_total);
 		readSourcesSoon(); // its end has no message
@@ -95,7 +100,10 @@ async function ask() {
 		return;
 	}
 	const now = `${about.value?.database_id} ${about.value?.commit_seq}`;
-	if (now !== polled) readSoon();
+	if (now !== polled) {
+		readSoon();
+		readTermsSoon();
+	}
 	polled = now;
 	poll = setTimeout(ask, POLL_MS);
 }

@@ -6,7 +6,8 @@ import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./peri
 import { slotOf, slotsOf } from "./slots.js";
 import { about, sources } from "./sources.js";
 import { embedded, filterOf, state } from "./state.js";
-import { addBy, isUnpriced, tokensOf } from "./sums.js";
+import { addBy, isPaidByPlan, isUnpriced, tokensOf } from "./sums.js";
+import { plans } from "./terms.js";
 
 export const PAGE = 100;
 const KEPT_PAGES = 12;
@@ -35,7 +36,10 @@ export const period = computed(() => windowOf(state.value, minute.value));
 
 /** Nothing in the filter has a price: the page turns to tokens. */
 export const unpriced = computed(() => summary.value !== null && isUnpriced(summary.value.totals));
-export const metric = computed(() => (unpriced.value ? "tokens" : state.value.metric));
+
+/** All of it is paid by plans: no bar has a cost. */
+const isPaid = computed(() => plans.value.length > 0 && summary.value !== null && isPaidByPlan(summary.value.totals));
+export const metric = computed(() => (unpriced.value || isPaid.value ? "tokens" : state.value.metric));
 
 /** Of one tool only its models can be told apart. */
 const isSingle = computed(() => state.value.source.length === 1 || sources.value.filter(({ sessions }) => sessions > 0).length < 2);

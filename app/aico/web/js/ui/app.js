@@ -16,7 +16,8 @@ import { amount, html } from "./parts.js";
 import { Offer, Start } from "./start.js";
 import { SessionPanel } from "./session.js";
 import { Sessions } from "./table.js";
-import { Totals, budgetState, spentNow } from "./totals.js";
+import { budgetState, panel } from "./limits.js";
+import { Totals, spentNow } from "./totals.js";
 
 const SPEAK_MS = 10_000;
 const spoken = signal("");
@@ -68,5 +69,5 @@ function Content() {
 export function App() {
 	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
 		<main id="content" tabindex="-1" class=${stale.value && "stale"} aria-busy=${loading.value}><${Content} /></main>
-		${!embedded && html`<${Footer} />`}<${Help} /><${SessionPanel} /><p class="spoken" role="status">${spoken.value}</p>`;
+		${!embedded && html`<${Footer} />`}<${Help} /><${SessionPanel} />${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
 }

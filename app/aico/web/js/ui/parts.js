@@ -8,7 +8,8 @@ import { locale, t } from "../i18n.js";
 import { midnight } from "../period.js";
 import { command, sources } from "../sources.js";
 import { announcement, shown } from "../store.js";
-import { isUnpriced } from "../sums.js";
+import { isPaidByPlan, isUnpriced } from "../sums.js";
+import { plans } from "../terms.js";
 
 export const html = htm.bind(h);
 
@@ -43,8 +44,16 @@ export function Ago({ ms }) {
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;
 export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>`;
 
+/** What a plan has paid for: its value, and no cost; null of anything else. */
+export function valueOfPlan(sum) {
+	if (plans.value.length === 0 || !isPaidByPlan(sum)) return null;
+	return html`<span class="soft" data-field="value" title=${t("value.plan", { value: exact(sum.list_cost_usd) })}>(${amount(sum.list_cost_usd)})</span>`;
+}
+
 /** What is not known is never $0.00, and a sum that lacks something says so. */
 export function Cost({ sum }) {
+	const value = valueOfPlan(sum);
+	if (value) return value;
 	if (isUnpriced(sum)) return html`<span class="tag" title=${t("unpriced.why")}>${t("unpriced")}</span>`;
 	const isLess = (sum.at_least ?? sum.state === "at_least") && sum.cost_usd !== null;
 	return html`<span title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}</span>`;

@@ -10,7 +10,7 @@ import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "
 import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
 import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
 import { ImportButton, LastImport } from "./imports.js";
-import { Ago, ModelName, Swatch, exact, html, nameOf, short, titleOf, whole } from "./parts.js";
+import { Ago, ModelName, Swatch, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
 import { openSession } from "./session.js";
 
 const OVERSCAN = 2;
@@ -35,6 +35,8 @@ function cacheOf(sum) {
 
 function costOf(sum, lifetime, isPartial) {
 	const usd = sum.cost_usd;
+	const value = valueOfPlan(sum);
+	if (value) return html`<td class="cost">${value}</td>`;
 	if (isUnpriced(sum) && !isPartial) return html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`;
 	const [head, tail, end] = moneyColumn(usd, locale.value);
 	const { recorded, own, listed } = sum.cost_basis;

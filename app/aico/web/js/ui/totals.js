@@ -1,12 +1,15 @@
-// One line of sums for what is chosen, and what the budgets say of everything.
+// One line of sums for what is chosen.
 import { minute } from "../clock.js";
-import { change, share } from "../format.js";
+import { change } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { midnight, monthStart, spentSoFar } from "../period.js";
-import { before, shown, spending, status, summary, unpriced } from "../store.js";
-import { cacheWrites } from "../sums.js";
+import { embedded } from "../state.js";
+import { before, shown, summary, unpriced } from "../store.js";
+import { addUsd, cacheWrites } from "../sums.js";
+import { plans } from "../terms.js";
 import { approximateUntil } from "./chart.js";
+import { Budgets } from "./limits.js";
 import { Money, Tokens, amount, html, whole } from "./parts.js";
 
 function Change({ total }) {
@@ -22,11 +25,19 @@ function Change({ total }) {
 	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;
 }
 
+/** What plans have paid for: a value, and no part of the cost. */
+function planValue() {
+	const paid = plans.value.map(({ source }) => source);
+	return addUsd(summary.value.groups.filter(({ source }) => paid.includes(source)).map(({ list_cost_usd }) => list_cost_usd));
+}
+
 /** Who says what it cost, and what nobody says. */
 function Bases() {
 	const { cost_basis: basis, unpriced_requests: without } = summary.value.totals;
 	const all = Object.entries(basis).filter(([, usd]) => usd > 0);
 	const parts = all.length === 1 && basis.recorded > 0 ? [] : all; // as everybody thinks
+	const value = planValue();
+	if (value > 0) parts.push(["plan", value]);
 	if (without === 0 && parts.length === 0) return null;
 	return html`<span class="basis" data-field="basis">${parts.map(([name, usd]) => html`<span key=${name} title=${t(`basis.${name}.why`)}>${t(`basis.${name}`)} <b><${Money} usd=${usd} /></b></span>`)}
 		${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`}</span>`;
@@ -53,30 +64,11 @@ export function spentNow(source) {
 	};
 }
 
-export const budgetState = (spent, budget) => (spent > budget ? "over" : spent >= 0.8 * budget ? "near" : "ok");
-
-function Budget({ spent, budget, label }) {
-	if (!budget) return null;
-	const kind = budgetState(spent, budget);
-	return html`<p class=${`budget ${kind}`} data-field="budget">${label} ${share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}
-		${kind !== "ok" && html`<b> ${t(`budget.${kind}`)}</b>`}
-		<svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"><path d="M0,1H100" /><path d=${`M0,1H${Math.min(100, (100 * spent) / budget)}`} /></svg></p>`;
-}
-
-/** Of everything, whatever the filter. */
-function Budgets() {
-	const { daily_usd, monthly_usd } = status.value.budget ?? {};
-	if (!daily_usd && !monthly_usd) return null;
-	const spent = spentNow(spending.value);
-	return html`<div class="sum budgets" role="group" aria-label=${t("budget.all")}><h2>${t("budget.all")}</h2>
-		<${Budget} spent=${spent.today} budget=${daily_usd} label=${t("period.today")} /><${Budget} spent=${spent.month} budget=${monthly_usd} label=${t("period.month")} /></div>`;
-}
-
 export function Totals() {
 	const { totals } = summary.value;
 	const tokens = (name, n = totals[name]) => html`<${Sum} name=${name} big=${html`<${Tokens} n=${n} />`} />`;
 	return html`<section class="panel-box sums" aria-label=${t("sum.title")}><${Cost} />
 		${tokens("input_tokens")}${tokens("cache_read_tokens")}${tokens("cache_write_tokens", cacheWrites(totals))}${tokens("output_tokens")}
 		<${Sum} name="requests" big=${totals.requests > 0 ? whole(totals.requests) : html`<span title=${t("sum.requests.none")}>–</span>`} />
-		<${Sum} name="sessions" big=${whole(totals.sessions)} /><${Budgets} /></section>`;
+		<${Sum} name="sessions" big=${whole(totals.sessions)} />${!embedded && html`<${Budgets} spentNow=${spentNow} />`}</section>`;
 }

@@ -1,0 +1,142 @@
+"""Budgets, plans and limits on the page: set, shown, told once, in both languages."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from aico.core.usage import AnyRecord, PlanReading, PlanWindow, Tokens, UsageEvent, digest
+from aico.features.pricing.price_list import GenaiPriceList
+from tests.core.repository_on_file import open_store
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.restartable_service import Service, entry, now_ms
+
+NOTED = """
+window.noted = JSON.parse(sessionStorage.getItem("noted") ?? "[]");
+window.Notification = class {
+	static permission = "granted";
+	static requestPermission = async () => "granted";
+	constructor(title, { body, tag }) {
+		window.noted.push([title, body, tag]);
+		sessionStorage.setItem("noted", JSON.stringify(window.noted));
+		document.documentElement.dataset.noted = window.noted.length;
+	}
+};
+"""
+"""Notes the notifications that the page would show, over reloads."""
+
+
+def _fill(service: Service, source: str, *records: AnyRecord) -> None:
+    """Store what a tool says."""
+
+    async def fill() -> None:
+        async with open_store(service.database, GenaiPriceList()) as store:
+            store.now_ms = now_ms()
+            await store.take_in_of(source, records, "files")
+
+    # The library of the browser has a loop in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, fill()).result()
+
+
+def _used(name: str, model: str = "claude-opus-4-1") -> UsageEvent:
+    return UsageEvent(digest(name), "main", now_ms() - 1_000, model, Tokens(0, 0, 0, 0, 40_000, None))
+
+
+@pytest.fixture
+def service(make_service: ServiceMaker) -> Service:
+    """Serve a task of Cline's of 4 dollars, three of Claude Code, and a plan of Codex's, of today."""
+    service = make_service(budget_monthly_usd="125")
+    _fill(service, "claude-code", _used("1"))
+    week = PlanWindow("secondary", 8_190, 10_080, now_ms() + 3_600_000)
+    _fill(service, "codex", _used("2", "gpt-5.1-codex"), PlanReading("codex", now_ms() - 60_000, (week,)))
+    service.ledger.write(entry("1001", ts=now_ms() - 1_000, cost=4.0))
+    service.start()
+    return service
+
+
+def _opened(page: Page) -> None:
+    page.locator("[data-field=terms]").click()
+    expect(page.locator("#terms")).to_be_visible()
+
+
+def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Opener) -> None:
+    """By a form; what it reaches is told by one notification, over a reload, and from then on only what is new."""
+    page = open_page(service, prepare=lambda page: page.add_init_script(NOTED)).page
+    _opened(page)
+    dialog = page.locator("#terms")
+    expect(dialog.locator("[data-budget=monthly]")).to_contain_text("budget_monthly_usd")
+    expect(dialog.locator("[data-budget=monthly] .ghost")).to_have_count(0)
+    dialog.locator("[data-field=notify]").click()
+    expect(dialog.locator("[data-field=notify]")).to_be_checked()
+    form = dialog.locator("[data-field=budgets] form")
+    form.locator("[name=name]").fill("my day")
+    form.locator("[name=amount_usd]").fill("5")
+    form.locator("[name=period]").select_option("day")
+    form.locator("[name=source]").select_option("cline")
+    form.locator("button").click()
+    row = dialog.locator('[data-budget="my day"]')
+    expect(row).to_contain_text("$4.00 of $5.00 · 80%")
+    expect(row).to_contain_text("a day · Cline")
+    expect(page.locator("html")).to_have_attribute("data-noted", "1")
+    [[title, body, tag]] = page.evaluate("window.noted")
+    assert (title, body) == ("80% of the budget “my day” reached", "$4.00 spent of $5.00")
+    assert re.fullmatch("[0-9a-f]{32}", tag)
+    page.reload()
+    _opened(page)
+    service.ledger.write(entry("1001", ts=now_ms() - 500, cost=6.0))
+    expect(page.locator("html")).to_have_attribute("data-noted", "2")
+    assert page.evaluate("window.noted[1][0]") == "100% of the budget “my day” reached"
+    expect(row).to_contain_text("Reached")
+    row.locator(".link").click()
+    form.locator("[name=amount_usd]").fill("0")
+    form.locator("button").click()
+    assert page.evaluate("document.querySelector('#terms form [name=amount_usd]').validity.rangeUnderflow")
+    row.locator(".ghost").click()
+    expect(row).to_have_count(0)
+    assert len(page.evaluate("window.noted")) == 2
+
+
+def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page: Opener) -> None:
+    """Beside its price, and no cost anywhere; the tool's own word and our estimate are marked as what they are."""
+    page = open_page(service, language="fr-FR", theme="dark").page
+    cost = page.locator("[data-card=cost] [data-field=cost]")
+    expect(cost).to_have_text("7,40\u00a0$")
+    _opened(page)
+    dialog = page.locator("#terms")
+    codex, claude = dialog.locator("[data-limit='codex/secondary']"), dialog.locator("[data-limit^='claude-code/']")
+    expect(codex).to_contain_text("Codex, semaine")
+    expect(codex).to_contain_text("après son journal")
+    expect(codex.locator("b")).to_have_text("82\u00a0%")
+    expect(claude).to_have_count(2)
+    expect(claude.first).to_contain_text("estimation")
+    expect(claude.first).to_contain_text("3,00\u00a0$")
+    form = dialog.locator("[data-field=plans] form")
+    form.locator("[name=source]").select_option("claude-code")
+    form.locator("[name=price]").fill("180")
+    form.locator("[name=currency]").fill("eur")
+    form.locator("[name=renews_on]").fill("31")
+    form.locator("[name=five_hours_usd]").fill("12")
+    form.locator("button").click()
+    plan = dialog.locator("[data-plan=claude-code]")
+    expect(plan).to_contain_text("valeur aux prix catalogue\u00a0: 3,00\u00a0$, pour un abonnement de 180,00\u00a0€")
+    expect(claude.first.locator("b")).to_have_text("25\u00a0%")
+    expect(cost).to_have_text("4,40\u00a0$")
+    expect(page.locator("[data-field=basis]")).to_contain_text("valeur payée par abonnement 3,00\u00a0$")
+    expect(page.locator("tr[data-tool=claude-code] [data-field=value]")).to_have_text("(3,00\u00a0$)")
+    expect(dialog.locator("[data-field=webhook]")).to_contain_text("webhook set URL")
+    page.keyboard.press("Escape")
+    assert httpx.get(f"{service.url}/api/plans").json()[0]["renews_on"] == 31
+
+
+@pytest.mark.slow
+def test_frame_of_another_page_shows_no_budget(service: Service, open_page: Opener) -> None:
+    """Neither budgets, plans nor limits, and nothing that could set them."""
+    page = open_page(service, "/embed").page
+    expect(page.locator("[data-field=cost]")).to_be_visible()
+    expect(page.locator(".budgets, [data-field=terms], [data-field=limit]")).to_have_count(0)
