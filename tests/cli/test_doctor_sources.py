@@ -224,6 +224,22 @@ def test_place_that_is_not_there_is_missed_where_it_was_asked_for(
     assert (line.verdict, line.text.endswith("The service waits for it")) == (OK, True)
 
 
+def test_what_older_versions_of_a_tool_left_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read: that matters where the tool is read and nothing newer is found."""
+    old, sessions = home / ".local/share/opencode/storage/message", home / ".vibe/logs/session"
+    for folder in (old, sessions / "session_1", sessions / "session_2"):
+        folder.mkdir(parents=True)
+    lines = lines_of()
+    assert lines["opencode.messages outdated"].verdict is lines["vibe.sessions outdated"].verdict is OK
+    assert lines["vibe.sessions outdated"].text.startswith(
+        f"{sessions}/session_1 and 1 more is not read: Vibe before 3.0"
+    )
+    monkeypatch.setenv("AICO_SOURCES_OPENCODE_ENABLED", "true")
+    told_now = lines_of()["opencode.messages outdated"]
+    assert told_now.verdict is WARN
+    assert told_now.text.startswith(f"{old} is not read: OpenCode before 1.2")
+
+
 def test_place_of_another_shape_is_refused_like_any_other(home: Path) -> None:
     """A path that a switch reads later is not judged at the start; here it is told."""
     settings = settings_of(sessions_path="sessions.db")

@@ -34,9 +34,12 @@ def examine_sources(report: SourcesReport, settings: Settings) -> Iterator[Findi
             yield ok(
                 source_id, f"off, and nothing of it is found on this computer{_switch(places[0].choice, source_id)}"
             )
+            for place in places:
+                yield from _outdated(place)
             continue
         for place in places:
             yield from _on(report, place, settings) if place.choice.is_on else _off(place)
+            yield from _outdated(place)
 
 
 def _off(report: PlaceReport) -> Iterator[Finding]:
@@ -68,6 +71,18 @@ def _on(report: SourcesReport, place: PlaceReport, settings: Settings) -> Iterat
         yield _judge(report, place, place.problem, settings, "entries")
     else:
         yield ok(name, f"{place.choice.source.title} is writing the {place.feed.title} just now", "entries")
+
+
+def _outdated(place: PlaceReport) -> Iterator[Finding]:
+    """Name what an older version of a tool has left; it matters where nothing newer is found."""
+    outdated = place.choice.origin.outdated
+    if outdated is None:
+        return
+    below, _, name = outdated.pattern.rpartition("/")
+    if found := sorted(map(str, Path(os.path.normpath(f"{place.place.path}/{below}")).glob(name))):
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        told = printable_path(f"{found[0]}{more} is not read: {outdated.text}")
+        yield (warn if place.is_absent and place.choice.is_on else ok)(place.choice.name, told, "outdated")
 
 
 def _why_on(choice: OriginChoice) -> str:

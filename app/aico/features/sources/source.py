@@ -36,6 +36,15 @@ class Place(NamedTuple):
     """``default``, or the name of the variable or setting."""
 
 
+class Outdated(NamedTuple):
+    """Where older versions of a tool kept what is not read."""
+
+    pattern: str
+    """Of paths, from a place of the origin on: ``../session_*``."""
+    text: str
+    """What becomes of it, as a sentence without its end."""
+
+
 class Elsewhere(NamedTuple):
     """A file in a place that a tool is known to use and that is not one of an origin's: the user may name it."""
 
@@ -97,6 +106,7 @@ class Origin:
     """Look for its files in other known places, by metadata alone; blocks for some hundred system calls."""
     list_setting: str = ""
     """The setting of the source that lists such files by their paths, the origin's own first; empty: there is none."""
+    outdated: Outdated | None = None
     privacy: str = ""
     """What else lies in the place, as a part of the sentence "... is never read"."""
 
