@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aico.core.db.upkeep.verification import verify
 from aico.core.errors import SourceNotFound
@@ -139,3 +144,48 @@ def cut(home: Path, whole: Mapping[Path, bytes], length_of: Callable[[Path], int
     for path, data in whole.items():
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         (home / path).write_bytes(data[: length_of(path)])
+
+
+def hold_in_any_order(source: Source, home: Path, below: str, moved: str) -> None:
+    """Assert that a home is booked alike whatever file is read first, and once more where ``below`` lies ``moved``."""
+    expected = asyncio.run(read_anew(source, home))
+
+    async def read_twice(paths: list[Path], size: int) -> tuple[object, ...]:
+        set_order(paths)
+        async with new_books() as books:
+            await read(books, source, home, size=size)
+            shutil.rmtree(home / moved, ignore_errors=True)
+            shutil.copytree(home / below, home / moved)
+            await read(books, source, home, roots=(str(home / moved),), size=size)
+            shutil.rmtree(home / moved)
+            return books.everything()
+
+    @settings(max_examples=5)
+    @given(st.permutations(logs_of(home)), st.sampled_from([1, 2, 7]))
+    def hold(paths: list[Path], size: int) -> None:
+        assert asyncio.run(read_twice(paths, size)) == expected
+
+    hold()
+
+
+def hold_from_any_prefix(source: Source, home: Path) -> None:
+    """Assert that a home is booked alike where each file is read up to any byte, and on from there in a new process."""
+    whole = {path.relative_to(home): path.read_bytes() for path in logs_of(home)}
+    expected = asyncio.run(read_anew(source, home))
+
+    async def read_twice(length_of: Callable[[Path], int]) -> tuple[object, ...]:
+        with TemporaryDirectory() as folder:
+            other = Path(folder)
+            async with new_books() as books:
+                cut(other, whole, length_of)
+                await read(books, source, other)
+                cut(other, whole, lambda path: len(whole[path]))
+                await read(books, source, other)
+                return books.everything()
+
+    @settings(max_examples=8)
+    @given(st.fixed_dictionaries({path: st.integers(0, len(data)) for path, data in whole.items()}))
+    def hold(ends: dict[Path, int]) -> None:
+        assert asyncio.run(read_twice(ends.__getitem__)) == expected
+
+    hold()

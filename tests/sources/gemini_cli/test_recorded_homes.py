@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aico.features.sources.gemini_cli import SOURCE
-from tests.sources.home_reading import cut, logs_of, new_books, read, read_anew, set_order
+from tests.sources.home_reading import hold_from_any_prefix, hold_in_any_order, new_books, read
 from tests.sources.truths import DATA, place, requests_of, sum_of
 
 HOMES = sorted(path.name for path in (DATA / "gemini_cli").iterdir() if path.is_dir())
@@ -76,50 +70,8 @@ def test_kinds_that_no_session_file_holds_are_gaps() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOMES)
-def test_any_order_of_files_books_the_same(name: str, tmp_path: Path) -> None:
-    """Read in any order, in transactions of any size, twice: the same sums, states, prompts and sessions."""
+def test_any_order_and_any_prefix_book_the_same(name: str, tmp_path: Path) -> None:
+    """Files in any order, in transactions of any size, twice by two paths; each up to any byte and on from there."""
     home = home_of(name, tmp_path)
-    expected = asyncio.run(read_anew(SOURCE, home))
-
-    async def read_twice(paths: list[Path], size: int) -> tuple[object, ...]:
-        set_order(paths)
-        async with new_books() as books:
-            await read(books, SOURCE, home, size=size)
-            shutil.rmtree(home / "moved", ignore_errors=True)
-            shutil.copytree(home / ".gemini" / "tmp", home / "moved" / "tmp")
-            await read(books, SOURCE, home, roots=(str(home / "moved" / "tmp"),), size=size)
-            shutil.rmtree(home / "moved")
-            return books.everything()
-
-    @settings(max_examples=5)
-    @given(st.permutations(logs_of(home)), st.sampled_from([1, 2, 7]))
-    def hold(paths: list[Path], size: int) -> None:
-        assert asyncio.run(read_twice(paths, size)) == expected
-
-    hold()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HOMES)
-def test_any_prefix_then_the_rest_books_the_same(name: str, tmp_path: Path) -> None:
-    """Each file read up to any byte, and on from there in another process, books as much as at once."""
-    home = home_of(name, tmp_path)
-    whole = {path.relative_to(home): path.read_bytes() for path in logs_of(home)}
-    expected = asyncio.run(read_anew(SOURCE, home))
-
-    async def read_twice(length_of: Callable[[Path], int]) -> tuple[object, ...]:
-        with TemporaryDirectory() as folder:
-            other = Path(folder)
-            async with new_books() as books:
-                cut(other, whole, length_of)
-                await read(books, SOURCE, other)
-                cut(other, whole, lambda path: len(whole[path]))
-                await read(books, SOURCE, other)
-                return books.everything()
-
-    @settings(max_examples=8)
-    @given(st.fixed_dictionaries({path: st.integers(0, len(data)) for path, data in whole.items()}))
-    def hold(ends: dict[Path, int]) -> None:
-        assert asyncio.run(read_twice(ends.__getitem__)) == expected
-
-    hold()
+    hold_in_any_order(SOURCE, home, ".gemini/tmp", "moved/tmp")
+    hold_from_any_prefix(SOURCE, home)

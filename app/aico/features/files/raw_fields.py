@@ -6,13 +6,17 @@ made into a number or a text, and only up to the length that can be used.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
 import msgspec
 from msgspec import Raw
 
-from aico.core.usage import MODEL_LENGTH_MAX
+from aico.core.usage import MODEL_LENGTH_MAX, Tokens
 from aico.features.files.cells import RowJudge
 from aico.features.files.sqlite_question import NOT_FINITE, NOT_UTF8, Cell
 
+S = TypeVar("S", bound=msgspec.Struct)
 NOTHING = Raw()
 """A field that is not there."""
 UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -26,6 +30,22 @@ _NUMBER = msgspec.json.Decoder(int | float)
 def is_there(raw: Raw) -> bool:
     """Return whether a field has a value other than null."""
     return bool(raw) and bytes(memoryview(raw)[:4]) != b"null"
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
+    return msgspec.json.Decoder(kind)
+
+
+def decode_part(raw: Raw, kind: type[S]) -> S | None:
+    """Return the fields of a part of a line; None if it is no object, or not there."""
+    if not is_there(raw):
+        return None
+    try:
+        fields: S = _decoder(kind).decode(raw)
+    except UNUSABLE:
+        return None
+    return fields
 
 
 def says(raw: Raw, word: bytes) -> bool:
@@ -68,6 +88,25 @@ def read_number(raw: Raw) -> Cell:
 def read_count(raw: Raw, field: str, judge: RowJudge) -> int | None:
     """Return a whole number from 0 to ``COUNT_MAX``."""
     return judge.read_count(read_number(raw), field)
+
+
+class Count(NamedTuple):
+    """A count as it stands, and what its tool calls it."""
+
+    raw: Raw
+    field: str
+
+
+def read_tokens(fresh: Count, cached: Count, written: Count, output: Count, judge: RowJudge) -> Tokens:
+    """Return the numbers of a usage of disjoint kinds; how long what was written to a cache lives is unknown."""
+    known = read_count(*written, judge)
+    return Tokens(
+        read_count(*fresh, judge),
+        read_count(*cached, judge),
+        known,
+        None if known is None else 0,
+        read_count(*output, judge),
+    )
 
 
 def read_moment(raw: Raw, judge: RowJudge) -> int | None:

@@ -145,7 +145,6 @@ class Usage(NamedTuple):
 
 
 _LINE = msgspec.json.Decoder(Line)
-_MESSAGE = msgspec.json.Decoder(Message)
 _PARAMS = msgspec.json.Decoder(Params)
 _USAGE = msgspec.json.Decoder(_Usage)
 _ODD_USAGE = msgspec.json.Decoder(_OddUsage)
@@ -159,16 +158,6 @@ def decode_line(line: memoryview) -> Line | None:
     """Return the fields of a line; None if it is no JSON object."""
     try:
         return _LINE.decode(line)
-    except UNUSABLE:
-        return None
-
-
-def decode_message(raw: Raw) -> Message | None:
-    """Return the fields of a line's message; None if it is no object."""
-    if not is_there(raw):
-        return None
-    try:
-        return _MESSAGE.decode(raw)
     except UNUSABLE:
         return None
 

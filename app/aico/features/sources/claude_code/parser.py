@@ -29,7 +29,7 @@ from aico.core.usage import (
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
-from aico.features.files.raw_fields import cell_of, identity_of, is_there, read_moment, read_number, says
+from aico.features.files.raw_fields import cell_of, decode_part, identity_of, is_there, read_moment, read_number, says
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
@@ -42,7 +42,6 @@ from aico.features.sources.claude_code.lines import (
     decode_asked_model,
     decode_billed,
     decode_line,
-    decode_message,
     decode_usage,
     is_plain_name,
     version_of,
@@ -156,7 +155,7 @@ class TranscriptParser:
     # Answers
 
     def _read_answer(self, line: Line, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
-        message = decode_message(line.message)
+        message = decode_part(line.message, Message)
         if message is None or not is_there(message.usage) or says(message.model, b'"<synthetic>"'):
             return
         usage = decode_usage(message.usage, judge)

@@ -6,17 +6,15 @@ Source: the lines of Codex 0.20 to 0.171.0.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Annotated, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw
 
 from aico.core.usage import COUNT_MAX, TS_MAX, PlanReading, PlanWindow, Tokens
 from aico.features.files.cells import RowJudge
-from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, is_there, read_count, read_number
+from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, decode_part, is_there, read_count, read_number
 
-S = TypeVar("S", bound=msgspec.Struct)
 Version: TypeAlias = tuple[int, int]
 NO_COUNTS: Version = (0, 34)
 """Before this one no version writes numbers."""
@@ -175,22 +173,6 @@ def decode_line(line: memoryview) -> Line | None:
         return _LINE.decode(line)
     except UNUSABLE:
         return None
-
-
-@lru_cache(maxsize=32)
-def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
-    return msgspec.json.Decoder(kind)
-
-
-def decode_part(raw: Raw, kind: type[S]) -> S | None:
-    """Return the fields of a part of a line; None if it is no object, or not there."""
-    if not is_there(raw):
-        return None
-    try:
-        fields: S = _decoder(kind).decode(raw)
-    except UNUSABLE:
-        return None
-    return fields
 
 
 def decode_usage(raw: Raw, judge: RowJudge) -> Vector | None:

@@ -26,7 +26,7 @@ from aico.core.usage import (
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
-from aico.features.files.raw_fields import cell_of, identity_of, is_there, read_moment, says
+from aico.features.files.raw_fields import cell_of, decode_part, identity_of, is_there, read_moment, says
 from aico.features.sources.codex.lines import (
     ID,
     ID_LENGTH,
@@ -41,7 +41,6 @@ from aico.features.sources.codex.lines import (
     born_of,
     context_of,
     decode_line,
-    decode_part,
     decode_plan,
     decode_usage,
     id_of,

@@ -28,7 +28,16 @@ from aico.core.usage import (
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
 from aico.features.files.named import agent_named, session_named
-from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, identity_of, is_there, read_count, says
+from aico.features.files.raw_fields import (
+    NOTHING,
+    UNUSABLE,
+    Count,
+    cell_of,
+    identity_of,
+    is_there,
+    read_tokens,
+    says,
+)
 
 VERSION = 1
 NEEDLES = (
@@ -220,13 +229,12 @@ def _tokens_of(raw: Raw, judge: RowJudge) -> Tokens:
     except UNUSABLE:
         judge.read_count("", "token_usage")
         return Tokens()
-    written = read_count(usage.input_cache_creation, "input_cache_creation", judge)
-    return Tokens(
-        read_count(usage.input_other, "input_other", judge),
-        read_count(usage.input_cache_read, "input_cache_read", judge),
-        written,
-        None if written is None else 0,
-        read_count(usage.output, "output", judge),
+    return read_tokens(
+        Count(usage.input_other, "input_other"),
+        Count(usage.input_cache_read, "input_cache_read"),
+        Count(usage.input_cache_creation, "input_cache_creation"),
+        Count(usage.output, "output"),
+        judge,
     )
 
 

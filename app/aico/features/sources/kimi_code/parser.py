@@ -18,7 +18,16 @@ from aico.core.usage import PromptSeen, Record, Rejection, RejectionCode, Reques
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
 from aico.features.files.named import agent_named, session_named
-from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, identity_of, is_there, read_count, says
+from aico.features.files.raw_fields import (
+    NOTHING,
+    UNUSABLE,
+    Count,
+    cell_of,
+    identity_of,
+    is_there,
+    read_tokens,
+    says,
+)
 
 VERSION = 1
 NEEDLES = (b'"usage.record"', b'"llm.request"', b'"turn.prompt"', b'"turn.ended"', b'"forked"')
@@ -221,13 +230,12 @@ def _tokens_of(raw: Raw, judge: RowJudge) -> Tokens:
     except UNUSABLE:
         judge.read_count("", "usage")
         return Tokens()
-    written = read_count(usage.input_cache_creation, "inputCacheCreation", judge)
-    return Tokens(
-        read_count(usage.input_other, "inputOther", judge),
-        read_count(usage.input_cache_read, "inputCacheRead", judge),
-        written,
-        None if written is None else 0,
-        read_count(usage.output, "output", judge),
+    return read_tokens(
+        Count(usage.input_other, "inputOther"),
+        Count(usage.input_cache_read, "inputCacheRead"),
+        Count(usage.input_cache_creation, "inputCacheCreation"),
+        Count(usage.output, "output"),
+        judge,
     )
 
 

@@ -31,12 +31,13 @@ from aico.features.files.named import session_named
 from aico.features.files.raw_fields import (
     NOTHING,
     UNUSABLE,
+    Count,
     cell_of,
     identity_of,
     is_there,
-    read_count,
     read_moment,
     read_number,
+    read_tokens,
     says,
 )
 
@@ -195,13 +196,12 @@ def _decode_usage(raw: Raw, judge: RowJudge) -> _Usage:
 
 
 def _tokens_of(usage: _Usage, judge: RowJudge) -> Tokens:
-    written = read_count(usage.cache_write, "cacheWrite", judge)
-    return Tokens(
-        read_count(usage.input, "input", judge),
-        read_count(usage.cache_read, "cacheRead", judge),
-        written,
-        None if written is None else 0,
-        read_count(usage.output, "output", judge),
+    return read_tokens(
+        Count(usage.input, "input"),
+        Count(usage.cache_read, "cacheRead"),
+        Count(usage.cache_write, "cacheWrite"),
+        Count(usage.output, "output"),
+        judge,
     )
 
 
