@@ -12,6 +12,7 @@ import pytest
 
 import aico
 from aico.api.errors import STATUSES, status_of_kind
+from aico.core.activity_settings import ActivitySettings
 from aico.core.errors import LedgerError, ObserverError, SessionsError
 from aico.core.otlp_settings import OtlpSettings
 from aico.core.settings import Settings, SourceSettings, setting_names, variable_of
@@ -72,6 +73,16 @@ def test_document_states_variable_and_default_of_each_setting_of_the_way_out() -
     for name, (_, variable, default, meaning) in table.items():
         real = OtlpSettings.model_fields[name].default
         assert (variable, default) == (variable_of(f"otlp.{name}"), "none" if real is None else str(real).lower())
+        assert meaning
+
+
+def test_document_states_variable_and_default_of_each_setting_of_activity() -> None:
+    """The fourth table holds exactly the settings of ``[activity]``."""
+    table = read_table(SETTINGS, 3)
+    assert list(table) == list(ActivitySettings.model_fields)
+    for name, (_, variable, default, meaning) in table.items():
+        real = ActivitySettings.model_fields[name].default
+        assert (variable, default) == (variable_of(f"activity.{name}"), "none" if real == () else str(real))
         assert meaning
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aico.api import (
+    activity_routes,
     budget_routes,
     cline_compat,
     export_routes,
@@ -21,6 +22,7 @@ ROUTERS = (
     export_routes.router,
     budget_routes.router,
     price_routes.router,
+    activity_routes.router,
     source_routes.router,
     forget_routes.router,
     cline_compat.router,

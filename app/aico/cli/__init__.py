@@ -29,6 +29,7 @@ _COMMANDS = {
     "budget": ("aico.cli.budget", "tend"),
     "plan": ("aico.cli.plan", "tend"),
     "webhook": ("aico.cli.webhook", "tend"),
+    "activity": ("aico.cli.activity", "show_activity"),
     "status": ("aico.cli.status", "show_status"),
     "statusline": ("aico.cli.statusline", "show"),
     "label": ("aico.cli.label", "name_session"),

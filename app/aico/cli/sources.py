@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from aico import __version__
 from aico.cli import EXIT_OK, EXIT_USAGE
@@ -15,6 +16,7 @@ from aico.cli.box import describe_age, describe_size
 from aico.cli.names import are_known
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
+from aico.core.activity import ACTIVITY, KINDS
 from aico.core.clock import now_ms
 from aico.core.command_name import command_name
 from aico.core.db.upkeep.inspection import check_present
@@ -24,10 +26,14 @@ from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
+from aico.services.activity_shapes import ActivityKindOut
 from aico.services.service import ObserverService
 from aico.services.source_shapes import source_fields
 from aico.services.source_states import SourceUsage
 from aico.services.status import list_sources
+
+Listed: TypeAlias = tuple[list[dict[str, object]], list[dict[str, object]]]
+"""Every source, and every kind of activity."""
 
 
 def show_sources(options: argparse.Namespace) -> int:
@@ -36,7 +42,7 @@ def show_sources(options: argparse.Namespace) -> int:
     if options.switch and not options.names:
         complain(f"aico: which one shall be {options.switch}? `{command_name()} sources` lists them")
         return EXIT_USAGE
-    if not are_known(options.names, KNOWN, with_origins=True):
+    if not are_known(options.names, {**KNOWN, ACTIVITY: tuple(KINDS)}, with_origins=True):
         return EXIT_USAGE
     changes = changes_of(options.names, is_on=options.switch == "on") if options.switch else {}
     lock = InstanceLock(settings.database_path)
@@ -52,7 +58,7 @@ def show_sources(options: argparse.Namespace) -> int:
         holder = lock.find_holder()
         running = InstanceRunning(holder.pid, holder.url) if holder is not None and holder.url is not None else None
     try:
-        sources = asyncio.run(_ask(running, settings, changes) if running else _look(settings, changes))
+        sources, kinds = asyncio.run(_ask(running, settings, changes) if running else _look(settings, changes))
     finally:
         if changes and running is None:
             lock.release()
@@ -60,6 +66,7 @@ def show_sources(options: argparse.Namespace) -> int:
         say(json.dumps(sources))
     else:
         say(*(line for source in sources for line in _lines(source, is_running=running is not None)))
+        say(*(line for kind in kinds for line in _kind_lines(kind)))
     return EXIT_OK
 
 
@@ -77,17 +84,27 @@ def changes_of(names: Sequence[str], *, is_on: bool) -> dict[str, dict[str, obje
     return changes
 
 
-async def _ask(
-    running: InstanceRunning, settings: Settings, changes: Mapping[str, dict[str, object]]
-) -> list[dict[str, object]]:
+def activity_changes(change: Mapping[str, object]) -> dict[str, bool]:
+    """Return, by kind of activity, how its switch shall stand; ``activity`` itself means all of them."""
+    origins = change.get("origins")
+    if isinstance(origins, dict):
+        return {str(name): bool(is_on) for name, is_on in origins.items()}
+    return dict.fromkeys(KINDS, bool(change.get("enabled")))
+
+
+async def _ask(running: InstanceRunning, settings: Settings, changes: Mapping[str, dict[str, object]]) -> Listed:
     token = settings.token.get_secret_value() if settings.token else None
     service = RunningService(str(running.url), token)
     for source, change in changes.items():
+        if source == ACTIVITY:
+            for kind, is_on in activity_changes(change).items():
+                await service.switch_activity(kind, is_on=is_on)
+            continue
         await service.switch_source(source, change)
-    return await service.list_sources()
+    return await service.list_sources(), await service.list_activity_kinds()
 
 
-async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) -> list[dict[str, object]]:
+async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) -> Listed:
     """Switch and look without a service; makes, or migrates, a database only where something is switched.
 
     Raises SourceUnknown, SourceFixed, StorageError.
@@ -101,15 +118,20 @@ async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) ->
     try:
         await service.sources.load()
         for source, change in changes.items():
+            if source == ACTIVITY:
+                for kind, is_on in activity_changes(change).items():
+                    await service.activity.choose(kind, is_on=is_on)
+                continue
             enabled, origins = change.get("enabled"), change.get("origins")
             await service.sources.choose(
                 source,
                 enabled if isinstance(enabled, bool) else None,
                 {str(name): bool(is_on) for name, is_on in origins.items()} if isinstance(origins, dict) else None,
             )
+        kinds = [ActivityKindOut.of(status).model_dump(mode="json") for status in service.activity.list_kinds()]
         if not is_stored:
-            return [source_fields(SourceUsage(state)) for state in await service.sources.list_states()]
-        return [source_fields(each) for each in await list_sources(service)]
+            return [source_fields(SourceUsage(state)) for state in await service.sources.list_states()], kinds
+        return [source_fields(each) for each in await list_sources(service)], kinds
     finally:
         await service.database.close()
 
@@ -138,6 +160,12 @@ def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
         lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}{_refusal(origin)}")
         lines += [f"{'':<29}{text}" for text in _describe_reading(origin)]
     return lines
+
+
+def _kind_lines(kind: Mapping[str, object]) -> list[str]:
+    name = f"{ACTIVITY}.{kind['id']}"
+    what = f"{kind['title']}: {kind['reads']}; never {kind['never_read']}{_fixed(kind)}"
+    return [f"{name:<24} {_switch(kind)} {what}"]
 
 
 def _describe_look(origin: Mapping[str, object], *, is_alone: bool) -> str:

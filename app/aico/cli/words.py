@@ -101,9 +101,15 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         "sources", parents=[settings], help="the tools that can be read; switch them on or off"
     )
     sources.add_argument("switch", nargs="?", choices=["on", "off"], help="default: only list them")
-    sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or one origin of it: cline.sessions")
+    sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or an origin: cline.sessions, activity.apps")
     sources.add_argument("--json", action="store_true", help="print as JSON")
     _add_terms(commands, settings)
+    activity = commands.add_parser(
+        "activity", parents=[settings], help="the time in AI apps, commands and sites; default: today"
+    )
+    activity.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="2026-03-01, here")
+    activity.add_argument("--to", type=parse_day, metavar="DAY", help="inclusive")
+    activity.add_argument("--json", action="store_true", help="print what GET /api/activity answers")
     doctor = commands.add_parser(
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )

@@ -52,6 +52,7 @@ FIXED_TABLES = {
         "environment",
         "model_names",
     ),
+    "activity": ("kinds", "apps", "commands", "domains"),
 }
 """Tables of settings that belong together, each with its fields: those of the class of the same name."""
 FIXED_SETTINGS = tuple(f"{table}.{field}" for table, fields in FIXED_TABLES.items() for field in fields)

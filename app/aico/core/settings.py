@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from aico.core.activity_settings import ActivitySettings
 from aico.core.errors import SettingsError
 from aico.core.otlp_settings import VARIABLES as PREDECESSORS
 from aico.core.otlp_settings import OtlpSettings, read_predecessors
@@ -57,6 +58,7 @@ __all__ = [
     "ENV_PREFIX",
     "LEDGER_NAME",
     "SESSIONS_NAME",
+    "ActivitySettings",
     "KnownSources",
     "LoadedSettings",
     "OtlpSettings",
@@ -188,6 +190,8 @@ class Settings(BaseModel):
     """What such a call is signed with."""
     otlp: OtlpSettings = Field(default_factory=OtlpSettings)
     """The way out to a collector."""
+    activity: ActivitySettings = Field(default_factory=ActivitySettings)
+    """What of the use of apps, commands and sites may be seen."""
     log_format: Literal["auto", "text", "json"] = "auto"
     """How the log is written; ``auto`` is text on a terminal and JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -326,8 +330,10 @@ def load_settings(
     predecessors = read_predecessors(environment, values)
     values |= predecessors
     origins |= {name: PREDECESSORS[name] for name in predecessors}
-    if any(name in origins for name in FIXED_SETTINGS):
-        origins = dict.fromkeys(FIXED_SETTINGS, "default") | origins
+    for table, fields in FIXED_TABLES.items():
+        names = [f"{table}.{field}" for field in fields]
+        if any(name in origins for name in names):
+            origins = dict.fromkeys(names, "default") | origins
     if "kimi_proxy_url" in values and "kimi_proxy_secret" not in values and environment.get(_KIMI_SECRET):
         values["kimi_proxy_secret"], origins["kimi_proxy_secret"] = environment[_KIMI_SECRET], _KIMI_SECRET
     loaded = LoadedSettings(_validate(values, origins), origins)

@@ -61,6 +61,20 @@ class RunningService:
         """Switch a source or some of its origins. Raises like :meth:`get_status`."""
         await self._call("PUT", f"/api/sources/{source}", change)
 
+    async def get_activity(self, from_ms: int, to_ms: int) -> dict[str, object]:
+        """Return the use of apps, commands and sites in a period. Raises like :meth:`get_status`."""
+        return await self._call("GET", f"/api/activity?from={from_ms}&to={to_ms}")
+
+    async def list_activity_kinds(self) -> list[dict[str, object]]:
+        """Return every kind of activity; nothing of an older service, which knows none. Raises ServiceUnreachable."""
+        with suppress(ServiceRefusal):
+            return _objects((await self._call("GET", "/api/activity")).get("kinds"))
+        return []
+
+    async def switch_activity(self, kind: str, *, is_on: bool) -> None:
+        """Switch what is seen of activity. Raises like :meth:`get_status`."""
+        await self._call("PUT", f"/api/activity/{kind}", {"enabled": is_on})
+
     async def forget(self, source: str, sessions: list[str], before_ms: int | None) -> None:
         """Have sessions removed for good: those that are named, or all before a moment. Raises like get_status.
 

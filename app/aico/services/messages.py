@@ -142,6 +142,11 @@ def export_state(state: ExportState) -> dict[str, object]:
     }
 
 
+def activity_changed() -> dict[str, object]:
+    """Return the message that there is more use of apps, commands and sites, or another switch: ask anew."""
+    return {"type": "activity_changed"}
+
+
 def heartbeat(revision: int) -> dict[str, object]:
     """Return the message that only says: still here, and nothing is missing up to ``revision``."""
     return {"type": "heartbeat", "revision": revision}

@@ -24,6 +24,7 @@ from aico.features.pricing.price_list import GenaiPriceList
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
 from aico.services import messages
+from aico.services.activity import ActivityService
 from aico.services.backups import DailyBackups
 from aico.services.budgets import BudgetsService, as_value
 from aico.services.export_state import ExportMonitor, ExportState
@@ -103,6 +104,9 @@ class ObserverService:
             self._publish_state,
             now_ms,
         )
+        self.activity = ActivityService(
+            settings.activity, self.sources.choices, self.database, self._publish_activity, now_ms
+        )
         self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
         self.exporter = self._make_exporter()
@@ -118,6 +122,7 @@ class ObserverService:
             await self.budgets.load()
             self.hub.open(*await self.writer.get_position())
             await self.sources.start()
+            await self.activity.start()
             tasks = [
                 asyncio.create_task(self._beat(), name="heartbeat"),
                 asyncio.create_task(self.backups.run(), name="backups"),
@@ -136,6 +141,7 @@ class ObserverService:
                 self.ingest.begin_close()
                 for task in tasks:
                     task.cancel()
+                await self.activity.stop()
                 await self.sources.stop()
                 await self.prices.stop()
                 await asyncio.wait(tasks)
@@ -188,6 +194,9 @@ class ObserverService:
 
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))
+
+    def _publish_activity(self) -> None:
+        self.hub.publish_notice(messages.activity_changed())
 
     def _publish_export(self, state: ExportState) -> None:
         self.hub.publish_notice(messages.export_state(state))

@@ -1,0 +1,147 @@
+"""The repository of activity: stretches of use become rows and sums in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aico.core.activity import ActivitySpan, divide
+from aico.core.db import activity_schema as schema
+from aico.core.db.database import Database
+from aico.core.db.statements import add, put
+from aico.core.db.sums_reader import Ask
+
+JOIN_MS = 2_000
+"""A stretch that begins so soon after the last one of its subject goes on with it."""
+_AMOUNTS = ("duration_ms", "count")
+_SUBJECT = put(schema.ActivitySubject, ("kind", "name", "place"), ("category",)) + " RETURNING id"
+_LAST = """
+    SELECT start_ms FROM activity_span WHERE subject = ?1 AND start_ms <= ?2 + ?3
+    AND abs(start_ms + duration_ms - ?2) <= ?3 ORDER BY start_ms DESC LIMIT 1
+"""
+_ADD_SPAN = add(schema.ActivitySpan, ("subject", "start_ms"), ("duration_ms",))
+_ADD_SLOT = add(schema.ActivitySlot, ("slot", "subject"), _AMOUNTS)
+_ADD_TOTAL = """
+    INSERT INTO activity_total (subject, duration_ms, count, cost_nano, last_ms) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (subject) DO UPDATE SET duration_ms = duration_ms + excluded.duration_ms,
+        count = count + excluded.count, cost_nano = cost_nano + excluded.cost_nano,
+        last_ms = max(last_ms, excluded.last_ms)
+"""
+_CHECKPOINT = "SELECT position FROM activity_checkpoint WHERE kind = ? AND place = ?"
+_PUT_CHECKPOINT = put(schema.ActivityCheckpoint, ("kind", "place"), ("position", "read_at"))
+_SUMS = """
+    SELECT s.kind, s.name, s.place, s.category, SUM(a.duration_ms), SUM(a.count), t.last_ms
+    FROM activity_slot AS a JOIN activity_subject AS s ON s.id = a.subject
+    JOIN activity_total AS t ON t.subject = a.subject
+    WHERE a.slot >= ? AND a.slot < ? GROUP BY a.subject ORDER BY 5 DESC, 6 DESC, 1, 2, 3
+"""
+_SPANS = """
+    SELECT s.kind, s.name, s.place, a.start_ms, a.duration_ms
+    FROM activity_span AS a JOIN activity_subject AS s ON s.id = a.subject
+    WHERE a.start_ms < ? AND a.start_ms + a.duration_ms > ? ORDER BY a.start_ms DESC LIMIT ?
+"""
+_TOTALS = """
+    SELECT s.kind, s.name, s.place, s.category, t.duration_ms, t.count, t.cost_nano
+    FROM activity_total AS t JOIN activity_subject AS s ON s.id = t.subject ORDER BY s.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectSum:
+    """What a subject was used inside a period."""
+
+    kind: str
+    name: str
+    place: str
+    category: str
+    duration_ms: int
+    count: int
+    last_ms: int
+    """End of its last use ever."""
+
+
+class StoredSpan(NamedTuple):
+    """A stretch of use."""
+
+    kind: str
+    name: str
+    place: str
+    start_ms: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectTotal:
+    """What a subject was used in all time; no part of it ever falls."""
+
+    kind: str
+    name: str
+    place: str
+    category: str
+    duration_ms: int
+    count: int
+    cost_nano: int
+
+
+class Checkpoint(NamedTuple):
+    """How far a place was read."""
+
+    kind: str
+    place: str
+    """A digest of its path."""
+    position: str
+    read_at: int
+
+
+class ActivityStore:
+    """Writes activity. Every method raises StorageBusy, StorageError, and then has written nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, spans: Sequence[ActivitySpan], checkpoint: Checkpoint | None = None) -> None:
+        """Add stretches of use and, with them, how far a place was read."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            for span in spans:
+                _add_span(connection, span)
+            if checkpoint is not None:
+                connection.execute(_PUT_CHECKPOINT, checkpoint)
+
+        await self._database.write(write)
+
+    async def find_position(self, kind: str, place: str) -> str | None:
+        """Return how far a place was read; None where it never was."""
+        async with self._database.asking() as ask:
+            rows = await ask(_CHECKPOINT, (kind, place))
+        return str(rows[0][0]) if rows else None
+
+
+async def list_sums(ask: Ask, first_slot: int, end_slot: int) -> list[SubjectSum]:
+    """Return what each subject was used between two slots, the longest first."""
+    return [SubjectSum(*row) for row in await ask(_SUMS, (first_slot, end_slot))]
+
+
+async def list_spans(ask: Ask, from_ms: int, to_ms: int, limit: int) -> list[StoredSpan]:
+    """Return the stretches that lie inside a time or reach into it, the newest first."""
+    return [StoredSpan(*row) for row in await ask(_SPANS, (to_ms, from_ms, limit))]
+
+
+async def list_totals(ask: Ask) -> list[SubjectTotal]:
+    """Return the sums of all time, in the order in which subjects were first seen."""
+    return [SubjectTotal(*row) for row in await ask(_TOTALS)]
+
+
+def _add_span(connection: sqlite3.Connection, span: ActivitySpan) -> None:
+    names = (span.kind, span.subject, span.place, span.category)
+    [(subject,)] = connection.execute(_SUBJECT, names).fetchall()
+    if span.duration_ms:
+        last = connection.execute(_LAST, (subject, span.start_ms, JOIN_MS)).fetchone()
+        connection.execute(_ADD_SPAN, (subject, span.start_ms if last is None else last[0], span.duration_ms))
+    parts = list(divide(span.start_ms, span.duration_ms))
+    for number, (slot, duration_ms) in enumerate(parts):
+        connection.execute(_ADD_SLOT, (slot, subject, duration_ms, 0 if number else span.count))
+    end_ms = span.start_ms + span.duration_ms
+    connection.execute(_ADD_TOTAL, (subject, span.duration_ms, span.count, span.cost_nano, end_ms))

@@ -1,0 +1,175 @@
+"""Which kinds of activity are seen, and what sees them. What sees is imported when a kind is switched on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from aico.core.activity import ACTIVITY, KINDS, ActivityKind
+from aico.core.activity_settings import ActivitySettings
+from aico.core.db.activity import ActivityStore
+from aico.core.db.choices import Switch, SwitchKey, set_switch
+from aico.core.db.database import Database
+from aico.core.errors import SourceFixed, SourceUnknown
+from aico.core.usage import digest
+from aico.services.source_choices import SourceChoices
+
+if TYPE_CHECKING:
+    from aico.features.activity.definitions import Definitions
+
+_SETTING = f"{ACTIVITY}.kinds"
+
+
+class KindState(StrEnum):
+    """How a kind is."""
+
+    OFF = "off"
+    WATCHING = "watching"
+    UNAVAILABLE = "unavailable"
+    """It is on, and cannot be seen here; the reason says why."""
+    FAILED = "failed"
+
+
+class ProgramState(NamedTuple):
+    """How a listed app or command is at the moment."""
+
+    kind: str
+    name: str
+    is_in_front: bool = False
+    cpu_percent: float = 0.0
+    """Of one processor, all its processes together."""
+    memory_mb: float = 0.0
+
+
+@dataclass(slots=True)
+class KindStatus:
+    """A kind with its switch, and how it is."""
+
+    kind: ActivityKind
+    is_on: bool
+    fixed_by: str | None
+    """The setting that decides; None where the switch does."""
+    switch: Switch | None
+    state: KindState
+    reason: str | None = None
+
+
+class Watch(Protocol):
+    """What sees some kinds, for as long as it runs."""
+
+    reasons: Mapping[str, str]
+    """Why a kind is not seen, or not all of it, by its id."""
+    programs: Mapping[tuple[str, str], ProgramState]
+    """What runs now, by kind and name."""
+
+    async def run(self) -> None:
+        """See until cancelled. Raises nothing but bugs."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What runs, and for which kinds."""
+
+    kinds: frozenset[str] = frozenset()
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
+
+
+class ActivityService:
+    """The kinds of activity on this machine. Constructing it opens nothing."""
+
+    def __init__(
+        self,
+        settings: ActivitySettings,
+        choices: SourceChoices,
+        database: Database,
+        publish: Callable[[], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.settings = settings
+        self.store = ActivityStore(database)
+        self.database = database
+        self.now_ms = now_ms
+        self._choices = choices
+        self._publish = publish
+        self._seen = _Seen()
+        self._is_running = False
+        self._turn = asyncio.Lock()
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """The list, with what the user adds. Raises SettingsError for an addition that adds nothing."""
+        from aico.features.activity.definitions import load_definitions
+
+        return load_definitions(self.settings)
+
+    async def start(self) -> None:
+        """See what settings and switches say; the switches are read already."""
+        self._is_running = True
+        async with self._turn:
+            await self._follow()
+
+    async def stop(self) -> None:
+        """See nothing any more."""
+        self._is_running = False
+        async with self._turn:
+            await self._follow()
+
+    async def switch(self, kind_id: str, *, is_on: bool) -> None:
+        """Switch a kind, and follow. Raises like :meth:`choose`."""
+        await self.choose(kind_id, is_on=is_on)
+        async with self._turn:
+            await self._follow()
+        self._publish()
+
+    async def choose(self, kind_id: str, *, is_on: bool) -> None:
+        """Store the switch of a kind. Raises SourceUnknown, SourceFixed, StorageBusy, StorageError."""
+        if kind_id not in KINDS:
+            raise SourceUnknown(f"{ACTIVITY}.{kind_id}")
+        if self.settings.kinds != "choose":
+            if (kind_id in self.settings.kinds) != is_on:
+                raise SourceFixed(f"{ACTIVITY}.{kind_id}", _SETTING)
+            return
+        key, switch = _key_of(kind_id), Switch(is_on, self.now_ms())
+        await set_switch(self.database, self._choices.machine, key, switch)
+        self._choices.switches[key] = switch
+
+    def list_kinds(self) -> list[KindStatus]:
+        """Return every kind, on or off."""
+        return [self._status_of(kind) for kind in KINDS.values()]
+
+    def list_programs(self) -> dict[tuple[str, str], ProgramState]:
+        """Return what runs now, by kind and name."""
+        return {key: state for watch in self._seen.watches for key, state in watch.programs.items()}
+
+    def _status_of(self, kind: ActivityKind) -> KindStatus:
+        switch = self._choices.switches.get(_key_of(kind.id))
+        fixed_by = None if self.settings.kinds == "choose" else _SETTING
+        is_on = switch is not None and switch.is_on if fixed_by is None else kind.id in self.settings.kinds
+        if not is_on:
+            return KindStatus(kind, is_on, fixed_by, switch, KindState.OFF)
+        reasons = {name: reason for watch in self._seen.watches for name, reason in watch.reasons.items()}
+        state = KindState.WATCHING
+        if any(task.done() for task in self._seen.tasks):
+            state = KindState.FAILED
+        return KindStatus(kind, is_on, fixed_by, switch, state, reasons.get(kind.id))
+
+    async def _follow(self) -> None:
+        """Let exactly what is on be seen."""
+        wanted = frozenset(status.kind.id for status in self.list_kinds() if status.is_on and self._is_running)
+        if wanted == self._seen.kinds:
+            return
+        for task in self._seen.tasks:
+            task.cancel()
+        if self._seen.tasks:
+            await asyncio.wait(self._seen.tasks)
+        self._seen = _Seen(wanted)
+
+
+def _key_of(kind_id: str) -> SwitchKey:
+    """Return what the switch of a kind is stored under, beside those of the origins of sources."""
+    return SwitchKey(ACTIVITY, kind_id, digest(ACTIVITY, kind_id).hex())

@@ -1,0 +1,1 @@
+"""Tests of activity: definitions, sums, processes, screens, shells."""
