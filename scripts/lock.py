@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> int:
     # The widest comes first, so that a package has one version in all of them.
     narrow = [f"--constraints={LOCKS / 'dev.txt'}"]
     for name, options in (
-        ("dev", ["pyproject.toml", "--extra=otlp", "--group=dev"]),
-        ("runtime", ["pyproject.toml", "--extra=otlp", *narrow]),
+        ("dev", ["pyproject.toml", "--extra=activity", "--extra=otlp", "--group=dev"]),
+        ("runtime", ["pyproject.toml", "--extra=activity", "--extra=otlp", *narrow]),
         ("build", ["--group=build", *narrow]),
     ):
         output = f"--output-file={LOCKS / name}.txt"

@@ -12,6 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from aico.cli.sources import changes_of
+from aico.core.activity import KINDS
 from aico.core.errors import SourceFixed, SourceOff
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
@@ -123,6 +124,10 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
         "  cline.sessions         off  session store, not there",
         "  cline.hub              off  hub events, not there",
         *(line for source in SOURCES[1:] for line in lines_of_absent(source)),
+        *(
+            f"activity.{kind.id:<15} off  {kind.title}: {kind.reads}; never {kind.never_read}"
+            for kind in KINDS.values()
+        ),
     ]
     assert not database_path(tmp_path).exists()
 
@@ -191,7 +196,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(
     [
         (("sources", "on", "clime"), "did you mean cline?"),
         (("sources", "off", "cline.session"), "did you mean cline.sessions?"),
-        (("sources", "on", "cline", "xyz"), f"known are {NAMES}, cline.ledger, cline.sessions, cline.hub"),
+        (("sources", "on", "cline", "xyz"), f"known are {NAMES}, activity, cline.ledger, cline.sessions, cline.hub"),
         (("import", "--source", "clime"), "did you mean cline?"),
         (("import", "--source", "cline.ledger"), "known are cline"),
         (("sources", "on"), "which one"),

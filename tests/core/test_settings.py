@@ -94,6 +94,7 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
             "environment": "personal",
             "model_names": "known",
         },
+        "activity": {"kinds": "choose", "apps": (), "commands": (), "domains": ()},
         "log_format": "auto",
         "log_level": "info",
     }

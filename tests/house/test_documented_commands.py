@@ -20,6 +20,7 @@ import pytest
 
 from aico.cli import EXIT_OK, main
 from aico.cli.words import build_parser
+from aico.core.activity import ACTIVITY, KINDS
 from aico.core.db.migrations import migrate
 from aico.features.sources.registry import KNOWN
 from tests.cli.fake_supervisors import FakePrograms
@@ -32,6 +33,7 @@ UNTIL_TOLD = {"serve", "demo"}
 STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
 BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
 OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")
+ACTIVITIES = {ACTIVITY, *(f"{ACTIVITY}.{kind}" for kind in KINDS)}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,7 +116,7 @@ def misunderstood(span: str) -> list[str]:
     while words and set(words[0].split("|")) <= set(subparsers(parser)):
         parser = subparsers(parser)[words.pop(0).split("|")[0]]
     values = {choice for action in parser._actions for choice in map(str, action.choices or ())}
-    known = {text for action in parser._actions for text in action.option_strings} | values | set(KNOWN)
+    known = {text for action in parser._actions for text in action.option_strings} | values | set(KNOWN) | ACTIVITIES
     plain = [word for word in words if not (word.isupper() or word in {"...", "|"})]
     return [word for word in plain if not all(part in known for part in word.split("|"))]
 

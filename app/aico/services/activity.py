@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from aico.core.activity import ACTIVITY, KINDS, ActivityKind
+from aico.core.activity import ACTIVITY, APPS, COMMANDS, KINDS, ActivityKind
 from aico.core.activity_settings import ActivitySettings
 from aico.core.db.activity import ActivityStore
 from aico.core.db.choices import Switch, SwitchKey, set_switch
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from aico.features.activity.definitions import Definitions
 
 _SETTING = f"{ACTIVITY}.kinds"
+_PROGRAM_KINDS = frozenset({APPS.id, COMMANDS.id})
+"""Seen together, by what runs: a second belongs to one of both."""
+_log = logging.getLogger(__name__)
 
 
 class KindState(StrEnum):
@@ -61,10 +66,13 @@ class KindStatus:
 class Watch(Protocol):
     """What sees some kinds, for as long as it runs."""
 
-    reasons: Mapping[str, str]
-    """Why a kind is not seen, or not all of it, by its id."""
-    programs: Mapping[tuple[str, str], ProgramState]
-    """What runs now, by kind and name."""
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why a kind is not seen, or not all of it, by its id."""
+
+    @property
+    def programs(self) -> Mapping[tuple[str, str], ProgramState]:
+        """What runs now, by kind and name."""
 
     async def run(self) -> None:
         """See until cancelled. Raises nothing but bugs."""
@@ -77,6 +85,7 @@ class _Seen:
     kinds: frozenset[str] = frozenset()
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     watches: list[Watch] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
 
 
 class ActivityService:
@@ -152,11 +161,13 @@ class ActivityService:
         is_on = switch is not None and switch.is_on if fixed_by is None else kind.id in self.settings.kinds
         if not is_on:
             return KindStatus(kind, is_on, fixed_by, switch, KindState.OFF)
-        reasons = {name: reason for watch in self._seen.watches for name, reason in watch.reasons.items()}
+        reason = next((watch.reasons[kind.id] for watch in self._seen.watches if kind.id in watch.reasons), None)
         state = KindState.WATCHING
-        if any(task.done() for task in self._seen.tasks):
-            state = KindState.FAILED
-        return KindStatus(kind, is_on, fixed_by, switch, state, reasons.get(kind.id))
+        if kind.id in _PROGRAM_KINDS and not _has_psutil():
+            state, reason = KindState.UNAVAILABLE, "library_missing"
+        elif kind.id in self._seen.failed:
+            state, reason = KindState.FAILED, None
+        return KindStatus(kind, is_on, fixed_by, switch, state, reason)
 
     async def _follow(self) -> None:
         """Let exactly what is on be seen."""
@@ -168,6 +179,37 @@ class ActivityService:
         if self._seen.tasks:
             await asyncio.wait(self._seen.tasks)
         self._seen = _Seen(wanted)
+        for kinds, watch in self._make_watches(wanted):
+            self._seen.watches.append(watch)
+            task = asyncio.create_task(watch.run(), name=f"activity {'+'.join(sorted(kinds))}")
+            task.add_done_callback(partial(self._note_end, self._seen, kinds))
+            self._seen.tasks.append(task)
+
+    def _make_watches(self, wanted: frozenset[str]) -> Iterator[tuple[frozenset[str], Watch]]:
+        """Yield what sees each group of the kinds that are ``wanted``. Nothing else is imported, nor opened."""
+        programs = wanted & _PROGRAM_KINDS
+        if programs and _has_psutil():
+            from aico.features.activity.processes import SystemProcesses
+            from aico.features.activity.screen import open_screen
+            from aico.services.activity_watch import ProgramWatch
+
+            processes = SystemProcesses(self.definitions, programs)
+            yield (
+                programs,
+                ProgramWatch(
+                    programs, self.definitions, processes, open_screen, self.store.add, self._publish, self.now_ms
+                ),
+            )
+
+    def _note_end(self, seen: _Seen, kinds: frozenset[str], task: asyncio.Task[None]) -> None:
+        """Note that a watch ended by itself, which is a bug of it: the service goes on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            seen.failed |= kinds
+            _log.error("activity is not seen any more", exc_info=error)
+
+
+def _has_psutil() -> bool:
+    return find_spec("psutil") is not None
 
 
 def _key_of(kind_id: str) -> SwitchKey:

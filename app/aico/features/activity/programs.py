@@ -1,0 +1,39 @@
+"""The shapes of what runs, whatever the system. No I/O, no clock, no logging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+
+class Program(NamedTuple):
+    """A running process of a listed app or command."""
+
+    pid: int
+    kind: str
+    name: str
+    terminal: str | None = None
+    """The device of the terminal that it was started in."""
+    ancestors: tuple[int, ...] = ()
+    """Numbers of the processes that it lives in, the nearest first."""
+
+
+class Load(NamedTuple):
+    """What the processes of a listed app or command take together."""
+
+    cpu_percent: float
+    """Of one processor. 0 when it was not seen before."""
+    memory_mb: float
+
+
+class ProcessTable(Protocol):
+    """Knows what runs."""
+
+    def scan(self) -> list[Program]:
+        """Return the listed programs that run."""
+
+    def find(self, pid: int) -> Program | None:
+        """Return the listed program with this number, None for any other."""
+
+    def measure(self) -> Mapping[tuple[str, str], Load]:
+        """Return what the programs of the last scan take, by kind and name."""
