@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from aico.core.activity import ACTIVITY, APPS, COMMANDS, KINDS, ActivityKind
+from aico.core.activity import ACTIVITY, APPS, COMMANDS, KINDS, SHELL, ActivityKind
 from aico.core.activity_settings import ActivitySettings
 from aico.core.db.activity import ActivityStore
 from aico.core.db.choices import Switch, SwitchKey, set_switch
@@ -120,6 +120,7 @@ class ActivityService:
         """See what settings and switches say; the switches are read already."""
         self._is_running = True
         async with self._turn:
+            await self.store.forget_positions([each.kind.id for each in self.list_kinds() if not each.is_on])
             await self._follow()
 
     async def stop(self) -> None:
@@ -143,6 +144,8 @@ class ActivityService:
             if (kind_id in self.settings.kinds) != is_on:
                 raise SourceFixed(f"{ACTIVITY}.{kind_id}", _SETTING)
             return
+        if not is_on:
+            await self.store.forget_positions([kind_id])
         key, switch = _key_of(kind_id), Switch(is_on, self.now_ms())
         await set_switch(self.database, self._choices.machine, key, switch)
         self._choices.switches[key] = switch
@@ -200,6 +203,11 @@ class ActivityService:
                     programs, self.definitions, processes, open_screen, self.store.add, self._publish, self.now_ms
                 ),
             )
+
+        if SHELL.id in wanted:
+            from aico.services.activity_shell import ShellWatch
+
+            yield frozenset({SHELL.id}), ShellWatch(self.definitions, self.store, self._publish, self.now_ms)
 
     def _note_end(self, seen: _Seen, kinds: frozenset[str], task: asyncio.Task[None]) -> None:
         """Note that a watch ended by itself, which is a bug of it: the service goes on."""

@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -209,11 +210,20 @@ class ObserverService:
         if find_spec("opentelemetry.sdk") is None or find_spec("grpc") is None:
             reason = "needs libraries that are not installed: pip install 'ai-cost-observer[otlp]'"
             raise SettingsError("otlp.endpoint", reason)
+        from aico.services.activity_metrics import find_activity
         from aico.services.exporter import Exporter  # the SDK and gRPC take 30 MB
 
         monitor = ExportMonitor(endpoint.authority, self.now_ms, self._publish_export)
         machine = self.sources.choices.machine
-        return Exporter(self.settings.otlp, self.database, self.version, machine, self.now_ms, monitor)
+        return Exporter(
+            self.settings.otlp,
+            self.database,
+            self.version,
+            machine,
+            self.now_ms,
+            monitor,
+            find_activity=partial(find_activity, self.activity),
+        )
 
     async def _beat(self) -> None:
         while True:

@@ -30,6 +30,8 @@ _ADD_TOTAL = """
         last_ms = max(last_ms, excluded.last_ms)
 """
 _CHECKPOINT = "SELECT position FROM activity_checkpoint WHERE kind = ? AND place = ?"
+_KINDS_READ = "SELECT DISTINCT kind FROM activity_checkpoint"
+_FORGET_POSITIONS = "DELETE FROM activity_checkpoint WHERE kind = ?"
 _PUT_CHECKPOINT = put(schema.ActivityCheckpoint, ("kind", "place"), ("position", "read_at"))
 _SUMS = """
     SELECT s.kind, s.name, s.place, s.category, SUM(a.duration_ms), SUM(a.count), t.last_ms
@@ -117,6 +119,18 @@ class ActivityStore:
         async with self._database.asking() as ask:
             rows = await ask(_CHECKPOINT, (kind, place))
         return str(rows[0][0]) if rows else None
+
+    async def forget_positions(self, kinds: Sequence[str]) -> None:
+        """Forget how far the places of ``kinds`` were read: what comes while nobody may look is never counted."""
+        async with self._database.asking() as ask:
+            kept = {str(kind) for (kind,) in await ask(_KINDS_READ)}
+        wanted = [(kind,) for kind in kinds if kind in kept]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_FORGET_POSITIONS, wanted)
+
+        if wanted:
+            await self._database.write(write)
 
 
 async def list_sums(ask: Ask, first_slot: int, end_slot: int) -> list[SubjectSum]:
