@@ -1,10 +1,11 @@
 """``python -m tests.real_tools.gemini GEMINI [HOME]``: the real command line of Gemini CLI against a fake API.
 
 Runs it in a home of its own below the temporary directory, with an empty environment and a dummy key: an answer, tools
-in parallel, a resumed session, an agent, a compression, a broken stream, a failure, an answer without usage. What its
-session files and its telemetry say is held against what the fake API has sent; what differs is printed, and ends the
-script with 1. Then the time from the end of an answer to the message on the socket. Held against 0.61.0
-(``npm install @google/gemini-cli@0.61.0``). Nothing leaves this machine but what the tool may try to send.
+in parallel, a resumed session, an agent, a web search, checks for loops, a compression, a broken stream, a failure, an
+answer without usage. What its session files and its telemetry say is held against what the fake API has sent; what
+differs is printed, and ends the script with 1. Then the time from the end of an answer to the message on the socket.
+Held against 0.61.0 (``npm install @google/gemini-cli@0.61.0``). Nothing leaves this machine but what the tool may try
+to send.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from tests.sources.home_reading import Spent, new_books, read
 
 TOOLS: list[tuple[str, object]] = [("list_directory", {"dir_path": "."}), ("glob", {"pattern": "*.txt"})]
 AGENT: list[tuple[str, object]] = [("invoke_agent", {"agent_name": "generalist", "prompt": "look around"})]
+SEARCH: list[tuple[str, object]] = [("google_web_search", {"query": "the weather"})]
+LOOP_TURNS = 33
+"""From its 30th turn on, a prompt's answers are checked for loops."""
 CHOICE = json.dumps({"reasoning": "simple", "complexity_reasoning": "simple", "complexity_score": 1})
 THOUGHT = {"text": "**Plan** thinking", "thought": True}
 
@@ -47,7 +51,10 @@ class FakeGemini(Handler):
         if outcome == "failed":
             self.send_json({"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}, 400)
             return
-        calls = TOOLS if is_asked and "%%TOOL%%" in last else AGENT if is_asked and "%%AGENT%%" in last else []
+        calls = next((calls for mark, calls in CALLS.items() if is_asked and mark in last), [])
+        turns = _count_turns(contents)
+        if is_main and turns < LOOP_TURNS:
+            calls = [("list_directory", {"dir_path": ".", "ignore": [f"no{turns}"]})]
         if is_agent:
             calls = [("complete_task", {"result": {"response": "done"}})]
         text = CHOICE if "complexity_score" in json.dumps(body.get("generationConfig")) else f"Answer {sent.number}."
@@ -63,6 +70,18 @@ class FakeGemini(Handler):
                 return
             self.send_event(_response(sent, parts[1:], is_last=True))
         self.end(sent)
+
+
+CALLS = {"%%TOOL%%": TOOLS, "%%AGENT%%": AGENT, "%%SEARCH%%": SEARCH}
+
+
+def _count_turns(contents: object) -> int:
+    """Return how many answers of tools stand behind a last prompt that asks for a loop; many where none does."""
+    said = [json.dumps(each) for each in contents] if isinstance(contents, list) else []
+    prompts = [place for place, each in enumerate(said) if "%%" in each]
+    if not prompts or "%%LOOP%%" not in said[prompts[-1]]:
+        return LOOP_TURNS
+    return sum("functionResponse" in each for each in said[prompts[-1] :])
 
 
 def _response(sent: Sent, parts: list[object], *, is_last: bool) -> dict[str, object]:
@@ -138,12 +157,21 @@ async def run_everything(command: str, home: Path, *, is_live: bool) -> int:
         }
 
         async def ask(*words: str) -> None:
-            await run((command, "-y", *words), environment, home / "work")
+            await run((command, "-y", *words), environment, home / "work", patience_s=240)
 
         again = ("-r", "latest", "-p")
         await ask("-p", "say something")
         await ask("-p", "%%TOOL%% look")
-        for prompt in ("%%AGENT%% start", "%%NOUSE%% on", "%%CUT%% on", "%%FAIL%% on", "/compress", "%%ON%% more"):
+        for prompt in (
+            "%%AGENT%% start",
+            "%%NOUSE%% on",
+            "%%CUT%% on",
+            "%%FAIL%% on",
+            "%%SEARCH%% the web",
+            "%%LOOP%% on",
+            "/compress",
+            "%%ON%% more",
+        ):
             await ask(*again, prompt)
         failed = await compare(home, FakeGemini.sent)
         (home / "truth.json").write_text(json.dumps({"requests": [each.as_truth() for each in FakeGemini.sent]}))
