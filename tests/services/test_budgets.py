@@ -169,6 +169,35 @@ async def test_restore_of_an_older_backup_tells_nothing_twice(tmp_path: Path) ->
         assert await it.look() == [("five", 100, 5.0)]
 
 
+async def test_restore_lets_counters_of_money_go_on(tmp_path: Path) -> None:
+    """Whatever plans the backup knows: what was shown as money stays, and what a plan has paid for is none."""
+    clock = SetClock()
+    path = tmp_path / "own" / "observer.db"
+
+    async def shown(it: Looked) -> tuple[float, float]:
+        async with it.service.reader.snapshot() as snapshot:
+            counters = await snapshot.list_counters()
+            values = await snapshot.list_plan_values(counters)
+        paid = sum(values.values())
+        return (sum(each.cost_nano for each in counters.values()) - paid) / NANO, paid / NANO
+
+    async with looked(tmp_path, clock) as it:
+        await it.spend("1", None, source="claude-code", model="claude-opus-4-1")
+        before = await shown(it)
+        assert before[0] == pytest.approx(0.00009)
+        assert before[1] == 0
+    shutil.copy(path, tmp_path / "backup.db")
+    async with looked(tmp_path, clock) as it:
+        await it.service.budgets.put_plan(Plan("claude-code", 200 * NANO, "USD", 1))
+        await it.spend("2", None, source="claude-code", model="claude-opus-4-1")
+        after = await shown(it)
+        assert after == (before[0], before[0])
+    restore(path, tmp_path / "backup.db", clock.now_ms, set())
+    async with looked(tmp_path, clock) as it:
+        assert it.service.budgets.plans == []
+        assert await shown(it) == after
+
+
 async def test_budget_counts_money_and_says_what_it_lacks(tmp_path: Path) -> None:
     """Recorded costs of the part that it is of; unknown prices make it "at least", but for those a plan has paid."""
     clock = SetClock()

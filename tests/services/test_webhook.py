@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from aico.cli.service.purge import list_data
 from aico.core.db.terms import Delivery, Fired, FiredKey, list_fired
 from aico.core.db.terms_writer import note_fired
 from aico.core.errors import StorageError, WebhookMissing
+from aico.core.private_file import webhook_path
 from aico.core.settings import Settings
 from aico.core.spending_settings import check_secret, check_webhook_url, shown_address
 from aico.core.terms import BudgetPeriod
-from aico.core.webhook import find_webhook, remove_webhook, store_webhook, webhook_path
+from aico.core.webhook import find_webhook, remove_webhook, store_webhook
 from aico.proxy.webhook import call_webhook
 from aico.proxy.webhook_answer import WebhookAnswer
 from aico.services.service import ObserverService
@@ -219,6 +221,7 @@ def test_word_of_the_command_lies_in_a_private_file(tmp_path: Path) -> None:
     store_webhook(settings.database_path, "https://example.org/secret", SECRET)
     path = webhook_path(settings.database_path)
     assert (path.stat().st_mode & 0o777, [each.name for each in tmp_path.iterdir()]) == (0o600, ["webhook.json"])
+    assert path in list_data(settings.database_path)  # what `aico service uninstall --purge` removes
     found = find_webhook(settings)
     assert found is not None
     assert (found.url, found.secret, found.fixed_by) == ("https://example.org/secret", SECRET, None)

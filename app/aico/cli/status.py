@@ -116,7 +116,9 @@ def _describe_export(export: Fields | None) -> list[str]:
 
 
 def _describe_limit(limit: Fields) -> str:
-    """Say how much of a window of a plan is used, as its tool has told it."""
+    """Say how much of a window is used: as its tool has told it, as we estimate it, or of a budget."""
+    if limit.get("origin", "tool") != "tool":
+        return _describe_own_limit(limit)
     minutes, share, resets_at = limit.get("window_minutes"), limit.get("used_share"), limit.get("resets_at")
     window = f"window of {_span(minutes * 60)}" if isinstance(minutes, (int, float)) else limit.get("window")
     if isinstance(share, (int, float)):
@@ -126,6 +128,19 @@ def _describe_limit(limit: Fields) -> str:
     else:
         used = "began anew since"
     return f"limit        {limit.get('source')}, {window}: {used} (told {_age(limit.get('as_of'))})"
+
+
+def _describe_own_limit(limit: Fields) -> str:
+    """Say the same of a budget, which has a name, or of an estimate, of which perhaps no limit is stated."""
+    share, used, resets_at = limit.get("used_share"), limit.get("used_usd"), limit.get("resets_at")
+    is_budget = limit.get("origin") == "budget"
+    window = str(limit.get("window", "")).replace("_", " ")
+    name = f"{limit.get('plan')}, a {window}" if is_budget else f"{limit.get('source')}, {window}"
+    amount = f"${used:,.2f}" if isinstance(used, (int, float)) else "no price known"
+    text = f"{amount}, {share:.0%} used" if isinstance(share, (int, float)) else amount
+    if isinstance(resets_at, (int, float)):
+        text += f", begins anew in {_span(resets_at / 1000 - time.time())}"
+    return f"{'budget' if is_budget else 'limit':<12} {name}: {text}{'' if is_budget else ' (estimate)'}"
 
 
 def _span(seconds: float) -> str:

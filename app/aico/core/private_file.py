@@ -8,8 +8,14 @@ from pathlib import Path
 
 from aico.core.errors import StorageError
 
+_WEBHOOK = "webhook.json"
 # NONBLOCK: a FIFO in the file's place must not make us wait for its other end.
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def webhook_path(database_path: Path) -> Path:
+    """Return where ``aico webhook`` keeps its word, beside the database."""
+    return database_path.with_name(_WEBHOOK)
 
 
 def open_private(path: Path, *, create: bool) -> int:

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aico.core.errors import StorageError
-from aico.core.private_file import open_private, refuse_planted
+from aico.core.private_file import open_private, refuse_planted, webhook_path
 from aico.core.settings import Settings
 from aico.core.spending_settings import SECRET_LENGTH_MIN, check_webhook_url
 
-_NAME = "webhook.json"
 _SIZE_MAX = 16_384
 
 
@@ -67,15 +66,10 @@ def _parse(text: bytes) -> WebhookTarget | None:
     return WebhookTarget(url, secret, None) if len(secret) >= SECRET_LENGTH_MIN else None
 
 
-def webhook_path(database_path: Path) -> Path:
-    """Return where the command's word lies."""
-    return database_path.with_name(_NAME)
-
-
 def store_webhook(database_path: Path, url: str, secret: str) -> None:
     """Keep an address and a secret, in the place of those before. Raises StorageError. Blocking."""
     path = webhook_path(database_path)
-    unfinished = path.with_name(f"{_NAME}.{secrets.token_hex(4)}.part")
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     refuse_planted(path)
     try:
         descriptor = open_private(unfinished, create=True)

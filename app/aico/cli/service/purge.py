@@ -14,6 +14,7 @@ from aico.core.db.upkeep.sqlite_files import COMPANIONS
 from aico.core.errors import InstanceRunning, StorageError
 from aico.core.export_file import ExportFile
 from aico.core.instance_lock import InstanceLock
+from aico.core.private_file import webhook_path
 
 _ASIDE = (".corrupt-*", ".backup-*")
 """What recovery and restoring set aside, with their companions."""
@@ -27,6 +28,7 @@ def list_data(database_path: Path) -> list[Path]:
     folder, name, backups = database_path.parent, database_path.name, BackupFolder(database_path)
     named = [database_path, *(database_path.with_name(name + end) for end in COMPANIONS)]
     named += ExportFile(database_path).list_all()
+    named.append(webhook_path(database_path))
     aside = [found for pattern in _ASIDE for found in sorted(folder.glob(glob.escape(name) + pattern))]
     return [*(path for path in (*named, *aside) if path.is_file()), *backups.list_all(), *backups.list_unfinished()]
 
