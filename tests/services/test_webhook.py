@@ -151,7 +151,7 @@ async def test_nobody_is_followed_or_asked_for_the_way(monkeypatch: pytest.Monke
             (saying(307, location), 5.0, WebhookAnswer.REFUSED),
             (saying(301, location), 5.0, WebhookAnswer.REFUSED),
             (saying(200), 5.0, WebhookAnswer.TAKEN),
-            (silent, 0.3, WebhookAnswer.NO_ANSWER),
+            (silent, 1.0, WebhookAnswer.NO_ANSWER),
         ):
             async with webhook_receiver(answer) as receiver:
                 url = f"http://127.0.0.1:{receiver.port}/"

@@ -21,9 +21,10 @@ async def call_webhook(url: str, headers: dict[str, str], body: bytes, patience_
     the environment is asked, no redirect followed, and nothing of the answer is read but its status.
     """
     answer = WebhookAnswer.UNREACHABLE
+    # Before the time runs: reading the machine's certificates is not the other side's doing.
+    context = await asyncio.to_thread(ssl.create_default_context) if url.startswith("https:") else False
     try:
         async with asyncio.timeout(patience_s):
-            context = await asyncio.to_thread(ssl.create_default_context)
             # Not a client: that follows, asks the environment, and logs each address, which may be a secret.
             async with httpx.AsyncHTTPTransport(verify=context, trust_env=False) as transport:
                 for address in _addresses_of(httpx.URL(url)):
