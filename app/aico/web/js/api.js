@@ -52,6 +52,12 @@ export const testWebhook = () => send("PUT", "api/webhook/test", {});
 
 export const postImport = (body) => send("POST", "api/import", body);
 
+export const getPrices = () => ask("api/prices");
+export const putPrice = (model, body) => send("PUT", `api/prices?${query({ model })}`, body);
+export const deletePrice = (model, day) => ask(`api/prices?${new URLSearchParams({ model, valid_from: day })}`, { method: "DELETE" });
+export const getTried = (model) => ask(`api/prices/test?${query({ model })}`);
+export const getCompared = (parameters) => ask(`api/prices/compared?${query(parameters)}`);
+
 /**
  * Why no socket opens, which a browser does not tell: "origin_refused", "upgrade" where something on the way does not
  * pass it on, "unreachable" where nobody answers. Asked as the socket is, with an origin; there is nothing to post to.

@@ -5,6 +5,7 @@ import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
 import { readTerms, readTermsSoon } from "./terms.js";
 import { about, noteProgress, readSources, readSourcesSoon } from "./sources.js";
+import { notePricing, readPrices } from "./prices.js";
 import { loadedAt, markFresh, problem, readNow, readSoon, status } from "./store.js";
 
 export const POLL_MS = 10_000;
@@ -54,6 +55,15 @@ const handlers = {
 	budgets_changed: readTerms,
 	reading({ source, bytes_done, bytes_total }) {
 		noteProgress(source, bytes_done, bytes_total);
+		readSourcesSoon(); // its end has no message
+	},
+	prices_updated({ epoch, revision }) {
+		seen = { epoch, revision };
+		readPrices();
+		readSources();
+	},
+	pricing({ done, total }) {
+		notePricing({ done, total });
 		readSourcesSoon(); // its end has no message
 	},
 	kimi_proxy_state: readSources,

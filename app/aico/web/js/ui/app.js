@@ -13,6 +13,7 @@ import { Header } from "./header.js";
 import { Help } from "./help.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
 import { amount, html } from "./parts.js";
+import { Prices } from "./prices.js";
 import { Offer, Start } from "./start.js";
 import { SessionPanel } from "./session.js";
 import { Sessions } from "./table.js";
@@ -69,5 +70,5 @@ function Content() {
 export function App() {
 	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
 		<main id="content" tabindex="-1" class=${stale.value && "stale"} aria-busy=${loading.value}><${Content} /></main>
-		${!embedded && html`<${Footer} />`}<${Help} /><${SessionPanel} />${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
+		${!embedded && html`<${Footer} />`}<${Help} />${!embedded && html`<${Prices} />`}<${SessionPanel} />${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
 }

@@ -2,10 +2,11 @@
 import { t, tn, told } from "../i18n.js";
 import { slotOf } from "../slots.js";
 import { sources } from "../sources.js";
-import { state } from "../state.js";
+import { embedded } from "../state.js";
 import { shown, summary } from "../store.js";
 import { addBy, tokensOf } from "../sums.js";
 import { approximateUntil } from "./chart.js";
+import { openPrices } from "./prices.js";
 import { Swatch, html, short, titleOf, when } from "./parts.js";
 
 const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
@@ -41,7 +42,7 @@ export function Gaps() {
 	return html`<details class="gaps" data-field="gaps"><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
 		<div class="panel-box"><dl>${list.map(({ id, counts, gaps }) => html`<div key=${id} data-tool=${id}>
 			<dt><${Swatch} slot=${slotOf(id)} />${titleOf(id)}</dt>
-			<dd>${counts.map(([name, n]) => html`<p>${tn(`gaps.${name}`, n)}: <span class="soft">${t(`gaps.${name}.why`)}</span></p>`)}
+			<dd>${counts.map(([name, n]) => html`<p>${tn(`gaps.${name}`, n)}: <span class="soft">${t(`gaps.${name}.why`)}</span>${name === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
 				${gaps.map((gap) => html`<p>${told(`gap.${id}.${gap.kind}`, gap.title)}${known(gap)}</p>`)}</dd></div>`)}</dl>
 			${until !== null && html`<p>${t("gaps.approximate", { at: when(until, "date") })}</p>`}<p class="soft">${t("gaps.why")}</p></div></details>`;
 }

@@ -5,6 +5,7 @@ import { locale, t, tn, why } from "../i18n.js";
 import { choosing, progress, sources } from "../sources.js";
 import { ImportButton } from "./imports.js";
 import { Ago, html } from "./parts.js";
+import { openPrices } from "./prices.js";
 import { Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
@@ -46,5 +47,5 @@ export function Menu() {
 		<div class="panel">${isOpen && html`<ul>${here.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul>
 			${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>
 				<ul>${absent.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul></details>`}
-			<p class="buttons"><${ImportButton} /><button class="small" onClick=${choose}>${t("sources.choose")}</button></p>`}</div></details>`;
+			<p class="buttons"><${ImportButton} /><button class="small" onClick=${choose}>${t("sources.choose")}</button><button class="small" onClick=${() => openPrices()}>${t("price.title")}</button></p>`}</div></details>`;
 }

@@ -5,9 +5,11 @@ import { getSession } from "../api.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { barFor, zone } from "../period.js";
 import { slotOf } from "../slots.js";
+import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+import { openPrices } from "./prices.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -62,7 +64,9 @@ function Kinds({ detail }) {
 	const known = KINDS.filter((kind) => (detail[kind] ?? null) !== null);
 	const bases = Object.entries(detail.cost_basis).filter(([, usd]) => usd > 0);
 	return html`<table class="kinds"><tbody>${known.map((kind) => html`<tr><th scope="row">${t(`kind.${kind}`)}</th><td>${whole(detail[kind])}</td></tr>`)}
-		${bases.map(([name, usd]) => html`<tr><th scope="row">${t("metric.cost")}, ${t(`basis.${name}`)}</th><td><${Money} usd=${usd} /></td></tr>`)}</tbody></table>`;
+		${bases.map(([name, usd]) => html`<tr><th scope="row">${t("metric.cost")}, ${t(`basis.${name}`)}</th><td><${Money} usd=${usd} /></td></tr>`)}
+		${detail.compared.filter(({ requests }) => requests > 0).map((each) => html`<tr><th scope="row">${t("session.compared")} <${ModelName} id=${each.model} /></th><td><${Money} usd=${each.list_cost_usd} /> <span class="soft">${t("session.difference", { usd: amount(each.difference_usd) })}</span></td></tr>`)}</tbody></table>
+		${detail.unpriced_requests > 0 && !embedded && html`<p><button class="link" onClick=${() => openPrices(detail.model ?? "")}>${t("price.open")}</button></p>`}`;
 }
 
 function Missing({ detail }) {

@@ -1,0 +1,104 @@
+// The user's own prices: set, tried and removed; the models that have none; and what tools record beside the list.
+import { useEffect, useRef } from "../../vendor/preact-hooks.js";
+import { signal } from "../../vendor/signals-core.js";
+import { share } from "../format.js";
+import { locale, t, tcode } from "../i18n.js";
+import { KINDS, compared, priceProblem, prices, pricing, readCompared, readPrices, removePrice, setPrice, tried, tryPrice } from "../prices.js";
+import { slotOf } from "../slots.js";
+import { summary } from "../store.js";
+import { tokensOf } from "../sums.js";
+import { Icon, ModelName, Money, Swatch, Tokens, html, titleOf, whole } from "./parts.js";
+
+const dialog = () => document.getElementById("prices");
+const wanted = signal(null); // {model}: for whom it was opened
+
+export function openPrices(model = "") {
+	wanted.value = { model };
+	dialog().showModal();
+	tryPrice(model);
+	readPrices();
+	readCompared();
+}
+
+// Always in US dollars: what is set is what is counted with.
+const dollars = (usd) => new Intl.NumberFormat(locale.value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 6 }).format(usd);
+const rates = (price) => KINDS.filter((kind) => price[kind] !== null).map((kind) => `${t(`price.${kind}`)} ${dollars(price[kind])}`).join(" · ");
+
+function Listed() {
+	if (prices.value.length === 0) return html`<p class="soft">${t("price.none")}</p>`;
+	return html`<ul class="own">${prices.value.map((price) => html`<li key=${price.model + price.valid_from}><div><${ModelName} id=${price.model} /> <span class="soft">${price.valid_from ? t("price.since", { day: price.valid_from }) : ""}</span>
+		<p class="soft">${rates(price)}</p></div>
+		${price.fixed ? html`<span class="tag" title=${t("code.price_fixed")}>${t("price.fixed")}</span>` : html`<button class="quiet" onClick=${() => removePrice(price)} aria-label=${t("price.remove.one", { model: price.model })}>${t("price.remove")}</button>`}</li>`)}</ul>`;
+}
+
+/** Of what is shown, the models without a price: most tokens first. */
+function unpriced() {
+	const found = new Map();
+	for (const group of summary.value.groups) {
+		if (group.unpriced_requests > 0 && group.model !== null) found.set(group.model, (found.get(group.model) ?? 0) + (tokensOf(group) ?? 0));
+	}
+	return [...found].sort((one, other) => other[1] - one[1]).slice(0, 8);
+}
+
+function Unpriced({ choose }) {
+	const models = unpriced();
+	if (models.length === 0) return null;
+	return html`<div class="unpriced"><h3>${t("price.unpriced")}</h3><p class="buttons">${models.map(([model, n]) => html`<button class="small" key=${model} onClick=${() => choose(model)}>${model} <span class="soft"><${Tokens} n=${n} /></span></button>`)}</p></div>`;
+}
+
+function Tried() {
+	const answer = tried.value;
+	if (!answer) return null;
+	const { basis, own, listed, reason } = answer;
+	const why = own ? t("price.tried.own", { model: own.model }) : listed ? t("price.tried.listed", { entry: listed.listed_as, list: listed.price_list }) : t(`price.tried.${reason}`);
+	return html`<p class="tried soft" data-basis=${basis} aria-live="polite">${why}${(own ?? listed) && html`<br />${rates(own ?? listed)}`}${!own && listed?.tiers.length > 0 && ` · ${t("price.tiers")}`}</p>`;
+}
+
+const NEEDED = ["input", "output"];
+
+function Form() {
+	const form = useRef(null);
+	useEffect(() => {
+		if (wanted.value === null) return;
+		form.current.reset();
+		form.current.elements.model.value = wanted.value.model;
+	}, [wanted.value]);
+	const choose = (model) => {
+		form.current.elements.model.value = model;
+		tryPrice(model);
+		form.current.elements.input.focus();
+	};
+	const submit = async (event) => {
+		event.preventDefault();
+		const given = Object.fromEntries(new FormData(form.current));
+		const amounts = KINDS.filter((kind) => given[kind] !== "").map((kind) => [kind, given[kind]]);
+		const body = { ...Object.fromEntries(amounts), valid_from: given.valid_from || null };
+		if (await setPrice(given.model, body)) {
+			form.current.reset();
+			tryPrice("");
+		}
+	};
+	return html`<${Unpriced} choose=${choose} /><form ref=${form} onSubmit=${submit}><h3>${t("price.set")}</h3>
+		<label class="wide">${t("price.model")}<input name="model" required maxlength="200" autocomplete="off" spellcheck="false" placeholder="glm-5*" onChange=${({ target }) => tryPrice(target.value)} /></label>
+		<${Tried} />
+		<div class="fields">${KINDS.map((kind) => html`<label>${t(`price.${kind}`)}<input name=${kind} type="number" inputmode="decimal" min="0" max="1000000" step="any" required=${NEEDED.includes(kind)} placeholder=${NEEDED.includes(kind) ? "" : t(kind === "cache_write_1h" ? "price.same.write" : "price.same")} /></label>`)}
+			<label>${t("price.from")}<input name="valid_from" type="date" min="1970-01-01" /></label></div>
+		<p class="buttons"><button class="small main" type="submit">${t("price.save")}</button><span class="soft">${t("price.unit")}</span></p></form>`;
+}
+
+function Compared() {
+	const known = compared.value.filter(({ requests }) => requests > 0);
+	if (known.length === 0) return null;
+	return html`<div class="compared"><h3>${t("price.compared")}</h3><p class="soft">${t("price.compared.why")}</p><table><thead><tr>${["model", "requests", "recorded", "list", "difference"].map((name) => html`<th scope="col">${t(`price.col.${name}`)}</th>`)}</tr></thead>
+		<tbody>${known.map((each) => html`<tr key=${each.source + each.model}><th scope="row"><${Swatch} slot=${slotOf(each.source)} /><span class="soft">${titleOf(each.source)}</span> <${ModelName} id=${each.model} /></th>
+			<td>${whole(each.requests)}</td><td><${Money} usd=${each.recorded_cost_usd} /></td><td><${Money} usd=${each.list_cost_usd} /></td><td><${Money} usd=${each.difference_usd} /></td></tr>`)}</tbody></table></div>`;
+}
+
+export function Prices() {
+	return html`<dialog id="prices" aria-labelledby="prices-title" onClick=${({ target }) => target === dialog() && dialog().close()} onClose=${() => (wanted.value = null)}>
+		${wanted.value && html`<div class="sheet"><div class="head"><h2 id="prices-title">${t("price.title")}</h2><button class="ghost" onClick=${() => dialog().close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>
+			<p class="soft">${t("price.intro")}</p>
+			${pricing.value !== null && html`<p class="pricing" role="status"><progress max="1" value=${pricing.value}></progress> ${t("price.going", { share: share(pricing.value, 1, locale.value) })}</p>`}
+			${priceProblem.value && html`<p class="warn" role="alert">${tcode(priceProblem.value)}</p>`}
+			<${Listed} /><${Form} /><${Compared} /></div>`}</dialog>`;
+}

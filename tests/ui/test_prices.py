@@ -1,0 +1,80 @@
+"""Own prices on the page: set, told, tried and removed; every number follows by itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.quick_variants import first_row_is_quick
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.restartable_service import Service, entry
+
+UNPRICED = entry("1001", model="glm-9-air", tokens_in=1_000_000, tokens_out=100_000, cost=0)
+
+
+def open_prices(page: Page) -> None:
+    """Open the dialog from the line that says what the sums lack."""
+    page.locator("[data-field=gaps] > summary").click()
+    page.locator("[data-field=gaps] .link").click()
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "cost"),
+    first_row_is_quick(("en-US", "Prices", "$0.82"), ("fr-FR", "Prix", "0,82 $")),
+)
+def test_price_is_set_and_removed_on_the_page(
+    service: Service, open_page: Opener, language: str, title: str, cost: str
+) -> None:
+    """A model without a price gets one where its absence is told, and the sums follow; removed, they are as before."""
+    service.ledger.write(UNPRICED)
+    service.start()
+    page = open_page(service, language=language).page
+    expect(page.locator(".tasks tbody .tag").first).to_be_visible()
+    open_prices(page)
+    dialog = page.locator("#prices")
+    expect(dialog.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    dialog.locator(".unpriced button").click()
+    expect(dialog.locator(".tried")).to_have_attribute("data-basis", "none")
+    assert dialog.locator("[name=model]").input_value() == "glm-9-air"
+    dialog.locator("[name=input]").fill("0.6")
+    dialog.locator("[name=output]").fill("2.2")
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".own li")).to_contain_text("glm-9-air")
+    expect(page.locator("[data-field=cost]")).to_have_text(re.compile(re.escape(cost).replace("\\ ", r"\s")))
+    expect(dialog.locator(".unpriced")).to_have_count(0)
+    assert dialog.locator("[name=model]").input_value() == ""
+    dialog.locator(".own button").click()
+    expect(dialog.locator(".own li")).to_have_count(0)
+    expect(page.locator(".tasks tbody .tag").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_second_page_and_refusals_are_told(make_service: ServiceMaker, open_page: Opener) -> None:
+    """Another page shows a price as soon as it is set; one that is gone meanwhile says so in words."""
+    service = make_service()
+    service.ledger.write(UNPRICED)
+    service.start()
+    first, second = (open_page(service) for _ in range(2))
+    for observed in (first, second):
+        open_prices(observed.page)
+    dialogs = [observed.page.locator("#prices") for observed in (first, second)]
+    dialogs[0].locator("[name=model]").fill("glm*")
+    for name in ("input", "output"):
+        dialogs[0].locator(f"[name={name}]").fill("1")
+    dialogs[0].get_by_role("button", name="Set price").click()
+    expect(dialogs[1].locator(".own li")).to_contain_text("glm*")
+    second.allow("404")
+    second.page.route("**/api/prices?*", lambda route: route.fulfill(status=404, body='{"code": "price_unknown"}'))
+    dialogs[1].locator(".own button").click()
+    expect(dialogs[1].get_by_role("alert")).to_have_text("There is no such price any more.")
+    second.page.unroute("**/api/prices?*")
+    dialogs[0].locator("[name=model]").fill("a*b")
+    for name in ("input", "output"):
+        dialogs[0].locator(f"[name={name}]").fill("1")
+    first.allow("422")
+    dialogs[0].get_by_role("button", name="Set price").click()
+    expect(dialogs[0].get_by_role("alert")).to_be_visible()
