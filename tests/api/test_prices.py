@@ -180,3 +180,31 @@ async def test_newer_list_is_shown_and_applied_when_told(serve: Serve) -> None:
         assert (after["requests"], [{**each, "at": None} for each in after["applied"]]) == (0, [applied | {"at": None}])
         assert (await api.get("/api/summary")).json()["totals"]["list_cost_usd"] == 0.16625
         assert failed_checks(api.settings.database_path) == []
+
+
+async def test_currency_is_set_told_and_removed(serve: Serve) -> None:
+    """It changes no amount of the interface; what cannot be one is refused with the field."""
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        await fill(api)
+        before = (await api.get("/api/summary?tz=UTC")).json()["totals"]
+        assert (await api.get("/api/currency")).json() is None
+        euro = {"code": "EUR", "per_usd": 0.92, "as_of": "2026-02-03"}
+        assert (await api.client.put("/api/currency", json=euro)).json() == euro | {"fixed": False}
+        assert (await api.get("/api/status")).json()["currency"] == euro | {"fixed": False}
+        for change, field in (
+            ({"code": "USD"}, "code"),
+            ({"code": "eur"}, "code"),
+            ({"per_usd": 0}, "per_usd"),
+            ({"per_usd": 1e7}, "per_usd"),
+            ({"per_usd": "NaN"}, "per_usd"),
+            ({"as_of": "1969-12-31"}, "as_of"),
+            ({"as_of": None}, "as_of"),
+        ):
+            problem = (await api.client.put("/api/currency", json=euro | change)).json()
+            assert (problem["code"], problem["detail"].partition(":")[0]) == ("request_invalid", field)
+        assert (await api.get("/api/currency")).json() == euro | {"fixed": False}
+        assert (await api.get("/api/summary?tz=UTC")).json()["totals"] == before
+        assert (await api.client.delete("/api/currency")).json() is None
+    async with serve(tick_s=3_600, rescan_interval_s=0, currency=euro) as api:
+        assert (await api.get("/api/currency")).json() == euro | {"fixed": True}
+        assert (await api.client.delete("/api/currency")).json()["code"] == "price_fixed"

@@ -15,7 +15,7 @@ import pytest
 from aico.cli import main
 from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import read_rows
-from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
 from tests.e2e.forked_aico import ForkedServerProcess
 from tests.e2e.server_process import ServerProcess, database_path, environment, ledger_path, prepare_database
 from tests.users_things_guard import SETTINGS_OF_USERS
@@ -153,3 +153,34 @@ def test_review_shows_and_changes_only_when_told(folder: Path, say: Say) -> None
     assert "What things cost would change by -$2.00." in said
     assert "has changed the list price of 1 request." in say("review", "--apply")
     assert "changes no price that is stored" in say("review")
+
+
+def test_amounts_are_said_in_a_currency_of_the_command_or_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its code at each amount and its rate and day below; JSON stays in dollars; the file's say comes first."""
+    LedgerFile(ledger_path(folder)).write(entry("1", ts=now_ms(), cost=4.18))
+    prepare_database(folder)
+    assert main(["import"]) == 0
+    assert main(["currency", "set", "eur", "--rate", "0.92", "--on", "2026-02-03"]) == 0
+    capsys.readouterr()
+    for words, amount in (([], "EUR 3.85"), (["report"], "EUR 3.85")):
+        assert main(words) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert amount in said
+        assert "$" not in said
+        assert "Amounts in EUR, at your rate of 0.92 to the US dollar, Feb 03 2026" in said
+    assert main(["report", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["totals"]["cost_usd"] == 4.18
+    config = folder / "config.toml"
+    config.write_text('[currency]\ncode = "CHF"\nper_usd = 0.5\nas_of = 2026-02-03\n', encoding="utf-8")
+    monkeypatch.setenv("AICO_CONFIG", str(config))
+    main(["status", "--short"])
+    assert capsys.readouterr().out.startswith("CHF 2.09 today")
+    assert main(["currency", "remove"]) == 1
+    monkeypatch.delenv("AICO_CONFIG")
+    assert main(["currency", "set", "EUR", "--rate", "-1"]) == 2
+    assert "--rate must be a number above 0" in capsys.readouterr().err
+    assert main(["currency", "remove"]) == 0
+    main(["status", "--short"])
+    assert "$4.18 today" in capsys.readouterr().out

@@ -59,6 +59,7 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
     assert values == {
         "enabled_sources": "choose",
         "sources": {},
+        "currency": None,
         "prices": (),
         "cline_sessions": False,
         "database_path": platformdirs.user_data_path(APP_NAME) / "observer.db",

@@ -78,3 +78,30 @@ def test_second_page_and_refusals_are_told(make_service: ServiceMaker, open_page
     first.allow("422")
     dialogs[0].get_by_role("button", name="Set price").click()
     expect(dialogs[0].get_by_role("alert")).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "shown", "dollars"), [("en-US", "€0.20", "$0.40"), ("fr-FR", "0,20 €", "0,40 $")])
+def test_amounts_are_shown_in_a_currency_with_its_rate_and_day(
+    service: Service, open_page: Opener, language: str, shown: str, dollars: str
+) -> None:
+    """Every amount, the chart's too; exact dollars on hover; the note says rate and day; a frame keeps dollars."""
+    service.ledger.write(entry("1001", cost=0.4))
+    service.start()
+    page = open_page(service, language=language).page
+    page.locator("[data-field=sources] > summary").click()
+    page.locator(".panel .buttons button").last.click()
+    form = page.locator("#prices .shown")
+    form.locator("[name=code]").fill("eur")
+    form.locator("[name=per_usd]").fill("0.5")
+    form.locator("[name=as_of]").fill("2026-02-03")
+    page.keyboard.press("Enter")
+    amount = page.locator("[data-field=cost]")
+    expect(amount).to_have_text(re.compile(re.escape(shown).replace("\\ ", r"\s")))
+    expect(page.locator("[data-field=rate]")).to_contain_text("2026")
+    expect(amount.locator("[title]")).to_have_attribute("title", re.compile(re.escape(dollars).replace("\\ ", r"\s")))
+    frame = open_page(service, "/embed", language=language).page
+    expect(frame.locator("[data-field=cost]")).to_have_text(re.compile(re.escape(dollars).replace("\\ ", r"\s")))
+    form.locator(".quiet").click()
+    expect(amount).to_have_text(re.compile(re.escape(dollars).replace("\\ ", r"\s")))
+    expect(page.locator("[data-field=rate]")).to_have_count(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.page_files import LANGUAGES, SCRIPTS, page_files, size_of
+from tests.web.page_files import LANGUAGES, LATER, SCRIPTS, page_files, size_of
 
 FIRST_PARTY_SENT_BYTES = 66_000
 PAGE_SENT_BYTES = 150_000
@@ -22,8 +22,8 @@ def sent_size_of(paths: Iterable[Path]) -> int:
 
 
 def test_first_party_scripts_stay_within_their_budget() -> None:
-    """Our own modules do not grow beyond their budget, neither as sent nor as written."""
-    assert sent_size_of(SCRIPTS) <= FIRST_PARTY_SENT_BYTES
+    """Our own modules do not grow beyond their budget, neither as sent for a first sight nor as written."""
+    assert sent_size_of(path for path in SCRIPTS if path not in LATER) <= FIRST_PARTY_SENT_BYTES
     assert size_of(SCRIPTS) <= FIRST_PARTY_WRITTEN_BYTES
 
 

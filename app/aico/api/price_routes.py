@@ -21,7 +21,7 @@ from aico.services.service import ObserverService
 from aico.services.shapes import ComparedOut, Schema
 
 router = APIRouter(prefix="/api", tags=["prices"], dependencies=ONLY_KNOWN_PARAMETERS)
-_FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration file decides it."}}
+FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration file decides it."}}
 Name = Annotated[str, Query(max_length=MODEL_LENGTH_MAX, description="Exact name, or with `*` at its end.")]
 Pattern = Annotated[str, Query(max_length=MODEL_LENGTH_MAX), AfterValidator(check_pattern)]
 Day = Annotated[str | None, Query(max_length=10, description="Day of UTC; empty: the price without a day.")]
@@ -53,7 +53,7 @@ async def list_prices(service: Service) -> list[PriceOut]:
     return await _list(service)
 
 
-@router.put("/prices", responses=problems.READING | _FIXED, openapi_extra=describe_body(PriceRequest, is_required=True))
+@router.put("/prices", responses=problems.READING | FIXED, openapi_extra=describe_body(PriceRequest, is_required=True))
 async def set_price(request: Request, service: Service, model: Pattern) -> list[PriceOut]:
     """Set an own price, in the place of one of the same name and day, and return all of them.
 
@@ -65,7 +65,7 @@ async def set_price(request: Request, service: Service, model: Pattern) -> list[
     return await _list(service)
 
 
-@router.delete("/prices", responses=problems.READING | problems.unknown("price") | _FIXED)
+@router.delete("/prices", responses=problems.READING | problems.unknown("price") | FIXED)
 async def remove_price(service: Service, model: Name, valid_from: Day = None) -> list[PriceOut]:
     """Remove the own price of a name from a day on, or without `valid_from` all of that name; return the others."""
     try:

@@ -13,6 +13,7 @@ from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
 from aico.api.schemas import ProblemOut
 from aico.api.status_schemas import KimiProxyOut, OtlpOut, RecoveryOut, SourceImportOut, StatusOut
 from aico.core.usage import Trigger
+from aico.services.currency import CurrencyOut
 from aico.services.ingest import sums_by_source
 from aico.services.price_shapes import PricingOut
 from aico.services.shapes import Schema, SourceReceiptOut
@@ -111,6 +112,7 @@ async def read_status(service: Service) -> StatusOut:
         database_id=status.epoch,
         commit_seq=status.revision,
         recovery=None if recovery is None else RecoveryOut.of(recovery),
+        currency=CurrencyOut.of(await service.currencies.find()),
         pricing=None if progress is None else PricingOut(done=progress[0], total=progress[1]),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
         otlp=None if service.exporter is None else OtlpOut.of(service.exporter.state),

@@ -12,6 +12,7 @@ from aico.core.events import WatcherState
 from aico.core.receipts import ImportReceipt
 from aico.core.telemetry import Outcome
 from aico.core.usage import Trigger
+from aico.services.currency import CurrencyOut
 from aico.services.export_state import ExportState
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
 from aico.services.price_shapes import PricingOut
@@ -167,6 +168,7 @@ class StatusOut(Schema):
     database_id: str
     commit_seq: int
     recovery: RecoveryOut | None
+    currency: CurrencyOut | None = Field(description="What amounts are shown in; null: US dollars, as here.")
     pricing: PricingOut | None = Field(
         description="How far the present prices were brought to what is stored; null: to all of it."
     )

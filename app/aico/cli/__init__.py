@@ -39,6 +39,7 @@ _COMMANDS = {
     "export": ("aico.cli.export", "export"),
     "forget": ("aico.cli.forget", "remove_tasks"),
     "price": ("aico.cli.price", "tend"),
+    "currency": ("aico.cli.currency", "tend"),
     "db": ("aico.cli.db", "tend"),
     "config": ("aico.cli.config", "show"),
     "otlp": ("aico.cli.otlp", "show"),

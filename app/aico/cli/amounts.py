@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from aico.cli.screen import YELLOW, Screen, money, plural
-from aico.core.money import usd
+from aico.core.money import nano_usd, usd
 from aico.core.reading_settings import ReadingSettings
 from aico.core.sums import Sums
 from aico.features.usage.fields import sum_fields
@@ -30,7 +30,7 @@ def describe_short(
     """
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     change = change_text(today.cost_nano, overview.usual.nano)
-    of = f" in {overview.now:%B}" if budget_usd is None else f" of ${budget_usd:,.2f}"
+    of = f" in {overview.now:%B}" if budget_usd is None else f" of {money(nano_usd(budget_usd))}"
     models = overview.lacking.unpriced_models
     lacking = f"no price for {plural(models, 'model')}; " if models else ""
     parts = [f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}", f"{head_cost(month)}{of}"]

@@ -57,7 +57,7 @@ def _set(options: argparse.Namespace, settings: Settings) -> int:
     body: dict[str, object] = {kind: usd_of(getattr(price, kind)) for kind in KINDS} | {
         "valid_from": _written(options.from_)
     }
-    _change(
+    change(
         settings,
         lambda service: service.prices.set(price),
         lambda running: running.set_price(price.model, body),
@@ -72,7 +72,7 @@ def _remove(options: argparse.Namespace, settings: Settings) -> int:
     if model is None:
         return EXIT_USAGE
     day: date | None = options.from_
-    _change(
+    change(
         settings,
         lambda service: service.prices.remove(model, day, is_any_day=day is None),
         lambda running: running.remove_price(model, _written(day)),
@@ -91,7 +91,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
 
     fixed = [ListedPrice(price.to_price(), is_fixed=True) for price in settings.prices]
     nothing: tuple[list[ListedPrice], dict[str, int]] = (fixed, {})
-    listed, unpriced = _look(settings, read, nothing)
+    listed, unpriced = look(settings, read, nothing)
     prices = [PriceOut.of(each) for each in listed]
     if options.json:
         say(json.dumps([price.model_dump(mode="json") for price in prices]))
@@ -103,7 +103,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
 def _test(options: argparse.Namespace, settings: Settings) -> int:
     model = options.model.strip()
     service = ObserverService(settings, __version__, now_ms)
-    answer = _look(settings, lambda opened: opened.prices.test(model), None)
+    answer = look(settings, lambda opened: opened.prices.test(model), None)
     # Without a database the file's prices are all there are.
     answer = answer or service.prices.answer(
         model, [ListedPrice(each.to_price(), is_fixed=True) for each in settings.prices]
@@ -114,12 +114,12 @@ def _test(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _review(options: argparse.Namespace, settings: Settings) -> int:
-    found = _look(settings, lambda service: service.prices.review(), None)
+    found = look(settings, lambda service: service.prices.review(), None)
     if found is None:
         raise StorageAbsent(str(settings.database_path))
     review = ReviewOut.of(found)
     if options.apply and review.requests:
-        _change(settings, lambda service: service.prices.begin_review(), lambda running: running.apply_review())
+        change(settings, lambda service: service.prices.begin_review(), lambda running: running.apply_review())
     if options.json:
         say(json.dumps(review.model_dump(mode="json")))
     else:
@@ -127,7 +127,7 @@ def _review(options: argparse.Namespace, settings: Settings) -> int:
     return EXIT_OK
 
 
-def _change(
+def change(
     settings: Settings,
     change: Callable[[ObserverService], Awaitable[None]],
     ask: Callable[[RunningService], Awaitable[object]],
@@ -178,17 +178,17 @@ def _tell(progress: tuple[int, int], told_at: float) -> float:
     return now
 
 
-def _look(settings: Settings, read: Callable[[ObserverService], Awaitable[T]], nothing: T) -> T:
+def look(settings: Settings, read: Callable[[ObserverService], Awaitable[T]], nothing: T) -> T:
     """Return what ``read`` makes of the database; ``nothing`` where there is none. Raises StorageError."""
 
-    async def look() -> T:
+    async def read_all() -> T:
         async with _opened(settings) as service:
             service.database.only_look()
             if not await asyncio.to_thread(_is_stored, settings.database_path):
                 return nothing
             return await read(service)
 
-    return asyncio.run(look())
+    return asyncio.run(read_all())
 
 
 @asynccontextmanager
@@ -215,7 +215,7 @@ def _own_nano(settings: Settings) -> int:
         async with service.reader.snapshot() as snapshot:
             return sum(sums.get("own") for sums in (await snapshot.list_totals()).values())
 
-    return _look(settings, read, 0)
+    return look(settings, read, 0)
 
 
 def _pattern(text: str) -> str | None:

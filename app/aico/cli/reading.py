@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aico.cli.screen import show_in
+from aico.core.db.rate import RATE, rate_of
+from aico.core.db.sums_reader import SumsSnapshot
 from aico.core.instance_lock import InstanceLock
 from aico.core.reading_settings import ReadingSettings, find_reading_settings
 
@@ -16,7 +19,7 @@ def load_reading_settings(flags: Mapping[str, object]) -> ReadingSettings:
 
         settings = load_settings(flags).settings
         token = None if settings.token is None else settings.token.get_secret_value()
-        found = ReadingSettings(settings.database_path, settings.budget_monthly_usd, token)
+        found = ReadingSettings(settings.database_path, settings.budget_monthly_usd, token, settings.currency)
     return found
 
 
@@ -24,3 +27,8 @@ def find_service(settings: ReadingSettings) -> str | None:
     """Return the address of the service that holds the database, None where none does. Raises StorageError."""
     holder = InstanceLock(settings.database_path).find_holder()
     return None if holder is None else holder.url
+
+
+async def show_in_currency(settings: ReadingSettings, snapshot: SumsSnapshot) -> None:
+    """Have amounts said in the currency of the settings, or in the one that is stored."""
+    show_in(settings.currency or rate_of(await snapshot.ask(RATE)))

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from aico.cli.streams import can_show
 from aico.core.units import NANO
 
+if TYPE_CHECKING:
+    from aico.core.currency import Currency
+
 WIDTH_MAX = 78
 _CENT = NANO // 100
+_SHOWN_IN: ContextVar[Currency | None] = ContextVar("shown_in", default=None)
+"""What a command says amounts in."""
 _NAME_MIN, _NAME_USUAL = 12, 22
 _NAME_BESIDE_BARS = 18
 _BAR_MIN, BAR_MAX = 4, 10
@@ -100,10 +106,22 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - columns_of(text))
 
 
+def show_in(currency: Currency | None) -> None:
+    """Have :func:`money` say amounts in ``currency`` from now on; None: in US dollars."""
+    _SHOWN_IN.set(currency)
+
+
+def shown_in() -> Currency | None:
+    """Return what amounts are said in."""
+    return _SHOWN_IN.get()
+
+
 def money(nano: int) -> str:
-    """Return nano-dollars to the cent; what costs anything never reads as nothing."""
-    cents = (nano + _CENT // 2) // _CENT
-    return f"${cents // 100:,}.{cents % 100:02}" if cents or not nano else "<$0.01"
+    """Return nano-dollars to the cent, marked with what they are said in; no cost reads as nothing."""
+    currency = _SHOWN_IN.get()
+    mark = "$" if currency is None else f"{currency.code} "
+    cents = ((nano if currency is None else currency.of_nano(nano)) + _CENT // 2) // _CENT
+    return f"{mark}{cents // 100:,}.{cents % 100:02}" if cents or not nano else f"<{mark}0.01"
 
 
 def plural(count: int, noun: str) -> str:

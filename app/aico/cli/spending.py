@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
 from aico.cli.amounts import find_budget
-from aico.cli.reading import find_service, load_reading_settings
+from aico.cli.reading import find_service, load_reading_settings, show_in_currency
 from aico.cli.screen import Screen
 from aico.cli.spending_lines import (
     SumsBySource,
@@ -67,7 +67,12 @@ class Report(NamedTuple):
 def show_overview(options: argparse.Namespace) -> int:
     """Print today and this month by source and model. Raises SettingsError, StorageError."""
     settings, local = load_reading_settings(flags_of(options)), find_local_zone()
-    _say_overview(settings, look(settings.database_path, lambda found: take_overview(found, now_ms(), local.zone)))
+
+    async def read(snapshot: SumsSnapshot) -> Overview:
+        await show_in_currency(settings, snapshot)
+        return await take_overview(snapshot, now_ms(), local.zone)
+
+    _say_overview(settings, look(settings.database_path, read))
     return EXIT_OK
 
 
@@ -83,6 +88,7 @@ def show_period(options: argparse.Namespace) -> int:
         by = _groups_of(options.by)
 
         async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None]:
+            await show_in_currency(settings, snapshot)
             await check_names(snapshot, options.source, options.model)
             report = await _read_report(snapshot, now, period, local, by, options)
             return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None

@@ -21,6 +21,7 @@ from aico.cli.screen import (
     money,
     padded,
     plural,
+    shown_in,
 )
 from aico.cli.terminal import Row, Table, share, tokens, whole_money, wrapped
 from aico.core.money import nano_usd
@@ -255,6 +256,11 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
     ):
         for line in wrapped(f"{words}: {'; '.join(told)}", screen.width, "  ") if told else ():
             yield screen.mark(line, words, YELLOW)
+    currency = shown_in()
+    if currency is not None:
+        day = f"{currency.as_of:%b %d %Y}"
+        rate = f"Amounts in {currency.code}, at your rate of {currency.per_usd:f} to the US dollar, {day}"
+        yield from (screen.paint(line, DIM) for line in wrapped(rate, screen.width, "  "))
 
 
 def _describe_known(calls: Unwritten) -> str:

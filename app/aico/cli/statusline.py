@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aico.cli import EXIT_OK, flags_of
 from aico.cli.amounts import change_text, find_budget, head_cost
-from aico.cli.reading import load_reading_settings
-from aico.cli.screen import columns_of
+from aico.cli.reading import load_reading_settings, show_in_currency
+from aico.cli.screen import columns_of, money
 from aico.cli.short_status import find_limit
 from aico.cli.streams import say
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
 from aico.core.errors import ObserverError
 from aico.core.local_zone import find_local_zone
+from aico.core.money import nano_usd
 from aico.core.sums import Sums
 from aico.features.usage.fields import sum_fields
 from aico.services.overview import Overview, take_overview
@@ -58,6 +59,7 @@ def show(options: argparse.Namespace) -> int:
         settings, zone = load_reading_settings(flags_of(options)), find_local_zone().zone
 
         async def read(snapshot: SumsSnapshot) -> _Found:
+            await show_in_currency(settings, snapshot)
             key = _find_session()
             session = None if key is None else await snapshot.get_family_sums(key)
             now = now_ms()
@@ -93,7 +95,7 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
     overview = found.overview
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     is_more = change_text(today.cost_nano, overview.usual.nano).startswith("+") or _is_many_times(overview, today)
-    of = "" if budget_usd is None else f"/{budget_usd:,.2f}".removesuffix(".00")
+    of = "" if budget_usd is None else f"/{_without_mark(budget_usd)}"
     return {
         "session": "" if found.session is None else f"{_cost(found.session)} here",
         "today": f"{_cost(today)} today{' ▲' if is_more else ''}",
@@ -118,3 +120,8 @@ def _line(texts: Mapping[str, str], form: str | None, width: int) -> str:
     while len(parts) > 1 and columns_of(" · ".join(parts)) > width:
         parts.pop()
     return " · ".join(parts)
+
+
+def _without_mark(budget_usd: float) -> str:
+    """Return an amount without what it is said in, which stands before the one beside it."""
+    return money(nano_usd(budget_usd)).removeprefix("$").rpartition(" ")[2].removesuffix(".00")

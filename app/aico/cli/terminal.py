@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from aico.cli.screen import BAR_MAX, BOLD, DIM, Screen, columns_of, money, padded
+from aico.cli.screen import BAR_MAX, BOLD, DIM, Screen, columns_of, money, padded, shown_in
 from aico.core.units import NANO
 
 _NAME_MIN, _NAME_USUAL = 12, 22
@@ -95,7 +95,9 @@ def wrapped(text: str, width: int, indent: str) -> Iterator[str]:
 
 def whole_money(nano: int) -> str:
     """Return nano-dollars to the dollar from ten dollars on, else to the cent."""
-    return f"${(nano + NANO // 2) // NANO:,}" if nano >= 10 * NANO else money(nano)
+    currency = shown_in()
+    mark, units = ("$", nano) if currency is None else (f"{currency.code} ", currency.of_nano(nano))
+    return f"{mark}{(units + NANO // 2) // NANO:,}" if units >= 10 * NANO else money(nano)
 
 
 def tokens(count: int) -> str:

@@ -124,6 +124,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         commands.add_parser("forget", parents=[settings], help="remove the usage of tasks for good; first says what")
     )
     _add_price_actions(commands.add_parser("price", help="your own prices, and what a model costs"), settings)
+    _add_currency_actions(commands.add_parser("currency", help="what amounts are shown in"), settings)
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     _add_label(commands, settings)
     completion = commands.add_parser("completion", help="what a shell needs to complete these words")
@@ -303,6 +304,16 @@ def _add_price_actions(price: argparse.ArgumentParser, settings: _Parser) -> Non
     review.add_argument("--apply", action="store_true", help="change it; without this, only say so")
     for command in (listing, test, review):
         command.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _add_currency_actions(currency: argparse.ArgumentParser, settings: _Parser) -> None:
+    actions = currency.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("show", parents=[settings], help="say what amounts are shown in")
+    give = actions.add_parser("set", parents=[settings], help="show them in a currency, at your own rate")
+    give.add_argument("code", metavar="CODE", help="three letters, such as EUR")
+    give.add_argument("--rate", type=parse_amount, required=True, metavar="NUMBER", help="how many a US dollar is")
+    give.add_argument("--on", type=parse_day, metavar="DAY", help="the day of that rate; default: today")
+    actions.add_parser("remove", parents=[settings], help="show them in US dollars, in which they are kept")
 
 
 def _add_db_actions(db: argparse.ArgumentParser, settings: _Parser) -> None:

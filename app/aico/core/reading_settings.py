@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from aico.core.currency import Currency, read_currency
 from aico.core.plain_path import absolute_path
 from aico.core.setting_names import SETTING_NAMES
 from aico.core.settings_layers import default_database_path, read_layers
@@ -21,6 +22,8 @@ class ReadingSettings(NamedTuple):
     database_path: Path
     budget_monthly_usd: float | None
     token: str | None
+    currency: Currency | None = None
+    """What amounts are shown in, if the file says so."""
 
 
 def find_reading_settings(
@@ -41,7 +44,9 @@ def find_reading_settings(
     if amount is not None and budget is None:
         return None
     try:
-        return ReadingSettings(default_database_path() if path is None else absolute_path(path), budget, token)
+        currency = read_currency(values.get("currency"))
+        database_path = default_database_path() if path is None else absolute_path(path)
+        return ReadingSettings(database_path, budget, token, currency)
     except ValueError:
         return None
 

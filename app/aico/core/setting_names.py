@@ -34,7 +34,7 @@ SETTING_NAMES = (
     "log_level",
 )
 """All that are no table: the fields of :class:`aico.core.settings.Settings`, in the order of the documentation."""
-TABLES = ("budgets", "plans", "prices")
+TABLES = ("budgets", "plans", "prices", "currency")
 """Tables of the configuration file whose parts the user names."""
 WEBHOOK = "webhook"
 """A table of the file whose fields are settings: ``[webhook] url`` is ``webhook_url``."""

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from aico.core.activity_settings import ActivitySettings
+from aico.core.currency import Currency, read_currency
 from aico.core.errors import SettingsError
 from aico.core.otlp_settings import VARIABLES as PREDECESSORS
 from aico.core.otlp_settings import OtlpSettings, read_predecessors
@@ -142,6 +143,8 @@ class Settings(BaseModel):
     """What may be spent, by the budget's name."""
     plans: Mapping[str, PlanSettings] = Field(default_factory=dict)
     """Sources that are paid by subscription, by their id."""
+    currency: Annotated[Currency | None, BeforeValidator(read_currency)] = None
+    """The currency that amounts are shown in; None: US dollars, or what is set while the service runs."""
     prices: tuple[OwnPriceSettings, ...] = ()
     """The user's own prices; others may be set while the service runs."""
     cline_sessions: bool = False

@@ -109,6 +109,14 @@ class RunningService:
         """Let the present price list replace older ones. Raises like :meth:`get_status`."""
         await self._ask("PUT", "/api/prices/review", patience_s=_FORGET_S)
 
+    async def set_currency(self, body: dict[str, object]) -> None:
+        """Show amounts in another currency. Raises like :meth:`get_status`."""
+        await self._ask("PUT", "/api/currency", body)
+
+    async def remove_currency(self) -> None:
+        """Show amounts in US dollars. Raises like :meth:`get_status`."""
+        await self._ask("DELETE", "/api/currency")
+
     async def find_pricing(self) -> tuple[int, int] | None:
         """Return how far prices were brought to what is stored; None: to all of it. Raises like :meth:`get_status`."""
         progress = (await self._call("GET", "/api/status")).get("pricing")

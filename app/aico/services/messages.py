@@ -117,6 +117,11 @@ def pricing(done: int, total: int) -> dict[str, object]:
     return {"type": "pricing", "done": done, "total": total}
 
 
+def currency_updated() -> dict[str, object]:
+    """Return the message that amounts are shown in another currency."""
+    return {"type": "currency_updated"}
+
+
 def watcher_state(event: WatcherStateChanged) -> dict[str, object]:
     """Return the old message of a new state of the ledger's watcher."""
     return {"type": "watcher_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}

@@ -28,6 +28,7 @@ from aico.services import messages
 from aico.services.activity import ActivityService
 from aico.services.backups import DailyBackups
 from aico.services.budgets import BudgetsService, as_value
+from aico.services.currency import Currencies
 from aico.services.export_state import ExportMonitor, ExportState
 from aico.services.hub import Hub
 from aico.services.ingest import Ingest
@@ -87,6 +88,9 @@ class ObserverService:
             self.publish_commit,
             self._publish_prices,
             self._publish_pricing,
+        )
+        self.currencies = Currencies(
+            self.database, settings.currency, lambda: self.hub.publish_notice(messages.currency_updated())
         )
         self.backups = DailyBackups(BackupFolder(settings.database_path), self.reader, now_ms)
         self.queries = UsageQueries(self.reader, now_ms)

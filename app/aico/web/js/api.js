@@ -56,6 +56,8 @@ export const getPrices = () => ask("api/prices");
 export const putPrice = (model, body) => send("PUT", `api/prices?${query({ model })}`, body);
 export const deletePrice = (model, day) => ask(`api/prices?${new URLSearchParams({ model, valid_from: day })}`, { method: "DELETE" });
 export const getTried = (model) => ask(`api/prices/test?${query({ model })}`);
+export const putCurrency = (body) => send("PUT", "api/currency", body);
+export const deleteCurrency = () => ask("api/currency", { method: "DELETE" });
 export const getCompared = (parameters) => ask(`api/prices/compared?${query(parameters)}`);
 
 /**

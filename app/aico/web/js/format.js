@@ -1,4 +1,5 @@
-// Numbers, money and moments as people read them. Pure: locale and "now" come in.
+// Numbers, money and moments as people read them. Pure: locale, "now" and the currency {code, per_usd} come in; no
+// currency is US dollars.
 
 export const UNKNOWN = "–";
 
@@ -18,8 +19,8 @@ function intl(Kind, locale, options) {
 const number = (value, locale, options) => intl(Intl.NumberFormat, locale, options).format(value);
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
-function usd(value, locale, minimumFractionDigits, maximumFractionDigits) {
-	const style = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" };
+function units(value, locale, minimumFractionDigits, maximumFractionDigits, currency) {
+	const style = { style: "currency", currency: currency?.code ?? "USD", currencyDisplay: "narrowSymbol" };
 	return number(value, locale, { ...style, minimumFractionDigits, maximumFractionDigits });
 }
 
@@ -27,26 +28,39 @@ function usd(value, locale, minimumFractionDigits, maximumFractionDigits) {
 const decimals = (size) => (size === 0 || size >= 0.1 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(size))));
 
 /** A headline amount. A non-zero cost never reads as $0.00. */
-export function money(value, locale) {
-	if (missing(value)) return UNKNOWN;
+export function money(usd, locale, currency) {
+	if (missing(usd)) return UNKNOWN;
+	const value = usd * (currency?.per_usd ?? 1);
 	const size = Math.abs(value);
-	if (size > 0 && size < NANO) return `< ${usd(NANO, locale, 2, 9)}`; // only an average can be this small
-	return usd(value, locale, 2, Math.max(2, decimals(size)));
+	if (size > 0 && size < NANO) return `< ${units(NANO, locale, 2, 9, currency)}`; // only an average can be this small
+	return units(value, locale, 2, Math.max(2, decimals(size)), currency);
 }
 
-export const moneyExact = (value, locale) => (missing(value) ? UNKNOWN : usd(value, locale, 2, 9));
+/** Always in US dollars: what is kept. */
+export const moneyExact = (usd, locale) => (missing(usd) ? UNKNOWN : units(usd, locale, 2, 9));
 
 /** A cost for a column, four decimals: [before, last two, after]. */
-export function moneyColumn(value, locale) {
-	if (missing(value)) return [UNKNOWN, "", ""];
-	if (value !== 0 && Math.abs(value) < 0.00005) return [`< ${usd(0.0001, locale, 4, 4)}`, "", ""];
-	const text = usd(value, locale, 4, 4);
+export function moneyColumn(usd, locale, currency) {
+	if (missing(usd)) return [UNKNOWN, "", ""];
+	const value = usd * (currency?.per_usd ?? 1);
+	if (value !== 0 && Math.abs(value) < 0.00005) return [`< ${units(0.0001, locale, 4, 4, currency)}`, "", ""];
+	const text = units(value, locale, 4, 4, currency);
 	const end = text.search(/\d{2}\D*$/) + 2;
 	return [text.slice(0, end - 2), text.slice(end - 2, end), text.slice(end)];
 }
 
-export function moneyAxis(value, locale, step) {
-	return Number.isInteger(step) ? usd(value, locale, 0, 0) : usd(value, locale, 2, Math.max(2, decimals(step)));
+export function moneyAxis(usd, locale, step, currency) {
+	const [value, size] = [usd, step].map((each) => Math.round(each * (currency?.per_usd ?? 1) * 1e9) / 1e9);
+	return Number.isInteger(size) ? units(value, locale, 0, 0, currency) : units(value, locale, 2, Math.max(2, decimals(size)), currency);
+}
+
+/** Round ticks of a currency, in dollars: a step that is at least ``least``. */
+export function moneySteps(low, high, least, currency) {
+	const rate = currency?.per_usd ?? 1;
+	const size = 10 ** Math.floor(Math.log10(least * rate));
+	const step = ([1, 2, 2.5, 5].find((each) => each * size >= least * rate * 0.999999) ?? 10) * size;
+	const first = Math.ceil((low * rate) / step - 1e-9);
+	return Array.from({ length: Math.floor((high * rate) / step + 1e-9) - first + 1 }, (_, place) => ((first + place) * step) / rate);
 }
 
 export const count = (value, locale) => (missing(value) ? UNKNOWN : number(value, locale, { maximumFractionDigits: 0 }));

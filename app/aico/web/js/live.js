@@ -66,6 +66,7 @@ const handlers = {
 		notePricing({ done, total });
 		readSourcesSoon(); // its end has no message
 	},
+	currency_updated: readSources,
 	kimi_proxy_state: readSources,
 	otlp_state: readSources,
 	source_state: readSources,

@@ -1,7 +1,7 @@
 // The user's own prices, and how far they were brought to what is stored.
 import { computed, signal } from "../vendor/signals-core.js";
-import { deletePrice, getCompared, getPrices, getTried, putPrice } from "./api.js";
-import { about } from "./sources.js";
+import { deleteCurrency, deletePrice, getCompared, getPrices, getTried, putCurrency, putPrice } from "./api.js";
+import { about, readSources } from "./sources.js";
 import { filterOf } from "./state.js";
 import { shown } from "./store.js";
 
@@ -11,7 +11,14 @@ export const prices = signal([]);
 export const compared = signal([]); // what tools state beside the list, inside what is shown
 export const tried = signal(null); // what the model that is typed would cost now
 export const priceProblem = signal(null); // a code
+export const wanted = signal(null); // {model}: for whom the dialog was opened
+export const Dialog = signal(null); // its part of the page, which is loaded when somebody wants it
 const told = signal(null); // {done, total}, by the socket
+
+export async function openPrices(model = "") {
+	Dialog.value ??= (await import("./ui/prices.js")).Prices;
+	wanted.value = { model };
+}
 
 /** 0 to 1; null while all that is stored has them. */
 export const pricing = computed(() => {
@@ -35,6 +42,18 @@ async function take(answer) {
 export const readPrices = () => take(getPrices());
 export const setPrice = (model, body) => take(putPrice(model, body));
 export const removePrice = ({ model, valid_from }) => take(deletePrice(model, valid_from ?? ""));
+
+/** What amounts are shown in; without a body, US dollars again. */
+export async function setCurrency(body) {
+	try {
+		await (body ? putCurrency(body) : deleteCurrency());
+		priceProblem.value = null;
+	} catch (error) {
+		priceProblem.value = error.code ?? "internal_error";
+		if (!error.code) throw error;
+	}
+	readSources();
+}
 
 export async function readCompared() {
 	const { state, window: { from, to } } = shown.value;

@@ -1,7 +1,8 @@
 // The page as a whole: what is shown in which state.
 import { effect, signal } from "../../vendor/signals-core.js";
-import { t, tn } from "../i18n.js";
+import { locale, t, tn } from "../i18n.js";
 import { stale } from "../live.js";
+import { Dialog } from "../prices.js";
 import { about, choosing, isFirst } from "../sources.js";
 import { embedded, isCline } from "../state.js";
 import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
@@ -12,8 +13,7 @@ import { Groups } from "./groups.js";
 import { Header } from "./header.js";
 import { Help } from "./help.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
-import { amount, html } from "./parts.js";
-import { Prices } from "./prices.js";
+import { amount, currency, html, when } from "./parts.js";
 import { Offer, Start } from "./start.js";
 import { SessionPanel } from "./session.js";
 import { Sessions } from "./table.js";
@@ -57,7 +57,13 @@ export function startTitle() {
 	});
 }
 
-const Footer = () => html`<footer class="soft"><span>${t("footer.promise")}</span>
+/** Never without its rate and its day. */
+function Rate() {
+	const { code, per_usd: rate, as_of: day } = currency.value ?? {};
+	return code && html`<span data-field="rate">${t("currency.note", { code, rate: rate.toLocaleString(locale.value, { maximumSignificantDigits: 12 }), day: when(Date.parse(`${day}T12:00`), "date") })}</span>`;
+}
+
+const Footer = () => html`<footer class="soft"><span>${t("footer.promise")}</span><${Rate} />
 	${about.value && html`<span>AI Cost Observer ${about.value.version}</span>`}</footer>`;
 
 function Content() {
@@ -70,5 +76,5 @@ function Content() {
 export function App() {
 	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
 		<main id="content" tabindex="-1" class=${stale.value && "stale"} aria-busy=${loading.value}><${Content} /></main>
-		${!embedded && html`<${Footer} />`}<${Help} />${!embedded && html`<${Prices} />`}<${SessionPanel} />${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
+		${!embedded && html`<${Footer} />`}<${Help} />${Dialog.value && html`<${Dialog.value} />`}<${SessionPanel} />${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
 }

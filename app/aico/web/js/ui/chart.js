@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import uPlot from "../../vendor/uplot.js";
-import { UNKNOWN, moneyAxis, range } from "../format.js";
+import { UNKNOWN, moneyAxis, moneySteps, range } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
@@ -11,7 +11,7 @@ import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { before, groups, metric, shown, status, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { color, painted } from "../theme.js";
-import { NameOf, Segmented, Swatch, amount, html, short, when } from "./parts.js";
+import { NameOf, Segmented, Swatch, amount, currency, html, short, when } from "./parts.js";
 
 const HEIGHT = 264;
 const BUDGET_REACH = 3; // a budget this many times above the curve would flatten it: it is then left off
@@ -254,7 +254,7 @@ function options(width, made) {
 	const axis = { font: `11px ${getComputedStyle(document.body).fontFamily}`, stroke: color("muted"), ticks: { show: false }, gap: 8 };
 	const palette = Object.fromEntries(SLOTS.map((slot) => [slot, color(`slot-${slot}`)]));
 	for (const name of ["ghost", "panel", "warn", "rule"]) palette[name] = color(name);
-	const tick = (y, step) => (isCost() ? moneyAxis(y, locale.value, step) : short(y));
+	const tick = (y, step) => (isCost() ? moneyAxis(y, locale.value, step, currency.value) : short(y));
 	const unseen = { paths: () => null, points: { show: false } };
 	return {
 		width,
@@ -274,7 +274,8 @@ function options(width, made) {
 			},
 			{
 				...axis,
-				values: (plot, ticks, a, space, step) => ticks.map((y) => tick(y, step)),
+				...(isCost() && currency.value && { splits: (plot, a, low, high, step) => moneySteps(low, high, step, currency.value) }),
+				values: (plot, ticks, a, space, step) => ticks.map((y) => tick(y, ticks.length > 1 ? ticks[1] - ticks[0] : step)),
 				grid: { stroke: color("grid"), width: 1 },
 				size: (plot, texts) => 20 + 6.2 * Math.max(3, ...(texts ?? []).map((text) => text.length)),
 				space: 44,

@@ -1,12 +1,12 @@
 // What the sums lack, in one quiet line that opens.
 import { t, tn, told } from "../i18n.js";
+import { openPrices } from "../prices.js";
 import { slotOf } from "../slots.js";
 import { sources } from "../sources.js";
 import { embedded } from "../state.js";
 import { shown, summary } from "../store.js";
 import { addBy, tokensOf } from "../sums.js";
 import { approximateUntil } from "./chart.js";
-import { openPrices } from "./prices.js";
 import { Swatch, html, short, titleOf, when } from "./parts.js";
 
 const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];

@@ -2,10 +2,10 @@
 import { useState } from "../../vendor/preact-hooks.js";
 import { share } from "../format.js";
 import { locale, t, tn, why } from "../i18n.js";
+import { openPrices } from "../prices.js";
 import { choosing, progress, sources } from "../sources.js";
 import { ImportButton } from "./imports.js";
 import { Ago, html } from "./parts.js";
-import { openPrices } from "./prices.js";
 import { Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];

@@ -1,19 +1,23 @@
 // Small pieces for every part.
 import htm from "../../vendor/htm.js";
 import { useState } from "../../vendor/preact-hooks.js";
+import { computed } from "../../vendor/signals-core.js";
 import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
 import { ago, compact, count, moment, money, moneyExact } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { midnight } from "../period.js";
-import { command, sources } from "../sources.js";
+import { about, command, sources } from "../sources.js";
+import { embedded } from "../state.js";
 import { announcement, shown } from "../store.js";
 import { isPaidByPlan, isUnpriced } from "../sums.js";
 import { plans } from "../terms.js";
 
 export const html = htm.bind(h);
 
-export const amount = (usd) => money(usd, locale.value);
+/** What amounts are shown in: {code, per_usd, as_of}; null: US dollars, as in a frame. */
+export const currency = computed(() => (embedded ? null : (about.value?.currency ?? null)));
+export const amount = (usd) => money(usd, locale.value, currency.value);
 export const short = (n) => compact(n, locale.value);
 export const whole = (n) => count(n, locale.value);
 export const when = (ms, style) => moment(ms, style, locale.value);

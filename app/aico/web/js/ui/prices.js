@@ -1,25 +1,14 @@
 // The user's own prices: set, tried and removed; the models that have none; and what tools record beside the list.
 import { useEffect, useRef } from "../../vendor/preact-hooks.js";
-import { signal } from "../../vendor/signals-core.js";
 import { share } from "../format.js";
 import { locale, t, tcode } from "../i18n.js";
-import { KINDS, compared, priceProblem, prices, pricing, readCompared, readPrices, removePrice, setPrice, tried, tryPrice } from "../prices.js";
+import { KINDS, compared, priceProblem, prices, pricing, readCompared, readPrices, removePrice, setCurrency, setPrice, tried, tryPrice, wanted } from "../prices.js";
 import { slotOf } from "../slots.js";
 import { summary } from "../store.js";
 import { tokensOf } from "../sums.js";
-import { Icon, ModelName, Money, Swatch, Tokens, html, titleOf, whole } from "./parts.js";
+import { Icon, ModelName, Money, Swatch, Tokens, currency, html, titleOf, whole } from "./parts.js";
 
 const dialog = () => document.getElementById("prices");
-const wanted = signal(null); // {model}: for whom it was opened
-
-export function openPrices(model = "") {
-	wanted.value = { model };
-	dialog().showModal();
-	tryPrice(model);
-	readPrices();
-	readCompared();
-}
-
 // Always in US dollars: what is set is what is counted with.
 const dollars = (usd) => new Intl.NumberFormat(locale.value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 6 }).format(usd);
 const rates = (price) => KINDS.filter((kind) => price[kind] !== null).map((kind) => `${t(`price.${kind}`)} ${dollars(price[kind])}`).join(" · ");
@@ -94,11 +83,36 @@ function Compared() {
 			<td>${whole(each.requests)}</td><td><${Money} usd=${each.recorded_cost_usd} /></td><td><${Money} usd=${each.list_cost_usd} /></td><td><${Money} usd=${each.difference_usd} /></td></tr>`)}</tbody></table></div>`;
 }
 
+/** Amounts stay in US dollars; they are shown at the user's own rate. */
+function Shown() {
+	const { code, per_usd: rate, as_of: day, fixed } = currency.value ?? {};
+	const submit = (event) => {
+		event.preventDefault();
+		const given = Object.fromEntries(new FormData(event.target));
+		setCurrency({ ...given, code: given.code.toUpperCase() });
+	};
+	return html`<form class="shown" key=${`${code}${rate}${day}`} onSubmit=${submit}><h3>${t("currency.title")}</h3><p class="soft">${t("currency.why")}</p>
+		<fieldset class="fields" disabled=${fixed}><label>${t("currency.code")}<input name="code" required pattern="[A-Za-z]{3}" maxlength="3" autocomplete="off" placeholder="EUR" value=${code} /></label>
+			<label>${t("currency.rate")}<input name="per_usd" type="number" inputmode="decimal" required min="0" max="1000000" step="any" placeholder="0.92" value=${rate} /></label>
+			<label>${t("currency.day")}<input name="as_of" type="date" required min="1970-01-01" value=${day ?? dayOf(Date.now())} /></label></fieldset>
+		${fixed ? html`<p class="soft">${t("code.price_fixed")}</p>` : html`<p class="buttons"><button class="small" type="submit">${t("currency.show")}</button>
+			${code && html`<button class="quiet" type="button" onClick=${() => setCurrency(null)}>${t("currency.dollars")}</button>`}</p>`}</form>`;
+}
+
+const dayOf = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+
 export function Prices() {
+	useEffect(() => {
+		if (wanted.value === null || dialog().open) return;
+		dialog().showModal();
+		tryPrice(wanted.value.model);
+		readPrices();
+		readCompared();
+	}, [wanted.value]);
 	return html`<dialog id="prices" aria-labelledby="prices-title" onClick=${({ target }) => target === dialog() && dialog().close()} onClose=${() => (wanted.value = null)}>
 		${wanted.value && html`<div class="sheet"><div class="head"><h2 id="prices-title">${t("price.title")}</h2><button class="ghost" onClick=${() => dialog().close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>
 			<p class="soft">${t("price.intro")}</p>
 			${pricing.value !== null && html`<p class="pricing" role="status"><progress max="1" value=${pricing.value}></progress> ${t("price.going", { share: share(pricing.value, 1, locale.value) })}</p>`}
 			${priceProblem.value && html`<p class="warn" role="alert">${tcode(priceProblem.value)}</p>`}
-			<${Listed} /><${Form} /><${Compared} /></div>`}</dialog>`;
+			<${Listed} /><${Form} /><${Compared} /><${Shown} /></div>`}</dialog>`;
 }

@@ -3,13 +3,13 @@ import { useEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { getSession } from "../api.js";
 import { locale, t, tcode, tn } from "../i18n.js";
+import { openPrices } from "../prices.js";
 import { barFor, zone } from "../period.js";
 import { slotOf } from "../slots.js";
 import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
-import { openPrices } from "./prices.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];

@@ -10,7 +10,7 @@ import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "
 import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
 import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
 import { ImportButton, LastImport } from "./imports.js";
-import { Ago, ModelName, Swatch, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
+import { Ago, ModelName, Swatch, currency, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
 import { openSession } from "./session.js";
 
 const OVERSCAN = 2;
@@ -38,7 +38,7 @@ function costOf(sum, lifetime, isPartial) {
 	const value = valueOfPlan(sum);
 	if (value) return html`<td class="cost">${value}</td>`;
 	if (isUnpriced(sum) && !isPartial) return html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`;
-	const [head, tail, end] = moneyColumn(usd, locale.value);
+	const [head, tail, end] = moneyColumn(usd, locale.value, currency.value);
 	const { recorded, own, listed } = sum.cost_basis;
 	const basis = usd === null ? null : listed > 0 && recorded === 0 && own === 0 ? "listed" : own > 0 ? "own" : null;
 	const why = [exact(usd), lifetime !== usd && lifetime !== undefined && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) }), basis && t(`basis.${basis}.why`), sum.at_least && usd !== null && t("atleast.why")];
