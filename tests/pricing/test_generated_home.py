@@ -20,7 +20,7 @@ HAND = {
 
 
 def nano_of(model: str, sums: Sums, *, knows_hours: bool) -> int:
-    """Return nano-dollars by the table; without ``knows_hours`` writes of an hour cost what those of five minutes do."""
+    """Return nano-dollars by the table; without ``knows_hours`` writes of an hour cost what shorter ones do."""
     sent, read, short, long, output = (round(1_000 * usd) for usd in HAND[model])
     writes = sums.cache_write_5m * short + sums.cache_write_1h * (long if knows_hours else short)
     return sums.input * sent + sums.cache_read * read + writes + sums.output * output
