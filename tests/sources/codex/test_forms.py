@@ -151,6 +151,16 @@ def outdated_forks(work: Work, name: str) -> None:
         each.answer(10 + number)
 
 
+def downgraded_forks(work: Work, name: str) -> None:
+    """Write a fork of a thread that a version with records began, and in which only older ones have answered."""
+    thread = Rollout(work, NEW, name)
+    thread.resume(MIDDLE)
+    thread.ask()
+    thread.answer(1)
+    thread.answer(2)
+    thread.fork(version=NEW)
+
+
 def orphans(work: Work, name: str) -> None:
     """Write a fork whose original is gone."""
     thread = Rollout(work, TURNS, name)
@@ -241,7 +251,18 @@ def twins(work: Work, name: str) -> None:
 NOTHING = Sum(0, 0, 0, 0, 0, 0)
 FORMS: tuple[Callable[[Work, str], None], ...] = (
     *(plain, restarts, updates, said_again, nulls, compactions, copied_forks, based_forks, short_forks),
-    *(updated_forks, outdated_forks, orphans, agents, knowing_agents, lost_totals, unmeasured, midnight, twins),
+    *(
+        updated_forks,
+        outdated_forks,
+        downgraded_forks,
+        orphans,
+        agents,
+        knowing_agents,
+        lost_totals,
+        unmeasured,
+        midnight,
+        twins,
+    ),
 )
 
 

@@ -315,11 +315,12 @@ class RolloutParser:
         if total is None or judge.partials:
             yield _refusal(judge, index, "total_token_usage")
             return
+        is_head_of_copy = self._total is None and place.owner != place.session
         rise = self._rise(total, last)
         if rise is None:
-            # Said again.
+            # Said again; at the head of a copy nobody knows what was said before.
             self._total = total
-            if answered_at:
+            if answered_at and not is_head_of_copy:
                 yield self._lose(place, answered_at)
             return
         rest = self._beyond_records(rise, last)
