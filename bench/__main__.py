@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.beside import BESIDE_FIGURES
 from bench.claude_code import CLAUDE_CODE_FIGURES
 from bench.document import write_document
+from bench.export import EXPORT_FIGURES
 from bench.fanout import FANOUT_FIGURES
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
 from bench.footprint import FOOTPRINT_FIGURES
@@ -38,6 +39,7 @@ FIGURES: Sequence[Figure] = (
     *PROMPT_FIGURES,
     *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,
+    *EXPORT_FIGURES,
     *PAGE_FIGURES,
     *BESIDE_FIGURES,
 )
