@@ -61,6 +61,8 @@ def create_app(
         docs_url=None,  # the interactive pages would load from a foreign origin
         redoc_url=None,
         lifespan=lifespan,
+        # Else a variable of the user's for other programs would send our requests to their collector.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,  # an address with a slash too many is another one, and a redirect would lose the body
     )
     app.state.service = service

@@ -40,7 +40,8 @@ async def start():
 asyncio.run(start())
 from aico.core.settings import Settings
 aico.main.create_app(Settings(ledger_path="/nowhere/taskHistory.json", database_path=sys.argv[1]))
-heavy = ("alembic", "httpx", "prometheus_client", "grpc", "opentelemetry", "google.protobuf", "aico.services.exporter")
+heavy = ("alembic", "httpx", "prometheus_client", "grpc", "google.protobuf")
+heavy += ("opentelemetry.sdk", "aico.services.exporter")
 print("heavy", *(name for name in heavy if name in sys.modules))
 """
 

@@ -9,9 +9,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aico.cli import EXIT_OK, EXIT_USAGE, main
+from aico.cli.doctor import otlp
+from aico.cli.doctor.finding import Verdict
+from aico.core.instance_lock import InstanceLock
 from aico.core.settings import CONFIG_VARIABLE, Settings
 from aico.core.telemetry import WORDS, Outcome
 from aico.main import create_app
+from aico.proxy.running_service import RunningService
 from aico.services import service
 from tests.api.conftest import Serve
 from tests.core.repository_on_file import copy_of_template
@@ -43,6 +47,43 @@ async def test_status_and_metrics_tell_what_became_of_exports(serve: Serve) -> N
     assert TOKEN not in answer.text + metrics.text
     assert before.accepted_at_ms is None
     assert set(WORDS) == set(Outcome)
+
+
+def test_framework_sends_nothing_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI would send requests, errors and their traces to wherever variables of the user's say."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    app = create_app(Settings(ledger_path=str(tmp_path / "taskHistory.json"), database_path=tmp_path / "observer.db"))
+    assert not any(app._telemetry[name] for name in ("auto_configure", "tracing", "metrics", "logs"))
+    assert not app._native_telemetry.enabled()
+
+
+@pytest.mark.parametrize("state", [None, *Outcome])
+async def test_doctor_says_how_the_way_out_is_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Outcome | None
+) -> None:
+    """Each state has advice; variables of other programs are named; without a service there is nothing to say yet."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    ways = {"ledger_path": str(tmp_path / "taskHistory.json"), "database_path": tmp_path / "observer.db"}
+    [none] = [one async for one in otlp.examine_export(Settings.model_validate(ways))]
+    assert (none.verdict, none.text) == (Verdict.OK, "none named; for other programs: OTEL_SDK_DISABLED")
+    settings = Settings.model_validate({**ways, "otlp": {"endpoint": "h:1", "token": TOKEN}})
+    first, variables = [one async for one in otlp.examine_export(settings)]
+    assert (first.verdict, first.text) == (Verdict.OK, "h:1, as soon as the service runs")
+    assert variables.text == "only the table [otlp] decides; for other programs: OTEL_SDK_DISABLED"
+    told: dict[str, object] = {"endpoint": "h:1", "state": state, "since": 1, "accepted_at": None}
+
+    async def get_export(_self: RunningService) -> dict[str, object]:
+        return told
+
+    monkeypatch.setattr(RunningService, "get_export", get_export)
+    lock = InstanceLock(settings.database_path).acquire("http://127.0.0.1:9")
+    found, _ = [one async for one in otlp.examine_export(settings)]
+    lock.release()
+    is_well = state in {None, Outcome.ACCEPTED}
+    assert found.verdict is (Verdict.OK if is_well else Verdict.FAIL)
+    assert "last accepted never" in found.text
+    assert is_well or (state is not None and otlp._DO[state] in found.text)
 
 
 def test_command_prints_exactly_what_would_be_sent(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import platform
 import sys
 import uuid
@@ -217,6 +218,8 @@ def _is_listed(model: str) -> bool:
 
 
 def _make_maker(resource: Mapping[str, str]) -> RequestMaker:
+    # It would write a line of its own into our log each time that it is refused; it is told by us, once.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from aico.proxy.otlp.request import RequestMaker
     from aico.proxy.otlp.sender import make_sender  # noqa: F401  # its libraries, here and not in the loop
 

@@ -33,12 +33,13 @@ async def examine_export(settings: Settings) -> AsyncIterator[Finding]:
     endpoint = settings.otlp.find_endpoint()
     foreign = foreign_variables()
     if endpoint is None:
-        beside = f"; {', '.join(foreign)} are for other programs" if foreign else ""
+        beside = f"; for other programs: {', '.join(foreign)}" if foreign else ""
         yield ok("collector", f"none named{beside}")
         return
     yield await _ask(settings, endpoint.authority)
     if foreign:
-        yield ok("collector", f"{', '.join(foreign)} change nothing here: the table [otlp] decides", "variables")
+        text = f"only the table [otlp] decides; for other programs: {', '.join(foreign)}"
+        yield ok("collector", text, "variables")
 
 
 async def _ask(settings: Settings, where: str) -> Finding:
