@@ -187,11 +187,16 @@ def test_labels_are_bounded(tmp_path: Path) -> None:
 def test_activity_grows_and_gauges_end(tmp_path: Path) -> None:
     """Totals of activity begin with a 0 as well; a gauge that has ended is 0 for a while, and then no more."""
     machine = Machine(tmp_path)
+    calls = series("ai.cli.command.count", cli_name="codex", cli_category="agent")
+    assert machine.export(usage(), Activity({calls: 7})) == {calls: 7}
     runs = Activity({VISITS: 3}, {RUNNING: 1_000})
-    assert machine.export(usage(), runs) == {VISITS: 0, RUNNING: 1_000}
-    assert machine.export(usage(), Activity({VISITS: 5}, {RUNNING: 1_000})) == {VISITS: 5, RUNNING: 1_000}
+    assert machine.export(usage(), runs) == {calls: 7, VISITS: 0, RUNNING: 1_000}
+    assert machine.export(usage(), Activity({VISITS: 5}, {RUNNING: 1_000}))[VISITS] == 5
     ended = [machine.export(usage(), Activity({VISITS: 4})) for _ in range(GONE_CYCLES + 1)]
-    assert ended == [{VISITS: 5, RUNNING: 0}] * GONE_CYCLES + [{VISITS: 5}]
+    assert ended == [{calls: 7, VISITS: 5, RUNNING: 0}] * GONE_CYCLES + [{calls: 7, VISITS: 5}]
+    there = Machine(tmp_path, "there")
+    assert there.export(usage(), Activity({VISITS: 6, calls: 7})) == {}
+    assert there.export(usage(), Activity({VISITS: 8, calls: 7})) == {VISITS: 0}
 
 
 def test_values_are_in_units_and_bounded() -> None:

@@ -21,7 +21,7 @@ from aico.core.db.upkeep.backups import write_backup
 from aico.core.db.upkeep.recovery import restore
 from aico.core.export_file import ExportFile
 from aico.core.telemetry import Outcome
-from aico.services.exporter import FLUSH_S, Exporter
+from aico.services.exporter import FLUSH_S, Exporter, no_activity
 from aico.services.forgetting import forget_sessions
 from aico.services.service import ObserverService
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
@@ -363,7 +363,7 @@ async def test_http_says_the_same(tmp_path: Path) -> None:
         exporter = exporter_of(service)
         async with running(observer(tmp_path, ledger_path=str(ledger_of(tmp_path).path))) as heard:
             await heard.until_stored(bool)
-            exporter._database = heard.service.database
+            exporter._database, exporter._find_activity = heard.service.database, no_activity
             found = []
             for status in (200, 204, 302, 401, 403, 404, 500, 0):
                 fake.status, fake.headers = status, {"Location": f"http://127.0.0.1:{fake.port}/elsewhere"}

@@ -17,6 +17,7 @@ from aico.core.exported import Usage
 from aico.core.settings import Settings
 from aico.core.telemetry import INSTRUMENTS, Activity, Sending
 from aico.features.sources.registry import SOURCES
+from aico.services.activity_metrics import read_totals
 from aico.services.exporter import ExportBook
 from aico.services.source_choices import SourceChoices
 
@@ -35,14 +36,15 @@ def show(options: argparse.Namespace) -> int:
 def find_sending(settings: Settings) -> Sending:
     """Return what would be sent. Raises StorageError. Blocking."""
 
-    async def read(snapshot: SumsSnapshot) -> Usage:
+    async def read(snapshot: SumsSnapshot) -> tuple[Usage, Activity]:
         usage, _unpriced = await read_usage(snapshot.ask, {})
-        return usage
+        # What runs at this moment is known to a running service alone.
+        return usage, Activity(await read_totals(snapshot.ask))
 
     path = settings.database_path
     machine = SourceChoices(SOURCES, settings).machine
     book = ExportBook(settings.otlp, path, __version__, machine, now_ms, is_kept=False)
-    return book.advance(look(path, read), Activity())
+    return book.advance(*look(path, read))
 
 
 def _lines(settings: Settings, sending: Sending) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from aico.core.db.counters import higher
@@ -71,6 +72,17 @@ class Usage:
             yield key, Seen(sums, self.unpriced_tokens.get(key, 0), self.plan_values.get(key, 0))
 
 
+class FirstActivity(Enum):
+    """How an instance takes the first totals of activity that it sees."""
+
+    KNOWN = 0
+    """It has seen some before: what is more has grown."""
+    HISTORY = 1
+    """They are told at once."""
+    TOLD = 2
+    """Another instance has told them."""
+
+
 @dataclass(slots=True)
 class Instance:
     """What one machine has exported."""
@@ -82,6 +94,8 @@ class Instance:
     totals: dict[Series, int] = field(default_factory=dict)
     announced: set[Series] = field(default_factory=set)
     """Series of which a first 0 was accepted, or whose first amount is history."""
+    first_activity: FirstActivity = FirstActivity.KNOWN
+    """What the first totals of activity are; not kept, because they are taken before anything is."""
 
 
 @dataclass(slots=True)
@@ -109,7 +123,8 @@ class Exported:
         if instance is None:
             knows_more = is_lost or bool(self.instances)
             start = now_ms if knows_more or usage.first_seen_ms is None else min(usage.first_seen_ms, now_ms)
-            instance = Instance(machine, new_id, start)
+            first = FirstActivity.TOLD if knows_more else FirstActivity.HISTORY
+            instance = Instance(machine, new_id, start, first_activity=first)
             if knows_more:
                 for key, now in usage.list_all():
                     self.raise_to(key, now)
@@ -160,12 +175,14 @@ class Growth:
 
     def take_activity(self, activity: Activity) -> bool:
         """Do the same with totals of activity."""
-        seen, is_changed = self._exported.seen_spans, False
+        seen, is_changed, first = self._exported.seen_spans, False, self._instance.first_activity
+        self._instance.first_activity = FirstActivity.KNOWN
         for each, amount in activity.totals.items():
             if each.metric not in INSTRUMENTS or (each not in seen and len(seen) >= SPANS_MAX):
                 continue
             if each not in seen or amount > seen[each]:
-                self._add(each, amount - seen.get(each, 0), is_history=False)
+                if first is not FirstActivity.TOLD:
+                    self._add(each, amount - seen.get(each, 0), is_history=first is FirstActivity.HISTORY)
                 seen[each] = amount
                 is_changed = True
         return is_changed

@@ -6,6 +6,7 @@ from collections import Counter
 
 from aico.core.activity import APPS, COMMANDS, KINDS, SubjectType
 from aico.core.db.activity import SubjectTotal, list_totals
+from aico.core.db.sums_reader import Ask
 from aico.core.errors import StorageError
 from aico.core.telemetry import Activity, Series, series
 from aico.services.activity import ActivityService, ProgramState
@@ -20,18 +21,23 @@ async def find_activity(service: ActivityService) -> Activity:
     """Return every total, and gauges of what runs. While the database does not answer, nothing is known."""
     try:
         async with service.database.asking() as ask:
-            totals = await list_totals(ask)
+            totals = await read_totals(ask)
     except StorageError:
         return Activity()
-    found: Counter[Series] = Counter()
-    for total in totals:
-        if total.kind in KINDS:
-            found.update(_totals_of(total))
     gauges: dict[Series, int] = {}
     for state in service.list_programs().values():
         definition = service.definitions.find(state.kind, state.name)
         gauges |= _gauges_of(state, "" if definition is None else definition.category)
-    return Activity(dict(found), gauges)
+    return Activity(totals, gauges)
+
+
+async def read_totals(ask: Ask) -> dict[Series, int]:
+    """Return every total. Raises sqlite3.Error."""
+    found: Counter[Series] = Counter()
+    for total in await list_totals(ask):
+        if total.kind in KINDS:
+            found.update(_totals_of(total))
+    return dict(found)
 
 
 def _totals_of(total: SubjectTotal) -> dict[Series, int]:

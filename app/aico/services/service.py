@@ -211,7 +211,7 @@ class ObserverService:
         endpoint = self.settings.otlp.find_endpoint()
         if endpoint is None:
             return None
-        if find_spec("opentelemetry.sdk") is None or find_spec("grpc") is None:
+        if not (_is_installed("opentelemetry.sdk") and _is_installed("grpc")):
             reason = "needs libraries that are not installed: pip install 'ai-cost-observer[otlp]'"
             raise SettingsError("otlp.endpoint", reason)
         from aico.services.activity_metrics import find_activity
@@ -233,6 +233,13 @@ class ObserverService:
         while True:
             await asyncio.sleep(messages.HEARTBEAT_S)
             self.hub.publish_notice(messages.heartbeat(self.hub.revision))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is what it lies in
+        return False
 
 
 def _kimi_proxy_of(settings: Settings) -> KimiProxyClient | None:
