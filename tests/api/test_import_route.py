@@ -272,6 +272,7 @@ async def test_import_answers_422_for_a_file_that_is_no_ledger(api: Api, content
     api.ledger.overwrite(content)
     detail = check_problem(await api.import_ledger(), errors.LedgerFormat)
     assert "text" not in detail
+    assert ("it is UTF-16: save it as UTF-8" in detail) == content.startswith(b"\xff\xfe")
 
 
 async def test_import_answers_503_for_a_file_that_never_rests(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -345,7 +345,8 @@ async def test_status_counts_what_is_dated_in_the_future(serve: Serve) -> None:
         api.ledger.write(*(entry(str(number), ts=ts) for number, ts in enumerate(times)))
         (await api.import_ledger()).raise_for_status()
         status = StatusOut.model_validate((await api.get("/api/status")).json())
-        assert [source.future_sessions for source in status.sources if source.id == "cline"] == [2]
+        [cline] = [source for source in status.sources if source.id == "cline"]
+        assert (cline.future_sessions, cline.future_cost_usd) == (2, 1.0)
         assert sum(source.future_sessions for source in status.sources) == 2
 
 

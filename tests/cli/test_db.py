@@ -307,7 +307,7 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     lock.release()
     said = capsys.readouterr().out
     assert "Not stored: x" in said
-    assert "Would forget 1 task with 1 amount: 1000 tokens in, 100 out, 3.000000 USD." in said
+    assert "Would forget 1 task with 1 amount: 1000 tokens in, 100 out, 3 USD." in said
     assert get_position(database) == before
 
 
@@ -350,7 +350,7 @@ def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.Capt
     asyncio.run(fill())
     assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
     said = capsys.readouterr().out
-    assert "Forgot 1 session of claude-code with 1 amount: 105 tokens in, 10 out, 0.000000 USD." in said
+    assert "Forgot 1 session of claude-code with 1 amount: 105 tokens in, 10 out, 0.000000002 USD." in said
     assert stored(database) == ["a", "b"]
     assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
     assert failed_checks(database) == []
@@ -366,6 +366,32 @@ def test_forgotten_task_stays_forgotten_when_the_database_is_lost(database: Path
     assert stored(database) == ["b"]
     assert read_rows(database, "SELECT key FROM forgotten") == [("a",)]
     assert failed_checks(database) == []
+
+
+def test_forgotten_task_comes_back_only_when_told_twice(
+    database: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What would return is named first; what the backup does not hold stays forgotten."""
+    backup = str(home / "copy.db")
+    main(["db", "backup", backup])
+    take_in(database, usage("later"))
+    main(["forget", "a", "later", "--yes"])
+    bring_back = ["db", "restore", backup, "--no-keep-forgotten"]
+    capsys.readouterr()
+    assert main(bring_back) == EXIT_FAILED
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["Would bring back 1 session forgotten since:", "  a"]
+    assert (said[-1].startswith("Nothing was changed."), stored(database)) == (True, ["b"])
+    assert main(["db", "restore", backup]) == EXIT_OK
+    assert "Kept away, because forgotten since: 1 session. --no-keep-forgotten" in capsys.readouterr().out
+    assert stored(database) == ["b"]
+    counters = read_counters(database)
+    assert main([*bring_back, "--yes"]) == EXIT_OK
+    assert "Back, though forgotten since: 1 session." in capsys.readouterr().out
+    assert (stored(database), read_counters(database)) == (["a", "b"], counters)
+    take_in(database, TASK_A, TASK_B, usage("later"))
+    assert (stored(database), failed_checks(database)) == (["a", "b"], [])
+    assert main(bring_back) == EXIT_OK
 
 
 def test_forgotten_task_stays_forgotten_when_a_backup_is_restored(database: Path, home: Path) -> None:

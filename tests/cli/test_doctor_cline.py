@@ -72,6 +72,28 @@ def test_ledger_in_each_state(ledger: LedgerFile) -> None:
     assert lines["cline.ledger place"].text.endswith("Set AICO_LEDGER_PATH=/etc/passwd")
 
 
+def test_linked_folder_is_one_fault_with_the_setting_that_mends_it(ledger: LedgerFile, home: Path) -> None:
+    """The link, the real path and the setting; the file behind it is no other ledger, and nothing says it is read."""
+    folder = home / ".cline"
+    folder.rename(home / "real")
+    folder.symlink_to("real")
+    lines = lines_of()
+    real = f"{home}/real/data/state/taskHistory.json"
+    refused = f"The ledger is refused: {folder} is a link to real, and no link is followed; the real path is {real}."
+    assert lines["cline.ledger place"] == (FAIL, f"{refused} Set AICO_LEDGER_PATH={real}")
+    assert f"off. The session store is refused: {folder} is a link to real" in lines["cline.sessions place"].text
+    assert "other ledger" not in lines
+    assert lines["live"] == (WARN, f"{real} {LAST} cannot be read: see the line `cline.ledger`")
+    assert not [line for line in lines.values() if line.verdict is OK and "is read" in line.text]
+
+
+def test_sessions_without_numbers_are_counted(ledger: LedgerFile, store: SessionStore) -> None:
+    """Beside them nobody says that nothing is missing."""
+    store.put("silent", {})
+    entries = lines_of(cline_sessions=True)["cline.sessions entries"].text
+    assert entries.endswith("; 1 entry without numbers, whose cost is not known")
+
+
 def test_duplicates_and_refused_entries_are_counted(ledger: LedgerFile) -> None:
     """Counts only: what is refused is told with the command that says which and why."""
     ledger.write(entry("1"), entry("1"), None)
@@ -87,7 +109,7 @@ def test_frozen_ledger_is_told_until_the_session_store_is_read(ledger: LedgerFil
     old = lines_of()["cline.ledger age"]
     assert (old.verdict, "leaves this file as it is" in old.text) == (WARN, True)
     read = lines_of(cline_sessions=True)["cline.ledger age"]
-    assert read == (OK, "it was last written 8 days ago. The session store is read too, nothing is missing")
+    assert read == (OK, "it was last written 8 days ago. The session store is read too")
     store.connection.execute("DROP TABLE sessions")
     assert lines_of(cline_sessions=True)["cline.ledger age"].verdict is WARN
 
@@ -96,7 +118,7 @@ def test_missing_ledger_is_well_beside_a_store_that_can_be_read(home: Path, stor
     """Who uses newer Cline alone is not sent to look for a file that never comes."""
     assert lines_of()["cline.ledger place"].verdict is WARN
     found = lines_of(cline_sessions=True)["cline.ledger place"]
-    assert (found.verdict, found.text.endswith("The session store is read too, nothing is missing")) == (OK, True)
+    assert (found.verdict, found.text.endswith("The session store is read too")) == (OK, True)
     store.connection.execute("DROP TABLE sessions")
     assert lines_of(cline_sessions=True)["cline.ledger place"].verdict is WARN
 

@@ -15,11 +15,12 @@ import pytest
 from aico.cli import doctor
 from aico.cli.doctor import sources
 from aico.cli.doctor.finding import Finding, Verdict
-from aico.cli.doctor.places import find_link, look_at_places
+from aico.cli.doctor.places import look_at_places
 from aico.core.db.choices import Switch, set_switch
 from aico.core.db.database import Database
 from aico.core.errors import SourceUnstable
 from aico.core.settings import Settings, load_settings
+from aico.features.files.walk import explain_link, find_link
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
 from aico.services.source_choices import SourceChoices
@@ -75,7 +76,7 @@ def test_place_is_told_with_what_chose_it_and_who_switched_it_on(log: Path, on: 
     """Path, size, last write, and the setting that decides."""
     place = lines_of()["invented.log place"]
     assert place.verdict is OK
-    assert place.text.startswith(f"{log} (chosen by default), 0.0 kB, last written ")
+    assert place.text.startswith(f"{log} (chosen by default), 27 bytes, last written ")
     assert place.text.endswith("; on by the setting sources.invented.enabled")
 
 
@@ -256,6 +257,9 @@ def test_first_link_of_a_path_is_found(tmp_path: Path) -> None:
     (folder / "a/c").symlink_to("/nowhere")
     assert find_link(f"{folder}/b/c/d") == (f"{folder}/b", "a")
     assert find_link(f"{folder}/a/c/d") == (f"{folder}/a/c", "/nowhere")
+    assert explain_link(f"{folder}/a/b", "other") == "other"
+    said = f"{folder}/b is a link to a, and no link is followed; the real path is {folder}/a/c"
+    assert explain_link(f"{folder}/b/c", "other") == said.replace(f"{folder}/a/c", "/nowhere")
 
 
 def test_report_holds_no_text_of_a_file(home: Path, log: Path, on: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,9 +53,10 @@ def test_age_is_told_in_the_largest_unit_that_it_fills(seconds: float, text: str
     assert describe_age(seconds) == text
 
 
-def test_size_is_told_in_kilobytes_or_megabytes() -> None:
+def test_size_is_told_in_the_largest_unit_that_it_fills() -> None:
     """Small files are told finely, large ones coarsely."""
-    assert (describe_size(1_234), describe_size(2_345_678)) == ("1.2 kB", "2.3 MB")
+    sizes = (0, 1, 999, 1_234, 2_345_678, 80_656_300_000)
+    assert [describe_size(size) for size in sizes] == ["0 bytes", "1 byte", "999 bytes", "1.2 kB", "2.3 MB", "80.7 GB"]
 
 
 def test_box_is_straight_also_around_wide_characters() -> None:

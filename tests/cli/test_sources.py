@@ -83,7 +83,7 @@ def test_sources_are_switched_as_a_whole_and_in_part(server: ServerProcess | Non
     assert switches(tmp_path) == dict.fromkeys(OFF, True)
     assert switches(tmp_path, "off", "cline", "cline.hub") == OFF
     listed = run_aico(tmp_path, "sources").stdout
-    told = re.search(r"cline.ledger           off  ledger, 1 file, [0-9.]+ kB, switched off ([-0-9]+ [:0-9]+)", listed)
+    told = re.search(r"cline.ledger           off  ledger, 1 file, [0-9]+ bytes, switched off ([-0-9]+ [:0-9]+)", listed)
     assert told is not None
     assert abs(datetime.now().astimezone() - datetime.fromisoformat(told[1]).astimezone()) < timedelta(hours=1)
 
@@ -116,10 +116,10 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
     """Looking is no start."""
     ended = run_aico(tmp_path, "sources")
     lines = ended.stdout.splitlines()
-    assert lines[0].startswith("cline                    on   Cline: 1 file, 0.")
+    assert lines[0].startswith("cline                    on   Cline: 1 file, ")
     # Below each place stands what is read of it, and what never is.
     own = [line for line in lines[1:] if not line.startswith(" " * 25)]
-    assert re.fullmatch("  cline.ledger           on   ledger, 1 file, [0-9.]+ kB", own[0])
+    assert re.fullmatch("  cline.ledger           on   ledger, 1 file, [0-9]+ bytes", own[0])
     assert own[1:] == [
         "  cline.sessions         off  session store, not there",
         "  cline.hub              off  hub events, not there",
@@ -186,7 +186,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(
         said = run_aico(tmp_path, "sources", word, "cline.ledger").stdout
         title, place, _, sessions, *_ = said.splitlines()
         assert "Cline: what is there cannot be read" in title
-        assert place.endswith("The ledger is refused: it is a link.")
+        assert place.endswith(f"{ledger.path} is a link to {real}, and no link is followed; the real path is {real}.")
         assert sessions.endswith(", not there")
         assert "Cline: not found" not in said
 

@@ -57,7 +57,12 @@ def test_status_says_how_each_source_and_origin_is() -> None:
 
 def test_status_counts_sessions_of_the_future() -> None:
     """They are in no sum of today or this month, which a person must be told."""
-    assert "             2 sessions in the future: no sum" in text_of({}, source("cline", origin(), future_sessions=2))
+    future = source("cline", origin(), future_sessions=2, future_cost_usd=10)
+    assert "             2 sessions, $10.00, are dated in the future: only All" in text_of({}, future)
+    assert "1 session, without a price, is dated" in text_of({}, source("cline", origin(), future_sessions=1))
+    silent = text_of({}, source("cline", origin(), unmeasured_requests=1))
+    assert "             1 record without numbers: what they cost is not known" in silent
+    assert "without numbers" not in text_of({}, source("cline", origin(), unmeasured_requests=0))
     assert "future" not in text_of({}, source("cline", origin(), future_sessions=0))
 
 
@@ -87,10 +92,18 @@ def test_status_says_nothing_of_a_ledger_that_is_off() -> None:
     assert "ledger       /x" in text_of(status, source("cline", origin()))
 
 
+def test_status_says_how_long_a_state_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span, never "since 31 seconds ago"."""
+    monkeypatch.setattr(time, "time", lambda: 100.5)
+    for since, words in ((100_000, "less than a second"), (99_000, "1 second"), (69_000, "31 seconds")):
+        text = text_of({"ledger": {}, "watcher": {"state": "watching", "since": since}})
+        assert f"watcher      watching for {words}\n" in text
+
+
 def test_status_says_how_kimi_proxy_is() -> None:
     """A line for it where one is named, with the reason."""
     proxy = {"state": "down", "reason": "no_answer", "since": 0}
-    assert "kimi proxy   down (no_answer), since " in text_of({"kimi_proxy": proxy})
+    assert "kimi proxy   down (no_answer) for " in text_of({"kimi_proxy": proxy})
     assert "kimi" not in text_of({"kimi_proxy": None})
 
 
@@ -100,14 +113,14 @@ def test_status_tells_who_waits_for_a_ledger_where_newer_cline_writes() -> None:
     assert "AICO_CLINE_SESSIONS=true" in text_of(missing)
     degraded: Fields = {"path": "/x", "watcher": {"state": "degraded"}}
     text = text_of({**missing, "sessions": degraded})
-    assert ("AICO_CLINE_SESSIONS" in text, "nothing is missing" in text) == (False, False)
+    assert ("AICO_CLINE_SESSIONS" in text, "is read too" in text) == (False, False)
 
 
 @pytest.mark.parametrize("ledger", [{"exists": False}, {"exists": True, "written_at": 1, "frozen_since": 1}])
 def test_status_gives_no_advice_that_was_followed(ledger: Fields) -> None:
     """With the session store read, a ledger that newer Cline leaves alone is nothing to look after."""
     text = text_of({"ledger": ledger, "sessions": {"path": "/x", "watcher": {"state": "watching"}}})
-    assert "nothing is missing" in text
+    assert "is read too" in text
     assert "doctor" not in text
 
 

@@ -282,6 +282,26 @@ def test_settings_refuse_a_file_that_is_no_toml(environment: Environment, conten
     assert TOKEN not in str(error)
 
 
+def test_file_of_another_encoding_is_named(tmp_path: Path) -> None:
+    """What an editor or a shell of Windows makes of it: with a mark of UTF-8 it is read, as UTF-16 it says so."""
+    file = tmp_path / "config.toml"
+    environment = {CONFIG_VARIABLE: str(file)}
+    file.write_bytes(b"\xef\xbb\xbfport = 9")
+    assert load_settings({"ledger_path": LEDGER}, environment).settings.port == 9
+    for name in ("utf-16", "utf-16-le", "utf-16-be"):
+        file.write_bytes("port = 9".encode(name))
+        assert "it is UTF-16: save it as UTF-8" in str(refuse(environment))
+    for name in ("utf-32", "utf-32-le", "utf-32-be"):
+        file.write_bytes("port = 9".encode(name))
+        assert "it is UTF-32: save it as UTF-8" in str(refuse(environment))
+
+
+def test_tilde_in_a_path_is_explained(environment: Environment) -> None:
+    """No shell has replaced it: the sentence says what to write."""
+    said = str(refuse(environment, {"ledger_path": "~/taskHistory.json"}))
+    assert f"write {Path.home()}/taskHistory.json" in said
+
+
 def test_settings_refuse_a_folder_as_file(tmp_path: Path) -> None:
     """What cannot be read is a configuration error, no crash."""
     assert refuse({CONFIG_VARIABLE: str(tmp_path)}).setting == str(tmp_path)

@@ -702,7 +702,7 @@ def receipt_of(trigger: Trigger = Trigger.WATCH) -> ImportReceipt:
         (receipt_of(), "cline: 1 imported (1 new), 3 unchanged, 1 refused in 1 ms [watch]"),
         (
             replace(receipt_of(Trigger.REQUEST), error_count=0, updated_count=2, partial_count=5, remaining_count=4),
-            "cline: 3 imported (1 new), 3 unchanged, 5 in part, 4 to follow in 1 ms [request]",
+            "cline: 3 imported (1 new), 3 unchanged, 5 in part in 1 ms; 4 to follow [request]",
         ),
     ],
 )

@@ -172,8 +172,14 @@ def test_sessions_of_the_future_are_told_in_the_menu(service: Service, open_page
     service.start()
     page = open_page(service).page
     page.locator("[data-field=sources] > summary").click()
-    expect(page.locator("[data-source=cline]")).to_contain_text("2 sessions counted 1 lies in the future: only “All”")
-    expect(page.locator("[data-field=gaps]")).to_contain_text("1 session in the future")
+    expect(page.locator("[data-source=cline]")).to_contain_text(
+        "2 sessions counted 1, $0.25, is dated in the future: only “All”"
+    )
+    expect(page.locator("[data-field=gaps]")).to_contain_text("1 session, $0.25, is dated in the future")
+    page = open_page(service, "/?period=all&table=true").page
+    expect(page.locator("[data-field=cost]")).to_contain_text("$0.75")
+    expect(page.locator(".astable tbody tr").first).to_contain_text("in the future")
+    expect(page.locator(".astable tbody tr")).to_have_count(2)
 
 
 def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) -> None:

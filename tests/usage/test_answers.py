@@ -161,21 +161,52 @@ async def test_automatic_period_of_a_source_begins_with_its_own_first_event(stor
 async def test_far_future_hides_nothing_of_the_next_day(store: Store) -> None:
     """One clock that is years ahead takes away no session of another that is two hours ahead."""
     await store.take_in([usage("now"), usage("soon", ts=NOW_MS + 8 * SLOT_MS)])
-    before = await list_names(store)
+    since = UsageFilter(first_slot=NOW_SLOT)
+    before = await list_names(store, since)
     await store.take_in([usage("far", ts=NOW_MS + 400 * DAY * SLOT_MS)])
-    assert await list_names(store) == before == {"now", "soon"}
+    assert await list_names(store, since) == before == {"now", "soon"}
 
 
 @pytest.mark.parametrize(("ahead", "is_inside"), [(DAY, True), (DAY + 1, False), (10**6, False)])
-async def test_automatic_period_leaves_out_what_lies_beyond_a_day_ahead(
+async def test_period_that_ends_now_leaves_out_what_lies_beyond_a_day_ahead(
     store: Store, ahead: int, is_inside: bool
 ) -> None:
-    """A session dated further ahead is stored and can be asked for, but does not stretch what is shown."""
+    """A session dated further ahead is stored and can be asked for, but is no part of what ends now."""
     await store.take_in([usage("now"), usage("future", ts=NOW_MS + ahead * SLOT_MS)])
-    names = await list_names(store)
+    since = UsageFilter(first_slot=NOW_SLOT)
+    names = await list_names(store, since)
     assert names == ({"now", "future"} if is_inside else {"now"})
-    assert (await summarise(store)).totals.counts.sessions == len(names)
+    assert (await summarise(store, since)).totals.counts.sessions == len(names)
     assert await list_names(store, UsageFilter(NOW_SLOT + 1, NOW_SLOT + ahead + 1)) == {"future"}
+
+
+@pytest.mark.parametrize("ahead", [DAY + 1, 10**6, TS_MAX // SLOT_MS - NOW_SLOT])
+async def test_everything_holds_what_is_dated_ahead_and_its_chart_does_not_stretch(store: Store, ahead: int) -> None:
+    """Sums, days and sessions without any end hold it; in the series it is one point behind now."""
+    await store.take_in([usage("old", ts=NOW_MS - 40 * DAY * SLOT_MS), usage("now")])
+    before = await summarise(store)
+    await store.take_in([usage("future", ts=NOW_MS + ahead * SLOT_MS)])
+    assert await list_names(store) == {"old", "now", "future"}
+    for bucket in (None, Bucket.HOUR):
+        after = await summarise(store, ALL, bucket)
+        assert after.totals.sums.cost_nano == 3 * before.totals.sums.cost_nano // 2
+        assert Sums.total(point.sums for point in after.series) == after.totals.sums
+        assert after.ahead_from_ms == after.series[-1].start_ms == before.to_ms
+        assert after.series[-1].sums.cost_nano == before.totals.sums.cost_nano // 2
+        assert after.to_ms == (NOW_SLOT + ahead + 1) * SLOT_MS
+    assert len((await summarise(store)).series) == len(before.series) + 1
+    days = await summarise(store, ALL, None, "day")
+    assert Sums.total(group.sums for group in days.groups.values()) == days.totals.sums
+    assert [count.counts.sessions for count in days.groups.values()] == [1, 1, 1]
+
+
+async def test_clock_that_was_set_back_hides_nothing_of_everything(store: Store) -> None:
+    """Then all usage is dated ahead."""
+    await store.take_in([usage("a", ts=NOW_MS + 40 * DAY * SLOT_MS), usage("b", ts=NOW_MS + 90 * DAY * SLOT_MS)])
+    summary = await summarise(store)
+    assert (summary.totals.counts.sessions, len(summary.series)) == (2, 1)
+    assert summary.ahead_from_ms == summary.from_ms == NOW_MS + 40 * DAY * SLOT_MS
+    assert len((await summarise(store, ALL, None, "day")).groups) == 2
 
 
 async def test_period_that_begins_ahead_of_everything_is_one_empty_slot(store: Store) -> None:

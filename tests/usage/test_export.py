@@ -70,7 +70,9 @@ def write_task(
 ) -> str:
     """Return the export of one task."""
     known = row(key, **of_row)  # type: ignore[arg-type]  # the keywords of the helper above
-    cells = TaskLayout().rows([session(key, ts=known.ts, model=known.model_id or "")], {key: known})
+    cells = TaskLayout(ZoneInfo("Europe/Paris")).rows(
+        [session(key, ts=known.ts, model=known.model_id or "")], {key: known}
+    )
     return write([cells], export_format, dialect)
 
 
@@ -256,7 +258,8 @@ def test_csv_ends_its_lines_as_its_standard_asks() -> None:
     """RFC 4180: CRLF, and no byte-order mark; the moment is ISO 8601 in UTC."""
     assert write_task(model_id=None, ts=1_500) == (
         ",".join(TASK_COLUMNS)
-        + "\r\na,1500,1970-01-01T00:00:01.500+00:00,,100,10,0.25,1772000100000,1,2,0.000000005,ledger\r\n"
+        + "\r\na,1500,1970-01-01T00:00:01.500+00:00,,100,10,0.25,1772000100000,1,2,0.000000005,ledger,"
+        "1970-01-01T01:00:01.500+01:00\r\n"
     )
 
 
@@ -265,7 +268,8 @@ def test_csv_for_a_french_excel_opens_by_double_click() -> None:
     assert write_task(dialect=Dialect.EXCEL_FR, ts=1_500) == (
         "\ufeff"
         + ";".join(TASK_COLUMNS)
-        + "\r\na;1500;1970-01-01T00:00:01.500+00:00;m;100;10;0,25;1772000100000;1;2;0,000000005;ledger\r\n"
+        + "\r\na;1500;1970-01-01T00:00:01.500+00:00;m;100;10;0,25;1772000100000;1;2;0,000000005;ledger;"
+        "1970-01-01T01:00:01.500+01:00\r\n"
     )
 
 

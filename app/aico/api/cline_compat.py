@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from aico.api import problems
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Limit, Offset, Order, Service, TaskFilter, Zone
-from aico.api.export_routes import FILES, file_of
+from aico.api.export_routes import FILES, LocalZone, file_of
 from aico.api.schemas import ImportRequest, ProblemOut, ReceiptOut
 from aico.api.status_schemas import (
     BudgetOut,
@@ -90,9 +90,12 @@ async def export_usage(
     wanted: TaskFilter,
     format: ExportFormat = ExportFormat.CSV,  # noqa: A002  # the contract's name
     dialect: Annotated[Dialect, Query(description="Of a CSV.")] = Dialect.STANDARD,
+    tz: LocalZone = None,
 ) -> StreamingResponse:
     """Stream every task with usage inside the filter, newest first."""
-    return file_of(await service.queries.export_tasks(wanted, ExportWriter(format, dialect)), "cline-usage", format)
+    zone = None if tz is None else find_zone(tz)
+    pieces = await service.queries.export_tasks(wanted, ExportWriter(format, dialect), zone=zone)
+    return file_of(pieces, "cline-usage", format)
 
 
 @router.post("/import", responses=_PROBLEMS, openapi_extra=_BODY)

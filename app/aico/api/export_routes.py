@@ -35,6 +35,11 @@ def file_of(pieces: Sequence[str], name: str, export_format: ExportFormat) -> St
     return StreamingResponse(iter(pieces), media_type=MEDIA_TYPES[export_format], headers=headers)
 
 
+LocalZone = Annotated[
+    str | None, Query(max_length=64, description="IANA time zone of the local times; without it, the machine's.")
+]
+
+
 @router.get(
     "/export",
     responses=problems.READING | problems.unknown("source") | FILES,
@@ -45,9 +50,7 @@ async def export_sessions(
     wanted: Filter,
     format: ExportFormat = ExportFormat.CSV,  # noqa: A002  # the contract's name
     dialect: Annotated[Dialect, Query(description="Of a CSV.")] = Dialect.STANDARD,
-    tz: Annotated[
-        str | None, Query(max_length=64, description="IANA time zone of the local times; without it, the machine's.")
-    ] = None,
+    tz: LocalZone = None,
     sort: Sort = Sort.LAST,
     order: Order = "desc",
 ) -> StreamingResponse:

@@ -6,27 +6,28 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from aico.core.words import describe_count
+
 _AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def describe_age(seconds: float) -> str:
     """Return ``seconds`` ago in words, in the largest unit that it fills."""
-    for size, unit in _AGES:
-        count = int(seconds // size)
-        if count >= 1:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"
+    return f"{describe_span(seconds)} ago" if seconds >= 1 else "just now"
+
+
+def describe_span(seconds: float) -> str:
+    """Return how long ``seconds`` are, in the largest unit that they fill."""
+    size, unit = next(((size, unit) for size, unit in _AGES if seconds >= size), _AGES[-1])
+    return describe_count(int(seconds // size), unit) if seconds >= 1 else "less than a second"
 
 
 def describe_size(size_bytes: int) -> str:
     """Return ``size_bytes`` for a person."""
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.1f} kB"
-
-
-def describe_count(count: object, noun: str) -> str:
-    """Return ``count`` of ``noun``, whose plural ends in ``s`` or ``ies``."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{count} {noun if count == 1 else plural}"
+    if size_bytes < 1_000:
+        return describe_count(size_bytes, "byte")
+    size, unit = next((size, unit) for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size_bytes >= size)
+    return f"{size_bytes / size:.1f} {unit}"
 
 
 class Frame(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,15 +13,19 @@ from aico.cli import EXIT_FAILED, EXIT_OK
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.clock import now_ms
+from aico.core.command_name import command_name
 from aico.core.db.upkeep.backups import write_backup
 from aico.core.db.upkeep.inspection import check_file, get_revision
 from aico.core.db.upkeep.preparation import prepare_database
-from aico.core.db.upkeep.recovery import check_backup, restore
+from aico.core.db.upkeep.recovery import check_backup, list_returning, restore
 from aico.core.db.upkeep.verification import verify
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
+from aico.core.words import describe_count
 from aico.features.sources.registry import SOURCES
 
+_SHOWN = 10
+"""Sessions that are named; the others are counted."""
 _ON_BY_DEFAULT = {(source.id, each.id) for source in SOURCES for each in source.origins if each.is_on_by_default}
 
 
@@ -30,7 +35,7 @@ def tend(options: argparse.Namespace) -> int:
     if options.action == "backup":
         return _back_up(settings, Path(options.file).absolute())
     if options.action == "restore":
-        return _restore(settings, Path(options.file).absolute())
+        return _restore(settings, options)
     return _check(settings, as_json=bool(options.json))
 
 
@@ -42,18 +47,32 @@ def _back_up(settings: Settings, target: Path) -> int:
     return EXIT_OK
 
 
-def _restore(settings: Settings, origin: Path) -> int:
-    """Replace the database; raises InstanceRunning while a service would go on writing to the old one."""
+def _restore(settings: Settings, options: argparse.Namespace) -> int:
+    """Replace the database; raises InstanceRunning while a service would go on writing to the old one.
+
+    Brings back what was forgotten only when told so twice.
+    """
+    origin, path, keeps = Path(options.file).absolute(), settings.database_path, bool(options.keep_forgotten)
     # Before anything is made or locked: a wrong name changes nothing.
     asyncio.run(asyncio.to_thread(check_backup, origin))
-    path = settings.database_path
     lock = InstanceLock(path).acquire()
     try:
-        restored = asyncio.run(asyncio.to_thread(restore, path, origin, now_ms(), _ON_BY_DEFAULT))
+        returning = [] if keeps else asyncio.run(asyncio.to_thread(list_returning, path, origin))
+        if returning and not options.yes:
+            say(*_describe_returning(returning))
+            return EXIT_FAILED
+        restored = asyncio.run(
+            asyncio.to_thread(restore, path, origin, now_ms(), _ON_BY_DEFAULT, keeps_forgotten=keeps)
+        )
         asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
     finally:
         lock.release()
     say(f"Restored {origin}.")
+    if restored.kept_away:
+        kept = describe_count(restored.kept_away, "session")
+        say(f"Kept away, because forgotten since: {kept}. --no-keep-forgotten says which, and brings them back.")
+    if returning:
+        say(f"Back, though forgotten since: {describe_count(len(returning), 'session')}.")
     if restored.set_aside is not None:
         say(f"The database before it is kept as {restored.set_aside}.")
     if restored.switched_off:
@@ -62,6 +81,17 @@ def _restore(settings: Settings, origin: Path) -> int:
             "See `aico sources`.",
         )
     return EXIT_OK
+
+
+def _describe_returning(sessions: Sequence[str]) -> list[str]:
+    shown = [f"  {session}" for session in sessions[:_SHOWN]]
+    more = [f"  and {len(sessions) - _SHOWN} more"] if len(sessions) > _SHOWN else []
+    return [
+        f"Would bring back {describe_count(len(sessions), 'session')} forgotten since:",
+        *shown,
+        *more,
+        f"Nothing was changed. To do it, add --yes to `{command_name()} db restore`.",
+    ]
 
 
 def _check(settings: Settings, *, as_json: bool) -> int:

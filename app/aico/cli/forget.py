@@ -7,7 +7,6 @@ import asyncio
 from datetime import UTC, datetime
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from aico.cli.box import describe_count
 from aico.cli.database import only_reading
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
@@ -20,8 +19,9 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
-from aico.core.money import usd
+from aico.core.money import exact_usd
 from aico.core.settings import Settings
+from aico.core.words import describe_count
 from aico.services.forgetting import remove_for_good
 
 CLINE = "cline"
@@ -109,7 +109,7 @@ def _lines(going: Forgetting, verb: str, source: str) -> list[str]:
     lines = [f"Not stored: {session}" for session in going.unknown]
     lines.append(
         f"{verb} {what} with {describe_count(going.event_count, 'amount')}: "
-        f"{tokens_in} tokens in, {spent.get('output')} out, {usd(spent.cost_nano):.6f} USD."
+        f"{describe_count(tokens_in, 'token')} in, {spent.get('output')} out, {exact_usd(spent.cost_nano):f} USD."
     )
     lines += [f"  {session}" for session in going.sessions[:_SHOWN]]
     if count > _SHOWN:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from aico import __version__
 from aico.cli import EXIT_DEGRADED, EXIT_OK, EXIT_USAGE
-from aico.cli.box import describe_count
 from aico.cli.database import only_reading
 from aico.cli.names import are_known
 from aico.cli.settings import load
@@ -25,6 +24,7 @@ from aico.core.errors import InstanceRunning, SourceOff, StorageAbsent
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import CLINE, Settings
 from aico.core.usage import REJECTIONS_SHOWN, Trigger
+from aico.core.words import describe_count
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
 from aico.services.ingest import Outcome, sum_of, sums_by_source

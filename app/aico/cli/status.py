@@ -10,16 +10,19 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE
-from aico.cli.box import describe_age, describe_count, describe_size
+from aico.cli.box import describe_age, describe_size, describe_span
+from aico.cli.screen import money
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.core.instance_lock import InstanceLock
+from aico.core.money import nano_usd
 from aico.core.telemetry import describe_outcome
+from aico.core.words import describe_count
 from aico.proxy.running_service import RunningService
 
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
-_NOTHING_MISSING = "the session store is read too, nothing is missing"
-_FUTURE = "no sum but that of All on the page holds them. `aico doctor` looks at the clock"
+_READ_TOO = "the session store is read too"
+_FUTURE = "only All on the page and an export without a time hold that. `aico doctor` looks at the clock"
 _WELL = {"watching", "waiting"}
 Fields: TypeAlias = dict[str, object]
 """An object of an answer."""
@@ -70,7 +73,7 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
     lines = [f"running      {url}", *_describe_sources(sources)]
     if _is_ledger_on(sources):
         lines += [
-            f"watcher      {watcher.get('state')}{reason}, since {_age(watcher.get('since'))}",
+            f"watcher      {watcher.get('state')}{reason} {_span_since(watcher.get('since'))}",
             f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
             *(f"             {line}" for line in _describe_ledger(ledger, sessions_state)),
         ]
@@ -80,7 +83,7 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
         lines.append(f"last import  {_age(last.get('at'))} [{last.get('trigger')}]: {counts}")
     if kimi := _part(status, "kimi_proxy"):
         reason = f" ({kimi['reason']})" if kimi.get("reason") else ""
-        lines.append(f"kimi proxy   {kimi.get('state')}{reason}, since {_age(kimi.get('since'))}")
+        lines.append(f"kimi proxy   {kimi.get('state')}{reason} {_span_since(kimi.get('since'))}")
     if recovery := _part(status, "recovery"):
         lines.append(f"database     {recovery.get('text')}")
     return lines
@@ -99,7 +102,11 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
             text += f", {done} of {total} of the first reading done"
         lines.append(f"{source.get('id'):<12} {text}")
         if isinstance(future := source.get("future_sessions"), int) and future > 0:
-            lines.append(f"             {describe_count(future, 'session')} in the future: {_FUTURE}")
+            lines.append(f"             {_describe_future(future, source.get('future_cost_usd'))}: {_FUTURE}")
+        if isinstance(silent := source.get("unmeasured_requests"), int) and silent > 0:
+            lines.append(
+                f"             {describe_count(silent, 'record')} without numbers: what they cost is not known"
+            )
         lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
     off = [str(source.get("id")) for source in sources if not source.get("enabled")]
     return [*lines, f"off          {', '.join(off)}"] if off else lines
@@ -111,8 +118,14 @@ def _describe_export(export: Fields | None) -> list[str]:
         return []
     accepted = f"last accepted {_age(export.get('accepted_at'))}"
     words = describe_outcome(export.get("state"))
-    ill = "" if export.get("state") in {None, "accepted"} else f"{words}, since {_age(export.get('since'))}; "
+    ill = "" if export.get("state") in {None, "accepted"} else f"{words} {_span_since(export.get('since'))}; "
     return [f"collector    {export.get('endpoint')}: {ill}{accepted}"]
+
+
+def _describe_future(count: int, cost_usd: object) -> str:
+    """Say what is dated further ahead than clocks differ."""
+    cost = f"{money(nano_usd(cost_usd))}" if isinstance(cost_usd, int | float) else "without a price"
+    return f"{describe_count(count, 'session')}, {cost}, {'is' if count == 1 else 'are'} dated in the future"
 
 
 def _describe_limit(limit: Fields) -> str:
@@ -183,13 +196,13 @@ def _describe_ledger(ledger: Fields, sessions_state: object) -> list[str]:
     if not ledger.get("exists"):
         absent = "not there (yet)"
         if sessions_state == "watching":
-            return [f"{absent}; {_NOTHING_MISSING}"]
+            return [f"{absent}; {_READ_TOO}"]
         absent += ": `aico doctor` says more"
         return [absent] if sessions_state else [absent, *NEWER_CLINE]
     written = f"last written {_age(ledger.get('written_at'))}"
     if not ledger.get("frozen_since"):
         return [written]
-    return [f"{written}; {_NOTHING_MISSING}" if sessions_state == "watching" else f"{written}: {_FROZEN}"]
+    return [f"{written}; {_READ_TOO}" if sessions_state == "watching" else f"{written}: {_FROZEN}"]
 
 
 def _describe_sessions(sessions: Fields) -> list[str]:
@@ -197,7 +210,7 @@ def _describe_sessions(sessions: Fields) -> list[str]:
     if not sessions:
         return []
     watcher = _part(sessions, "watcher")
-    state = sessions.get("problem") or f"{watcher.get('state')}, {sessions.get('task_count')} tasks"
+    state = sessions.get("problem") or f"{watcher.get('state')}, {describe_count(sessions.get('task_count'), 'task')}"
     written = f"last written {_age(sessions.get('written_at'))}" if sessions.get("exists") else "not there (yet)"
     return [f"sessions     {sessions.get('path')}", f"             {written}; {state}"]
 
@@ -205,6 +218,12 @@ def _describe_sessions(sessions: Fields) -> list[str]:
 def _part(status: Fields, name: str) -> Fields:
     part = status.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _span_since(moment_ms: object) -> str:
+    if not isinstance(moment_ms, int | float):
+        return "since an unknown moment"
+    return f"for {describe_span(max(0.0, time.time() - moment_ms / 1000))}"
 
 
 def _age(moment_ms: object) -> str:

@@ -322,6 +322,13 @@ def _add_db_actions(db: argparse.ArgumentParser, settings: _Parser) -> None:
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
     restore = actions.add_parser("restore", parents=[settings], help="put a backup in its place, without the service")
     restore.add_argument("file", metavar="FILE", help="a backup, also one of an older version")
+    restore.add_argument(
+        "--keep-forgotten",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep away what was forgotten since; with --no-keep-forgotten, bring it back",
+    )
+    restore.add_argument("--yes", action="store_true", help="bring it back; without this, only say what would return")
     check = actions.add_parser("check", parents=[settings], help="look at every page and add up every account")
     check.add_argument("--json", action="store_true", help="print as JSON")
 

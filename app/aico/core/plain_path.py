@@ -14,6 +14,8 @@ def check_plain_path(text: str, names: Collection[str] = ()) -> str:
     """
     if not text.startswith("/"):
         reason = "must be an absolute path"
+        if text.startswith("~/") and text.isprintable():
+            reason += f": ~ is replaced by a shell alone; write {os.path.expanduser(text)}"  # noqa: PTH111  # never raises
     elif not all(character.isprintable() or _is_blank(character) for character in text):
         reason = "must not hold control characters"
     elif any(part in {"", ".", ".."} for part in text[1:].split("/")):

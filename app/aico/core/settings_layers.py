@@ -10,6 +10,7 @@ from typing import NamedTuple
 from aico.core.errors import SettingsError
 from aico.core.setting_names import FIXED_SETTINGS, FIXED_TABLES, SOURCE_FIELDS, TABLES, WEBHOOK, is_id, suggest
 from aico.core.user_folders import config_folder, data_folder
+from aico.core.wide_text import describe_wide_text
 
 ENV_PREFIX = "AICO_"
 CONFIG_VARIABLE = "AICO_CONFIG"
@@ -107,8 +108,10 @@ def _read_file(path: Path, *, required: bool) -> Mapping[str, object]:
         raise SettingsError(str(path), f"cannot be read: {error}") from error
     import tomllib  # noqa: PLC0415  # for who has such a file only
 
+    if (wide := describe_wide_text(data[:4])) is not None:
+        raise SettingsError(str(path), f"cannot be read: {wide}")
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"cannot be read: {error}") from error
 

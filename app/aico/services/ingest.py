@@ -535,6 +535,5 @@ def describe(receipt: ImportReceipt) -> str:
         parts.append(f"{receipt.error_count} refused")
     if receipt.partial_count:
         parts.append(f"{receipt.partial_count} in part")
-    if receipt.remaining_count:
-        parts.append(f"{receipt.remaining_count} to follow")
-    return f"{receipt.source}: {', '.join(parts)} in {receipt.duration_ms:.0f} ms [{receipt.trigger}]"
+    rest = f"; {receipt.remaining_count} to follow" if receipt.remaining_count else ""
+    return f"{receipt.source}: {', '.join(parts)} in {receipt.duration_ms:.0f} ms{rest} [{receipt.trigger}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 from aico.core.db.comparing import Compared, list_compared
@@ -162,10 +163,19 @@ class UsageQueries:
         return [*pieces, writer.end()]
 
     async def export_tasks(
-        self, wanted: UsageFilter, writer: ExportWriter, sort: Sort = Sort.LAST, *, descending: bool = True
+        self,
+        wanted: UsageFilter,
+        writer: ExportWriter,
+        sort: Sort = Sort.LAST,
+        *,
+        descending: bool = True,
+        zone: tzinfo | None = None,
     ) -> list[str]:
-        """Return the pieces of an export of Cline's tasks inside ``wanted``, in the columns that it always had."""
-        layout = TaskLayout()
+        """Return the pieces of an export of Cline's tasks inside ``wanted``, in the columns that it always had.
+
+        The local time, which comes last, is of ``zone``; None is the machine's.
+        """
+        layout = TaskLayout(zone)
         async with self._exporting, self._reader.snapshot() as snapshot:
             stretch = await resolve(snapshot, self._now_ms(), wanted._replace(sources=(CLINE,)))
             pieces = [writer.begin(layout.columns)]

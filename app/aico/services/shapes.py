@@ -132,6 +132,10 @@ class SummaryOut(Schema):
 
     from_: int = Field(alias="from", description="Epoch milliseconds, rounded out to a quarter of an hour.")
     to: int = Field(description="Exclusive; rounded likewise.")
+    ahead_from: int | None = Field(
+        description="Without `from` and `to`: where the last point of the series begins, if that one holds all that is "
+        "dated more than a day ahead; else null."
+    )
     tz: str
     bucket: Bucket
     totals: CountedOut

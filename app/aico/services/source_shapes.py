@@ -9,11 +9,12 @@ from pydantic import Field
 from aico.core.errors import SourceError, StorageError
 from aico.core.receipts import ImportReceipt
 from aico.core.usage import Tokens, Trigger
+from aico.features.usage.fields import sum_fields
 from aico.services.ingest import is_absence
 from aico.services.intake import IntakeKey
 from aico.services.shapes import RejectionOut, Schema, list_rejections
 from aico.services.source_states import Found, GapState, OriginState, SourceUsage
-from aico.services.summary_fields import Fields
+from aico.services.summary_fields import Fields, usd_or_none
 
 
 class FoundOut(Schema):
@@ -170,6 +171,7 @@ class SourceOut(Schema):
     last_reading: LastReadingOut | None = Field(description="What was read then; null before the first one.")
     sessions: int
     future_sessions: int = Field(description="Of them, those dated more than a day ahead: only *All* shows them.")
+    future_cost_usd: float | None = Field(description="What is dated so; null where no price of it is known.")
     requests: int
     unmeasured_requests: int
     gaps: list[GapOut]
@@ -193,6 +195,7 @@ class SourceOut(Schema):
             last_reading=None if receipt is None else LastReadingOut.of(receipt),
             sessions=usage.session_count,
             future_sessions=usage.future_count,
+            future_cost_usd=usd_or_none(sum_fields(usage.future_sums).cost_nano),
             requests=usage.sums.get("requests"),
             unmeasured_requests=usage.sums.get("unmeasured"),
             gaps=[GapOut.of(gap, usage.gaps.get(gap.kind)) for gap in state.gaps],

@@ -95,6 +95,8 @@ class SourceUsage:
     session_count: int = 0
     sums: Sums = NOTHING
     future_count: int = 0
-    """Sessions that are dated more than a day ahead."""
+    """Sessions with usage that is dated more than a day ahead."""
+    future_sums: Sums = NOTHING
+    """What that usage is."""
     gaps: Mapping[str, tuple[int | None, Tokens]] = field(default_factory=dict)
     """By kind: the calls that it billed and did not record, as far as they are known."""

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aico.core.db.reader import UsageSnapshot
+from aico.core.db.sums_reader import Group
 from aico.core.errors import SourceError, SourceOff
 from aico.core.events import WatcherState, WatcherStateChanged
+from aico.core.filters import UsageFilter, latest_credible
 from aico.core.receipts import ImportReceipt
-from aico.core.sums import Sums
+from aico.core.sums import NOTHING, Sums
 from aico.features.files.feed import Feed, Look
 from aico.features.sources.cline.places import FROZEN_DAYS
 from aico.services.queries import CLINE
 from aico.services.service import ObserverService
 from aico.services.source_states import OriginState, SourceState, SourceUsage
 
-AHEAD_MS = 86_400_000
-"""What is dated further ahead is in the future: periods that end now do not show it."""
 LEDGER, SESSIONS = "ledger", "sessions"
 """Cline's origins that the old answers know."""
 
@@ -123,7 +123,9 @@ async def get_cline_status(service: ObserverService) -> ClineStatus:
 
 
 async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot, now_ms: int) -> list[SourceUsage]:
-    ahead = await snapshot.count_later(now_ms + AHEAD_MS)
+    future = UsageFilter(first_slot=latest_credible(now_ms) + 1)
+    ahead = {name: count.sessions for (name,), count in (await snapshot.count_by(future, [Group.SOURCE])).items()}
+    ahead_sums = await snapshot.list_sums(future, [Group.SOURCE]) if ahead else {}
     counts = {source.name: source.session_count for source in await snapshot.list_sources()}
     sums: dict[str, list[Sums]] = {}
     for (source, _model), total in (await snapshot.list_totals()).items():
@@ -134,6 +136,7 @@ async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot, 
             counts.get(state.id, 0),
             Sums.total(sums.get(state.id, ())),
             ahead.get(state.id, 0),
+            ahead_sums.get((state.id,), NOTHING),
             await snapshot.list_gaps(state.id) if state.gaps else {},
         )
         for state in states

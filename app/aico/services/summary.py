@@ -15,7 +15,7 @@ from aico.core.errors import RequestInvalid
 from aico.core.filters import UsageFilter, automatic_end, latest_credible
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import SLOT_MS
-from aico.features.usage.periods import Bucket, choose_bucket, list_bucket_starts
+from aico.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, list_bucket_starts, midnight_slot
 
 DAY = "day"
 """Tells sums apart by local day; its name is ``YYYY-MM-DD``."""
@@ -44,6 +44,8 @@ class UsageSummary(NamedTuple):
     """Number of the last committed change that is contained."""
     from_ms: int
     to_ms: int
+    ahead_from_ms: int | None
+    """Where the last point of the series begins, if it holds what is dated too far ahead to be true."""
     bucket: Bucket
     totals: Counted
     previous: Counted | None
@@ -69,6 +71,13 @@ class Stretch(NamedTuple):
     end: int
     is_everything: bool
     """Whether no event of its sources is left out."""
+    ahead: int | None = None
+    """First slot behind which lies only what is dated too far ahead to be true; None if nothing is."""
+
+    @property
+    def drawn_end(self) -> int:
+        """Return where buckets of their usual size end."""
+        return self.end if self.ahead is None else max(self.first + 1, self.ahead)
 
 
 async def summarise(
@@ -88,8 +97,11 @@ async def summarise(
     """
     stretch = await resolve(snapshot, now_ms, wanted)
     first, end = stretch.first, stretch.end
-    size = bucket or choose_bucket(first, end)
-    starts = list_bucket_starts(first, end, size, zone, is_automatic=bucket is None)
+    size = bucket or choose_bucket(first, stretch.drawn_end)
+    starts = list_bucket_starts(first, stretch.drawn_end, size, zone, is_automatic=bucket is None)
+    if stretch.ahead is not None and first < stretch.ahead:
+        # One point holds it all: a chart does not stretch over empty decades.
+        starts.append(stretch.ahead)
     buckets = await snapshot.list_bucket_sums(stretch.wanted, starts, end, () if split is None else (split,))
     by = _with_source(by)
     groups = await (_list_days(snapshot, stretch, by, zone) if DAY in by else _list_groups(snapshot, stretch, by))
@@ -104,6 +116,7 @@ async def summarise(
         revision=snapshot.revision,
         from_ms=first * SLOT_MS,
         to_ms=end * SLOT_MS,
+        ahead_from_ms=None if stretch.ahead is None else max(first, stretch.ahead) * SLOT_MS,
         bucket=size,
         totals=Counted(Sums.total(group.sums for group in groups.values()), counts),
         previous=previous,
@@ -117,12 +130,18 @@ async def summarise(
 
 
 async def resolve(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter) -> Stretch:
-    """Fill in the ends that were left open, and say whether nothing is left out. One rule for page and cards."""
-    span = await snapshot.find_span(wanted, latest_credible(now_ms))
-    end = wanted.end_slot
+    """Fill in the ends that were left open, and say whether nothing is left out. One rule for page and cards.
+
+    Without any end everything is meant, also what is dated ahead; a period that has a beginning ends now.
+    """
+    credible = latest_credible(now_ms)
+    span = await snapshot.find_span(wanted, credible)
+    end, ahead = wanted.end_slot, None
     if end is None:
         end = automatic_end(now_ms, None if span is None else span.last_credible)
         end = max(end, (wanted.first_slot or 0) + 1)
+        if wanted.first_slot is None and span is not None and span.last > credible:
+            end, ahead = span.last + 1, end
     first = wanted.first_slot
     if first is None:
         first = end - 1 if span is None else min(span.first, end - 1)
@@ -133,7 +152,7 @@ async def resolve(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter) -> S
     if is_everything:
         # Without ends nothing has to be cut out of a day.
         resolved = wanted._replace(first_slot=None, end_slot=None)
-    return Stretch(resolved, first, end, is_everything)
+    return Stretch(resolved, first, end, is_everything, ahead)
 
 
 def _with_source(by: Sequence[str]) -> tuple[str, ...]:
@@ -172,9 +191,14 @@ async def _list_days(
     snapshot: SumsSnapshot, stretch: Stretch, by: Sequence[str], zone: ZoneInfo
 ) -> dict[tuple[str, ...], Counted]:
     try:
-        starts = list_bucket_starts(stretch.first, stretch.end, Bucket.DAY, zone)
+        starts = list_bucket_starts(stretch.first, stretch.drawn_end, Bucket.DAY, zone)
     except RequestInvalid:
-        raise RequestInvalid("by", "would give too many days; choose a shorter time") from None
+        raise _too_many_days() from None
+    if stretch.ahead is not None:
+        days_ahead = {_midnight_of(slot, zone) for slot in await snapshot.list_slots(stretch.ahead)}
+        starts += sorted(start for start in days_ahead if start > starts[-1])
+        if len(starts) > BUCKETS_MAX:
+            raise _too_many_days()
     groups = [Group(each) for each in by if each != DAY]
     place = list(by).index(DAY)
     sums = await snapshot.list_bucket_sums(stretch.wanted, starts, stretch.end, groups)
@@ -185,6 +209,14 @@ async def _list_days(
         for number, day in enumerate(days)
         for names, count in counts[number].items()
     }
+
+
+def _too_many_days() -> RequestInvalid:
+    return RequestInvalid("by", "would give too many days; choose a shorter time")
+
+
+def _midnight_of(slot: int, zone: ZoneInfo) -> int:
+    return midnight_slot(datetime.fromtimestamp(slot * SLOT_MS / 1000, UTC).astimezone(zone).date(), zone)
 
 
 async def _list_parts(

@@ -91,6 +91,7 @@ def summary_fields(summary: UsageSummary, tz: str) -> Fields:
     return {
         "from": summary.from_ms,
         "to": summary.to_ms,
+        "ahead_from": summary.ahead_from_ms,
         "tz": tz,
         "bucket": summary.bucket.value,
         "totals": counted_fields(summary.totals),

@@ -88,7 +88,7 @@ def _ages(cline: list[PlaceReport]) -> Iterator[Finding]:
             continue
         text = f"it was last written {describe_age(age_s)}"
         if any(other.choice.origin.id == SESSIONS.id and other.is_well for other in cline):
-            yield ok(ledger.choice.name, f"{text}. The session store is read too, nothing is missing", "age")
+            yield ok(ledger.choice.name, f"{text}. The session store is read too", "age")
             continue
         frozen = (
             "Cline has not been used since; or it is newer, writes a session store and leaves this file as it is; or it"
@@ -103,8 +103,10 @@ def _places(settings: Settings) -> Iterator[Finding]:
         len(list_places(_home(), os.environ)) for list_places in (list_known_places, list_session_places)
     )
     yield ok("places", f"looked in {ledgers} known places for ledgers and {sessions} for session stores")
+    # What is refused for a link on its path is told where it is refused.
+    named = {*settings.ledgers, *map(os.path.realpath, settings.ledgers)}
     for ledger in find_ledgers(_home(), os.environ):
-        if str(ledger.path) not in settings.ledgers:
+        if str(ledger.path) not in named:
             yield ok("other ledger", f"{_describe(ledger)}. {_how_to_watch(str(ledger.path), settings)}")
     for store in find_session_stores(_home(), os.environ):
         if str(store.path) != settings.sessions_path:
@@ -119,7 +121,7 @@ def _live(cline: list[PlaceReport], settings: Settings) -> Iterator[Finding]:
         return
     newest = max(found, key=lambda store: store.written_at_s)
     path = str(newest.path)
-    known = next((report for report in cline if report.place.path == path), None)
+    known = next((report for report in cline if path in {report.place.path, os.path.realpath(report.place.path)}), None)
     last = f"{path} was written last of all known stores, and it"
     if known is not None and known.choice.is_on:
         if known.is_well:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from aico.core.clock import now_ms
 from aico.core.db.choices import list_switches
 from aico.core.errors import SourceError, SourceUnstable, StorageError
 from aico.core.settings import Settings
-from aico.core.usage import GapReading, PlanReading, Record, Trigger
+from aico.core.usage import GapReading, MeterReading, PlanReading, Record, RequestState, Trigger, UsageEvent
 from aico.features.files.feed import Feed, Look, Reading
 from aico.features.sources.source import Place, Source
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
@@ -31,6 +29,8 @@ class Tally:
     partial_count: int
     ahead_count: int
     """Of those that were read, how many are dated in the future."""
+    silent_count: int
+    """Of those that were read, how many hold no number: what they cost is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,7 @@ def tally_of(reading: Reading, now: int) -> Tally:
         refused_count=len(counts.rejections),
         partial_count=counts.partial_count,
         ahead_count=sum(_is_ahead(record, now) for record in records),
+        silent_count=sum(_is_silent(record) for record in records),
     )
 
 
@@ -146,15 +147,10 @@ def _is_ahead(record: Record, now: int) -> bool:
     return moment is not None and moment > now + _AHEAD_MS
 
 
-def find_link(path: str) -> tuple[str, str] | None:
-    """Return the first part of ``path`` that is a link, with where it leads; None where no part is one."""
-    parts = [*reversed(Path(path).parents), Path(path)]
-    for part in parts:
-        try:
-            return str(part), os.readlink(part)  # noqa: PTH115  # as text
-        except OSError:
-            continue
-    return None
+def _is_silent(record: Record) -> bool:
+    if isinstance(record, MeterReading):
+        return record.is_silent
+    return isinstance(record, UsageEvent) and record.state is RequestState.UNMEASURED
 
 
 def list_directories(reports: Iterable[PlaceReport]) -> dict[str, list[PlaceReport]]:

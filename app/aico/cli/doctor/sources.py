@@ -10,14 +10,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aico.cli.box import describe_age, describe_count, describe_size
+from aico.cli.box import describe_age, describe_size
 from aico.cli.doctor.cline import setting_of_place
 from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
-from aico.cli.doctor.places import PlaceReport, SourcesReport, Tally, find_link
+from aico.cli.doctor.places import PlaceReport, SourcesReport, Tally
 from aico.core.errors import SourceError, SourcePathRefused
 from aico.core.plain_path import printable_path
 from aico.core.settings import Settings
+from aico.core.words import describe_count
 from aico.features.files.feed import Look, TreeFeed
+from aico.features.files.walk import find_link
 from aico.services.source_choices import OriginChoice
 
 _NOTES_SHOWN = 5
@@ -38,12 +40,14 @@ def examine_sources(report: SourcesReport, settings: Settings) -> Iterator[Findi
                 yield from _outdated(place)
             continue
         for place in places:
-            yield from _on(report, place, settings) if place.choice.is_on else _off(place)
+            yield from _on(report, place, settings) if place.choice.is_on else _off(place, settings)
             yield from _outdated(place)
 
 
-def _off(report: PlaceReport) -> Iterator[Finding]:
-    if isinstance(report.found, SourceError):
+def _off(report: PlaceReport, settings: Settings) -> Iterator[Finding]:
+    if isinstance(report.found, SourcePathRefused) and find_link(report.place.path) is not None:
+        text = f"off. {_refusal(report, report.found, settings)}"
+    elif isinstance(report.found, SourceError):
         text = f"off. {report.found}"
     else:
         text = f"{_describe(report, report.found)}. It is not read{_switch(report.choice, report.choice.name)}"
@@ -99,7 +103,7 @@ def _judge(report: SourcesReport, place: PlaceReport, error: SourceError, settin
     if not error.is_absent:
         return (warn if substitute else fail)(name, advise(error), aspect)
     if substitute is not None:
-        return ok(name, f"{error} The {substitute.feed.title} is read too, nothing is missing", aspect)
+        return ok(name, f"{error} The {substitute.feed.title} is read too", aspect)
     if not report.is_missed(place):
         return ok(name, f"{error} The service waits for it", aspect)
     return warn(name, advise(error), aspect)
@@ -107,14 +111,11 @@ def _judge(report: SourcesReport, place: PlaceReport, error: SourceError, settin
 
 def _refusal(place: PlaceReport, error: SourcePathRefused, settings: Settings) -> str:
     path = place.place.path
-    link = find_link(path)
-    if link is None:
+    if find_link(path) is None:
         return advise(error)
-    part, target = link
     real = os.path.realpath(path)
     setting = setting_of_place(place, real, settings) or _setting_of_roots(place.choice.source.id)
-    said = f"{error} {part} is a link to {target}, and no link is followed; the real path is {real}. Set {setting}"
-    return printable_path(said)
+    return printable_path(f"{error} Set {setting}")
 
 
 def _setting_of_roots(source_id: str) -> str:
@@ -167,6 +168,8 @@ def _entries(name: str, tally: Tally) -> Iterator[Finding]:
         f"{describe_count(tally.read_count, 'entry')} can be read, {tally.skipped_count} skipped, "
         f"{tally.refused_count} refused, {tally.partial_count} in part"
     )
+    if tally.silent_count:
+        counts += f"; {describe_count(tally.silent_count, 'entry')} without numbers, whose cost is not known"
     if tally.refused_count:
         advice = "`aico import --dry-run --json` says which and why; the others are imported"
         yield warn(name, f"{counts}. {advice}", "entries")

@@ -18,7 +18,6 @@ SOURCES = """
         (SELECT MAX(last_ts) FROM session WHERE source = s.id)
     FROM source AS s ORDER BY id
 """
-AHEAD = "SELECT name, (SELECT COUNT(*) FROM session WHERE source = s.id AND last_ts > ?) FROM source AS s"
 FIRST_MODELS = "SELECT name FROM model WHERE name <> '' ORDER BY id LIMIT ?"
 RUNS = """
     SELECT source, origin, trigger, finished_at, duration_ms, added_count, updated_count, skipped_count, error_count,
@@ -41,6 +40,7 @@ SPAN = """
             WHERE {where})),
         (SELECT MAX(slot) FROM usage_slot WHERE source IN (SELECT id FROM source AS s WHERE {where}) AND slot <= ?)
 """
+SLOTS = "SELECT DISTINCT slot FROM usage_slot WHERE source IN (SELECT id FROM source) AND slot >= ? ORDER BY slot"
 _IS_UNDER_PLAN = "source IN (SELECT s.id FROM plan AS p CROSS JOIN source AS s ON s.name = p.source)"
 """The condition for rows of a source that is paid by subscription: their list price is a value, and no money."""
 

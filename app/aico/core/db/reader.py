@@ -209,10 +209,6 @@ class UsageSnapshot(SumsSnapshot):
         plans = {str(source) for (source,) in await self.ask(PLAN_SOURCES)}
         return plan_values_of(counters, await self.ask(PLAN_VALUES), plans)
 
-    async def count_later(self, after_ms: int) -> dict[str, int]:
-        """Return how many sessions of each source are dated after ``after_ms`` (epoch milliseconds)."""
-        return {name: count for name, count in await self.ask(sql.AHEAD, (after_ms,))}  # noqa: C416
-
     async def count_origins(self, source: str) -> dict[str, int]:
         """Return how many sessions have a running total of each origin."""
         return {name: count for name, count in await self.ask(sql.ORIGINS, (source,))}  # noqa: C416

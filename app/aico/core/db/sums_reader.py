@@ -79,6 +79,10 @@ class SumsSnapshot:
         [(first, last, last_credible)] = await self.ask(statement, (*values, *values, *values, credible))
         return None if first is None else Span(first, last, last_credible)
 
+    async def list_slots(self, first: int) -> list[int]:
+        """Return the slots from ``first`` on in which anything is booked, ascending."""
+        return [slot for (slot,) in await self.ask(sql.SLOTS, (first,))]
+
     async def get_sums(self, wanted: UsageFilter) -> Sums:
         """Return the sum of the events inside ``wanted``."""
         return (await self.list_sums(wanted, ()))[()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple, Self
 
 from aico.core.errors.root import ObserverError
+from aico.core.words import describe_count
 
 
 class OriginName(NamedTuple):
@@ -50,8 +51,8 @@ class SourcePathRefused(SourceError):
 
     code = "source_path_refused"
     hint = (
-        "Only plain files without any link on their path are read. `aico doctor` names the part that is a link and the"
-        " setting to use."
+        "Only plain files without any link on their path are read. `aico doctor` names the setting that takes the real"
+        " path."
     )
 
     def __init__(self, reason: str, *, of: OriginName | None = None) -> None:
@@ -81,9 +82,9 @@ class SourceTooLarge(SourceError):
     def __init__(self, limit_bytes: int, size_bytes: int | None = None, *, of: OriginName | None = None) -> None:
         title = self._take(of)
         super().__init__(
-            f"The {title} exceeds {limit_bytes} bytes."
+            f"The {title} exceeds {describe_count(limit_bytes, 'byte')}."
             if size_bytes is None
-            else f"The {title} has {size_bytes} bytes; the limit is {limit_bytes}."
+            else f"The {title} has {describe_count(size_bytes, 'byte')}; the limit is {limit_bytes}."
         )
         self.limit_bytes = limit_bytes
         self.size_bytes = size_bytes
@@ -116,7 +117,7 @@ class SourceUnstable(SourceError):
         super().__init__(
             f"The {title} was being written during every attempt."
             if attempts is None
-            else f"The {title} was still changing after {attempts} attempts."
+            else f"The {title} was still changing after {describe_count(attempts, 'attempt')}."
         )
         self.attempts = attempts
 
@@ -161,7 +162,10 @@ class LedgerPathRefused(LedgerError, SourcePathRefused):
     """Another path than the allowlisted one, or something else than a plain file in its place."""
 
     code = "ledger_path_refused"
-    hint = "Only the ledger that the service was started with is read: a plain file without any link on its path."
+    hint = (
+        "Only the ledger that the service was started with is read: a plain file without any link on its path. Set"
+        " AICO_LEDGER_PATH to the real path."
+    )
 
 
 class LedgerNotFound(LedgerError, SourceNotFound):

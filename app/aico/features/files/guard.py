@@ -12,7 +12,7 @@ from aico.core.errors import SourceError, SourceErrors
 from aico.core.plain_path import check_plain_path
 from aico.features.files.feed import Look
 from aico.features.files.identity import identity_of
-from aico.features.files.walk import open_directory
+from aico.features.files.walk import explain_link, open_directory
 
 # NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -106,7 +106,7 @@ class FileGuard:
         if error.errno == errno.ENOENT:
             return self._errors.not_found(self.path, of=self._errors.name)
         if error.errno in _LINK_ERRORS:
-            return self._refusal("a part of its path is a link or no directory")
+            return self._refusal(explain_link(self.path, "a part of its path is a link or no directory"))
         if error.errno == errno.ENXIO:
             return self._refusal("it is a socket or a device")
         return self._errors.unreadable(errno.errorcode.get(error.errno or 0, "unknown error"), of=self._errors.name)
@@ -116,7 +116,7 @@ class FileGuard:
 
     def _check(self, status: os.stat_result) -> None:
         if stat.S_ISLNK(status.st_mode):
-            raise self._refusal("it is a link")
+            raise self._refusal(explain_link(self.path, "it is a link"))
         if not stat.S_ISREG(status.st_mode):
             raise self._refusal("it is no regular file")
         if status.st_nlink > 1:

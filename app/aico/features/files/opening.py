@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from aico.features.files.walk import open_directory
+from aico.features.files.walk import explain_link, open_directory
 
 WAL, SHM, JOURNAL = "-wal", "-shm", "-journal"
 """What SQLite keeps beside a database: the newest pages, an index of them that is not needed here, a rollback."""
@@ -36,8 +36,8 @@ class Refused(Exception):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn an OSError of the block into a Refused without any name in it."""
+def translated(path: str = "") -> Iterator[None]:
+    """Turn an OSError of the block into a Refused; of names it holds those of a link on ``path`` alone."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def translated() -> Iterator[None]:
     if number == errno.ENOENT:
         raise Refused("not_found", "")
     if number in _LINK_ERRORS:
-        raise Refused("path_refused", "a part of its path is a link or no directory")
+        raise Refused("path_refused", explain_link(path, "a part of its path is a link or no directory"))
     if number == errno.ENXIO:
         raise Refused("path_refused", "it is a socket or a device")
     raise Refused("unreadable", errno.errorcode.get(number, "unknown error"))
@@ -61,7 +61,8 @@ class DatabaseFiles:
         folder, _, self.name = path.rpartition("/")
         self.max_bytes = max_bytes
         """A longer file is refused: for a reader that copies it."""
-        with translated():
+        self._path = path
+        with translated(path):
             self._descriptor = open_directory(folder)
             self._owner = os.fstat(self._descriptor).st_uid
 
@@ -99,7 +100,7 @@ class DatabaseFiles:
     def open(self, suffix: str = "") -> Iterator[int | None]:
         """Yield a descriptor of the database or of the file beside it; None when it is not there. Raises Refused."""
         descriptor: int | None = None
-        with translated(), suppress(FileNotFoundError):
+        with translated(self._path + suffix), suppress(FileNotFoundError):
             descriptor = self._open(self.name + suffix)
         try:
             if descriptor is not None:
@@ -118,7 +119,7 @@ class DatabaseFiles:
 
     def _check(self, status: os.stat_result) -> None:
         if stat.S_ISLNK(status.st_mode):
-            raise Refused("path_refused", "it is a link")
+            raise Refused("path_refused", explain_link(self._path, "it is a link"))
         if not stat.S_ISREG(status.st_mode):
             raise Refused("path_refused", "it is no regular file")
         if status.st_nlink > 1:

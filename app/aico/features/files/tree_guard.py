@@ -14,7 +14,7 @@ from typing import NamedTuple
 from aico.core.errors import SourceError, SourceErrors
 from aico.core.plain_path import check_plain_path, printable_path
 from aico.features.files.shape import Rests, Shape
-from aico.features.files.walk import find_directory_identity, open_directory
+from aico.features.files.walk import explain_link, find_directory_identity, find_link, open_directory
 
 FILE_BYTES_MAX = 1 << 33
 """A longer file is no log: it is refused by its metadata."""
@@ -253,15 +253,10 @@ class TreeGuard:
             return errors.not_found(self._named, of=of)
         if number not in _LINK_ERRORS:
             return errors.unreadable(errno.errorcode.get(number, "unknown error"), of=of)
-        try:
-            real = os.path.realpath(self.path)
-        except OSError:  # what was a link is none any more
-            return errors.path_refused(f"{self.path} leads through a link", of=of)
-        if real == self.path:
-            return errors.path_refused(f"{self.path} is no folder", of=of)
-        real = printable_path(real)
-        reason = f"{self.path} leads through a link; its real path is {real}, which {self._setting()} can name"
-        return errors.path_refused(reason, of=of)
+        if find_link(self.path) is None:
+            return errors.path_refused(f"{self._named} is no folder", of=of)
+        reason = explain_link(self.path, f"{self._named} leads through a link")
+        return errors.path_refused(f"{reason}, which {self._setting()} can name", of=of)
 
 
 def _open_below(descriptor: int, path: str, flags: int) -> int:

@@ -27,6 +27,31 @@ def open_directory(path: str) -> int:
     return current
 
 
+def find_link(path: str) -> tuple[str, str] | None:
+    """Return the first part of ``path`` that is a link, with where it leads; None where no part is one."""
+    parts = path.split("/")
+    for end in range(2, len(parts) + 1):
+        part = "/".join(parts[:end])
+        try:
+            return part, os.readlink(part)  # noqa: PTH115  # as text
+        except OSError:
+            continue
+    return None
+
+
+def explain_link(path: str, otherwise: str) -> str:
+    """Return why ``path`` is refused: its link and its real path by name, or ``otherwise`` where it has none (now)."""
+    link = find_link(path)
+    if link is None:
+        return otherwise
+    try:
+        real = os.path.realpath(path, strict=False)
+    except OSError:  # links that lead to each other
+        return otherwise
+    part, target, real = (os.fsencode(text).decode("utf-8", "backslashreplace") for text in (*link, real))
+    return f"{part} is a link to {target}, and no link is followed; the real path is {real}"
+
+
 def find_directory_identity(path: str) -> tuple[int, int] | None:
     """Return device and inode of the directory at ``path``, or None when it cannot be reached without a link."""
     try:

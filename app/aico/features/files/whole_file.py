@@ -10,6 +10,7 @@ from operator import attrgetter, ne
 
 from aico.core.errors import SourceErrors, SourceFormat
 from aico.core.usage import ReadingCounts, Record, Rejection, Trigger, digest
+from aico.core.wide_text import describe_wide_text
 from aico.features.files.feed import Checkpoint, Feed, Look, Reading, ReadLimits
 from aico.features.files.guard import FileGuard
 from aico.features.files.identity import FileIdentity, find_identity
@@ -275,7 +276,7 @@ class WholeFileFeed:
             parsed = self._kind.parse(snapshot.buffer)
         except Unparsable as unparsable:
             # A trace holds the frames it went through, and those hold the buffer for as long as the failure lasts.
-            reason, missing = unparsable.reason, unparsable.missing
+            reason, missing = describe_wide_text(bytes(snapshot.buffer[:4])) or unparsable.reason, unparsable.missing
         else:
             return self._finish(attempt, PiecewiseFile(parsed, 0, {}))
         return replace(attempt, refusal=self._kind.errors.format(reason, missing, of=self._kind.errors.name))

@@ -33,6 +33,7 @@ TASK_COLUMNS = (
     "spent_tokens_out",
     "spent_total_cost",
     "store",
+    "last_activity_local",
 )
 """The first line of a CSV of Cline's tasks. ``last_activity`` is ``ts`` as ISO 8601 in UTC."""
 SESSION_COLUMNS = (
@@ -95,9 +96,13 @@ class TaskLayout:
 
     columns = TASK_COLUMNS
 
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self._zone = zone
+        """Of the local time; None is the machine's."""
+
     def rows(self, page: Sequence[StoredSession], rows: Mapping[str, ClineRow]) -> list[list[Cell]]:
         """Return the cells of ``page``; ``rows`` are Cline's own of the tasks."""
-        return [_task_cells(session, rows.get(session.key)) for session in page]
+        return [_task_cells(session, rows.get(session.key), self._zone) for session in page]
 
 
 class SessionLayout:
@@ -126,7 +131,7 @@ class SessionLayout:
             session.first_ts,
             session.last_ts,
             moment.isoformat(timespec="milliseconds"),
-            self._local(moment),
+            _local(moment, self._zone),
             fields.requests,
             fields.input_tokens,
             fields.cache_read_tokens,
@@ -142,14 +147,6 @@ class SessionLayout:
             fields.interrupted_requests,
             fields.at_least_requests,
         ]
-
-    def _local(self, moment: datetime) -> str:
-        try:
-            local = moment.astimezone(self._zone)
-        except OverflowError:
-            # East of Greenwich the last hours of the year 9999 lie beyond the calendar.
-            local = moment
-        return local.isoformat(timespec="milliseconds")
 
 
 class ExportWriter:
@@ -200,12 +197,13 @@ class ExportWriter:
         return f"{value:f}".replace(".", ",") if self._is_french else f"{value:f}"
 
 
-def _task_cells(session: StoredSession, row: ClineRow | None) -> list[Cell]:
+def _task_cells(session: StoredSession, row: ClineRow | None, zone: tzinfo | None) -> list[Cell]:
     spent, whole = session.spent, session.total
+    ts = session.last_ts if row is None else row.ts
     return [
         session.key,
-        session.last_ts if row is None else row.ts,
-        _moment(session.last_ts if row is None else row.ts).isoformat(timespec="milliseconds"),
+        ts,
+        _moment(ts).isoformat(timespec="milliseconds"),
         (session.model or None) if row is None else row.model_id,
         whole.get("input") if row is None else row.tokens_in,
         whole.get("output") if row is None else row.tokens_out,
@@ -215,11 +213,21 @@ def _task_cells(session: StoredSession, row: ClineRow | None) -> list[Cell]:
         spent.get("output"),
         exact_usd(spent.cost_nano),
         session.origin or LEDGER,
+        _local(_moment(ts), zone),
     ]
 
 
 def _moment(ts: int) -> datetime:
     return datetime.fromtimestamp(ts // 1000, UTC).replace(microsecond=ts % 1000 * 1000)
+
+
+def _local(moment: datetime, zone: tzinfo | None) -> str:
+    try:
+        local = moment.astimezone(zone)
+    except OverflowError:
+        # East of Greenwich the last hours of the year 9999 lie beyond the calendar.
+        local = moment
+    return local.isoformat(timespec="milliseconds")
 
 
 def _money(nano: int | None) -> Decimal | None:

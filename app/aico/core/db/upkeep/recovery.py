@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Set
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfile
@@ -35,6 +35,9 @@ _REMEMBER = "INSERT INTO forgotten (source, key, forgotten_at) VALUES (?, ?, ?) 
 _REMEMBER_KEY = """
     INSERT INTO forgotten_key (source, kind, key_high, key_low) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+_CHOSEN = "SELECT key FROM session JOIN chosen USING (id) ORDER BY key"
+_SESSIONS = "SELECT t.name, s.key FROM session AS s JOIN source AS t ON t.id = s.source"
+_EVENT_KEYS = "SELECT t.name, e.key_high, e.key_low FROM usage_event AS e JOIN source AS t ON t.id = e.source"
 _SWITCHES = "SELECT source, origin, machine, root, is_on, changed_at FROM source_choice ORDER BY source, origin"
 _SET_SWITCH = """
     INSERT OR REPLACE INTO source_choice (source, origin, machine, root, is_on, changed_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -158,18 +161,41 @@ class Restored:
     """Where the database lies that was replaced; None when there was none."""
     switched_off: tuple[str, ...]
     """Sources, with their origins, that the backup would have switched on, and the database before it did not."""
+    kept_away: int
+    """Sessions of the backup that were forgotten since, and stay so."""
 
 
-def restore(path: Path, origin: Path, now_ms: int, on_by_default: Set[tuple[str, str]] = frozenset()) -> Restored:
+def list_returning(path: Path, origin: Path) -> list[str]:
+    """Return the sessions that were forgotten in the database at ``path`` and that the backup ``origin`` still holds.
+
+    What they have started is among them. Raises like :func:`check_backup`; changes nothing. Blocking.
+    """
+    with _checked_copy(origin) as copy, in_our_words():
+        before = _read_shown(path)
+        migrate(copy)
+        with closing(connect(copy)) as connection:
+            _choose_forgotten(connection, before)
+            return [str(key) for (key,) in connection.execute(_CHOSEN)]
+
+
+def restore(
+    path: Path,
+    origin: Path,
+    now_ms: int,
+    on_by_default: Set[tuple[str, str]] = frozenset(),
+    *,
+    keeps_forgotten: bool = True,
+) -> Restored:
     """Put a copy of the backup ``origin`` in the place of the database at ``path``, under a new epoch.
 
-    Counters keep what they have shown, what was forgotten since stays forgotten, what was told of budgets is not told
-    again, and nothing is read that was not read before. ``on_by_default`` are source and origin of what is read as long
-    as no switch says otherwise. Raises like
-    :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
+    Counters keep what they have shown, what was told of budgets is not told again, and nothing is read that was not
+    read before. What was forgotten since stays forgotten, unless ``keeps_forgotten`` is False: then what the backup holds of it is back. ``on_by_default`` are
+    source and origin of what is read as long as no switch says otherwise. Raises like :func:`check_backup`, and
+    StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
     had_old = path.exists()
     switched_off: list[str] = []
+    kept_away = [0]
     with _checked_copy(origin) as copy, in_our_words():
         before = _read_shown(path)
         aside = aside_path(path, REPLACED, now_ms)
@@ -178,12 +204,17 @@ def restore(path: Path, origin: Path, now_ms: int, on_by_default: Set[tuple[str,
             rebuilding.raise_counters(connection, before.counters)
             hold_plan_values(connection, before.plan_values)
             connection.executemany(_NOTE_FIRED, before.fired)
-            _forget_again(connection, before)
+            _choose_forgotten(connection, before)
+            if keeps_forgotten:
+                [kept_away[:]] = connection.execute("SELECT COUNT(*) FROM chosen").fetchall()
+                _forget_again(connection, before)
+            else:
+                _forget_again(connection, _without_what_is_stored(connection, before))
             switched_off[:] = _switch_off(connection, before, on_by_default)
             rebuilding.begin_epoch(connection, before.revision)
 
         put_in_place(path, build(aside, copy, change))
-    return Restored(aside if had_old else None, tuple(switched_off))
+    return Restored(aside if had_old else None, tuple(switched_off), kept_away[0])
 
 
 class _Switch(NamedTuple):
@@ -251,16 +282,32 @@ def _read(path: Path) -> _Shown:
         )
 
 
+def _choose_forgotten(connection: sqlite3.Connection, before: _Shown) -> None:
+    """Choose the sessions that were forgotten before and are stored."""
+    names = {name for name, *_rest in before.forgotten}
+    for name in names or {""}:
+        rebuilding.choose_sessions(connection, name, [key for source, key, _at in before.forgotten if source == name])
+
+
+def _without_what_is_stored(connection: sqlite3.Connection, before: _Shown) -> _Shown:
+    """Return ``before`` without the forgotten sessions and requests that are stored; nothing is chosen any more."""
+    connection.execute("DELETE FROM chosen")
+    sessions, keys = set(connection.execute(_SESSIONS)), set(connection.execute(_EVENT_KEYS))
+    return replace(
+        before,
+        forgotten=[each for each in before.forgotten if each[:2] not in sessions],
+        forgotten_keys=[each for each in before.forgotten_keys if (each[0], each[2], each[3]) not in keys],
+    )
+
+
 def _forget_again(connection: sqlite3.Connection, before: _Shown) -> None:
-    """Take away what was forgotten since the backup, and keep it away."""
+    """Take away what was chosen, and keep it and all that was forgotten before away."""
     numbers = {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten}
     numbers |= {name: rebuilding.number_of(connection, "source", name) for name, *_rest in before.forgotten_keys}
     if not numbers:
         return
     connection.executemany(_REMEMBER, [(numbers[name], key, moment) for name, key, moment in before.forgotten])
     connection.executemany(_REMEMBER_KEY, [(numbers[name], *key) for name, *key in before.forgotten_keys])
-    for name in numbers:
-        rebuilding.choose_sessions(connection, name, [key for source, key, _at in before.forgotten if source == name])
     connection.execute("PRAGMA secure_delete=ON")
     rebuilding.remove_chosen(connection)
 

@@ -149,9 +149,10 @@ def _verify(connection: sqlite3.Connection) -> Iterator[Check]:
     # First of all: a check of what a newer version keeps would say nothing.
     revision, newest = find_known_revision(connection), list_revisions()[-1]
     pages = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
-    yield Check("pages", pages == ["ok"], "every page is intact" if pages == ["ok"] else f"{len(pages)} damages found")
     if pages != ["ok"]:
+        yield Check("pages", ok=False, text=f"damaged places found: {len(pages)}")
         return
+    yield Check("pages", ok=True, text="every page is intact")
     text = f"revision {revision or 'none'} of {newest}"
     if revision != newest:
         text += ": start the service, it brings it to the newest, then check again"
@@ -167,12 +168,12 @@ def _check_keys(connection: sqlite3.Connection) -> Check:
         for name, tables in _REFERENCES.items()
         for table in tables
     )
-    return Check("keys", not count, f"{count} rows name a source, origin, session, model or price that is not there")
+    return Check("keys", not count, f"rows with a source, origin, session, model or price that is not there: {count}")
 
 
 def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
     count, odd = _count(connection, _BELOW_ZERO), _count(connection, _PRICED_ODDLY)
-    text = f"{count} events hold a number below zero, {odd} a price that nobody stated"
+    text = f"events with a number below zero: {count}, with a price that nobody stated: {odd}"
     yield Check("events", not count + odd, text)
     for name, (table, key) in zip(("slots", "days", "totals"), SUM_TABLES.items(), strict=True):
         statement = _KEPT_APART.format(
@@ -183,21 +184,20 @@ def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
             table=table,
         )
         sums, apart = connection.execute(statement).fetchone()
-        yield Check(name, not apart, f"{apart} of {sums} sums by {_words(key)} differ from the events")
+        yield Check(name, not apart, f"sums by {_words(key)} that differ from the events: {apart} of {sums}")
     meters, apart = connection.execute(_METERS_APART).fetchone()
     apart += _count(connection, _METERS_ODD)
-    yield Check("meters", not apart, f"{apart} of {meters} running totals differ from what was booked for them")
+    yield Check("meters", not apart, f"running totals that differ from what was booked for them: {apart} of {meters}")
     apart, missing = _count(connection, _ROWS_APART), _count(connection, _ROWS_MISSING)
-    yield Check(
-        "tasks", not apart + missing, f"{apart} rows of Cline's tasks differ from what was read, {missing} are missing"
-    )
+    text = f"rows of Cline's tasks that differ from what was read: {apart}, that are missing: {missing}"
+    yield Check("tasks", not apart + missing, text)
     sessions, keys = (_count(connection, statement) for statement in _FORGOTTEN)
     yield Check(
-        "forgotten", not sessions + keys, f"{sessions} forgotten sessions and {keys} of their requests are stored"
+        "forgotten", not sessions + keys, f"forgotten sessions that are stored: {sessions}, requests of such: {keys}"
     )
     below = _count(connection, f"SELECT {_COUNTERS_BELOW_ZERO}")
     _sums, apart = connection.execute(_SHIFTS_APART).fetchone()
-    text = f"{below} counters begin below zero, or at no model; {apart} differ from what was counted of events"
+    text = f"counters that begin below zero, or at no model: {below}, that differ from what was counted of events: {apart}"
     yield Check("counters", not below + apart, text)
 
 

@@ -5,13 +5,15 @@ import { slotOf } from "../slots.js";
 import { sources } from "../sources.js";
 import { embedded } from "../state.js";
 import { shown, summary } from "../store.js";
-import { addBy, tokensOf } from "../sums.js";
+import { addBy, addUsd, tokensOf } from "../sums.js";
 import { approximateUntil } from "./chart.js";
-import { Swatch, html, short, titleOf, when } from "./parts.js";
+import { Swatch, amount, html, short, titleOf, when } from "./parts.js";
 
 const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
 
 const isShown = (id) => shown.value.state.source.length === 0 || shown.value.state.source.includes(id);
+
+const inWords = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd) });
 
 function known({ known_requests: requests, known_tokens: tokens }) {
 	const sum = tokens && tokensOf({ input_tokens: null, output_tokens: null, ...tokens });
@@ -26,8 +28,7 @@ function missing() {
 	return [...new Set([...counted.keys(), ...known])].map((id) => {
 		const sum = counted.get(id) ?? {};
 		const source = sources.value.find((one) => one.id === id);
-		const ahead = shown.value.window.to === null ? 0 : source?.future_sessions;
-		const counts = [...COUNTS.map((name) => [name, sum[`${name}_requests`]]), ["future", ahead]].filter(([, n]) => n > 0);
+		const counts = [...COUNTS.map((name) => [name, sum[`${name}_requests`]]), ["future", source?.future_sessions, source?.future_cost_usd]].filter(([, n]) => n > 0);
 		return { id, counts, gaps: source?.gaps ?? [] };
 	}).filter(({ counts, gaps }) => counts.length + gaps.length > 0);
 }
@@ -35,14 +36,17 @@ function missing() {
 export function Gaps() {
 	const list = missing();
 	const until = approximateUntil();
-	const totals = [...COUNTS, "future"].map((name) => [name, list.reduce((sum, { counts }) => sum + (counts.find(([one]) => one === name)?.[1] ?? 0), 0)]).filter(([, n]) => n > 0);
+	const totals = [...COUNTS, "future"].map((name) => {
+		const found = list.flatMap(({ counts }) => counts.filter(([one]) => one === name));
+		return [name, found.reduce((sum, [, n]) => sum + n, 0), addUsd(found.map(([, , usd]) => usd))];
+	}).filter(([, n]) => n > 0);
 	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
-	const heads = [...totals.map(([name, n]) => tn(`gaps.${name}`, n)), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
+	const heads = [...totals.map(inWords), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
 	if (heads.length === 0 && until === null) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
 	return html`<details class="gaps" data-field="gaps"><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
 		<div class="panel-box"><dl>${list.map(({ id, counts, gaps }) => html`<div key=${id} data-tool=${id}>
 			<dt><${Swatch} slot=${slotOf(id)} />${titleOf(id)}</dt>
-			<dd>${counts.map(([name, n]) => html`<p>${tn(`gaps.${name}`, n)}: <span class="soft">${t(`gaps.${name}.why`)}</span>${name === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
+			<dd>${counts.map((one) => html`<p>${inWords(one)}: <span class="soft">${t(`gaps.${one[0]}.why`)}</span>${one[0] === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
 				${gaps.map((gap) => html`<p>${told(`gap.${id}.${gap.kind}`, gap.title)}${known(gap)}</p>`)}</dd></div>`)}</dl>
 			${until !== null && html`<p>${t("gaps.approximate", { at: when(until, "date") })}</p>`}<p class="soft">${t("gaps.why")}</p></div></details>`;
 }
