@@ -15,6 +15,8 @@ from debian import STATE, install
 
 LOG = STATE / "system-tools.log"
 PACKAGES = {
+    "nginx": "nginx",
+    "openssl": "openssl",
     "strace": "strace",
     "systemd-analyze": "systemd",
     "zsh": "zsh",

@@ -25,6 +25,16 @@ def check_security_headers(headers: httpx.Headers) -> None:
     assert "cache-control" in headers
 
 
+def check_page_headers(headers: httpx.Headers) -> None:
+    """Fail unless a page for people at a dead end loads nothing, and sends its form to us alone."""
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert policy.endswith("form-action 'self'; frame-ancestors 'none'")
+    check_security_headers(
+        httpx.Headers({**headers, "content-security-policy": CONTENT_SECURITY_POLICY, "referrer-policy": "no-referrer"})
+    )
+
+
 def check_problem(response: httpx.Response, kind: type[ObserverError], *, retry: bool = False) -> str:
     """Fail unless ``response`` is the problem document of ``kind``; return its detail."""
     status = status_of_kind(kind)

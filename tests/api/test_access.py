@@ -325,7 +325,7 @@ async def test_sign_in_works_through_a_tunnel(host: str) -> None:
     app = guarded(links, token=TOKEN)
     link = f"/login?key={links.issue()}"
     answer = await request(app, "GET", link, [("host", host), ("x-forwarded-for", "203.0.113.7")])
-    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert (answer.status, answer.headers["location"]) == (303, "./")
     cookie = ("cookie", answer.headers["set-cookie"].split(";")[0])
     for transport, status in (("GET", 200), ("POST", 200), ("socket", 101)):
         own = [*caller(host, f"https://{host}", "same-origin"), cookie]

@@ -39,6 +39,17 @@ async def test_embed_may_be_framed_by_listed_origins_only(serve: Serve, method: 
     assert "x-frame-options" not in answer.headers
 
 
+async def test_views_of_vscode_may_frame_where_they_are_listed(serve: Serve) -> None:
+    """By their scheme, with the window around them; nothing else of the service, and without the list nobody."""
+    async with serve(allowed_origins="vscode-webview:") as api:
+        assert ancestors((await api.get("/embed")).headers["content-security-policy"]) == (
+            "frame-ancestors vscode-file: vscode-webview:"
+        )
+        assert ancestors((await api.get("/")).headers["content-security-policy"]) == "frame-ancestors 'none'"
+        view = {"origin": "vscode-webview://0af3", "sec-fetch-site": "cross-site"}
+        assert (await api.client.post("/api/cline/import", headers=view)).status_code == 403
+
+
 @pytest.mark.parametrize("origins", ["", KIMI])
 async def test_nothing_else_may_be_framed(serve: Serve, origins: str) -> None:
     """Whoever is listed, every other answer refuses all frames; without anybody listed, so does the page for frames."""

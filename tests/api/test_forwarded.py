@@ -12,7 +12,7 @@ from starlette import datastructures
 
 from aico.api.forwarded import is_from_elsewhere
 from aico.core import errors
-from tests.api.answer_checks import check_problem, check_security_headers
+from tests.api.answer_checks import check_page_headers, check_problem
 from tests.api.conftest import AUTHORITY, Serve
 from tests.api.guarded_stand_in import PAGE, TOKEN, call, guarded
 from tests.api.raw_asgi_client import Headers
@@ -338,8 +338,9 @@ async def test_stranger_gets_no_row_and_imports_nothing(serve: Serve) -> None:
             assert check_problem(answer, errors.TokenRequired).startswith("A caller on another machine")
         assert api.service.ingest.last_receipt is None
         page = await api.get("/", accept="text/html", forwarded="for=203.0.113.7")
-    check_security_headers(page.headers)
+        french = await api.get("/", **{"accept": "text/html", "forwarded": "for=203.0.113.7", "accept-language": "fr"})
+    check_page_headers(page.headers)
     assert page.status_code == 401
     assert "AICO_TOKEN" in page.text
-    assert "jeton" in page.text
+    assert "jeton" in french.text
     assert "asks for its token" not in page.text

@@ -83,7 +83,9 @@ def test_sources_are_switched_as_a_whole_and_in_part(server: ServerProcess | Non
     assert switches(tmp_path) == dict.fromkeys(OFF, True)
     assert switches(tmp_path, "off", "cline", "cline.hub") == OFF
     listed = run_aico(tmp_path, "sources").stdout
-    told = re.search(r"cline.ledger           off  ledger, 1 file, [0-9]+ bytes, switched off ([-0-9]+ [:0-9]+)", listed)
+    told = re.search(
+        r"cline.ledger           off  ledger, 1 file, [0-9]+ bytes, switched off ([-0-9]+ [:0-9]+)", listed
+    )
     assert told is not None
     assert abs(datetime.now().astimezone() - datetime.fromisoformat(told[1]).astimezone()) < timedelta(hours=1)
 

@@ -70,6 +70,7 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
         "budget_monthly_usd": None,
         "max_sockets": 256,
         "allowed_origins": (),
+        "public_url": None,
         "allowed_hosts": (),
         "debounce_ms": 50,
         "tick_s": 2,
@@ -294,6 +295,35 @@ def test_file_of_another_encoding_is_named(tmp_path: Path) -> None:
     for name in ("utf-32", "utf-32-le", "utf-32-be"):
         file.write_bytes("port = 9".encode(name))
         assert "it is UTF-32: save it as UTF-8" in str(refuse(environment))
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://example.org", "https://example.org"),
+        ("https://example.org/", "https://example.org"),
+        ("http://[::1]:9000/a/b-c/", "http://[::1]:9000/a/b-c"),
+        *(
+            (text, None)
+            for text in ("example.org", "https://", "https://a/b//c", "https://a?b", "https://a/#b", "https://*")
+        ),
+    ],
+)
+def test_public_url_is_an_address_without_a_query(environment: Environment, text: str, url: str | None) -> None:
+    """Its last slash does not count."""
+    if url is None:
+        assert refuse(environment, {"public_url": text}).setting == "public_url"
+    else:
+        assert load_settings({"public_url": text}, environment).settings.public_url == url
+
+
+def test_views_of_vscode_are_named_by_their_scheme(environment: Environment) -> None:
+    """Each has an origin of its own, which nobody knows before."""
+    assert load_settings({"allowed_origins": "vscode-webview:"}, environment).settings.allowed_origins == (
+        "vscode-webview:",
+    )
+    for wrong in ("vscode-webview://*", "vscode-webview://0af3"):
+        assert "by vscode-webview: alone" in str(refuse(environment, {"allowed_origins": wrong}))
 
 
 def test_tilde_in_a_path_is_explained(environment: Environment) -> None:

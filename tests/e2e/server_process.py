@@ -26,7 +26,7 @@ HANG_S = 60.0
 """Whatever takes longer hangs."""
 FAST = {"AICO_TICK_S": "0.1", "AICO_RESCAN_INTERVAL_S": "1", "AICO_DEBOUNCE_MS": "10"}
 """The times with which faults are tested."""
-_URL = re.compile(r"http://[^\s/]+:\d+")
+_URL = re.compile(r"https?://[^\s/]+:\d+")
 BOX_END = "╰"
 
 

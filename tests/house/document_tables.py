@@ -18,6 +18,11 @@ def read_table(document: str, index: int = 0) -> dict[str, list[str]]:
 
 def documented_python(document: str) -> str:
     """Return the first lines of Python in a document."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
+    return documented_block(document, "python")
+
+
+def documented_block(document: str, language: str) -> str:
+    """Return the first lines of ``language`` in a document."""
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     return found.group(1)

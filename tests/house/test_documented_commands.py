@@ -30,7 +30,20 @@ from tests.house.documented_commands import ROOT, Block, list_blocks, list_docum
 from tests.users_things_guard import SETTINGS_OF_USERS, default_port_taken
 
 UNTIL_TOLD = {"serve", "demo"}
-STOOD_IN = ("systemctl", "journalctl", "loginctl", "pipx", "uv", "pip", "git", "docker", "mkdir", "promtool", "curl")
+STOOD_IN = (
+    "systemctl",
+    "journalctl",
+    "loginctl",
+    "pipx",
+    "uv",
+    "pip",
+    "git",
+    "docker",
+    "mkdir",
+    "promtool",
+    "curl",
+    "ssh",
+)
 BLOCKS = [block for document in list_documents() for block in list_blocks(document)]
 OUR_WAYS = ("aico ", ".venv/bin/aico ", "python -m aico ")
 ACTIVITIES = {ACTIVITY, *(f"{ACTIVITY}.{kind}" for kind in KINDS)}

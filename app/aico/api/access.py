@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -34,6 +35,10 @@ class AccessRules:
     listed_origins: frozenset[str]
     token: str | None
     now_ms: Callable[[], int] = now_ms
+    public_origin: str | None = None
+    """Where a proxy shows the page, as an origin: one of ours."""
+    prefix: str = ""
+    """The path of that address, without a slash at its end."""
 
     @classmethod
     def of(cls, settings: Settings, now_ms: Callable[[], int] = now_ms) -> AccessRules:
@@ -47,12 +52,17 @@ class AccessRules:
         hosts = {f"{name}:{settings.port}" for name in names} | set(listed)
         if settings.port == 80:
             hosts |= set(names)
+        public = None if settings.public_url is None else urlsplit(settings.public_url)
+        if public is not None:
+            hosts.add(public.netloc.lower())
         token = settings.token.get_secret_value() if settings.token else None
         return cls(
             hosts=frozenset(hosts),
             listed_origins=frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins),
             token=token,
             now_ms=now_ms,
+            public_origin=None if public is None else f"{public.scheme}://{public.netloc}".lower(),
+            prefix="" if public is None else public.path,
         )
 
     def check(self, scope: Scope, headers: Headers) -> None:
@@ -80,9 +90,12 @@ class AccessRules:
         return origin is not None and origin.lower() in self.listed_origins
 
     def _is_open(self, scope: Scope) -> bool:
-        """Return whether a request needs no token: a preflight, whether the process is up, the exchange of a link."""
-        is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
-        return is_read and (scope["method"] == "OPTIONS" or route_of(scope) in _OPEN_PATHS)
+        """Return whether a request needs no token: a preflight, whether the process is up, a sign-in."""
+        if scope["type"] != "http":
+            return False
+        if scope["method"] == "POST":
+            return route_of(scope) == LOGIN_PATH
+        return scope["method"] == "OPTIONS" or (scope["method"] in _SAFE_METHODS and route_of(scope) in _OPEN_PATHS)
 
     def _check_host(self, headers: Headers) -> str:
         """Return the Host of a request in small letters. Raises HostRefused unless it is one name of ours."""
@@ -110,8 +123,9 @@ class AccessRules:
             if headers.get("sec-fetch-site") not in _SAME_SITE:
                 raise OriginRefused(is_own_only=not is_shared)
             return
+        ours = {f"http://{host}", f"https://{host}", self.public_origin}
         others = self.listed_origins if is_shared else frozenset()
-        if len(origins) != 1 or origins[0].lower() not in {f"http://{host}", f"https://{host}", *others}:
+        if len(origins) != 1 or origins[0].lower() not in {*ours, *others}:
             raise OriginRefused(is_own_only=not is_shared)
 
     def _check_token(self, token: str, headers: Headers) -> None:
@@ -125,6 +139,11 @@ def route_of(scope: Scope) -> str:
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     inside = path.removeprefix(root)
     return path if inside and not inside.startswith("/") else inside or "/"
+
+
+def is_form(headers: Headers) -> bool:
+    """Return whether a request brings a form of a page."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
 
 
 def _is_page(headers: Headers) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from urllib.parse import quote
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aico.api.answer_headers import SECURITY_HEADERS
+from aico.api.answer_headers import SECURITY_HEADERS, put_headers
 from aico.api.errors import EXTRA_HEADERS
 from aico.api.refusals import refuse
 from aico.core.errors import ObserverError
@@ -35,7 +34,7 @@ class BugsAsProblems:
         async def decorated(message: Message) -> None:
             if message["type"] in _BEGINNINGS:
                 extra = scope.get(EXTRA_HEADERS, SECURITY_HEADERS)
-                MutableHeaders(scope=message).update({"Cache-Control": "no-store", **extra})
+                put_headers(message, {"Cache-Control": "no-store", **extra})
             await send(message)
 
         try:

@@ -11,8 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from aico.api.access import route_of
+from aico.api.dead_ends import make_page, wants_page
 from aico.api.reasons import reason_of
 from aico.core import errors
 from aico.core.errors import ObserverError
@@ -94,6 +96,11 @@ def problem(error: ObserverError) -> Response:
     return Response(json.dumps(content), status.value, headers, "application/problem+json")
 
 
+def answer(error: ObserverError, scope: Scope) -> Response:
+    """Return what is answered for ``error``: a page where a person looks, else its problem document."""
+    return make_page(error, status_of(error).value, scope) if wants_page(scope) else problem(error)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error of ``app`` leave as a problem document."""
     app.add_exception_handler(ObserverError, _on_observer_error)
@@ -101,30 +108,30 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-async def _on_observer_error(_request: Request, error: Exception) -> Response:
+async def _on_observer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ObserverError):
         raise error
     if status_of(error) is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed: %s [%s]", error, error.code)
-    return problem(error)
+    return answer(error, request.scope)
 
 
-async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
     where = next((str(part) for part in first["loc"][1:]), "request")  # the rest is of the library's own types
-    return problem(errors.RequestInvalid(where, reason_of(first)))
+    return answer(errors.RequestInvalid(where, reason_of(first)), request.scope)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response = problem(errors.MethodNotAllowed())
+        response = answer(errors.MethodNotAllowed(), request.scope)
         response.headers["Allow"] = ", ".join(_list_methods(request, error))
         return response
-    return problem(errors.RouteNotFound())
+    return answer(errors.RouteNotFound(), request.scope)
 
 
 def _list_methods(request: Request, error: HTTPException) -> list[str]:

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aico.api.access import LOGIN_PATH, AccessRules, route_of
-from aico.api.answer_headers import SECURITY_HEADERS, framed_headers, sharing_headers
-from aico.api.errors import EXTRA_HEADERS, problem
-from aico.api.login import COOKIE, COOKIE_LIFE_S, LoginLinks, cookie_value
+from aico.api.access import LOGIN_PATH, AccessRules, is_form, route_of
+from aico.api.answer_headers import SECURITY_HEADERS, framed_headers, put_headers, sharing_headers
+from aico.api.dead_ends import Shown, make_page, wants_page
+from aico.api.errors import EXTRA_HEADERS, problem, status_of
+from aico.api.login import COOKIE, COOKIE_LIFE_S, LoginLinks, cookie_value, equal
 from aico.api.refusals import refuse
 from aico.core.errors import BodyTooLarge, HeadTooLarge, OriginRefused, RequestRefused, TokenRequired
 
@@ -43,6 +44,7 @@ class SecurityMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
+        self._set_prefix_apart(scope)
         headers = Headers(scope=scope)
         # Also for the answer to a bug, which is made outside of this middleware.
         scope[EXTRA_HEADERS] = extra = self._extra_headers(scope, headers.get("origin"))
@@ -57,29 +59,60 @@ class SecurityMiddleware:
             return
         except ClientDisconnect:
             return  # nobody is left to be answered
-        answer = self._answer(scope, headers) if scope["type"] == "http" else None
+        answer = await self._answer(scope, headers, receive) if scope["type"] == "http" else None
         await (answer or self._app)(scope, receive, decorated)
 
-    def _answer(self, scope: Scope, headers: Headers) -> Response | None:
+    def _set_prefix_apart(self, scope: Scope) -> None:
+        """Tell the routes where the prefix of the public address ends, if a proxy has left it in the path."""
+        if self._rules.prefix and not scope.get("root_path") and scope["path"].startswith(f"{self._rules.prefix}/"):
+            scope["root_path"] = self._rules.prefix
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive) -> Response | None:
         """Return the answer to what is decided here: a preflight, a one-time link, its exchange."""
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             listed = self._rules.is_listed(headers.get("origin"))
             return Response(status_code=204) if listed else problem(OriginRefused())
-        if route_of(scope) == LOGIN_PATH and scope["method"] == "GET" and self._rules.token is not None:
-            key = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
-            return self._sign_in(scope, self._rules.token) if self._links.redeem(key) else problem(TokenRequired())
-        if route_of(scope) == LOGIN_PATH and scope["method"] == "POST" and self._rules.token is not None:
-            if not self._rules.shows_token(headers):
-                return problem(TokenRequired())
-            return JSONResponse({"path": f"{LOGIN_PATH}?key={self._links.issue()}"})
+        if route_of(scope) == LOGIN_PATH and self._rules.token is not None:
+            if scope["method"] == "GET":
+                return self._take_link(scope, self._rules.token)
+            if scope["method"] == "POST":
+                return await self._take_token(scope, headers, receive, self._rules.token)
         return None
 
-    def _sign_in(self, scope: Scope, token: str) -> Response:
-        """Return the way to the page, with the cookie that opens it."""
-        home = f"{scope.get('root_path', '')}/"
-        response = RedirectResponse(home, status_code=303)
+    def _take_link(self, scope: Scope, token: str) -> Response:
+        fields = parse_qs(scope["query_string"].decode("latin-1"))
+        if self._links.redeem(fields.get("key", [""])[0]):
+            return self._sign_in(token)
+        return _ask_again(scope, Shown.LINK if "key" in fields else Shown.NOTHING)
+
+    async def _take_token(self, scope: Scope, headers: Headers, receive: Receive, token: str) -> Response:
+        """Answer a program with a fresh link, and sign in the browser whose form holds the token."""
+        if self._rules.shows_token(headers):
+            return JSONResponse({"path": f"{LOGIN_PATH}?key={self._links.issue()}"})
+        if not is_form(headers):
+            return problem(TokenRequired())
+        fields = parse_qs((await Request(scope, receive).body()).decode("latin-1"))
+        if equal(fields.get("token", [""])[0].strip(), token):
+            return self._sign_in(token)
+        return _ask_again(scope, Shown.TOKEN)
+
+    def _sign_in(self, token: str) -> Response:
+        """Return the way to the page, with the cookie that opens it.
+
+        Both are told from where the browser is: the page lies beside this address, and a cookie without a path holds
+        for the folder that it was set in. So neither knows the prefix that a proxy may have put before it.
+        """
+        response = Response(status_code=303, headers={"Location": "./"})
         value = cookie_value(token, self._rules.now_ms() // 1000 + COOKIE_LIFE_S)
-        response.set_cookie(COOKIE, value, max_age=COOKIE_LIFE_S, path=home, httponly=True, samesite="strict")
+        response.set_cookie(
+            COOKIE,
+            value,
+            max_age=COOKIE_LIFE_S,
+            path=None,
+            httponly=True,
+            samesite="strict",
+            secure=self._rules.public_origin is not None and self._rules.public_origin.startswith("https:"),
+        )
         return response
 
     def _extra_headers(self, scope: Scope, origin: str | None) -> Mapping[str, str]:
@@ -87,12 +120,16 @@ class SecurityMiddleware:
         return {**own, **(sharing_headers(origin) if origin is not None and self._rules.is_listed(origin) else {})}
 
 
+def _ask_again(scope: Scope, shown: Shown) -> Response:
+    error = TokenRequired()
+    return make_page(error, status_of(error).value, scope, shown) if wants_page(scope) else problem(error)
+
+
 def _decorate(send: Send, extra: Mapping[str, str]) -> Send:
     async def decorated(message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-            headers = MutableHeaders(scope=message)
-            headers.update(extra)
-            headers.setdefault("Cache-Control", "no-store")
+            put_headers(message, extra)
+            MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
         await send(message)
 
     return decorated

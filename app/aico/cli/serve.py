@@ -106,11 +106,11 @@ def _say_where(error: InstanceRunning, settings: Settings) -> int:
         from aico.proxy.running_service import RunningService  # with HTTPX, which who serves has no use for
 
         try:
-            link = asyncio.run(RunningService(error.url, settings.token.get_secret_value()).issue_link())
+            path = asyncio.run(RunningService(error.url, settings.token.get_secret_value()).issue_sign_in())
         except (ServiceRefusal, ServiceUnreachable) as refused:
             say(str(refused))
         else:
-            say(f"Sign in, once and within 10 minutes: {link}")
+            say(f"Sign in, once and within 10 minutes: {settings.public_url or error.url}{path}")
     return code
 
 
@@ -161,7 +161,8 @@ def run_server(
     url = url_of(settings)
     lock.announce(url)
     links = LoginLinks()
-    page = f"{url}{LOGIN_PATH}?key={links.issue()}" if settings.token else url
+    public = settings.public_url or url
+    page = f"{public}{LOGIN_PATH}?key={links.issue()}" if settings.token else public
     try:
         app = create_app(settings, lock=lock, links=links, demo=demo is not None, sources=sources)
     except SettingsError:
@@ -185,7 +186,7 @@ def run_server(
                 title, frame = title.replace("·", "-"), PLAIN
             choices: SourceChoices = app.state.service.sources.choices
             say(*draw_box(title, _rows(settings, page, choices, demo=bool(demo)), frame))
-            with _address_to_open(url, page) as address:
+            with _address_to_open(public, page) as address:
                 if open_browser:
                     await asyncio.to_thread(webbrowser.open, address)
                 await server.serve(sockets=[listener])

@@ -18,6 +18,7 @@ SETTING_NAMES = (
     "budget_monthly_usd",
     "max_sockets",
     "allowed_origins",
+    "public_url",
     "allowed_hosts",
     "debounce_ms",
     "tick_s",

@@ -81,6 +81,9 @@ CLINE = "cline"
 _KIMI_SECRET = "KIMI_PROXY_SECRET"  # noqa: S105  # the variable in which the proxy itself looks for it
 _LEDGERS = f"sources.{CLINE}.ledgers"
 _HTTP_ADDRESS = r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?$"
+_PUBLIC_URL = r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$"
+_VSCODE = "vscode-webview:"
+"""The scheme of the views that extensions of VS Code show: pages of it may frame, as far as they are listed."""
 _SWITCHES = {"cline_sessions"}
 """The settings that are true or false; in every other one that is a mistake: ``true`` is not the port 1."""
 _FALSE = {"false", "f", "no", "n", "off", "0"}
@@ -99,11 +102,23 @@ Hosts = Annotated[tuple[Annotated[str, AfterValidator(_refuse_star)], ...], Befo
 
 
 def _check_origin(text: str) -> str:
+    if text == _VSCODE:
+        return text
+    if text.startswith(_VSCODE):
+        raise ValueError(f"must name views of VS Code by {_VSCODE} alone: each has an origin that nobody knows before")
     if re.search(_HTTP_ADDRESS, text) is None:
         raise ValueError("must name each page as scheme://host:port, such as http://127.0.0.1:8000; '*' is refused")
     return text
 
 
+def _check_public_url(text: str) -> str:
+    url = text.rstrip("/")
+    if re.search(_PUBLIC_URL, url) is None:
+        raise ValueError("must be an address such as https://example.org or https://example.org/observer")
+    return url
+
+
+PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
 _Origin = Annotated[str, AfterValidator(_check_origin)]
 Origins = Annotated[tuple[_Origin, ...], BeforeValidator(split_list)]
 """Never ``null`` or ``*``: a sandboxed page of anybody has the origin ``null``."""
@@ -167,6 +182,8 @@ class Settings(BaseModel):
     """WebSocket connections at once; never above the descriptor limit less 100."""
     allowed_origins: Origins = ()
     """Web pages that may call besides our own, as ``scheme://host:port``."""
+    public_url: PublicUrl | None = None
+    """Where a proxy shows the page: what printed links begin with, and one of our own names."""
     allowed_hosts: Hosts = ()
     """Host names that are answered besides the loopback ones, with or without a port."""
     debounce_ms: float = Field(default=50, ge=0, le=5_000, allow_inf_nan=False)

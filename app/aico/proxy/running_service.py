@@ -128,9 +128,9 @@ class RunningService:
         """Return the status. Raises ServiceRefusal, ServiceUnreachable."""
         return await self._call("GET", "/api/cline/status")
 
-    async def issue_link(self) -> str:
-        """Return a fresh one-time link for a browser. Raises ServiceRefusal, ServiceUnreachable."""
-        return f"{self._url}{(await self._call('POST', '/login')).get('path', '')}"
+    async def issue_sign_in(self) -> str:
+        """Return the path of a fresh one-time link for a browser. Raises ServiceRefusal, ServiceUnreachable."""
+        return str((await self._call("POST", "/login")).get("path", ""))
 
     async def _call(
         self, method: str, path: str, body: dict[str, object] | None = None, patience_s: float = _TIMEOUT_S

@@ -189,9 +189,9 @@ def restore(
     """Put a copy of the backup ``origin`` in the place of the database at ``path``, under a new epoch.
 
     Counters keep what they have shown, what was told of budgets is not told again, and nothing is read that was not
-    read before. What was forgotten since stays forgotten, unless ``keeps_forgotten`` is False: then what the backup holds of it is back. ``on_by_default`` are
-    source and origin of what is read as long as no switch says otherwise. Raises like :func:`check_backup`, and
-    StorageBusy, with everything as it was. Blocking: call it in a thread.
+    read before. What was forgotten since stays forgotten, unless ``keeps_forgotten`` is False: then what the backup
+    holds of it is back. ``on_by_default`` are source and origin of what is read as long as no switch says otherwise.
+    Raises like :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
     had_old = path.exists()
     switched_off: list[str] = []

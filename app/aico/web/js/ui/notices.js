@@ -77,7 +77,7 @@ export function Blocked() {
 	const isLocked = problem.value === "token_required";
 	return html`<section class="welcome" role="alert" data-state=${problem.value}>
 		<h2>${t(isLocked ? "blocked.token" : "blocked.title")}</h2><p><${Words} text=${tcode(problem.value)} /></p>
-		${!isLocked && html`<p><${Words} text=${t("blocked.start")} /></p>`}</section>`;
+		${isLocked ? !embedded && html`<p><a href="login">${t("blocked.sign")}</a></p>` : html`<p><${Words} text=${t("blocked.start")} /></p>`}</section>`;
 }
 
 /** In a frame nothing is switched: what is shown there is somebody else's page. */
