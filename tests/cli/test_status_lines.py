@@ -149,5 +149,5 @@ def test_status_says_how_the_way_out_is() -> None:
     assert _describe_export(None) == []
     assert _describe_export(well) == ["collector    h:4317: last accepted 2 minutes ago"]
     assert _describe_export(ill) == [
-        "collector    h:4317: refused: token, since 2 hours ago; last accepted never",
+        "collector    h:4317: refused: token for 2 hours; last accepted never",
     ]

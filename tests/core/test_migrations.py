@@ -148,6 +148,7 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "forgotten_key",
         "forgotten_total",
         "gap",
+        "inherited",
         "meter",
         "own_price",
         "plan",

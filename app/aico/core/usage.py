@@ -173,6 +173,8 @@ class MeterReading(NamedTuple):
     parent: str | None = None
     unknown: tuple[str, ...] = ()
     """Names of fields, in the tool's own words, that could not be used, or must be there and are not."""
+    forked_from: str | None = None
+    """The session that it was forked from, whose total at that moment its own begins with; see ``core.db.forks``."""
 
     @property
     def tokens(self) -> Tokens:

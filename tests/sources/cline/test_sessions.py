@@ -77,6 +77,7 @@ def row(metadata: Json | None = None, /, **facts: Cell) -> Row:
         "model_id": None,
         "parent": None,
         "was_cleaned_up": 0,
+        "forked_from": None,
     }
     return [*(first | facts).values(), *numbers(editor_metadata(1, 2, 0.5) if metadata is None else metadata)]
 
@@ -325,6 +326,22 @@ async def test_answer_knows_a_clean_up_by_its_name(store: SessionStore, path: Pa
     for number, source in enumerate((RECONCILER, SECRET, 7, None)):
         store.put(f"s{number}", {**core_metadata(usage(1, 1, 1)), "terminal_marker_source": source})
     assert [row[9] for row in await rows_in(path)] == [1, 0, 0, 0]
+
+
+async def test_fork_names_the_session_that_it_began_with_and_comes_behind_it(store: SessionStore, path: Path) -> None:
+    """As the real command line writes it: the other session's metadata, its numbers among them, and ``fork``."""
+    fork = {"forkedAt": iso(FIRST_MS), "source": "cli"}
+    own = core_metadata(usage(1000, 10, 0.5, read=100))
+    store.put("parent", own, updated_ms=FIRST_MS)
+    store.put("b", {**own, "fork": {"forkedFromSessionId": "parent", **fork}}, updated_ms=FIRST_MS + 1)
+    store.put("c", {**own, "fork": {"forkedFromSessionId": "b", **fork}}, updated_ms=FIRST_MS + 2)
+    store.put("d", {**own, "fork": {"forkedFromSessionId": 7, **fork}}, updated_ms=FIRST_MS + 3)
+    store.put("e", {**own, "fork": SECRET}, updated_ms=FIRST_MS + 4)
+    reading = await read(path)
+    found = readings_in(reading)
+    assert list(found) == ["e", "d", "parent", "b", "c"]
+    assert [each.forked_from for each in found.values()] == [None, None, None, "parent", "b"]
+    assert SECRET not in repr(await rows_in(path))
 
 
 async def test_answer_names_the_type_of_what_is_no_number(store: SessionStore, path: Path) -> None:

@@ -308,6 +308,23 @@ class Meter(SQLModel, table=True):
     """The origin whose word counts; see :class:`aico.core.metering.Meter`."""
 
 
+class Inherited(SQLModel, table=True):
+    """What the running total of a forked session begins with: the other session has spent that."""
+
+    __table_args__ = (_CLUSTERED,)
+
+    source: int = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    """The fork's."""
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    nano: int | None = None
+
+
 class UsageSlot(_Sums, _SlotKey, table=True):
     """The events summed over sessions, by slot of 15 minutes and model."""
 

@@ -15,6 +15,7 @@ from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
 from aico.core.db.driver import Value, fetch
 from aico.core.db.first_readings import FirstReadings
+from aico.core.db.forks import take_off_inherited
 from aico.core.db.json_values import json_of
 from aico.core.db.keys import growth_key, split_key
 from aico.core.db.statements import add, insert, put, update
@@ -523,7 +524,7 @@ class _Transaction:
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
         said = [record for record in batch.records if not isinstance(record, PlanReading)]
-        records = self._remembered(source, said)
+        records = take_off_inherited(self._connection, source, self._remembered(source, said))
         # Of a source that is read for the first time nothing is stored, and nothing is looked for.
         is_first = not self._count(source)[0]
         by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})

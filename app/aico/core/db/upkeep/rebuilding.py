@@ -70,6 +70,7 @@ _REMOVE = (
     "DELETE FROM meter WHERE session IN (SELECT id FROM chosen)",
     "DELETE FROM gap WHERE session IN (SELECT id FROM chosen)",
     _ROWS_OF_TASKS,
+    "DELETE FROM inherited WHERE (source, key) IN (SELECT source, key FROM session JOIN chosen USING (id))",
     "DELETE FROM session WHERE id IN (SELECT id FROM chosen)",
 )
 

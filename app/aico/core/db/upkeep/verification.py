@@ -94,7 +94,16 @@ _ROWS_MISSING = """
     AND s.key NOT IN (SELECT task_id FROM cline_task_usage)
 """
 _REFERENCES = {
-    "source": ("origin", "session", "usage_event", "usage_slot", "usage_session_day", "usage_total", "forgotten"),
+    "source": (
+        "origin",
+        "session",
+        "usage_event",
+        "usage_slot",
+        "usage_session_day",
+        "usage_total",
+        "forgotten",
+        "inherited",
+    ),
     "origin": ("usage_event", "meter", "checkpoint"),
     "session": ("usage_event", "usage_session_day", "meter", "gap"),
     "model": ("session", "usage_event", "usage_slot", "usage_session_day", "usage_total", "gap"),
@@ -197,7 +206,9 @@ def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
     )
     below = _count(connection, f"SELECT {_COUNTERS_BELOW_ZERO}")
     _sums, apart = connection.execute(_SHIFTS_APART).fetchone()
-    text = f"counters that begin below zero, or at no model: {below}, that differ from what was counted of events: {apart}"
+    text = (
+        f"counters that begin below zero, or at no model: {below}, that differ from what was counted of events: {apart}"
+    )
     yield Check("counters", not below + apart, text)
 
 

@@ -155,6 +155,7 @@ def _read_at_once(array: memoryview) -> list[MeterReading] | None:
         _STATE,
         _NOTHING,
         _NO_FIELDS,
+        _NOTHING,
         strict=False,  # what repeats never ends
     )
     return list(map(make_reading, columns))

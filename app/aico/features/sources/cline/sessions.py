@@ -70,6 +70,7 @@ _FACTS = (
     text_in("metadata", "$.modelId"),
     text_of("parent_session_id"),
     f"coalesce(json_extract(metadata, '$.terminal_marker_source') = '{RECONCILER}', 0)",
+    text_in("metadata", "$.fork.forkedFromSessionId"),
 )
 STATEMENT = f"""
     WITH session AS (
@@ -105,6 +106,7 @@ class _Facts(NamedTuple):
     model_id: Cell
     parent: Cell
     was_cleaned_up: Cell
+    forked_from: Cell
 
 
 class Totals(NamedTuple):
@@ -136,7 +138,23 @@ def judge_rows(rows: Sequence[Row]) -> Judged:
         else:
             partials += judge.partials
     readings.reverse()
-    return Judged(readings, rejections=tuple(rejections), partials=tuple(partials))
+    return Judged(_parents_first(readings), rejections=tuple(rejections), partials=tuple(partials))
+
+
+def _parents_first(readings: list[MeterReading]) -> list[MeterReading]:
+    """Return ``readings`` in their order, but each fork behind the session that it was forked from."""
+    if not any(reading.forked_from for reading in readings):
+        return readings
+    waiting = {reading.session: reading for reading in readings}
+    ordered: list[MeterReading] = []
+    for reading in readings:
+        line: list[MeterReading] = []
+        ahead = waiting.pop(reading.session, None)
+        while ahead is not None:
+            line.append(ahead)
+            ahead = waiting.pop(ahead.forked_from, None) if ahead.forked_from else None
+        ordered += reversed(line)
+    return ordered
 
 
 def _judge_row(row: Row, judge: RowJudge) -> MeterReading:
@@ -160,6 +178,7 @@ def _judge_row(row: Row, judge: RowJudge) -> MeterReading:
         state=_read_state(facts),
         parent=judge.find_identifier(facts.parent, "parent_session_id"),
         unknown=judge.unknown,
+        forked_from=judge.find_identifier(facts.forked_from, "fork.forkedFromSessionId"),
     )
 
 
