@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from aico.cli import doctor
-from aico.cli.doctor import sources
+from aico.cli.doctor import places, sources
 from aico.cli.doctor.finding import Finding, Verdict
 from aico.cli.doctor.places import look_at_places
 from aico.core.db.choices import Switch, set_switch
 from aico.core.db.database import Database
 from aico.core.errors import SourceUnstable
 from aico.core.settings import Settings, load_settings
+from aico.features.files import line_feed
 from aico.features.files.walk import explain_link, find_link
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
@@ -270,6 +272,25 @@ def test_report_holds_no_text_of_a_file(home: Path, log: Path, on: None, monkeyp
     found = collected()
     assert any(one.subject == "cline.ledger" and one.verdict is WARN for one in found)
     assert not [one for one in found if PRIVATE in one.text]
+
+
+def test_all_parts_of_a_tree_are_counted_while_there_is_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading ends after some thousand records; the doctor goes on, and says what it has left."""
+    monkeypatch.setenv("AICO_SOURCES_INVENTED_LINES_ENABLED", "true")
+    monkeypatch.setattr(line_feed, "CHUNK_RECORDS", 2)
+    logs = LogFolder(home / ".lines" / "logs")
+    for number in range(4):
+        logs.append(f"a/{number}.jsonl", use(f"a{number}", 1), use(f"b{number}", 2))
+
+    def entries() -> str:
+        report = asyncio.run(look_at_places(settings_of(), (INVENTED_LINES,)))
+        return told(sources.examine_sources(report, settings_of()))["invented-lines.logs entries"].text
+
+    assert entries() == "8 entries can be read, 0 skipped, 0 refused, 0 in part"
+    monkeypatch.setattr(places, "PATIENCE_S", 0)
+    assert re.fullmatch(
+        r"of \d+ bytes of \d+ bytes, 2 entries can be read, .*; there was no time for the rest", entries()
+    )
 
 
 def test_links_of_a_tree_are_named_with_their_real_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,6 +229,22 @@ async def test_newest_files_come_first_and_live_changes_between(
     assert total(driver) == 7
 
 
+@pytest.mark.parametrize(("lines", "files"), [(2, 3), (4, 2), (6, 1), (3, 3)])
+async def test_bound_at_the_last_line_of_a_file_is_its_end(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch, lines: int, files: int
+) -> None:
+    """Each line is parsed once, wherever a reading ends, and the readings come to an end."""
+    monkeypatch.setattr(line_feed, "CHUNK_RECORDS", 2)
+    for number in range(files):
+        logs.append(f"a/{number}.jsonl", *(use(f"{number}.{line}") for line in range(lines)))
+    with parsed(monkeypatch) as seen:
+        for _ in range(lines * files // 2 + 1):
+            reading = await driver.feed.read(Trigger.CLI)
+            driver.feed.complete(reading)
+    assert reading.left is None
+    assert sorted(seen) == sorted(list(range(lines)) * files)
+
+
 async def test_reading_that_was_not_stored_is_handed_over_again(logs: LogFolder, driver: FeedDriver) -> None:
     """Until it is completed nothing is remembered of it, and the next look says that there is something to read."""
     logs.append("a/one.jsonl", use("1", 10))

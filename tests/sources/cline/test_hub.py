@@ -143,7 +143,8 @@ async def test_reading_for_a_notification_goes_on_behind_the_last_event(store: H
     assert await take(feed, Trigger.WATCH) == [4]
 
 
-@pytest.mark.parametrize(("count", "trigger"), [(1, Trigger.WATCH), (5, Trigger.RESCAN), (5, Trigger.STARTUP)])
+@pytest.mark.parametrize("trigger", [Trigger.WATCH, Trigger.RESCAN, Trigger.STARTUP])
+@pytest.mark.parametrize("count", [1, 3, 5])
 async def test_database_that_was_made_anew_is_read_from_its_beginning(
     store: HubEventsStore, path: Path, count: int, trigger: Trigger
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from aico.features.files.feed import Feed, Look, Reading
 from aico.features.sources.source import Place, Source
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
 
+PATIENCE_S = 10.0
+"""A place that takes longer is not read to its end."""
 _AHEAD_MS = 86_400_000
 """Further ahead than this, an entry is not shown in the periods that end now."""
 
@@ -31,6 +34,20 @@ class Tally:
     """Of those that were read, how many are dated in the future."""
     silent_count: int
     """Of those that were read, how many hold no number: what they cost is not known."""
+    left: tuple[int, int] | None = None
+    """How many bytes were read, and how many there are; None where everything was read."""
+
+    def plus(self, later: Tally) -> Tally:
+        """Return both parts of one place together."""
+        return Tally(
+            self.read_count + later.read_count,
+            self.skipped_count + later.skipped_count,
+            self.refused_count + later.refused_count,
+            self.partial_count + later.partial_count,
+            self.ahead_count + later.ahead_count,
+            self.silent_count + later.silent_count,
+            later.left,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +139,22 @@ async def _look_at(choice: OriginChoice, place: Place, feed: Feed) -> PlaceRepor
         return PlaceReport(choice, place, feed, found, None)
     feed.resume(None)
     try:
-        return PlaceReport(choice, place, feed, found, tally_of(await feed.read(Trigger.CLI), now_ms()))
+        return PlaceReport(choice, place, feed, found, await _count(feed))
     except SourceError as error:
         # Its trace holds the frames of a reading, and they the file's bytes.
         return PlaceReport(choice, place, feed, found, error.with_traceback(None))
+
+
+async def _count(feed: Feed) -> Tally:
+    """Return what all parts of a reading come to; of a large place, those for which there is time."""
+    end_s = time.monotonic() + PATIENCE_S
+    reading = await feed.read(Trigger.CLI)
+    tally = tally_of(reading, now_ms())
+    while reading.left is not None and time.monotonic() < end_s:
+        feed.complete(reading)
+        reading = await feed.read(Trigger.CLI)
+        tally = tally.plus(tally_of(reading, now_ms()))
+    return tally
 
 
 def tally_of(reading: Reading, now: int) -> Tally:
@@ -139,6 +168,7 @@ def tally_of(reading: Reading, now: int) -> Tally:
         partial_count=counts.partial_count,
         ahead_count=sum(_is_ahead(record, now) for record in records),
         silent_count=sum(_is_silent(record) for record in records),
+        left=None if reading.left is None else (reading.left.bytes_done, reading.left.bytes_total),
     )
 
 

@@ -168,6 +168,9 @@ def _entries(name: str, tally: Tally) -> Iterator[Finding]:
         f"{describe_count(tally.read_count, 'entry')} can be read, {tally.skipped_count} skipped, "
         f"{tally.refused_count} refused, {tally.partial_count} in part"
     )
+    if tally.left is not None:
+        done, total = map(describe_size, tally.left)
+        counts = f"of {done} of {total}, {counts}; there was no time for the rest"
     if tally.silent_count:
         counts += f"; {describe_count(tally.silent_count, 'entry')} without numbers, whose cost is not known"
     if tally.refused_count:

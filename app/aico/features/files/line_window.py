@@ -68,7 +68,8 @@ class LineReader:
                 if length is None:
                     break
                 offset, count = offset + length + 1, count + 1
-        return LinePosition(offset, count, is_done=goes_on)
+        # Told to stop at the last line: there is nothing behind it, and who came back would take it for written over.
+        return LinePosition(offset, count, is_done=goes_on or offset >= end)
 
     def mark(self, data: LineBytes, offset: int) -> str:
         """Return a digest of the first bytes of the file and of the last ones before ``offset``.

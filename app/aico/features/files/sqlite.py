@@ -56,8 +56,9 @@ class SqliteQuery:
     cursor_after: Callable[[Sequence[Row], int], Cell]
     """Return where the next reading begins, given the rows and the time now in milliseconds; None: where this did.
 
-    That holds for notifications only. All other readings ask for all rows: they find what a clock that was set back has
-    hidden, and what a database that was made anew in the same place tells under numbers that were seen before.
+    That holds for notifications only, unless the cursor is anchored. All other readings ask for all rows: they find
+    what a clock that was set back has hidden, and what a database that was made anew in the same place tells under
+    numbers that were seen before.
     """
     first: Cell
     """The cursor before all rows."""
@@ -67,6 +68,9 @@ class SqliteQuery:
     """All functions that the statement may call."""
     other_names: str = ""
     """Other names that an operator may give, as a pattern."""
+    is_anchored: bool = False
+    """Whether the statement itself tells all rows where the one that the cursor names is another by now: then a rescan
+    begins there, too, and costs next to nothing, whatever the size of the database."""
     rest_s: float = 0.0
     """At least so long lies between the beginnings of two readings for notifications."""
 
@@ -262,7 +266,8 @@ class SqliteFeed:
     def _cursor(self, trigger: Trigger, inode: int) -> Cell:
         """Return where a reading begins."""
         position = self._position
-        if position is None or position.inode != inode or trigger is not Trigger.WATCH:
+        goes_on = trigger is Trigger.WATCH or (trigger is Trigger.RESCAN and self._query.is_anchored)
+        if position is None or position.inode != inode or not goes_on:
             return self._query.first
         return position.cursor
 

@@ -10,6 +10,7 @@ Source: cline/cline, ``sdk/packages/core/src/hub`` (``usage.updated`` and the st
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from aico.core.errors import OriginName, SourceErrors
@@ -32,20 +33,26 @@ REST_S = 1.0
 """While a turn runs Cline writes a row for each piece of an answer: its database is asked once a second at most."""
 
 _NUMBERS = (number_in("envelope", f"$.payload.aggregateUsage.{name}") for name in USAGE_FIELDS)
+_SESSION, _TIME = text_in("envelope", "$.sessionId"), number_in("envelope", "$.timestamp")
 STATEMENT = f"""
-    WITH told AS (
+    WITH last AS (
+        SELECT sequence, {json_of("envelope_json")} AS envelope
+        FROM {TABLE} WHERE event = 'usage.updated' AND sequence = json_extract(?1, '$[0]') LIMIT -1
+    ), told AS (
         SELECT sequence, {json_of("envelope_json")} AS envelope
         FROM {TABLE}
-        WHERE event = 'usage.updated' AND sequence > CASE
-            WHEN (SELECT sequence FROM {TABLE} WHERE sequence >= ?1 LIMIT 1) IS NULL THEN {BEGINNING} ELSE ?1
-        END
+        WHERE event = 'usage.updated' AND sequence > coalesce((
+            SELECT sequence FROM last
+            WHERE {_SESSION} IS CAST(json_extract(?1, '$[1]') AS BLOB) AND {_TIME} IS json_extract(?1, '$[2]')
+        ), {BEGINNING})
     )
-    SELECT sequence, {text_in("envelope", "$.sessionId")}, {number_in("envelope", "$.timestamp")}, {", ".join(_NUMBERS)}
+    SELECT sequence, {_SESSION}, {_TIME}, {", ".join(_NUMBERS)}
     FROM told ORDER BY sequence
 """  # noqa: S608  # constants of this module; the one value is bound
 """Per event, the oldest first: its number, session, time in milliseconds, and ``USAGE_FIELDS``.
 
-All are told where none has the number of the last one seen, or a greater one: the database is another, or was emptied.
+All are told unless the last one seen still stands under its number, with its session and time: else the database is
+another, or was emptied. A number that is looked up costs nothing, whatever the size of the database.
 """
 
 
@@ -116,8 +123,8 @@ def _silence(reading: MeterReading) -> MeterReading:
 
 
 def cursor_after(rows: Sequence[Row], _now_ms: int) -> Cell:
-    """Return the number of the last event; None without rows."""
-    return rows[-1][0] if rows else None
+    """Return the number, session and time of the last event, as JSON; None without rows."""
+    return json.dumps(rows[-1][:3]) if rows else None
 
 
 QUERY = SqliteQuery(
@@ -126,11 +133,12 @@ QUERY = SqliteQuery(
     other_names=OTHER_NAMES,
     statement=STATEMENT,
     tables={TABLE: COLUMNS},
-    views=("told",),
+    views=("last", "told"),
     judge=judge_rows,
     cursor_after=cursor_after,
     first=BEGINNING,
     rest_s=REST_S,
+    is_anchored=True,
 )
 
 
