@@ -290,6 +290,32 @@ async def test_two_living_editors_cost_three_dollars(machine: Machine) -> None:
     assert failed_checks(service) == []
 
 
+async def test_two_ledgers_with_one_task_count_the_greater_number_once(machine: Machine) -> None:
+    """A copied ledger says less: that is no fall, and reading both again changes nothing."""
+    editors = TwoEditors(machine)
+    editors.one.write(entry("a", cost=3.0))
+    editors.two.write(entry("a", cost=5.0))
+    service = machine.service(**editors.settings)
+    async with running(service) as heard:
+        await heard.until_stored(lambda costs: costs == {"a": 5.0})
+        revision = service.hub.revision
+        for _ in range(2):
+            receipts = await service.sources.read(Trigger.REQUEST, CLINE)
+            assert [receipt.skipped_count for receipt in receipts] == [1, 1]
+        assert service.hub.revision == revision
+        editors.one.write(entry("a", cost=4.0))
+        await service.sources.read(Trigger.REQUEST, CLINE)
+        assert heard.costs() == {"a": 5.0}
+        editors.one.write(entry("a", cost=6.0))
+        await heard.until_stored(lambda costs: costs == {"a": 6.0})
+    again = machine.service(**editors.settings)
+    async with running(again):
+        await again.sources.read(Trigger.REQUEST, CLINE)
+        assert again.hub.revision == service.hub.revision
+    assert spent_nano(service) == 6 * 10**9
+    assert failed_checks(service) == []
+
+
 @pytest.mark.slow
 async def test_place_that_fails_delays_no_other_and_backs_off_by_itself(machine: Machine) -> None:
     """One editor's ledger is no ledger: it says so, is tried again ever later, and the other one is live as before."""

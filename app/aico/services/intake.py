@@ -71,7 +71,8 @@ class Intake:
                     meter=self.origin.meter_id,
                     records=part,
                     counts=later if number else counts,
-                    is_joint=self.origin.meter_id != self.origin.id,
+                    # Of several ledgers with one task, each tells its own: a lower number is no fall either.
+                    is_joint=self.origin.meter_id != self.origin.id or bool(self.key.path),
                     meters=meters,
                     checkpoints=()
                     if left
