@@ -62,7 +62,8 @@ def services(make_shared: ServiceMaker) -> Services:
     return Services(full, unpriced, waiting)
 
 
-def _check(page: Page) -> None:
+def check_with_axe(page: Page) -> None:
+    """Fail if axe finds anything in what the page shows now."""
     if page.evaluate("!window.axe"):  # it stays until another page is loaded
         page.evaluate(f"{_AXE}; undefined")
     assert page.evaluate(_RUN) == []
@@ -74,7 +75,7 @@ def test_axe_finds_nothing_in_the_page_for_frames(services: Services, open_page:
     page = open_page(services.full, "/embed", theme=theme).page
     expect(page.locator("[data-field=cost]")).to_be_visible()
     expect(page.locator("[data-field=last-import]")).to_be_visible()
-    _check(page)
+    check_with_axe(page)
 
 
 @pytest.mark.slow
@@ -105,30 +106,30 @@ def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, 
     page.locator(".tasks tfoot").scroll_into_view_if_needed()
     page.locator("[data-note=unknown]").click()
     expect(page.locator("#told")).to_be_visible()
-    _check(page)
+    check_with_axe(page)
     page = show(services.full, "/?model=maker-1%2Fmodel-1&q=maker", "[data-chip=model]")
-    _check(page)
+    check_with_axe(page)
     page.locator("[data-chip=model] button").click()
     expect(page.locator("[data-field=sessions]")).not_to_have_text("7")
     for popover in page.locator("details.popover > summary").all():
         popover.click()
-        _check(page)
+        check_with_axe(page)
         page.keyboard.press("Escape")
     page.locator(".chart button").last.click()
     expect(page.locator(".astable")).to_be_visible()
-    _check(page)
+    check_with_axe(page)
     page.locator("[data-field=terms]").click()
     expect(page.locator("#terms")).to_be_visible()
-    _check(page)
+    check_with_axe(page)
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
-    _check(page)
+    check_with_axe(page)
     page.keyboard.press("Escape")
     page.route("**/api/cline/**", lambda route: route.abort())
     page.keyboard.press("r")
     expect(page.locator("[data-notice=problem]")).to_be_visible()
-    _check(page)
-    _check(show(services.full, "/?q=nothing-like-this", "[data-field=empty]"))
-    _check(show(services.unpriced, "/", "tfoot .tag"))
-    _check(show(services.waiting, "/", ".welcome"))
+    check_with_axe(page)
+    check_with_axe(show(services.full, "/?q=nothing-like-this", "[data-field=empty]"))
+    check_with_axe(show(services.unpriced, "/", "tfoot .tag"))
+    check_with_axe(show(services.waiting, "/", ".welcome"))
