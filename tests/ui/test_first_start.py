@@ -173,7 +173,7 @@ def test_sessions_of_the_future_are_told_in_the_menu(service: Service, open_page
     page = open_page(service).page
     page.locator("[data-field=sources] > summary").click()
     expect(page.locator("[data-source=cline]")).to_contain_text(
-        "2 sessions counted 1, $0.25, is dated in the future: only “All”"
+        "2 sessions counted 1 is dated in the future: only “All”"
     )
     expect(page.locator("[data-field=gaps]")).to_contain_text("1 session, $0.25, is dated in the future")
     page = open_page(service, "/?period=all&table=true").page

@@ -48,10 +48,9 @@ export function bucketFor({ from, to }) {
 }
 
 /** What a bar stands for: never finer than what the server sent. */
-export function barFor({ from, to: end, ahead_from: ahead, bucket }) {
-	const to = ahead ?? end;
+export function barFor({ from, to, ahead_from, bucket }) {
 	const limits = [6 * HOUR, 2 * DAY + HOUR, 92 * DAY, 400 * DAY, Infinity];
-	const wanted = limits.findIndex((limit) => to - from <= limit);
+	const wanted = limits.findIndex((limit) => (ahead_from ?? to) - from <= limit);
 	return BARS[Math.max(wanted, BARS.indexOf(bucket))];
 }
 

@@ -31,7 +31,7 @@ const ghostSeries = () => (before.value?.series.some((point) => value(point) !==
 
 /** What is painted, one beside the other: {start, end, total, layers, then}. The last layer is that of the others. */
 function columns(isMerged) {
-	const { series, parts, to, ahead_from: ahead } = summary.value;
+	const { series, parts, to } = summary.value;
 	const { named } = groups.value;
 	const { group } = shown.value;
 	const places = new Map(named.map(({ name }, place) => [name, place]));
@@ -39,9 +39,9 @@ function columns(isMerged) {
 	const bar = isMerged ? barFor(summary.value) : null;
 	const found = new Map();
 	series.forEach((point, i) => {
-		const isAhead = point.start === ahead;
-		const start = bar && !isAhead ? barStart(point.start, bar) : point.start;
-		if (!found.has(start)) found.set(start, { start, isAhead, total: 0, then: 0, layers: new Array(named.length + 1).fill(0) });
+		const late = point.start === summary.value.ahead_from;
+		const start = bar && !late ? barStart(point.start, bar) : point.start;
+		if (!found.has(start)) found.set(start, { start, late, total: 0, then: 0, layers: new Array(named.length + 1).fill(0) });
 		const column = found.get(start);
 		column.end = series[i + 1]?.start ?? to;
 		column.total += value(point);
@@ -71,8 +71,8 @@ export function approximateUntil() {
 	return since > from && found.some(({ source }) => source === "cline") ? since : null;
 }
 
-/** How much of a column is known, 0 to 1. */
-const known = ({ start, end, isAhead }) => (isAhead ? 1 : Math.max(0, Math.min(1, (knownUntil.value - start) / (end - start))));
+/** How much of a column is known. */
+const known = ({ start, end, late }) => late ? 1 : Math.max(0, Math.min(1, (knownUntil.value - start) / (end - start)));
 
 /** Sums of layers up to each, at the left and right edge of columns: what areas are painted of. */
 function running(list) {
@@ -209,15 +209,15 @@ function labelled(list, room) {
 	return nights.filter((_, i) => i % Math.ceil(nights.length / room) === 0);
 }
 
-function label({ start, end, isAhead }) {
-	if (isAhead) return t("chart.ahead");
+function label({ start, end, late }) {
+	if (late) return t("chart.late");
 	if (end - start <= HOUR) return when(start, isMidnight(start) ? "day" : "clock");
 	return when(start, end - start > 27 * DAY ? "month" : "day");
 }
 
 /** The whole column in words. */
-function titleOf({ start, end, isAhead }) {
-	if (isAhead) return t("chart.ahead");
+function titleOf({ start, end, late }) {
+	if (late) return t("chart.late");
 	if (end - start <= HOUR) return `${when(start, "hour")} – ${when(end, "clock")}`;
 	if (end - start < 2 * DAY) return when(start, "weekday");
 	return end - start > 27 * DAY ? when(start, "month") : range(start, end, locale.value);

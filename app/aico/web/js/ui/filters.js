@@ -66,7 +66,7 @@ function Chip({ name, id, words, remove }) {
 export function Printed() {
 	const { window } = shown.value;
 	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
-	const days = range(window.from ?? summary.value.from, window.to ?? summary.value.ahead_from ?? summary.value.to, locale.value);
+	const days = range(window.from ?? summary.value.from, window.to ?? summary.value.to, locale.value);
 	const parts = [`${days} (${zone()})`, ...filters, t("print.at", { at: when(minute.value, "hour") })];
 	return html`<p class="print-only" data-field="printed">${parts.join(" · ")}</p>`;
 }

@@ -13,7 +13,7 @@ const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
 
 const isShown = (id) => shown.value.state.source.length === 0 || shown.value.state.source.includes(id);
 
-const inWords = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd) });
+const say = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd) });
 
 function known({ known_requests: requests, known_tokens: tokens }) {
 	const sum = tokens && tokensOf({ input_tokens: null, output_tokens: null, ...tokens });
@@ -38,15 +38,15 @@ export function Gaps() {
 	const until = approximateUntil();
 	const totals = [...COUNTS, "future"].map((name) => {
 		const found = list.flatMap(({ counts }) => counts.filter(([one]) => one === name));
-		return [name, found.reduce((sum, [, n]) => sum + n, 0), addUsd(found.map(([, , usd]) => usd))];
+		return [name, ...[1, 2].map((at) => addUsd(found.map((one) => one[at])))];
 	}).filter(([, n]) => n > 0);
 	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
-	const heads = [...totals.map(inWords), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
+	const heads = [...totals.map(say), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
 	if (heads.length === 0 && until === null) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
 	return html`<details class="gaps" data-field="gaps"><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
 		<div class="panel-box"><dl>${list.map(({ id, counts, gaps }) => html`<div key=${id} data-tool=${id}>
 			<dt><${Swatch} slot=${slotOf(id)} />${titleOf(id)}</dt>
-			<dd>${counts.map((one) => html`<p>${inWords(one)}: <span class="soft">${t(`gaps.${one[0]}.why`)}</span>${one[0] === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
+			<dd>${counts.map((one) => html`<p>${say(one)}: <span class="soft">${t(`gaps.${one[0]}.why`)}</span>${one[0] === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
 				${gaps.map((gap) => html`<p>${told(`gap.${id}.${gap.kind}`, gap.title)}${known(gap)}</p>`)}</dd></div>`)}</dl>
 			${until !== null && html`<p>${t("gaps.approximate", { at: when(until, "date") })}</p>`}<p class="soft">${t("gaps.why")}</p></div></details>`;
 }

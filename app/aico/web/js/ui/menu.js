@@ -5,7 +5,7 @@ import { locale, t, tn, why } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { choosing, progress, sources } from "../sources.js";
 import { ImportButton } from "./imports.js";
-import { Ago, amount, html } from "./parts.js";
+import { Ago, html } from "./parts.js";
 import { Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
@@ -29,7 +29,7 @@ const Origin = ({ source, origin }) => html`<li><${Switch} source=${source} orig
 	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} /></li>`;
 
 const Source = ({ source }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
-	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions, { cost: amount(source.future_cost_usd) })}`}</p>`}
+	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</p>`}
 	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></li>`;
 
 /** Its list is made when it is opened: a page has switches once. */
