@@ -23,12 +23,12 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX ix_activity_span_start_ms ON activity_span (start_ms)")
     op.execute(
-        "CREATE TABLE activity_slot (duration_ms INTEGER NOT NULL, count INTEGER NOT NULL, slot INTEGER NOT NULL, "
-        "subject INTEGER NOT NULL, PRIMARY KEY (slot, subject)) WITHOUT ROWID"
+        "CREATE TABLE activity_slot (slot INTEGER NOT NULL, subject INTEGER NOT NULL, duration_ms INTEGER NOT NULL, "
+        "count INTEGER NOT NULL, PRIMARY KEY (slot, subject)) WITHOUT ROWID"
     )
     op.execute(
-        "CREATE TABLE activity_total (duration_ms INTEGER NOT NULL, count INTEGER NOT NULL, "
-        "subject INTEGER NOT NULL, cost_nano INTEGER NOT NULL, last_ms INTEGER NOT NULL, PRIMARY KEY (subject))"
+        "CREATE TABLE activity_total (subject INTEGER NOT NULL, duration_ms INTEGER NOT NULL, count INTEGER NOT NULL, "
+        "cost_nano INTEGER NOT NULL, last_ms INTEGER NOT NULL, PRIMARY KEY (subject))"
     )
     op.execute(
         "CREATE TABLE activity_checkpoint (kind VARCHAR NOT NULL, place VARCHAR NOT NULL, position VARCHAR NOT NULL, "

@@ -49,8 +49,6 @@ def names_of(found: Sequence[Program], *pids: int) -> dict[int, tuple[str, str]]
 
 def test_listed_programs_are_found_while_they_run(tmp_path: Path) -> None:
     """An app with its helpers and a command are found; the same words elsewhere are not; what ended is gone."""
-    table = SystemProcesses(DEFINITIONS, BOTH)
-    table.scan()
     with (
         running(tmp_path / "cursor" / "cursor") as app,
         running(tmp_path / "cursor" / "cursor", "--type=renderer") as helper,
@@ -58,6 +56,8 @@ def test_listed_programs_are_found_while_they_run(tmp_path: Path) -> None:
         running(tmp_path / "other", "claude") as other,
     ):
         pids = (app.pid, helper.pid, command.pid, other.pid)
+        # Others on this machine may run the same.
+        table = SystemProcesses(DEFINITIONS, BOTH, list_pids=lambda: list(pids))
         wanted = {app.pid: ("apps", "Cursor"), helper.pid: ("apps", "Cursor"), command.pid: ("commands", "claude")}
         assert names_of(table.scan(), *pids) == wanted
         assert names_of(table.scan(), *pids) == wanted
@@ -146,8 +146,8 @@ def test_processes_that_vanish_meanwhile_are_no_error() -> None:
 def test_load_is_of_all_processes_of_an_app(tmp_path: Path) -> None:
     """Two busy processes are more than one; memory is added up, and the time before the first look is not counted."""
     clock = iter(float(second) for second in range(0, 1000, 10))
-    table = SystemProcesses(DEFINITIONS, BOTH, clock=lambda: next(clock))
-    with running(tmp_path / "cursor" / "cursor") as one, running(tmp_path / "cursor" / "cursor"):
+    with running(tmp_path / "cursor" / "cursor") as one, running(tmp_path / "cursor" / "cursor") as two:
+        table = SystemProcesses(DEFINITIONS, BOTH, clock=lambda: next(clock), list_pids=lambda: [one.pid, two.pid])
         table.scan()
         first = table.measure()["apps", "Cursor"]
         alone = SystemProcesses(DEFINITIONS, BOTH, list_pids=lambda: [one.pid])

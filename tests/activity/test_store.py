@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from aico.core.activity import ActivitySpan, divide, estimate_nano
 from aico.core.db.activity import ActivityStore, Checkpoint, list_spans, list_sums, list_totals
 from aico.core.db.database import Database
+from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.units import SLOT_MS
 from aico.features.usage.periods import midnight_slot
 from tests.core.repository_on_file import copy_of_template
@@ -58,6 +59,7 @@ async def test_use_is_stored_once_in_rows_and_sums(database: Database) -> None:
     assert (totals["Cursor"].duration_ms, totals["Cursor"].cost_nano) == (45_000, 45_000_000)
     assert (totals["claude"].count, totals["claude"].place) == (3, "zsh")
     assert await store.find_position("apps", "d1") == "5"
+    assert inspect(database.path).condition is Condition.SOUND  # what the next start asks
     assert await store.find_position("apps", "d2") is None
 
 

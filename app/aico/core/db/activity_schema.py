@@ -34,29 +34,29 @@ class ActivitySpan(SQLModel, table=True):
     duration_ms: int
 
 
-class _Amounts(SQLModel):
-    """The columns of sums."""
+class ActivitySlot(SQLModel, table=True):
+    """The sum of a subject's use in a slot of 15 minutes.
 
-    duration_ms: int
-    count: int
-
-
-class ActivitySlot(_Amounts, table=True):
-    """The sum of a subject's use in a slot of 15 minutes."""
+    The key comes first: where it does not, SQLite's check of a clustered table takes whole rows for damaged.
+    """
 
     __tablename__ = "activity_slot"
     __table_args__ = (_CLUSTERED,)
 
     slot: int = Field(primary_key=True)
     subject: int = Field(primary_key=True)
+    duration_ms: int
+    count: int
 
 
-class ActivityTotal(_Amounts, table=True):
+class ActivityTotal(SQLModel, table=True):
     """The sum of all time. It never falls."""
 
     __tablename__ = "activity_total"
 
     subject: int = Field(primary_key=True)
+    duration_ms: int
+    count: int
     cost_nano: int
     """The time at the hourly rate of its day, in nano-dollars: an estimate, never money."""
     last_ms: int
