@@ -7,7 +7,7 @@ from pathlib import Path
 WEB = Path(__file__).resolve().parents[2] / "app" / "aico" / "web"
 VENDOR = WEB / "vendor"
 SCRIPTS = sorted((WEB / "js").rglob("*.js"))
-LATER = [WEB / "js" / "ui" / name for name in ("terms.js", "prices.js")]
+LATER = [WEB / "js" / "ui" / name for name in ("terms.js", "prices.js", "seen.js")]
 """Scripts that are loaded when somebody opens what they draw."""
 LANGUAGES = ("en", "fr")
 

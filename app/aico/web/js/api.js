@@ -50,6 +50,8 @@ export const getLimits = () => ask("api/limits");
 export const getWebhook = () => ask("api/webhook");
 export const testWebhook = () => send("PUT", "api/webhook/test", {});
 
+export const getActivity = (parameters) => ask(`api/activity?${query(parameters)}`);
+export const putActivity = (id, body) => send("PUT", `api/activity/${id}`, body);
 export const postImport = (body) => send("POST", "api/import", body);
 
 export const getPrices = () => ask("api/prices");

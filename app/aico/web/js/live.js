@@ -1,6 +1,7 @@
 // The socket: it resumes by epoch and revision and reconnects with full-jitter back-off. After an event the page reads
 // again, so nothing can drift. Where sockets do not get through, the page asks every ten seconds, and says why.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
+import { readActivity } from "./activity.js";
 import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
 import { readTerms, readTermsSoon } from "./terms.js";
@@ -70,6 +71,7 @@ const handlers = {
 	kimi_proxy_state: readSources,
 	otlp_state: readSources,
 	source_state: readSources,
+	activity_changed: readActivity,
 	heartbeat({ revision }) {
 		if (seen && revision !== seen.revision) {
 			seen.revision = revision; // we missed one: read again

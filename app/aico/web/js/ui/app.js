@@ -6,6 +6,7 @@ import { Dialog } from "../prices.js";
 import { about, choosing, isFirst } from "../sources.js";
 import { embedded, isCline } from "../state.js";
 import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
+import { Activity } from "./activity.js";
 import { Chart } from "./chart.js";
 import { Filters, Printed } from "./filters.js";
 import { Gaps } from "./gaps.js";
@@ -70,7 +71,7 @@ function Content() {
 	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
 	if (!summary.value || !about.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
 	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : Start} />`;
-	return html`<${Notices} />${!embedded && html`<${Offer} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} /><${Sessions} />`;
+	return html`<${Notices} />${!embedded && html`<${Offer} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} />${!embedded && html`<${Activity} />`}<${Sessions} />`;
 }
 
 export function App() {
