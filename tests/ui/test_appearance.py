@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
@@ -32,10 +33,6 @@ _NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((
   const isGone = !maker || maker.top >= box.bottom - 1;
   return end.right > box.right + 1 || end.left < box.left - 1 || !(isWhole || isGone);
 }).map((name) => name.title)"""
-
-
-PHONE = 600
-"""Below this width there is no room for lines that are empty."""
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +110,32 @@ def test_cost_is_seen_first_on_a_phone(service: Service, open_page: Opener, lang
     expect(search).to_have_css("opacity", "1")
 
 
+@pytest.mark.parametrize("language", first_is_quick("en-US", "fr-FR"))
+def test_cost_is_seen_before_what_is_wrong_on_a_phone(service: Service, open_page: Opener, language: str) -> None:
+    """A place that cannot be read takes words in the head and a notice; the cost stands above it all the same."""
+
+    def prepare(page: Page) -> None:
+        stop_clock(page)
+
+        def answer(route: Route) -> None:
+            response = route.fetch()
+            status = response.json()
+            status["sources"][0]["origins"][0] |= {"state": "degraded", "reason": "ledger_format"}
+            route.fulfill(response=response, body=json.dumps(status))
+
+        page.route("**/api/status", answer)
+
+    page = open_page(service, "/?period=30d", language=language, size=(390, 844), prepare=prepare).page
+
+    notice, cost = page.locator("[data-notice=ledger]"), page.locator("[data-field=cost]")
+    expect(notice).to_be_visible()
+    boxes = [part.bounding_box() for part in (cost, notice)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] + boxes[0]["height"] <= 200
+    assert boxes[1]["y"] + boxes[1]["height"] <= 844
+
+
 @pytest.mark.parametrize("width", first_is_quick(1280, 390))
 def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
     """Where there is no room the maker goes, then the middle of the name; its end is always there to be read."""
@@ -146,6 +169,8 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
     ends = page.locator(".groups .model > span")
     assert ends.all_text_contents() == [name.rpartition("/")[2] for name in names]
     assert ends.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    parts = page.locator(".groups .model > span > span")
+    assert parts.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
     for name in names:
         expect(page.locator(".groups").get_by_role("button", name=name, exact=True)).to_be_visible()
         expect(page.locator(".groups .model").filter(has_text=name)).to_have_attribute("title", name)
@@ -154,10 +179,7 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
 @pytest.mark.parametrize("width", first_is_quick(1280, 320, 390, 768, 1024, 1100))
 def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Opener, width: int, language: str) -> None:
-    """What is read stays where it is when a filter is chosen, also beside what marks a card.
-
-    On a phone a chip has a line of its own, which is not kept free for it.
-    """
+    """What is read stays where it is when a filter is chosen, also beside what marks a card."""
     path = "/?period=30d"
     page = open_page(service, path, language=language, size=(width, 2400), prepare=stop_clock).page
     expect(page.locator("[data-card=cost] .tag")).to_be_visible()
@@ -169,8 +191,7 @@ def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Open
 
     expect(page.locator("[data-chip]")).to_have_count(2)
     expect(page.locator("[data-card=cost] .tag")).to_have_count(0)
-    if width >= PHONE:
-        assert [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts] == before
+    assert [page.locator(part).evaluate("(part) => part.getBoundingClientRect().top") for part in parts] == before
     assert page.evaluate("document.documentElement.scrollWidth") == width
     chips = page.locator(".chips")
     assert chips.evaluate("(all) => all.clientHeight") < 2 * page.locator(".chip").first.evaluate(

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 TASKS = 100_000
 UPDATES = 2_000
 BURST = 40
-MOST_NODES = 1_250
+MOST_NODES = 1_000
 MOST_GROWTH = 1.5
 _HOUR_MS = 3_600_000
 # The same message as the service's, from the socket that is open: two thousand writes would take a quarter of an hour.

@@ -37,7 +37,7 @@ def service(make_shared: ServiceMaker) -> Service:
 
 def _assert_one_truth(page: Page) -> None:
     card = _exact(page.locator("[data-card=cost] [data-field=cost] span[title]"))
-    models = [_exact(cell) for cell in page.locator(".groups tbody td:nth-child(2) span[title]").all()]
+    models = [_exact(cell) for cell in page.locator(".groups tbody td:nth-child(2)[title]").all()]
     rows = [_exact(cell) for cell in page.locator("tr[data-task] .cost").all()]
     assert sum(models) == sum(rows) == _exact(page.locator("tfoot .cost")) == card
 

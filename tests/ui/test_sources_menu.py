@@ -54,6 +54,20 @@ def test_menu_says_what_configuration_decides(make_service: ServiceMaker, open_p
 
 
 @pytest.mark.slow
+def test_what_one_setting_decides_is_said_once(make_service: ServiceMaker, open_page: Opener) -> None:
+    """One setting decides of every tool: it stands above them, and the end of the menu is in sight."""
+    service = make_service(sources="cline,codex")
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service, size=(1280, 800)).page
+    page.locator("[data-field=sources] > summary").click()
+    panel = page.locator("[data-field=sources] > .panel")
+    expect(panel.get_by_text("Fixed by")).to_have_count(1)
+    for button in panel.locator(".buttons button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
 def test_switch_that_is_refused_says_why(service: Service, open_page: Opener) -> None:
     """Where the service refuses, the box stays as it is and words stand beside it."""
     service.ledger.write(entry("1001", cost=0.5))

@@ -69,9 +69,7 @@ export function show(patch, { replace = false } = {}) {
 
 export const choosePeriod = (period) => show({ period, from: null, to: null });
 export const chooseRange = (from, to) => show({ period: "custom", from, to });
-export const chooseSources = (source) => show({ source, group: null });
 export const chooseModels = (model) => show({ model, unknown_model: false });
-export const chooseUnknownModel = () => show({ model: [], unknown_model: true });
 export const showAll = () => show({ ...FIRST, period: "all" });
 
 const toggled = (chosen, one, isMore) => (chosen.includes(one) ? chosen.filter((other) => other !== one) : isMore ? [...chosen, one] : [one]);
@@ -81,10 +79,10 @@ export const isChosen = (group, name) =>
 
 /** Choose one source or model, beside others if asked; chosen once more, it is taken back. */
 export function choose(group, name, isMore = false) {
-	if (group === "source") chooseSources(toggled(state.value.source, name, isMore));
+	if (group === "source") show({ source: toggled(state.value.source, name, isMore), group: null });
 	else if (name !== null) chooseModels(toggled(state.value.model, name, isMore));
 	else if (state.value.unknown_model) chooseModels([]);
-	else chooseUnknownModel();
+	else show({ model: [], unknown_model: true });
 }
 
 export function chooseSort(sort) {

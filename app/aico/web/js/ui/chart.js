@@ -176,8 +176,8 @@ function painter(list, palette) {
 			} else for (const { x: at, then } of running(list)) ctx.lineTo(x(at), y(then));
 			ctx.stroke();
 		}
-		const budget = budgetLine();
-		if (budget && budget <= plot.scales.y.max) {
+		const budget = drawnBudget(list);
+		if (budget) {
 			ctx.fillStyle = palette.warn;
 			for (let at = bbox.left; at < bbox.left + bbox.width; at += 7 * dot) ctx.fillRect(at, y(budget), 3 * dot, dot);
 		}
@@ -223,12 +223,13 @@ function titleOf({ start, end, late }) {
 	return end - start > 27 * DAY ? when(start, "month") : range(start, end, locale.value);
 }
 
-function yRange(list) {
-	const high = highest(list);
-	const budget = budgetLine() ?? 0;
-	const reach = budget <= BUDGET_REACH * high ? Math.max(budget, high) : high;
-	return [0, (reach || 1) * 1.06];
+/** The budget, if the axis reaches it. */
+function drawnBudget(list) {
+	const budget = budgetLine();
+	return budget && budget <= BUDGET_REACH * highest(list) ? budget : null;
 }
+
+const yRange = (list) => [0, (Math.max(drawnBudget(list) ?? 0, highest(list)) || 1) * 1.06];
 
 function zoom(plot, list) {
 	const { left, width } = plot.select;
@@ -351,8 +352,8 @@ function AsTable() {
 			${parts.map((_, place) => html`<td class="soft">${words(column.layers[place])}</td>`)}${others.length > 0 && html`<td class="soft">${words(column.layers.at(-1))}</td>`}</tr>`)}</tbody></table></div>`;
 }
 
-function Legend() {
-	const budget = budgetLine();
+function Legend({ list }) {
+	const budget = drawnBudget(list);
 	const until = approximateUntil();
 	return html`<p class="legend">${!state.value.table && html`${ghostSeries() && html`<span><i class="then"></i>${t("chart.before")}</span>`}
 			${budget && html`<span><i class="limit"></i>${t("chart.budget", { budget: amount(budget) })}</span>`}`}
@@ -371,5 +372,5 @@ export function Chart() {
 			<${Segmented} label=${t("chart.kind")} chosen=${chart} options=${kinds} choose=${(kind) => show({ chart: kind })} />
 			<button class="quiet" aria-pressed=${table} onClick=${() => show({ table: !table })}>${t("chart.table")}</button></div>
 		${table ? html`<${AsTable} />` : html`<${Plot} list=${list} label=${t("chart.label", { title, total })} />`}
-		<${Legend} /></section>`;
+		<${Legend} list=${list} /></section>`;
 }

@@ -26,18 +26,17 @@ function earlier(name) {
 
 function Change({ now, name }) {
 	const then = earlier(name);
-	if (then === null || now === null) return null;
+	if (then === null || now === null) return html`<td class="minor"></td>`;
 	const words = change(now, then, locale.value);
-	return html`<span title=${t("change.why")}>${words ?? (now > 0 && then === 0 ? t("change.new") : null)}</span>`;
+	return html`<td class="minor soft" title=${t("change.why")}>${words ?? (now > 0 && then === 0 ? t("change.new") : null)}</td>`;
 }
 
-const Bar = ({ ratio, slot }) => html`<svg class=${`bar s${slot}`} viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">
-	<rect width="100" height="1" /><rect width=${100 * (ratio || 0)} height="1" /></svg>`;
+const Bar = ({ ratio, slot }) => html`<svg class=${`bar s${slot}`} viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width=${100 * (ratio || 0)} height="1" /></svg>`;
 
 function Numbers({ sum, all, name, isRest }) {
 	const part = valueOf(sum);
-	return html`<td><${Cost} sum=${sum} /></td><td>${share(isUnpriced(sum) && metric.value === "cost" ? null : part, valueOf(all), locale.value)}</td>
-		<td class="minor soft">${!isRest && html`<${Change} now=${part} name=${name} />`}</td><td class="minor soft"><${Tokens} n=${tokensOf(sum)} /></td>`;
+	return html`<${Cost} tag="td" sum=${sum} /><td>${share(isUnpriced(sum) && metric.value === "cost" ? null : part, valueOf(all), locale.value)}</td>
+		${isRest ? html`<td class="minor"></td>` : html`<${Change} now=${part} name=${name} />`}<${Tokens} tag="td" class="minor soft" n=${tokensOf(sum)} />`;
 }
 
 function Row({ name, slot, sum, most, all }) {

@@ -2,11 +2,12 @@
 import { useState } from "../../vendor/preact-hooks.js";
 import { share } from "../format.js";
 import { locale, t, tn, why } from "../i18n.js";
+import { link } from "../live.js";
 import { openPrices } from "../prices.js";
 import { choosing, progress, sources } from "../sources.js";
 import { ImportButton } from "./imports.js";
 import { Ago, html } from "./parts.js";
-import { Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
+import { Fixed, Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
 
@@ -25,12 +26,12 @@ function State({ source }) {
 	return html`<span class=${kind}>${t(`state.${origin.state}`)}${origin.reason && ` ${why(origin.reason)}`}</span>`;
 }
 
-const Origin = ({ source, origin }) => html`<li><${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} />
-	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} /></li>`;
+const Origin = ({ source, origin, isTold }) => html`<li><${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} />
+	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} isTold=${isTold} /></li>`;
 
-const Source = ({ source }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
+const Source = ({ source, isTold }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
 	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</p>`}
-	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></li>`;
+	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} isTold=${isTold} />`)}</ul><${Refused} source=${source} /></li>`;
 
 /** Its list is made when it is opened: a page has switches once. */
 export function Menu() {
@@ -38,14 +39,17 @@ export function Menu() {
 	const here = sources.value.filter((source) => isHere(source) || source.sessions > 0);
 	const absent = sources.value.filter((source) => !here.includes(source));
 	const count = here.filter(({ enabled }) => enabled).length;
+	const [fixed, ...more] = new Set(sources.value.flatMap(({ origins }) => origins.map(({ fixed_by }) => fixed_by)));
+	const isTold = fixed && more.length === 0;
+	const list = (some) => html`<ul>${some.map((source) => html`<${Source} key=${source.id} source=${source} isTold=${isTold} />`)}</ul>`;
+	const words = link.value.state === "waiting" ? t("sources.all") : count > 0 ? tn("sources", count) : t("sources.none");
 	const choose = ({ target }) => {
 		target.closest("details").open = false;
 		choosing.value = true;
 	};
 	const turned = ({ target, currentTarget }) => target === currentTarget && setOpen(target.open);
-	return html`<details class="popover sources" data-field="sources" onToggle=${turned}><summary class="soft">${tn("sources", count)}</summary>
-		<div class="panel">${isOpen && html`<ul>${here.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul>
-			${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>
-				<ul>${absent.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul></details>`}
+	return html`<details class="popover sources" data-field="sources" onToggle=${turned}><summary class="soft">${words}</summary>
+		<div class="panel">${isOpen && html`${isTold && html`<${Fixed} by=${fixed} />`}${list(here)}
+			${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>${list(absent)}</details>`}
 			<p class="buttons"><${ImportButton} /><button class="small" onClick=${choose}>${t("sources.choose")}</button><button class="small" onClick=${() => openPrices()}>${t("price.title")}</button></p>`}</div></details>`;
 }

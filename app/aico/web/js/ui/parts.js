@@ -24,6 +24,9 @@ export const when = (ms, style) => moment(ms, style, locale.value);
 export const since = (ms, now) => ago(ms, now, locale.value);
 export const exact = (usd) => moneyExact(usd, locale.value);
 
+/** For the style sheet: what a number is, where it has no column. */
+export const columnWords = () => Object.fromEntries(["in", "cache", "out"].map((name) => [`--${name}`, JSON.stringify(t(`col.${name}.short`))]));
+
 export const timeOf = (ms) => when(ms, midnight(ms) === midnight(minute.value) ? "clock" : "hour");
 
 const PATHS = {
@@ -40,13 +43,13 @@ export const Icon = ({ name }) =>
 	html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
 
 /** "12s ago", alive. A table has fifty: the moment is worked out on hover. */
-export function Ago({ ms }) {
+export function Ago({ ms, tag = "time", ...more }) {
 	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
-	return html`<time onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${since(ms, now)}</time>`;
+	return html`<${tag} ...${more} onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${since(ms, now)}<//>`;
 }
 
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;
-export const Tokens = ({ n }) => html`<span title=${whole(n)}>${short(n)}</span>`;
+export const Tokens = ({ n, tag = "span", ...more }) => html`<${tag} ...${more} title=${whole(n)}>${short(n)}<//>`;
 
 /** What a plan has paid for: its value, and no cost; null of anything else. */
 export function valueOfPlan(sum) {
@@ -55,12 +58,12 @@ export function valueOfPlan(sum) {
 }
 
 /** What is not known is never $0.00, and a sum that lacks something says so. */
-export function Cost({ sum }) {
+export function Cost({ sum, tag = "span" }) {
 	const value = valueOfPlan(sum);
-	if (value) return value;
-	if (isUnpriced(sum)) return html`<span class="tag" title=${t("unpriced.why")}>${t("unpriced")}</span>`;
+	if (value) return tag === "span" ? value : html`<${tag}>${value}<//>`;
+	if (isUnpriced(sum)) return html`<${tag}><span class="tag" title=${t("unpriced.why")}>${t("unpriced")}</span><//>`;
 	const isLess = (sum.at_least ?? sum.state === "at_least") && sum.cost_usd !== null;
-	return html`<span title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}</span>`;
+	return html`<${tag} title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}<//>`;
 }
 
 export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;
@@ -118,14 +121,16 @@ export const Segmented = ({ label, options, chosen, choose }) => html`<div class
 	${options.map(([value, words, key, disabled]) => html`<button aria-pressed=${value === chosen} disabled=${disabled}
 		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;
 
-const TAIL = 12; // what tells two long names apart stands at their end
+const TAIL = 12; // a version and a date, which always stay
+const FAMILY = 20; // with what they are of, by whole words: "sonnet-4-5-20250929"
 
-/** Without room the maker goes first, as a whole, then the middle of the name. */
+/** Without room the maker goes first, as a whole, then the beginning of the name, then its middle. */
 export function ModelName({ id, tag = "span", ...more }) {
 	if (id === null) return html`<${tag} ...${more}><i class="soft">${t("model.unknown")}</i><//>`;
 	const cut = id.lastIndexOf("/") + 1;
 	const end = id.length - cut > 1.5 * TAIL ? id.length - TAIL : cut;
+	const family = id.slice(0, end).indexOf("-", Math.max(cut, id.length - FAMILY - 1)) + 1 || end;
 	// Boxes would be read as words of their own.
 	const label = tag === "button" ? id : undefined;
-	return html`<${tag} class="model" title=${id} aria-label=${label} ...${more}>${id.slice(0, cut)}<span>${end > cut && html`<span>${id.slice(cut, end)}</span>`}${id.slice(end)}</span><//>`;
+	return html`<${tag} class="model" title=${id} aria-label=${label} ...${more}>${id.slice(0, cut)}<span>${family > cut && html`<span>${id.slice(cut, family)}</span>`}${end > family && html`<span>${id.slice(family, end)}</span>`}${id.slice(end)}</span><//>`;
 }

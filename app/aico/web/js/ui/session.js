@@ -9,7 +9,7 @@ import { slotOf } from "../slots.js";
 import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
-import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -89,7 +89,7 @@ function Request({ request }) {
 	const why = [request.cost_usd !== null && t(`basis.${request.cost_basis}.why`), request.listed_as && `${request.listed_as} (${request.price_list})`].filter(Boolean).join("\n");
 	return html`<tr><th scope="row">${when(request.at, "second")}</th>
 		<td class="name"><${ModelName} id=${request.model} />${mark && html` <span class="tag" data-request=${mark[0]} title=${t(`request.${mark[0]}.why`)}>${mark[1]}</span>`}${unknown && html` <span class="tag" title=${unknown}>${t("note.unknown")}</span>`}</td>
-		<td><${Tokens} n=${request.input_tokens} /></td><td><${Tokens} n=${cached || request.cache_read_tokens} /></td><td><${Tokens} n=${request.output_tokens} /></td>
+		<${Tokens} tag="td" class="in" n=${request.input_tokens} /><${Tokens} tag="td" class="cache" n=${cached || request.cache_read_tokens} /><${Tokens} tag="td" class="out" n=${request.output_tokens} />
 		<td title=${why}><${Cost} sum=${request} />${request.cost_usd !== null && request.cost_basis !== "recorded" && html` <span class="soft">${t(`basis.${request.cost_basis}.short`)}</span>`}</td></tr>`;
 }
 
@@ -100,7 +100,7 @@ function Requests({ detail }) {
 	return html`<div class="head"><h3>${t("session.requests")} <span class="soft count">${whole(offset + 1)}–${whole(offset + requests.length)} / ${whole(total)}</span></h3>
 		${total > limit && html`<button class="quiet" disabled=${offset === 0} onClick=${turn(Math.max(0, offset - limit))}>${t("session.newer")}</button>
 			<button class="quiet" disabled=${offset + limit >= total} onClick=${turn(offset + limit)}>${t("session.older")}</button>`}</div>
-		<div class="requests" tabindex="0" role="region" aria-label=${t("session.requests")}><table><thead><tr>${["at", "model", "input_tokens", "cache_read_tokens", "output_tokens", "cost_usd"].map((name) => html`<th scope="col">${t(`col.${name}`)}</th>`)}</tr></thead>
+		<div class="requests" style=${columnWords()}><table aria-label=${t("session.requests")}><thead><tr>${["at", "model", "input_tokens", "cache_read_tokens", "output_tokens", "cost_usd"].map((name) => html`<th scope="col">${t(`col.${name}`)}</th>`)}</tr></thead>
 			<tbody>${requests.map((request, i) => html`<${Request} key=${offset + i} request=${request} />`)}</tbody></table></div>`;
 }
 

@@ -29,10 +29,13 @@ export function Switch({ source, origin, words }) {
 		aria-label=${`${source.title}: ${words}`} onChange=${turn} data-switch=${`${source.id}.${id}`} /><span>${words}</span></label>`;
 }
 
-/** Why it is as it is, where nobody would guess. */
-export function Standing({ source, origin }) {
+/** What fixes a switch. */
+export const Fixed = ({ by }) => html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${by} /></p>`;
+
+/** Why it is as it is, where nobody would guess; `isTold`: what fixes all of them is said above. */
+export function Standing({ source, origin, isTold }) {
 	const { fixed_by, off_since, enabled } = origin;
-	if (fixed_by) return html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${fixed_by} /></p>`;
+	if (fixed_by) return !isTold && html`<${Fixed} by=${fixed_by} />`;
 	if (enabled || off_since === null) return null;
 	const counted = source.sessions > 0 ? ` ${tn("switch.counted", source.sessions)}` : "";
 	return html`<p class="soft" data-field="off">${t("switch.off", { at: when(off_since, "hour") })}${counted}</p>`;

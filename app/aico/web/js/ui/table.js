@@ -10,13 +10,12 @@ import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "
 import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
 import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
 import { ImportButton, LastImport } from "./imports.js";
-import { Ago, ModelName, Swatch, currency, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
+import { Ago, ModelName, columnWords, currency, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
 import { openSession } from "./session.js";
 
 const OVERSCAN = 2;
 const TOLD_WIDTH = 332; // with its distance from the edge
 const told = signal({}); // {words, left, top} of the mark that was pressed last
-const label = (name) => JSON.stringify(t(`col.${name}.short`)); // words for the style sheet
 
 let height = 0; // asked for once per look: it costs a style pass
 const measure = () => (height = Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10));
@@ -93,9 +92,9 @@ function Row({ item, index, isFresh, isOn }) {
 	const open = ({ target }) => target.closest("td button:not(.open)") || openSession(item);
 	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} data-tool=${source} tabindex="-1" onClick=${open}>
 		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${nameOf(item)}</button>${isFresh && html`<em>${t("row.new")}</em>`}</td>
-		<td class="of"><${Swatch} slot=${slotOf(source)} />${titleOf(source)}</td>
+		<td class=${`of s${slotOf(source)}`}>${titleOf(source)}</td>
 		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => choose("model", model) })}${models > 1 && html`<span class="tag" title=${tn("models", models)}>+${models - 1}</span>`}${Mark({ item })}</td>
-		<td class="when soft">${Ago({ ms: last_at })}</td>
+		${Ago({ ms: last_at, tag: "td", class: "when soft" })}
 		${numbers(spent, has_fallen ? undefined : cost_usd, item.unknown.length > 0)}</tr>`;
 }
 
@@ -104,7 +103,7 @@ function Head() {
 	const column = (name) => {
 		const direction = sort === name ? order : null;
 		return html`<th scope="col" aria-sort=${direction && `${direction}ending`}>
-			<button onClick=${() => chooseSort(name)}>${t(`col.${name}`)}<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[direction]}</span></button></th>`;
+			<button onClick=${() => chooseSort(name)}>${t(`col.${name}`)}${direction && html`<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[direction]}</span>`}</button></th>`;
 	};
 	return html`<thead><tr aria-rowindex="1">${COLUMNS.map(column)}</tr></thead>`;
 }
@@ -209,7 +208,7 @@ export function Sessions() {
 	}
 	return html`<section class="panel-box tasks" aria-label=${t("table.title")} id="tasks"><${Heading} />
 		${total === 0 && html`<p class="empty soft" data-field="empty">${t("table.empty")} <button class="primary" onClick=${showAll}>${t("table.all")}</button></p>`}
-		<table style=${{ "--in": label("in"), "--cache": label("cache"), "--out": label("out") }} aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
+		<table style=${columnWords()} aria-rowcount=${total + 1} hidden=${total === 0}><${Head} />
 			<tbody ref=${body}><${Gap} key="above" count=${first} />${list}<${Gap} key="below" count=${total - last} /></tbody><${Foot} /></table>
 		<${Told} />${total > last - first && html`<p class="print-only" data-field="printed-rows">${t("print.rows", { n: whole(last - first), total: whole(total) })}</p>`}</section>`;
 }
