@@ -401,13 +401,61 @@ async def test_session_is_shown_with_its_requests_its_children_and_its_series(st
         (REQUEST, NOW_MS + 1, "m", RequestState.UNMEASURED),
         (REQUEST, NOW_MS, "", RequestState.FINAL),
     ]
-    assert (found.event_count, found.children) == (3, ["child"])
+    assert (found.event_count, [child.key for child in found.children]) == (3, ["child"])
+    assert found.children[0].spent.get("input") == 1
     assert [event.costs.recorded for event in (await detail(store, "s", limit=2, offset=2)).events] == [5]
     assert found.session.spent == found.session.total
     assert found.series[-1].cumulative_nano == found.session.spent.cost_nano == 5
     assert sum(point.sums.get("requests") for point in found.series) == 3
     assert (found.from_ms // SLOT_MS, found.to_ms // SLOT_MS) == (NOW_SLOT - DAY, NOW_SLOT + 1)
-    assert (await detail(store, "child")).session.parent == "s"
+    child = await detail(store, "child")
+    assert child.session.parent == "s"
+    assert child.parent is not None
+    assert child.parent.key == "s"
+
+
+async def test_sessions_fold_under_the_one_at_their_head(store: Store) -> None:
+    """However deep they lie, their sums are its own; one whose head is not stored, or a ring, stands for itself."""
+
+    def event(name: str, key: str, ts: int, nano: int, parent: str | None = None, model: str = "m") -> UsageEvent:
+        return request(name, key, ts=NOW_MS + ts, nano=nano, model=model)._replace(parent=parent)
+
+    await store.take_in_of(
+        "tool",
+        [
+            event("1", "head", 0, 1),
+            event("2", "agent", 90, 10, "head", "small"),
+            event("3", "deep", 50, 100, "agent"),
+            event("4", "alone", 60, 1_000),
+            event("5", "orphan", 70, 10_000, "gone"),
+            event("6", "ring", 10, 100_000, "round"),
+            event("7", "round", 20, 1_000_000, "ring"),
+        ],
+    )
+    await store.take_in_of("other", [event("1", "agent", 5, 10_000_000)])
+    queries = queries_of(store)
+
+    async def fold(wanted: UsageFilter = ALL, sort: Sort = Sort.LAST, limit: int = 9) -> list[tuple[str, int, int]]:
+        page = await queries.list_sessions(wanted, sort, descending=True, limit=limit, offset=0, is_folded=True)
+        single = await queries.list_sessions(wanted, sort, descending=True, limit=9, offset=0)
+        assert page.totals == single.totals
+        if limit == 9:
+            assert page.row_count == len(page.items)
+            assert Sums.total(item.spent for item in page.items) == page.totals.sums
+        return [(f"{item.source}/{item.key}", item.folded_count, item.spent.cost_nano) for item in page.items]
+
+    assert await fold() == [
+        ("tool/head", 2, 111),
+        ("tool/orphan", 0, 10_000),
+        ("tool/alone", 0, 1_000),
+        ("tool/round", 0, 1_000_000),
+        ("tool/ring", 0, 100_000),
+        ("other/agent", 0, 10_000_000),
+    ]
+    assert await fold(limit=1) == [("tool/head", 2, 111)]
+    assert (await fold(sort=Sort.COST))[-1] == ("tool/head", 2, 111)
+    assert await fold(UsageFilter(models=("small",))) == [("tool/head", 1, 10)]
+    assert await fold(UsageFilter(sources=("other",))) == [("other/agent", 0, 10_000_000)]
 
 
 @pytest.mark.parametrize(("source", "key"), [("tool", "other"), ("other", "s"), ("", "")])

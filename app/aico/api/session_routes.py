@@ -22,6 +22,11 @@ SourceId = Annotated[str, Query(max_length=_KEY_MAX, description="Id of the sour
 SessionId = Annotated[str, Query(max_length=_KEY_MAX, description="Its id, as the tool calls it.")]
 
 
+Fold = Annotated[
+    bool, Query(description="Sessions stand under the one that began them: its `spent` and `last_at` are theirs, too.")
+]
+
+
 class LabelRequest(Schema):
     """What a session is to be called."""
 
@@ -43,9 +48,12 @@ async def list_sessions(
     offset: Offset = 0,
     sort: Sort = Sort.LAST,
     order: Order = "desc",
+    fold: Fold = False,
 ) -> SessionsOut:
     """Return the sessions with usage inside the filter. Numbers are sorted by what was spent inside it."""
-    page = await service.queries.list_sessions(wanted, sort, descending=order == "desc", limit=limit, offset=offset)
+    page = await service.queries.list_sessions(
+        wanted, sort, descending=order == "desc", limit=limit, offset=offset, is_folded=fold
+    )
     return SessionsOut.of(page, limit, offset)
 
 

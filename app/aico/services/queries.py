@@ -29,6 +29,8 @@ class SessionPage:
     """A page of sessions, and the sum over all pages."""
 
     items: list[StoredSession]
+    row_count: int
+    """Items on all pages."""
     totals: Counted
     epoch: str
     revision: int
@@ -42,8 +44,10 @@ class SessionDetail:
     """One session with a page of its requests."""
 
     session: StoredSession
-    children: list[str]
-    """Keys of the sessions that it started."""
+    parent: StoredSession | None
+    """The session that started it, if that is stored."""
+    children: list[StoredSession]
+    """The sessions that it started, the first one first."""
     events: list[StoredEvent]
     """Newest first: requests, and what a running total grew by."""
     event_count: int
@@ -75,15 +79,20 @@ class UsageQueries:
         limit: int,
         offset: int,
         has_task_rows: bool = False,
+        is_folded: bool = False,
     ) -> SessionPage:
-        """Return a page of the sessions with an event inside ``wanted``; with Cline's own rows of them if asked."""
+        """Return a page of the sessions with an event inside ``wanted``; with Cline's own rows of them if asked.
+
+        Folded, what a session has started stands under it.
+        """
         async with self._reader.snapshot() as snapshot:
             stretch = await resolve(snapshot, self._now_ms(), wanted)
-            items, counts, sums = await snapshot.list_sessions(
-                stretch.wanted, sort, descending=descending, limit=limit, offset=offset
+            found = await snapshot.list_sessions(
+                stretch.wanted, sort, descending=descending, limit=limit, offset=offset, is_folded=is_folded
             )
-            task_rows = await snapshot.list_cline_rows(item.key for item in items) if has_task_rows else {}
-            return SessionPage(items, Counted(sums, counts), snapshot.epoch, snapshot.revision, task_rows)
+            totals = Counted(found.sums, found.counts)
+            task_rows = await snapshot.list_cline_rows(item.key for item in found.items) if has_task_rows else {}
+            return SessionPage(found.items, found.row_count, totals, snapshot.epoch, snapshot.revision, task_rows)
 
     async def get_session(
         self, source: str, key: str, *, limit: int, offset: int, bucket: Bucket | None, zone: ZoneInfo
@@ -101,7 +110,8 @@ class UsageQueries:
             only = UsageFilter(first, end, sources=(source,), session=session.id)
             return SessionDetail(
                 session=replace(session, spent=session.total),
-                children=await snapshot.list_children(source, key),
+                parent=None if session.parent is None else await snapshot.find_session(source, session.parent),
+                children=[replace(child, spent=child.total) for child in await snapshot.list_children(source, key)],
                 events=events,
                 event_count=event_count,
                 from_ms=first * SLOT_MS,

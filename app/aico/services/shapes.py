@@ -199,11 +199,12 @@ class SessionItemOut(SessionFieldsOut):
     """A session in a page or a message."""
 
     requests: int
+    folded: int = Field(default=0, description="Sessions that it began, whose sums are in `spent`: with `fold` alone.")
 
     @classmethod
     def of(cls, session: StoredSession) -> Self:
         """Return the shape of ``session``."""
-        return cls.model_validate(session_fields(session))
+        return cls.model_validate(session_fields(session) | {"folded": session.folded_count})
 
 
 class SessionsOut(Schema):
@@ -212,7 +213,7 @@ class SessionsOut(Schema):
     items: list[SessionItemOut]
     limit: int
     offset: int
-    total: int = Field(description="Sessions on all pages.")
+    total: int = Field(description="Items on all pages.")
     totals: CountedOut
     database_id: str
     commit_seq: int = Field(description="Number of the last committed change that is contained.")
@@ -224,7 +225,7 @@ class SessionsOut(Schema):
             items=[SessionItemOut.of(session) for session in page.items],
             limit=limit,
             offset=offset,
-            total=page.totals.counts.sessions,
+            total=page.row_count,
             totals=CountedOut.model_validate(counted_fields(page.totals)),
             database_id=page.epoch,
             commit_seq=page.revision,
@@ -303,6 +304,23 @@ class ComparedOut(Schema):
         )
 
 
+class RelativeOut(Schema):
+    """A session that started another one, or was started by it: what it is called by."""
+
+    session_id: str
+    label: str | None
+    started_at: int = Field(description="First activity, epoch milliseconds.")
+    model: str | None
+    state: StateName | None
+    cost_usd: float | None = Field(description="All that it spent.")
+
+    @classmethod
+    def of(cls, session: StoredSession) -> Self:
+        """Return the shape of ``session``."""
+        fields = session_fields(session)
+        return cls.model_validate({name: fields[name] for name in cls.model_fields})
+
+
 class SessionOut(SessionFieldsOut):
     """One session with a page of its requests."""
 
@@ -310,6 +328,7 @@ class SessionOut(SessionFieldsOut):
 
     request_count: int = Field(description="Recorded requests.")
     children: list[str] = Field(description="Ids of the sessions that it started.")
+    family: list[RelativeOut] = Field(description="Who started it, if that is stored, then its children in order.")
     requests: list[RequestOut] = Field(description="Newest first.")
     limit: int
     offset: int
@@ -331,7 +350,8 @@ class SessionOut(SessionFieldsOut):
             {
                 **fields,
                 "request_count": fields["requests"],
-                "children": detail.children,
+                "children": [child.key for child in detail.children],
+                "family": [RelativeOut.of(each) for each in (detail.parent, *detail.children) if each is not None],
                 "requests": [RequestOut.of(event, is_under_plan=is_under_plan) for event in detail.events],
                 "limit": limit,
                 "offset": offset,

@@ -174,8 +174,9 @@ SESSION = f"""
     SELECT {_SESSION_COLUMNS}, {", ".join(["0"] * len(SUM_COLUMNS))} FROM session AS u
     WHERE u.source = (SELECT id FROM source WHERE name = ?) AND u.key = ?
 """
-CHILDREN = """
-    SELECT key FROM session WHERE source = (SELECT id FROM source WHERE name = ?) AND parent_key = ? ORDER BY first_ts
+CHILDREN = f"""
+    SELECT {_SESSION_COLUMNS}, {", ".join(["0"] * len(SUM_COLUMNS))} FROM session AS u
+    WHERE u.source = (SELECT id FROM source WHERE name = ?) AND u.parent_key = ? ORDER BY u.first_ts, u.id
 """
 KEYS = """
     SELECT s.name, u.key, u.label, u.last_ts FROM session AS u JOIN source AS s ON s.id = u.source
@@ -314,6 +315,51 @@ def session_page(rows: str, sort: str, *, descending: bool) -> str:
         UNION ALL SELECT * FROM (
             SELECT {_SESSION_COLUMNS}, {spent} FROM spent CROSS JOIN session AS u ON u.id = spent.session
             ORDER BY {_SORTS[sort]} {direction}, u.key {direction}, u.id {direction} LIMIT ? OFFSET ?
+        )
+    """  # our own names
+
+
+# Of each session that another one has started, the one at the head of all: the last that is stored. Most have none.
+_MEMBERS = """
+    above(id, head) AS (
+        SELECT u.id, p.id FROM spent CROSS JOIN session AS u ON u.id = spent.session
+        JOIN session AS p ON p.source = u.source AND p.key = u.parent_key WHERE u.parent_key IS NOT NULL
+        UNION SELECT above.id, p.id FROM above JOIN session AS u ON u.id = above.head
+        JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
+    ), member AS MATERIALIZED (
+        SELECT above.id, above.head FROM above JOIN session AS h ON h.id = above.head WHERE NOT EXISTS (
+            SELECT 1 FROM session AS p WHERE p.source = h.source AND p.key = h.parent_key
+        )
+    )
+"""
+_LATE = "MAX(u.last_ts, IFNULL(spent.late, 0))"
+
+
+def folded_page(rows: str, sort: str, *, descending: bool) -> str:
+    """Return the query for the same page with sessions folded under the one at their head.
+
+    Its sums are theirs, too, and its last activity the last of all. The first row ends with the number of rows on all
+    pages, the others with the number of sessions that are folded under them.
+    """
+    direction = "DESC" if descending else "ASC"
+    padding = ", ".join(["NULL"] * 9)
+    spent = ", ".join(f"spent.{name}" for name in SUM_COLUMNS)
+    columns = _SESSION_COLUMNS.replace("u.last_ts", _LATE)
+    return f"""
+        WITH RECURSIVE spent AS MATERIALIZED ({_BY_SESSION.format(rows=rows)}), {_MEMBERS}, folded AS MATERIALIZED (
+            SELECT session, 0 AS others, NULL AS late, {_COLUMNS} FROM spent
+            WHERE session NOT IN (SELECT id FROM member) AND session NOT IN (SELECT head FROM member)
+            UNION ALL SELECT head, SUM(is_other), MAX(late), {_SUMMED} FROM (
+                SELECT head, 1 AS is_other, u.last_ts AS late, {spent}
+                FROM member CROSS JOIN spent ON spent.session = member.id JOIN session AS u ON u.id = member.id
+                UNION ALL SELECT session, 0, NULL, {spent} FROM spent WHERE session IN (SELECT head FROM member)
+            ) GROUP BY head
+        )
+        SELECT COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0), {_SUMMED}, {padding}, (SELECT COUNT(*) FROM folded) FROM spent
+        UNION ALL SELECT * FROM (
+            SELECT {columns}, {spent}, spent.others FROM folded AS spent CROSS JOIN session AS u ON u.id = spent.session
+            ORDER BY {_LATE if sort == "last_at" else _SORTS[sort]} {direction}, u.key {direction}, u.id {direction}
+            LIMIT ? OFFSET ?
         )
     """  # our own names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
@@ -69,6 +69,8 @@ class StoredSession:
     unknown: tuple[str, ...] = ()
     model_count: int | None = None
     """Distinct models of its events; None where nobody has counted."""
+    folded_count: int = 0
+    """Sessions below it whose sums are in ``spent``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,17 @@ class StoredEvent:
     unknown: tuple[str, ...]
     price_ref: PriceRef | None
     """What the list price was taken from."""
+
+
+class FoundSessions(NamedTuple):
+    """A page of sessions, and what all pages come to."""
+
+    items: list[StoredSession]
+    row_count: int
+    """Items on all pages."""
+    counts: SessionCounts
+    """Of single sessions, folded or not."""
+    sums: Sums
 
 
 class StoredSource(NamedTuple):
@@ -147,15 +160,23 @@ class UsageSnapshot(SumsSnapshot):
         return found[::-1]
 
     async def list_sessions(
-        self, wanted: UsageFilter, sort: Sort, *, descending: bool, limit: int, offset: int
-    ) -> tuple[list[StoredSession], SessionCounts, Sums]:
-        """Return a page of the sessions with an event inside ``wanted``, in a total order, and the sums over all."""
+        self, wanted: UsageFilter, sort: Sort, *, descending: bool, limit: int, offset: int, is_folded: bool = False
+    ) -> FoundSessions:
+        """Return a page of the sessions with an event inside ``wanted``, in a total order, and the sums over all.
+
+        Folded, a session that another one has started stands under the one at the head of all.
+        """
         rows, values = sql.session_rows(wanted)
-        statement = sql.session_page(rows, sort.value, descending=descending)
-        first, *others = await self.ask(statement, (*values, limit, offset))
-        page = [_session_of(row) for row in others]
-        counts = SessionCounts(first[0], first[1])
-        return await self._complete(page), counts, Sums.of(first[2 : 2 + len(SUM_COLUMNS)])
+        make = sql.folded_page if is_folded else sql.session_page
+        first, *others = await self.ask(make(rows, sort.value, descending=descending), (*values, limit, offset))
+        counts, sums = SessionCounts(first[0], first[1]), Sums.of(first[2 : 2 + len(SUM_COLUMNS)])
+        if not is_folded:
+            return FoundSessions(
+                await self._complete([_session_of(row) for row in others]), counts.sessions, counts, sums
+            )
+        page = await self._complete([_session_of(row) for row in others])
+        folded = [replace(session, folded_count=row[-1]) for session, row in zip(page, others, strict=True)]
+        return FoundSessions(folded, first[-1], counts, sums)
 
     async def iterate_sessions(
         self, wanted: UsageFilter, size: int, sort: Sort = Sort.LAST, *, descending: bool = True
@@ -173,9 +194,9 @@ class UsageSnapshot(SumsSnapshot):
         page = await self._complete([_session_of(row) for row in rows])
         return page[0] if page else None
 
-    async def list_children(self, source: str, key: str) -> list[str]:
-        """Return the keys of the sessions that ``key`` started."""
-        return [str(child) for (child,) in await self.ask(sql.CHILDREN, (source, key))]
+    async def list_children(self, source: str, key: str) -> list[StoredSession]:
+        """Return the sessions that ``key`` started, the first one first, with everything that they spent."""
+        return await self._complete([_session_of(row) for row in await self.ask(sql.CHILDREN, (source, key))])
 
     async def find_event_span(self, session: int) -> tuple[int, int] | None:
         """Return the moments of the first and the last event of a session; None if it has none."""
@@ -227,7 +248,8 @@ class UsageSnapshot(SumsSnapshot):
 
 
 def _session_of(row: sqlite3.Row) -> StoredSession:
-    number, source, key, parent, label, project, first, last, seen, model, state, *spent = row
+    number, source, key, parent, label, project, first, last, seen, model, state, *sums = row
+    spent = sums[: len(SUM_COLUMNS)]
     return StoredSession(
         number, source, key, parent, label, project, first, last, seen, model, SessionState(state), Sums.of(spent)
     )

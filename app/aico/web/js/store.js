@@ -74,7 +74,7 @@ let wantedPages = [0];
 
 async function readPage(page, question, abort) {
 	const { sort, order } = question.state;
-	return getSessions({ ...inside(question), sort, order, limit: PAGE, offset: page * PAGE }, abort);
+	return getSessions({ ...inside(question), sort, order, fold: true, limit: PAGE, offset: page * PAGE }, abort);
 }
 
 /** Sums of two moments do not agree. */
@@ -182,10 +182,10 @@ export async function wantPages(first, last) {
 export function markFresh(items, revision) {
 	const now = Date.now();
 	const { source } = state.value;
-	const ids = items.filter((item) => source.length === 0 || source.includes(item.source)).map(keyOf);
-	for (const id of ids) untold.set(id, revision);
+	const mine = items.filter((item) => source.length === 0 || source.includes(item.source));
+	for (const item of mine) untold.set(keyOf(item), revision);
 	const young = [...fresh.value].filter(([, until]) => until > now);
-	fresh.value = new Map([...young, ...ids.map((id) => [id, now + FRESH_MS])]);
+	fresh.value = new Map([...young, ...mine.map(({ parent, ...item }) => [parent ? keyOf({ ...item, session_id: parent }) : keyOf(item), now + FRESH_MS])]);
 }
 
 /** Another filter or day is another question. */

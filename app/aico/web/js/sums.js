@@ -2,7 +2,9 @@
 
 const NANO = 1e9;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens"];
-const COUNTS = ["requests", "unpriced_requests", "unmeasured_requests", "interrupted_requests", "at_least_requests", "partial_requests"];
+/** Of what a sum may lack something, each with a count of requests. */
+export const LACKS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
+const COUNTS = ["requests", ...LACKS.map((name) => `${name}_requests`)];
 const BASES = ["recorded", "own", "listed"];
 
 const isUnknown = (value) => value === null || value === undefined;

@@ -16,7 +16,7 @@ import { NameOf, Segmented, Swatch, amount, currency, html, short, when } from "
 const HEIGHT = 264;
 const BUDGET_REACH = 3; // a budget this many times above the curve would flatten it: it is then left off
 const TOLD = 6;
-const SLOTS = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const SLOTS = [...Array(9).keys()];
 const LABEL = 84;
 const HOUR_STEPS = [1, 2, 3, 6, 12, 24];
 

@@ -5,11 +5,10 @@ import { slotOf } from "../slots.js";
 import { sources } from "../sources.js";
 import { embedded } from "../state.js";
 import { shown, summary } from "../store.js";
-import { addBy, addUsd, tokensOf } from "../sums.js";
+import { LACKS, addBy, addUsd, tokensOf } from "../sums.js";
 import { approximateUntil } from "./chart.js";
 import { Swatch, amount, html, short, titleOf, when } from "./parts.js";
 
-const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
 
 const isShown = (id) => shown.value.state.source.length === 0 || shown.value.state.source.includes(id);
 
@@ -28,7 +27,7 @@ function missing() {
 	return [...new Set([...counted.keys(), ...known])].map((id) => {
 		const sum = counted.get(id) ?? {};
 		const source = sources.value.find((one) => one.id === id);
-		const counts = [...COUNTS.map((name) => [name, sum[`${name}_requests`]]), ["future", source?.future_sessions, source?.future_cost_usd]].filter(([, n]) => n > 0);
+		const counts = [...LACKS.map((name) => [name, sum[`${name}_requests`]]), ["future", source?.future_sessions, source?.future_cost_usd]].filter(([, n]) => n > 0);
 		return { id, counts, gaps: source?.gaps ?? [] };
 	}).filter(({ counts, gaps }) => counts.length + gaps.length > 0);
 }
@@ -36,7 +35,7 @@ function missing() {
 export function Gaps() {
 	const list = missing();
 	const until = approximateUntil();
-	const totals = [...COUNTS, "future"].map((name) => {
+	const totals = [...LACKS, "future"].map((name) => {
 		const found = list.flatMap(({ counts }) => counts.filter(([one]) => one === name));
 		return [name, ...[1, 2].map((at) => addUsd(found.map((one) => one[at])))];
 	}).filter(([, n]) => n > 0);

@@ -122,7 +122,7 @@ export const Segmented = ({ label, options, chosen, choose }) => html`<div class
 		title=${key && t("key.hint", { key })} onClick=${() => choose(value)}>${words}</button>`)}</div>`;
 
 const TAIL = 12; // a version and a date, which always stay
-const FAMILY = 20; // with what they are of, by whole words: "sonnet-4-5-20250929"
+const FAMILY = 20; // by whole words: "sonnet-4-5-20250929"
 
 /** Without room the maker goes first, as a whole, then the beginning of the name, then its middle. */
 export function ModelName({ id, tag = "span", ...more }) {

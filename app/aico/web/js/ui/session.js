@@ -8,12 +8,11 @@ import { barFor, zone } from "../period.js";
 import { slotOf } from "../slots.js";
 import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
-import { tokensOf } from "../sums.js";
+import { LACKS, tokensOf } from "../sums.js";
 import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
-const COUNTS = ["unpriced", "unmeasured", "interrupted", "at_least", "partial"];
 
 const asked = signal(null); // {source, session_id, offset}
 const answer = signal(null); // {of, detail} or {of, code}
@@ -70,16 +69,19 @@ function Kinds({ detail }) {
 }
 
 function Missing({ detail }) {
-	const counts = COUNTS.map((name) => [name, detail[`${name}_requests`]]).filter(([, n]) => n > 0);
+	const counts = LACKS.map((name) => [name, detail[`${name}_requests`]]).filter(([, n]) => n > 0);
 	if (counts.length === 0) return null;
 	return html`<ul class="missing">${counts.map(([name, n]) => html`<li><span class="warn">${tn(`gaps.${name}`, n)}</span>: <span class="soft">${t(`gaps.${name}.why`)}</span></li>`)}</ul>`;
 }
 
-const Other = ({ source, id, words }) => html`<button class="link" onClick=${() => openSession({ source, session_id: id })} title=${id}>${words}</button>`;
+const Other = ({ source, one }) => html`<button class="link" onClick=${() => openSession({ ...one, source })} title=${one.session_id}>${nameOf(one)}</button>`;
 
-function Family({ detail: { source, parent, children } }) {
-	return html`${parent !== null && html`<p>${t("session.parent")} <${Other} source=${source} id=${parent} words=${parent} /></p>`}
-		${children.length > 0 && html`<div class="children"><p>${tn("session.children", children.length)}</p><ul>${children.map((id) => html`<li key=${id}><${Other} source=${source} id=${id} words=${id} /></li>`)}</ul></div>`}`;
+function Family({ detail: { source, parent, family } }) {
+	const above = family.find(({ session_id: id }) => id === parent);
+	const below = family.filter((one) => one !== above);
+	return html`${above && html`<p>${t("session.parent")} <${Other} source=${source} one=${above} /></p>`}
+		${below.length > 0 && html`<div class="children"><p>${tn("session.children", below.length)}</p><table><tbody>${below.map((one) => html`<tr key=${one.session_id}>
+			<th scope="row"><${Other} source=${source} one=${one} /></th><td class="name"><${ModelName} id=${one.model} /> <${StateTag} state=${one.state} /></td><td><${Money} usd=${one.cost_usd} /></td></tr>`)}</tbody></table></div>`}`;
 }
 
 function Request({ request }) {

@@ -10,7 +10,7 @@ import { Copyable, Icon, Notice, html } from "./parts.js";
 import { Elsewhere, Privacy, Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
 
 const DISMISSED = "found.dismissed";
-const WITH_SIZES = 2; // more tools than these are only named: nobody reads four lines of sizes
+const WITH_SIZES = 2; // more tools are only named
 const dismissed = signal(recall(DISMISSED) ?? "");
 
 const Origin = ({ source, origin }) => html`<li class=${origin.found ? "" : "absent"}>

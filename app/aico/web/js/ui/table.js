@@ -47,19 +47,18 @@ function costOf(sum, lifetime, isPartial) {
 const numbers = (sum, lifetime, isPartial) => html`${tokens("in", sum.input_tokens)}${cacheOf(sum)}${tokens("out", sum.output_tokens)}${costOf(sum, lifetime, isPartial)}`;
 
 /** The weightiest first: [mark, sentence]. */
-function notes({ source, state, stated, unknown, has_fallen, spent, parent }) {
+function notes({ state, stated, unknown, has_fallen, spent }) {
 	const isSilent = tokensOf(spent) === null && spent.cost_usd === null && unknown.length === 0;
+	const isBroken = ["interrupted", "failed"].includes(state);
 	const why = (mark, values) => [mark, t(`note.${mark}.why`, values)];
 	return [
 		state === "running" && why("running"),
-		isSilent && state !== "running" && ["interrupted", "failed"].includes(state) && [state, t("note.silent.why")],
-		!isSilent && ["interrupted", "failed"].includes(state) && why(state),
-		isSilent && !["running", "interrupted", "failed"].includes(state) && ["silent", t("note.silent.why")],
+		isBroken && (isSilent ? [state, t("note.silent.why")] : why(state)),
+		isSilent && !isBroken && state !== "running" && why("silent"),
 		has_fallen && why("fallen", { cost: exact(stated.cost_usd), in: whole(stated.input_tokens), out: whole(stated.output_tokens) }),
 		unknown.length > 0 && why("unknown", { fields: unknown.join(", ") }),
 		spent.interrupted_requests > 0 && ["cut", tn("gaps.interrupted", spent.interrupted_requests)],
 		spent.unmeasured_requests > 0 && !isSilent && ["lacking", tn("gaps.unmeasured", spent.unmeasured_requests)],
-		parent !== null && ["agent", t("note.agent.why", { parent, source: titleOf(source) })],
 	].filter(Boolean);
 }
 
@@ -88,14 +87,14 @@ function Told() {
 
 /** As few elements as can be: a tall screen has fifty. */
 function Row({ item, index, isFresh, isOn }) {
-	const { source, session_id: id, last_at, model, models, spent, cost_usd, has_fallen } = item;
+	const { source, session_id: id, last_at, model, models, spent, cost_usd, has_fallen, folded } = item;
 	const open = ({ target }) => target.closest("td button:not(.open)") || openSession(item);
 	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} data-tool=${source} tabindex="-1" onClick=${open}>
-		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${nameOf(item)}</button>${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${nameOf(item)}</button>${folded > 0 && html`<span class="tag" title=${tn("row.folded", folded)}>+${folded}</span>`}${isFresh && html`<em>${t("row.new")}</em>`}</td>
 		<td class=${`of s${slotOf(source)}`}>${titleOf(source)}</td>
 		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => choose("model", model) })}${models > 1 && html`<span class="tag" title=${tn("models", models)}>+${models - 1}</span>`}${Mark({ item })}</td>
 		${Ago({ ms: last_at, tag: "td", class: "when soft" })}
-		${numbers(spent, has_fallen ? undefined : cost_usd, item.unknown.length > 0)}</tr>`;
+		${numbers(spent, has_fallen || folded ? undefined : cost_usd, item.unknown.length > 0)}</tr>`;
 }
 
 function Head() {
@@ -116,9 +115,9 @@ function Sort() {
 }
 
 function Foot() {
-	const { totals, total } = rows.value;
+	const { totals } = rows.value;
 	const without = totals.unpriced_requests;
-	return html`<tfoot><tr><th scope="row" colspan="4">${tn("table.sum", total)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
+	return html`<tfoot><tr><th scope="row" colspan="4">${tn("table.sum", totals.sessions)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
 		${numbers(totals)}</tr></tfoot>`;
 }
 
@@ -184,9 +183,9 @@ const Gap = ({ count, wait }) => html`<tr class=${wait ? "gap wait" : "gap"} ari
 
 /** The section that Kimi Proxy's users know has its name, its last import and its button. */
 function Heading() {
-	const { total } = rows.value;
+	const { total, totals } = rows.value;
 	const isOwn = isCline.value && !embedded;
-	return html`<div class="head"><h2>${t(isOwn ? "title.cline" : "table.title")} <span class="soft count">${whole(total)}</span></h2>
+	return html`<div class="head"><h2>${t(isOwn ? "title.cline" : "table.title")} <span class="soft count">${whole(totals?.sessions ?? 0)}</span></h2>
 		${isOwn && html`<${LastImport} /><${ImportButton} />`}${total > 1 && html`<${Sort} />`}</div>`;
 }
 
