@@ -40,8 +40,8 @@ _UNTIL = """([selector, jump]) => new Promise((done) => {
 _STREAM = """async ([count, pause]) => {
   const { epoch, revision } = await (await fetch("/api/cline/status")).json();
   for (let n = 0; n < count; n++) {
-    const rows = [{ task_id: String(1e12 + n) }];
-    const data = JSON.stringify({ type: "cline_usage_updated", epoch, revision, rows });
+    const rows = [{ source: "cline", session_id: String(1e12 + n) }];
+    const data = JSON.stringify({ type: "usage_updated", epoch, revision, rows });
     sockets.last.dispatchEvent(new MessageEvent("message", { data }));
     await new Promise((done) => setTimeout(done, pause));
   }

@@ -66,7 +66,7 @@ async def test_old_rows_are_what_they_were(tmp_path: Path, name: str) -> None:
     expected = read_answers()[name]
     async with migrated(name, tmp_path) as store, store.reader.snapshot() as snapshot:
         rows = await snapshot.list_cline_rows(row[0] for row in expected.rows)
-        page, _counts, _sums = await snapshot.list_sessions(CLINE, Sort.SESSION, descending=False, limit=-1, offset=0)
+        found = await snapshot.list_sessions(CLINE, Sort.SESSION, descending=False, limit=-1, offset=0)
     assert sorted(tuple(row) for row in expected.rows) == sorted(
         (row.task_id, row.ts, row.model_id, row.tokens_in, row.tokens_out, row.total_cost, row.imported_at)
         for row in rows.values()
@@ -81,7 +81,7 @@ async def test_old_rows_are_what_they_were(tmp_path: Path, name: str) -> None:
             each.seen_at,
             each.origin == "sessions",
         )
-        for each in page
+        for each in found.items
     ] == sorted(
         (task, ts, model or "", (tokens_in, tokens_out), nano_usd(cost), seen_at, task in expected.sessions)
         for task, ts, model, tokens_in, tokens_out, cost, seen_at in expected.rows

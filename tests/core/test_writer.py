@@ -155,7 +155,7 @@ async def test_writer_keeps_parents_states_prompts_and_gaps(store: Store) -> Non
     assert read_rows(store.path, "SELECT requests, prompts FROM usage_total") == [(1, 1)]
     async with store.reader.snapshot() as snapshot:
         assert await snapshot.list_gaps("tool") == {"titles": (3, Tokens(input=5))}
-        assert await snapshot.list_children("tool", "s") == ["child"]
+        assert [child.key for child in await snapshot.list_children("tool", "s")] == ["child"]
     await store.take_in([usage()._replace(state=SessionState.RUNNING)])
     await store.take_in([usage(tokens_in=101)])
     assert read_rows(store.path, "SELECT state FROM session WHERE key = 'a'") == [(SessionState.RUNNING.value,)]

@@ -107,6 +107,7 @@ class Camera:
         prepare(page)
         page.goto((base or service.url) + path)
         expect(page.locator("[data-field=live]")).to_be_visible()
+        expect(page.locator("[data-notice=reading]")).to_have_count(0)  # of a machine with much else to do
         yield page
         page.unroute_all(behavior="ignoreErrors")
         context.close()

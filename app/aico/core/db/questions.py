@@ -319,6 +319,7 @@ def session_page(rows: str, sort: str, *, descending: bool) -> str:
     """  # our own names
 
 
+ANY_CHILD = "SELECT 1 FROM session WHERE parent_key IS NOT NULL LIMIT 1"
 # Of each session that another one has started, the one at the head of all: the last that is stored. Most have none.
 _MEMBERS = """
     above(id, head) AS (
