@@ -2,7 +2,7 @@
 # root on Debian (CI), for whom the tests may install packages (chromium, strace); no service of the system is started.
 # Works with GNU make 3.81 (macOS) and later. ARGS is handed on: make serve ARGS="--port 9000".
 
-.PHONY: help install serve demo doctor test test-slow test-system coverage check lint bench bench-peers soak screenshots dashboards lock clean dev
+.PHONY: help install serve demo doctor test test-slow test-system coverage check lint bench bench-peers soak screenshots dashboards extension lock clean dev
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -72,6 +72,9 @@ screenshots: dev ## a picture of every state of the page, in .make/screenshots; 
 
 dashboards: dev ## write the dashboards of deploy/otel anew from scripts/dashboards.py
 	@.venv/bin/python scripts/dashboards.py
+
+extension: install ## pack the browser extension into .make
+	@.venv/bin/python scripts/extension.py $(ARGS)
 
 lock: install ## write requirements/*.txt anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	@.venv/bin/python scripts/lock.py $(ARGS)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlmodel import SQLModel
 
 import aico.core.db.activity_schema
+import aico.core.db.browser_schema
 import aico.core.db.schema  # noqa: F401  # fill the metadata
 from aico.core.db.migrations import migration_engine
 

@@ -19,6 +19,7 @@ PACKAGES = {
     "openssl": "openssl",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "firefox-esr": "firefox-esr",
     "zsh": "zsh",
     "fish": "fish",
 }

@@ -20,6 +20,8 @@ async def test_activity_is_off_until_it_is_switched_on(api: Api) -> None:
         ("apps", False, "off"),
         ("commands", False, "off"),
         ("shell", False, "off"),
+        ("browsers", False, "off"),
+        ("extension", False, "off"),
     ]
     assert all(kind["reads"] and kind["never_read"] for kind in answer["kinds"])
     assert (answer["subjects"], answer["spans"], answer["seconds"]) == ([], [], 0)
@@ -27,7 +29,7 @@ async def test_activity_is_off_until_it_is_switched_on(api: Api) -> None:
         assert (await api.client.put("/api/activity/shell", json=body)).status_code == status
     check_problem(await api.client.put("/api/activity/nothing", json={"enabled": True}), errors.SourceUnknown)
     kinds = (await api.get("/api/activity")).json()["kinds"]
-    assert [kind["enabled"] for kind in kinds] == [False, False, True]
+    assert [kind["enabled"] for kind in kinds] == [False, False, True, False, False]
     assert (await api.client.put("/api/activity/shell", json={"enabled": False})).json()["state"] == "off"
 
 

@@ -134,9 +134,11 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "ix_cline_task_usage_ts": 1,
     }
     assert {name for name, text in schema.items() if text.endswith("WITHOUTROWID")} == {
+        "activity_batch",
         "activity_checkpoint",
         "activity_slot",
         "activity_span",
+        "activity_visit",
         "budget",
         "budget_fired",
         "checkpoint",

@@ -147,6 +147,11 @@ def test_rows_are_not_read_while_a_transaction_may_have_to_be_taken_back(path: P
         assert code_of(path) == ("busy", "")
         writer.execute("ROLLBACK")
         assert rows_of(path) == []
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO usage (session) VALUES ('a')")
+        # A journal that is not on the disk yet: nothing of the transaction is in the database.
+        assert path.with_name(f"{path.name}-journal").stat().st_size > 0
+        assert rows_of(path) == []
 
 
 def when_read_first(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) -> list[int]:

@@ -359,8 +359,11 @@ async def test_rollback_under_way_is_waited_for(path: Path, monkeypatch: pytest.
     with SqliteWriter(path) as writer:
         writer.execute("PRAGMA journal_mode = DELETE")
         writer.execute("CREATE TABLE usage (id INTEGER PRIMARY KEY, session TEXT, number INTEGER)")
+        writer.execute("CREATE TABLE more (text TEXT)")
+        writer.execute("PRAGMA cache_size = 2")
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("INSERT INTO usage VALUES (1, 'a', 7)")
+        writer.execute_many("INSERT INTO more VALUES (?)", [("x" * 3_000,)] * 50)  # so much that it is written before
         feed = open_feed(path)
 
         async def rest(_seconds: float) -> None:

@@ -18,6 +18,9 @@ from aico.core.errors import CallerRefused, HostRefused, OriginRefused, TokenReq
 from aico.core.settings import Settings
 
 LOGIN_PATH = "/login"
+REPORT_PATH = "/api/activity/heartbeats"
+EXTENSION_ORIGIN = "chrome-extension://alajkobibhogincaeaoepoempfoahkkl"
+"""The browser extension's: its id follows from the key in ``extension/manifest.json``."""
 _OPEN_PATHS = {"/healthz", LOGIN_PATH}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _SAME_SITE = {None, "same-origin", "none"}
@@ -66,8 +69,17 @@ class AccessRules:
         )
 
     def check(self, scope: Scope, headers: Headers) -> None:
-        """Raise HostRefused, OriginRefused, TokenRequired or CallerRefused if it applies, in this order."""
+        """Raise HostRefused, OriginRefused, TokenRequired or CallerRefused if it applies, in this order.
+
+        Reports of the browser extension are judged by their origin alone, and by their own token behind this.
+        """
         host = self._check_host(headers)
+        if scope["type"] == "http" and scope["method"] == "POST" and route_of(scope) == REPORT_PATH:
+            # The one exception: the extension reports, from this machine, and nobody else does, listed or not. What it
+            # shows is the token of its pairing, which its route asks for; never ours, so that no browser holds that.
+            if headers.getlist("origin") != [EXTENSION_ORIGIN] or not self._may_report(scope, headers):
+                raise OriginRefused
+            return
         is_safe = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
         # A listed page may ask for a reading, as it always could; switches and names are ours and the user's.
         is_shared = scope["type"] == "websocket" or scope["method"] == "POST"
@@ -88,6 +100,10 @@ class AccessRules:
     def is_listed(self, origin: str | None) -> bool:
         """Return whether a page of ``origin`` may read our answers."""
         return origin is not None and origin.lower() in self.listed_origins
+
+    def _may_report(self, scope: Scope, headers: Headers) -> bool:
+        """Return whether a report comes from this machine; into a container it comes from the host's bridge."""
+        return _is_local(scope, headers) or (self.token is not None and not is_from_elsewhere(headers))
 
     def _is_open(self, scope: Scope) -> bool:
         """Return whether a request needs no token: a preflight, whether the process is up, a sign-in."""
@@ -169,9 +185,14 @@ def _is_local(scope: Scope, headers: Headers) -> bool:
     return is_loopback(address)
 
 
-def _is_bearer(token: str, headers: Headers) -> bool:
+def find_bearer(headers: Headers) -> str:
+    """Return the token that a request shows; empty where it shows none."""
     scheme, _, shown = headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and equal(shown.strip(), token)
+    return shown.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_bearer(token: str, headers: Headers) -> bool:
+    return equal(find_bearer(headers), token)
 
 
 def _authority(name: str) -> str:

@@ -41,6 +41,9 @@ STATUSES: dict[type[ObserverError], HTTPStatus] = {
     errors.SourceUnknown: HTTPStatus.NOT_FOUND,
     errors.SourceFixed: HTTPStatus.CONFLICT,
     errors.SourceOff: HTTPStatus.CONFLICT,
+    errors.PairingRequired: HTTPStatus.UNAUTHORIZED,
+    errors.PairingUnknown: HTTPStatus.NOT_FOUND,
+    errors.ReportsTooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.SettingFixed: HTTPStatus.CONFLICT,
     errors.BudgetUnknown: HTTPStatus.NOT_FOUND,
     errors.PlanUnknown: HTTPStatus.NOT_FOUND,
@@ -55,6 +58,7 @@ _RETRY_AFTER_S = {
     errors.SourceUnstable: "1",
     errors.StorageBusy: "2",
     errors.TooManyConnections: "5",
+    errors.ReportsTooMany: "30",
 }
 
 EXTRA_HEADERS = "app.extra_headers"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from aico import __version__
-from aico.cli import EXIT_OK, EXIT_USAGE
+from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
@@ -35,6 +35,8 @@ _REASONS = {
 def show_activity(options: argparse.Namespace) -> int:
     """Print the use in a period. Raises SettingsError, StorageError, ServiceRefusal, ServiceUnreachable."""
     settings, zone = load(options).settings, find_local_zone().zone
+    if options.pair:
+        return _pair(settings)
     today = local_now(now_ms(), zone).date()
     last = options.to or max(today, options.from_ or today)
     first = options.from_ or min(today, last)
@@ -49,6 +51,19 @@ def show_activity(options: argparse.Namespace) -> int:
         say(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
     else:
         say(*_lines(answer, "Today" if first == last == today else f"{first} to {last}", is_running=url is not None))
+    return EXIT_OK
+
+
+def _pair(settings: Settings) -> int:
+    """Print a token for the extension of one browser. Raises ServiceRefusal, ServiceUnreachable."""
+    holder = InstanceLock(settings.database_path).find_holder()
+    if holder is None or holder.url is None:
+        complain(f"aico activity: the service does not run; start it with `{command_name()} serve`")
+        return EXIT_FAILED
+    token = settings.token.get_secret_value() if settings.token else None
+    pairing = asyncio.run(RunningService(holder.url, token).add_pairing())
+    say(f"Address  {holder.url.rstrip('/')}", f"Token    {pairing['token']}")
+    complain("Enter both in the options of the extension, within an hour. The token is good for one browser.")
     return EXIT_OK
 
 

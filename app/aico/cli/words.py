@@ -110,6 +110,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     activity.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="2026-03-01, here")
     activity.add_argument("--to", type=parse_day, metavar="DAY", help="inclusive")
     activity.add_argument("--json", action="store_true", help="print what GET /api/activity answers")
+    activity.add_argument("--pair", action="store_true", help="print a token for the browser extension, once")
     doctor = commands.add_parser(
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )

@@ -56,7 +56,21 @@ SHELL = ActivityKind(
     "the first words of new lines in the histories of bash, zsh and fish",
     "the rest of each line",
 )
-KINDS: Mapping[str, ActivityKind] = {kind.id: kind for kind in (APPS, COMMANDS, SHELL)}
+BROWSERS = ActivityKind(
+    "browsers",
+    "Browser histories",
+    SubjectType.DOMAIN,
+    "the listed sites in the histories of your browsers, when they were visited and how long they were in front",
+    "paths, searches and titles of pages, and every site that is not listed",
+)
+EXTENSION = ActivityKind(
+    "extension",
+    "Browser extension",
+    SubjectType.DOMAIN,
+    "what the extension of this program reports: which listed site is in front while you are there",
+    "addresses, titles and contents of pages, private windows, and every site that is not listed",
+)
+KINDS: Mapping[str, ActivityKind] = {kind.id: kind for kind in (APPS, COMMANDS, SHELL, BROWSERS, EXTENSION)}
 """Every kind, in the order in which they are shown."""
 
 

@@ -65,6 +65,10 @@ class RunningService:
         """Return the use of apps, commands and sites in a period. Raises like :meth:`get_status`."""
         return await self._call("GET", f"/api/activity?from={from_ms}&to={to_ms}")
 
+    async def add_pairing(self) -> dict[str, object]:
+        """Return a new pairing for a browser extension. Raises like :meth:`get_status`."""
+        return await self._call("PUT", "/api/activity/pairings", {})
+
     async def list_activity_kinds(self) -> list[dict[str, object]]:
         """Return every kind of activity; nothing of an older service, which knows none. Raises ServiceUnreachable."""
         with suppress(ServiceRefusal):

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from aico.core.activity import ACTIVITY, APPS, COMMANDS, KINDS, SHELL, ActivityKind
+from aico.core.activity import ACTIVITY, APPS, BROWSERS, COMMANDS, EXTENSION, KINDS, SHELL, ActivityKind
 from aico.core.activity_settings import ActivitySettings
 from aico.core.db.activity import ActivityStore
 from aico.core.db.choices import Switch, SwitchKey, set_switch
@@ -154,6 +154,15 @@ class ActivityService:
         """Return every kind, on or off."""
         return [self._status_of(kind) for kind in KINDS.values()]
 
+    def is_on(self, kind_id: str) -> bool:
+        """Return whether a kind is to be seen."""
+        return self._status_of(KINDS[kind_id]).is_on
+
+    def find_switched_at(self, kind_id: str) -> int | None:
+        """Return when the switch of a kind was set last, epoch milliseconds."""
+        switch = self._choices.switches.get(_key_of(kind_id))
+        return None if switch is None else switch.changed_at
+
     def list_programs(self) -> dict[tuple[str, str], ProgramState]:
         """Return what runs now, by kind and name."""
         return {key: state for watch in self._seen.watches for key, state in watch.programs.items()}
@@ -203,11 +212,17 @@ class ActivityService:
                     programs, self.definitions, processes, open_screen, self.store.add, self._publish, self.now_ms
                 ),
             )
-
         if SHELL.id in wanted:
             from aico.services.activity_shell import ShellWatch
 
             yield frozenset({SHELL.id}), ShellWatch(self.definitions, self.store, self._publish, self.now_ms)
+        if BROWSERS.id in wanted:
+            from aico.core.db.browsers import BrowserStore
+            from aico.services.browser_watch import BrowserWatch
+
+            store, domains = BrowserStore(self.database), self.definitions.domains
+            watch = BrowserWatch(domains, store, self._publish, self.now_ms, lambda: self.is_on(EXTENSION.id))
+            yield frozenset({BROWSERS.id}), watch
 
     def _note_end(self, seen: _Seen, kinds: frozenset[str], task: asyncio.Task[None]) -> None:
         """Note that a watch ended by itself, which is a bug of it: the service goes on."""

@@ -35,6 +35,7 @@ from aico.services.ingest import Ingest
 from aico.services.intake import Intake
 from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from aico.services.latency import WriteLatency
+from aico.services.pairings import PairingService
 from aico.services.prices import Prices
 from aico.services.queries import UsageQueries
 from aico.services.source_choices import SourceChoices
@@ -112,6 +113,7 @@ class ObserverService:
         self.activity = ActivityService(
             settings.activity, self.sources.choices, self.database, self._publish_activity, now_ms
         )
+        self.pairings = PairingService(self.activity, self._publish_activity, now_ms)
         self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
         self.exporter = self._make_exporter()

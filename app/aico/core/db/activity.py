@@ -108,7 +108,7 @@ class ActivityStore:
 
         def write(connection: sqlite3.Connection) -> None:
             for span in spans:
-                _add_span(connection, span)
+                add_span(connection, span)
             if checkpoint is not None:
                 connection.execute(_PUT_CHECKPOINT, checkpoint)
 
@@ -148,7 +148,8 @@ async def list_totals(ask: Ask) -> list[SubjectTotal]:
     return [SubjectTotal(*row) for row in await ask(_TOTALS)]
 
 
-def _add_span(connection: sqlite3.Connection, span: ActivitySpan) -> None:
+def add_span(connection: sqlite3.Connection, span: ActivitySpan) -> None:
+    """Add a stretch of use to rows and sums, inside a transaction. Raises sqlite3.Error."""
     names = (span.kind, span.subject, span.place, span.category)
     [(subject,)] = connection.execute(_SUBJECT, names).fetchall()
     if span.duration_ms:

@@ -27,6 +27,9 @@
     │   ├── BudgetUnknown
     │   ├── PlanUnknown
     │   ├── WebhookMissing
+    │   ├── PairingRequired       the browser extension alone reports
+    │   ├── PairingUnknown
+    │   ├── ReportsTooMany
     │   ├── SourceOff             what is not read cannot be imported
     │   ├── SessionUnknown
     │   ├── PriceUnknown
@@ -85,9 +88,12 @@ from aico.core.errors.requests import (
     HostRefused,
     MethodNotAllowed,
     OriginRefused,
+    PairingRequired,
+    PairingUnknown,
     PlanUnknown,
     PriceFixed,
     PriceUnknown,
+    ReportsTooMany,
     RequestInvalid,
     RequestMalformed,
     RequestRefused,
@@ -160,10 +166,13 @@ __all__ = [
     "OriginName",
     "OriginRefused",
     "OutputFailed",
+    "PairingRequired",
+    "PairingUnknown",
     "PlanUnknown",
     "PortTaken",
     "PriceFixed",
     "PriceUnknown",
+    "ReportsTooMany",
     "RequestInvalid",
     "RequestMalformed",
     "RequestRefused",

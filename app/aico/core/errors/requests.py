@@ -189,6 +189,36 @@ class WebhookMissing(RequestRefused):
         super().__init__("There is no webhook.")
 
 
+class PairingRequired(RequestRefused):
+    """A report of the browser extension without the token of a pairing that holds."""
+
+    code = "pairing_required"
+    hint = "Pair the browser anew: `aico activity --pair`, or the page, gives a token for the options of the extension."
+
+    def __init__(self) -> None:
+        super().__init__("This browser is not paired.")
+
+
+class PairingUnknown(RequestRefused):
+    """No pairing that holds has this number."""
+
+    code = "pairing_unknown"
+    hint = "`GET /api/activity/pairings` lists them."
+
+    def __init__(self) -> None:
+        super().__init__("There is no pairing of this number.")
+
+
+class ReportsTooMany(RequestRefused):
+    """The browser extension, or what says that it is, reports far more often than it needs to."""
+
+    code = "reports_too_many"
+    hint = "Wait, and send what was seen meanwhile in one report. One every 30 seconds is enough."
+
+    def __init__(self) -> None:
+        super().__init__("Too many reports.")
+
+
 class SourceOff(RequestRefused):
     """Nothing of this source is read, so nothing of it can be imported."""
 

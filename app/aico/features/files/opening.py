@@ -91,10 +91,20 @@ class DatabaseFiles:
         self.find(WAL)
         self.find(SHM)
         journal = self.find(JOURNAL)
-        if journal is not None and journal.st_size > 0:
+        if journal is not None and journal.st_size > 0 and self._is_hot():
             # A rollback journal: the database may hold half a transaction, and only its writer may take that back.
             raise Refused("busy", "")
         return database
+
+    def _is_hot(self) -> bool:
+        """Return whether the journal may have to be played back.
+
+        Its first byte is zero until it is on the disk, and only then is the database written to: a transaction may
+        stay open for seconds before that, as browsers do. Source: ``hasHotJournal`` and ``writeJournalHdr`` in SQLite's
+        ``pager.c``, which tells by the same byte.
+        """
+        with self.open(JOURNAL) as descriptor:
+            return descriptor is not None and os.pread(descriptor, 1, 0) not in {b"", b"\0"}
 
     @contextmanager
     def open(self, suffix: str = "") -> Iterator[int | None]:

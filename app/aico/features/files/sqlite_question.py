@@ -38,6 +38,8 @@ class Question(NamedTuple):
     """The functions that may be called."""
     max_bytes: int
     """A longer answer is refused."""
+    is_recursive: bool = False
+    """Whether a query inside the statement may call itself."""
 
 
 def json_of(column: str) -> str:

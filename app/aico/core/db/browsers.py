@@ -1,0 +1,131 @@
+"""The repository of browsers: visits of histories, pairings, and reports of extensions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aico.core.activity import ActivitySpan, estimate_nano
+from aico.core.db import browser_schema as schema
+from aico.core.db.activity import add_span
+from aico.core.db.database import Database
+from aico.core.db.statements import insert, put
+
+_KNOWN = "SELECT duration_ms FROM activity_visit WHERE at_us = ? AND name = ?"
+_PUT_VISIT = put(schema.ActivityVisit, ("at_us", "name"), ("duration_ms",))
+_PAIRING_COLUMNS = ("id", "token", "created_at", "browser", "paired_at", "last_at", "until_ms", "ended_at")
+_PAIRINGS = f"SELECT {', '.join(_PAIRING_COLUMNS)} FROM activity_pairing ORDER BY id"  # noqa: S608  # our own names
+_ADD_PAIRING = insert(schema.ActivityPairing, ("token", "created_at", "until_ms")) + " RETURNING id"
+_END_PAIRING = "UPDATE activity_pairing SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
+_DROP_UNUSED = "DELETE FROM activity_pairing WHERE paired_at IS NULL AND (ended_at IS NOT NULL OR created_at < ?)"
+_REPORTED = """
+    UPDATE activity_pairing SET browser = coalesce(browser, ?2), paired_at = coalesce(paired_at, ?3), last_at = ?3,
+        until_ms = ?4 WHERE id = ?1
+"""
+_ADD_BATCH = insert(schema.ActivityBatch, ("pairing", "batch", "at"), " ON CONFLICT DO NOTHING")
+_DROP_BATCHES = "DELETE FROM activity_batch WHERE at < ?"
+
+
+class CountedVisit(NamedTuple):
+    """A visit of a history, as it is to be counted."""
+
+    at_us: int
+    span: ActivitySpan
+    """Its whole time so far, from its beginning."""
+
+
+class Pairing(NamedTuple):
+    """An extension that may report, or might."""
+
+    id: int
+    token: str
+    created_at: int
+    browser: str | None
+    paired_at: int | None
+    last_at: int | None
+    until_ms: int
+    ended_at: int | None
+
+
+class BrowserStore:
+    """Writes what browsers tell. Every method raises StorageBusy, StorageError, and then has written nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_visits(self, visits: Sequence[CountedVisit], hourly_rates: dict[str, float]) -> bool:
+        """Add what is new of ``visits``, and return whether there was anything.
+
+        A known visit adds what it has grown by. ``hourly_rates`` are those of the listed names, US dollars.
+        """
+        if not visits:
+            return False
+
+        def write(connection: sqlite3.Connection) -> bool:
+            return sum(_add_visit(connection, visit, hourly_rates) for visit in visits) > 0
+
+        return await self._database.write(write)
+
+    async def list_pairings(self) -> list[Pairing]:
+        """Return all of them, ended ones too: when a browser was paired stays true."""
+        async with self._database.asking() as ask:
+            return [Pairing(*row) for row in await ask(_PAIRINGS)]
+
+    async def add_pairing(self, token: str, now_ms: int, unused_since_ms: int) -> int:
+        """Add a pairing, and return its id. Those that were never used and are older than a moment go."""
+
+        def write(connection: sqlite3.Connection) -> int:
+            connection.execute(_DROP_UNUSED, (unused_since_ms,))
+            [(key,)] = connection.execute(_ADD_PAIRING, (token, now_ms, 0)).fetchall()
+            return int(key)
+
+        return await self._database.write(write)
+
+    async def end_pairing(self, key: int, now_ms: int) -> None:
+        """End a pairing: its browser's history counts again from now on."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_END_PAIRING, (now_ms, key))
+
+        await self._database.write(write)
+
+    async def add_report(
+        self, pairing: Pairing, batch: str, spans: Sequence[ActivitySpan], now_ms: int, forget_before_ms: int
+    ) -> bool:
+        """Add a report and remember it, with ``pairing`` as it is after it. Return False for one that was known."""
+
+        def write(connection: sqlite3.Connection) -> bool:
+            connection.execute(_DROP_BATCHES, (forget_before_ms,))
+            is_new = connection.execute(_ADD_BATCH, (pairing.id, batch, now_ms)).rowcount > 0
+            if is_new:
+                for span in spans:
+                    add_span(connection, span)
+                connection.execute(_REPORTED, (pairing.id, pairing.browser, now_ms, pairing.until_ms))
+            return is_new
+
+        return await self._database.write(write)
+
+
+def _add_visit(connection: sqlite3.Connection, visit: CountedVisit, hourly_rates: dict[str, float]) -> bool:
+    span = visit.span
+    known = connection.execute(_KNOWN, (visit.at_us, span.subject)).fetchone()
+    counted_ms = 0 if known is None else int(known[0])
+    growth_ms = max(0, span.duration_ms - counted_ms)
+    if known is not None and not growth_ms:
+        return False
+    connection.execute(_PUT_VISIT, (visit.at_us, span.subject, counted_ms + growth_ms))
+    add_span(
+        connection,
+        ActivitySpan(
+            span.kind,
+            span.subject,
+            span.category,
+            span.start_ms + counted_ms,
+            growth_ms,
+            1 if known is None else 0,
+            span.place,
+            estimate_nano(growth_ms, hourly_rates[span.subject]),
+        ),
+    )
+    return True

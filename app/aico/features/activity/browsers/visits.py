@@ -1,0 +1,98 @@
+"""A visit to a listed site, whichever browser tells of it, and what is asked next. No I/O, no clock, no logging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aico.features.files.sqlite_question import Cell, Question
+
+MAX_BYTES = 32 << 20
+"""Of an answer: some 600,000 visits."""
+OPEN_MAX = 500
+"""Visits whose end is waited for; older ones are given up."""
+OPEN_DAYS = 7
+_DAY_US = 86_400_000_000
+_YEAR_9999_US = 253_370_764_800_000_000
+
+
+class Visit(NamedTuple):
+    """A page of a listed site that was looked at."""
+
+    id: int
+    """The history's own."""
+    at_us: int
+    """When it began, epoch microseconds."""
+    name: str
+    """The listed one. Nothing else of the address is known."""
+    foreground_us: int | None
+    """How long it was in front so far; None while nobody knows."""
+
+
+class Position(NamedTuple):
+    """How far a history was read."""
+
+    last: int = 0
+    """The greatest id, or the newest change; what is behind it is new."""
+    anchor: tuple[int, int] | None = None
+    """Id and time of a visit that must still be there; else this is another history, and it is read anew."""
+    open: tuple[int, ...] = ()
+    """Visits that had not ended."""
+
+
+START = Position()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a history told."""
+
+    visits: tuple[Visit, ...]
+    position: Position
+    is_other: bool = False
+    """It is no longer the one that ``position`` was of: it is to be asked from the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a kind of browser keeps its history."""
+
+    file: str
+    """What the database is called, inside the folder of a profile."""
+    ask: Callable[[str, Sequence[str], Position], Question]
+    """Return the question for what is new behind a position, given the path and the listed names."""
+    judge: Callable[[Sequence[Sequence[Cell]], Position, int], Answer]
+    """Say what the rows mean, given the position that was asked from and the time now, epoch microseconds."""
+
+
+def visit_of(row: Sequence[Cell], epoch_us: int, now_us: int) -> Visit | None:
+    """Return the visit of a row (id, time, name, time in front), all times in microseconds; None for an unusable one.
+
+    ``epoch_us`` is the browser's zero. A time in front never reaches beyond now, whatever the clock was.
+    """
+    key, at, name, foreground = row[:4]
+    if not isinstance(key, int) or not isinstance(at, int) or not isinstance(name, str):
+        return None
+    at_us = at + epoch_us
+    if not 0 < at_us <= min(now_us + _DAY_US, _YEAR_9999_US):
+        return None
+    if not isinstance(foreground, int) or foreground < 0:
+        return Visit(key, at_us, name, None)
+    return Visit(key, at_us, name, min(foreground, max(0, now_us - at_us)))
+
+
+def position_after(before: Position, last: int, visits: Iterable[Visit], now_us: int) -> Position:
+    """Return how far a history with ids is read, given its greatest id."""
+    visits = sorted(visits)
+    found = {visit.id for visit in visits}
+    waiting = [visit.id for visit in visits if visit.foreground_us is None and now_us - visit.at_us < _open_us()]
+    # One that was waited for and is no longer told was deleted, or is of a site that is no longer listed.
+    anchor = (visits[-1].id, visits[-1].at_us) if visits else before.anchor
+    if before.anchor is not None and anchor is not None and anchor[0] < before.anchor[0]:
+        anchor = before.anchor
+    return Position(max(last, *found, 0), anchor, tuple(waiting[-OPEN_MAX:]))
+
+
+def _open_us() -> int:
+    return OPEN_DAYS * _DAY_US

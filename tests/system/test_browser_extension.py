@@ -1,0 +1,199 @@
+"""The extension in a real Chromium: real minutes although its worker dies, and each second once whatever gets lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, Worker
+
+from tests.system.extended_chromium import ExtendedChromium
+from tests.system.listed_pages import ListedPages, Stay
+from tests.ui.restartable_service import Service
+
+CANARY = "Xq7canary"
+MINUTES_S = 240
+HANG_S = 60
+
+
+def call(url: str, method: str, body: object = None) -> object:
+    """Call the service as a program does."""
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), method=method)  # noqa: S310  # loopback
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
+        return json.load(answer)
+
+
+def seconds_of(service: Service) -> dict[str, float]:
+    """Return the seconds of each site."""
+    answer = call(f"{service.url}/api/activity", "GET")
+    assert isinstance(answer, dict)
+    return {each["subject"]: each["seconds"] for each in answer["subjects"]}
+
+
+async def test_four_minutes_on_one_page_count_in_full_though_the_worker_dies(tmp_path: Path) -> None:
+    """Nobody touches the page: its worker ends and begins again, the service is restarted; 240 seconds are 240."""
+    chromium = ExtendedChromium(tmp_path)
+    pages = ListedPages([Stay("chat.poe.com", MINUTES_S), Stay(f"{CANARY.lower()}.example", 5)], CANARY)
+    (tmp_path / "service").mkdir()
+    with Service(tmp_path / "service") as service:
+        service.start()
+        call(f"{service.url}/api/activity/extension", "PUT", {"enabled": True})
+        pairing = call(f"{service.url}/api/activity/pairings", "PUT")
+        assert isinstance(pairing, dict)
+        async with chromium.driven() as (context, worker):
+            assert "Paired" in await chromium.pair(context, worker, service.url, str(pairing["token"]))
+        pages.began_at = time.monotonic()
+        running = chromium.start_alone(pages.address(0))
+        try:
+            deaths, has_restarted, step = 0, False, 0
+            while not await asyncio.to_thread(pages.has_ended.wait, 1):
+                step += 1
+                assert time.monotonic() - pages.began_at < MINUTES_S + HANG_S
+                if step % 17 == 0 and await asyncio.to_thread(chromium.end_worker):
+                    await asyncio.sleep(1)
+                    deaths += not await asyncio.to_thread(chromium.has_worker)
+                if not has_restarted and step > MINUTES_S // 3:
+                    service.stop()
+                    service.start()
+                    has_restarted = True
+            low, high = pages.truth()["chat.poe.com"]
+            for _ in range(HANG_S):  # a report comes every 30 seconds
+                if seconds_of(service).get("poe.com", 0) >= low * 0.9:
+                    break
+                await asyncio.sleep(1)
+        finally:
+            running.terminate()
+            running.wait(HANG_S)
+            pages.close()
+        found = seconds_of(service)
+        assert found.keys() == {"poe.com"}
+        assert low * 0.9 <= found["poe.com"] <= high
+        assert deaths >= 5, "the worker did not die, so nothing is shown"
+        stored = b"".join(each.read_bytes() for each in service.database.parent.iterdir() if each.is_file())
+        assert CANARY.lower().encode() not in stored.lower()
+        assert CANARY.lower() not in service.output().lower()
+
+
+class LossyService:
+    """Takes reports, and loses answers."""
+
+    def __init__(self) -> None:
+        self.reports: list[dict[str, object]] = []
+        self.heads: list[str] = []
+        self.answers: list[int] = []
+        """The next ones; 0 hangs up without an answer. Then all are 200."""
+        lossy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(f"<title>{CANARY}</title>{CANARY}".encode())
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                lossy.reports.append(json.loads(body))
+                lossy.heads.append(f"{self.path}\n{self.headers}{body.decode()}")
+                status = lossy.answers.pop(0) if lossy.answers else 200
+                if status:
+                    self.send_response(status)
+                    self.end_headers()
+                    self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def sums(self) -> dict[str, float]:
+        """Return the seconds of each site, each batch once."""
+        found: dict[str, float] = {}
+        for report in {str(report["batch"]): report for report in self.reports}.values():
+            beats = report["beats"]
+            assert isinstance(beats, list)
+            for beat in beats:
+                found[beat["domain"]] = found.get(beat["domain"], 0) + beat["ms"] / 1000
+        return found
+
+
+class Clock:
+    """What the script did: the seconds of each site at least and at most."""
+
+    def __init__(self) -> None:
+        self.low: dict[str, float] = {}
+        self.high: dict[str, float] = {}
+
+    async def stay(self, page: Page, site: str, seconds: float, *, address: str | None = None) -> None:
+        """Bring a page to the front, and stay there."""
+        began = time.monotonic()
+        await page.bring_to_front()
+        if address is not None:
+            await page.goto(address)
+        there = time.monotonic()
+        await asyncio.sleep(seconds)
+        self.low[site] = self.low.get(site, 0) + time.monotonic() - there
+        self.high[site] = self.high.get(site, 0) + time.monotonic() - began + 0.5
+
+
+async def look(worker: Worker) -> None:
+    """Let the worker look and report now, as its alarm does."""
+    await worker.evaluate("chrome.alarms.onAlarm.dispatch({name: 'look'})")
+    await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("answers", [[], [0, 503, 429, 0]])
+async def test_tabs_windows_and_lost_answers(answers: list[int], tmp_path: Path) -> None:
+    """The tab in front has the time; a lost answer is asked for under its old id; idle and other sites have none."""
+    chromium, service, clock = ExtendedChromium(tmp_path), LossyService(), Clock()
+    try:
+        async with chromium.driven() as (context, worker):
+            await chromium.pair(context, worker, f"http://127.0.0.1:{service.port}", "a-token")
+            service.answers = list(answers)
+            one, two, three = context.pages[0], await context.new_page(), await context.new_page()
+            await clock.stay(one, "poe.com", 3, address=f"http://x.poe.com:{service.port}/{CANARY}?q={CANARY}")
+            await clock.stay(two, "pi.ai", 2, address=f"http://pi.ai:{service.port}/{CANARY}")
+            await look(worker)
+            await clock.stay(three, "", 2, address=f"http://notpoe.com.{CANARY}.example:{service.port}/")
+            await clock.stay(one, "poe.com", 2)
+            await look(worker)
+            await worker.evaluate("chrome.idle.queryState = async () => 'idle'")
+            await look(worker)
+            await asyncio.sleep(2)
+            await look(worker)
+            await worker.evaluate("chrome.idle.queryState = async () => 'active'")
+            await look(worker)
+            await clock.stay(two, "pi.ai", 2)
+            await three.bring_to_front()
+            for _ in range(5):
+                await look(worker)
+            waiting = await worker.evaluate("chrome.storage.local.get(['queue', 'sending'])")
+            assert (waiting.get("queue"), waiting.get("sending")) == ([], None)
+            popup = await context.new_page()
+            await popup.goto(worker.url.replace("background.js", "popup.html"))
+            await popup.wait_for_selector("td")
+            shown = await popup.inner_text("body")
+    finally:
+        service.close()
+    assert "poe.com" in shown
+    assert "Paired" in shown
+    found = service.sums()
+    assert found.keys() == {"poe.com", "pi.ai"}
+    for site, seconds in found.items():
+        assert 0.9 * clock.low[site] <= seconds <= clock.high[site] + 1.5, (found, clock.low, clock.high)
+    ids = [str(report["batch"]) for report in service.reports]
+    assert (len(ids) > len(set(ids))) == bool(answers)
+    assert CANARY.lower() not in "".join(service.heads).lower()
