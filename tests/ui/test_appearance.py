@@ -95,10 +95,10 @@ def test_nothing_is_cut_off_on_a_small_screen(service: Service, open_page: Opene
 
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
 def test_cost_is_seen_first_on_a_phone(service: Service, open_page: Opener, language: str) -> None:
-    """It stands within the first 200 pixels; the search opens for typing, and stays open while it holds text."""
+    """Today's stands within the first 200 pixels; the search opens for typing, and stays open while it holds text."""
     page = open_page(service, "/?period=30d", language=language, size=(390, 844), prepare=stop_clock).page
 
-    cost = page.locator("[data-field=cost]").bounding_box()
+    cost = page.locator("[data-card=today] .big").bounding_box()
     assert cost is not None
     assert cost["y"] + cost["height"] <= 200
     search = page.locator("#filter")

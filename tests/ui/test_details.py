@@ -102,7 +102,7 @@ def test_custom_range_takes_two_days_both_included(service: Service, open_page: 
     page = open_page(service, prepare=stop_clock).page
     expect(page.locator("[data-field=sessions]")).to_have_text("3")
 
-    page.keyboard.press("7")
+    page.keyboard.press("8")
     expect(page.get_by_label("From")).to_be_focused()
     page.get_by_label("From").fill("2025-11-09")
     page.get_by_label("to", exact=True).fill("2025-11-10")
@@ -119,7 +119,7 @@ def test_inverted_range_is_turned_round_and_enter_applies_it(service: Service, o
     page = open_page(service, prepare=stop_clock).page
     expect(page.locator("[data-field=sessions]")).to_have_text("3")
 
-    page.keyboard.press("7")
+    page.keyboard.press("8")
     page.get_by_label("From").fill("2025-11-10")
     page.get_by_label("to", exact=True).fill("2025-11-09")
     page.get_by_label("to", exact=True).press("Enter")

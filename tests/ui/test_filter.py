@@ -44,7 +44,7 @@ def _assert_one_truth(page: Page) -> None:
 
 def test_sums_agree_to_the_last_digit_in_every_filter(service: Service, open_page: Opener) -> None:
     """Card, models, rows and sum row show the same exact cost, whatever is chosen."""
-    page = open_page(service).page
+    page = open_page(service, size=(1280, 1600)).page
     expect(page.locator("[data-field=sessions]")).to_have_text("3")
     _assert_one_truth(page)
 

@@ -16,7 +16,7 @@ def test_keys_choose_period_filter_rows_and_copy(service: Service, open_page: Op
     page = open_page(service).page
     expect(page.locator("[data-field=sessions]")).to_be_visible()
 
-    page.keyboard.press("6")
+    page.keyboard.press("7")
     expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("tr[data-task]")).to_have_count(2)
     page.keyboard.press("j")
@@ -48,7 +48,7 @@ def test_help_lists_the_keys_and_switches_them_off(service: Service, open_page: 
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.reload()
     expect(page.locator("[data-field=sessions]")).to_be_visible()
-    page.keyboard.press("6")
+    page.keyboard.press("7")
 
     expect(page.get_by_role("button", name="7 d")).to_have_attribute("aria-pressed", "true")
 

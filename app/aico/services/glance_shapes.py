@@ -60,8 +60,8 @@ class OverviewOut(Schema):
     today: TodayOut
     month: MonthOut
     last_use: LastUseOut | None
-    epoch: str
-    revision: int
+    database_id: str
+    commit_seq: int = Field(description="Number of the last committed change that is contained.")
 
     @classmethod
     def of(cls, glance: Glance, tz: str) -> Self:
@@ -88,8 +88,8 @@ class OverviewOut(Schema):
                 else RangeOut(low_usd=usd(projected.low), high_usd=usd(projected.high)),
             ),
             last_use=None if last is None else LastUseOut(at=last, source=glance.last_source),
-            epoch=glance.epoch,
-            revision=glance.revision,
+            database_id=glance.epoch,
+            commit_seq=glance.revision,
         )
 
 
@@ -104,8 +104,8 @@ class HeatOut(Schema):
     first: date | None = Field(description="By day: that of the first cell. Null: hours of a week, from Monday 00:00.")
     cost_usd: list[float]
     tokens: list[int] = Field(description="All kinds.")
-    epoch: str
-    revision: int
+    database_id: str
+    commit_seq: int = Field(description="Number of the last committed change that is contained.")
 
     @classmethod
     def of(cls, heat: Heat, tz: str) -> Self:
@@ -117,6 +117,6 @@ class HeatOut(Schema):
             first=heat.first,
             cost_usd=[usd(nano) for nano in heat.cost_nano],
             tokens=heat.tokens,
-            epoch=heat.epoch,
-            revision=heat.revision,
+            database_id=heat.epoch,
+            commit_seq=heat.revision,
         )

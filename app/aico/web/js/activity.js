@@ -1,24 +1,16 @@
 // The use of apps, commands and sites: asked for while its section is open, never before.
 import { effect, signal } from "../vendor/signals-core.js";
 import { getActivity, putActivity } from "./api.js";
+import { isOpen } from "./opened.js";
 import { addDays, midnight, zone } from "./period.js";
-import { keep, recall } from "./stored.js";
 import { period } from "./store.js";
 
-const STORED = "activity";
 const BURST_MS = 250;
 
-export const isOpen = signal(recall(STORED) === "open");
 export const activity = signal(null); // {today, period}: two answers of api/activity
 export const activityProblem = signal(null); // code
 let timer = null;
 let last = 0;
-
-export function openActivity(wanted) {
-	if (wanted === isOpen.value) return;
-	isOpen.value = wanted;
-	keep(STORED, wanted ? "open" : "closed");
-}
 
 async function read() {
 	const mine = ++last;
@@ -51,9 +43,7 @@ export async function switchKind(id, enabled) {
 	read();
 }
 
-/** Also with each minute: a period ends now. */
-export function startActivity() {
-	effect(() => {
-		if (period.value && isOpen.value) readActivity();
-	});
-}
+// Also with each minute: a period ends now.
+effect(() => {
+	if (period.value && isOpen.value) readActivity();
+});

@@ -32,6 +32,8 @@ const send = (method, path, body) => ask(path, { method, headers: JSON_HEADERS, 
 
 export const getStatus = (signal) => ask("api/cline/status", { signal });
 export const getSummary = (parameters, signal) => ask(`api/summary?${query(parameters)}`, { signal });
+export const getOverview = (parameters, signal) => ask(`api/overview?${query(parameters)}`, { signal });
+export const getHeat = (parameters) => ask(`api/heatmap?${query(parameters)}`);
 export const getSessions = (parameters, signal) => ask(`api/sessions?${query(parameters)}`, { signal });
 export const getSession = (parameters, signal) => ask(`api/session?${query(parameters)}`, { signal });
 export const exportUrl = (parameters) => `api/export?${query(parameters)}`;

@@ -78,6 +78,9 @@ export function share(part, whole, locale) {
 	return part > 0 && part / whole < 0.001 ? `< ${percent(0.001)}` : percent(part / whole);
 }
 
+/** "62 %" of what is more than nothing. */
+export const percent = (ratio, locale) => number(ratio, locale, { style: "percent", maximumFractionDigits: 0 });
+
 /** "+12%"; null when there is nothing to compare with. */
 export function change(now, before, locale) {
 	if (missing(now) || !(before > 0)) return null;

@@ -1,11 +1,29 @@
 // Single keys, unless somebody types, holds a modifier, or has switched them off.
+import { signal } from "../vendor/signals-core.js";
 import { PERIODS } from "./period.js";
 import { selected } from "./selection.js";
 import { importNow } from "./sources.js";
 import { choosePeriod } from "./state.js";
 import { keyOf } from "./store.js";
-import { keysOn, openHelp } from "./ui/help.js";
+import { keep, recall } from "./stored.js";
 import { copyText } from "./ui/parts.js";
+
+const STORED = "keys";
+
+export const keysOn = signal(recall(STORED) !== "off");
+
+export function useKeys(isOn) {
+	keysOn.value = isOn;
+	keep(STORED, isOn ? "on" : "off");
+}
+
+/** The map of the keys, of ./ui/help.js, once somebody has asked for it. */
+export const help = signal(null);
+
+export async function openHelp() {
+	help.value ??= (await import("./ui/help.js")).Help;
+	requestAnimationFrame(() => document.getElementById("help")?.showModal());
+}
 
 const keyOfRow = ({ dataset: { tool, task } }) => keyOf({ source: tool, session_id: task });
 
@@ -29,7 +47,7 @@ const KEYS = {
 	c: () => selected.value && copyText(selected.value.slice(selected.value.indexOf("/") + 1)),
 	e: () => (document.querySelector(".export .excel-fr") ?? document.querySelector(".export .csv"))?.click(),
 	"?": openHelp,
-	7() {
+	8() {
 		const custom = document.querySelector(".custom");
 		if (!custom) return;
 		custom.open = true;

@@ -1,13 +1,13 @@
 // The socket: it resumes by epoch and revision and reconnects with full-jitter back-off. After an event the page reads
 // again, so nothing can drift. Where sockets do not get through, the page asks every ten seconds, and says why.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
-import { readActivity } from "./activity.js";
 import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
-import { readTerms, readTermsSoon } from "./terms.js";
-import { about, noteProgress, readSources, readSourcesSoon } from "./sources.js";
+import { readActivity } from "./opened.js";
 import { notePricing, readPrices } from "./prices.js";
+import { about, noteProgress, readSources, readSourcesSoon } from "./sources.js";
 import { loadedAt, markFresh, problem, readNow, readSoon, status } from "./store.js";
+import { readTerms, readTermsSoon } from "./terms.js";
 
 export const POLL_MS = 10_000;
 const FIRST_DELAY_MS = 500;

@@ -1,7 +1,6 @@
 // Where the page begins: words first, then the numbers, then what happens.
 import { render } from "../vendor/preact.js";
 import "../vendor/signals.js"; // components follow the signals they read
-import { startActivity } from "./activity.js";
 import { startClock } from "./clock.js";
 import { useLanguage } from "./i18n.js";
 import { startKeys } from "./keys.js";
@@ -24,5 +23,4 @@ await useLanguage();
 startTitle();
 startSpeaking();
 startKeys();
-startActivity();
 render(html`<${App} />`, document.getElementById("app"));

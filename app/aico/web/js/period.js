@@ -1,7 +1,7 @@
 // Periods as windows of time. Pure: "now" comes in. Days begin at the browser's midnight and may have 23 or 25 hours:
 // they are added by calendar.
 
-export const PERIODS = ["today", "24h", "7d", "30d", "month", "all"];
+export const PERIODS = ["today", "24h", "7d", "30d", "month", "year", "all"];
 
 export const QUARTER = 900_000;
 export const HOUR = 4 * QUARTER;
@@ -30,6 +30,10 @@ export function windowOf({ period, from, to }, now) {
 	const days = LENGTHS[period];
 	if (days) return span(addDays(end, -days), end, addDays(end, -2 * days));
 	if (period === "month") return span(monthStart(now), monthStart(now, 1), monthStart(now, -1));
+	if (period === "year") {
+		const start = (years) => new Date(new Date(now).getFullYear() + years, 0, 1).getTime();
+		return span(start(0), start(1), start(-1));
+	}
 	if (period === "24h") {
 		const quarter = Math.ceil(now / QUARTER) * QUARTER; // else every second would be another window
 		return span(quarter - DAY, quarter, quarter - 2 * DAY);

@@ -1,6 +1,6 @@
 // The numbers on the page: read with one filter, replaced together.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
-import { getSessions, getStatus, getSummary } from "./api.js";
+import { getOverview, getSessions, getStatus, getSummary } from "./api.js";
 import { minute, tick } from "./clock.js";
 import { addDays, bucketFor, midnight, monthStart, windowOf, zone } from "./period.js";
 import { slotOf, slotsOf } from "./slots.js";
@@ -23,6 +23,7 @@ export const status = signal(null);
 export const summary = signal(null);
 export const before = signal(null); // the summary of the period before: the ghost on the chart
 export const spending = signal(null); // this month day by day, of everything: budgets and the title
+export const overview = signal(null); // today and this month, of everything, whatever is filtered; not in a frame
 export const shown = signal(null); // {state, window} of the numbers that are on the page
 export const rows = signal({ total: 0, totals: null, pages: new Map() });
 export const problem = signal(null); // code
@@ -101,15 +102,17 @@ async function readAll(abort) {
 		Promise.all(wantedPages.map((page) => readPage(page, question, abort))),
 		getSummary(thisMonth, abort),
 		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz, by: "source,model", split }, abort) : null,
+		embedded ? null : getOverview({ tz }, abort),
 	]);
 	let answers = await ask();
 	for (let i = 1; i < READINGS && !isOneMoment(answers); i++) answers = await ask();
-	const [newStatus, newSummary, pages, newSpending, newBefore] = answers;
+	const [newStatus, newSummary, pages, newSpending, newBefore, newOverview] = answers;
 	beforeKey = key;
 	batch(() => {
 		status.value = embedded ? { ...newStatus, budget: { daily_usd: null, monthly_usd: null } } : newStatus; // a page of others shows no plans
 		summary.value = newSummary;
 		spending.value = newSpending;
+		overview.value = newOverview;
 		if (needsBefore || !window.before) before.value = newBefore;
 		shown.value = question;
 		const [{ total, totals }] = pages;

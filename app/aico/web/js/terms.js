@@ -2,13 +2,11 @@
 import { batch, effect, signal } from "../vendor/signals-core.js";
 import { getBudgets, getLimits, getPlans } from "./api.js";
 import { minute } from "./clock.js";
-import { money, share } from "./format.js";
-import { locale, t } from "./i18n.js";
 import { embedded } from "./state.js";
 import { keep, recall } from "./stored.js";
 
 const PAUSE_MS = 2000; // a burst of updates costs one reading
-const STORED = "notify";
+export const STORED = "notify"; // whether this browser tells of budgets
 const TOLD = "told";
 const TOLD_MAX = 200;
 
@@ -23,18 +21,6 @@ const remember = (ids) => keep(TOLD, [...ids].slice(-TOLD_MAX).join(" "));
 /** "granted", "denied", "default"; null where the browser has no notifications for this page. */
 export const permission = () => (globalThis.isSecureContext && globalThis.Notification?.permission) || null;
 
-function tell({ name, amount_usd, spent_usd, told }) {
-	const { id, threshold } = told.at(-1);
-	const usd = (value) => money(value, locale.value);
-	const body = t("notify.body", { spent: usd(spent_usd), amount: usd(amount_usd) });
-	try {
-		// Pages in other tabs say the same under the same tag: it is shown once.
-		new Notification(t("notify.title", { budget: name, share: share(threshold, 100, locale.value) }), { body, tag: id });
-	} catch {
-		// Some phones let no page do it.
-	}
-}
-
 /** What was reached is told once, also when the page was closed meanwhile; while nobody wants it, it counts as told. */
 function notify(all) {
 	const ids = known();
@@ -42,14 +28,7 @@ function notify(all) {
 	if (fresh.length === 0) return;
 	for (const { told } of fresh) for (const { id } of told) ids.add(id);
 	remember(ids);
-	if (notifying.value && permission() === "granted") fresh.forEach(tell);
-}
-
-/** Ask the browser, because the user has asked for it; return whether it may be. */
-export async function wantNotifications(isWanted) {
-	const answer = isWanted ? await Notification.requestPermission() : "";
-	notifying.value = answer === "granted";
-	keep(STORED, notifying.value ? "on" : "off");
+	if (notifying.value && permission() === "granted") import("./notify.js").then(({ tell }) => fresh.forEach(tell));
 }
 
 let timer = null;

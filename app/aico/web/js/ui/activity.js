@@ -1,7 +1,7 @@
 // The section of activity: what is in it is loaded and asked for when it is opened.
 import { effect, signal } from "../../vendor/signals-core.js";
-import { activity, activityProblem, isOpen, openActivity } from "../activity.js";
-import { t, tcode } from "../i18n.js";
+import { t } from "../i18n.js";
+import { isOpen, openActivity } from "../opened.js";
 import { html } from "./parts.js";
 
 const inside = signal(null);
@@ -11,8 +11,7 @@ effect(async () => {
 });
 
 export function Activity() {
-	const isThere = isOpen.value && activity.value && inside.value;
 	return html`<details class="gaps activity" data-field="activity" open=${isOpen.value} onToggle=${({ target }) => openActivity(target.open)}>
 		<summary><b>${t("activity.title")}</b> <span class="soft">${t("activity.what")}</span></summary>
-		<div class="panel-box">${isThere ? html`<${inside.value} />` : html`<p class="soft" role="status">${activityProblem.value ? tcode(activityProblem.value) : t("loading")}</p>`}</div></details>`;
+		<div class="panel-box">${isOpen.value && inside.value && html`<${inside.value} />`}</div></details>`;
 }

@@ -1,6 +1,8 @@
 // The page as a whole: what is shown in which state.
 import { effect, signal } from "../../vendor/signals-core.js";
+import { panel as sessionPanel } from "../asked.js";
 import { locale, t, tn } from "../i18n.js";
+import { help } from "../keys.js";
 import { stale } from "../live.js";
 import { Dialog } from "../prices.js";
 import { about, choosing, isFirst } from "../sources.js";
@@ -9,20 +11,28 @@ import { announcement, loadedAt, loading, problem, spending, status, summary, un
 import { Activity } from "./activity.js";
 import { Chart } from "./chart.js";
 import { Filters, Printed } from "./filters.js";
+import { Offer } from "./found.js";
 import { Gaps } from "./gaps.js";
+import { Glance } from "./glance.js";
 import { Groups } from "./groups.js";
 import { Header } from "./header.js";
-import { Help } from "./help.js";
+import { Heat } from "./heat.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
-import { amount, currency, html, when } from "./parts.js";
-import { Offer, Start } from "./start.js";
-import { SessionPanel } from "./session.js";
-import { Sessions } from "./table.js";
 import { budgetState, panel } from "./limits.js";
+import { amount, currency, html, when } from "./parts.js";
+import { Sessions } from "./table.js";
 import { Totals, spentNow } from "./totals.js";
 
 const SPEAK_MS = 10_000;
 const spoken = signal("");
+const firstScreen = signal(null); // of ./start.js, once it is needed
+
+/** It is loaded where nothing is read yet, or somebody chooses what is. */
+function FirstScreen() {
+	if (firstScreen.value) return html`<${firstScreen.value} />`;
+	import("./start.js").then(({ Start }) => (firstScreen.value = Start));
+	return html`<p class="empty soft" role="status">${t("loading")}</p>`;
+}
 
 /** What a screen reader hears: one sentence in ten seconds. */
 export function startSpeaking() {
@@ -70,12 +80,12 @@ const Footer = () => html`<footer class="soft"><span>${t("footer.promise")}</spa
 function Content() {
 	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
 	if (!summary.value || !about.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
-	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : Start} />`;
-	return html`<${Notices} />${!embedded && html`<${Offer} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} />${!embedded && html`<${Activity} />`}<${Sessions} />`;
+	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : FirstScreen} />`;
+	return html`<${Notices} />${!embedded && html`<${Offer} /><${Glance} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} />${!embedded && html`<${Heat} /><${Activity} />`}<${Sessions} />`;
 }
 
 export function App() {
 	return html`${!embedded && html`<a class="skip" href="#content">${t("skip")}</a>`}<${Header} />
 		<main id="content" tabindex="-1" class=${stale.value && "stale"} aria-busy=${loading.value}><${Content} /></main>
-		${!embedded && html`<${Footer} />`}<${Help} />${Dialog.value && html`<${Dialog.value} />`}<${SessionPanel} />${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
+		${!embedded && html`<${Footer} />`}${help.value && html`<${help.value} />`}${Dialog.value && html`<${Dialog.value} />`}${sessionPanel.value && html`<${sessionPanel.value} />`}${panel.value && html`<${panel.value} />`}<p class="spoken" role="status">${spoken.value}</p>`;
 }

@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import uPlot from "../../vendor/uplot.js";
-import { UNKNOWN, moneyAxis, moneySteps, range } from "../format.js";
+import { moneyAxis, moneySteps, range } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
@@ -23,14 +23,14 @@ const HOUR_STEPS = [1, 2, 3, 6, 12, 24];
 const pointed = signal(null); // {index, left, width} of the column under the pointer
 
 const isCost = () => metric.value === "cost";
-const words = (value) => (isCost() ? amount(value) : short(value));
+export const words = (value) => (isCost() ? amount(value) : short(value));
 const value = (sum) => (isCost() ? sum.cost_usd : tokensOf(sum)) ?? 0;
 const isBars = () => state.value.chart === "bars";
 
-const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
+export const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
 
 /** What is painted, one beside the other: {start, end, total, layers, then}. The last layer is that of the others. */
-function columns(isMerged) {
+export function columns(isMerged) {
 	const { series, parts, to } = summary.value;
 	const { named } = groups.value;
 	const { group } = shown.value;
@@ -54,7 +54,7 @@ function columns(isMerged) {
 	return listed;
 }
 
-const perBarWords = () => t(`chart.per.${barFor(summary.value)}`);
+export const perBarWords = () => t(`chart.per.${barFor(summary.value)}`);
 
 function budgetLine() {
 	const asked = shown.value.state;
@@ -72,7 +72,7 @@ export function approximateUntil() {
 }
 
 /** How much of a column is known. */
-const known = ({ start, end, late }) => late ? 1 : Math.max(0, Math.min(1, (knownUntil.value - start) / (end - start)));
+export const known = ({ start, end, late }) => late ? 1 : Math.max(0, Math.min(1, (knownUntil.value - start) / (end - start)));
 
 /** Sums of layers up to each, at the left and right edge of columns: what areas are painted of. */
 function running(list) {
@@ -216,7 +216,7 @@ function label({ start, end, late }) {
 }
 
 /** The whole column in words. */
-function titleOf({ start, end, late }) {
+export function titleOf({ start, end, late }) {
 	if (late) return t("chart.late");
 	if (end - start <= HOUR) return `${when(start, "hour")} – ${when(end, "clock")}`;
 	if (end - start < 2 * DAY) return when(start, "weekday");
@@ -336,20 +336,12 @@ function Plot({ list, label: told }) {
 	return html`<div class="plot" ref=${box} role="img" aria-label=${told}><${Tip} list=${list} /></div>`;
 }
 
+const asTable = signal(null); // of ./chart_table.js, once somebody wants it
+
 function AsTable() {
-	const list = columns(true).filter((column) => known(column) > 0);
-	const { named, others } = groups.value;
-	const parts = named.length + others.length > 1 ? named : [];
-	const hasGhost = ghostSeries() !== null;
-	const heads = [t("import.at"), perBarWords(), hasGhost && t("chart.before"), t("chart.cumulative")].filter(Boolean);
-	let total = 0;
-	const lines = list.map((column) => ({ ...column, running: (total += column.total) })).reverse();
-	return html`<div class="astable" tabindex="0" role="region" aria-label=${t("chart.table")}><table>
-		<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}
-			${parts.map(({ name }) => html`<th scope="col"><${NameOf} name=${name} /></th>`)}${others.length > 0 && html`<th scope="col">${t("groups.rest")}</th>`}</tr></thead>
-		<tbody>${lines.map((column) => html`<tr key=${column.start}><th scope="row">${titleOf(column)}</th><td>${words(column.total)}</td>
-			${hasGhost && html`<td class="soft">${column.then === null ? UNKNOWN : words(column.then)}</td>`}<td>${words(column.running)}</td>
-			${parts.map((_, place) => html`<td class="soft">${words(column.layers[place])}</td>`)}${others.length > 0 && html`<td class="soft">${words(column.layers.at(-1))}</td>`}</tr>`)}</tbody></table></div>`;
+	if (asTable.value) return html`<${asTable.value} />`;
+	import("./chart_table.js").then(({ ChartTable }) => (asTable.value = ChartTable));
+	return html`<div class="astable"></div>`;
 }
 
 function Legend({ list }) {

@@ -1,10 +1,10 @@
 // Who we are, how everything is, what is read, and when it was.
 import { second } from "../clock.js";
 import { LANGUAGES, language, t, useLanguage } from "../i18n.js";
+import { openHelp } from "../keys.js";
 import { about } from "../sources.js";
 import { embedded, isCline } from "../state.js";
 import { nextTheme, theme } from "../theme.js";
-import { openHelp } from "./help.js";
 import { ImportButton, LastImport, Result } from "./imports.js";
 import { Menu } from "./menu.js";
 import { Icon, Lamp, Segmented, html, since, when } from "./parts.js";

@@ -1,8 +1,8 @@
-// Beside the sums: budgets of everything, what is nearest to its limit, and the way to change them. Never in a frame.
+// Beside today and the month: budgets of everything, what is nearest to its limit, and the way to change them. Never in a frame.
 import { signal } from "../../vendor/signals-core.js";
 import { share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
-import { spending, status } from "../store.js";
+import { status } from "../store.js";
 import { limits } from "../terms.js";
 import { amount, html, timeOf, titleOf } from "./parts.js";
 
@@ -57,13 +57,13 @@ export const nearest = () => limits.value
 	.filter(({ origin, used_share, used_usd }) => origin !== "budget" && (used_share !== null || used_usd > 0))
 	.sort((a, b) => (b.used_share ?? -1) - (a.used_share ?? -1));
 
-/** Of everything, whatever the filter. */
-export function Budgets({ spentNow }) {
+/** Of everything, whatever the filter: budgets, then the windows that are nearest to their end. */
+export function Limits({ spent: { today, month } }) {
 	const { daily_usd, monthly_usd } = status.value.budget ?? {};
-	const spent = spentNow(spending.value);
 	const count = [daily_usd, monthly_usd].filter(Boolean).length;
 	const shown = nearest().slice(0, SHOWN - count);
-	return html`<div class="sum budgets" role="group" aria-label=${t("budget.all")}><h2>${t("budget.all")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}</button></h2>
-		<${Budget} spent=${spent.today} budget=${daily_usd} label=${t("period.today")} /><${Budget} spent=${spent.month} budget=${monthly_usd} label=${t("period.month")} />
-		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}</div>`;
+	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}</button></h2>
+		${count + shown.length === 0 && html`<p class="note">${t("limits.none")}</p>`}
+		<${Budget} spent=${today} budget=${daily_usd} label=${t("period.today")} /><${Budget} spent=${month} budget=${monthly_usd} label=${t("period.month")} />
+		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}</section>`;
 }

@@ -8,7 +8,7 @@ import { embedded, state } from "../state.js";
 import { loadedAt, problem } from "../store.js";
 import { ImportButton } from "./imports.js";
 import { Ago, Notice, Words, html, timeOf, when } from "./parts.js";
-import { Progress } from "./start.js";
+import { Progress } from "./found.js";
 
 const FROZEN = 7 * DAY; // newer Cline leaves its ledger as it is
 

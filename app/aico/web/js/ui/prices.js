@@ -2,7 +2,8 @@
 import { useEffect, useRef } from "../../vendor/preact-hooks.js";
 import { share } from "../format.js";
 import { locale, t, tcode } from "../i18n.js";
-import { KINDS, compared, priceProblem, prices, pricing, readCompared, readPrices, removePrice, setCurrency, setPrice, tried, tryPrice, wanted } from "../prices.js";
+import { priceProblem, prices, pricing, readPrices, wanted } from "../prices.js";
+import { KINDS, compared, readCompared, removePrice, setCurrency, setPrice, tried, tryPrice } from "../set_prices.js";
 import { slotOf } from "../slots.js";
 import { summary } from "../store.js";
 import { tokensOf } from "../sums.js";

@@ -77,6 +77,7 @@ function Kind({ kind }) {
 }
 
 export function Inside() {
+	if (!activity.value) return html`<p class="soft" role="status">${activityProblem.value ? tcode(activityProblem.value) : t("loading")}</p>`;
 	const { today, period } = activity.value;
 	return html`${activityProblem.value && html`<p class="warn" role="alert">${tcode(activityProblem.value)}</p>`}
 		<p data-field="activity-today">${t("activity.sum", { today: duration(today.seconds), period: duration(period.seconds) })}

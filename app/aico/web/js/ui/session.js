@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { getSession } from "../api.js";
+import { asked, openSession } from "../asked.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { barFor, zone } from "../period.js";
@@ -14,11 +15,7 @@ import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, co
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
 
-const asked = signal(null); // {source, session_id, offset}
 const answer = signal(null); // {of, detail} or {of, code}
-
-export const opened = () => asked.value;
-export const openSession = ({ source, session_id }) => (asked.value = { source, session_id, offset: 0 });
 
 async function read(question) {
 	const { offset, ...of } = question;

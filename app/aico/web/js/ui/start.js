@@ -1,17 +1,11 @@
 // The first screen: what was found on this computer, what would be read of it, what never is, and a switch for each.
 import { useRef } from "../../vendor/preact-hooks.js";
-import { bytes, duration, share } from "../format.js";
-import { locale, t, tn } from "../i18n.js";
-import { choosing, counted, isCounting, offered, read, readAllFound, reading, sources } from "../sources.js";
-import { keep, recall } from "../stored.js";
-import { signal } from "../../vendor/signals-core.js";
+import { t, tn } from "../i18n.js";
+import { choosing, counted, isCounting, offered, read, readAllFound, sources } from "../sources.js";
+import { isHere, lying, originTitle } from "./found.js";
 import { ImportButton } from "./imports.js";
-import { Copyable, Icon, Notice, html } from "./parts.js";
-import { Elsewhere, Privacy, Refused, Standing, Switch, isHere, lying, originTitle } from "./switches.js";
-
-const DISMISSED = "found.dismissed";
-const WITH_SIZES = 2; // more tools are only named
-const dismissed = signal(recall(DISMISSED) ?? "");
+import { Copyable, html } from "./parts.js";
+import { Elsewhere, Privacy, Refused, Standing, Switch } from "./switches.js";
 
 const Origin = ({ source, origin }) => html`<li class=${origin.found ? "" : "absent"}>
 	<${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} /><span class="facts">${lying(origin)}</span>
@@ -23,42 +17,6 @@ const Card = ({ source }) => html`<article class="tool" data-card=${source.id}><
 /** Where was looked; a place that is not there is no fault. */
 const Places = ({ list, isOpen }) => html`<details class="places" open=${isOpen}><summary>${tn("start.places", list.length)}</summary>
 	<dl>${list.map(({ title, origins }) => html`<div><dt>${title}</dt><dd>${origins.flatMap(({ paths }) => paths).map((path) => html`<code>${path}</code>`)}</dd></div>`)}</dl></details>`;
-
-/** How far a large reading is. */
-export function Progress() {
-	if (!reading.value) return null;
-	const { share: ratio, done, total, rate, left_ms } = reading.value;
-	const parts = [
-		share(ratio, 1, locale.value),
-		t("reading.bytes", { done: bytes(done, locale.value), total: bytes(total, locale.value) }),
-		rate > 0 && t("reading.rate", { rate: bytes(rate, locale.value) }),
-		left_ms !== null && t("reading.left", { time: duration(left_ms, locale.value) }),
-	];
-	return html`<${Notice} kind="info" name="reading"><b>${t("reading.title")}</b> <span data-field="progress">${parts.filter(Boolean).join(" · ")}</span>
-		<progress max="1" value=${ratio} aria-label=${t("reading.title")}></progress><span class="soft">${t("reading.newest")}</span><//>`;
-}
-
-/** Beside the numbers: there is more, and it is a matter of choice. */
-export function Offer() {
-	const names = offered.value.flatMap(({ id, origins }) => origins.filter(({ found, enabled }) => found && !enabled).map((origin) => `${id}.${origin.id}`));
-	if (names.every((name) => dismissed.value.split(" ").includes(name))) return null;
-	const dismiss = () => {
-		dismissed.value = names.join(" ");
-		keep(DISMISSED, dismissed.value);
-	};
-	const choose = () => {
-		choosing.value = true;
-	};
-	const tools = offered.value.map((source) => {
-		const off = source.origins.filter(({ found, enabled }) => found && !enabled);
-		const isBrief = offered.value.length > WITH_SIZES;
-		const parts = off.map((origin) => [source.origins.length > 1 && originTitle(source, origin), !isBrief && lying(origin)].filter(Boolean).join(", "));
-		return parts.some(Boolean) ? `${source.title} (${parts.join("; ")})` : source.title;
-	});
-	return html`<${Notice} kind="info" name="found"><span>${t("found.more")} ${tools.join(", ")}.</span>
-		<button class="small" onClick=${choose}>${t("start.choose")}</button>
-		<button class="ghost" onClick=${dismiss} aria-label=${t("close")}><${Icon} name="close" /></button><//>`;
-}
 
 function Buttons({ root }) {
 	const pick = () => {

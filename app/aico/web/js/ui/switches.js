@@ -5,19 +5,6 @@ import { locale, t, tcode, told, tn } from "../i18n.js";
 import { refused, switchOrigins } from "../sources.js";
 import { Copyable, Words, html, since, when } from "./parts.js";
 
-export const originTitle = (source, { id, title }) => told(`origin.${source.id}.${id}`, title);
-
-/** Something of it lies on this computer, whether it can be read without a setting or not. */
-export const isHere = ({ found, origins }) => found || origins.some(({ elsewhere }) => elsewhere);
-
-/** "231 files, 1.2 GB, written 2 min ago". */
-export function lying({ look, counting }) {
-	if (!look) return t(counting ? "look.counting" : "look.nothing");
-	const parts = [bytes(look.bytes, locale.value), t("look.written", { ago: since(look.last_written_at, minute.value) })];
-	if (look.files > 1) parts.unshift(tn("look.files", look.files));
-	return parts.join(", ");
-}
-
 /** The box is as the service says it is, not as it was pressed. */
 export function Switch({ source, origin, words }) {
 	const { id, enabled, fixed_by, paths } = origin;

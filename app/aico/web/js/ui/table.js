@@ -1,6 +1,7 @@
 // The sessions of all sources: a window over pages of the server.
 import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
+import { openSession } from "../asked.js";
 import { minute } from "../clock.js";
 import { moneyColumn } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
@@ -11,7 +12,6 @@ import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
 import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
 import { ImportButton, LastImport } from "./imports.js";
 import { Ago, ModelName, columnWords, currency, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
-import { openSession } from "./session.js";
 
 const OVERSCAN = 2;
 const TOLD_WIDTH = 332; // with its distance from the edge

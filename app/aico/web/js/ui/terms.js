@@ -4,7 +4,8 @@ import { deleteBudget, deletePlan, getWebhook, putBudget, putPlan, testWebhook }
 import { share } from "../format.js";
 import { locale, t, tcode } from "../i18n.js";
 import { sources } from "../sources.js";
-import { budgets, limits, notifying, permission, plans, readTerms, wantNotifications } from "../terms.js";
+import { wantNotifications } from "../notify.js";
+import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
 import { Bar, budgetState, kindOf, resets, used, windowName } from "./limits.js";
 import { Ago, Copyable, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 

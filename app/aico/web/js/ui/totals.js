@@ -4,12 +4,10 @@ import { change } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { midnight, monthStart, spentSoFar } from "../period.js";
-import { embedded } from "../state.js";
 import { before, shown, summary, unpriced } from "../store.js";
 import { addUsd, cacheWrites } from "../sums.js";
 import { plans } from "../terms.js";
 import { approximateUntil } from "./chart.js";
-import { Budgets } from "./limits.js";
 import { Money, Tokens, amount, html, whole } from "./parts.js";
 
 function Change({ total }) {
@@ -70,5 +68,5 @@ export function Totals() {
 	return html`<section class="panel-box sums" aria-label=${t("sum.title")}><${Cost} />
 		${tokens("input_tokens")}${tokens("cache_read_tokens")}${tokens("cache_write_tokens", cacheWrites(totals))}${tokens("output_tokens")}
 		<${Sum} name="requests" big=${totals.requests > 0 ? whole(totals.requests) : html`<span title=${t("sum.requests.none")}>–</span>`} />
-		<${Sum} name="sessions" big=${whole(totals.sessions)} />${!embedded && html`<${Budgets} spentNow=${spentNow} />`}</section>`;
+		<${Sum} name="sessions" big=${whole(totals.sessions)} /></section>`;
 }

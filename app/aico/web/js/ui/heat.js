@@ -1,0 +1,37 @@
+// The heat map's line: closed until somebody wants it; what draws it, and its numbers, are loaded only then.
+import { useEffect, useState } from "../../vendor/preact-hooks.js";
+import { getHeat } from "../api.js";
+import { t } from "../i18n.js";
+import { zone } from "../period.js";
+import { shown, summary, usageFilter } from "../store.js";
+import { keep, recall } from "../stored.js";
+import { html } from "./parts.js";
+
+const STORED = "hours";
+
+async function load(question) {
+	const [{ Grid }, heat] = await Promise.all([import("./hours.js"), getHeat({ ...question, tz: zone() })]);
+	return { Grid, heat };
+}
+
+export function Heat() {
+	const [isOpen, setOpen] = useState(recall(STORED) === "open");
+	const [drawn, setDrawn] = useState(null);
+	const { period } = shown.value.state;
+	const by = ["year", "all"].includes(period) ? "day" : "hour";
+	const seq = summary.value.commit_seq;
+	const question = JSON.stringify([usageFilter.value, by]);
+	useEffect(() => {
+		let isCurrent = true;
+		if (isOpen) load({ ...usageFilter.value, by }).then((found) => isCurrent && setDrawn(found)).catch(() => {});
+		return () => {
+			isCurrent = false;
+		};
+	}, [isOpen, question, seq]);
+	const toggle = ({ currentTarget }) => {
+		setOpen(currentTarget.open);
+		keep(STORED, currentTarget.open ? "open" : "");
+	};
+	return html`<details class="gaps" data-field="hours" open=${isOpen} onToggle=${toggle}><summary><b>${t("hours.title")}</b> <span class="soft">${t(`hours.${by}`)}</span></summary>
+		${isOpen && drawn && html`<div class="panel-box"><${drawn.Grid} heat=${drawn.heat} /></div>`}</details>`;
+}

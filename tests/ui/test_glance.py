@@ -1,0 +1,91 @@
+"""Today and this month, whatever is filtered; and the cells that say when it was spent."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_surroundings import moment_ms
+from tests.ui.restartable_service import Service, entry, now_ms
+
+
+@pytest.fixture(scope="module")
+def service(make_shared: ServiceMaker) -> Service:
+    """Serve what was spent a moment ago, nine weeks of it, and 13 months ago."""
+    service = make_shared()
+    weeks = [entry(f"w{n}", ts=moment_ms(7 * n + 0.01), cost=1 + n % 2) for n in range(1, 10)]
+    service.ledger.write(
+        entry("now", model="z-ai/glm-5", cost=80.25, ts=now_ms() - 1_000),
+        entry("old", model="old-model", cost=500, ts=moment_ms(400)),
+        *weeks,
+    )
+    service.start()
+    return service
+
+
+def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Opener) -> None:
+    """Today is what the service says, beside a usual day; a model that was not used today leaves it as it is."""
+    told = httpx.get(f"{service.url}/api/overview?tz=UTC", trust_env=False).json()
+    assert told["today"]["totals"]["cost_usd"] == 80.25
+    page = open_page(service, "/?period=all").page
+    today, month = page.locator("[data-card=today]"), page.locator("[data-card=month]")
+    expect(today.locator(".big")).to_have_text("$80.25")
+    expect(today.locator("[data-field=usual]")).to_contain_text(
+        re.compile(r"^▲ (\d+ times|More than) a usual \w+day by this hour")
+    )
+    expect(today.locator("[data-field=last-use]")).to_contain_text(": Cline")
+    expect(today.locator("svg.hours")).to_be_visible()
+    expect(month.locator(".big")).to_have_text(re.compile(r"^\$8\d\.25$"))
+    expect(month.locator("h2")).to_have_text(re.compile(r"^[A-Z][a-z]+$"))
+
+    cells = page.locator("[data-field=hours]")
+    cells.locator("summary").click()
+    expect(cells.locator("[data-field=hours-at]")).to_contain_text("Most: ")
+    expect(cells.locator("[data-field=hours-at]")).to_contain_text("$500.00")
+    cells.locator("svg").focus()
+    page.locator(".groups").get_by_role("button", name="old-model").click()
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
+    expect(today.locator(".big")).to_have_text("$80.25")
+    # One day is left: its cell is the only one with a colour, and a click opens that day.
+    day = cells.locator("path.h5")
+    day.hover()
+    expect(cells.locator("[data-field=hours-at]")).to_contain_text("$500.00")
+    day.click()
+    expect(page).to_have_url(re.compile(r"period=custom"))
+    expect(page.locator("[data-card=cost] .big")).to_have_text("$500.00")
+
+
+@pytest.mark.slow
+def test_cards_speak_french_and_stay_out_of_frames(service: Service, open_page: Opener) -> None:
+    """The month has its name, and an arrow its words; a page of others shows what it frames and no more."""
+    page = open_page(service, language="fr-FR").page
+    expect(page.locator("[data-card=today] h2")).to_have_text(re.compile("^Aujourd.hui$"))
+    expect(page.locator("[data-field=usual]")).to_contain_text(
+        re.compile(r"^▲ (\d+ fois |Plus qu.)un \w+ habituel à cette heure")
+    )
+    frame = open_page(service, "/embed").page
+    expect(frame.locator("[data-field=cost]")).to_be_visible()
+    assert frame.locator("[data-card=today]").count() == 0
+
+
+@pytest.mark.slow
+def test_cells_of_a_week_are_walked_with_the_keyboard(service: Service, open_page: Opener) -> None:
+    """Arrows move from hour to hour and from day to day, and each cell is told."""
+    page = open_page(service, "/?period=30d").page
+    cells = page.locator("[data-field=hours]")
+    cells.locator("summary").click()
+    cells.locator("svg").focus()
+    page.keyboard.press("ArrowUp")
+    first = cells.locator("[data-field=hours-at]").text_content()
+    assert first is not None
+    assert first.startswith("Monday 11 PM")
+    page.keyboard.press("ArrowDown")
+    expect(cells.locator("[data-field=hours-at]")).to_contain_text("Tuesday 11 PM")
+    page.keyboard.press("ArrowLeft")
+    expect(cells.locator("[data-field=hours-at]")).to_contain_text("Tuesday 10 PM")
+    page.reload()
+    expect(page.locator("[data-field=hours] svg")).to_be_visible()
