@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
 
 import httpx
@@ -9,6 +11,8 @@ import pytest
 
 from aico.api.access import EXTENSION_ORIGIN, REPORT_PATH
 from aico.core import errors
+from aico.features.activity.browsers.places import Profile
+from aico.services import browser_watch
 from tests.api.answer_checks import check_problem
 from tests.api.conftest import Api, Serve
 
@@ -125,3 +129,21 @@ async def test_floods_are_answered_and_bounded(api: Api) -> None:
     other = await pair(api)
     await api.client.put("/api/activity/extension", json={"enabled": False})
     check_problem(await send(api, other, report(1)), errors.SourceOff)
+
+
+async def test_histories_are_looked_for_once_they_are_switched_on_and_not_before(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other kinds look at no profile."""
+    looked = threading.Event()
+
+    def find(*_: object) -> list[Profile]:
+        looked.set()
+        return []
+
+    monkeypatch.setattr(browser_watch, "find_profiles", find)
+    for kind in ("shell", "extension"):
+        await api.client.put(f"/api/activity/{kind}", json={"enabled": True})
+    assert not looked.is_set()
+    await api.client.put("/api/activity/browsers", json={"enabled": True})
+    assert await asyncio.to_thread(looked.wait, 30)
