@@ -20,6 +20,10 @@ PACKAGES = {
     "strace": "strace",
     "systemd-analyze": "systemd",
     "firefox-esr": "firefox-esr",
+    "Xvfb": "xvfb",
+    "openbox": "openbox",
+    "xdotool": "xdotool",
+    "xterm": "xterm",
     "zsh": "zsh",
     "fish": "fish",
 }

@@ -60,6 +60,14 @@ def test_a_moment_is_one_subjects(
     assert attend(front, in_front, programs, terminals, NOW) == whose
 
 
+def test_command_in_a_window_is_not_used_behind_another() -> None:
+    """A window that was in front is known: what was typed in it a moment ago is no use of it any more."""
+    terminals = {"/dev/pts/1": typed(2)}
+    assert attend(OTHER, None, [CLAUDE], terminals, NOW, {30, 99}) is None
+    assert attend(TERMINAL, None, [CLAUDE], terminals, NOW, {30, 99}) == CLAUDE
+    assert attend(None, None, [CLAUDE], terminals, NOW, {30, 99}) == CLAUDE
+
+
 def timed(*notes: tuple[str | None, float, float], tick_s: float = 1.0) -> dict[str, int]:
     """Return the milliseconds of each subject after notes of (subject, monotonic s, wall s)."""
     stopwatch = Stopwatch(tick_s)

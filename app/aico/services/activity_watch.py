@@ -60,6 +60,7 @@ class ProgramWatch:
         self._screen: Screen | None = None
         self._screen_again_at = 0.0
         self._found: list[Program] = []
+        self._windows: set[int] = set()
         self._terminals: dict[str, TerminalUse] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
         self._stopwatch = Stopwatch(_TERMINALS_TICK_S)
@@ -89,6 +90,7 @@ class ProgramWatch:
         if self._screen is None and self._clock() >= self._screen_again_at:
             await self._find_screen()
         self._found, loads = await self._in_thread(self._scan)
+        self._windows &= {pid for each in self._found for pid in each.ancestors}
         in_front = {key for key, state in self.programs.items() if state.is_in_front}
         self.programs = {
             key: ProgramState(*key, key in in_front, load.cpu_percent, load.memory_mb) for key, load in loads.items()
@@ -104,7 +106,9 @@ class ProgramWatch:
         front, in_front = await self._look()
         now = self._clock()
         self._look_at_terminals(now)
-        program = attend(front, in_front, self._found, self._terminals, now)
+        program = attend(front, in_front, self._found, self._terminals, now, self._windows)
+        if front is not None and front.pid is not None:
+            self._windows.add(front.pid)
         subject = None if program is None else (program.kind, program.name)
         self._stopwatch.note(subject, now, self._now_ms())
         for key, state in self.programs.items():

@@ -6,13 +6,14 @@ The rules, the first that applies:
    was typed in or written to within a minute, has the time: of several, the one typed in last. Else the listed app
    whose window it is.
 2. Otherwise the command whose terminal was typed in last, if that is at most 15 seconds ago (a terminal that tmux
-   shows, or a connection from elsewhere); a minute, where no screen can be looked at.
+   shows, or a connection from elsewhere); a minute, where no screen can be looked at. Not one that lives in a window
+   which was in front before: that window is not in front now.
 3. Otherwise nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -42,10 +43,12 @@ def attend(
     programs: Iterable[Program],
     terminals: Mapping[str, TerminalUse],
     now: float,
+    windows: Set[int] = frozenset(),
 ) -> Program | None:
     """Return the program whose time ``now`` is.
 
     ``front`` is None where no screen can be looked at; ``in_front`` the listed program whose window is in front.
+    ``windows`` are the numbers of processes whose windows were in front before.
     """
     commands = [(each, terminals[each.terminal]) for each in programs if each.terminal and each.terminal in terminals]
     if front is not None and front.pid is not None and front.idle_s < IDLE_S:
@@ -55,6 +58,8 @@ def attend(
         if in_front is not None and in_front.kind != COMMANDS.id:
             return in_front
     limit = TYPED_S if front is not None else IDLE_S
+    if front is not None:
+        commands = [(each, use) for each, use in commands if windows.isdisjoint(each.ancestors)]
     return _latest([(each, use) for each, use in commands if now - use.typed_at <= limit])
 
 

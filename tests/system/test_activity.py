@@ -1,0 +1,145 @@
+"""Real windows on a real X server with a window manager: whose time it was, within seconds of what the script did."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.server_process import HANG_S
+from tests.ui.restartable_service import Service, entry
+
+STRETCH_S = float(os.environ.get("TEST_STRETCH_S", "300"))
+"""Five minutes; shorter by hand."""
+CANARY = "KANARIENVOGEL"
+SHARES = (("Cursor", 0.3), (None, 0.1), ("Zed", 0.2), ("Cursor", 0.15), ("claude", 0.15))
+"""Whose window is in front, and for what share of the stretch; the rest nobody is there."""
+PROGRAMS = {"Cursor": "cursor/cursor", "Zed": "zed-editor", None: "other-terminal", "claude": "terminal"}
+TOLERANCE_S = 4.0
+"""Each subject has at most two switches, of a tick and a little each."""
+
+
+class Screen:
+    """A screen of our own, with real windows of terminals that are called as apps are."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        read, write = os.pipe()
+        server = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"]
+        self._stack = stack
+        stack.enter_context(ended(subprocess.Popen(server, pass_fds=[write], stderr=subprocess.DEVNULL)))
+        os.close(write)
+        with os.fdopen(read) as said:
+            self.display = f":{int(said.readline())}"
+        self.environment = {**os.environ, "DISPLAY": self.display, "HOME": str(folder)}
+        self.folder = folder
+        self.windows: dict[str | None, str] = {}
+        self._run("openbox")
+        for name, path in PROGRAMS.items():
+            program = folder / "programs" / path
+            program.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(shutil.which("xterm")), program)
+            self.open_window(name, program)
+
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._stack.enter_context(ended(process))
+        return process
+
+    def open_window(self, name: str | None, program: Path) -> None:
+        """Open a window of ``program`` whose title, class and arguments nobody may read; wait until it is there."""
+        inside = ["cat"]
+        if name == "claude":
+            command = self.folder / "programs" / "claude"
+            shutil.copy("/bin/sh", command)
+            inside = [str(command), "-c", f"while read x; do echo {CANARY} $x; done", CANARY]
+        title = f"{CANARY} {name}"
+        self._run(str(program), "-T", title, "-e", *inside)
+        found = self.ask("search", "--sync", "--limit", "1", "--name", f"^{title}$")
+        self.windows[name] = found
+
+    def ask(self, *words: str) -> str:
+        """Return what xdotool says."""
+        answer = subprocess.run(
+            ["xdotool", *words], env=self.environment, capture_output=True, text=True, timeout=HANG_S, check=False
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.strip()
+
+    def use(self, name: str | None, seconds: float) -> None:
+        """Bring a window to the front and type in it every few seconds."""
+        end = time.monotonic() + seconds
+        self.ask("windowactivate", "--sync", self.windows[name])
+        while (left := end - time.monotonic()) > 0:
+            self.ask("key", "a", "Return")
+            time.sleep(min(5.0, left))
+
+
+def ended(process: subprocess.Popen[bytes]) -> ExitStack:
+    """Return what ends ``process``."""
+    stack = ExitStack()
+    stack.callback(process.wait, HANG_S)
+    stack.callback(process.kill)
+    return stack
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Screen]:
+    """Open a screen."""
+    with ExitStack() as stack:
+        yield Screen(tmp_path, stack)
+
+
+def test_time_in_front_is_within_seconds_of_the_truth(screen: Screen, tmp_path: Path) -> None:
+    """Apps, a command in its terminal, other windows, and nobody: each has the seconds that it had, and no other."""
+    variables = {"DISPLAY": screen.display, "AICO_ACTIVITY_KINDS": "apps, commands", "WAYLAND_DISPLAY": ""}
+    with Service(tmp_path, variables) as service:
+        service.ledger.write(entry("1001", cost=0.5))
+        service.database.parent.mkdir(mode=0o700)
+        screen.use(None, 1)
+        service.start()
+        wait_until_seen(service, {"Cursor", "Zed", "claude"})
+        truth: dict[str, float] = {}
+        for name, share in SHARES:
+            screen.use(name, share * STRETCH_S)
+            if name is not None:
+                truth[name] = truth.get(name, 0) + share * STRETCH_S
+        screen.use(None, 0.1)
+        time.sleep(16)  # the next scan stores it
+        subjects = ask(service)["subjects"]
+        assert isinstance(subjects, list)
+        found = {each["subject"]: each["seconds"] for each in subjects if each["seconds"]}
+        assert found.keys() == truth.keys()
+        assert all(abs(found[name] - truth[name]) <= TOLERANCE_S for name in truth), (found, truth)
+        assert {each["subject"] for each in subjects if each["is_running"]} == {"Cursor", "Zed", "claude"}
+        assert CANARY not in httpx.get(f"{service.url}/api/activity").text
+        service.stop()
+        assert CANARY not in service.output()
+    assert all(CANARY.encode() not in path.read_bytes() for path in service.database.parent.rglob("*.db*"))
+
+
+def ask(service: Service) -> dict[str, object]:
+    """Return the activity of all time."""
+    answer: dict[str, object] = httpx.get(f"{service.url}/api/activity?from=0").json()
+    return answer
+
+
+def wait_until_seen(service: Service, names: set[str]) -> None:
+    """Return when all of ``names`` are seen to run, and the screen is looked at."""
+    deadline = time.monotonic() + HANG_S
+    while time.monotonic() < deadline:
+        answer = ask(service)
+        subjects, kinds = answer["subjects"], answer["kinds"]
+        assert isinstance(subjects, list)
+        assert isinstance(kinds, list)
+        if names <= {each["subject"] for each in subjects if each["is_running"]}:
+            assert {(kind["state"], kind["reason"]) for kind in kinds if kind["enabled"]} == {("watching", None)}
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"only {subjects} were seen:\n{service.output()}")
