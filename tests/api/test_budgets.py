@@ -172,6 +172,7 @@ async def test_requests_that_nobody_may_make_are_refused(serve: Serve) -> None:
             (f"/api/budgets/{'a' * 65}", day, errors.RequestInvalid),
             ("/api/budgets/%20a", day, errors.RequestInvalid),
             ("/api/budgets/a", {**day, "amount_usd": 0}, errors.RequestInvalid),
+            ("/api/budgets/a", {**day, "amount_usd": 4e-10}, errors.RequestInvalid),  # no nano-dollar
             ("/api/budgets/a", {**day, "amount_usd": "NaN"}, errors.RequestInvalid),
             ("/api/budgets/a", {**day, "period": "year"}, errors.RequestInvalid),
             ("/api/budgets/a", {**day, "name": "b"}, errors.RequestInvalid),

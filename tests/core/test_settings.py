@@ -624,6 +624,8 @@ def test_budgets_plans_and_webhook_are_tables(tmp_path: Path) -> None:
         ('[webhook]\nurl = "https://a.example/x"', "webhook_secret"),
         ("[webhook]\nport = 1", "webhook_port"),
         ('[budgets.a]\namount = 0\nperiod = "day"', "budgets.a.amount"),
+        ('[budgets.a]\namount = 4e-10\nperiod = "day"', "budgets.a.amount"),
+        ("budget_daily_usd = 4e-10", "budget_daily_usd"),
         ('[budgets."a/b"]\namount = 1\nperiod = "day"', "budgets"),
         ('[budgets.a]\namount = 1\nperiod = "year"', "budgets.a.period"),
         ("[plans.codex]\nprice = 1\nrenews_on = 0", "plans.codex.renews_on"),

@@ -49,7 +49,14 @@ from aico.core.source_settings import (
     check_named_path,
     split_list,
 )
-from aico.core.spending_settings import BudgetName, BudgetSettings, PlanSettings, check_secret, check_webhook_url
+from aico.core.spending_settings import (
+    Amount,
+    BudgetName,
+    BudgetSettings,
+    PlanSettings,
+    check_secret,
+    check_webhook_url,
+)
 from aico.core.terms import Budget, BudgetPeriod, Plan
 from aico.core.user_folders import APP_NAME
 
@@ -174,9 +181,9 @@ class Settings(BaseModel):
     """Port to listen on; 0 takes a free one."""
     token: SecretStr | None = None
     """When set, every caller must show it."""
-    budget_daily_usd: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
+    budget_daily_usd: Amount | None = None
     """Shown on the page against today's cost."""
-    budget_monthly_usd: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
+    budget_monthly_usd: Amount | None = None
     """Shown on the page against this month's cost."""
     max_sockets: int = Field(default=256, ge=1, le=10_000)
     """WebSocket connections at once; never above the descriptor limit less 100."""

@@ -17,8 +17,16 @@ NAME_LENGTH_MAX = 200
 """Characters of what a budget is of."""
 _ADDRESS = re.compile(r"[!-~]{1,2000}")
 
+
+def _check_nano(amount: float) -> float:
+    """Return ``amount`` when it is any nano-dollar: nothing is a share of 0."""
+    if nano_usd(amount) < 1:
+        raise ValueError("must be at least a billionth of a dollar")
+    return amount
+
+
 BudgetName = Annotated[str, AfterValidator(check_name)]
-Amount = Annotated[float, Field(gt=0, le=AMOUNT_MAX_USD, allow_inf_nan=False)]
+Amount = Annotated[float, Field(gt=0, le=AMOUNT_MAX_USD, allow_inf_nan=False), AfterValidator(_check_nano)]
 Currency = Annotated[str, AfterValidator(check_currency)]
 Part = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 RenewalDay = Annotated[int, Field(ge=1, le=31, strict=True)]
