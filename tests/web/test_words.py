@@ -69,6 +69,15 @@ def test_languages_have_the_same_keys() -> None:
     assert english.keys() == french.keys()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_said_twice(language: str) -> None:
+    """Of a key that stood there twice, one sentence would never be shown."""
+    text = (WEB / "i18n" / f"{language}.json").read_text(encoding="utf-8")
+    keys = [key for key, _ in cast("list[tuple[str, str]]", json.loads(text, object_pairs_hook=list))]
+
+    assert sorted({key for key in keys if keys.count(key) > 1}) == []
+
+
 def test_translations_use_the_same_placeholders() -> None:
     """A number that one language shows is not lost in the other."""
     english, french = (_words(language) for language in LANGUAGES)

@@ -36,6 +36,7 @@ export const getOverview = (parameters, signal) => ask(`api/overview?${query(par
 export const getHeat = (parameters) => ask(`api/heatmap?${query(parameters)}`);
 export const getSessions = (parameters, signal) => ask(`api/sessions?${query(parameters)}`, { signal });
 export const getSession = (parameters, signal) => ask(`api/session?${query(parameters)}`, { signal });
+export const patchSession = (parameters, body) => send("PATCH", `api/session?${query(parameters)}`, body);
 export const exportUrl = (parameters) => `api/export?${query(parameters)}`;
 
 export const getAbout = () => ask("api/status");

@@ -1,15 +1,16 @@
 // One session: its course, its kinds of tokens, its requests, what started it and what it started.
 import { useEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
-import { getSession } from "../api.js";
+import { getSession, patchSession } from "../api.js";
 import { asked, openSession } from "../asked.js";
+import { share } from "../format.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { barFor, zone } from "../period.js";
 import { slotOf } from "../slots.js";
 import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
-import { LACKS, tokensOf } from "../sums.js";
+import { LACKS, cacheWrites, tokensOf } from "../sums.js";
 import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
@@ -17,9 +18,11 @@ const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "ca
 
 const answer = signal(null); // {of, detail} or {of, code}
 
-async function read(question) {
+/** What is shown of it, after what is to come before. */
+async function read(question, before) {
 	const { offset, ...of } = question;
 	try {
+		await before;
 		const detail = await getSession({ ...of, limit: PAGE, offset, tz: zone() });
 		if (asked.value === question) answer.value = { of: keyOf(of), detail };
 	} catch (error) {
@@ -44,7 +47,17 @@ function Course({ detail }) {
 		})}</svg><p class="soft ends"><span>${when(detail.from, "hour")}</span><span>${when(detail.to, "hour")}</span></p>`;
 }
 
+/** The user's own name; without one it is called by its start. */
+function Label({ detail: { source, session_id, label } }) {
+	const save = (event) => {
+		event.preventDefault();
+		read(asked.value, patchSession({ source, session_id }, { label: event.target.elements.label.value }));
+	};
+	return html`<form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" value=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
+}
+
 function Facts({ detail }) {
+	const { input_tokens: input, cache_read_tokens: cached, cost_usd: usd } = detail;
 	const calls = detail.request_count > 0 && tn("session.calls", detail.request_count);
 	const facts = {
 		started: html`${when(detail.started_at, "hour")}`,
@@ -52,6 +65,8 @@ function Facts({ detail }) {
 		calls: calls || t("session.total"),
 		model: html`<${ModelName} id=${detail.model} />${detail.models > 1 ? ` ${tn("models.more", detail.models - 1)}` : ""}`,
 		project: detail.project,
+		cached: cached > 0 && share(cached, (input ?? 0) + cached + (cacheWrites(detail) ?? 0), locale.value),
+		rate: usd > 0 && !detail.unpriced_requests && html`<${Money} usd=${(usd * 1e6) / tokensOf(detail)} />`,
 	};
 	return html`<dl class="facts">${Object.entries(facts).filter(([, value]) => value).map(([name, value]) => html`<div><dt>${t(`session.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
@@ -105,7 +120,7 @@ function Requests({ detail }) {
 
 function Detail({ detail }) {
 	return html`<div class="total"><p class="big" data-field="session-cost"><${Cost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span></div>
-		<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
+		${!embedded && html`<${Label} detail=${detail} />`}<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
 }
 
 export function SessionPanel() {
