@@ -248,8 +248,9 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
 
     expect(page.locator("body")).to_have_css("background-color", WHITE)
     expect(page.locator("body")).to_have_css("color", "rgb(27, 28, 31)")
-    expect(page.locator(".tools")).to_be_hidden()
-    expect(page.locator(".filters")).to_be_hidden()
+    for control in (".tools", ".filters", "[data-field=live]", "[data-field=terms]", "[data-field=hours]"):
+        expect(page.locator(control)).to_be_hidden()
+    expect(page.locator("tr[data-task]").first).to_contain_text("Tue, Nov 11, 12:00")
     expect(page.locator("[data-field=cost]")).to_be_visible()
     expect(page.locator(".tasks tfoot")).to_be_visible()
     expect(page.locator("[data-field=printed]")).to_have_text(

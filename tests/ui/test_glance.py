@@ -42,6 +42,10 @@ def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Op
     expect(month.locator(".big")).to_have_text(re.compile(r"^\$8\d\.25$"))
     expect(month.locator("h2")).to_have_text(re.compile(r"^[A-Z][a-z]+$"))
 
+    month.get_by_role("button", name="Set a budget").click()
+    expect(page.get_by_role("dialog", name="Budgets, plans and limits")).to_be_visible()
+    page.keyboard.press("Escape")
+
     cells = page.locator("[data-field=hours]")
     cells.locator("summary").click()
     expect(cells.locator("[data-field=hours-at]")).to_contain_text("Most: ")

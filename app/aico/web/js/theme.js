@@ -7,7 +7,7 @@ const STORED = "theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 const systemDark = signal(system.matches);
 const paper = matchMedia("print");
-const onPaper = signal(paper.matches);
+export const onPaper = signal(paper.matches);
 
 export const theme = signal(THEMES.find((name) => name === recall(STORED)) ?? "auto");
 const chosen = computed(() => (theme.value === "auto" ? (systemDark.value ? "dark" : "light") : theme.value));

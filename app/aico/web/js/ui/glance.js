@@ -3,10 +3,10 @@ import { second } from "../clock.js";
 import { count, percent } from "../format.js";
 import { language, locale, t, tn } from "../i18n.js";
 import { midnight, monthStart } from "../period.js";
-import { overview, spending } from "../store.js";
+import { overview, spending, status } from "../store.js";
 import { isUnpriced } from "../sums.js";
-import { Limits } from "./limits.js";
-import { Money, amount, html, since, timeOf, titleOf, when } from "./parts.js";
+import { Limits, openTerms } from "./limits.js";
+import { Money, amount, html, since, titleOf, when } from "./parts.js";
 import { spentNow } from "./totals.js";
 
 const TIMES = 10; // from there on per cent say nothing any more
@@ -21,7 +21,6 @@ const monthName = (at) => {
 	const name = new Intl.DateTimeFormat(locale.value, { month: "long" }).format(at);
 	return name.charAt(0).toLocaleUpperCase(language.value) + name.slice(1);
 };
-const dayOf = (text) => new Date(`${text}T00:00`);
 
 function Big({ totals }) {
 	if (isUnpriced(totals)) return html`<p class="big" title=${t("unpriced.why")}>${t("unpriced")}</p>`;
@@ -32,7 +31,7 @@ function Big({ totals }) {
 function comparison({ at, today, last_use: last }) {
 	const { usual, totals } = today;
 	const cost = totals.cost_usd ?? 0;
-	if (!(last?.at >= midnight(at))) return [last ? t("glance.none.last", { at: timeOf(last.at) }) : t("glance.none"), false];
+	if (!(last?.at >= midnight(at))) return [t("glance.none"), false];
 	if (usual.cost_usd === null) return [tn("glance.needed", usual.days_needed), false];
 	const words = { weekday: weekday(at), usual: amount(usual.cost_usd) };
 	const apart = cost - usual.cost_usd;
@@ -68,14 +67,14 @@ function Today() {
 function course({ last, projected }) {
 	if (projected === null) return t("glance.early");
 	const [low, high] = [projected.low_usd, projected.high_usd].map((usd) => amount(usd < 10 ? usd : Math.round(usd)).replace(/[.,]00(?=\D*$)/, ""));
-	const words = { low, high, day: when(dayOf(last).getTime(), "day") };
+	const words = { low, high, day: when(Date.parse(`${last}T00:00`), "day") };
 	return t(low === high ? "glance.course.one" : "glance.course", words);
 }
 
 function Month() {
 	const { at, month } = overview.value;
 	return html`<${Card} name="month" title=${monthName(monthStart(at))}><${Big} totals=${month.totals} />
-		<p class="note"><span data-field="course">${course(month)}</span></p><//>`;
+		<p class="note"><span data-field="course">${course(month)}</span></p>${!status.value.budget?.monthly_usd && html`<button class="link" onClick=${openTerms}>${t("budget.set")}</button>`}<//>`;
 }
 
 export const Glance = () => overview.value && html`<div class="cards" role="group" aria-label=${t("glance.title")}><${Today} /><${Month} /><${Limits} spent=${spentNow(spending.value)} /></div>`;

@@ -12,6 +12,7 @@ import { embedded } from "../state.js";
 import { announcement, shown } from "../store.js";
 import { isPaidByPlan, isUnpriced } from "../sums.js";
 import { plans } from "../terms.js";
+import { onPaper } from "../theme.js";
 
 export const html = htm.bind(h);
 
@@ -42,10 +43,10 @@ const PATHS = {
 export const Icon = ({ name }) =>
 	html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
 
-/** "12s ago", alive. A table has fifty: the moment is worked out on hover. */
+/** "12s ago", alive, and a moment on paper. A table has fifty: the moment is worked out on hover. */
 export function Ago({ ms, tag = "time", ...more }) {
 	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
-	return html`<${tag} ...${more} onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${since(ms, now)}<//>`;
+	return html`<${tag} ...${more} onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${onPaper.value ? when(ms, "hour") : since(ms, now)}<//>`;
 }
 
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;

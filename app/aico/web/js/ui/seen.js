@@ -2,7 +2,7 @@
 import { activity, activityProblem, switchKind } from "../activity.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { addDays, midnight } from "../period.js";
-import { Copyable, amount, html, when } from "./parts.js";
+import { Copyable, Words, amount, html, when } from "./parts.js";
 
 const TYPES = ["app", "command", "domain"];
 const MINUTE = 60;
@@ -73,15 +73,15 @@ function Kind({ kind }) {
 			data-switch=${`activity.${id}`} /><span>${words}</span></label>
 		${fixed_by && html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${fixed_by} /></p>`}
 		${enabled && (state !== "watching" || reason) && html`<p class="warn">${told(`activity.reason.${reason ?? state}`, state)}</p>`}
-		<p class="soft">${told(`activity.reads.${id}`, kind.reads)} ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p></div>`;
+		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p></div>`;
 }
 
 export function Inside() {
 	if (!activity.value) return html`<p class="soft" role="status">${activityProblem.value ? tcode(activityProblem.value) : t("loading")}</p>`;
 	const { today, period } = activity.value;
 	return html`${activityProblem.value && html`<p class="warn" role="alert">${tcode(activityProblem.value)}</p>`}
-		<p data-field="activity-today">${t("activity.sum", { today: duration(today.seconds), period: duration(period.seconds) })}
-			${period.estimated_cost_usd > 0 && html` <span class="soft">${t("activity.cost", { cost: amount(period.estimated_cost_usd) })}</span>`}</p>
+		${today.seconds + period.seconds > 0 && html`<p data-field="activity-today">${t("activity.sum", { today: duration(today.seconds), period: duration(period.seconds) })}
+			${period.estimated_cost_usd > 0 && html` <span class="soft">${t("activity.cost", { cost: amount(period.estimated_cost_usd) })}</span>`}</p>`}
 		<${Timeline} today=${today} /><${Subjects} today=${today} period=${period} />
 		<div class="kinds">${period.kinds.map((kind) => html`<${Kind} key=${kind.id} kind=${kind} />`)}</div>`;
 }
