@@ -194,7 +194,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     panel.locator(".copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == "main"
     facts = panel.locator(".facts")
-    expect(facts).to_contain_text("Of its input from the cache94%")
+    expect(facts).to_contain_text("Cache share94%")
     field = panel.get_by_role("textbox", name="A name of your own")
     field.fill("checkout")
     field.press("Enter")

@@ -46,7 +46,7 @@ export const Icon = ({ name }) =>
 /** "12s ago", alive, and a moment on paper. A table has fifty: the moment is worked out on hover. */
 export function Ago({ ms, tag = "time", ...more }) {
 	const now = Date.now() - ms < 60_000 ? second.value : minute.value;
-	return html`<${tag} ...${more} onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${onPaper.value ? when(ms, "hour") : since(ms, now)}<//>`;
+	return html`<${tag} ...${more} onMouseOver=${({ target }) => (target.title = when(ms, "full"))}>${onPaper.value ? when(ms, "start") : since(ms, now)}<//>`;
 }
 
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;

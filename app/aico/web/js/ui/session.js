@@ -53,7 +53,7 @@ function Label({ detail: { source, session_id, label } }) {
 		event.preventDefault();
 		read(asked.value, patchSession({ source, session_id }, { label: event.target.elements.label.value }));
 	};
-	return html`<form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" value=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
+	return html`<form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" defaultValue=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
 }
 
 function Facts({ detail }) {
