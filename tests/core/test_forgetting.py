@@ -7,9 +7,11 @@ from contextlib import closing
 
 import pytest
 
+from aico.core.db.terms_writer import store_plans
 from aico.core.db.upkeep.backups import get_position
 from aico.core.db.upkeep.forgetting import forget, preview_forgetting
 from aico.core.errors import StorageBusy
+from aico.core.terms import Plan
 from aico.core.usage import RequestState, digest
 from tests.core.database_damage import close_log, failed_checks
 from tests.core.repository_on_file import NOW_MS, Store, read_rows, request, usage
@@ -43,6 +45,16 @@ async def test_forgetting_says_first_what_would_go(three: Store) -> None:
     assert going.event_count == 3
     assert read_rows(three.path, "SELECT COUNT(*) FROM cline_task_usage") == [(3,)]
     assert get_position(three.path) == position
+
+
+async def test_forgetting_counts_no_cost_that_a_plan_has_paid_for(three: Store) -> None:
+    """What would go costs what every other sum says that it cost."""
+    with closing(sqlite3.connect(three.path)) as connection, connection:
+        connection.execute("UPDATE usage_event SET list_nano = 9 WHERE recorded_nano IS NULL AND cache_read = 7")
+    assert preview_forgetting(three.path, "tool", ["a", "t"], None).spent.cost_nano == 14
+    await store_plans(three.database, NOW_MS, put_=[Plan("tool", 0, "USD", 1)])
+    spent = preview_forgetting(three.path, "tool", ["a", "t"], None).spent
+    assert (spent.cost_nano, spent.get("list")) == (5, 9)
 
 
 async def test_forgetting_before_a_moment_means_the_last_activity(three: Store) -> None:

@@ -131,7 +131,8 @@ _OF_EVENT = {
     **{f"{money}_nano": f"{cost} % {NANO}" for money, cost in _COSTS.items()},
 }
 EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
-_EVENT_ROW = ", ".join(_as_money(name, _OF_EVENT[name]) for name in SUM_COLUMNS)
+EVENT_AS_MONEY = ", ".join(_as_money(name, _OF_EVENT[name]) for name in SUM_COLUMNS)
+"""The same as it counts while plans are what they are."""
 # The same with what counters have counted in the place of what it costs now: see aico.core.db.counted.
 _AS_COUNTED = {
     f"{money}_{unit}": f"IIF(c.event IS NULL, {_COSTS[money]}, IIF(c.basis = {place}, c.nano, 0)) {part} {NANO}"
@@ -463,7 +464,7 @@ def burned(wanted: UsageFilter, first_ms: int, end_ms: int) -> tuple[str, Values
     They take the place of the time in ``wanted``.
     """
     where, values = _where(wanted, "ts", first_ms, end_ms)
-    return f"SELECT {_SUMMED} FROM (SELECT {_EVENT_ROW} FROM usage_event WHERE {where})", values
+    return f"SELECT {_SUMMED} FROM (SELECT {EVENT_AS_MONEY} FROM usage_event WHERE {where})", values
 
 
 def events_where(wanted: UsageFilter) -> tuple[str, Values]:
@@ -478,7 +479,7 @@ def _timed_events(wanted: UsageFilter, first: int | None = None, end: int | None
     high = None if end is None else end * SLOT_MS
     where, values = _where(wanted, "ts", low, high)
     return (
-        f"SELECT source, session, model, ts, {_EVENT_ROW} FROM usage_event WHERE {where}",
+        f"SELECT source, session, model, ts, {EVENT_AS_MONEY} FROM usage_event WHERE {where}",
         values,
     )
 
@@ -487,7 +488,7 @@ def _events(wanted: UsageFilter, first: int | None, end: int | None) -> tuple[st
     low = None if first is None else first * SLOT_MS
     high = None if end is None else end * SLOT_MS
     where, values = _where(wanted, "ts", low, high)
-    return f"SELECT source, session, model, {_EVENT_ROW} FROM usage_event WHERE {where}", values
+    return f"SELECT source, session, model, {EVENT_AS_MONEY} FROM usage_event WHERE {where}", values
 
 
 def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None) -> tuple[str, Values]:

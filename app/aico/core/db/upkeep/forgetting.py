@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from aico.core.db.questions import EVENT_AS_SUMS
+from aico.core.db.questions import EVENT_AS_MONEY
 from aico.core.db.upkeep import rebuilding
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, transaction
 from aico.core.sums import SUM_COLUMNS, Sums
@@ -29,7 +29,7 @@ _MATCHING = """
 _STORED = "SELECT key FROM session JOIN chosen USING (id) ORDER BY key"
 _SPENT = f"""
     SELECT COUNT(*), {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM (
-        SELECT {EVENT_AS_SUMS} FROM usage_event WHERE session IN (SELECT id FROM chosen)
+        SELECT {EVENT_AS_MONEY} FROM usage_event WHERE session IN (SELECT id FROM chosen)
     )
 """  # noqa: S608  # our own names
 _REMEMBER = """
