@@ -248,7 +248,14 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
 
     expect(page.locator("body")).to_have_css("background-color", WHITE)
     expect(page.locator("body")).to_have_css("color", "rgb(27, 28, 31)")
-    for control in (".tools", ".filters", "[data-field=live]", "[data-field=terms]", "[data-field=hours]"):
+    for control in (
+        ".tools",
+        ".filters",
+        "[data-field=live]",
+        "[data-field=terms]",
+        "[data-field=hours]",
+        "[data-field=last-use]",
+    ):
         expect(page.locator(control)).to_be_hidden()
     expect(page.locator("tr[data-task]").first).to_contain_text(re.compile("Nov 11, .*Nov 11, 12:00"))
     expect(page.locator("[data-field=cost]")).to_be_visible()
