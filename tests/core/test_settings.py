@@ -626,6 +626,7 @@ def test_budgets_plans_and_webhook_are_tables(tmp_path: Path) -> None:
         ('[budgets.a]\namount = 0\nperiod = "day"', "budgets.a.amount"),
         ('[budgets.a]\namount = 4e-10\nperiod = "day"', "budgets.a.amount"),
         ("budget_daily_usd = 4e-10", "budget_daily_usd"),
+        ('[[prices]]\nmodel = "m"\ninput = 1\noutput = 1\n[[prices]]\nmodel = "M"\ninput = 2\noutput = 1', "prices"),
         ('[budgets."a/b"]\namount = 1\nperiod = "day"', "budgets"),
         ('[budgets.a]\namount = 1\nperiod = "year"', "budgets.a.period"),
         ("[plans.codex]\nprice = 1\nrenews_on = 0", "plans.codex.renews_on"),

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from aico.core.own_prices import KINDS, OwnPrice, price_of
 
@@ -48,3 +48,18 @@ class OwnPriceSettings(BaseModel):
 
     def __str__(self) -> str:
         return self.model if self.valid_from is None else f"{self.model} from {self.valid_from}"
+
+
+def _check_once(prices: tuple[OwnPriceSettings, ...]) -> tuple[OwnPriceSettings, ...]:
+    """Return ``prices`` when no two of them are of the same name and day; raise ValueError otherwise."""
+    seen: set[tuple[str, int]] = set()
+    for each in prices:
+        key = each.to_price().key
+        if key in seen:
+            raise ValueError(f"{each} is there twice; upper and lower case are the same")
+        seen.add(key)
+    return prices
+
+
+OwnPricesSettings = Annotated[tuple[OwnPriceSettings, ...], AfterValidator(_check_once)]
+"""What ``[[prices]]`` says altogether."""

@@ -29,7 +29,7 @@ from aico.core.errors import SettingsError
 from aico.core.otlp_settings import VARIABLES as PREDECESSORS
 from aico.core.otlp_settings import OtlpSettings, read_predecessors
 from aico.core.plain_path import absolute_path
-from aico.core.price_settings import OwnPriceSettings
+from aico.core.price_settings import OwnPricesSettings
 from aico.core.setting_names import FIXED_SETTINGS, FIXED_TABLES, TABLES, suggest
 from aico.core.settings_layers import (
     CONFIG_VARIABLE,
@@ -167,7 +167,7 @@ class Settings(BaseModel):
     """Sources that are paid by subscription, by their id."""
     currency: Annotated[Currency | None, BeforeValidator(read_currency)] = None
     """The currency that amounts are shown in; None: US dollars, or what is set while the service runs."""
-    prices: tuple[OwnPriceSettings, ...] = ()
+    prices: OwnPricesSettings = ()
     """The user's own prices; others may be set while the service runs."""
     cline_sessions: bool = False
     """Whether the session store of newer Cline is read too."""
