@@ -6,7 +6,7 @@
 # Truth:    `/fork` in Cline CLI 3.0.65 writes a second row in `sessions` at once, whose `usage` repeats that of the
 #           original, without a request. From there it is a running total, which never leaves the inherited part.
 #           `parent_session_id` stays NULL. Only `fork.forkedFromSessionId` inside `metadata_json` names the original.
-# Versions: cline 3.0.65 (npm). Seen on 2026-11-29.
+# Versions: @cline/cli-linux-x64 3.0.65 (npm), the program in the package cline. Seen on 2026-11-29.
 # Output seen:
 #   after /fork: billed 1200 tokens, original 1200, fork 1200
 #   the fork names the original: parent_session_id False, fork.forkedFromSessionId True
@@ -19,7 +19,8 @@ trap 'echo "changed: a step failed, so nothing could be compared"; exit 1' ERR
 dir=$(mktemp -d)
 trap 'rm -rf "$dir" || true' EXIT
 mkdir -p "$dir/home" "$dir/tmp" "$dir/work"
-npm install --prefix "$dir/npm" --silent --no-audit --no-fund cline@3.0.65 >/dev/null 2>&1
+# The package `cline` brings hundreds more, and starts this program.
+npm install --prefix "$dir/npm" --silent --no-audit --no-fund @cline/cli-linux-x64@3.0.65 >/dev/null 2>&1
 
 cat > "$dir/drive.py" <<'P'
 import fcntl
