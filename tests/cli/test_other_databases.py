@@ -55,6 +55,11 @@ READING: list[Words] = [
     ("report", "--json"),
     ("status", "--short"),
     ("label", "a", "name"),
+    ("activity",),
+    ("price", "list"),
+    ("price", "test", "m"),
+    ("price", "review"),
+    ("currency", "show"),
     ("otlp", "show"),
     ("otlp", "show", "--json"),
 ]
@@ -68,6 +73,10 @@ WRITING: list[Words] = [
     ("sources", "off", "cline.ledger"),
     ("budget", "set", "a", "--amount", "5", "--period", "day"),
     ("budget", "remove", "a"),
+    ("price", "set", "m", "--input", "1", "--output", "2"),
+    ("price", "remove", "m"),
+    ("currency", "set", "EUR", "--rate", "0.9"),
+    ("currency", "remove"),
     ("plan", "set", "codex", "--price", "20", "--renews", "1"),
     ("plan", "remove", "codex"),
 ]

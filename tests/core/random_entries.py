@@ -46,6 +46,7 @@ def readings(
         state=st.sampled_from(SessionState),
         parent=st.none(),
         unknown=st.sampled_from([(), (), ("x",), ("y", "x")]) if is_partial else st.just(()),
+        forked_from=st.none(),
     )
 
 

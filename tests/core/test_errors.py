@@ -101,6 +101,9 @@ SENTENCES: dict[ObserverError, str] = {
     errors.RequestTimeout(10.0): "The request was not complete within 10 s.",
     errors.HeadTooLarge(32_768): "The address and headers of the request exceed 32768 bytes.",
     errors.RequestInvalid("tz", "is unknown"): "tz: is unknown.",
+    errors.PairingRequired(): "This browser is not paired.",
+    errors.PairingUnknown(): "There is no pairing of this number.",
+    errors.ReportsTooMany(): "Too many reports.",
     errors.TokenRequired(): "This service asks for its token.",
     errors.TokenRequired(is_set=False): (
         "A caller on another machine, also through a proxy or a tunnel, needs a token, and none is set."

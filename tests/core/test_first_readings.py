@@ -48,6 +48,7 @@ READINGS = st.builds(
     state=st.sampled_from(SessionState),
     parent=st.sampled_from([None, "s0"]),
     unknown=st.sampled_from([(), ("tokensIn", "ts")]),
+    forked_from=st.none(),
 )
 TABLES = {
     "sessions": """

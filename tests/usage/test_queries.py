@@ -100,6 +100,7 @@ READINGS = st.builds(
     state=st.just(SessionState.UNKNOWN),
     parent=st.none(),
     unknown=st.just(()),
+    forked_from=st.none(),
 )
 PROMPTS = st.builds(
     PromptSeen,

@@ -30,6 +30,8 @@ class Intake:
     feed: Feed
     is_expected: bool = True
     """Whether something ought to lie there; of several known places, a tool writes to some."""
+    has_siblings: bool = False
+    """Whether the same origin is read in another place, too, such as a second ledger."""
 
     @property
     def key(self) -> IntakeKey:
@@ -72,7 +74,7 @@ class Intake:
                     records=part,
                     counts=later if number else counts,
                     # Of several ledgers with one task, each tells its own: a lower number is no fall either.
-                    is_joint=self.origin.meter_id != self.origin.id or bool(self.key.path),
+                    is_joint=self.origin.meter_id != self.origin.id or self.has_siblings,
                     meters=meters,
                     checkpoints=()
                     if left

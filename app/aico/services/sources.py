@@ -100,8 +100,15 @@ class SourcesService:
             for place, feed in open_places(choice, self._limits)
         ]
         counts = Counter(choice.source.id for choice, _place, _feed in places)
+        alike = Counter((choice.source.id, choice.origin.id) for choice, _place, _feed in places)
         return [
-            Intake(choice.source, choice.origin, feed, place.chosen_by != "default" or counts[choice.source.id] == 1)
+            Intake(
+                choice.source,
+                choice.origin,
+                feed,
+                is_expected=place.chosen_by != "default" or counts[choice.source.id] == 1,
+                has_siblings=alike[choice.source.id, choice.origin.id] > 1,
+            )
             for choice, place, feed in places
         ]
 
