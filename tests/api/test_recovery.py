@@ -53,7 +53,11 @@ def test_command_status_says_what_was_lost(
     async def list_sources(_self: RunningService) -> list[dict[str, object]]:
         return []
 
+    async def get_export(_self: RunningService) -> None:
+        return None
+
     monkeypatch.setattr(RunningService, "get_status", get_status)
+    monkeypatch.setattr(RunningService, "get_export", get_export)
     monkeypatch.setattr(RunningService, "list_sources", list_sources)
     monkeypatch.setattr(RunningService, "list_limits", list_sources)
     monkeypatch.setenv("AICO_DATABASE_PATH", str(tmp_path / "data" / "observer.db"))

@@ -85,8 +85,8 @@ async def test_socket_tells_of_every_source_what_a_commit_added(ledger: LedgerFi
     assert isinstance(rows, list)
     (row,) = [SessionItemOut.model_validate(fields) for fields in rows]
     assert (row.session_id, row.spent.input_tokens, row.spent.cost_usd) == ("1", 30, 0.05)
-    # How many models it used is counted for pages alone.
-    assert {**rows[0], "spent": None, "models": 1} == {**items[0], "spent": None}
+    # How many models it used, and what is folded below it, is counted for pages alone.
+    assert {**rows[0], "spent": None, "models": 1, "folded": 0} == {**items[0], "spent": None}
 
 
 async def test_socket_tells_the_state_of_an_origin_in_new_words_and_in_old(ledger: LedgerFile) -> None:

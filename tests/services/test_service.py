@@ -92,7 +92,7 @@ async def test_service_lets_a_running_import_end_before_its_own_end(ledger: Ledg
     async with asyncio.timeout(HANG_S):
         async with service.run():
             asked = asyncio.create_task(request(service))
-            for _ in range(4):
+            for _ in range(8):
                 # Until the reading has begun: what waits at the end is told to come again.
                 await asyncio.sleep(0)
         assert (await asked).revision == 1

@@ -53,7 +53,7 @@ _ALL = (
     _counter("ai.browser.domain.visit.count", "Visits."),
     _counter("ai.browser.domain.estimated.cost", "Active time at a stated hourly rate: an estimate.", "USD", NANO),
     _gauge("ai.cli.running", "1 while the command runs."),
-    _counter("ai.cli.active.duration", "Time during which the command ran.", "s", _MS),
+    _counter("ai.cli.active.duration", "Time that somebody spent with the command in front.", "s", _MS),
     _counter("ai.cli.estimated.cost", "Active time at a stated hourly rate: an estimate, no money.", "USD", NANO),
     _counter("ai.cli.command.count", "Calls of the command in a shell."),
     _counter("ai.tokens.input_total", "Uncached input tokens."),
