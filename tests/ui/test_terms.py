@@ -100,6 +100,17 @@ def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Op
     row.locator(".ghost").click()
     expect(row).to_have_count(0)
     assert len(page.evaluate("window.noted")) == 2
+    form.locator("[name=name]").fill("shop")
+    form.locator("[name=amount_usd]").fill("9")
+    form.locator("[name=project]").fill("web-shop")
+    form.locator("button").click()
+    row = dialog.locator("[data-budget=shop]")
+    expect(row).to_contain_text("web-shop")
+    row.locator(".link").click()
+    form.locator("[name=amount_usd]").fill("10")
+    form.locator("button").click()
+    expect(row).to_contain_text("of $10.00")
+    expect(row).to_contain_text("web-shop")
 
 
 def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page: Opener) -> None:

@@ -83,6 +83,7 @@ function Budgets() {
 			<${Field} label=${t("budget.period")}><select name="period">${PERIODS.map((period) => html`<option value=${period} selected=${period === edited.period}>${t(`budget.per.${period}`)}</option>`)}</select><//>
 			<${Field} label=${t("budget.source")}><${Sources} chosen=${edited.source} none=${t("budget.everything")} /><//>
 			<${Field} name="model" label=${t("budget.model")} value=${edited.model ?? ""} maxlength="200" />
+			<${Field} name="project" label=${t("budget.project")} value=${edited.project ?? ""} maxlength="200" />
 			<button class="small">${t("terms.save")}</button></form></section>`;
 }
 
