@@ -82,7 +82,7 @@ def test_session_without_numbers_shows_its_state_and_dashes(
         store.put(task, None, updated_ms=now, status=status)
     service.ledger.write()
     service.start()
-    page = open_page(service).page
+    page = open_page(service, size=(1280, 1400)).page
 
     _expect_note(_row(page, "run"), "running", RUNNING)
     _expect_note(_row(page, "cut"), "interrupted", SILENT)
