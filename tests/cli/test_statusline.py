@@ -98,4 +98,4 @@ def test_line_tells_what_it_lacks(database: Path) -> None:
     assert "$3.82* today" in run(database)
     assert run(database.with_name("none.db")) == "aico off"
     assert run(database, AICO_BUDGET_MONTHLY_USD="no number") == "aico off"
-    assert run(database, "--format", "{cost}") == "aico: {cost} is none of {session}, {today}, {month}"
+    assert run(database, "--format", "{cost}") == "aico: {cost} is none of {session}, {today}, {month}, {limit}"
