@@ -40,7 +40,7 @@ test-slow: dev ## run the others: faults, kills, floods, further widths and lang
 	$(marked) slow
 
 test-system: dev ## look at the service from outside, with tools of the system (Linux)
-	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest tests/system
+	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest --numprocesses=2 --dist=loadfile tests/system
 
 # Apart from the tests, which take twice as long when each line of every process is noted.
 coverage: dev ## say which lines no test of the core runs; fails under 95 %
@@ -49,7 +49,8 @@ coverage: dev ## say which lines no test of the core runs; fails under 95 %
 
 # With more examples of everything that is drawn. The last suite needs Linux.
 check: export HYPOTHESIS_PROFILE ?= ci
-check: lint test test-slow ## everything: lint, format, types, layers, all tests
+check: lint test ## everything: lint, format, types, layers, all tests but further variants in the browser
+	$(marked) slow "slow and not variant"
 	@case $$(uname) in Linux) $(MAKE) --no-print-directory test-system ;; esac
 
 lint: dev ## lint, format, types, layers

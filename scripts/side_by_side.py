@@ -1,6 +1,7 @@
 """Runs the tests of the core and those in a real browser at the same time, as two runs of pytest.
 
-    python scripts/side_by_side.py "not slow"    those that the marks choose
+    python scripts/side_by_side.py "not slow"                   those that the marks choose
+    python scripts/side_by_side.py slow "slow and not variant"  the browser's by marks of their own
 
 Two runs, because synchronous Playwright disturbs asynchronous tests after it; at the same time, because both wait a
 lot. What the core's run says is shown as it comes, that of the browser's below it, when both have ended. Exits with 0
@@ -21,10 +22,10 @@ BROWSER = [*PYTEST, "--dist=loadfile", "tests/ui"]
 """A file stays with one process: its tests share a service."""
 
 
-def main(marks: str) -> int:
+def main(marks: str, browser_marks: str) -> int:
     """Run both and return the exit code."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        browser = subprocess.Popen([*BROWSER, "-m", marks], cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        browser = subprocess.Popen([*BROWSER, "-m", browser_marks], cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
         try:
             core = subprocess.run([*CORE, "-m", marks], cwd=ROOT, check=False).returncode
             code = browser.wait()
@@ -37,4 +38,4 @@ def main(marks: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], sys.argv[-1]))

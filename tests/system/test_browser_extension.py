@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 import urllib.request
@@ -18,7 +19,7 @@ from tests.system.listed_pages import ListedPages, Stay
 from tests.ui.restartable_service import Service
 
 CANARY = "Xq7canary"
-MINUTES_S = 240
+STRETCH_S = int(os.environ.get("TEST_STRETCH_S", "75"))
 HANG_S = 60
 
 
@@ -36,10 +37,10 @@ def seconds_of(service: Service) -> dict[str, float]:
     return {each["subject"]: each["seconds"] for each in answer["subjects"]}
 
 
-async def test_four_minutes_on_one_page_count_in_full_though_the_worker_dies(tmp_path: Path) -> None:
-    """Nobody touches the page: its worker ends and begins again, the service is restarted; 240 seconds are 240."""
+async def test_time_on_one_page_counts_in_full_though_the_worker_dies(tmp_path: Path) -> None:
+    """Nobody touches the page: its worker ends and begins again, the service is restarted; no second is lost."""
     chromium = ExtendedChromium(tmp_path)
-    pages = ListedPages([Stay("chat.poe.com", MINUTES_S), Stay(f"{CANARY.lower()}.example", 5)], CANARY)
+    pages = ListedPages([Stay("chat.poe.com", STRETCH_S), Stay(f"{CANARY.lower()}.example", 5)], CANARY)
     (tmp_path / "service").mkdir()
     with Service(tmp_path / "service") as service:
         service.start()
@@ -54,11 +55,11 @@ async def test_four_minutes_on_one_page_count_in_full_though_the_worker_dies(tmp
             deaths, has_restarted, step = 0, False, 0
             while not await asyncio.to_thread(pages.has_ended.wait, 1):
                 step += 1
-                assert time.monotonic() - pages.began_at < MINUTES_S + HANG_S
+                assert time.monotonic() - pages.began_at < STRETCH_S + HANG_S
                 if step % 17 == 0 and await asyncio.to_thread(chromium.end_worker):
                     await asyncio.sleep(1)
                     deaths += not await asyncio.to_thread(chromium.has_worker)
-                if not has_restarted and step > MINUTES_S // 3:
+                if not has_restarted and step > STRETCH_S // 3:
                     service.stop()
                     service.start()
                     has_restarted = True
@@ -74,7 +75,7 @@ async def test_four_minutes_on_one_page_count_in_full_though_the_worker_dies(tmp
         found = seconds_of(service)
         assert found.keys() == {"poe.com"}
         assert low * 0.9 <= found["poe.com"] <= high
-        assert deaths >= 5, "the worker did not die, so nothing is shown"
+        assert deaths >= STRETCH_S // 48, "the worker did not die, so nothing is shown"
         stored = b"".join(each.read_bytes() for each in service.database.parent.iterdir() if each.is_file())
         assert CANARY.lower().encode() not in stored.lower()
         assert CANARY.lower() not in service.output().lower()
