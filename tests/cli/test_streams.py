@@ -260,7 +260,7 @@ def test_part_of_an_export_is_no_success(tmp_path: Path, buffering: Mapping[str,
     os.set_blocking(write, False)
     ended = run(tmp_path, {**UTF_8, **buffering}, "export", stdout=write)
     os.close(write)
-    assert os.read(read, 8) == b"task_id,"
+    assert os.read(read, 8) == b"source,s"
     os.close(read)
     assert ended.returncode == 1
     assert ended.stderr.startswith(b"aico: standard output cannot be written: ")

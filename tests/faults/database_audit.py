@@ -36,7 +36,8 @@ class Audit:
 
 def audit(path: Path) -> Audit:
     """Return what is stored; fail where SQLite finds damage, where accounts differ, or where a revision is missing."""
-    assert failed_checks(path) == []
+    found = failed_checks(path)
+    assert found == [], found
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")  # one moment, also of a database that is being written
         tasks = {row[0]: Task(*row) for row in connection.execute(_TASKS)}

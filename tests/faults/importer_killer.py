@@ -26,6 +26,7 @@ import sqlalchemy
 from sqlalchemy import event
 
 from aico.core.db.database import Database
+from aico.core.db.revisions import list_revisions
 from aico.core.db.writer import UsageWriter
 from aico.core.receipts import UsageCommitted
 from aico.core.usage import Trigger
@@ -210,7 +211,8 @@ def _lines(pipe: int) -> Iterator[str]:
 
 
 def _is_migrated(path: Path) -> bool:
-    return path.exists() and b"database_state" in path.read_bytes() + _log_of(path)
+    # The newest revision is written last: who dies before it has promised nothing.
+    return path.exists() and f"{list_revisions()[-1]}".encode() in path.read_bytes() + _log_of(path)
 
 
 def _log_of(path: Path) -> bytes:

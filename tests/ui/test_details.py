@@ -148,7 +148,7 @@ def test_phone_sorts(service: Service, open_page: Opener) -> None:
 @pytest.mark.slow
 def test_relative_time_has_its_moment_on_hover(service: Service, open_page: Opener) -> None:
     """On hover a relative time says when exactly, in the zone of the browser."""
-    page = open_page(service, "/?period=all", prepare=stop_clock).page
+    page = open_page(service, "/?period=all", size=(1440, 1400), prepare=stop_clock).page
 
     time = page.locator("tr[data-task='1002'] time")
     expect(time).to_have_text("1d ago")

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Strict
 
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
@@ -30,7 +30,7 @@ Day = Annotated[str | None, Query(max_length=10, description="Day of UTC; empty:
 class PriceRequest(Schema):
     """What a million tokens cost, in US dollars."""
 
-    valid_from: date | None = None
+    valid_from: Annotated[date, Strict()] | None = None
     """Day of UTC; null: always."""
     input: Amount
     output: Amount
