@@ -150,7 +150,7 @@ def test_relative_time_has_its_moment_on_hover(service: Service, open_page: Open
     """On hover a relative time says when exactly, in the zone of the browser."""
     page = open_page(service, "/?period=all", size=(1440, 1400), prepare=stop_clock).page
 
-    time = page.locator("tr[data-task='1002'] time")
+    time = page.locator("tr[data-task='1002'] .when")
     expect(time).to_have_text("1d ago")
     time.hover()
     expect(time).to_have_attribute("title", re.compile("Nov 10, 2025, 12:00:00.PM GMT"))

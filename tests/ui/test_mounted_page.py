@@ -50,7 +50,7 @@ def test_page_below_a_prefix_is_live_and_whole(browser: Browser, tmp_path: Path,
     ledger = Ledger(tmp_path.resolve() / "cline" / "taskHistory.json")
     ledger.write(entry("1001", cost=1.25))
     with application(ledger, tmp_path) as address:
-        context = browser.new_context()
+        context = browser.new_context(viewport={"width": 1280, "height": 1400})
         observed = Observed(context.new_page(), address + PREFIX)
         page = observed.page
         page.goto(address + PREFIX + path)

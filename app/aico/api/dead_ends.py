@@ -112,7 +112,7 @@ def _form(action: str, words: Mapping[str, str]) -> str:
     field, button = escape(words["field"]), escape(words["sign_in"])
     return (
         f'<form method="post" action="{action}"><label for="token">{field}</label>'
-        '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
+        '<input id="token" name="token" type="password" autocomplete="current-password" required>'
         f"<button>{button}</button></form>"
     )
 
