@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import ledger, serve
-from tests.otlp.fake_collector import FakeCollector, collector, make_certificates
+from tests.certificates import make_certificates
+from tests.otlp.fake_collector import FakeCollector, collector
 
 __all__ = ["ledger", "serve"]
 

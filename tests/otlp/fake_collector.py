@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,18 +17,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 
-ROOT = Path(__file__).resolve().parents[2]
-MAKE_CERTIFICATES = ROOT / "deploy" / "otel" / "make-certificates"
 HANG_S = 60.0
 TOKEN = "bearer-0123456789-abcdef"  # noqa: S105  # opens nothing
 _SERVICE, _METHOD = "opentelemetry.proto.collector.metrics.v1.MetricsService", "Export"
-
-
-def make_certificates(folder: Path, *names: str) -> Path:
-    """Make an authority and a certificate for ``names`` with the script that we ship; return where they lie."""
-    variables = {"CERTIFICATES": str(folder), "PATH": os.environ["PATH"]}
-    subprocess.run([MAKE_CERTIFICATES, *names], env=variables, check=True, capture_output=True)
-    return folder
 
 
 class Point(NamedTuple):

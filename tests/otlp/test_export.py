@@ -13,9 +13,10 @@ from aico.core.otlp_settings import OtlpSettings
 from aico.core.telemetry import Outcome
 from aico.services.exporter import no_activity
 from aico.services.service import ObserverService
+from tests.certificates import make_certificates
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.otlp.fake_collector import TOKEN, FakeCollector, make_certificates
+from tests.otlp.fake_collector import TOKEN, FakeCollector
 from tests.services.heard_service import observer, running
 
 

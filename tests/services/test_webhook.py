@@ -27,10 +27,11 @@ from aico.proxy.webhook import call_webhook
 from aico.proxy.webhook_answer import WebhookAnswer
 from aico.services.service import ObserverService
 from aico.services.webhook import WebhookCaller
+from tests.certificates import make_certificates
 from tests.core.repository_on_file import copy_of_template
 from tests.services.heard_service import observer
 from tests.services.test_budgets import SetClock
-from tests.services.webhook_receiver import CERTIFICATE, Answer, hanging_up, saying, silent, webhook_receiver
+from tests.services.webhook_receiver import Answer, hanging_up, saying, silent, webhook_receiver
 
 SECRET = "not to be seen anywhere"  # noqa: S105  # what must not be seen
 FIRED = Fired(
@@ -161,12 +162,15 @@ async def test_nobody_is_followed_or_asked_for_the_way(monkeypatch: pytest.Monke
         assert other.calls == []
 
 
-async def test_certificate_says_that_the_name_is_the_right_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_certificate_says_that_the_name_is_the_right_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A name that leads somewhere else, to this network for example, leads to no certificate for it."""
-    async with webhook_receiver(saying(200), tls=True) as receiver:
+    certificates = make_certificates(tmp_path / "ca", "localhost")
+    async with webhook_receiver(saying(200), certificates=certificates) as receiver:
         url = f"https://localhost:{receiver.port}/"
         assert await call_webhook(url, {}, b"{}") is WebhookAnswer.UNREACHABLE
-        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
         assert await call_webhook(url, {}, b"{}") is WebhookAnswer.TAKEN
         assert await call_webhook(url.replace("localhost", "127.0.0.2"), {}, b"{}") is WebhookAnswer.UNREACHABLE
         assert len(receiver.calls) == 1

@@ -9,9 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-CERTIFICATE = Path(__file__).parents[1] / "data" / "webhook" / "certificate.pem"
-_KEY_AND_CERTIFICATE = CERTIFICATE.with_name("receiver.pem")
-
 Answer: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -57,8 +54,8 @@ class Receiver:
 
 
 @asynccontextmanager
-async def webhook_receiver(answer: Answer, *, tls: bool = False) -> AsyncIterator[Receiver]:
-    """Receive calls until the block ends."""
+async def webhook_receiver(answer: Answer, *, certificates: Path | None = None) -> AsyncIterator[Receiver]:
+    """Receive calls until the block ends: with TLS where ``certificates`` are given."""
     receiver = Receiver(answer)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -68,9 +65,9 @@ async def webhook_receiver(answer: Answer, *, tls: bool = False) -> AsyncIterato
         await asyncio.wait({task})
 
     context = None
-    if tls:
+    if certificates is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(_KEY_AND_CERTIFICATE)
+        context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=context)
     receiver.port = server.sockets[0].getsockname()[1]
     try:

@@ -17,8 +17,9 @@ from aico.core.otlp_settings import OtlpSettings
 from aico.core.settings import Settings
 from aico.core.telemetry import INSTRUMENTS, Activity, Kind, Series, series
 from aico.services.service import ObserverService
+from tests.certificates import make_certificates
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
-from tests.otlp.fake_collector import TOKEN, FakeCollector, collector, make_certificates
+from tests.otlp.fake_collector import TOKEN, FakeCollector, collector
 from tests.services.heard_service import running
 from tests.sources.claude_code.claude_home import Clock, Transcript
 from tests.sources.codex.codex_home import Rollout, Work
