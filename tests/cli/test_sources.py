@@ -118,7 +118,7 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
     """Looking is no start."""
     ended = run_aico(tmp_path, "sources")
     lines = ended.stdout.splitlines()
-    assert lines[0].startswith("cline                    on   Cline: 1 file, ")
+    assert re.match("cline                    on   Cline: 1 file, [0-9]+ bytes", lines[0])
     # Below each place stands what is read of it, and what never is.
     own = [line for line in lines[1:] if not line.startswith(" " * 25)]
     assert re.fullmatch("  cline.ledger           on   ledger, 1 file, [0-9]+ bytes", own[0])

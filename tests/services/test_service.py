@@ -14,6 +14,8 @@ from aico.core.errors import LedgerNotFound
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.usage import Trigger
+from aico.features.files.feed import Reading
+from aico.features.files.whole_file import WholeFileFeed
 from aico.services import messages
 from aico.services.service import ObserverService, socket_limit
 from aico.services.status import get_cline_status, get_status
@@ -85,16 +87,24 @@ async def test_service_ends_subscriptions_at_its_end(ledger: LedgerFile) -> None
         subscribed.__exit__(None, None, None)
 
 
-async def test_service_lets_a_running_import_end_before_its_own_end(ledger: LedgerFile) -> None:
+async def test_service_lets_a_running_import_end_before_its_own_end(
+    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a request asked for at the last moment is stored and announced."""
+    begun, read = asyncio.Event(), WholeFileFeed.read
+
+    async def note(feed: WholeFileFeed, trigger: Trigger) -> Reading:
+        if trigger is Trigger.REQUEST:
+            begun.set()
+        return await read(feed, trigger)
+
+    monkeypatch.setattr(WholeFileFeed, "read", note)
     ledger.write(entry("1"))
     service = make_service(ledger)
     async with asyncio.timeout(HANG_S):
         async with service.run():
             asked = asyncio.create_task(request(service))
-            for _ in range(8):
-                # Until the reading has begun: what waits at the end is told to come again.
-                await asyncio.sleep(0)
+            await begun.wait()  # what waits at the end is told to come again
         assert (await asked).revision == 1
     assert read_rows(service.database.path, "SELECT task_id FROM cline_task_usage") == [("1",)]
 
