@@ -26,7 +26,7 @@ class Meter(NamedTuple):
     unknown: tuple[str, ...] = ()
     """Names of fields that could not be used: by the last reading of :attr:`stated_by`, or a later one that grew."""
     is_joint: bool = False
-    """Whether several origins read this meter: then a lower number of one of them is no fall."""
+    """Whether several origins or places read this meter: then a lower number of one of them is no fall."""
     stated_by: int = 0
     """The origin whose word counts: the meter's own, or another one as long as that one has said nothing."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from aico.core.db.writer import Batch, UsageWriter
-from aico.core.usage import AnyRecord, Trigger
+from aico.core.usage import AnyRecord, MeterReading, Trigger
 from aico.features.files.feed import Feed, Reading, TreeFeed
 from aico.features.sources.source import Origin, Source
 
@@ -21,6 +21,19 @@ class IntakeKey(NamedTuple):
     path: str
 
 
+class Siblings:
+    """The sessions that each place of an origin has told of, where it is read in several, such as two ledgers."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, set[str]] = {}
+
+    def find_shared(self, path: str, records: Sequence[AnyRecord]) -> frozenset[str]:
+        """Note whose totals ``path`` tells in ``records``; return those of them that another place has told, too."""
+        own = {record.session for record in records if isinstance(record, MeterReading)}
+        self._told.setdefault(path, set()).update(own)
+        return frozenset[str]().union(*(own & told for place, told in self._told.items() if place != path))
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """A feed, and what it is a part of."""
@@ -30,8 +43,8 @@ class Intake:
     feed: Feed
     is_expected: bool = True
     """Whether something ought to lie there; of several known places, a tool writes to some."""
-    has_siblings: bool = False
-    """Whether the same origin is read in another place, too, such as a second ledger."""
+    siblings: Siblings | None = None
+    """What all places of the origin tell, if there are several."""
 
     @property
     def key(self) -> IntakeKey:
@@ -54,6 +67,7 @@ class Intake:
     def batches(self, reading: Reading, trigger: Trigger, limit: int, started: float) -> list[Batch]:
         """Return a reading that ``trigger`` has caused as transactions of at most ``limit`` records, at least one."""
         records, origins = reading.records, self.source.origins
+        shared = frozenset[str]() if self.siblings is None else self.siblings.find_shared(self.feed.path, records)
         parts: Sequence[Sequence[AnyRecord]] = [
             records[start : start + limit] for start in range(0, len(records), limit)
         ] or [()]
@@ -73,8 +87,8 @@ class Intake:
                     meter=self.origin.meter_id,
                     records=part,
                     counts=later if number else counts,
-                    # Of several ledgers with one task, each tells its own: a lower number is no fall either.
-                    is_joint=self.origin.meter_id != self.origin.id or self.has_siblings,
+                    is_joint=self.origin.meter_id != self.origin.id,
+                    shared=shared,
                     meters=meters,
                     checkpoints=()
                     if left

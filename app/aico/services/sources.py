@@ -21,7 +21,7 @@ from aico.core.usage import Trigger
 from aico.features.files.feed import Feed
 from aico.features.sources.source import Source
 from aico.services.ingest import Ingest, Outcome
-from aico.services.intake import Intake, IntakeKey
+from aico.services.intake import Intake, IntakeKey, Siblings
 from aico.services.notifier import Notifier
 from aico.services.sights import PATIENCE_S, OriginKey, Sight, Sights, key_of, setting_of_elsewhere, sight_of, sum_found
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
@@ -74,6 +74,7 @@ class SourcesService:
         """Of all places: one thread looks at its queue, however many there are."""
         self._open: dict[IntakeKey, _Open] = {}
         self._sights = Sights(self._limits, choices.surroundings)
+        self._siblings: dict[OriginKey, Siblings] = {}
         self._is_running = False
         self._turn = asyncio.Lock()
         """Held by whoever opens and closes places."""
@@ -100,14 +101,14 @@ class SourcesService:
             for place, feed in open_places(choice, self._limits)
         ]
         counts = Counter(choice.source.id for choice, _place, _feed in places)
-        alike = Counter((choice.source.id, choice.origin.id) for choice, _place, _feed in places)
+        alike = Counter(key_of(choice) for choice, _place, _feed in places)
         return [
             Intake(
                 choice.source,
                 choice.origin,
                 feed,
                 is_expected=place.chosen_by != "default" or counts[choice.source.id] == 1,
-                has_siblings=alike[choice.source.id, choice.origin.id] > 1,
+                siblings=self._siblings.setdefault(key_of(choice), Siblings()) if alike[key_of(choice)] > 1 else None,
             )
             for choice, place, feed in places
         ]

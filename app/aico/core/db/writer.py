@@ -184,6 +184,8 @@ class Batch:
     """Of the whole reading; in later parts of it only the trigger."""
     is_joint: bool = False
     """Whether this origin is not the first that reads its meter."""
+    shared: frozenset[str] = frozenset()
+    """Sessions whose totals another place of the origin tells, too: a lower one of one of them is no fall."""
     meters: tuple[str, ...] = ()
     """Every meter of the source: the word of a later one counts more."""
     checkpoints: tuple[tuple[str, str | None], ...] = ()
@@ -819,7 +821,7 @@ class _Transaction:
                 meters.get(meter),
                 None if session is None or meter in meters else _amounts(booked.get(session.id), session.spent),
                 [each for origin, each in meters.items() if origin != meter],
-                is_joint=self._batch.is_joint,
+                is_joint=self._batch.is_joint or reading.session in self._batch.shared,
                 is_outranked=not stronger.isdisjoint(louder),
             )
             if growth is not None:
