@@ -84,9 +84,9 @@ async def test_heat_lies_in_the_local_hour_of_the_week(store: Store) -> None:
     assert {cell: nano for cell, nano in enumerate(heat.cost_nano) if nano} == {9: 3 * DOLLAR, 167: DOLLAR}
     assert {cell: count for cell, count in enumerate(heat.tokens) if count} == {9: 200, 167: 100}
     named = await queries.get_heat(UsageFilter(text="s"), PARIS, by_day=False)
-    assert sum(named.cost_nano) == 3 * DOLLAR
+    assert sum(filter(None, named.cost_nano)) == 3 * DOLLAR
     part = UsageFilter(at(winter) // SLOT_MS, at(sunday) // SLOT_MS)
-    assert sum((await queries.get_heat(part, PARIS, by_day=False)).cost_nano) == 2 * DOLLAR
+    assert sum(filter(None, (await queries.get_heat(part, PARIS, by_day=False)).cost_nano)) == 2 * DOLLAR
 
 
 async def test_heat_by_day_begins_with_the_first_and_holds_ten_years(store: Store) -> None:
@@ -97,7 +97,23 @@ async def test_heat_by_day_begins_with_the_first_and_holds_ten_years(store: Stor
     assert (told.first, told.cost_usd) == (date(2026, 11, 7), [1.0, 0.0, 3.0])
     await store.take_in_of("tool", [spent(3, datetime(2010, 1, 1, tzinfo=PARIS))])
     told = HeatOut.of(await queries_at(store, now).get_heat(UsageFilter(), PARIS, by_day=True), "Europe/Paris")
-    assert (len(told.cost_usd), sum(told.cost_usd)) == (3_660, 4.0)
+    assert (len(told.cost_usd), sum(filter(None, told.cost_usd))) == (3_660, 4.0)
+
+
+async def test_what_nobody_says_the_cost_of_is_not_zero(store: Store) -> None:
+    """An hour and a cell with tokens alone are unknown; one that is known in part is told; an unused one is 0."""
+    now = datetime(2026, 11, 9, 12, 30, tzinfo=PARIS)
+    unknown = [
+        spent(1, now)._replace(recorded_nano=None),
+        spent(2, now - timedelta(hours=1))._replace(recorded_nano=None),
+    ]
+    await store.take_in_of("tool", [*unknown, spent(3, now - timedelta(hours=1))])
+    queries = queries_at(store, now)
+    told = OverviewOut.of(await queries.get_glance(PARIS), "Europe/Paris")
+    assert told.today.hours[10:13] == [0.0, 1.0, None]
+    for by_day, cells in ((False, [0.0, 1.0, None]), (True, [1.0])):
+        heat = HeatOut.of(await queries.get_heat(UsageFilter(), PARIS, by_day=by_day), "Europe/Paris")
+        assert heat.cost_usd[slice(None) if by_day else slice(10, 13)] == cells
 
 
 async def test_glance_and_command_look_at_the_same(store: Store) -> None:

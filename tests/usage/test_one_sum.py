@@ -53,14 +53,18 @@ QUESTIONS = st.fixed_dictionaries(
         "q": st.sampled_from(("m", "a%", "nothing")),
     },
 )
+# A trillion tokens cost a million dollars at most, as elsewhere here: an answer's floats hold their sums to the last digit.
+EACH = st.integers(0, 10**6)
 PRICES = st.lists(
     st.builds(
         OwnPrice,
         model=st.sampled_from(["m", "vendor*", "*"]),
         valid_from=st.sampled_from([0, NOW_MS // 86_400_000 - 2, NOW_MS // 86_400_000 + 2]),
-        input=st.integers(0, 10**9),
-        output=st.integers(0, 10**9),
-        cache_read=st.one_of(st.none(), st.integers(0, 10**9)),
+        input=EACH,
+        output=EACH,
+        cache_read=st.one_of(st.none(), EACH),
+        cache_write_5m=st.one_of(st.none(), EACH),
+        cache_write_1h=st.one_of(st.none(), EACH),
     ),
     max_size=3,
 )

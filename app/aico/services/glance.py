@@ -5,6 +5,7 @@ Independent of the filter and the period that are chosen below them, but for the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from aico.core.filters import UsageFilter
 from aico.core.units import SLOT_MS
 from aico.features.usage.periods import Bucket, list_bucket_starts
 from aico.services.overview import Overview, stretch_of_days, take_overview
-from aico.services.summary import SeriesPoint, list_series, resolve
+from aico.services.summary import SeriesPoint, Stretch, list_series, resolve
 
 HOURS_OF_WEEK = 7 * 24
 _DAYS_MAX = 3_660
@@ -43,7 +44,8 @@ class Heat(NamedTuple):
     to_ms: int
     first: date | None
     """Of days: the first one. None: the cells are the hours of a week, from Monday, 00:00."""
-    cost_nano: list[int]
+    cost_nano: list[int | None]
+    """None: something was used, and nobody says what it cost."""
     tokens: list[int]
 
 
@@ -63,28 +65,29 @@ async def take_heat(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter, zo
     """Return when what is inside ``wanted`` was spent. The last ten years at most are told by day."""
     stretch = await resolve(snapshot, now_ms, wanted)
     slots = await snapshot.list_by_slot(stretch.wanted.between(stretch.first, stretch.end))
-    first = None
-    count = HOURS_OF_WEEK
+    # Of ten years it is some tenths of a second, in which the loop would answer nobody.
+    first, cost, tokens = await asyncio.to_thread(_fold, slots, stretch, zone, by_day)
+    return Heat(snapshot.epoch, snapshot.revision, stretch.first * SLOT_MS, stretch.end * SLOT_MS, first, cost, tokens)
+
+
+def _fold(
+    slots: Sequence[tuple[int, int, int, int]], stretch: Stretch, zone: ZoneInfo, by_day: bool
+) -> tuple[date | None, list[int | None], list[int]]:
+    """Return the day of the first cell, if cells are days, and what each cell cost and used."""
+    first, count = None, HOURS_OF_WEEK
     if by_day:
         last = _local(stretch.end - 1, zone).date()
         first = max(_local(stretch.first, zone).date(), last - timedelta(days=_DAYS_MAX - 1))
         count = (last - first).days + 1
-    cost, tokens = [0] * count, [0] * count
-    for place, nano, used in _places(slots, zone, first):
+    cost, tokens, lacks = [0] * count, [0] * count, [0] * count
+    for slot, nano, used, lacking in slots:
+        moment = _local(slot, zone)
+        place = moment.weekday() * 24 + moment.hour if first is None else (moment.date() - first).days
         if place >= 0:
             cost[place] += nano
             tokens[place] += used
-    return Heat(snapshot.epoch, snapshot.revision, stretch.first * SLOT_MS, stretch.end * SLOT_MS, first, cost, tokens)
-
-
-def _places(slots: Sequence[tuple[int, int, int]], zone: ZoneInfo, first: date | None) -> list[tuple[int, int, int]]:
-    """Return the cell of each slot with what it holds."""
-    found: list[tuple[int, int, int]] = []
-    for slot, nano, used in slots:
-        moment = _local(slot, zone)
-        place = moment.weekday() * 24 + moment.hour if first is None else (moment.date() - first).days
-        found.append((place, nano, used))
-    return found
+            lacks[place] += lacking
+    return first, [nano if nano or not lacking else None for nano, lacking in zip(cost, lacks, strict=True)], tokens
 
 
 def _local(slot: int, zone: ZoneInfo) -> datetime:

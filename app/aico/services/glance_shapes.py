@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field
 
 from aico.core.money import usd
 from aico.core.sums import Sums
+from aico.features.usage.fields import sum_fields
 from aico.services.glance import Glance, Heat
 from aico.services.shapes import Schema, SumsOut
+from aico.services.summary_fields import usd_or_none
 
 
 class RangeOut(Schema):
@@ -39,7 +41,9 @@ class TodayOut(Schema):
 
     day: date
     totals: SumsOut
-    hours: list[float] = Field(description="Cost in US dollars of each local hour, those to come included.")
+    hours: list[float | None] = Field(
+        description="Cost in US dollars of each local hour, those to come included; null: nobody says what it cost."
+    )
     usual: UsualOut
 
 
@@ -76,7 +80,7 @@ class OverviewOut(Schema):
             today=TodayOut(
                 day=day,
                 totals=SumsOut.of(Sums.total(overview.today.values())),
-                hours=[usd(point.sums.cost_nano) for point in glance.hours],
+                hours=[usd_or_none(sum_fields(point.sums).cost_nano) for point in glance.hours],
                 usual=UsualOut(cost_usd=None if usual.nano is None else usd(usual.nano), days_needed=usual.days_needed),
             ),
             month=MonthOut(
@@ -102,7 +106,7 @@ class HeatOut(Schema):
     to: int = Field(description="Exclusive.")
     tz: str
     first: date | None = Field(description="By day: that of the first cell. Null: hours of a week, from Monday 00:00.")
-    cost_usd: list[float]
+    cost_usd: list[float | None] = Field(description="Null: something was used, and nobody says what it cost.")
     tokens: list[int] = Field(description="All kinds.")
     database_id: str
     commit_seq: int = Field(description="Number of the last committed change that is contained.")
@@ -115,7 +119,7 @@ class HeatOut(Schema):
             to=heat.to_ms,
             tz=tz,
             first=heat.first,
-            cost_usd=[usd(nano) for nano in heat.cost_nano],
+            cost_usd=[usd_or_none(nano) for nano in heat.cost_nano],
             tokens=heat.tokens,
             database_id=heat.epoch,
             commit_seq=heat.revision,

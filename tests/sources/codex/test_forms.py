@@ -151,6 +151,16 @@ def outdated_forks(work: Work, name: str) -> None:
         each.answer(10 + number)
 
 
+def early_forks(work: Work, name: str) -> None:
+    """Write a fork by an older version, of a thread of a newer one that had said nothing yet; both go on."""
+    thread = Rollout(work, NEW, name)
+    fork = thread.fork(version=TURNS)
+    for number, each in enumerate((fork, thread, fork)):
+        each.ask()
+        each.answer(2 * number)
+        each.answer(2 * number + 1)
+
+
 def downgraded_forks(work: Work, name: str) -> None:
     """Write a fork of a thread that a version with records began, and in which only older ones have answered."""
     thread = Rollout(work, NEW, name)
@@ -254,6 +264,7 @@ FORMS: tuple[Callable[[Work, str], None], ...] = (
     *(
         updated_forks,
         outdated_forks,
+        early_forks,
         downgraded_forks,
         orphans,
         agents,
@@ -350,10 +361,8 @@ def test_any_life_is_booked_as_it_was_billed(steps: list[tuple[str, int, str]], 
         for number, (step, place, version) in enumerate(steps):
             thread = threads[place % len(threads)]
             if step == "fork":
-                # Only versions with ids of turns tell an own answer from a copied one in all cases. What an older
-                # version leaves out of a copy of a newer thread has forms of its own, and known limits.
-                is_told = version in (TURNS, NEW) and thread.version != NEW
-                threads.append(thread.fork(version=version if is_told else NEW))
+                # Only versions with ids of turns tell an own answer from a copied one in all cases.
+                threads.append(thread.fork(version=version if version in (TURNS, NEW) else NEW))
             elif step == "based":
                 threads.append(thread.fork(version=NEW, is_copied=False))
             elif step == "resume":

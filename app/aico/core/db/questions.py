@@ -426,9 +426,9 @@ def counted_buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values
 
 
 def by_slot(wanted: UsageFilter) -> tuple[str, Values]:
-    """Return the query for slot, dollars, nano-dollars and tokens of each slot of ``wanted`` that has any.
+    """Return the query for slot, dollars, nano-dollars, tokens and lacks of each slot of ``wanted`` that has any.
 
-    Dollars and nano-dollars are added up.
+    Dollars and nano-dollars are added up. Lacks are the requests of which something is not known that costs.
     """
     if wanted.names_sessions:
         rows, values = _timed_events(wanted, wanted.first_slot, wanted.end_slot)
@@ -437,7 +437,8 @@ def by_slot(wanted: UsageFilter) -> tuple[str, Values]:
         where, values = _where(wanted, "slot", wanted.first_slot, wanted.end_slot)
         rows, slot = f"SELECT slot, {_ROW} FROM usage_slot WHERE {where}", "slot"
     cost = ", ".join(f"SUM({' + '.join(f'{money}_{unit}' for money in _COST_NAMES)})" for unit in ("usd", "nano"))
-    return f"SELECT {slot}, {cost}, SUM({' + '.join(TOKENS[:5])}) FROM ({rows}) GROUP BY 1", values
+    lacks = "SUM(unpriced + unmeasured + partial)"
+    return f"SELECT {slot}, {cost}, SUM({' + '.join(TOKENS[:5])}), {lacks} FROM ({rows}) GROUP BY 1", values
 
 
 def unpriced(wanted: UsageFilter) -> tuple[str, Values]:

@@ -133,10 +133,13 @@ class SumsSnapshot:
             found[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
         return found
 
-    async def list_by_slot(self, wanted: UsageFilter) -> list[tuple[int, int, int]]:
-        """Return slot, cost in nano-dollars and tokens of each slot inside ``wanted`` that has any."""
+    async def list_by_slot(self, wanted: UsageFilter) -> list[tuple[int, int, int, int]]:
+        """Return slot, cost in nano-dollars, tokens and lacks of each slot inside ``wanted`` that has any.
+
+        Lacks are the requests of which something is not known that costs.
+        """
         statement, values = sql.by_slot(wanted)
-        return [(slot, usd * NANO + nano, tokens) for slot, usd, nano, tokens in await self.ask(statement, values)]
+        return [(slot, usd * NANO + nano, *rest) for slot, usd, nano, *rest in await self.ask(statement, values)]
 
     async def count_bucket_sessions(
         self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()

@@ -100,6 +100,7 @@ class RolloutParser:
         self._is_foreign = known.get("foreign") is True
         self._is_mute = known.get("mute") is True
         self._has_records = known.get("records") is True
+        self._writes_records = known.get("writes", known.get("records")) is True
         self._has_turns = known.get("turns") is True
         self._models = {key: str(model) for key, model in _items(known.get("models"))}
         self._model = _text(known.get("model"))
@@ -129,6 +130,7 @@ class RolloutParser:
             "foreign": self._is_foreign,
             "mute": self._is_mute,
             "records": self._has_records,
+            "writes": self._writes_records,
             "turns": self._has_turns,
             "models": dict(self._models),
             "model": self._model,
@@ -212,6 +214,8 @@ class RolloutParser:
             del self._born[next(each for each in self._born if each != self._thread)]
         version = version_of(payload.cli_version) or RECORDS
         self._is_mute, self._has_records = version < NO_COUNTS, version >= RECORDS
+        if thread == self._thread:
+            self._writes_records = self._has_records
         if not self._owner and not ID.fullmatch(self._thread):
             self._thread = thread
         self._is_fork = self._is_fork or thread != self._thread
@@ -233,7 +237,10 @@ class RolloutParser:
             return
         begun = [(at, thread) for thread, at in self._born.items() if at <= begin]
         self._is_foreign = not begun
-        self._owner = max(begun)[1] if begun else self._owner
+        before, self._owner = self._owner, max(begun)[1] if begun else self._owner
+        if before != self._owner == self._thread:
+            # A copy has ended, and with it what the version that wrote its original does.
+            self._has_records = self._writes_records
         self._is_fork = self._is_fork or self._is_foreign or self._owner != self._thread
 
     def _place(self) -> _Place:
