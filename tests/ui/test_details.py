@@ -231,16 +231,23 @@ def test_kimi_proxy_that_refuses_the_secret_is_shown_up(make_service: ServiceMak
 @pytest.mark.slow
 def test_collector_is_shown_with_what_is_wrong(make_service: ServiceMaker, open_page: Opener) -> None:
     """One that cannot be reached is told in words, with its address and that nothing was accepted; in French, too."""
-    service = make_service(otlp_endpoint="http://127.0.0.1:9", otlp_insecure="true")
+    service = make_service(
+        otlp_endpoint="http://127.0.0.1:9",
+        otlp_insecure="true",
+        webhook_url="https://hooks.example.org/t0ken",
+        webhook_secret="s" * 32,
+    )
     service.ledger.write(entry("1001"))
     service.start()
-    chip = open_page(service).page.locator("[data-field=otlp]")
+    page = open_page(service).page
+    chip = page.locator("[data-field=otlp]")
     expect(chip).to_have_text("Collector unreachable")
     expect(chip).to_have_class(re.compile("bad"))
     expect(chip).to_have_attribute("title", re.compile(r"127\.0\.0\.1:9 · Since .* · nothing accepted yet"))
-    expect(open_page(service, language="fr-FR").page.locator("[data-field=otlp]")).to_have_text(
-        "Collecteur injoignable"
-    )
+    expect(page.locator("footer")).to_contain_text("Numbers go to 127.0.0.1:9, hooks.example.org")
+    french = open_page(service, language="fr-FR").page
+    expect(french.locator("[data-field=otlp]")).to_have_text("Collecteur injoignable")
+    expect(french.locator("footer")).to_contain_text("Les nombres vont à 127.0.0.1:9, hooks.example.org")
 
 
 @pytest.mark.slow
@@ -251,6 +258,7 @@ def test_no_chip_without_a_proxy(service: Service, open_page: Opener) -> None:
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(page.locator("[data-field=kimi]")).to_have_count(0)
     expect(page.locator("[data-field=otlp]")).to_have_count(0)
+    expect(page.locator("footer")).to_contain_text("Nothing leaves this computer")
 
 
 @pytest.mark.slow

@@ -50,6 +50,8 @@ def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Op
     cells.locator("summary").click()
     expect(cells.locator("[data-field=hours-at]")).to_contain_text("Most: ")
     expect(cells.locator("[data-field=hours-at]")).to_contain_text("$500.00")
+    months = cells.locator(".months span").all_text_contents()
+    assert set(months) == {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
     cells.locator("svg").focus()
     page.locator(".groups").get_by_role("button", name="old-model").click()
     expect(page.locator("[data-field=sessions]")).to_have_text("1")

@@ -193,7 +193,14 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.get_by_role("img", name=re.compile("^Course per 15 min, total"))).to_be_visible()
     panel.locator(".copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == "main"
+    panel.get_by_role("button", name="Copy as text").click()
+    expect(panel.get_by_role("status")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert copied[:3] == ["Claude Code · Nov 11, 07:12 AM", "main", "≥ $1.11"]
+    assert "Share of the day\t30% of Nov 11" in copied
+    assert sum(OPUS in line for line in copied if line.startswith("Nov 11, 0")) == 3
     facts = panel.locator(".facts")
+    expect(panel.locator(".unwritten")).to_contain_text("Claude Code: calls that are billed and written nowhere")
     expect(facts).to_contain_text("Cache share94%")
     field = panel.get_by_role("textbox", name="A name of your own")
     field.fill("checkout")

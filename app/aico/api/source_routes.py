@@ -116,6 +116,7 @@ async def read_status(service: Service) -> StatusOut:
         pricing=None if progress is None else PricingOut(done=progress[0], total=progress[1]),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
         otlp=None if service.exporter is None else OtlpOut.of(service.exporter.state),
+        numbers_go_to=await service.list_receivers(),
         command=service.command,
         demo=service.demo,
         version=service.version,

@@ -174,6 +174,9 @@ class StatusOut(Schema):
     )
     kimi_proxy: KimiProxyOut | None
     otlp: OtlpOut | None = Field(description="Null unless an endpoint is set.")
+    numbers_go_to: list[str] = Field(
+        description="Hosts, with their ports, that numbers are sent to: the collector's, the webhook's."
+    )
     command: str = Field(description="What starts `aico` from any folder of this machine, as a shell takes it.")
     demo: bool
     version: str

@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aico.core.command_name import command_anywhere
 from aico.core.db.database import Database
 from aico.core.db.reader import UsageReader
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.writer import UsageWriter
-from aico.core.errors import SettingsError
+from aico.core.errors import SettingsError, StorageError
 from aico.core.events import WatcherStateChanged
 from aico.core.receipts import ImportReceipt, UsageCommitted
 from aico.core.settings import Settings
@@ -191,6 +192,15 @@ class ObserverService:
 
     def _publish_prices(self, epoch: str, revision: int) -> None:
         self.hub.publish_change(revision, messages.prices_updated(epoch, revision))
+
+    async def list_receivers(self) -> list[str]:
+        """Return the hosts, with their ports, that numbers are sent to; none: nothing leaves this machine."""
+        try:
+            webhook = await self.budgets.webhook.find_target()
+        except StorageError:  # a file that cannot be trusted is not called either
+            webhook = None
+        receivers = [] if self.exporter is None else [self.exporter.state.endpoint]
+        return receivers if webhook is None else [*receivers, urlsplit(webhook.url).netloc]
 
     def _publish_pricing(self, done: int, total: int) -> None:
         """Tell how far prices were brought to what is stored, as seldom as the progress of readings."""

@@ -19,20 +19,17 @@ import { Header } from "./header.js";
 import { Heat } from "./heat.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
 import { budgetState, panel } from "./limits.js";
-import { amount, currency, html, when } from "./parts.js";
+import { Later, amount, currency, html, when } from "./parts.js";
 import { Sessions } from "./table.js";
 import { Totals, spentNow } from "./totals.js";
 
 const SPEAK_MS = 10_000;
 const spoken = signal("");
-const firstScreen = signal(null); // of ./start.js, once it is needed
 
-/** It is loaded where nothing is read yet, or somebody chooses what is. */
-function FirstScreen() {
-	if (firstScreen.value) return html`<${firstScreen.value} />`;
-	import("./start.js").then(({ Start }) => (firstScreen.value = Start));
-	return html`<p class="empty soft" role="status">${t("loading")}</p>`;
-}
+const Loading = () => html`<p class="empty soft" role="status">${t("loading")}</p>`;
+
+/** Where nothing is read yet, or somebody chooses what is. */
+const FirstScreen = () => html`<${Later} name="start" wait=${html`<${Loading} />`} />`;
 
 /** What a screen reader hears: one sentence in ten seconds. */
 export function startSpeaking() {
@@ -74,12 +71,18 @@ function Rate() {
 	return code && html`<span data-field="rate">${t("currency.note", { code, rate: rate.toLocaleString(locale.value, { maximumSignificantDigits: 12 }), day: when(Date.parse(`${day}T12:00`), "date") })}</span>`;
 }
 
-const Footer = () => html`<footer class="soft"><span>${t("footer.promise")}</span><${Rate} />
+/** What is asked of Kimi Proxy sends no number, and leaves all the same: then nothing is said of it. */
+function leaving({ numbers_go_to: hosts, kimi_proxy: kimi }) {
+	if (hosts.length > 0) return t("footer.goes", { hosts: hosts.join(", ") });
+	return !kimi && t("footer.stays");
+}
+
+const Footer = () => html`<footer class="soft"><span>${[t("footer.promise"), about.value && leaving(about.value)].filter(Boolean).join(" · ")}</span><${Rate} />
 	${about.value && html`<span>AI Cost Observer ${about.value.version}</span>`}</footer>`;
 
 function Content() {
 	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
-	if (!summary.value || !about.value) return html`<p class="empty soft" role="status">${t("loading")}</p>`;
+	if (!summary.value || !about.value) return html`<${Loading} />`;
 	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : FirstScreen} />`;
 	return html`<${Notices} />${!embedded && html`<${Offer} /><${Glance} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} />${!embedded && html`<${Heat} /><${Activity} />`}<${Sessions} />`;
 }

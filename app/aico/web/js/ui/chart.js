@@ -11,7 +11,7 @@ import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { before, groups, metric, shown, status, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { color, painted } from "../theme.js";
-import { NameOf, Segmented, Swatch, amount, currency, html, short, when } from "./parts.js";
+import { Later, NameOf, Segmented, Swatch, amount, currency, html, short, when } from "./parts.js";
 
 const HEIGHT = 264;
 const BUDGET_REACH = 3; // a budget this many times above the curve would flatten it: it is then left off
@@ -336,14 +336,6 @@ function Plot({ list, label: told }) {
 	return html`<div class="plot" ref=${box} role="img" aria-label=${told}><${Tip} list=${list} /></div>`;
 }
 
-const asTable = signal(null); // of ./chart_table.js, once somebody wants it
-
-function AsTable() {
-	if (asTable.value) return html`<${asTable.value} />`;
-	import("./chart_table.js").then(({ ChartTable }) => (asTable.value = ChartTable));
-	return html`<div class="astable"></div>`;
-}
-
 function Legend({ list }) {
 	const budget = drawnBudget(list);
 	const until = approximateUntil();
@@ -363,6 +355,6 @@ export function Chart() {
 		<div class="head"><h2>${title} <span class="soft count" title=${t("period.zone")} data-field="zone">${zone()}</span></h2>
 			<${Segmented} label=${t("chart.kind")} chosen=${chart} options=${kinds} choose=${(kind) => show({ chart: kind })} />
 			<button class="quiet" aria-pressed=${table} onClick=${() => show({ table: !table })}>${t("chart.table")}</button></div>
-		${table ? html`<${AsTable} />` : html`<${Plot} list=${list} label=${t("chart.label", { title, total })} />`}
+		${table ? html`<${Later} name="chart_table" wait=${html`<div class="astable"></div>`} />` : html`<${Plot} list=${list} label=${t("chart.label", { title, total })} />`}
 		<${Legend} list=${list} /></section>`;
 }

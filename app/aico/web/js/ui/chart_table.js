@@ -5,7 +5,7 @@ import { groups } from "../store.js";
 import { columns, ghostSeries, known, perBarWords, titleOf, words } from "./chart.js";
 import { NameOf, html } from "./parts.js";
 
-export function ChartTable() {
+export function Part() {
 	const list = columns(true).filter((column) => known(column) > 0);
 	const { named, others } = groups.value;
 	const parts = named.length + others.length > 1 ? named : [];

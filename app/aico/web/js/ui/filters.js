@@ -1,16 +1,14 @@
 // One filter for the whole page; what is chosen shows as a chip that takes it away.
-import { useRef } from "../../vendor/preact-hooks.js";
-import { signal } from "../../vendor/signals-core.js";
-import { exportUrl, getSummary } from "../api.js";
+import { useRef, useState } from "../../vendor/preact-hooks.js";
+import { exportUrl } from "../api.js";
 import { minute } from "../clock.js";
 import { range } from "../format.js";
 import { language, locale, t } from "../i18n.js";
 import { PERIODS, addDays, midnight, monthStart, zone } from "../period.js";
 import { slotOf } from "../slots.js";
-import { sources } from "../sources.js";
-import { choose, chooseModels, choosePeriod, chooseRange, embedded, isChosen, show, state } from "../state.js";
+import { choose, chooseModels, choosePeriod, chooseRange, embedded, show, state } from "../state.js";
 import { metric, period, shown, summary, unpriced, usageFilter } from "../store.js";
-import { Icon, NameOf, Segmented, Swatch, html, titleOf, when } from "./parts.js";
+import { Icon, Later, NameOf, Segmented, Swatch, html, titleOf, when } from "./parts.js";
 
 const TYPING_MS = 200;
 
@@ -74,26 +72,12 @@ export function Printed() {
 /** Always there: a chip that comes or goes moves nothing. */
 const Chips = () => html`<div class="chips">${chosen().map((one) => html`<${Chip} key=${one.name + one.words} ...${one} />`)}</div>`;
 
-const offered = signal(null); // what was spent on in the period, whatever else is chosen: {source, model}
-
-async function offer({ target }) {
-	if (!target.open) return;
-	const { from, to } = usageFilter.value;
-	const { groups } = await getSummary({ from, to, bucket: "month", by: "source,model" }).catch(() => ({ groups: [] }));
-	const names = (name) => [...new Set(groups.map((group) => group[name]))];
-	offered.value = { source: names("source"), model: names("model") };
-}
-
-function Options({ group }) {
-	const chosenToo = [...state.value[group]].filter((name) => !offered.value?.[group].includes(name));
-	const names = offered.value ? [...offered.value[group], ...chosenToo] : [];
-	return html`<fieldset><legend>${t(`col.${group}`)}</legend><div class="options">${names.map((name) => html`<label key=${name}>
-		<input type="checkbox" checked=${isChosen(group, name)} onChange=${() => choose(group, name, true)} />${group === "source" && html`<${Swatch} slot=${slotOf(name)} />`}<${NameOf} name=${name} group=${group} /></label>`)}</div></fieldset>`;
-}
-
 /** Several sources and models, of those that the period has. */
-const Choice = () => html`<details class="popover choice" onToggle=${offer}><summary class="soft">${t("filter.add")}</summary>
-	<div class="panel">${(!embedded || sources.value.length > 1) && html`<${Options} group="source" />`}<${Options} group="model" /></div></details>`;
+function Choice() {
+	const [isOpen, setOpen] = useState(false);
+	return html`<details class="popover choice" onToggle=${({ target }) => setOpen(target.open)}><summary class="soft">${t("filter.add")}</summary>
+		<div class="panel">${isOpen && html`<${Later} name="choice" />`}</div></details>`;
+}
 
 function Search() {
 	const timer = useRef(null);

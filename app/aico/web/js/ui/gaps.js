@@ -1,24 +1,15 @@
 // What the sums lack, in one quiet line that opens.
-import { t, tn, told } from "../i18n.js";
-import { openPrices } from "../prices.js";
-import { slotOf } from "../slots.js";
+import { useState } from "../../vendor/preact-hooks.js";
+import { t, tn } from "../i18n.js";
 import { sources } from "../sources.js";
-import { embedded } from "../state.js";
 import { shown, summary } from "../store.js";
-import { LACKS, addBy, addUsd, tokensOf } from "../sums.js";
+import { LACKS, addBy, addUsd } from "../sums.js";
 import { approximateUntil } from "./chart.js";
-import { Swatch, amount, html, short, titleOf, when } from "./parts.js";
-
+import { Later, amount, html, titleOf } from "./parts.js";
 
 const isShown = (id) => shown.value.state.source.length === 0 || shown.value.state.source.includes(id);
 
-const say = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd) });
-
-function known({ known_requests: requests, known_tokens: tokens }) {
-	const sum = tokens && tokensOf({ input_tokens: null, output_tokens: null, ...tokens });
-	const parts = [requests !== null && tn("gaps.requests", requests), sum > 0 && t("gaps.tokens", { n: short(sum) })].filter(Boolean);
-	return parts.length ? ` (${parts.join(", ")})` : "";
-}
+export const say = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd) });
 
 /** By source: what is counted of it, and what nobody can count. */
 function missing() {
@@ -33,6 +24,7 @@ function missing() {
 }
 
 export function Gaps() {
+	const [isOpen, setOpen] = useState(false);
 	const list = missing();
 	const until = approximateUntil();
 	const totals = [...LACKS, "future"].map((name) => {
@@ -42,10 +34,6 @@ export function Gaps() {
 	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
 	const heads = [...totals.map(say), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
 	if (heads.length === 0 && until === null) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
-	return html`<details class="gaps" data-field="gaps"><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
-		<div class="panel-box"><dl>${list.map(({ id, counts, gaps }) => html`<div key=${id} data-tool=${id}>
-			<dt><${Swatch} slot=${slotOf(id)} />${titleOf(id)}</dt>
-			<dd>${counts.map((one) => html`<p>${say(one)}: <span class="soft">${t(`gaps.${one[0]}.why`)}</span>${one[0] === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
-				${gaps.map((gap) => html`<p>${told(`gap.${id}.${gap.kind}`, gap.title)}${known(gap)}</p>`)}</dd></div>`)}</dl>
-			${until !== null && html`<p>${t("gaps.approximate", { at: when(until, "date") })}</p>`}<p class="soft">${t("gaps.why")}</p></div></details>`;
+	return html`<details class="gaps" data-field="gaps" onToggle=${({ target }) => setOpen(target.open)}><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
+		${isOpen && html`<${Later} name="lacks" list=${list} until=${until} />`}</details>`;
 }

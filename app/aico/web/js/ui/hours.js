@@ -39,6 +39,15 @@ function words({ value, day, column, row }) {
 /** The dearest cell: what the map says in one sentence. */
 const peakOf = ({ cells }) => cells.reduce((best, cell) => (cell.value > (best?.value ?? 0) ? cell : best), null);
 
+const NAMED_APART = 3; // columns: two names do not touch
+
+/** Where a month begins: [column, name]. One that the next would touch has no name. */
+function monthsOf({ cells }) {
+	const begins = cells.filter(({ day }, i) => i === 0 || new Date(day).getDate() === 1);
+	return begins.filter(({ column }, i) => (begins[i + 1]?.column ?? Infinity) - column >= NAMED_APART)
+		.map(({ column, day }) => [column, new Intl.DateTimeFormat(locale.value, { month: "short" }).format(day)]);
+}
+
 /** A path for each of six shades: an element for each cell would be a sixth of the page. */
 export function Grid({ heat }) {
 	const grid = gridOf(heat);
@@ -71,6 +80,7 @@ export function Grid({ heat }) {
 			onMouseMove=${point} onMouseLeave=${() => setAt(null)} onClick=${open} onKeyDown=${move}>
 			${Array.from({ length: LEVELS + 1 }, (_, level) => html`<path class=${`h${level}`} d=${shade(level)} />`)}
 			${cell && html`<path class="at" d=${`M${cell.column},${cell.row}h.86v.86h-.86z`} />`}</svg>
-			${!isDays && html`<div class="axis soft" aria-hidden="true">${[0, 6, 12, 18].map((hour) => html`<span>${hourName(hour)}</span>`)}</div>`}</div>
+			${isDays ? html`<div class="months soft" aria-hidden="true" style=${{ gridTemplateColumns: `repeat(${grid.columns}, ${SIZE}px)` }}>${monthsOf(grid).map(([column, name]) => html`<span style=${{ gridColumn: column + 1 }}>${name}</span>`)}</div>`
+				: html`<div class="axis soft" aria-hidden="true">${[0, 6, 12, 18].map((hour) => html`<span>${hourName(hour)}</span>`)}</div>`}</div>
 		<p class="soft" role="status" data-field="hours-at">${cell ? words(cell) : peak ? t("hours.most", { what: words(peak) }) : t("hours.none")}</p></div>`;
 }

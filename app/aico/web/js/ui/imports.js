@@ -1,9 +1,10 @@
 // The last reading, with what it came to, and the button for another one.
+import { useState } from "../../vendor/preact-hooks.js";
 import { second } from "../clock.js";
 import { t, tcode, tn } from "../i18n.js";
 import { importNow, importResult, importing, sources } from "../sources.js";
 import { state } from "../state.js";
-import { Ago, Icon, Words, html, when, whole } from "./parts.js";
+import { Ago, Icon, Later, Words, html } from "./parts.js";
 
 const RESULT_MS = 20_000;
 
@@ -14,37 +15,18 @@ function done({ added_count, updated_count }) {
 
 const errors = ({ error_count }) => tn("import.errors", error_count);
 
-function Rejections({ run }) {
-	if (!run.rejections.length) return null;
-	return html`<p>${tn("import.rejected", run.error_count)}</p>
-		<ul>${run.rejections.map(({ index, code, field }) => html`
-			<li>${t("import.entry", { index: index + 1 })} ${field && html`<code>${field}</code> `}${tcode(code)}</li>`)}</ul>`;
-}
-
-function Facts({ run }) {
-	const facts = {
-		at: when(run.at, "full"),
-		trigger: t(`trigger.${run.trigger}`),
-		took: `${whole(Math.ceil(run.duration_ms))} ms`,
-		unchanged: whole(run.skipped_count),
-	};
-	if (run.partial_count) facts.partial = whole(run.partial_count);
-	if (run.remaining_count) facts.remaining = whole(run.remaining_count);
-	return html`<dl>${Object.entries(facts).map(([name, value]) => html`<div><dt>${t(`import.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>
-		<${Rejections} run=${run} />`;
-}
-
 const Counts = ({ run }) => html`<span class="counts"> · ${done(run)}</span><span class=${run.error_count > 0 ? "warn" : "counts"}> · ${errors(run)}</span>`;
 
 /** Of one source, or the newest of those that are shown: when it was, and what came of it. */
 export function LastImport({ source }) {
+	const [isOpen, setOpen] = useState(false);
 	const asked = source ? [source] : state.value.source;
 	const runs = sources.value.filter(({ id }) => asked.length === 0 || asked.includes(id)).map(({ last_reading }) => last_reading);
 	const run = runs.filter(Boolean).sort((a, b) => b.at - a.at)[0];
 	if (!run) return html`<span class="last soft" data-field="last-import">${t("import.last")} ${t("import.never")}</span>`;
-	return html`<details class="last popover" data-field="last-import">
+	return html`<details class="last popover" data-field="last-import" onToggle=${({ target }) => setOpen(target.open)}>
 		<summary class="soft">${t("import.last")} <${Ago} ms=${run.at} /><${Counts} run=${run} /></summary>
-		<div class="panel"><${Facts} run=${run} /></div></details>`;
+		<div class="panel">${isOpen && html`<${Later} name="import_facts" run=${run} />`}</div></details>`;
 }
 
 function outcome({ receipts, code }) {

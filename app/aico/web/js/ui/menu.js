@@ -4,17 +4,13 @@ import { t, tn } from "../i18n.js";
 import { link } from "../live.js";
 import { sources } from "../sources.js";
 import { isHere } from "./found.js";
-import { html } from "./parts.js";
+import { Later, html } from "./parts.js";
 
 export function Menu() {
-	const [list, setList] = useState(null);
+	const [isOpen, setOpen] = useState(false);
 	const count = sources.value.filter((source) => source.enabled && (isHere(source) || source.sessions > 0)).length;
 	const words = link.value.state === "waiting" ? t("sources.all") : count > 0 ? tn("sources", count) : t("sources.none");
-	const turned = async ({ target, currentTarget }) => {
-		if (target !== currentTarget) return;
-		const Tools = target.open ? (await import("./tools.js")).Tools : null;
-		setList(() => Tools);
-	};
+	const turned = ({ target, currentTarget }) => target === currentTarget && setOpen(target.open);
 	return html`<details class="popover sources" data-field="sources" onToggle=${turned}><summary class="soft">${words}</summary>
-		<div class="panel">${list && html`<${list} />`}</div></details>`;
+		<div class="panel">${isOpen && html`<${Later} name="tools" />`}</div></details>`;
 }

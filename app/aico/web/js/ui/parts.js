@@ -1,7 +1,7 @@
 // Small pieces for every part.
 import htm from "../../vendor/htm.js";
 import { useState } from "../../vendor/preact-hooks.js";
-import { computed } from "../../vendor/signals-core.js";
+import { computed, signal } from "../../vendor/signals-core.js";
 import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
 import { ago, compact, count, moment, money, moneyExact } from "../format.js";
@@ -24,6 +24,17 @@ export const whole = (n) => count(n, locale.value);
 export const when = (ms, style) => moment(ms, style, locale.value);
 export const since = (ms, now) => ago(ms, now, locale.value);
 export const exact = (usd) => moneyExact(usd, locale.value);
+
+const parts = new Map();
+
+/** A part of the page, `Part` of its module, that is loaded when it is shown for the first time. */
+export function Later({ name, wait = null, ...given }) {
+	if (!parts.has(name)) parts.set(name, signal(null));
+	const part = parts.get(name);
+	if (part.value) return h(part.value, given);
+	import(`./${name}.js`).then(({ Part }) => (part.value = Part));
+	return wait;
+}
 
 /** For the style sheet: what a number is, where it has no column. */
 export const columnWords = () => Object.fromEntries(["in", "cache", "out"].map((name) => [`--${name}`, JSON.stringify(t(`col.${name}.short`))]));
@@ -83,9 +94,9 @@ export function nameOf({ label, started_at: start }) {
 export const StateTag = ({ state }) => state && html`<span class=${`tag is-${state}`}>${t(`note.${state}`)}</span>`;
 
 /** A frame may be refused the clipboard, plain HTTP has none. */
-export async function copyText(text) {
+export async function copyText(text, words = text) {
 	const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-	announcement.value = isCopied ? t("copied", { text }) : t("copy.refused");
+	announcement.value = isCopied ? t("copied", { text: words }) : t("copy.refused");
 	return isCopied;
 }
 

@@ -76,7 +76,7 @@ function Kind({ kind }) {
 		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p></div>`;
 }
 
-export function Inside() {
+export function Part() {
 	if (!activity.value) return html`<p class="soft" role="status">${activityProblem.value ? tcode(activityProblem.value) : t("loading")}</p>`;
 	const { today, period } = activity.value;
 	return html`${activityProblem.value && html`<p class="warn" role="alert">${tcode(activityProblem.value)}</p>`}

@@ -1,16 +1,17 @@
 // One session: its course, its kinds of tokens, its requests, what started it and what it started.
-import { useEffect, useRef } from "../../vendor/preact-hooks.js";
+import { useEffect, useRef, useState } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
-import { getSession, patchSession } from "../api.js";
+import { getSession, getSummary, patchSession } from "../api.js";
 import { asked, openSession } from "../asked.js";
 import { share } from "../format.js";
-import { locale, t, tcode, tn } from "../i18n.js";
+import { locale, t, tcode, tn, told } from "../i18n.js";
 import { openPrices } from "../prices.js";
-import { barFor, zone } from "../period.js";
+import { addDays, barFor, midnight, zone } from "../period.js";
 import { slotOf } from "../slots.js";
+import { sources } from "../sources.js";
 import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
-import { LACKS, cacheWrites, tokensOf } from "../sums.js";
+import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
@@ -18,13 +19,22 @@ const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "ca
 
 const answer = signal(null); // {of, detail} or {of, code}
 
+/** What everything cost on the day of its last activity, of which its own part is known; never in a frame. */
+async function readDay({ last_at, bucket }) {
+	const from = midnight(last_at);
+	if (embedded || ["week", "month"].includes(bucket)) return null;
+	const { totals } = await getSummary({ from, to: addDays(from, 1), bucket: "day", by: "source", tz: zone() });
+	return { from, cost_usd: totals.cost_usd };
+}
+
 /** What is shown of it, after what is to come before. */
 async function read(question, before) {
 	const { offset, ...of } = question;
 	try {
 		await before;
 		const detail = await getSession({ ...of, limit: PAGE, offset, tz: zone() });
-		if (asked.value === question) answer.value = { of: keyOf(of), detail };
+		const day = await readDay(detail);
+		if (asked.value === question) answer.value = { of: keyOf(of), detail: { ...detail, day } };
 	} catch (error) {
 		if (asked.value === question) answer.value = { of: keyOf(of), code: error.code ?? "internal_error" };
 		if (!error.code) throw error;
@@ -56,6 +66,13 @@ function Label({ detail: { source, session_id, label } }) {
 	return html`<form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" defaultValue=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
 }
 
+/** "39% on Nov 28". */
+function partOfDay({ day, series }) {
+	if (!(day?.cost_usd > 0)) return null;
+	const own = addUsd(series.filter(({ start }) => start >= day.from && start < addDays(day.from, 1)).map(({ cost_usd }) => cost_usd));
+	return own > 0 && t("session.day.part", { share: share(own, day.cost_usd, locale.value), day: when(day.from, "day") });
+}
+
 function Facts({ detail }) {
 	const { input_tokens: input, cache_read_tokens: cached, cost_usd: usd } = detail;
 	const calls = detail.request_count > 0 && tn("session.calls", detail.request_count);
@@ -66,6 +83,7 @@ function Facts({ detail }) {
 		model: html`<${ModelName} id=${detail.model} />${detail.models > 1 ? ` ${tn("models.more", detail.models - 1)}` : ""}`,
 		project: detail.project,
 		cached: cached > 0 && share(cached, (input ?? 0) + cached + (cacheWrites(detail) ?? 0), locale.value),
+		day: partOfDay(detail),
 		rate: usd > 0 && !detail.unpriced_requests && html`<${Money} usd=${(usd * 1e6) / tokensOf(detail)} />`,
 	};
 	return html`<dl class="facts">${Object.entries(facts).filter(([, value]) => value).map(([name, value]) => html`<div><dt>${t(`session.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>`;
@@ -82,8 +100,9 @@ function Kinds({ detail }) {
 
 function Missing({ detail }) {
 	const counts = LACKS.map((name) => [name, detail[`${name}_requests`]]).filter(([, n]) => n > 0);
-	if (counts.length === 0) return null;
-	return html`<ul class="missing">${counts.map(([name, n]) => html`<li><span class="warn">${tn(`gaps.${name}`, n)}</span>: <span class="soft">${t(`gaps.${name}.why`)}</span></li>`)}</ul>`;
+	const unwritten = sources.value.find(({ id }) => id === detail.source)?.gaps ?? [];
+	return html`${counts.length > 0 && html`<ul class="missing">${counts.map(([name, n]) => html`<li><span class="warn">${tn(`gaps.${name}`, n)}</span>: <span class="soft">${t(`gaps.${name}.why`)}</span></li>`)}</ul>`}
+		${unwritten.length > 0 && html`<details class="unwritten"><summary class="soft">${t("gaps.unwritten", { sources: titleOf(detail.source) })}</summary><ul>${unwritten.map(({ kind, title }) => html`<li class="soft">${told(`gap.${detail.source}.${kind}`, title)}</li>`)}</ul></details>`}`;
 }
 
 const Other = ({ source, one }) => html`<button class="link" onClick=${() => openSession({ ...one, source })} title=${one.session_id}>${nameOf(one)}</button>`;
@@ -118,8 +137,28 @@ function Requests({ detail }) {
 			<tbody>${requests.map((request, i) => html`<${Request} key=${offset + i} request=${request} />`)}</tbody></table></div>`;
 }
 
-function Detail({ detail }) {
-	return html`<div class="total"><p class="big" data-field="session-cost"><${Cost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span></div>
+/** Lines of name and value, then the table: what can be pasted into a note. */
+function textOf(dialog) {
+	const words = (element) => element.innerText.trim().replace(/\s+/g, " ");
+	const cells = (selector) => [...dialog.querySelectorAll(selector)].map((row) => [...row.children].map(words).join("\t"));
+	const requests = cells(".requests tr");
+	const lines = [words(dialog.querySelector("h2")), words(dialog.querySelector(".key code")), words(dialog.querySelector(".total .big")), words(dialog.querySelector(".total > .soft")), ...cells(".facts > div, .kinds tr"), ...[...dialog.querySelectorAll(".missing li")].map(words)];
+	return [...lines, ...(requests.length ? ["", ...requests] : [])].join("\n");
+}
+
+const COPIED_MS = 2000;
+
+function CopyAll({ dialog }) {
+	const [words, say] = useState("");
+	const copy = async () => {
+		say(t((await copyText(textOf(dialog.current), t("session.copy"))) ? "session.copied" : "copy.refused"));
+		setTimeout(() => say(""), COPIED_MS);
+	};
+	return html`<span role="status" class="soft">${words}</span><button class="small" data-field="copy-all" onClick=${copy}>${t("session.copy")}</button>`;
+}
+
+function Detail({ detail, dialog }) {
+	return html`<div class="total"><p class="big" data-field="session-cost"><${Cost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span><${CopyAll} dialog=${dialog} /></div>
 		${!embedded && html`<${Label} detail=${detail} />`}<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
 }
 
@@ -139,5 +178,5 @@ export function SessionPanel() {
 		${question && html`<div class="sheet"><div class="head"><h2 id="session-title"><${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}</h2>
 			<button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
 			<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
-			${code && html`<p class="warn" role="alert">${tcode(code)}</p>`}${detail && html`<${Detail} detail=${detail} />`}</div>`}</dialog>`;
+			${code && html`<p class="warn" role="alert">${tcode(code)}</p>`}${detail && html`<${Detail} detail=${detail} dialog=${dialog} />`}</div>`}</dialog>`;
 }

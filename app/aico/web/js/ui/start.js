@@ -39,7 +39,7 @@ function heading(found) {
 	return found.length > 0 ? ["start.found", "start.found.why"] : ["start.none", "start.none.why"];
 }
 
-export function Start() {
+export function Part() {
 	const root = useRef(null);
 	const found = sources.value.filter(isHere);
 	const counting = sources.value.filter((source) => !isHere(source) && source.origins.some((origin) => origin.counting));

@@ -32,7 +32,7 @@ const Source = ({ source, isTold }) => html`<li data-source=${source.id}><div cl
 	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</p>`}
 	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} isTold=${isTold} />`)}</ul><${Refused} source=${source} /></li>`;
 
-export function Tools() {
+export function Part() {
 	const here = sources.value.filter((source) => isHere(source) || source.sessions > 0);
 	const absent = sources.value.filter((source) => !here.includes(source));
 	const [fixed, ...more] = new Set(sources.value.flatMap(({ origins }) => origins.map(({ fixed_by }) => fixed_by)));

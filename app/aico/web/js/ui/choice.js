@@ -1,0 +1,25 @@
+// What can be filtered by: what was spent on in the period, whatever else is chosen. Read whenever it is opened.
+import { useEffect, useState } from "../../vendor/preact-hooks.js";
+import { getSummary } from "../api.js";
+import { t } from "../i18n.js";
+import { slotOf } from "../slots.js";
+import { sources } from "../sources.js";
+import { choose, embedded, isChosen, state } from "../state.js";
+import { usageFilter } from "../store.js";
+import { NameOf, Swatch, html } from "./parts.js";
+
+function Options({ group, offered }) {
+	const names = [...new Set([...offered.map((one) => one[group]), ...state.value[group]])];
+	return html`<fieldset><legend>${t(`col.${group}`)}</legend><div class="options">${names.map((name) => html`<label key=${name}>
+		<input type="checkbox" checked=${isChosen(group, name)} onChange=${() => choose(group, name, true)} />${group === "source" && html`<${Swatch} slot=${slotOf(name)} />`}<${NameOf} name=${name} group=${group} /></label>`)}</div></fieldset>`;
+}
+
+export function Part() {
+	const [offered, offer] = useState(null);
+	useEffect(() => {
+		const { from, to } = usageFilter.value;
+		getSummary({ from, to, bucket: "month", by: "source,model" }).then(({ groups }) => offer(groups), () => offer([]));
+	}, []);
+	if (!offered) return null;
+	return html`${(!embedded || sources.value.length > 1) && html`<${Options} group="source" offered=${offered} />`}<${Options} group="model" offered=${offered} />`;
+}
