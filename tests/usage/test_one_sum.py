@@ -53,7 +53,8 @@ QUESTIONS = st.fixed_dictionaries(
         "q": st.sampled_from(("m", "a%", "nothing")),
     },
 )
-# A trillion tokens cost a million dollars at most, as elsewhere here: an answer's floats hold their sums to the last digit.
+# A trillion tokens cost a million dollars at most, as elsewhere here: an answer's floats hold their sums to the last
+# digit.
 EACH = st.integers(0, 10**6)
 PRICES = st.lists(
     st.builds(
