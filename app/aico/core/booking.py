@@ -7,12 +7,12 @@ growth above its high water only; what a sum says follows from the events alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from aico.core.metering import Amounts, Meter, advance, is_unmeasured, is_unpriced
-from aico.core.sums import GROWTH, PROMPT, REQUEST, Costs, EventKind, Vector, add, measure
+from aico.core.sums import GROWTH, PROMPT, PROMPTS, REQUEST, REQUESTS, Costs, EventKind, Vector, add, measure
 from aico.core.usage import (
     DAY_SLOTS,
     SLOT_MS,
@@ -133,6 +133,15 @@ class Tally:
         _post(self.slots, (slot, model), more, spent)
         _post(self.days, (slot // DAY_SLOTS, session, model), more, spent)
         _post(self.totals, model, more, spent)
+
+    def list_vacated_slots(self) -> list[tuple[int, int]]:
+        """Return the slots and models whose sum may be one over nothing now."""
+        return _list_vacated({(slot_of(ts), model) for ts, _session, model in self.vacated}, self.slots)
+
+    def list_vacated_days(self) -> list[tuple[int, int, int]]:
+        """Return the days, sessions and models whose sum may be one over nothing now."""
+        days = {(slot_of(ts) // DAY_SLOTS, session, model) for ts, session, model in self.vacated}
+        return _list_vacated(days, self.days)
 
 
 class Growth(NamedTuple):
@@ -648,6 +657,11 @@ def _post(sums: dict[K, Vector], key: K, more: Vector, spent: Sequence[tuple[int
         return
     for place, number in spent:
         known[place] += number
+
+
+def _list_vacated(keys: set[K], sums: Mapping[K, Vector]) -> list[K]:
+    """Return those of ``keys`` to which no more events came than went away: at the others there is one."""
+    return [key for key in keys if sums[key][REQUESTS] + sums[key][PROMPTS] <= 0]
 
 
 def _said_by(event: EventEntry) -> tuple[object, ...]:

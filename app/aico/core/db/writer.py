@@ -147,15 +147,16 @@ _PUT_GAP = put(schema.Gap, ("session", "model", "kind", "at"), _GAP)
 _ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
 _ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
 _ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
+# Not by source: then SQLite would go through all events of the source, by their keys.
 _DROP_SLOT = f"""
-    DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?4 AND NOT EXISTS (
-        SELECT 1 FROM usage_event WHERE source = ?1 AND ts >= ?2 * {SLOT_MS} AND ts < (?2 + 1) * {SLOT_MS}
-        AND model = ?4)
+    DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?3 AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE +source = ?1 AND ts >= ?2 * {SLOT_MS} AND ts < (?2 + 1) * {SLOT_MS}
+        AND model = ?3)
 """  # noqa: S608  # our own names
 _DROP_DAY = f"""
-    DELETE FROM usage_session_day WHERE source = ?1 AND day = ?2 / {DAY_SLOTS} AND session = ?3 AND model = ?4
-    AND NOT EXISTS (
-        SELECT 1 FROM usage_event WHERE session = ?3 AND ts / {SLOT_MS * DAY_SLOTS} = ?2 / {DAY_SLOTS} AND model = ?4)
+    DELETE FROM usage_session_day WHERE source = ?1 AND day = ?2 AND session = ?3 AND model = ?4 AND NOT EXISTS (
+        SELECT 1 FROM usage_event WHERE session = ?3 AND ts >= ?2 * {DAY_SLOTS * SLOT_MS}
+        AND ts < (?2 + 1) * {DAY_SLOTS * SLOT_MS} AND model = ?4)
 """  # noqa: S608  # our own names
 PLAN_AHEAD_MS = 300_000
 """By so much the clock of the tool may be ahead of ours."""
@@ -1013,9 +1014,8 @@ class _Transaction:
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
         # A sum over no event at all would count a session where it spent nothing.
-        vacated = [(source, slot_of(ts), session, model) for ts, session, model in sorted(tally.vacated)]
-        _many(connection, _DROP_SLOT, vacated)
-        _many(connection, _DROP_DAY, vacated)
+        _many(connection, _DROP_SLOT, [(source, *key) for key in tally.list_vacated_slots()])
+        _many(connection, _DROP_DAY, [(source, *key) for key in tally.list_vacated_days()])
         for session in books.list_deserted():
             for first_ts, last_ts, model in _ask(connection, _SPAN, (session.id,)):
                 session.first_ts, session.last_ts, session.model = first_ts, last_ts, model
