@@ -217,6 +217,21 @@ async def test_child_that_says_too_much_is_killed(path: Path, monkeypatch: pytes
         await ask_database(question(path, max_bytes=1_000))
 
 
+async def test_child_is_ended_that_has_said_more_than_was_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full pipe, from which nobody reads any more, holds nothing up."""
+
+    async def read_nothing(process: asyncio.subprocess.Process, _question: bytes, _max_bytes: int) -> bytes:
+        assert process.stdout is not None
+        while not process.stdout._paused:  # type: ignore[attr-defined]  # noqa: ASYNC110  # no event says so
+            await asyncio.sleep(0)
+        raise Refused("too_large", "1")
+
+    monkeypatch.setattr(sqlite_process, "_CODE", "while True: print('x' * 1000)")
+    monkeypatch.setattr(sqlite_process, "_converse", read_nothing)
+    with pytest.raises(Refused, match="too_large"):
+        await asyncio.wait_for(ask_database(question(path)), 30)
+
+
 @pytest.mark.parametrize("code", ["", "print('{')", "print('[]')", "print('{\"rows\": 7}')", "import nothing"])
 async def test_child_that_answers_nonsense_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Whatever it prints, the service goes on."""

@@ -94,8 +94,15 @@ async def _run(question: bytes, max_bytes: int) -> bytes:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()
-            await asyncio.shield(process.wait())
+        await asyncio.shield(_bury(process))
     return output
+
+
+async def _bury(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a child. It counts as running as long as something that it has said is unread."""
+    while process.stdout is not None and await process.stdout.read(_CHUNK):
+        pass
+    await process.wait()
 
 
 async def _converse(process: asyncio.subprocess.Process, question: bytes, max_bytes: int) -> bytes:
