@@ -1,18 +1,29 @@
-"""Hints that files may have changed, from the operating system: the only place that knows watchfiles."""
+"""Hints that files may have changed, from the operating system: the only place that knows watchfiles.
+
+Linux is asked by :mod:`aico.services.inotify`, whose descriptor the event loop waits for. Queues of watchfiles can only
+be looked at, again and again: they take its place on other systems.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from watchfiles import Change
-from watchfiles._rust_notify import RustNotify
+from aico.services.inotify import ADDED, DELETED, FolderEvents
 
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
+
+HAS_INOTIFY = sys.platform == "linux"
+PAUSE_S = 0.02
+"""A descriptor that told something is not waited for that long: a flood of writes wakes nobody more often."""
 LOOK_S = 0.04
 """How often the queues of watchfiles are looked at, all of them by one thread: waking up costs the most by far.
 
@@ -30,7 +41,7 @@ _RETRY_SHARE = 200
 _RETRY_MAX_S = 60.0
 _EFFECTIVE = os.access in os.supports_effective_ids
 _SLICE_MAX = 1_000
-"""Folders that one object of watchfiles watches: to make it holds up every thread of Python, 20 ms for so many."""
+"""Folders that one queue watches: to make it holds up every thread of Python, 20 ms for so many with watchfiles."""
 _RACES_MAX = 5
 _QUICK_S = 0.02
 """What failed is tried again after a while only if that takes longer than this."""
@@ -42,15 +53,30 @@ class WatchLimit(OSError):
 
 @dataclass(slots=True, eq=False)
 class _Slice:
-    """Folders that are watched by one object of watchfiles, with one queue."""
+    """Folders that are watched by one queue."""
 
-    native: RustNotify
     folders: set[str]
     """Less those that are gone."""
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event, init=False)
     """Set when it is to be looked at once more and no longer."""
+    ended: threading.Event = field(default_factory=threading.Event, init=False)
+
+
+@dataclass(slots=True, eq=False)
+class _Heard(_Slice):
+    """Their queue has a descriptor, for which the event loop waits."""
+
+    native: FolderEvents
+    loop: asyncio.AbstractEventLoop | None = None
+    """None before it waits for the first time."""
+
+
+@dataclass(slots=True, eq=False)
+class _Looked(_Slice):
+    """Their queue is one of watchfiles, which the thread looks at."""
+
+    native: RustNotify
     is_looked_at: bool = False
-    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class _Empty(Exception):
@@ -161,8 +187,8 @@ class Notifier:
         """Folders that cannot be watched."""
         self._dropped: dict[str, Exception] = {}
         """Main folders of those for which no watches are left."""
-        self._ending: list[_Slice] = []
-        self._queues: list[_Slice] = []
+        self._ending: list[_Looked] = []
+        self._queues: list[_Looked] = []
         """What the thread looks at; under the lock."""
         self._queues_lock = threading.Lock()
         self._told_s = float("-inf")
@@ -302,9 +328,11 @@ class Notifier:
         self._ending = [each for each in self._ending if not each.ended.is_set()]
         for each in slices:
             each.stop.set()
-            if each.is_looked_at:
+            if isinstance(each, _Looked) and each.is_looked_at:
                 self._ending.append(each)
-            else:
+            elif isinstance(each, _Heard):
+                self._listen(each)
+            elif isinstance(each, _Looked):
                 each.native.close()
         self._slices = [each for each in self._slices if each not in slices]
         self._count()
@@ -327,18 +355,48 @@ class Notifier:
                 self._by_folder.setdefault(folder, []).append(watch)
 
     def _look_at(self, slices: Collection[_Slice]) -> None:
-        """Let the thread look at the queues of ``slices``, too."""
-        if not slices:
+        """Wait for the descriptors of ``slices``, or let the thread look at them, too."""
+        loop = asyncio.get_running_loop()
+        for each in slices:
+            if isinstance(each, _Heard):
+                each.loop = loop
+                self._wait_for(each)
+        looked = [each for each in slices if isinstance(each, _Looked)]
+        if not looked:
             return
         with self._queues_lock:
-            for each in slices:
+            for each in looked:
                 each.is_looked_at = True
-            self._queues += slices
+            self._queues += looked
             if not self._is_looking:
                 self._is_looking = True
-                loop = asyncio.get_running_loop()
                 self._thread = threading.Thread(target=self._look, args=(loop,), name="notifier", daemon=True)
                 self._thread.start()
+
+    def _wait_for(self, each: _Heard) -> None:
+        if each.loop is not None and not each.ended.is_set():
+            each.loop.add_reader(each.native.fileno(), self._listen, each)
+
+    def _listen(self, each: _Heard) -> None:
+        """Tell what a queue has to say, and wait for more after a pause; close it if it is to stop."""
+        if each.ended.is_set():
+            return
+        problem: OSError | None = None
+        if each.loop is not None:
+            each.loop.remove_reader(each.native.fileno())
+            try:
+                while found := each.native.read():
+                    each.loop.call_soon(self._deliver, found)
+                    if not each.stop.is_set():
+                        break
+            except OSError as error:
+                problem = error.with_traceback(None)
+                each.loop.call_soon(self._note_end, each, problem)
+        if each.loop is None or problem is not None or each.stop.is_set():
+            each.ended.set()
+            each.native.close()
+        else:
+            each.loop.call_later(PAUSE_S, self._wait_for, each)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at all queues again and again until there are none; in the thread."""
@@ -357,7 +415,7 @@ class Notifier:
             is_quiet = time.monotonic() - self._told_s > QUIET_AFTER_S
             time.sleep(QUIET_LOOK_S if is_quiet else LOOK_S)
 
-    def _look_once(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> bool:
+    def _look_once(self, each: _Looked, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell what is in a queue; return whether it is not to be looked at any more."""
         is_last = each.stop.is_set()
         problem: Exception | None = None
@@ -390,21 +448,25 @@ class Notifier:
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
             told = [*self._by_folder.get(folder, ()), *self._by_folder.get(path, ())]
-            if change == Change.deleted and path in self.armed_folders:
+            if change == DELETED and path in self.armed_folders:
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
                 self._forget(path)
-            elif change == Change.added and path in self._failed:
+            elif change == ADDED and path in self._failed:
                 del self._failed[path]
                 self.version += 1
             for watch in dict.fromkeys(told):
                 watch.take(path, folder)
 
 
-def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
+def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> Sequence[_Slice]:
     """Begin to watch folders; return nothing where there is none. Blocking. Raises OSError when no watches are left.
 
     A folder that is not there or cannot be read is left out, and noted in ``failed``.
     """
+    if HAS_INOTIFY:
+        return _arm_inotify([folder for folder in wanted if folder not in failed], failed)
+    from watchfiles._rust_notify import RustNotify  # noqa: PLC0415  # Linux has no use for it: 4 MB
+
     failed |= {folder: UnicodeError("its name is no text") for folder in wanted if not _is_text(folder)}
     races = 0
     while True:
@@ -413,7 +475,7 @@ def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
             return []
         try:
             # It must not poll, whose times are whole seconds, and not follow what is below.
-            return [_Slice(RustNotify(folders, False, False, 0, False, False), set(folders))]
+            return [_Looked(set(folders), RustNotify(folders, False, False, 0, False, False))]
         except Exception as error:  # noqa: BLE001  # an error of the system has no type of its own there
             problem = error.with_traceback(None)
         missing = _find_unwatchable(folders)
@@ -425,7 +487,17 @@ def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
             raise problem if isinstance(problem, OSError) else OSError(type(problem).__name__)
 
 
-def _wait_for_end(slices: Iterable[_Slice]) -> None:
+def _arm_inotify(wanted: Sequence[str], failed: dict[str, Exception]) -> Sequence[_Slice]:
+    native = FolderEvents(wanted)
+    failed |= native.failed
+    folders = set(wanted) - native.failed.keys()
+    if folders:
+        return [_Heard(folders, native)]
+    native.close()
+    return []
+
+
+def _wait_for_end(slices: Iterable[_Looked]) -> None:
     for each in list(slices):
         each.ended.wait()
 
