@@ -374,3 +374,16 @@ async def test_forgotten_sessions_and_requests_are_passed_over(store: Store) -> 
     assert copied.receipt.skipped_count == 2
     assert read_rows(store.path, "SELECT key FROM session ORDER BY key") == [("b",), ("fork",), ("t",)]
     assert failed_checks(store.path) == []
+
+
+async def test_a_source_seen_without_usage_between_other_transactions_is_known_afterwards(store: Store) -> None:
+    """A reading of nothing has no revision of its own, and what it stores is no news to the one that follows."""
+    await store.take_in_of("tool", [request("1")])
+
+    async def label_twice() -> None:
+        for label in ("one", "two"):
+            await store.writer.set_label("tool", "s", label)
+
+    await asyncio.gather(label_twice(), store.take_in_of("other", []))
+    assert await store.take_in_of("other", [request("2")]) is not None
+    assert read_rows(store.path, "SELECT name FROM source ORDER BY id") == [("cline",), ("tool",), ("other",)]

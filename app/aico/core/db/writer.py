@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, repricing, schema
@@ -44,6 +46,8 @@ from aico.core.usage import (
     Trigger,
     UsageEvent,
 )
+
+T = TypeVar("T")
 
 FRESH_ROWS_MAX = 500
 """Sessions that one message carries at most."""
@@ -246,6 +250,8 @@ class UsageWriter:
         self._is_heard = is_heard
         self._fixed_prices = fixed_prices
         self._names: _Names | None = None
+        self._turn = asyncio.Lock()
+        """Held until what is known of the database has followed a transaction: not each has a revision of its own."""
 
     async def get_position(self) -> tuple[str, int]:
         """Return epoch and revision. Raises StorageBusy, StorageError."""
@@ -272,37 +278,24 @@ class UsageWriter:
 
         What equals what is stored is counted as skipped. Raises StorageBusy or StorageError with nothing written.
         """
-        # Known again only after the commit; if that never comes, the next call reads the database.
-        names, self._names = self._names, None
-        known: _Names | None = None
 
-        def write(connection: sqlite3.Connection) -> tuple[ImportReceipt, UsageCommitted | None]:
-            nonlocal known
-            known = _know(connection, names, self._fixed_prices)
+        def write(connection: sqlite3.Connection, known: _Names) -> tuple[ImportReceipt, UsageCommitted | None]:
             rows_max = FRESH_ROWS_MAX if self._is_heard() else UNHEARD_ROWS_MAX
             return _Transaction(connection, known, batch, self._now_ms, rows_max, self._pricer).run()
 
-        result = await self._database.write(write)
-        self._names = known
-        return result
+        return await self._write(write)
 
     async def set_label(self, source: str, session: str, label: str | None) -> UsageCommitted | None:
         """Give a session the user's own name, or take it away; return the fact to publish, None if nothing changed.
 
         Raises SessionUnknown, StorageBusy or StorageError with nothing written.
         """
-        names, self._names = self._names, None
-        known: _Names | None = None
+        batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
 
-        def write(connection: sqlite3.Connection) -> UsageCommitted | None:
-            nonlocal known
-            known = _know(connection, names, self._fixed_prices)
-            batch = Batch(source, "", "", (), ReadingCounts(Trigger.REQUEST))
+        def write(connection: sqlite3.Connection, known: _Names) -> UsageCommitted | None:
             return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX).set_label(session, label)
 
-        committed = await self._database.write(write)
-        self._names = known
-        return committed
+        return await self._write(write)
 
     async def list_unasked(self) -> list[str]:
         """Return the sources whose requests without a list price the present list was not asked for yet.
@@ -322,20 +315,13 @@ class UsageWriter:
         Return the last event that was looked at, None behind the last one of all, and the fact to publish. What has a
         list price keeps it. Raises StorageBusy or StorageError with nothing written.
         """
-        names, self._names = self._names, None
-        known: _Names | None = None
+        batch = Batch(source, "", "", (), ReadingCounts(Trigger.STARTUP))
 
-        def write(connection: sqlite3.Connection) -> tuple[int | None, UsageCommitted | None]:
-            nonlocal known
-            known = _know(connection, names, self._fixed_prices)
-            batch = Batch(source, "", "", (), ReadingCounts(Trigger.STARTUP))
-            return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX, self._pricer).price_unpriced(
-                after, limit
-            )
+        def write(connection: sqlite3.Connection, known: _Names) -> tuple[int | None, UsageCommitted | None]:
+            transaction = _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX, self._pricer)
+            return transaction.price_unpriced(after, limit)
 
-        result = await self._database.write(write)
-        self._names = known
-        return result
+        return await self._write(write)
 
     async def list_own_prices(self) -> list[OwnPrice]:
         """Return the own prices that are stored. Raises StorageBusy, StorageError."""
@@ -350,12 +336,8 @@ class UsageWriter:
         From then on requests that are read cost what they say. :meth:`price_own` brings them to the stored ones. Raises
         what ``change`` raises, StorageBusy or StorageError, with nothing written.
         """
-        names, self._names = self._names, None
-        known: _Names | None = None
 
-        def write(connection: sqlite3.Connection) -> tuple[str, int] | None:
-            nonlocal known
-            known = _know(connection, names, self._fixed_prices)
+        def write(connection: sqlite3.Connection, known: _Names) -> tuple[str, int] | None:
             stored = _stored_prices(connection)
             wanted = list(change(stored))
             if sorted(stored) == sorted(wanted):
@@ -368,9 +350,7 @@ class UsageWriter:
             known.revision = int(revision)
             return known.epoch, known.revision
 
-        result = await self._database.write(write)
-        self._names = known
-        return result
+        return await self._write(write)
 
     async def price_own(self, limit: int) -> repricing.Step | None:
         """Bring the own prices of now to at most ``limit`` further events; None as soon as all have them.
@@ -378,12 +358,8 @@ class UsageWriter:
         A process that ends in between is followed by one that goes on from there. Raises StorageBusy or StorageError
         with nothing written.
         """
-        names, self._names = self._names, None
-        known: _Names | None = None
 
-        def write(connection: sqlite3.Connection) -> repricing.Step | None:
-            nonlocal known
-            known = _know(connection, names, self._fixed_prices)
+        def write(connection: sqlite3.Connection, known: _Names) -> repricing.Step | None:
             own, goal = known.own, known.own.digest
             models = json_of(number for number, name in known.model_names.items() if own.covers(name))
             sources = repricing.sources_of_own(connection, models)
@@ -401,9 +377,7 @@ class UsageWriter:
             transaction = self._repricing(connection, known, part.job.source)
             return repricing.Step(part.done, part.total, transaction.price_own(part.rows))
 
-        result = await self._database.write(write)
-        self._names = known
-        return result
+        return await self._write(write)
 
     async def begin_review(self) -> None:
         """Note that the present list shall replace the prices of older ones: :meth:`review` does it.
@@ -421,12 +395,8 @@ class UsageWriter:
 
         What it does not know keeps its price. Raises StorageBusy or StorageError with nothing written.
         """
-        names, self._names = self._names, None
-        known: _Names | None = None
 
-        def write(connection: sqlite3.Connection) -> repricing.Step | None:
-            nonlocal known
-            known = _know(connection, names, self._fixed_prices)
+        def write(connection: sqlite3.Connection, known: _Names) -> repricing.Step | None:
             job = repricing.find_job(connection, repricing.REVIEW)
             if job is None or job.is_done or self._pricer is None or job.goal != self._pricer.name:
                 return None
@@ -439,9 +409,23 @@ class UsageWriter:
             transaction = self._repricing(connection, known, part.job.source)
             return repricing.Step(part.done, part.total, transaction.review(part.rows))
 
-        result = await self._database.write(write)
-        self._names = known
-        return result
+        return await self._write(write)
+
+    async def _write(self, work: Callable[[sqlite3.Connection, _Names], T]) -> T:
+        """Return what ``work`` makes of the database in one transaction. Raises like it, StorageBusy, StorageError."""
+        known: _Names | None = None
+
+        def write(connection: sqlite3.Connection) -> T:
+            nonlocal known
+            known = _know(connection, names, self._fixed_prices)
+            return work(connection, known)
+
+        async with self._turn:
+            # Known again only after the commit; if that never comes, the next call reads the database.
+            names, self._names = self._names, None
+            result = await self._database.write(write)
+            self._names = known
+            return result
 
     def _repricing(self, connection: sqlite3.Connection, names: _Names, source: int) -> _Transaction:
         name = next(name for name, number in names.sources.items() if number == source)
