@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bench.activity import ACTIVITY_FIGURES
 from bench.beside import BESIDE_FIGURES
 from bench.claude_code import CLAUDE_CODE_FIGURES
 from bench.document import write_document
@@ -40,6 +41,7 @@ FIGURES: Sequence[Figure] = (
     *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,
     *EXPORT_FIGURES,
+    *ACTIVITY_FIGURES,
     *PAGE_FIGURES,
     *BESIDE_FIGURES,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,9 +17,12 @@ JOIN_MS = 2_000
 """A stretch that begins so soon after the last one of its subject goes on with it."""
 _AMOUNTS = ("duration_ms", "count")
 _SUBJECT = put(schema.ActivitySubject, ("kind", "name", "place"), ("category",)) + " RETURNING id"
+# Of the last few alone: a subject may have been used a hundred thousand times.
 _LAST = """
-    SELECT start_ms FROM activity_span WHERE subject = ?1 AND start_ms <= ?2 + ?3
-    AND abs(start_ms + duration_ms - ?2) <= ?3 ORDER BY start_ms DESC LIMIT 1
+    SELECT start_ms FROM (
+        SELECT start_ms, duration_ms FROM activity_span WHERE subject = ?1 AND start_ms <= ?2 + ?3
+        ORDER BY start_ms DESC LIMIT 8
+    ) WHERE abs(start_ms + duration_ms - ?2) <= ?3 LIMIT 1
 """
 _ADD_SPAN = add(schema.ActivitySpan, ("subject", "start_ms"), ("duration_ms",))
 _ADD_SLOT = add(schema.ActivitySlot, ("slot", "subject"), _AMOUNTS)
@@ -107,8 +110,7 @@ class ActivityStore:
         """Add stretches of use and, with them, how far a place was read."""
 
         def write(connection: sqlite3.Connection) -> None:
-            for span in spans:
-                add_span(connection, span)
+            add_spans(connection, spans)
             if checkpoint is not None:
                 connection.execute(_PUT_CHECKPOINT, checkpoint)
 
@@ -148,15 +150,27 @@ async def list_totals(ask: Ask) -> list[SubjectTotal]:
     return [SubjectTotal(*row) for row in await ask(_TOTALS)]
 
 
-def add_span(connection: sqlite3.Connection, span: ActivitySpan) -> None:
-    """Add a stretch of use to rows and sums, inside a transaction. Raises sqlite3.Error."""
-    names = (span.kind, span.subject, span.place, span.category)
-    [(subject,)] = connection.execute(_SUBJECT, names).fetchall()
-    if span.duration_ms:
-        last = connection.execute(_LAST, (subject, span.start_ms, JOIN_MS)).fetchone()
-        connection.execute(_ADD_SPAN, (subject, span.start_ms if last is None else last[0], span.duration_ms))
-    parts = list(divide(span.start_ms, span.duration_ms))
-    for number, (slot, duration_ms) in enumerate(parts):
-        connection.execute(_ADD_SLOT, (slot, subject, duration_ms, 0 if number else span.count))
-    end_ms = span.start_ms + span.duration_ms
-    connection.execute(_ADD_TOTAL, (subject, span.duration_ms, span.count, span.cost_nano, end_ms))
+def add_spans(connection: sqlite3.Connection, spans: Iterable[ActivitySpan]) -> None:
+    """Add stretches of use to rows and sums, inside a transaction. Raises sqlite3.Error."""
+    subjects: dict[tuple[str, str, str, str], int] = {}
+    slots: dict[tuple[int, int], tuple[int, int]] = {}
+    totals: dict[int, tuple[int, int, int, int]] = {}
+    for span in spans:
+        names = (span.kind, span.subject, span.place, span.category)
+        subject = subjects.get(names)
+        if subject is None:
+            [(subject,)] = connection.execute(_SUBJECT, names).fetchall()
+            subjects[names] = subject
+        if span.duration_ms:
+            last = connection.execute(_LAST, (subject, span.start_ms, JOIN_MS)).fetchone()
+            connection.execute(_ADD_SPAN, (subject, span.start_ms if last is None else last[0], span.duration_ms))
+        count = span.count
+        for slot, part_ms in divide(span.start_ms, span.duration_ms):
+            before_ms, before = slots.get((slot, subject), (0, 0))
+            slots[slot, subject] = before_ms + part_ms, before + count
+            count = 0  # where it began
+        duration_ms, calls, nano, last_ms = totals.get(subject, (0, 0, 0, 0))
+        end_ms = max(last_ms, span.start_ms + span.duration_ms)
+        totals[subject] = duration_ms + span.duration_ms, calls + span.count, nano + span.cost_nano, end_ms
+    connection.executemany(_ADD_SLOT, [(*key, *amounts) for key, amounts in slots.items()])
+    connection.executemany(_ADD_TOTAL, [(subject, *amounts) for subject, amounts in totals.items()])

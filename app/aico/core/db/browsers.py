@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aico.core.activity import ActivitySpan, estimate_nano
 from aico.core.db import browser_schema as schema
-from aico.core.db.activity import add_span
+from aico.core.db.activity import add_spans
 from aico.core.db.database import Database
 from aico.core.db.statements import insert, put
 
-_KNOWN = "SELECT duration_ms FROM activity_visit WHERE at_us = ? AND name = ?"
+_KNOWN = "SELECT at_us, name, duration_ms FROM activity_visit WHERE at_us BETWEEN ? AND ?"
 _PUT_VISIT = put(schema.ActivityVisit, ("at_us", "name"), ("duration_ms",))
 _PAIRING_COLUMNS = ("id", "token", "created_at", "browser", "paired_at", "last_at", "until_ms", "ended_at")
 _PAIRINGS = f"SELECT {', '.join(_PAIRING_COLUMNS)} FROM activity_pairing ORDER BY id"  # noqa: S608  # our own names
@@ -63,7 +63,14 @@ class BrowserStore:
             return False
 
         def write(connection: sqlite3.Connection) -> bool:
-            return sum(_add_visit(connection, visit, hourly_rates) for visit in visits) > 0
+            moments = [visit.at_us for visit in visits]
+            known = {(at, name): ms for at, name, ms in connection.execute(_KNOWN, (min(moments), max(moments)))}
+            growth = list(_growth_of(visits, known, hourly_rates))
+            connection.executemany(
+                _PUT_VISIT, [(*key, known[key]) for key in dict.fromkeys(key for key, _span in growth)]
+            )
+            add_spans(connection, (span for _key, span in growth))
+            return bool(growth)
 
         return await self._database.write(write)
 
@@ -99,33 +106,27 @@ class BrowserStore:
             connection.execute(_DROP_BATCHES, (forget_before_ms,))
             is_new = connection.execute(_ADD_BATCH, (pairing.id, batch, now_ms)).rowcount > 0
             if is_new:
-                for span in spans:
-                    add_span(connection, span)
+                add_spans(connection, spans)
                 connection.execute(_REPORTED, (pairing.id, pairing.browser, now_ms, pairing.until_ms))
             return is_new
 
         return await self._database.write(write)
 
 
-def _add_visit(connection: sqlite3.Connection, visit: CountedVisit, hourly_rates: dict[str, float]) -> bool:
-    span = visit.span
-    known = connection.execute(_KNOWN, (visit.at_us, span.subject)).fetchone()
-    counted_ms = 0 if known is None else int(known[0])
-    growth_ms = max(0, span.duration_ms - counted_ms)
-    if known is not None and not growth_ms:
-        return False
-    connection.execute(_PUT_VISIT, (visit.at_us, span.subject, counted_ms + growth_ms))
-    add_span(
-        connection,
-        ActivitySpan(
-            span.kind,
-            span.subject,
-            span.category,
-            span.start_ms + counted_ms,
-            growth_ms,
-            1 if known is None else 0,
-            span.place,
-            estimate_nano(growth_ms, hourly_rates[span.subject]),
-        ),
-    )
-    return True
+def _growth_of(
+    visits: Iterable[CountedVisit], known: dict[tuple[int, str], int], hourly_rates: Mapping[str, float]
+) -> Iterator[tuple[tuple[int, str], ActivitySpan]]:
+    """Yield what is new of each visit, by what it is known by; ``known`` milliseconds become what is counted then."""
+    for at_us, span in visits:
+        key = (at_us, span.subject)
+        counted_ms = known.get(key, 0)
+        growth_ms = max(0, span.duration_ms - counted_ms)
+        is_new = key not in known
+        if is_new or growth_ms:
+            known[key] = counted_ms + growth_ms
+            start_ms, count = span.start_ms + counted_ms, int(is_new)
+            cost = estimate_nano(growth_ms, hourly_rates[span.subject])
+            yield (
+                key,
+                ActivitySpan(span.kind, span.subject, span.category, start_ms, growth_ms, count, span.place, cost),
+            )

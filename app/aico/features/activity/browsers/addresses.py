@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from aico.features.files.sqlite_question import Cell
 
-FUNCTIONS = ("substr", "instr", "length", "rtrim", "max", "coalesce")
+FUNCTIONS = ("substr", "instr", "length", "rtrim", "max", "min", "coalesce")
 """The functions that the expressions below call."""
 SLASH = "instr(substr({0}, 9), '/')"
 """Where the slash behind the authority is, from the ninth letter on; 0 where there is none, which is no address."""
@@ -54,6 +54,11 @@ def addressed(rows: str) -> str:
 
 IS_HOST = "substr(addressed.host, -length(listed.host)) = listed.host"
 """Whether a host is the listed one or a subdomain of it, by whole labels."""
+
+
+_SHORTEST = "(SELECT min(length(host)) FROM listed)"
+MAY_BE_HOST = f"substr(addressed.host, -{_SHORTEST}) IN (SELECT substr(host, -{_SHORTEST}) FROM listed)"  # noqa: S608
+"""Whether a host ends as a listed one does: true of all that are one, asked once for each, whatever the list holds."""
 
 
 def is_path(path: str, name: str) -> str:

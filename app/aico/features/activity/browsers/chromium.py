@@ -63,9 +63,10 @@ _ALL = f"""
         SELECT ({_NEXT.format(_BEHIND.format("step.url"))}) FROM step WHERE step.url < 'httpt'
     ),
     {addresses.addressed(f"SELECT {_PREFIX.format('url')} AS id, url FROM step WHERE url < 'httpt'")},
+    likely (id, host) AS MATERIALIZED (SELECT id, host FROM addressed WHERE {addresses.MAY_BE_HOST}),
     own (prefix, name, path, rank) AS MATERIALIZED (
         SELECT addressed.id, listed.name, listed.path, length(listed.host) * 1000 + length(listed.path)
-        FROM addressed CROSS JOIN listed WHERE {addresses.IS_HOST}
+        FROM likely AS addressed CROSS JOIN listed WHERE {addresses.IS_HOST}
     ),
     found (id, name, path, rank, rest) AS (
         SELECT u.id, own.name, own.path, own.rank, substr(u.url, length(own.prefix)) FROM own CROSS JOIN urls AS u
@@ -91,7 +92,7 @@ _NEW = f"""
     visit (id, name) AS (SELECT id, name FROM page WHERE name IS NOT NULL)
     {_VISITS}
 """  # noqa: S608  # likewise
-_VIEWS = [*addresses.VIEWS, "step", "own", "found", "page", "visit"]
+_VIEWS = [*addresses.VIEWS, "step", "likely", "own", "found", "page", "visit"]
 
 
 def _ask(path: str, names: Sequence[str], position: Position) -> Question:

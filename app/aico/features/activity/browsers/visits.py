@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ OPEN_MAX = 500
 """Visits whose end is waited for; older ones are given up."""
 OPEN_DAYS = 7
 _DAY_US = 86_400_000_000
+_OPEN_US = OPEN_DAYS * _DAY_US
 _YEAR_9999_US = 253_370_764_800_000_000
 
 
@@ -82,17 +83,13 @@ def visit_of(row: Sequence[Cell], epoch_us: int, now_us: int) -> Visit | None:
     return Visit(key, at_us, name, min(foreground, max(0, now_us - at_us)))
 
 
-def position_after(before: Position, last: int, visits: Iterable[Visit], now_us: int) -> Position:
+def position_after(before: Position, last: int, visits: Sequence[Visit], now_us: int) -> Position:
     """Return how far a history with ids is read, given its greatest id."""
-    visits = sorted(visits)
-    found = {visit.id for visit in visits}
-    waiting = [visit.id for visit in visits if visit.foreground_us is None and now_us - visit.at_us < _open_us()]
+    newest = max(visits, default=None)
+    waiting = [visit.id for visit in visits if visit.foreground_us is None and now_us - visit.at_us < _OPEN_US]
     # One that was waited for and is no longer told was deleted, or is of a site that is no longer listed.
-    anchor = (visits[-1].id, visits[-1].at_us) if visits else before.anchor
+    anchor = before.anchor if newest is None else (newest.id, newest.at_us)
     if before.anchor is not None and anchor is not None and anchor[0] < before.anchor[0]:
         anchor = before.anchor
-    return Position(max(last, *found, 0), anchor, tuple(waiting[-OPEN_MAX:]))
-
-
-def _open_us() -> int:
-    return OPEN_DAYS * _DAY_US
+    known = 0 if newest is None else newest.id
+    return Position(max(last, known, 0), anchor, tuple(sorted(waiting)[-OPEN_MAX:]))
