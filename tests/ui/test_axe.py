@@ -113,6 +113,7 @@ def test_axe_finds_nothing(services: Services, open_page: Opener, theme: Theme, 
     expect(page.locator("[data-field=sessions]")).not_to_have_text("7")
     for popover in page.locator("details.popover > summary").all():
         popover.click()
+        expect(popover.locator("xpath=..").locator(".panel > *").first).to_be_visible()  # some are loaded now
         check_with_axe(page)
         page.keyboard.press("Escape")
     page.locator(".chart button").last.click()

@@ -28,6 +28,7 @@ LATER = {
     "session.js",
     "set_prices.js",
     "start.js",
+    "statement.js",
     "switches.js",
     "terms.js",
     "tools.js",

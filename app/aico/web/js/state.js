@@ -21,6 +21,8 @@ const FIRST = {
 	table: false, // the chart as a table
 	sort: "last_at",
 	order: "desc",
+	statement: null, // a month, "2026-11", whose statement stands in the place of the numbers
+	rows: false, // with its sessions
 };
 const CHOICES = {
 	period: [...PERIODS, "custom"],
@@ -38,7 +40,8 @@ function read() {
 	for (const [name, allowed] of Object.entries(CHOICES)) {
 		if (allowed.includes(given.get(name))) state[name] = given.get(name);
 	}
-	for (const name of ["unknown_model", "table"]) state[name] = given.get(name) === "true";
+	if (!embedded && /^\d{4}-\d\d$/.test(given.get("statement"))) state.statement = given.get("statement");
+	for (const name of ["unknown_model", "table", "rows"]) state[name] = given.get(name) === "true";
 	if (state.unknown_model) state.model = [];
 	if (state.period === "custom") {
 		state.from = Number.parseInt(given.get("from"), 10);

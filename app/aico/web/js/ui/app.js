@@ -6,7 +6,7 @@ import { help } from "../keys.js";
 import { stale } from "../live.js";
 import { Dialog } from "../prices.js";
 import { about, choosing, isFirst } from "../sources.js";
-import { embedded, isCline } from "../state.js";
+import { embedded, isCline, state } from "../state.js";
 import { announcement, loadedAt, loading, problem, spending, status, summary, unpriced, untold } from "../store.js";
 import { Activity } from "./activity.js";
 import { Chart } from "./chart.js";
@@ -84,6 +84,7 @@ function Content() {
 	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
 	if (!summary.value || !about.value) return html`<${Loading} />`;
 	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : FirstScreen} />`;
+	if (state.value.statement) return html`<${Later} name="statement" wait=${html`<${Loading} />`} />`;
 	return html`<${Notices} />${!embedded && html`<${Offer} /><${Glance} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} />${!embedded && html`<${Heat} /><${Activity} />`}<${Sessions} />`;
 }
 

@@ -95,7 +95,8 @@ function Export() {
 	if (language.value === "fr") formats.splice(1, 0, ["csv", "CSV (Excel)", "excel-fr"]);
 	return html`<details class="popover export"><summary class="soft" title=${t("key.hint", { key: "e" })}><${Icon} name="down" />${t("export")}</summary>
 		<div class="panel">${formats.map(([format, words, dialect]) => html`
-			<a class=${dialect ?? format} href=${exportUrl({ format, dialect, tz: zone(), ...usageFilter.value })} download>${words}</a>`)}</div></details>`;
+			<a class=${dialect ?? format} href=${exportUrl({ format, dialect, tz: zone(), ...usageFilter.value })} download>${words}</a>`)}
+			${!embedded && html`<button onClick=${() => show({ statement: dayText(minute.value).slice(0, 7) })}>${t("statement.open")}</button>`}</div></details>`;
 }
 
 export function Filters() {
