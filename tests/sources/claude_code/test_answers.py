@@ -221,6 +221,24 @@ async def test_cost_of_the_first_versions_is_the_largest(root: Path, home: Home)
     assert (home.total().requests, home.prompts()) == (2, {SESSION: 1})
 
 
+@pytest.mark.parametrize(
+    ("model", "nano"),
+    [
+        ("claude-sonnet-4-20250514", 250_000_000),
+        ("us.anthropic.Claude-opus-4-20250514-v1:0", 250_000_000),
+        ("glm-4.6", None),
+        ("kimi-k2", None),
+    ],
+)
+async def test_first_versions_know_the_cost_of_their_own_models_alone(
+    root: Path, home: Home, model: str, nano: int | None
+) -> None:
+    """Behind a gateway they state what an answer of Sonnet would have cost."""
+    Transcript(root, SESSION, Clock(), FIRST, model=model).turn(1)
+    await home.read()
+    assert home.ask("SELECT recorded_nano FROM usage_event WHERE kind = 0") == [(nano,)]
+
+
 ODD: list[tuple[str, Json, str]] = [
     ("input_tokens", -1, "input_tokens"),
     ("output_tokens", "many", "output_tokens"),

@@ -223,7 +223,7 @@ class TranscriptParser:
             ts=ts,
             model=model,
             tokens=Tokens() if is_empty else tokens,
-            recorded_nano=_cost_of(line.cost_usd, judge),
+            recorded_nano=_cost_of(line.cost_usd, model, judge),
             state=state,
             parent=place.parent,
             unknown=judge.unknown,
@@ -409,10 +409,13 @@ def _refusal(judge: RowJudge, index: int, field: str) -> Rejection:
     return Rejection(index, partials[0].code if partials else RejectionCode.MISSING, field)
 
 
-def _cost_of(raw: Raw, judge: RowJudge) -> int | None:
-    """Return the cost that 1.0.0 to 1.0.8 state; 0 stands on every copy, and says nothing."""
+def _cost_of(raw: Raw, model: str | None, judge: RowJudge) -> int | None:
+    """Return the cost that 1.0.0 to 1.0.8 state; 0 stands on every copy, and says nothing.
+
+    To a model of another maker they give the price of one of their own.
+    """
     cost = judge.read_cost(read_number(raw), "costUSD")
-    return nano_usd(cost) if cost else None
+    return nano_usd(cost) if cost and model is not None and "claude" in model.lower() else None
 
 
 def _is_copied_anew(line: Line) -> bool:
