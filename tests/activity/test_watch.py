@@ -36,6 +36,9 @@ class FakeDesk:
     tick_s: float = 1.0
     closed: int = 0
     told_once: asyncio.Event = field(default_factory=asyncio.Event)
+    is_slow: bool = False
+    """Whether the next write is begun and does not end before its caller does."""
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def watch(self) -> ProgramWatch:
         """Return the real loop on all of this."""
@@ -84,6 +87,10 @@ class FakeDesk:
         if self.is_busy:
             raise StorageBusy("a test")
         self.stored += spans
+        if self.is_slow:
+            self.is_slow = False
+            self.begun.set()
+            await asyncio.Event().wait()
 
     def publish(self) -> None:
         """Count how often something was told."""
@@ -198,6 +205,19 @@ async def test_cancelled_watch_stores_what_it_saw() -> None:
     assert task.cancelled()
     assert desk.seconds()["Cursor"] >= 2
     assert desk.closed == 1
+
+
+async def test_time_is_stored_once_when_seeing_ends_while_it_is_stored() -> None:
+    """A write that was begun goes on behind the end of the watch, which stores only what came since then."""
+    desk = FakeDesk(programs=[CURSOR], front=Front(10, 0.5), is_slow=True)
+    watch = desk.watch()
+    await watch.scan()
+    await desk.pass_(watch, 10)
+    task = asyncio.create_task(watch.run())
+    await desk.begun.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert desk.seconds() == {"Cursor": 9}  # the first tick has no beginning
 
 
 @pytest.mark.parametrize(

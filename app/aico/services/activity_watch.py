@@ -186,15 +186,16 @@ class ProgramWatch:
     async def _save(self) -> bool:
         """Store what was seen; keep it for the next time where that fails. Return whether there was anything."""
         spans = [self._span_of(*piece) for piece in self._stopwatch.take()]
-        self._unsaved = [*self._unsaved, *spans][-_PIECES_MAX:]
-        if not self._unsaved:
+        # A write that was begun goes on when we are cancelled: what it stores must not be stored once more at the end.
+        unsaved, self._unsaved = [*self._unsaved, *spans][-_PIECES_MAX:], []
+        if not unsaved:
             return False
         try:
-            await self._add(self._unsaved)
+            await self._add(unsaved)
         except StorageError as error:
+            self._unsaved = unsaved
             _log.warning("activity could not be stored, and is kept for the next time: %s", error)
             return False
-        self._unsaved = []
         return True
 
     def _span_of(self, kind: str, name: str, start_ms: int, duration_ms: int) -> ActivitySpan:
