@@ -388,6 +388,18 @@ def test_choices_of_sources_are_written_down(
     assert written["AICO_LEDGER_PATH"] == expected.ledgers[0]
 
 
+def test_export_that_is_switched_off_stays_off_in_the_service(
+    home: Path, systemd: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty variable takes back the collector of the file, there as here: nothing leaves for any other name."""
+    config = home / "here.toml"
+    config.write_text('[otlp]\nendpoint = "https://collector.example:4317"\n', encoding="utf-8")
+    monkeypatch.setenv("AICO_CONFIG", str(config))
+    monkeypatch.setenv("AICO_OTLP_ENDPOINT", "")
+    assert main(["service", "install"]) == EXIT_OK
+    assert 'Environment="AICO_OTLP_ENDPOINT="' in unit_path(home).read_text(encoding="utf-8").splitlines()
+
+
 def test_list_that_no_variable_can_hold_is_refused(
     home: Path,
 ) -> None:
