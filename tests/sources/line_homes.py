@@ -64,7 +64,7 @@ class FileReader:
         records: list[AnyRecord] = []
         whole, newline, _rest = data.rpartition(b"\n")
         for line in whole.split(b"\n") if newline else ():
-            if any(needle in line for needle in self._format.needles):
+            if self._format.is_of_use(line, 0, len(line)):
                 said = parser.parse(memoryview(line), self._index)
                 self.refused += [each for each in said if isinstance(each, Rejection)]
                 records += [each for each in said if not isinstance(each, Rejection)]

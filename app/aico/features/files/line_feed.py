@@ -450,7 +450,7 @@ class LineFeed:
             self._refresh(root, trigger)
             self._check_file()
             chunk = _Chunk()
-            reader = LineReader(self._format.needles, chunk.take, chunk.refuse)
+            reader = LineReader(self._format, chunk.take, chunk.refuse)
             done = self._left_bytes
             # From now on: also after a bug, what is taken is either completed or taken back.
             self._taken = chunk.taken

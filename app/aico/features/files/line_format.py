@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
@@ -49,3 +50,23 @@ class LineFormat:
     """A line that holds none of them is passed by in the buffer and never becomes an object. At least one."""
     open: Callable[[LineFile, PlainState], LineParser]
     """Make the parser of a file: from its beginning with None, else with the state that was kept."""
+    head: re.Pattern[bytes] | None = None
+    """What the beginning of a line says of it, so that nothing is looked for in the rest.
+
+    A match with its group ``other`` passes the line by, one without takes it; of any other line the needles decide.
+    """
+
+    def is_of_use(self, data: bytes | bytearray, begin: int, end: int) -> bool:
+        """Return whether the line in ``data`` from ``begin`` to ``end`` is to be parsed."""
+        head = self.find_head(data, begin, end)
+        if head is not None:
+            return head.lastgroup is None
+        return self.has_needle(data, begin, end)
+
+    def find_head(self, data: bytes | bytearray, begin: int, end: int) -> re.Match[bytes] | None:
+        """Return what the beginning of a line says, None if it says nothing."""
+        return None if self.head is None else self.head.match(data, begin, end)
+
+    def has_needle(self, data: bytes | bytearray, begin: int, end: int) -> bool:
+        """Return whether a needle is in a part of ``data``."""
+        return any(data.find(needle, begin, end) >= 0 for needle in self.needles)

@@ -1,18 +1,19 @@
-"""Whole lines of a file, found in windows of bounded size; only a line with a needle is ever handed on."""
+"""Whole lines of a file, found in windows of bounded size; only a line that may tell of usage is ever handed on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
 from aico.features.files.line_bytes import LineBytes
+from aico.features.files.line_format import LineFormat
 from aico.features.files.memory import allocate, wipe
 
 WINDOW_BYTES = 1 << 20
 """Memory for lines that are looked through. A longer line is looked through piece by piece."""
 RECORD_BYTES_MAX = 16 << 20
-"""A longer line that holds a needle is refused."""
+"""A longer line that is of use is refused."""
 _MARK_BYTES = 512
 
 
@@ -31,15 +32,16 @@ class LineReader:
     """Reads lines of an open file, into memory that :meth:`wipe` leaves without a trace of them."""
 
     def __init__(
-        self, needles: Sequence[bytes], take: Callable[[memoryview, int], bool], refuse: Callable[[int], bool]
+        self, line_format: LineFormat, take: Callable[[memoryview, int], bool], refuse: Callable[[int], bool]
     ) -> None:
-        """Look for ``needles``.
+        """Look for lines of which ``line_format`` says that they are of use.
 
-        A line that holds one is given to ``take`` without its newline, with its number from 0; the number of one that
-        is too long to ``refuse``. Both return whether to go on. ``take`` keeps no view of the memory.
+        Each is given to ``take`` without its newline, with its number from 0; the number of one that is too long to
+        ``refuse``. Both return whether to go on. ``take`` keeps no view of the memory.
         """
-        self._needles = needles
-        self._overlap = max(map(len, needles)) - 1
+        self._format = line_format
+        self._needles = line_format.needles
+        self._overlap = max(map(len, self._needles)) - 1
         self._take = take
         self._refuse = refuse
         self._window = bytearray()
@@ -59,7 +61,8 @@ class LineReader:
             got = data.fill(window, offset, end - offset)
             last = window.rfind(b"\n", 0, got)
             if last >= 0:
-                used, count, goes_on = self._look_through(last + 1, count)
+                look = self._look_for_needles if self._format.head is None else self._look_at_heads
+                used, count, goes_on = look(last + 1, count)
                 offset += used
             elif got < len(window) or offset + got >= end:
                 break  # half a line, or the file is shorter now
@@ -94,7 +97,23 @@ class LineReader:
             self._window = bytearray(size)
         return self._window
 
-    def _look_through(self, end: int, count: int) -> tuple[int, int, bool]:
+    def _look_at_heads(self, end: int, count: int) -> tuple[int, int, bool]:
+        """Do as :meth:`_look_for_needles` does, and ask the head of each line first."""
+        window = self._window
+        begin = 0
+        with memoryview(window) as view:
+            while begin < end:
+                stop = window.find(b"\n", begin, end)
+                if self._format.is_of_use(window, begin, stop):
+                    with view[begin:stop] as line:
+                        goes_on = self._take(line, count)
+                    if not goes_on:
+                        return stop + 1, count + 1, False
+                count += 1
+                begin = stop + 1
+        return end, count, True
+
+    def _look_for_needles(self, end: int, count: int) -> tuple[int, int, bool]:
         """Hand on the lines before ``end`` that hold a needle; return end, number of lines and whether to go on."""
         window = self._window
         begin = 0
@@ -121,8 +140,8 @@ class LineReader:
 
         The length is None when its end is not there yet.
         """
-        length, has_needle = self._measure(data, offset, end)
-        if length is None or not has_needle:
+        length, is_of_use = self._measure(data, offset, end)
+        if length is None or not is_of_use:
             return length, True
         if length > RECORD_BYTES_MAX:
             return length, self._refuse(count)
@@ -136,18 +155,21 @@ class LineReader:
             wipe(buffer)
 
     def _measure(self, data: LineBytes, offset: int, end: int) -> tuple[int | None, bool]:
-        """Return how long the line at ``offset`` is, None without an end, and whether it holds a needle."""
+        """Return how long the line at ``offset`` is, None without an end, and whether it is of use."""
         window = self._window
-        has_needle = False
+        head, has_needle = None, False
         at = offset
         while at < end:
             got = data.fill(window, at, end - at)
             newline = window.find(b"\n", 0, got)
             stop = got if newline < 0 else newline
-            has_needle = has_needle or any(window.find(needle, 0, stop) >= 0 for needle in self._needles)
+            if at == offset:
+                head = self._format.find_head(window, 0, stop)
+            if head is None:
+                has_needle = has_needle or self._format.has_needle(window, 0, stop)
             if newline >= 0:
-                return at + newline - offset, has_needle
+                return at + newline - offset, has_needle if head is None else head.lastgroup is None
             if got <= self._overlap or at + got >= end:
                 break
             at += got - self._overlap
-        return None, has_needle
+        return None, False

@@ -50,6 +50,22 @@ from aico.features.sources.claude_code.lines import (
 T = TypeVar("T")
 VERSION = 1
 NEEDLES = (b'"usage":', b'"type":"user"', b'"type":"api-request"', b'"type":"cost-state"')
+HEAD = re.compile(
+    rb"""
+    \{ (?: "(?!type"|message")\w{1,40}" : (?: null | true | false | \d{1,20} | "[^"\\\n]{0,4096}" ) , )*+
+    (?: (?P<other> "type":"
+            (?: user","message":\{"role":"user","content":\[\{"(?: tool_use_id" | type":"tool_result" )
+              | (?! user" | assistant" | api-request" | cost-state" ) [\w-]{1,40}" ) )
+      | "type":"(?: user | assistant | api-request | cost-state )"
+      | "message":\{"id":"
+    )
+    """,
+    re.VERBOSE,
+)
+"""How lines begin that say something, and those that do not: the results of tools, which are most of a transcript.
+
+A line whose message begins with such a result is no prompt.
+"""
 UNRECORDED = "unrecorded"
 """The gap: what a session was billed for and no transcript holds."""
 
@@ -472,4 +488,4 @@ def _prompt_of(state: PlainState) -> _Prompt:
     return _Prompt(str(key), _number(ts, 0))
 
 
-FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=TranscriptParser)
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=TranscriptParser, head=HEAD)

@@ -8,6 +8,7 @@ of times the totals had begun anew, and the totals; so copies in forks, in archi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -68,6 +69,28 @@ NEEDLES = (
     b'"record_type":',
     b'"instructions":',
 )
+HEAD = re.compile(
+    rb"""
+    \{ "timestamp":"[^"\\\n]{1,40}", (?: "ordinal":\d{1,20}, )? "type":"
+    (?: (?P<other>
+            response_item","payload":\{"type":"
+            (?: (?! message" | function_call" | custom_tool_call" ) \w{1,40}"
+              | message", (?: "(?: status | id )":"[^"\\\n]{0,256}", )*+ "role":"(?! assistant" ) \w{1,40}" )
+          | event_msg","payload":\{"type":"
+            (?! token_count" | task_started" | user_message" | agent_message" | exited_review_mode" | item_completed" )
+            \w{1,40}"
+          | world_state" | compacted" )
+      | token_usage_record" | session_meta" | turn_context"
+      | response_item","payload":\{"type":"
+        (?: function_call" | custom_tool_call"
+          | message", (?: "(?: status | id )":"[^"\\\n]{0,256}", )*+ "role":"assistant" )
+      | event_msg","payload":\{"type":"
+        (?: token_count | task_started | user_message | agent_message | exited_review_mode )"
+    )
+    """,
+    re.VERBOSE,
+)
+"""How lines begin that say something, and those that do not: what tools have returned is most of a rollout."""
 _KINDS = (b'"token_usage_record"', b'"event_msg"', b'"session_meta"', b'"turn_context"')
 _NOTHING = Vector()
 _TURNS_MAX, _THREADS_MAX, _WAITING_MAX = 8, 32, 16
@@ -487,4 +510,4 @@ def _vector_of(state: PlainState) -> Vector | None:
     return Vector(*map(_number, state)) if isinstance(state, list) else None
 
 
-FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=RolloutParser)
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=RolloutParser, head=HEAD)
