@@ -388,3 +388,20 @@ async def test_counters_hold_what_each_request_cost_first(steps: list[tuple[OwnP
                     if nano is not None:
                         first.setdefault(event, nano)
                 assert await counted(store) == sum(first.values())
+
+
+async def test_prices_of_the_file_that_come_back_reach_what_was_read_without_them(store: Store) -> None:
+    """Also where they had nothing to change before they went, and nothing as they went."""
+
+    async def restart(*prices: OwnPrice) -> None:
+        store.fixed_prices = prices
+        store.forget_what_is_known()
+        while await store.writer.price_own(1_000) is not None:
+            pass
+
+    await store.take_in_of(TOOL, [call("a", "m", nano=5)])
+    await restart(price("m"))
+    await restart()
+    await store.take_in_of(TOOL, [call("b", "m")])
+    await restart(price("m"))
+    assert own_costs(store) == [None, 110_000]

@@ -364,11 +364,11 @@ class UsageWriter:
             models = json_of(number for number, name in known.model_names.items() if own.covers(name))
             sources = repricing.sources_of_own(connection, models)
             job = repricing.find_job(connection, repricing.OWN)
-            if job is None or job.goal != goal:
+            if (job is None and (sources or own)) or (job is not None and job.goal != goal):
+                # Also where nothing is to be done: what is read from now on has these prices, and no earlier ones.
                 job = repricing.Job(goal, is_done=not sources)
-                if not (sources or own):
-                    return None
-            if job.is_done:
+                repricing.put_job(connection, repricing.OWN, job)
+            if job is None or job.is_done:
                 return None
             part = repricing.find_part(connection, job, sources, _EVENT, repricing.OWN_CONDITION, (models,), limit)
             repricing.put_job(connection, repricing.OWN, part.job)
