@@ -67,6 +67,7 @@ _FILL = (
         """
         for table, key in (
             ("usage_slot", "source, slot, model"),
+            ("usage_day", "source, day, model"),
             ("usage_session_day", "source, day, session, model"),
             ("usage_total", "source, model"),
         )

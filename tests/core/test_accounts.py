@@ -82,6 +82,7 @@ def read_sums(path: Path) -> dict[str, dict[Row, Sums]]:
         }
         for table, key in (
             ("usage_slot", f"slot, {model}"),
+            ("usage_day", f"day, {model}"),
             ("usage_session_day", f"day, {session}, {model}"),
             ("usage_total", model),
         )

@@ -62,6 +62,7 @@ TABLES = {
         FROM usage_event AS e JOIN session AS u ON u.id = e.session JOIN model AS m ON m.id = e.model ORDER BY 1, 7, 4
     """,
     "slots": "SELECT m.name, s.* FROM usage_slot AS s JOIN model AS m ON m.id = s.model ORDER BY 1, 3",
+    "model days": "SELECT m.name, d.* FROM usage_day AS d JOIN model AS m ON m.id = d.model ORDER BY 1, 3",
     "days": """
         SELECT u.key, m.name, d.* FROM usage_session_day AS d JOIN session AS u ON u.id = d.session
         JOIN model AS m ON m.id = d.model ORDER BY 1, 2, 4

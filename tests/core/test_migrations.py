@@ -160,6 +160,7 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
         "pricing_job",
         "rate",
         "source_choice",
+        "usage_day",
         "usage_session_day",
         "usage_slot",
         "usage_total",

@@ -143,6 +143,17 @@ class Tally:
         days = {(slot_of(ts) // DAY_SLOTS, session, model) for ts, session, model in self.vacated}
         return _list_vacated(days, self.days)
 
+    def model_days(self) -> dict[tuple[int, int], Vector]:
+        """Return the same by day and model."""
+        found: dict[tuple[int, int], Vector] = {}
+        for (slot, model), more in self.slots.items():
+            day = (slot // DAY_SLOTS, model)
+            if day in found:
+                add(found[day], more)
+            else:
+                found[day] = more.copy()
+        return found
+
 
 class Growth(NamedTuple):
     """What one reading will book, as soon as the event that it belongs to is known."""

@@ -89,14 +89,17 @@ def _single(model: type[SQLModel], key: Mapping[str, str]) -> str:
 
 _ADD_DAYS = _single(schema.UsageSessionDay, {"day": f"ts / {DAY_SLOTS * SLOT_MS}", "session": "id", "model": "model"})
 _ADD_SLOTS = _single(schema.UsageSlot, {"slot": f"ts / {SLOT_MS}", "model": "model"})
+_SUMMED = ", ".join(value if value == "0" else f"SUM({value})" for value in _SUMS.values())
 # Few keys: summed first.
+_ADD_MODEL_DAYS = _adding(
+    schema.UsageDay,
+    {"day": "day", "model": "model"},
+    f"SELECT ?, ts / {DAY_SLOTS * SLOT_MS}, model, {_SUMMED} FROM first_reading WHERE TRUE GROUP BY 2, 3",
+)
 _ADD_TOTALS = _adding(
     schema.UsageTotal,
     {"model": "model"},
-    f"""
-    SELECT ?, model, {", ".join(value if value == "0" else f"SUM({value})" for value in _SUMS.values())}
-    FROM first_reading WHERE TRUE GROUP BY model
-    """,
+    f"SELECT ?, model, {_SUMMED} FROM first_reading WHERE TRUE GROUP BY model",  # our own names
 )
 
 
@@ -138,7 +141,7 @@ class FirstReadings:
         connection.execute(_ADD_SESSIONS, (source, self._now_ms))
         connection.execute(_ADD_METERS, (meter, is_joint, origin))
         connection.execute(_ADD_EVENTS, (source, origin))
-        for statement in (_ADD_DAYS, _ADD_SLOTS, _ADD_TOTALS):
+        for statement in (_ADD_DAYS, _ADD_MODEL_DAYS, _ADD_SLOTS, _ADD_TOTALS):
             connection.execute(statement, (source,))
         if has_task_rows:
             connection.execute(cline_rows.ADD_FIRST, (self._now_ms, self._now_ms))

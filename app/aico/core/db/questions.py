@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aico.core.db.json_values import json_of
@@ -52,11 +52,18 @@ def _as_money(column: str, expression: str) -> str:
     return f"IIF({_IS_UNDER_PLAN}, 0, {expression}) AS {column}"
 
 
+Stretch: TypeAlias = tuple[int | None, int | None]
+"""First slot and end; None is open."""
+_Piece: TypeAlias = tuple[int, int, int]
+_EVER = 10**9
+"""Days from 1970 to what nobody has lived, in either direction."""
+_PLACE, _FIRST, _END = (f"json_extract(piece.value, '$[{place}]')" for place in range(3))
 _SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
 _NAMED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
 _COLUMNS = ", ".join(SUM_COLUMNS)
 _ROW = ", ".join(_as_money(name, name) for name in SUM_COLUMNS)
 """The columns of a table of sums."""
+_ROW_TAKEN_OFF = ", ".join(_as_money(name, f"-{name}") for name in SUM_COLUMNS)
 TOTALS = f"""
     SELECT s.name, m.name, {_COLUMNS} FROM (SELECT source, model, {_ROW} FROM usage_total) AS t
     JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
@@ -259,10 +266,10 @@ class _Keys(NamedTuple):
     names: tuple[str, ...]
 
 
-def _keys(by: Sequence[str], *, with_place: bool) -> _Keys:
+def _keys(by: Sequence[str], *, with_place: bool = False) -> _Keys:
     place = ("place",) if with_place else ()
     return _Keys(
-        (*(["bucket.key AS place"] if with_place else []), *(f"{GROUP_COLUMNS[each][0]} AS {each}_id" for each in by)),
+        (*place, *(f"{GROUP_COLUMNS[each][0]} AS {each}_id" for each in by)),
         (*place, *(f"{each}_id" for each in by)),
         (*place, *(GROUP_COLUMNS[each][1] for each in by)),
     )
@@ -289,14 +296,17 @@ def _group_by(ids: Sequence[str]) -> str:
 
 def grouped(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
     """Return the query for names and sums of ``wanted`` told apart ``by`` some of :data:`GROUP_COLUMNS`."""
-    rows, values = session_rows(wanted) if _knows_sessions(wanted, by) else slot_rows(wanted)
-    return _sums(f"({rows})", _keys(by, with_place=False)), values
+    if _knows_sessions(wanted, by):
+        rows, values = session_rows(wanted)
+    else:
+        rows, values = _stretch_rows(wanted, [(wanted.first_slot, wanted.end_slot)])
+    return _sums(f"({rows})", _keys(by)), values
 
 
 def counted(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
     """Return the query for names and numbers of sessions, told apart likewise."""
     rows, values = session_rows(wanted)
-    return _counts(f"({rows})", _keys(by, with_place=False)), values
+    return _counts(f"({rows})", _keys(by)), values
 
 
 def _knows_sessions(wanted: UsageFilter, by: Sequence[str]) -> bool:
@@ -373,10 +383,54 @@ def of_sources(wanted: UsageFilter) -> tuple[str, Values]:
     return "s.name IN (SELECT value FROM json_each(?))", (json_of(wanted.sources),)
 
 
-def slot_rows(wanted: UsageFilter) -> tuple[str, Values]:
-    """Return a query for rows (source, model, sums) of ``wanted``, which names no session, and its values."""
-    where, values = _where(wanted, "slot", wanted.first_slot, wanted.end_slot)
-    return f"SELECT source, model, {_ROW} FROM usage_slot WHERE {where}", values  # our own names
+def _stretch_rows(wanted: UsageFilter, stretches: Iterable[Stretch]) -> tuple[str, Values]:
+    """Return a query for rows (place, source, model, sums) that add up to each of ``stretches``, and its values.
+
+    ``wanted`` names no session, and its time is not looked at.
+    """
+    where, values = _where(wanted, "slot", None, None)
+    parts = [
+        f"SELECT {_PLACE} AS place, source, model, {row} FROM json_each(?) AS piece CROSS JOIN {table} "
+        f"ON {column} >= {_FIRST} AND {column} < {_END} WHERE {where}"
+        for table, column, row in (
+            ("usage_day", "day", _ROW),
+            ("usage_slot", "slot", _ROW),
+            ("usage_slot", "slot", _ROW_TAKEN_OFF),
+        )
+    ]
+    found = (value for pieces in pieces_of(stretches) for value in (json_of(pieces), *values))
+    return " UNION ALL ".join(parts), tuple(found)
+
+
+class _Pieces(NamedTuple):
+    """What adds up to some stretches: the place of a stretch in their list, first and end."""
+
+    days: list[_Piece]
+    slots: list[_Piece]
+    slots_taken_off: list[_Piece]
+
+
+def pieces_of(stretches: Iterable[Stretch]) -> _Pieces:
+    """Return what adds up to each stretch.
+
+    Days are taken whole, also one that reaches beyond its stretch: what is too much is taken off again. So a day of a
+    zone costs two hours of slots where its midnight is two hours from that of UTC, and not 24.
+    """
+    pieces = _Pieces([], [], [])
+    for place, (first, end) in enumerate(stretches):
+        first_day = -_EVER if first is None else (first + DAY_SLOTS // 2) // DAY_SLOTS
+        end_day = _EVER if end is None else (end + DAY_SLOTS // 2) // DAY_SLOTS
+        rests = [
+            *([] if first is None else [(first, first_day * DAY_SLOTS)]),
+            *([] if end is None else [(end_day * DAY_SLOTS, end)]),
+        ]
+        if first is not None and end is not None and end - first <= sum(abs(b - a) for a, b in rests):
+            pieces.slots.append((place, first, end))
+            continue
+        pieces.days.append((place, first_day, end_day))
+        pieces.slots.extend((place, a, b) for a, b in rests if a < b)
+        pieces.slots_taken_off.extend((place, b, a) for a, b in rests if a > b)
+    return pieces
 
 
 def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
@@ -398,31 +452,33 @@ def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
     return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
 
 
-_FIRST, _END = "json_extract(bucket.value, '$[0]')", "json_extract(bucket.value, '$[1]')"
 # By the column that an index has: a slot that is computed would be looked for in all rows, for each bucket anew.
-_SLOT_IN_BUCKET = f"slot >= {_FIRST} AND slot < {_END}"
 _TS_IN_BUCKET = f"ts >= {_FIRST} * {SLOT_MS} AND ts < {_END} * {SLOT_MS}"
 
 
-def buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
-    """Return the query for place, names and sums of stretches of slots, and its values after the first.
-
-    The first value is a JSON array of pairs: first slot and end.
-    """
+def buckets(wanted: UsageFilter, stretches: Sequence[Stretch], by: Sequence[str]) -> tuple[str, Values]:
+    """Return the query for place, names and sums of stretches of slots, and its values."""
     keys = _keys(by, with_place=True)
     if _knows_sessions(wanted, by):
-        rows, values = _timed_events(wanted)
-        return _sums(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_TS_IN_BUCKET}", keys), values
-    where, values = _where(wanted, "slot", None, None)
-    rows = f"SELECT source, model, slot, {_ROW} FROM usage_slot WHERE {where}"
-    return _sums(f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_SLOT_IN_BUCKET}", keys), values
+        rows, values = _events_in(wanted, stretches)
+    else:
+        rows, values = _stretch_rows(wanted, stretches)
+    return _sums(f"({rows})", keys), values
 
 
-def counted_buckets(wanted: UsageFilter, by: Sequence[str]) -> tuple[str, Values]:
+def counted_buckets(wanted: UsageFilter, stretches: Sequence[Stretch], by: Sequence[str]) -> tuple[str, Values]:
     """Return the query for place, names and numbers of sessions likewise: days of a zone are no days of the sums."""
+    rows, values = _events_in(wanted, stretches)
+    return _counts(f"({rows})", _keys(by, with_place=True)), values
+
+
+def _events_in(wanted: UsageFilter, stretches: Sequence[Stretch]) -> tuple[str, Values]:
     rows, values = _timed_events(wanted)
-    bucketed = f"json_each(?) AS bucket CROSS JOIN ({rows}) ON {_TS_IN_BUCKET}"
-    return _counts(bucketed, _keys(by, with_place=True)), values
+    pieces = [(place, first, end) for place, (first, end) in enumerate(stretches)]
+    bucketed = (
+        f"SELECT {_PLACE} AS place, rows.* FROM json_each(?) AS piece CROSS JOIN ({rows}) AS rows ON {_TS_IN_BUCKET}"
+    )
+    return bucketed, (json_of(pieces), *values)
 
 
 def by_slot(wanted: UsageFilter) -> tuple[str, Values]:

@@ -65,10 +65,16 @@ class _SlotKey(SQLModel):
     model: int = Field(primary_key=True)
 
 
-class _SessionDayKey(SQLModel):
+class _DayKey(SQLModel):
     source: int = Field(primary_key=True)
     day: int = Field(primary_key=True)
     """Days of UTC since the epoch: ``slot // 96``."""
+    model: int = Field(primary_key=True)
+
+
+class _SessionDayKey(SQLModel):
+    source: int = Field(primary_key=True)
+    day: int = Field(primary_key=True)
     session: int = Field(primary_key=True)
     model: int = Field(primary_key=True)
 
@@ -329,6 +335,13 @@ class UsageSlot(_Sums, _SlotKey, table=True):
     """The events summed over sessions, by slot of 15 minutes and model."""
 
     __tablename__ = "usage_slot"
+    __table_args__ = (_CLUSTERED,)
+
+
+class UsageDay(_Sums, _DayKey, table=True):
+    """The slots summed by day: long stretches are read from here, and only their ends from the slots."""
+
+    __tablename__ = "usage_day"
     __table_args__ = (_CLUSTERED,)
 
 

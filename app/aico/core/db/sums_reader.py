@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from aico.core.db import questions as sql
-from aico.core.db.json_values import json_of
 from aico.core.filters import UsageFilter
 from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.sums import Sums
@@ -95,7 +94,8 @@ class SumsSnapshot:
         """
         statement, values = sql.grouped(wanted, by)
         found = await self.ask(statement, values)
-        return {tuple(row[: len(by)]): Sums.of(row[len(by) :]) for row in found}
+        sums = {tuple(row[: len(by)]): Sums.of(row[len(by) :]) for row in found}
+        return {names: each for names, each in sums.items() if not by or any(each.vector)}
 
     async def get_sums_between(self, wanted: UsageFilter, first_ms: int, end_ms: int) -> Sums:
         """Return the sum of the events inside ``wanted`` between two moments, the end excluded, to the millisecond."""
@@ -127,10 +127,12 @@ class SumsSnapshot:
         self, wanted: UsageFilter, stretches: Sequence[tuple[int, int]], by: Sequence[Group] = ()
     ) -> list[dict[tuple[str, ...], Sums]]:
         """Return the same of any stretches of slots, each with its end; they may overlap."""
-        statement, values = sql.buckets(wanted, by)
+        statement, values = sql.buckets(wanted, stretches, by)
         found: list[dict[tuple[str, ...], Sums]] = [{} for _ in stretches]
-        for place, *row in await self.ask(statement, (json_of(stretches), *values)):
-            found[place][tuple(row[: len(by)])] = Sums.of(row[len(by) :])
+        for place, *row in await self.ask(statement, values):
+            sums = Sums.of(row[len(by) :])
+            if any(sums.vector):  # whatever was taken off again has left nothing
+                found[place][tuple(row[: len(by)])] = sums
         return found
 
     async def list_by_slot(self, wanted: UsageFilter) -> list[tuple[int, int, int, int]]:
@@ -145,10 +147,10 @@ class SumsSnapshot:
         self, wanted: UsageFilter, starts: Sequence[int], end: int, by: Sequence[Group] = ()
     ) -> list[dict[tuple[str, ...], SessionCounts]]:
         """Return how many distinct sessions have an event in each of the same buckets."""
-        statement, values = sql.counted_buckets(wanted, by)
-        stretches = json_of(zip(starts, [*starts[1:], end], strict=True))
+        stretches = list(zip(starts, [*starts[1:], end], strict=True))
+        statement, values = sql.counted_buckets(wanted, stretches, by)
         buckets: list[dict[tuple[str, ...], SessionCounts]] = [{} for _ in starts]
-        for place, *row in await self.ask(statement, (stretches, *values)):
+        for place, *row in await self.ask(statement, values):
             buckets[place][tuple(row[: len(by)])] = SessionCounts(*row[len(by) :])
         return buckets
 

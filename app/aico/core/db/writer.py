@@ -149,6 +149,7 @@ _PUT_METER = put(schema.Meter, ("session", "origin"), _METER)
 _PUT_CHECKPOINT = put(schema.Checkpoint, ("source", "place"), ("origin", "epoch", "position", "read_at"))
 _PUT_GAP = put(schema.Gap, ("session", "model", "kind", "at"), _GAP)
 _ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
+_ADD_MODEL_DAY = add(schema.UsageDay, ("source", "day", "model"), SUM_COLUMNS)
 _ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
 _ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
 # Not by source: then SQLite would go through all events of the source, by their keys.
@@ -156,6 +157,11 @@ _DROP_SLOT = f"""
     DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?3 AND NOT EXISTS (
         SELECT 1 FROM usage_event WHERE +source = ?1 AND ts >= ?2 * {SLOT_MS} AND ts < (?2 + 1) * {SLOT_MS}
         AND model = ?3)
+"""  # noqa: S608  # our own names
+_DROP_MODEL_DAY = f"""
+    DELETE FROM usage_day WHERE source = ?1 AND day = ?2 / {DAY_SLOTS} AND model = ?3 AND NOT EXISTS (
+        SELECT 1 FROM usage_slot WHERE source = ?1 AND slot >= ?2 / {DAY_SLOTS} * {DAY_SLOTS}
+        AND slot < (?2 / {DAY_SLOTS} + 1) * {DAY_SLOTS} AND model = ?3)
 """  # noqa: S608  # our own names
 _DROP_DAY = f"""
     DELETE FROM usage_session_day WHERE source = ?1 AND day = ?2 AND session = ?3 AND model = ?4 AND NOT EXISTS (
@@ -992,13 +998,20 @@ class _Transaction:
         _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
         tally = books.tally
         _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
+        _many(
+            connection,
+            _ADD_MODEL_DAY,
+            [(source, *key, *row_of(sums)) for key, sums in sorted(tally.model_days().items())],
+        )
         _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
         hold_counters(connection, source, plus(tally.totals, shifts))
         shift_counters(connection, source, shifts)
         _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
         _many(connection, _PUT_GAP, gaps)
         # A sum over no event at all would count a session where it spent nothing.
-        _many(connection, _DROP_SLOT, [(source, *key) for key in tally.list_vacated_slots()])
+        vacated_slots = [(source, *key) for key in tally.list_vacated_slots()]
+        _many(connection, _DROP_SLOT, vacated_slots)
+        _many(connection, _DROP_MODEL_DAY, vacated_slots)
         _many(connection, _DROP_DAY, [(source, *key) for key in tally.list_vacated_days()])
         for session in books.list_deserted():
             for first_ts, last_ts, model in _ask(connection, _SPAN, (session.id,)):

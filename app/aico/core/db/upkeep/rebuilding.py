@@ -23,6 +23,7 @@ _COLUMNS = ", ".join(SUM_COLUMNS)
 _ADDED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
 SUM_TABLES = {
     "usage_slot": {"source": "source", "slot": f"ts / {SLOT_MS}", "model": "model"},
+    "usage_day": {"source": "source", "day": f"ts / {SLOT_MS * DAY_SLOTS}", "model": "model"},
     "usage_session_day": {
         "source": "source",
         "day": f"ts / {SLOT_MS * DAY_SLOTS}",

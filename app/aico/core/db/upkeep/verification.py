@@ -99,6 +99,7 @@ _REFERENCES = {
         "session",
         "usage_event",
         "usage_slot",
+        "usage_day",
         "usage_session_day",
         "usage_total",
         "forgotten",
@@ -106,7 +107,7 @@ _REFERENCES = {
     ),
     "origin": ("usage_event", "meter", "checkpoint"),
     "session": ("usage_event", "usage_session_day", "meter", "gap"),
-    "model": ("session", "usage_event", "usage_slot", "usage_session_day", "usage_total", "gap"),
+    "model": ("session", "usage_event", "usage_slot", "usage_day", "usage_session_day", "usage_total", "gap"),
     "price_ref": ("usage_event",),
 }
 """Tables with numbers of sources, origins, sessions, models and what prices were taken from."""
@@ -184,7 +185,7 @@ def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
     count, odd = _count(connection, _BELOW_ZERO), _count(connection, _PRICED_ODDLY)
     text = f"events with a number below zero: {count}, with a price that nobody stated: {odd}"
     yield Check("events", not count + odd, text)
-    for name, (table, key) in zip(("slots", "days", "totals"), SUM_TABLES.items(), strict=True):
+    for name, (table, key) in zip(("slots", "model days", "days", "totals"), SUM_TABLES.items(), strict=True):
         statement = _KEPT_APART.format(
             by=", ".join(key),
             apart=_APART,
