@@ -13,11 +13,13 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
@@ -48,12 +50,33 @@ _log = logging.getLogger(__name__)
 _ANNOUNCED_S = 5.0
 """How long a second instance waits for the first one to say where it is."""
 _LOOK_AGAIN_S = 0.02
-_DATE_S = 1.0
-"""How old the date of an answer may be."""
 _STALLED_MS = 30_000
 """How long the operating system lets a peer owe us an acknowledgement."""
 _UNREAD_BYTES = 256 * 1024
 """What the operating system keeps of us for a peer that does not read; by itself it takes megabytes."""
+
+
+class _ServerState(ServerState):
+    """What uvicorn's connections share; the date of answers is made when one is asked for."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._config = config
+        self._made_s = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer."""
+        now_s = int(time.time())
+        if now_s != self._made_s:
+            date = [(b"date", formatdate(now_s, usegmt=True).encode())] if self._config.date_header else []
+            self._made_s, self._headers = now_s, date + self._config.encoded_headers
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Let uvicorn begin with none."""
 
 
 class _Server(uvicorn.Server):
@@ -64,6 +87,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.server_state = _ServerState(config)
         self._ending = asyncio.Event()
 
     def end(self) -> None:
@@ -72,11 +96,8 @@ class _Server(uvicorn.Server):
         self._ending.set()
 
     async def main_loop(self) -> None:
-        """Return when it is to end; until then put a new date into the headers every second."""
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_DATE_S):
-                    await self._ending.wait()
+        """Return when it is to end."""
+        await self._ending.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

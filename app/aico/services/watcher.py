@@ -138,7 +138,9 @@ class PlaceWatcher:
     async def _wait(self) -> tuple[Trigger, bool, _Glance]:
         """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there."""
         now = time.monotonic()
-        due = [now + self._times.tick_s, self._rescan_at or float("inf")]
+        # Of all places at the same moments: waking up costs more than a look.
+        tick_at = (now // self._times.tick_s + 1) * self._times.tick_s
+        due = [tick_at, self._rescan_at or float("inf")]
         try:
             async with asyncio.timeout(max(0.0, min(due) - now)):
                 await self._hint.wait()

@@ -214,6 +214,8 @@ class LineFeed:
         self._is_flooded = False
         """Whether there were more hints than are kept."""
         self._watched: frozenset[str] = frozenset()
+        self._unwatched = -1, self._watched, frozenset[str]()
+        """The version of the tree and what was watched when folders were compared last, and the others."""
         self._fresh_watched: set[str] = set()
         """Folders to be looked at once more, because they are watched since a moment ago."""
 
@@ -342,10 +344,17 @@ class LineFeed:
             return
         for path in hints:
             tree.look_at(root, path)
-        tree.sweep(root, (tree.folders - watched) | fresh)
+        tree.sweep(root, self._find_unwatched(watched) | fresh)
         if trigger is Trigger.RESCAN:
             tree.look_around(root)
             self._try_again()
+
+    def _find_unwatched(self, watched: frozenset[str]) -> frozenset[str]:
+        """Return the known folders that are not in ``watched``; thousands are compared only when they may differ."""
+        version = self._tree.folders_version
+        if self._unwatched[0] != version or self._unwatched[1] is not watched:
+            self._unwatched = version, watched, frozenset(self._tree.folders - watched)
+        return self._unwatched[2]
 
     def _check_file(self) -> None:
         """Raise the origin's not_found where one file is read, and it is not there."""
