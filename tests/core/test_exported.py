@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aico.core.db.export_reader import read_usage
 from aico.core.errors import StorageError
 from aico.core.export_file import ExportDamagedError, ExportFile
 from aico.core.exported import GONE_CYCLES, PAIRS_MAX, Exported, Growth, Instance, Usage
 from aico.core.sums import COUNTS, MONEY, Sums
 from aico.core.telemetry import INSTRUMENTS, Activity, Kind, Sending, Series, series
 from aico.core.units import TOKENS
+from tests.core.repository_on_file import Store, request
 
 NAMES = (*TOKENS, *COUNTS, *MONEY)
 COST = "ai.tokens.cost_usd_total"
@@ -241,3 +243,15 @@ def test_file_is_private_and_another_version_may_count_more(tmp_path: Path) -> N
         machine.export(usage())
     with pytest.raises(StorageError):
         machine.file.save(Exported())
+
+
+async def test_tokens_without_a_price_of_a_first_reading_are_told_at_its_end(store: Store) -> None:
+    """They are asked for when their source is complete, although there are no more of them than before."""
+    await store.writer.apply(store.batch([request("1")], "files", "tool", remaining_count=1))
+    async with store.database.asking() as ask:
+        _usage, before = await read_usage(ask, {})
+    await store.take_in_of("tool", [])
+    async with store.database.asking() as ask:
+        whole, _counts = await read_usage(ask, before)
+    assert whole.complete == {"tool"}
+    assert whole.unpriced_tokens == {("tool", "m"): 110}

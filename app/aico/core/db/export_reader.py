@@ -14,7 +14,8 @@ Pair = tuple[str, str]
 """Source and model."""
 _TOTALS = """
     SELECT s.name, m.name, t.unpriced FROM usage_total AS t
-    JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model WHERE t.unpriced > 0
+    JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model
+    WHERE t.unpriced > 0 AND s.exact_since IS NOT NULL
 """
 _COMPLETE = "SELECT name FROM source WHERE exact_since IS NOT NULL"
 _FIRST_SEEN = "SELECT MIN(seen_at) FROM session"
@@ -31,6 +32,8 @@ _UNPRICED_TOKENS = f"""
 
 async def read_usage(ask: Ask, unpriced_before: Mapping[Pair, int]) -> tuple[Usage, dict[Pair, int]]:
     """Return what counters show, and how many events of each source and model have no price.
+
+    The events are those of sources whose first reading has ended: before that, nothing of a source is exported.
 
     ``unpriced_before`` is the second part of the last answer: tokens without a price are asked for only if it differs.
     Raises sqlite3.Error.
