@@ -6,6 +6,7 @@ import pytest
 
 from aico.core import errors
 from aico.core.activity import ActivitySpan
+from aico.core.db.activity import Checkpoint
 from aico.core.units import SLOT_MS
 from tests.api.answer_checks import check_problem
 from tests.api.conftest import Api, Serve
@@ -31,6 +32,20 @@ async def test_activity_is_off_until_it_is_switched_on(api: Api) -> None:
     kinds = (await api.get("/api/activity")).json()["kinds"]
     assert [kind["enabled"] for kind in kinds] == [False, False, True, False, False]
     assert (await api.client.put("/api/activity/shell", json={"enabled": False})).json()["state"] == "off"
+
+
+async def test_look_that_ends_behind_the_switch_leaves_no_position(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is typed while a kind is off would count as soon as it is on again."""
+    activity, choose = api.service.activity, api.service.activity.choose
+    await activity.switch("shell", is_on=True)
+
+    async def choose_while_a_look_ends(kind_id: str, *, is_on: bool) -> None:
+        await choose(kind_id, is_on=is_on)
+        await activity.store.add([], Checkpoint("shell", "d1", "[]", NOON))
+
+    monkeypatch.setattr(activity, "choose", choose_while_a_look_ends)
+    await activity.switch("shell", is_on=False)
+    assert await activity.store.find_position("shell", "d1") is None
 
 
 async def test_activity_of_a_period_adds_up(api: Api) -> None:

@@ -134,6 +134,10 @@ class ActivityService:
         await self.choose(kind_id, is_on=is_on)
         async with self._turn:
             await self._follow()
+            if not is_on:
+                # A look that was going on may have noted how far it came; what follows until then must never count.
+                await self.database.settle()
+                await self.store.forget_positions([kind_id])
         self._publish()
 
     async def choose(self, kind_id: str, *, is_on: bool) -> None:
