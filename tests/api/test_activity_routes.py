@@ -75,6 +75,22 @@ async def test_activity_of_a_period_adds_up(api: Api) -> None:
     assert summary["totals"]["cost_usd"] == 0
 
 
+async def test_use_is_forgotten_for_good(api: Api) -> None:
+    """What goes is said; a report of that time that comes late adds nothing, one of a later time does."""
+    now = api.service.now_ms()
+    spans = [ActivitySpan("apps", "Cursor", "editor", NOON, 60_000), ActivitySpan("shell", "llm", "c", NOON, 0, 4)]
+    await api.service.activity.store.add(spans)
+    body = {"kinds": ["apps", "extension"], "from": NOON, "to": now}
+    answer = await api.client.put("/api/activity/forgotten", json=body)
+    assert answer.json() == {"subjects": [{"kind": "apps", "subject": "Cursor", "seconds": 60, "count": 0}]}
+    assert (await api.client.put("/api/activity/forgotten", json=body)).json() == {"subjects": []}
+    left = (await api.get(f"/api/activity?from={NOON}&to={now}")).json()["subjects"]
+    assert [each["subject"] for each in left] == ["llm"]
+    for wrong in ({}, body | {"kinds": []}, body | {"to": NOON - 1}, body | {"from": "x"}, body | {"all": True}):
+        check_problem(await api.client.put("/api/activity/forgotten", json=wrong), errors.RequestInvalid)
+    check_problem(await api.client.put("/api/activity/forgotten", json=body | {"kinds": ["x"]}), errors.SourceUnknown)
+
+
 @pytest.mark.parametrize("query", ["from=5&to=4", "from=x", "tz=Nowhere/Else", "kind=apps"])
 async def test_activity_refuses_what_it_does_not_know(api: Api, query: str) -> None:
     """An unknown parameter, or one out of bounds, is no smaller answer."""
@@ -90,4 +106,7 @@ async def test_configuration_decides_over_the_switch(serve: Serve) -> None:
     async with serve(allowed_origins="http://127.0.0.1:9999") as api:
         origin = {"Origin": "http://127.0.0.1:9999"}
         refused = await api.client.put("/api/activity/apps", json={"enabled": True}, headers=origin)
+        assert (refused.status_code, refused.json()["code"]) == (403, errors.OriginRefused.code)
+        body = {"kinds": ["apps"], "from": 0, "to": 1}
+        refused = await api.client.put("/api/activity/forgotten", json=body, headers=origin)
         assert (refused.status_code, refused.json()["code"]) == (403, errors.OriginRefused.code)

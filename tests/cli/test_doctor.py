@@ -17,7 +17,19 @@ from pathlib import Path
 import pytest
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, doctor, main
-from aico.cli.doctor import cline, clock, configuration, database, instance, mounts, otlp, places, sources, watching
+from aico.cli.doctor import (
+    activity,
+    cline,
+    clock,
+    configuration,
+    database,
+    instance,
+    mounts,
+    otlp,
+    places,
+    sources,
+    watching,
+)
 from aico.cli.doctor.finding import Finding, Verdict, advise
 from aico.cli.service import find_supervisor
 from aico.core.errors import ObserverError
@@ -408,6 +420,34 @@ async def test_kimi_proxy_in_each_state(home: Path, status: int, verdict: Verdic
     assert (found.verdict, text in found.text) == (verdict, True)
 
 
+KIND = '{"kinds": [{"id": "apps", "enabled": %s, "state": "%s", "reason": %s}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "subject", "text"),
+    [
+        (KIND % ("false", "off", "null"), OK, "activity", "every kind is off"),
+        (KIND % ("true", "watching", "null"), OK, "activity.apps", "watching"),
+        (KIND % ("true", "watching", '"no_history"'), OK, "activity.apps", "no browser"),
+        (KIND % ("true", "watching", '"foreground_no_display"'), WARN, "activity.apps", "import-environment"),
+        (KIND % ("true", "unavailable", '"library_missing"'), WARN, "activity.apps", "pip install"),
+        (KIND % ("true", "failed", "null"), WARN, "activity.apps", "aico service restart"),
+    ],
+)
+async def test_activity_in_each_state(home: Path, body: str, verdict: Verdict, subject: str, text: str) -> None:
+    """What is on is told as the service sees it, and what to do; without a service, that it would say."""
+    settings = settings_of()
+    alone = await collected(activity.examine_activity(settings))
+    async with await answering(body.encode()) as server:
+        lock = InstanceLock(settings.database_path).acquire(f"http://127.0.0.1:{port_of(server)}")
+        try:
+            found = await collected(activity.examine_activity(settings))
+        finally:
+            lock.release()
+    assert (alone.verdict, alone.subject) == (OK, "activity")
+    assert (found.verdict, found.subject, text in found.text) == (verdict, subject, True)
+
+
 async def test_kimi_proxy_that_is_not_there_is_told(home: Path) -> None:
     """None named is well; one that cannot be reached is a warning; an address that is none is a failure."""
     assert (await collected(instance.examine_kimi_proxy(settings_of()))).verdict is OK
@@ -497,6 +537,6 @@ def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs:
 
 def test_every_examination_is_in_the_report() -> None:
     """What somebody writes beside the others is also asked."""
-    modules = (cline, clock, database, instance, otlp, places, sources, watching)
+    modules = (activity, cline, clock, database, instance, otlp, places, sources, watching)
     written = {value for module in modules for name, value in vars(module).items() if name.startswith("examine_")}
     assert written == {*doctor.OF_SOURCES, *doctor.WATCHING, *doctor.OF_MACHINE, *doctor.OF_OTHERS}

@@ -136,6 +136,7 @@ def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
     assert {name for name, text in schema.items() if text.endswith("WITHOUTROWID")} == {
         "activity_batch",
         "activity_checkpoint",
+        "activity_forgotten",
         "activity_slot",
         "activity_span",
         "activity_visit",

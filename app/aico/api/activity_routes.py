@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request
-from pydantic import StrictBool
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
-from aico.api.deps import ONLY_KNOWN_PARAMETERS, From, Service, To, Zone
+from aico.api.deps import MOMENT_MAX_MS, ONLY_KNOWN_PARAMETERS, From, Service, To, Zone
 from aico.api.schemas import ProblemOut
-from aico.core.errors import RequestInvalid
+from aico.core.activity import ACTIVITY, KINDS
+from aico.core.db.upkeep.activity_forgetting import GoingUse
+from aico.core.errors import RequestInvalid, SourceUnknown
 from aico.core.units import SLOT_MS
 from aico.features.usage.periods import find_zone, midnight_slot
 from aico.services.activity_shapes import ActivityKindOut, ActivityOut, get_activity
+from aico.services.forgetting import forget_use
 from aico.services.overview import local_now
 from aico.services.shapes import Schema
 
@@ -28,6 +32,48 @@ class KindSwitch(Schema):
     enabled: StrictBool
 
 
+class ForgottenUse(Schema):
+    """The use that is to go."""
+
+    kinds: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=len(KINDS))
+    from_: Annotated[StrictInt, Field(alias="from", ge=0, le=MOMENT_MAX_MS, description="Rounded out to slots.")]
+    to: Annotated[StrictInt, Field(ge=0, le=MOMENT_MAX_MS)]
+
+    @model_validator(mode="after")
+    def refuse_backwards(self) -> Self:
+        """Refuse a period that ends before it begins."""
+        if self.to < self.from_:
+            raise ValueError("`to` must not be before `from`")
+        return self
+
+
+class ForgottenSubject(Schema):
+    """What of a subject went."""
+
+    kind: str
+    subject: str
+    seconds: float
+    count: int
+
+
+class ForgottenUseOut(Schema):
+    """What went."""
+
+    subjects: list[ForgottenSubject] = Field(description="The longest use first.")
+
+    @classmethod
+    def of(cls, going: Iterable[GoingUse]) -> Self:
+        """Return the shape of ``going``."""
+        return cls(
+            subjects=[
+                ForgottenSubject(
+                    kind=each.kind, subject=each.subject, seconds=each.duration_ms / 1000, count=each.count
+                )
+                for each in going
+            ]
+        )
+
+
 @router.get("/activity", responses=problems.READING)
 async def read_activity(service: Service, from_: From = None, to: To = None, tz: Zone = "UTC") -> ActivityOut:
     """Return the use of listed apps, commands and sites in a period; without one, today in `tz`."""
@@ -37,6 +83,17 @@ async def read_activity(service: Service, from_: From = None, to: To = None, tz:
     if end < first:
         raise RequestInvalid("to", "must not be before `from`")
     return await get_activity(service.activity, first, end)
+
+
+@router.put(
+    "/activity/forgotten", responses=problems.READING, openapi_extra=describe_body(ForgottenUse, is_required=True)
+)
+async def put_forgotten_use(request: Request, service: Service) -> ForgottenUseOut:
+    """Remove the use in a period for good, from the daily backups, too; nothing brings it back."""
+    wanted = await read_body(request, ForgottenUse)
+    if unknown := [kind for kind in wanted.kinds if kind not in KINDS]:
+        raise SourceUnknown(f"{ACTIVITY}.{unknown[0]}")
+    return ForgottenUseOut.of(await forget_use(service, wanted.kinds, wanted.from_, wanted.to))
 
 
 @router.put(

@@ -35,6 +35,10 @@ _REASONS = {
 def show_activity(options: argparse.Namespace) -> int:
     """Print the use in a period. Raises SettingsError, StorageError, ServiceRefusal, ServiceUnreachable."""
     settings, zone = load(options).settings, find_local_zone().zone
+    if options.action == "forget":
+        from aico.cli.activity_forget import forget
+
+        return forget(settings, options, zone)
     if options.pair:
         return _pair(settings)
     today = local_now(now_ms(), zone).date()

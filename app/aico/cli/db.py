@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from aico.core.command_name import command_name
 from aico.core.db.upkeep.backups import write_backup
 from aico.core.db.upkeep.inspection import check_file, get_revision
 from aico.core.db.upkeep.preparation import prepare_database
-from aico.core.db.upkeep.recovery import check_backup, list_returning, restore
+from aico.core.db.upkeep.recovery import Returning, check_backup, list_returning, restore
 from aico.core.db.upkeep.verification import verify
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
@@ -57,8 +56,9 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     asyncio.run(asyncio.to_thread(check_backup, origin))
     lock = InstanceLock(path).acquire()
     try:
-        returning = [] if keeps else asyncio.run(asyncio.to_thread(list_returning, path, origin))
-        if returning and not options.yes:
+        nothing = Returning([], [])
+        returning = nothing if keeps else asyncio.run(asyncio.to_thread(list_returning, path, origin))
+        if returning != nothing and not options.yes:
             say(*_describe_returning(returning))
             return EXIT_FAILED
         restored = asyncio.run(
@@ -71,8 +71,12 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     if restored.kept_away:
         kept = describe_count(restored.kept_away, "session")
         say(f"Kept away, because forgotten since: {kept}. --no-keep-forgotten says which, and brings them back.")
-    if returning:
-        say(f"Back, though forgotten since: {describe_count(len(returning), 'session')}.")
+    if restored.kinds_kept_away:
+        say(f"Kept away, because forgotten since: activity of {', '.join(restored.kinds_kept_away)}.")
+    if returning.sessions:
+        say(f"Back, though forgotten since: {describe_count(len(returning.sessions), 'session')}.")
+    if returning.kinds:
+        say(f"Back, though forgotten since: activity of {', '.join(returning.kinds)}.")
     if restored.set_aside is not None:
         say(f"The database before it is kept as {restored.set_aside}.")
     if restored.switched_off:
@@ -83,13 +87,17 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _describe_returning(sessions: Sequence[str]) -> list[str]:
+def _describe_returning(returning: Returning) -> list[str]:
+    sessions = returning.sessions
     shown = [f"  {session}" for session in sessions[:_SHOWN]]
     more = [f"  and {len(sessions) - _SHOWN} more"] if len(sessions) > _SHOWN else []
+    heads = [f"Would bring back {describe_count(len(sessions), 'session')} forgotten since:"] if sessions else []
+    kinds = [f"Would bring back forgotten activity of {', '.join(returning.kinds)}."] if returning.kinds else []
     return [
-        f"Would bring back {describe_count(len(sessions), 'session')} forgotten since:",
+        *heads,
         *shown,
         *more,
+        *kinds,
         f"Nothing was changed. To do it, add --yes to `{command_name()} db restore`.",
     ]
 

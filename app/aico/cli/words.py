@@ -111,6 +111,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     activity.add_argument("--to", type=parse_day, metavar="DAY", help="inclusive")
     activity.add_argument("--json", action="store_true", help="print what GET /api/activity answers")
     activity.add_argument("--pair", action="store_true", help="print a token for the browser extension, once")
+    _add_activity_forget(activity, settings)
     doctor = commands.add_parser(
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )
@@ -276,6 +277,16 @@ def _add_forget_options(forget: argparse.ArgumentParser) -> None:
     forget.add_argument(
         "--source", default="cline", metavar="NAME", help="the tool that wrote them; Cline if not given"
     )
+    forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
+
+
+def _add_activity_forget(activity: argparse.ArgumentParser, settings: _Parser) -> None:
+    actions = activity.add_subparsers(dest="action", metavar="forget")
+    words = "remove the use of some kinds, or of some days, for good; first says what"
+    forget = actions.add_parser("forget", parents=[settings], help=words)
+    forget.add_argument("kinds", nargs="*", type=parse_text, metavar="KIND", help="such as activity.apps; default: all")
+    forget.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="default: the first one")
+    forget.add_argument("--to", type=parse_day, metavar="DAY", help="inclusive; default: today")
     forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
 
 

@@ -89,6 +89,11 @@ class RunningService:
         for part in wanted:
             await self._call("PUT", "/api/forgotten", {"source": source} | part, patience_s=_FORGET_S)
 
+    async def forget_activity(self, kinds: Sequence[str], from_ms: int, to_ms: int) -> None:
+        """Have the use in a period removed for good. Raises like :meth:`get_status`."""
+        body: dict[str, object] = {"kinds": list(kinds), "from": from_ms, "to": to_ms}
+        await self._call("PUT", "/api/activity/forgotten", body, patience_s=_FORGET_S)
+
     async def set_label(self, source: str, session: str, label: str | None) -> None:
         """Give a session the user's own name, None to take it away. Raises like :meth:`get_status`."""
         query = urlencode({"source": source, "session_id": session})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, partial
@@ -128,6 +129,18 @@ class ActivityService:
         self._is_running = False
         async with self._turn:
             await self._follow()
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """See nothing until the block ends; what was seen until then is stored. Then go on."""
+        async with self._turn:
+            was_running, self._is_running = self._is_running, False
+            await self._follow()
+            try:
+                yield
+            finally:
+                self._is_running = was_running
+                await self._follow()
 
     async def switch(self, kind_id: str, *, is_on: bool) -> None:
         """Switch a kind, and follow. Raises like :meth:`choose`."""

@@ -98,6 +98,7 @@ class BrowserWatch:
             return False
         is_new = False
         stretches = stretches_of(profile.browser.id, await self.store.list_pairings(), is_on=self.is_extension_on())
+        stretches += [Stretch(*each) for each in await self.store.list_forgotten(BROWSERS.id)]
         counted = list(self._count(answer.visits, profile.browser, stretches))
         rates = {name: definition.hourly_rate_usd for name, definition in self.domains.items()}
         for first in range(0, len(counted), _BATCH):

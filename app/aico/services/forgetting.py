@@ -1,12 +1,13 @@
-"""Removing sessions for good, while the service runs or without one."""
+"""Removing sessions and activity for good, while the service runs or without one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aico.core.db.upkeep.activity_forgetting import GoingUse, forget_activity, list_going
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.forgetting import Forgetting, forget, preview_forgetting
 
@@ -41,4 +42,29 @@ async def forget_sessions(
         service.hub.begin_epoch(*await service.writer.get_position())
     # A recovery from this one, too, knows what was forgotten.
     await service.backups.tick()
+    return going
+
+
+def remove_activity_for_good(
+    path: Path, kinds: Collection[str], from_ms: int, to_ms: int, now_ms: int
+) -> list[GoingUse]:
+    """Remove activity from the database and its backups. Raises StorageBusy, StorageError. Blocking."""
+    BackupFolder(path).clear()
+    return forget_activity(path, kinds, from_ms, to_ms, now_ms)
+
+
+async def forget_use(service: ObserverService, kinds: Collection[str], from_ms: int, to_ms: int) -> list[GoingUse]:
+    """Remove the use of ``kinds`` between two moments for good; return what went. Nothing is seen meanwhile.
+
+    Raises StorageBusy, StorageError.
+    """
+    path = service.database.path
+    async with service.backups.turn, service.activity.resting(), service.pairings.turn:
+        going = await asyncio.to_thread(list_going, path, kinds, from_ms, to_ms)
+        if not going:
+            return going
+        await service.database.settle()
+        going = await asyncio.to_thread(remove_activity_for_good, path, kinds, from_ms, to_ms, service.now_ms())
+    await service.backups.tick()
+    service.publish_activity()
     return going

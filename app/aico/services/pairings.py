@@ -13,7 +13,7 @@ from aico.core.activity import EXTENSION, ActivitySpan, estimate_nano
 from aico.core.db.browsers import BrowserStore, Pairing
 from aico.core.errors import PairingRequired, PairingUnknown, ReportsTooMany, SourceOff
 from aico.features.activity.browsers.places import BY_ID
-from aico.features.activity.heartbeats import AGE_MAX_MS, Allowance, Beat, take
+from aico.features.activity.heartbeats import AGE_MAX_MS, Allowance, Beat, take, without_forgotten
 from aico.services.activity import ActivityService
 
 _STOCK, _PER_S = 60, 2.0
@@ -55,25 +55,26 @@ class PairingService:
         self._allowances: dict[int, Allowance] = {}
         self._strangers = Allowance(_STOCK, _PER_S)
         self._told_at = float("-inf")
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held while pairings or reports change."""
 
     async def list_pairings(self) -> list[Pairing]:
         """Return all of them, ended ones too. Raises StorageBusy, StorageError."""
-        async with self._turn:
+        async with self.turn:
             return list((await self._load()).values())
 
     async def add(self) -> tuple[int, str]:
         """Return the id of a new pairing and its token, which is stored nowhere. Raises SourceOff, StorageError."""
         self._check_on()
         token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._now_ms()
-        async with self._turn:
+        async with self.turn:
             key = await self._store.add_pairing(_digest(token), now, now - _UNUSED_MS)
             self._pairings = None
         return key, token
 
     async def end(self, key: int) -> None:
         """End a pairing. Raises PairingUnknown, StorageError."""
-        async with self._turn:
+        async with self.turn:
             if not any(each.id == key and each.ended_at is None for each in (await self._load()).values()):
                 raise PairingUnknown
             await self._store.end_pairing(key, self._now_ms())
@@ -85,7 +86,7 @@ class PairingService:
 
         Raises PairingRequired, ReportsTooMany, SourceOff, StorageBusy, StorageError.
         """
-        async with self._turn:
+        async with self.turn:
             pairing = (await self._load()).get(_digest(token))
         is_unused = pairing is not None and pairing.paired_at is None
         if is_unused and pairing is not None and self._now_ms() - pairing.created_at > _UNUSED_MS:
@@ -104,12 +105,13 @@ class PairingService:
         domains, now = self._activity.definitions.domains, self._now_ms()
         known = [beat for beat in report.beats if beat.name in domains]
         ignored = len(report.beats) - len(known)
-        async with self._turn:
+        async with self.turn:
             pairing = (await self._load()).get(_digest(token))
             if pairing is None or pairing.ended_at is not None:
                 raise PairingRequired
             since_ms = max(pairing.created_at, self._activity.find_switched_at(EXTENSION.id) or 0)
-            taken = take(known, pairing.until_ms, since_ms, now)
+            forgotten = await self._store.list_forgotten(EXTENSION.id)
+            taken = take(without_forgotten(known, forgotten), pairing.until_ms, since_ms, now)
             after = pairing._replace(browser=pairing.browser or report.browser, until_ms=taken.until_ms)
             browser = BY_ID.get(after.browser or "")
             place = "" if browser is None else browser.title

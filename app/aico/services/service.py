@@ -112,9 +112,9 @@ class ObserverService:
             now_ms,
         )
         self.activity = ActivityService(
-            settings.activity, self.sources.choices, self.database, self._publish_activity, now_ms
+            settings.activity, self.sources.choices, self.database, self.publish_activity, now_ms
         )
-        self.pairings = PairingService(self.activity, self._publish_activity, now_ms)
+        self.pairings = PairingService(self.activity, self.publish_activity, now_ms)
         self._kimi_proxy = _kimi_proxy_of(settings)
         self.kimi_monitor = KimiMonitor(self._kimi_proxy, now_ms, self._publish_proxy) if self._kimi_proxy else None
         self.exporter = self._make_exporter()
@@ -212,7 +212,8 @@ class ObserverService:
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))
 
-    def _publish_activity(self) -> None:
+    def publish_activity(self) -> None:
+        """Tell every socket that activity is another one."""
         self.hub.publish_notice(messages.activity_changed())
 
     def _publish_export(self, state: ExportState) -> None:

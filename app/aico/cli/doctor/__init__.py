@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK
+from aico.cli.doctor.activity import examine_activity
 from aico.cli.doctor.cline import examine_cline
 from aico.cli.doctor.clock import examine_clock
 from aico.cli.doctor.configuration import examine_configuration
@@ -46,6 +47,7 @@ OF_OTHERS: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
     examine_instance,
     examine_kimi_proxy,
     examine_export,
+    examine_activity,
 )
 """What answers when it likes."""
 _SUBJECT_WIDTH = 13

@@ -50,7 +50,7 @@ class ActivitySlot(SQLModel, table=True):
 
 
 class ActivityTotal(SQLModel, table=True):
-    """The sum of all time. It never falls."""
+    """The sum of all time, of what was forgotten too. It never falls."""
 
     __tablename__ = "activity_total"
 
@@ -75,3 +75,26 @@ class ActivityCheckpoint(SQLModel, table=True):
     position: str
     """The reader's own."""
     read_at: int
+
+
+class ActivityForgotten(SQLModel, table=True):
+    """A time that was forgotten: no history, and no report that comes late, brings it back."""
+
+    __tablename__ = "activity_forgotten"
+    __table_args__ = (_CLUSTERED,)
+
+    kind: str = Field(primary_key=True)
+    from_ms: int = Field(primary_key=True)
+    to_ms: int = Field(primary_key=True)
+    """Exclusive, and never later than the moment at which it was forgotten."""
+    forgotten_at: int
+
+
+class ActivityForgottenTotal(SQLModel, table=True):
+    """What of a subject's total was forgotten: the total itself stays, because counters never fall."""
+
+    __tablename__ = "activity_forgotten_total"
+
+    subject: int = Field(primary_key=True)
+    duration_ms: int
+    count: int

@@ -23,6 +23,7 @@ _REPORTED = """
     UPDATE activity_pairing SET browser = coalesce(browser, ?2), paired_at = coalesce(paired_at, ?3), last_at = ?3,
         until_ms = ?4 WHERE id = ?1
 """
+_FORGOTTEN = "SELECT from_ms, to_ms FROM activity_forgotten WHERE kind = ?"
 _ADD_BATCH = insert(schema.ActivityBatch, ("pairing", "batch", "at"), " ON CONFLICT DO NOTHING")
 _DROP_BATCHES = "DELETE FROM activity_batch WHERE at < ?"
 
@@ -78,6 +79,11 @@ class BrowserStore:
         """Return all of them, ended ones too: when a browser was paired stays true."""
         async with self._database.asking() as ask:
             return [Pairing(*row) for row in await ask(_PAIRINGS)]
+
+    async def list_forgotten(self, kind: str) -> list[tuple[int, int]]:
+        """Return the times of ``kind`` that were forgotten, epoch milliseconds."""
+        async with self._database.asking() as ask:
+            return [(from_ms, to_ms) for from_ms, to_ms in await ask(_FORGOTTEN, (kind,))]
 
     async def add_pairing(self, token: str, now_ms: int, unused_since_ms: int) -> int:
         """Add a pairing, and return its id. Those that were never used and are older than a moment go."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+from aico.features.activity.browsers.exclusion import Stretch, left_of
 
 BEATS_MAX = 200
 """In a report; a longer wait for an answer makes further reports."""
@@ -53,6 +55,13 @@ def take(beats: Iterable[Beat], until_ms: int, since_ms: int, now_ms: int) -> Ta
         taken.append(Beat(beat.name, min(start_ms, now_ms), duration_ms, min(beat.visits, VISITS_MAX)))
         until_ms = max(until_ms, start_ms + duration_ms) if duration_ms else until_ms
     return Taken(tuple(taken), until_ms)
+
+
+def without_forgotten(beats: Iterable[Beat], forgotten: Sequence[tuple[int, int]]) -> list[Beat]:
+    """Return what of ``beats`` lies in no time that was ``forgotten``, each from a moment to another."""
+    stretches = [Stretch(*each) for each in forgotten]
+    parts = ((beat, left_of(beat.start_ms, beat.duration_ms, stretches)) for beat in beats)
+    return [beat._replace(duration_ms=left) for beat, left in parts if left is not None]
 
 
 class Allowance:

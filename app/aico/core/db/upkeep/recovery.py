@@ -18,6 +18,7 @@ from aico.core.db.counters import get_plan_values, hold_plan_values
 from aico.core.db.migrations import migrate
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep import rebuilding
+from aico.core.db.upkeep.activity_forgetting import ForgottenTime, has_use, list_forgotten_times, remove_time
 from aico.core.db.upkeep.backups import BackupFolder, get_position
 from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.db.upkeep.replacement import CORRUPT, REPLACED, aside_path, build, list_aside, put_in_place
@@ -163,10 +164,20 @@ class Restored:
     """Sources, with their origins, that the backup would have switched on, and the database before it did not."""
     kept_away: int
     """Sessions of the backup that were forgotten since, and stay so."""
+    kinds_kept_away: tuple[str, ...]
+    """Kinds of activity of which that is true."""
 
 
-def list_returning(path: Path, origin: Path) -> list[str]:
-    """Return the sessions that were forgotten in the database at ``path`` and that the backup ``origin`` still holds.
+class Returning(NamedTuple):
+    """What was forgotten and would be back."""
+
+    sessions: list[str]
+    kinds: list[str]
+    """Of activity."""
+
+
+def list_returning(path: Path, origin: Path) -> Returning:
+    """Return what was forgotten in the database at ``path`` and what of it the backup ``origin`` still holds.
 
     What they have started is among them. Raises like :func:`check_backup`; changes nothing. Blocking.
     """
@@ -175,7 +186,9 @@ def list_returning(path: Path, origin: Path) -> list[str]:
         migrate(copy)
         with closing(connect(copy)) as connection:
             _choose_forgotten(connection, before)
-            return [str(key) for (key,) in connection.execute(_CHOSEN)]
+            sessions = [str(key) for (key,) in connection.execute(_CHOSEN)]
+            kinds = [time.kind for time in _list_new_times(connection, before) if has_use(connection, time)]
+            return Returning(sessions, list(dict.fromkeys(kinds)))
 
 
 def restore(
@@ -196,6 +209,7 @@ def restore(
     had_old = path.exists()
     switched_off: list[str] = []
     kept_away = [0]
+    kinds_kept_away: list[str] = []
     with _checked_copy(origin) as copy, in_our_words():
         before = _read_shown(path)
         aside = aside_path(path, REPLACED, now_ms)
@@ -210,11 +224,12 @@ def restore(
                 _forget_again(connection, before)
             else:
                 _forget_again(connection, _without_what_is_stored(connection, before))
+            kinds_kept_away[:] = _forget_times_again(connection, before, keeps_forgotten=keeps_forgotten)
             switched_off[:] = _switch_off(connection, before, on_by_default)
             rebuilding.begin_epoch(connection, before.revision)
 
         put_in_place(path, build(aside, copy, change))
-    return Restored(aside if had_old else None, tuple(switched_off), kept_away[0])
+    return Restored(aside if had_old else None, tuple(switched_off), kept_away[0], tuple(kinds_kept_away))
 
 
 class _Switch(NamedTuple):
@@ -246,6 +261,8 @@ class _Shown:
     """Source, key of the session, moment."""
     forgotten_keys: list[tuple[str, int, int, int]] = field(default_factory=list)
     """Source, kind and key of the event."""
+    forgotten_times: list[ForgottenTime] = field(default_factory=list)
+    """Of activity."""
     switches: list[_Switch] = field(default_factory=list)
     revision: int = 0
 
@@ -277,6 +294,7 @@ def _read(path: Path) -> _Shown:
             connection.execute(_FIRED).fetchall(),
             connection.execute(_FORGOTTEN).fetchall(),
             connection.execute(_FORGOTTEN_KEYS).fetchall(),
+            list_forgotten_times(connection),
             _list_switches(connection),
             get_position(path).revision,
         )
@@ -310,6 +328,25 @@ def _forget_again(connection: sqlite3.Connection, before: _Shown) -> None:
     connection.executemany(_REMEMBER_KEY, [(numbers[name], *key) for name, *key in before.forgotten_keys])
     connection.execute("PRAGMA secure_delete=ON")
     rebuilding.remove_chosen(connection)
+
+
+def _list_new_times(connection: sqlite3.Connection, before: _Shown) -> list[ForgottenTime]:
+    """Return the times that were forgotten after the backup was made."""
+    known = set(list_forgotten_times(connection))
+    return [time for time in before.forgotten_times if time not in known]
+
+
+def _forget_times_again(connection: sqlite3.Connection, before: _Shown, *, keeps_forgotten: bool) -> list[str]:
+    """Keep forgotten activity away; return the kinds of which that took anything away."""
+    taken: list[str] = []
+    for time in _list_new_times(connection, before):
+        is_there = has_use(connection, time)
+        if is_there and not keeps_forgotten:
+            continue
+        connection.execute("PRAGMA secure_delete=ON")
+        remove_time(connection, time)
+        taken += [time.kind] if is_there else []
+    return list(dict.fromkeys(taken))
 
 
 def _list_switches(connection: sqlite3.Connection) -> list[_Switch]:

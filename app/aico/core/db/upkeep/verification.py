@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from aico.core.activity import BROWSERS
 from aico.core.db.questions import COUNTED_SHIFTS, is_stronger
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.inspection import find_known_revision
@@ -123,6 +124,26 @@ _COUNTERS_BELOW_ZERO = " + ".join(
     for table in ("counter_floor", "forgotten_total")
 )
 
+_OF_ACTIVITY = ("activity_span", "activity_slot", "activity_total", "activity_forgotten_total")
+# Stretches, slots and totals say the same three times; a total also says what was forgotten.
+_ACTIVITY_APART = """
+    WITH spans AS (SELECT subject, SUM(duration_ms) AS ms FROM activity_span GROUP BY subject),
+    slots AS (SELECT subject, SUM(duration_ms) AS ms, SUM(count) AS count FROM activity_slot GROUP BY subject)
+    SELECT COUNT(*), COUNT(*) FILTER (WHERE IFNULL(spans.ms, 0) <> IFNULL(slots.ms, 0)
+        OR IFNULL(slots.ms, 0) + IFNULL(f.duration_ms, 0) <> IFNULL(t.duration_ms, 0)
+        OR IFNULL(slots.count, 0) + IFNULL(f.count, 0) <> IFNULL(t.count, 0))
+    FROM activity_subject AS s LEFT JOIN spans ON spans.subject = s.id LEFT JOIN slots ON slots.subject = s.id
+    LEFT JOIN activity_total AS t ON t.subject = s.id LEFT JOIN activity_forgotten_total AS f ON f.subject = s.id
+"""
+_ACTIVITY_ODD = " + ".join(
+    f"(SELECT COUNT(*) FROM {table} WHERE duration_ms < 0 OR subject NOT IN (SELECT id FROM activity_subject))"  # noqa: S608
+    for table in _OF_ACTIVITY
+)
+_VISITS_BACK = f"""
+    SELECT COUNT(*) FROM activity_visit JOIN activity_forgotten AS f
+    ON f.kind = '{BROWSERS.id}' AND at_us >= f.from_ms * 1000 AND at_us < f.to_ms * 1000
+"""  # noqa: S608  # our own names
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -211,6 +232,17 @@ def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
         f"counters that begin below zero, or at no model: {below}, that differ from what was counted of events: {apart}"
     )
     yield Check("counters", not below + apart, text)
+    yield _check_activity(connection)
+
+
+def _check_activity(connection: sqlite3.Connection) -> Check:
+    subjects, apart = connection.execute(_ACTIVITY_APART).fetchone()
+    odd, back = _count(connection, f"SELECT {_ACTIVITY_ODD}"), _count(connection, _VISITS_BACK)
+    text = (
+        f"apps, commands and sites whose sums differ from their stretches: {apart} of {subjects}, "
+        f"times of none: {odd}, forgotten visits: {back}"
+    )
+    return Check("activity", not apart + odd + back, text)
 
 
 def _words(key: dict[str, str]) -> str:

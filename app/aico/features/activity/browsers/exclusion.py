@@ -1,4 +1,4 @@
-"""Which part of a visit a history may count where an extension reports too. Pure."""
+"""Which part of a visit counts where an extension reports too, or where a time was forgotten. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Stretch(NamedTuple):
-    """A time in which a browser's extension reports; its history counts nothing of it."""
+    """A time of which nothing counts: a browser's extension reports then, or it was forgotten."""
 
     from_ms: int
     to_ms: int | None
@@ -15,7 +15,7 @@ class Stretch(NamedTuple):
 
 
 def left_of(start_ms: int, duration_ms: int, stretches: Iterable[Stretch]) -> int | None:
-    """Return how much of a visit's time its history counts; None where not even the visit."""
+    """Return how much of a visit's time counts; None where not even the visit."""
     for stretch in stretches:
         if start_ms >= stretch.from_ms and (stretch.to_ms is None or start_ms < stretch.to_ms):
             return None
