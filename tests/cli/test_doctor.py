@@ -35,11 +35,11 @@ from aico.cli.service import find_supervisor
 from aico.core.errors import ObserverError
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings, load_settings
+from aico.services import notifier
 from tests.cli.fake_supervisors import FakePrograms
 from tests.cli.reported_sources import report_of, settings_of
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.services.notifications import fake_watches
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
@@ -163,6 +163,13 @@ async def collected(findings: AsyncIterator[Finding]) -> Finding:
     return found
 
 
+class BrokenWatch:
+    """Notifications that cannot be had."""
+
+    def __init__(self, *_arguments: object, **_options: object) -> None:
+        raise OSError(24, "Too many open files")
+
+
 async def watcher_findings() -> list[Finding]:
     """Return what is said of notifications, directory by directory."""
     settings = settings_of()
@@ -173,7 +180,7 @@ async def test_watcher_in_each_state(ledger_file: LedgerFile, monkeypatch: pytes
     """Notifications are really begun; where there is no folder, or none can be had, the service looks by itself."""
     (found,) = await watcher_findings()
     assert (found.verdict, str(ledger_file.folder) in found.text) == (OK, True)
-    fake_watches(monkeypatch).break_down()
+    monkeypatch.setattr(notifier, "RustNotify", BrokenWatch)
     (found,) = await watcher_findings()
     assert (found.verdict, found.text.startswith("no notifications (OSError)")) == (WARN, True)
     ledger_file.path.unlink()

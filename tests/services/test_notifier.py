@@ -14,17 +14,8 @@ import pytest
 from aico.services import notifier as notifier_module
 from aico.services.notifier import Notifier, Watch
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.services.notifications import SYSTEMS, choose, fake_watches
 
 HANG_S = 60
-
-
-@pytest.fixture(autouse=True, params=SYSTEMS)
-def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Be notified in each of the ways, and return its name."""
-    assert isinstance(request.param, str)
-    choose(monkeypatch, request.param)
-    return request.param
 
 
 @asynccontextmanager
@@ -107,13 +98,10 @@ async def test_notifier_is_silent_after_its_stop(ledger: LedgerFile) -> None:
         assert looking_threads() == []
 
 
-async def test_notifier_hears_of_every_file_in_all_queues_by_one_thread_at_most(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+async def test_notifier_hears_of_every_file_in_all_queues_by_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written while a queue is looked at, or between two looks, is told by this one or the next.
-
-    Where queues have descriptors, no thread looks at anything.
-    """
+    """What is written while a queue is looked at, or between two looks, is told by this one or the next."""
     monkeypatch.setattr(notifier_module, "_SLICE_MAX", 2)
     folders = [tmp_path / f"{number}" for number in range(7)]
     for folder in folders:
@@ -128,7 +116,7 @@ async def test_notifier_hears_of_every_file_in_all_queues_by_one_thread_at_most(
 
     watch = Notifier().make_watch(hear)
     await watch.start(str(folders[0]), folders=[str(folder) for folder in folders])
-    assert len(looking_threads()) == (system == "watchfiles")
+    assert len(looking_threads()) == 1
     await asyncio.to_thread(touch, written)
     while lacking:
         await until(told)
@@ -158,26 +146,10 @@ async def test_notifier_watches_nothing_once_its_directory_is_gone(ledger: Ledge
         assert watch.error is None
 
 
-async def test_notifier_tells_when_notifications_fail(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They may have begun well: from then on nothing is watched."""
-    watches = fake_watches(monkeypatch)
-    changed = asyncio.Event()
-    watch = Notifier().make_watch(lambda _path: None, changed.set)
-    await watch.start(str(ledger.folder), ledger.path.name)
-    changed.clear()
-    watches.is_dying = True
-    ledger.write(entry("1"))
-    while watch.error is None:
-        await until(changed)
-    assert isinstance(watch.error, OSError)
-    assert not watch.is_watching
-    await watch.stop()
-
-
 async def test_notifier_tells_when_notifications_merely_end(
     ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An end without an exception is an error, too: nothing is watched. Only watchfiles' do so."""
+    """An end without an exception is an error, too: nothing is watched."""
 
     class EndingWatch:
         def __init__(self, *_arguments: object) -> None:
@@ -189,8 +161,7 @@ async def test_notifier_tells_when_notifications_merely_end(
         def close(self) -> None:
             pass
 
-    choose(monkeypatch, "watchfiles")
-    monkeypatch.setattr("watchfiles._rust_notify.RustNotify", EndingWatch)
+    monkeypatch.setattr(notifier_module, "RustNotify", EndingWatch)
     changed = asyncio.Event()
     watch = Notifier().make_watch(lambda _path: None, changed.set)
     await watch.start(str(ledger.folder), ledger.path.name)

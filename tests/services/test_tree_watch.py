@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from watchfiles._rust_notify import RustNotify
 
 from aico.core.db.database import Database
 from aico.core.events import WatcherState
@@ -20,7 +21,6 @@ from aico.features.files.shape import Rests
 from aico.features.files.tree_guard import Listing, Root, TreeGuard
 from aico.services import notifier as notifier_module
 from aico.services.notifier import Notifier
-from tests.services.notifications import SYSTEMS, Watches, choose, fake_watches
 from tests.services.recorded_watcher import HANG_S
 from tests.services.watched_tree import TICKS, watching_tree
 from tests.sources.invented_lines import LogFolder, use
@@ -40,12 +40,36 @@ def quick_rebuilds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifier_module, "REBUILD_S", 0.1)
 
 
-@pytest.fixture(params=SYSTEMS)
-def watches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Watches:
-    """Be notified in each of the ways, and return what the system has for that."""
-    assert isinstance(request.param, str)
-    choose(monkeypatch, request.param)
-    return fake_watches(monkeypatch)
+class LimitedWatch:
+    """Stands in for watchfiles on a system that has so many watches; all else is real."""
+
+    limit = 1_000_000
+    made = 0
+
+    def __init__(self, folders: list[str], *options: bool) -> None:
+        type(self).made += 1
+        if len(folders) > self.limit:
+            raise OSError("OS file watch limit reached.")
+        self._native = RustNotify(folders, *options)
+
+    def watch(self, *arguments: int) -> object:
+        """Wait for changes."""
+        return self._native.watch(*arguments)  # type: ignore[arg-type]  # as they are given
+
+    def close(self) -> None:
+        """End."""
+        self._native.close()
+
+
+class DeafWatch(LimitedWatch):
+    """Stands in for watchfiles whose queue is full: what happens is lost without a word."""
+
+    is_deaf = False
+
+    def watch(self, *arguments: int) -> object:
+        """Wait for changes, and perhaps forget them."""
+        found = super().watch(*arguments)
+        return "timeout" if self.is_deaf and isinstance(found, set) else found
 
 
 # What is heard of
@@ -145,11 +169,12 @@ for number in range(600):
 
 
 async def test_folders_are_watched_by_several_queues_when_there_are_many(
-    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch, watches: Watches
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To begin to watch a thousand holds up everything for 20 ms: what is watched already is left alone."""
     monkeypatch.setattr(notifier_module, "_SLICE_MAX", 4)
-    watches.limit = 4
+    monkeypatch.setattr(notifier_module, "RustNotify", LimitedWatch)
+    monkeypatch.setattr(LimitedWatch, "limit", 4)
     notifier = Notifier()
     for number in range(19):
         logs.append(f"{number:02}/one.jsonl", use(f"{number}", 1))
@@ -176,10 +201,25 @@ async def test_folders_are_watched_by_several_queues_when_there_are_many(
 
 
 async def test_watches_are_given_back_before_a_tree_is_left_out(
-    logs: LogFolder, database: Database, watches: Watches
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New ones beside the old ones may be more than the system has; after them they are not, and nothing is lost."""
-    watches.limit_of_all = 6
+
+    class CountedWatch(LimitedWatch):
+        counted = 0
+
+        def __init__(self, folders: list[str], *options: bool) -> None:
+            if self.counted + len(folders) > 6:
+                raise OSError("OS file watch limit reached.")
+            super().__init__(folders, *options)
+            self.count = len(folders)
+            CountedWatch.counted += self.count
+
+        def close(self) -> None:
+            CountedWatch.counted -= self.count
+            super().close()
+
+    monkeypatch.setattr(notifier_module, "RustNotify", CountedWatch)
     for number in range(3):
         logs.append(f"{number}/one.jsonl", use(f"{number}", 1))
     async with watching_tree(logs, database) as watched:
@@ -198,22 +238,26 @@ async def test_watches_are_given_back_before_a_tree_is_left_out(
 # What is not heard of
 
 
-async def test_lost_notifications_cost_one_tick(logs: LogFolder, database: Database, watches: Watches) -> None:
+async def test_lost_notifications_cost_one_tick(
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full queue loses them without a word: files written lately and new ones are found by a look."""
+    monkeypatch.setattr(notifier_module, "RustNotify", DeafWatch)
     logs.append("a/one.jsonl", use("1", 1))
     async with watching_tree(logs, database, TICKS) as watched:
         await watched.until_total(1)
         await watched.until_state(WATCHING)
-        watches.is_deaf = True
+        monkeypatch.setattr(DeafWatch, "is_deaf", True)
         logs.append("a/one.jsonl", use("2", 1))
         await watched.until_total(2)
 
 
 async def test_rescan_finds_what_was_lost_in_old_files_and_folders(
-    logs: LogFolder, database: Database, watches: Watches
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing was written for hours, too."""
-    watches.is_deaf = True
+    monkeypatch.setattr(notifier_module, "RustNotify", DeafWatch)
+    monkeypatch.setattr(DeafWatch, "is_deaf", True)
     old = logs.append("a/one.jsonl", use("1", 1))
     os.utime(old, ns=(0, 1_700_000_000_000_000_000))
     times = TICKS.__class__(debounce_s=0.01, tick_s=0.1, rescan_interval_s=0.3, backoff_max_s=8.0)
@@ -264,10 +308,11 @@ async def test_root_replaced_by_a_link_is_refused_and_its_return_heals(logs: Log
 
 
 async def test_root_for_which_no_watches_are_left_is_swept(
-    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch, watches: Watches
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state says so; every change is found; another place is watched all the same; and the return is noticed."""
-    watches.limit = 8
+    monkeypatch.setattr(notifier_module, "RustNotify", LimitedWatch)
+    monkeypatch.setattr(LimitedWatch, "limit", 8)
     monkeypatch.setattr(notifier_module, "_RETRY_MAX_S", 0.0)
     for number in range(10):
         logs.append(f"{number}/one.jsonl", use(f"{number}", 1))
@@ -285,16 +330,17 @@ async def test_root_for_which_no_watches_are_left_is_swept(
         small.append("x.jsonl", b"x")
         async with asyncio.timeout(HANG_S):
             await heard.wait()
-        watches.recover()
+        monkeypatch.setattr(LimitedWatch, "limit", 1_000)
         await watched.until_state(WATCHING)
     await other.stop()
 
 
 async def test_limit_that_is_reached_by_new_folders_loses_nothing(
-    logs: LogFolder, database: Database, watches: Watches
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tree that grows beyond it is swept from then on, and says so."""
-    watches.limit = 5
+    monkeypatch.setattr(notifier_module, "RustNotify", LimitedWatch)
+    monkeypatch.setattr(LimitedWatch, "limit", 5)
     async with watching_tree(logs, database, TICKS) as watched:
         await watched.until_state(WATCHING)
         for number in range(1, 12):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
+from watchfiles._rust_notify import RustNotify
 
 from aico.core.db.database import Database
 from aico.core.errors import LedgerNotFound, LedgerUnreadable, StorageBusy
@@ -21,16 +22,37 @@ from aico.features.files.guard import FileGuard
 from aico.features.files.identity import FileIdentity
 from aico.features.files.memory import FileBytes
 from aico.features.files.snapshot import Snapshot, read_snapshot
+from aico.services import notifier as notifier_module
 from aico.services import watcher as watcher_module
 from aico.services.watcher import WatchTimes
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, ledger_bytes
 from tests.emulator.ledger_truth import Task
 from tests.quick_variants import first_row_is_quick
-from tests.services.notifications import choose, fake_watches
 from tests.services.recorded_watcher import FAST, HANG_S, Outcome, Watched, watching
 
 WATCHING, WAITING = WatcherState.WATCHING, WatcherState.WAITING
 DEGRADED, FAILED = WatcherState.DEGRADED, WatcherState.FAILED
+
+
+class BrokenWatch:
+    """Stands in for watchfiles on a machine whose limit of watches is reached."""
+
+    def __init__(self, *_arguments: object) -> None:
+        raise OSError(28, "OS file watch limit reached")
+
+
+class DyingWatch:
+    """Stands in for watchfiles that begins to watch, and then fails in its thread."""
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def watch(self, *_arguments: object) -> object:
+        """Fail."""
+        raise OSError(28, "OS file watch limit reached")
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def has(task_id: str) -> Callable[[dict[str, Task]], bool]:
@@ -270,7 +292,7 @@ async def test_rescan_heals_a_change_that_metadata_do_not_show(
     identity = FileIdentity(1, 2, 3, 4, 5)
     monkeypatch.setattr("aico.features.files.guard.identity_of", lambda _status: identity)
     monkeypatch.setattr("aico.features.files.snapshot.identity_of", lambda _status: identity)
-    fake_watches(monkeypatch).break_down()
+    monkeypatch.setattr(notifier_module, "RustNotify", BrokenWatch)
     async with watching(ledger, database, clock=lambda: 0) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
         watched.forget()
@@ -292,7 +314,7 @@ async def test_tick_heals_a_change_that_no_notification_told(
     ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lost notification costs one tick: rescans are off, and nothing is told."""
-    fake_watches(monkeypatch).break_down()
+    monkeypatch.setattr(notifier_module, "RustNotify", BrokenWatch)
     ledger.write(entry("1"))
     times = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=0, backoff_max_s=8.0)
     async with watching(ledger, database, times) as watched:
@@ -315,23 +337,18 @@ async def test_notification_alone_is_enough(ledger: LedgerFile, database: Databa
 
 
 # The watch that dies must be dead at the next tick, also on a machine that has much else to do.
-@pytest.mark.parametrize(("is_dying", "tick_s"), first_row_is_quick((False, 0.1), (True, 1.0)))
+@pytest.mark.parametrize(("kind", "tick_s"), first_row_is_quick((BrokenWatch, 0.1), (DyingWatch, 1.0)))
 async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
     ledger: LedgerFile,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    is_dying: bool,  # of a row
+    kind: object,
     tick_s: float,
 ) -> None:
     """Without notifications the state is degraded, said once, the ticks converge, and the return is noticed."""
     caplog.set_level(logging.INFO, "aico.services.watcher")
-    watches = fake_watches(monkeypatch)
-    if is_dying:
-        choose(monkeypatch, "watchfiles")  # which fails without having anything to tell
-        watches.is_dying = True
-    else:
-        watches.break_down()
+    monkeypatch.setattr(notifier_module, "RustNotify", kind)
     ledger.write(entry("1"))
     async with watching(ledger, database, replace(FAST, tick_s=tick_s, rescan_interval_s=0)) as watched:
         await watched.until_state(DEGRADED, "watch_unavailable")
@@ -340,7 +357,7 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
             await watched.until_stored(has(str(number)))
         assert [record.levelname for record in caplog.records].count("WARNING") == 1
         assert watched.states.empty()
-        watches.recover()
+        monkeypatch.setattr(notifier_module, "RustNotify", RustNotify)
         await watched.until_state(WATCHING)
         assert watched.seen[-2:] == [(DEGRADED, "watch_unavailable"), (WATCHING, None)]
 

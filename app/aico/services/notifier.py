@@ -1,37 +1,25 @@
-"""Hints that files may have changed, from the operating system: the only place that knows watchfiles.
-
-Linux is asked by :mod:`aico.services.inotify`, whose descriptor the event loop waits for. Queues of watchfiles can only
-be looked at, again and again: they take its place on other systems.
-"""
+"""Hints that files may have changed, from the operating system: the only place that knows watchfiles."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from aico.services.inotify import ADDED, DELETED, FolderEvents
+from watchfiles import Change
+from watchfiles._rust_notify import RustNotify
 
-if TYPE_CHECKING:
-    from watchfiles._rust_notify import RustNotify
-
-HAS_INOTIFY = sys.platform == "linux"
-PAUSE_S = 0.02
-"""A descriptor that told something is not waited for that long: a flood of writes wakes nobody more often."""
 LOOK_S = 0.04
 """How often the queues of watchfiles are looked at, all of them by one thread: waking up costs the most by far.
 
 A change is told after one look at most. The debounce counts from when the file was written, so that is inside.
 """
-QUIET_LOOK_S = 0.1
-"""The same when nothing was told for a while. Half of the changes are still told within the debounce."""
-QUIET_AFTER_S = 10.0
+QUIET_LOOKS_S = ((60.0, 0.25), (10.0, 0.1))
+"""The same when nothing was told for so many seconds: the first change after a quiet minute waits 125 ms on average."""
 _LOOKS_MAX = 2
 REBUILD_S = 2.0
 """New folders of a tree are watched after so long, or after this many times as long as that took last time."""
@@ -41,7 +29,7 @@ _RETRY_SHARE = 200
 _RETRY_MAX_S = 60.0
 _EFFECTIVE = os.access in os.supports_effective_ids
 _SLICE_MAX = 1_000
-"""Folders that one queue watches: to make it holds up every thread of Python, 20 ms for so many with watchfiles."""
+"""Folders that one object of watchfiles watches: to make it holds up every thread of Python, 20 ms for so many."""
 _RACES_MAX = 5
 _QUICK_S = 0.02
 """What failed is tried again after a while only if that takes longer than this."""
@@ -53,30 +41,15 @@ class WatchLimit(OSError):
 
 @dataclass(slots=True, eq=False)
 class _Slice:
-    """Folders that are watched by one queue."""
-
-    folders: set[str]
-    """Less those that are gone."""
-    stop: threading.Event = field(default_factory=threading.Event, init=False)
-    """Set when it is to be looked at once more and no longer."""
-    ended: threading.Event = field(default_factory=threading.Event, init=False)
-
-
-@dataclass(slots=True, eq=False)
-class _Heard(_Slice):
-    """Their queue has a descriptor, for which the event loop waits."""
-
-    native: FolderEvents
-    loop: asyncio.AbstractEventLoop | None = None
-    """None before it waits for the first time."""
-
-
-@dataclass(slots=True, eq=False)
-class _Looked(_Slice):
-    """Their queue is one of watchfiles, which the thread looks at."""
+    """Folders that are watched by one object of watchfiles, with one queue."""
 
     native: RustNotify
+    folders: set[str]
+    """Less those that are gone."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when it is to be looked at once more and no longer."""
     is_looked_at: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class _Empty(Exception):
@@ -187,11 +160,11 @@ class Notifier:
         """Folders that cannot be watched."""
         self._dropped: dict[str, Exception] = {}
         """Main folders of those for which no watches are left."""
-        self._ending: list[_Looked] = []
-        self._queues: list[_Looked] = []
+        self._ending: list[_Slice] = []
+        self._queues: list[_Slice] = []
         """What the thread looks at; under the lock."""
         self._queues_lock = threading.Lock()
-        self._told_s = float("-inf")
+        self._told_s = time.monotonic()
         """When something was told last."""
         self._is_looking = False
         """Whether the thread goes on; under the lock."""
@@ -328,11 +301,9 @@ class Notifier:
         self._ending = [each for each in self._ending if not each.ended.is_set()]
         for each in slices:
             each.stop.set()
-            if isinstance(each, _Looked) and each.is_looked_at:
+            if each.is_looked_at:
                 self._ending.append(each)
-            elif isinstance(each, _Heard):
-                self._listen(each)
-            elif isinstance(each, _Looked):
+            else:
                 each.native.close()
         self._slices = [each for each in self._slices if each not in slices]
         self._count()
@@ -355,48 +326,18 @@ class Notifier:
                 self._by_folder.setdefault(folder, []).append(watch)
 
     def _look_at(self, slices: Collection[_Slice]) -> None:
-        """Wait for the descriptors of ``slices``, or let the thread look at them, too."""
-        loop = asyncio.get_running_loop()
-        for each in slices:
-            if isinstance(each, _Heard):
-                each.loop = loop
-                self._wait_for(each)
-        looked = [each for each in slices if isinstance(each, _Looked)]
-        if not looked:
+        """Let the thread look at the queues of ``slices``, too."""
+        if not slices:
             return
         with self._queues_lock:
-            for each in looked:
+            for each in slices:
                 each.is_looked_at = True
-            self._queues += looked
+            self._queues += slices
             if not self._is_looking:
                 self._is_looking = True
+                loop = asyncio.get_running_loop()
                 self._thread = threading.Thread(target=self._look, args=(loop,), name="notifier", daemon=True)
                 self._thread.start()
-
-    def _wait_for(self, each: _Heard) -> None:
-        if each.loop is not None and not each.ended.is_set():
-            each.loop.add_reader(each.native.fileno(), self._listen, each)
-
-    def _listen(self, each: _Heard) -> None:
-        """Tell what a queue has to say, and wait for more after a pause; close it if it is to stop."""
-        if each.ended.is_set():
-            return
-        problem: OSError | None = None
-        if each.loop is not None:
-            each.loop.remove_reader(each.native.fileno())
-            try:
-                while found := each.native.read():
-                    each.loop.call_soon(self._deliver, found)
-                    if not each.stop.is_set():
-                        break
-            except OSError as error:
-                problem = error.with_traceback(None)
-                each.loop.call_soon(self._note_end, each, problem)
-        if each.loop is None or problem is not None or each.stop.is_set():
-            each.ended.set()
-            each.native.close()
-        else:
-            each.loop.call_later(PAUSE_S, self._wait_for, each)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at all queues again and again until there are none; in the thread."""
@@ -412,10 +353,10 @@ class Notifier:
                     each.ended.set()
                 if not is_looking:
                     return
-            is_quiet = time.monotonic() - self._told_s > QUIET_AFTER_S
-            time.sleep(QUIET_LOOK_S if is_quiet else LOOK_S)
+            quiet_s = time.monotonic() - self._told_s
+            time.sleep(next((look_s for after_s, look_s in QUIET_LOOKS_S if quiet_s > after_s), LOOK_S))
 
-    def _look_once(self, each: _Looked, loop: asyncio.AbstractEventLoop) -> bool:
+    def _look_once(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell what is in a queue; return whether it is not to be looked at any more."""
         is_last = each.stop.is_set()
         problem: Exception | None = None
@@ -448,25 +389,21 @@ class Notifier:
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
             told = [*self._by_folder.get(folder, ()), *self._by_folder.get(path, ())]
-            if change == DELETED and path in self.armed_folders:
+            if change == Change.deleted and path in self.armed_folders:
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
                 self._forget(path)
-            elif change == ADDED and path in self._failed:
+            elif change == Change.added and path in self._failed:
                 del self._failed[path]
                 self.version += 1
             for watch in dict.fromkeys(told):
                 watch.take(path, folder)
 
 
-def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> Sequence[_Slice]:
+def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
     """Begin to watch folders; return nothing where there is none. Blocking. Raises OSError when no watches are left.
 
     A folder that is not there or cannot be read is left out, and noted in ``failed``.
     """
-    if HAS_INOTIFY:
-        return _arm_inotify([folder for folder in wanted if folder not in failed], failed)
-    from watchfiles._rust_notify import RustNotify  # noqa: PLC0415  # Linux has no use for it: 4 MB
-
     failed |= {folder: UnicodeError("its name is no text") for folder in wanted if not _is_text(folder)}
     races = 0
     while True:
@@ -475,7 +412,7 @@ def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> Sequence[_Sli
             return []
         try:
             # It must not poll, whose times are whole seconds, and not follow what is below.
-            return [_Looked(set(folders), RustNotify(folders, False, False, 0, False, False))]
+            return [_Slice(RustNotify(folders, False, False, 0, False, False), set(folders))]
         except Exception as error:  # noqa: BLE001  # an error of the system has no type of its own there
             problem = error.with_traceback(None)
         missing = _find_unwatchable(folders)
@@ -487,17 +424,7 @@ def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> Sequence[_Sli
             raise problem if isinstance(problem, OSError) else OSError(type(problem).__name__)
 
 
-def _arm_inotify(wanted: Sequence[str], failed: dict[str, Exception]) -> Sequence[_Slice]:
-    native = FolderEvents(wanted)
-    failed |= native.failed
-    folders = set(wanted) - native.failed.keys()
-    if folders:
-        return [_Heard(folders, native)]
-    native.close()
-    return []
-
-
-def _wait_for_end(slices: Iterable[_Looked]) -> None:
+def _wait_for_end(slices: Iterable[_Slice]) -> None:
     for each in list(slices):
         each.ended.wait()
 
