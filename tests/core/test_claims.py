@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.core.booking import LOST_AFTER_MS
-from aico.core.usage import SLOT_MS, GapReading, PromptSeen, Record, RequestState, Tokens, UsageEvent, digest
+from aico.core.sums import Sums
+from aico.core.usage import (
+    SLOT_MS,
+    GapReading,
+    PromptSeen,
+    Record,
+    RequestState,
+    Tokens,
+    UsageEvent,
+    answer_of,
+    digest,
+)
 from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import (
     NOW_MS,
@@ -29,6 +40,11 @@ SESSIONS = ("s0", "s1", "s2")
 _OWNERS = """
     SELECT e.kind, e.key_high, e.key_low, s.key, e.ts, m.name, e.state, e.input, e.output, e.claim FROM usage_event AS e
     JOIN session AS s ON s.id = e.session JOIN model AS m ON m.id = e.model ORDER BY 1, 2, 3
+"""
+
+_SPANS = """
+    SELECT key, first_ts, last_ts FROM session AS s
+    WHERE EXISTS (SELECT 1 FROM usage_event AS e WHERE e.session = s.id) ORDER BY 1
 """
 
 
@@ -77,6 +93,13 @@ async def store_in(folder: Path, listed: Sequence[Record], size: int) -> tuple[P
     return path, read_rows(path, _OWNERS)
 
 
+def sums_of(path: Path) -> dict[str, dict[Row, Sums]]:
+    """Return every sum that is not one over nothing, by table."""
+    return {
+        table: {key: each for key, each in rows.items() if any(each.vector)} for table, rows in read_sums(path).items()
+    }
+
+
 @pytest.mark.slow
 @settings(max_examples=60)
 @given(
@@ -91,11 +114,7 @@ def test_best_claim_owns_in_every_order(orders: tuple[list[Record], list[Record]
     for number, listed in enumerate(orders):
         with TemporaryDirectory() as folder:
             path, owners = asyncio.run(store_in(Path(folder), listed, size + 5 * number))
-            sums = {
-                table: {key: each for key, each in rows.items() if any(each.vector)}
-                for table, rows in read_sums(path).items()
-            }
-            found.append((owners, sums))
+            found.append((owners, sums_of(path)))
     assert found[0] == found[1]
     owned = {(kind, high, low): (session, claim) for kind, high, low, session, *_rest, claim in found[0][0]}
     for name in ("a", "b"):
@@ -152,3 +171,47 @@ async def test_gap_that_says_the_same_is_no_news(store: Store) -> None:
     assert await store.take_in_of("tool", [gap]) is None
     assert await store.take_in_of("tool", [gap._replace(at=NOW_MS + 1)]) is not None
     assert read_rows(store.path, "SELECT COUNT(*) FROM gap") == [(2,)]
+
+
+@pytest.mark.parametrize("state", [RequestState.FINAL, RequestState.AT_LEAST, RequestState.INTERRUPTED])
+@pytest.mark.parametrize("claims", [(0, 2), (2, 0), (None, 2), (0, None), (None, None)])
+@pytest.mark.parametrize("is_copied", [False, True])
+async def test_answer_says_as_much_as_its_announcement_and_it(
+    tmp_path: Path, state: RequestState, claims: tuple[int | None, int | None], *, is_copied: bool
+) -> None:
+    """Stored as one record, also behind a copy of another session: owner, time, state and every sum."""
+    opened = request("1", session="s1", ts=NOW_MS - SLOT_MS)._replace(state=RequestState.OPEN, tokens=Tokens())
+    opened = opened._replace(claim=claims[0], model="asked for")
+    answer = request("1", session="s1", input=7, output=3, state=state)._replace(claim=claims[1])
+    answered = answer_of(opened, answer)
+    assert answered is not None
+    copy = [request("1", session="s0", input=7, output=3)._replace(claim=1)] if is_copied else []
+    found = []
+    for number, listed in enumerate(([*copy, opened, answer], [*copy, answered])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path, owners = await store_in(folder, listed, 9)
+        spans = read_rows(path, _SPANS)
+        found.append((owners, sums_of(path), spans))
+    assert found[0] == found[1]
+
+
+def test_answer_of_something_else_says_less() -> None:
+    """Of another session or parent, without a model or numbers, renamed, or of what was answered: both are stored."""
+    opened = request("1")._replace(state=RequestState.OPEN, tokens=Tokens())
+    answer = request("1", output=3)
+    assert answer_of(opened, answer) == answer
+    others = (
+        {"session": "s9"},
+        {"parent": "s9"},
+        {"key": digest("2")},
+        {"model": None},
+        {"state": RequestState.UNMEASURED},
+        {"state": RequestState.OPEN},
+        {"former_key": digest("2")},
+        {"near_ms": 5},
+        {"is_bare": True},
+    )
+    for other in others:
+        assert answer_of(opened, answer._replace(**other)) is None
+    assert answer_of(answer, answer) is None

@@ -146,6 +146,24 @@ class UsageEvent(NamedTuple):
     """
 
 
+_MEASURED = {RequestState.FINAL, RequestState.AT_LEAST, RequestState.INTERRUPTED}
+
+
+def answer_of(opened: UsageEvent, event: UsageEvent) -> UsageEvent | None:
+    """Return the one record that says the same as both in their order: an announcement, and the answer to it.
+
+    None where one alone does not say it.
+    """
+    named_otherwise = (event.former_key, opened.former_key, event.near_ms, opened.near_ms)
+    is_plain = not event.is_bare and all(each is None for each in named_otherwise)
+    is_same = (opened.key, opened.session, opened.parent) == (event.key, event.session, event.parent)
+    is_news = event.state in _MEASURED and event.model is not None and opened.recorded_nano is None
+    if not (is_plain and is_same and is_news and opened.state is RequestState.OPEN):
+        return None
+    claims = [claim for claim in (opened.claim, event.claim) if claim is not None]
+    return event._replace(claim=min(claims, default=None))
+
+
 _NO_NUMBERS = (None,) * 7
 
 
@@ -258,14 +276,14 @@ AnyRecord: TypeAlias = Record | PlanReading
 
 def digest(*parts: str | int | bytes | None) -> bytes:
     """Return 16 bytes that name ``parts``, in their order; different parts give different bytes."""
-    return blake2b(b"".join(map(_framed, parts)), digest_size=16).digest()
-
-
-def _framed(part: str | int | bytes | None) -> bytes:
-    if part is None:
-        return b"-"
-    data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-    return b"%d:%b" % (len(data), data)
+    framed = []
+    for part in parts:
+        if part is None:
+            framed.append(b"-")
+        else:
+            data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+            framed.append(b"%d:%b" % (len(data), data))
+    return blake2b(b"".join(framed), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)

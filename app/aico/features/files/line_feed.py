@@ -16,7 +16,17 @@ import msgspec
 
 from aico.core.errors import SourceErrors
 from aico.core.plain_path import printable_path
-from aico.core.usage import AnyRecord, ReadingCounts, Rejection, RejectionCode, Trigger, digest
+from aico.core.usage import (
+    AnyRecord,
+    ReadingCounts,
+    Rejection,
+    RejectionCode,
+    RequestState,
+    Trigger,
+    UsageEvent,
+    answer_of,
+    digest,
+)
 from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
 from aico.features.files.line_bytes import PACKED, LineBytes, PlainBytes, UnpackedBytes
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
@@ -109,6 +119,8 @@ class _Chunk:
         """Its lines that were parsed."""
         self._told: set[str] = set()
         """The kinds of errors that were logged."""
+        self._open: dict[bytes, int] = {}
+        """By their keys, where requests stand in the records that were announced and not answered yet."""
 
     @property
     def has_room(self) -> bool:
@@ -129,7 +141,7 @@ class _Chunk:
             for each in self.parser.parse(line, index):
                 if isinstance(each, Rejection):
                     refused.append(each)
-                else:
+                elif not (isinstance(each, UsageEvent) and self._is_answer(each)):
                     self.records.append(each)
         except Exception as error:  # noqa: BLE001  # whatever it is: it would come again with each reading
             self._tell(type(error).__name__)
@@ -141,6 +153,21 @@ class _Chunk:
         else:
             self.rejections += refused[:1]
         return self.has_room
+
+    def _is_answer(self, event: UsageEvent) -> bool:
+        """Return whether ``event`` has taken the place of its announcement, which then need not be booked first."""
+        if event.state is RequestState.OPEN:
+            self._open[event.key] = len(self.records)
+            return False
+        at = self._open.pop(event.key, None) if self._open else None
+        opened = None if at is None or at >= len(self.records) else self.records[at]
+        if at is None or not isinstance(opened, UsageEvent) or opened.key != event.key:
+            return False
+        answered = answer_of(opened, event)
+        if answered is None:
+            return False
+        self.records[at] = answered
+        return True
 
     def _tell(self, kind: str) -> None:
         """Log a parser's bug, once within the reading, by its kind alone: what it says may be text of the file."""

@@ -6,6 +6,8 @@ made into a number or a text, and only up to the length that can be used.
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -19,17 +21,23 @@ from aico.features.files.sqlite_question import NOT_FINITE, NOT_UTF8, Cell
 S = TypeVar("S", bound=msgspec.Struct)
 NOTHING = Raw()
 """A field that is not there."""
+_NOWHERE = (NOTHING, Raw(b"null"))
 UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises at bytes that are not what it expects."""
 _TEXT_BYTES_MAX = 6 * MODEL_LENGTH_MAX + 2
 """A longer text has more characters than any that is taken, whatever its escapes."""
+_QUOTE = ord('"')
+_MOMENT_LENGTH = len('"2026-11-28T14:31:49.432Z"')
+_HOUR = re.compile(rb'"(\d{4})-(\d\d)-(\d\d)T(\d\d)')
+_FIRST_YEAR = 1970
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(int | float)
 
 
 def is_there(raw: Raw) -> bool:
     """Return whether a field has a value other than null."""
-    return bool(raw) and bytes(memoryview(raw)[:4]) != b"null"
+    # Not by its bytes: a view of them takes twenty times as long.
+    return raw not in _NOWHERE
 
 
 @lru_cache(maxsize=64)
@@ -49,15 +57,19 @@ def decode_part(raw: Raw, kind: type[S]) -> S | None:
 
 
 def says(raw: Raw, word: bytes) -> bool:
-    """Return whether a field's JSON is ``word``."""
-    return bytes(memoryview(raw)[: len(word) + 1]) == word
+    """Return whether a field's JSON is ``word``, one of the few that tools are known to write."""
+    return raw == _raw_of(word)
+
+
+@lru_cache(maxsize=256)
+def _raw_of(word: bytes) -> Raw:
+    return Raw(word)
 
 
 def identity_of(raw: Raw) -> bytes | None:
     """Return the bytes of a text that names something, as they stand; None where there is none. No text is made."""
-    if len(memoryview(raw)) <= len('""') or bytes(memoryview(raw)[:1]) != b'"':
-        return None
-    return bytes(raw)
+    view = memoryview(raw)
+    return bytes(view) if len(view) > len('""') and view[0] == _QUOTE else None
 
 
 def cell_of(raw: Raw) -> Cell:
@@ -111,10 +123,38 @@ def read_tokens(fresh: Count, cached: Count, written: Count, output: Count, judg
 
 def read_moment(raw: Raw, judge: RowJudge) -> int | None:
     """Return epoch milliseconds; None where there are none that can be used."""
+    moment_ms = _moment_of(bytes(memoryview(raw)[: _MOMENT_LENGTH + 1]))
+    if moment_ms is not None:
+        return moment_ms
     cell = cell_of(raw)
     if isinstance(cell, str):
         return judge.read_iso_moment_ms(cell, "timestamp")
     return judge.read_moment_ms(cell, "timestamp")
+
+
+def _moment_of(data: bytes) -> int | None:
+    """Return the epoch milliseconds of a moment as JavaScript writes it; None for any other spelling of one."""
+    if len(data) != _MOMENT_LENGTH or data[14:15] + data[17:18] + data[20:21] + data[24:] != b'::.Z"':
+        return None
+    digits = data[15:17] + data[18:20] + data[21:24]
+    hour_ms = _hour_ms(data[:14])
+    if hour_ms is None or not digits.isdigit():
+        return None
+    minutes, rest_ms = divmod(int(digits), 100_000)
+    return hour_ms + minutes * 60_000 + rest_ms if minutes < 60 and rest_ms < 60_000 else None
+
+
+@lru_cache(maxsize=256)
+def _hour_ms(data: bytes) -> int | None:
+    found = _HOUR.fullmatch(data)
+    if found is None:
+        return None
+    year, month, day, hour = map(int, found.groups())
+    try:
+        moment = datetime(year, month, day, hour, tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * 1_000 if moment.year >= _FIRST_YEAR else None
 
 
 def _number(data: bytes) -> Cell:

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from aico.core.usage import COUNT_MAX, Tokens
 from aico.features.files.cells import RowJudge
-from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, is_there, read_count
+from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, decode_part, is_there, read_count
 
 Version: TypeAlias = tuple[int, int, int]
 FULL_USAGE: Version = (2, 1, 97)
@@ -32,42 +32,53 @@ _VERSION = re.compile(rb'"(\d{1,6})\.(\d{1,6})\.(\d{1,6})[^"]*"')
 _WORD = re.compile(r"[a-z0-9_-]{1,32}")
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ORDINARY = {"standard", "default", "auto"}
+_ORDINARY_CONTEXTS = (NOTHING, *(Raw(f'"{word}"'.encode()) for word in sorted(_ORDINARY, reverse=True)))
 
 
-class Line(msgspec.Struct):
-    """A line of a transcript, as raw fields: views of the reader's memory."""
-
-    type: Raw = NOTHING
-    timestamp: Raw = NOTHING
-    uuid: Raw = NOTHING
-    version: Raw = NOTHING
-    session_id: Raw = msgspec.field(name="sessionId", default=NOTHING)
-    request_session_id: Raw = msgspec.field(name="requestSessionId", default=NOTHING)
-    request_ref: Raw = msgspec.field(name="requestRef", default=NOTHING)
-    agent_id: Raw = msgspec.field(name="agentId", default=NOTHING)
-    is_sidechain: Raw = msgspec.field(name="isSidechain", default=NOTHING)
-    is_meta: Raw = msgspec.field(name="isMeta", default=NOTHING)
-    is_compact_summary: Raw = msgspec.field(name="isCompactSummary", default=NOTHING)
-    tool_use_result: Raw = msgspec.field(name="toolUseResult", default=NOTHING)
-    forked_from: Raw = msgspec.field(name="forkedFrom", default=NOTHING)
-    message: Raw = NOTHING
-    cost_usd: Raw = msgspec.field(name="costUSD", default=NOTHING)
-    duration_ms: Raw = msgspec.field(name="durationMs", default=NOTHING)
-    id: Raw = NOTHING
-    """Of an ``api-request``: what the lines of its answer call ``requestRef``."""
-    params: Raw = NOTHING
-    model_usage: Raw = msgspec.field(name="modelUsage", default=NOTHING)
-
-
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """An answer, as raw fields."""
 
     id: Raw = NOTHING
     model: Raw = NOTHING
     stop_reason: Raw = NOTHING
+    usage: Raw = NOTHING
     stop_details: Raw = NOTHING
     """There, if only as null, where the answer came to its end: seen from 2.1.200 to 2.1.332, but not in 2.1.120."""
-    usage: Raw = NOTHING
+
+
+class _Fields(msgspec.Struct, gc=False):
+    # In the order in which the tool writes them: the decoder looks for the next one first.
+    is_sidechain: Raw = msgspec.field(name="isSidechain", default=NOTHING)
+    agent_id: Raw = msgspec.field(name="agentId", default=NOTHING)
+    is_meta: Raw = msgspec.field(name="isMeta", default=NOTHING)
+    is_compact_summary: Raw = msgspec.field(name="isCompactSummary", default=NOTHING)
+    cost_usd: Raw = msgspec.field(name="costUSD", default=NOTHING)
+    duration_ms: Raw = msgspec.field(name="durationMs", default=NOTHING)
+    request_ref: Raw = msgspec.field(name="requestRef", default=NOTHING)
+    request_session_id: Raw = msgspec.field(name="requestSessionId", default=NOTHING)
+    forked_from: Raw = msgspec.field(name="forkedFrom", default=NOTHING)
+    type: Raw = NOTHING
+    uuid: Raw = NOTHING
+    id: Raw = NOTHING
+    """Of an ``api-request``: what the lines of its answer call ``requestRef``."""
+    timestamp: Raw = NOTHING
+    tool_use_result: Raw = msgspec.field(name="toolUseResult", default=NOTHING)
+    session_id: Raw = msgspec.field(name="sessionId", default=NOTHING)
+    version: Raw = NOTHING
+    params: Raw = NOTHING
+    model_usage: Raw = msgspec.field(name="modelUsage", default=NOTHING)
+
+
+class Line(_Fields, gc=False):
+    """A line of a transcript, as raw fields: views of the reader's memory."""
+
+    message: Message | None = None
+
+
+class _OddLine(_Fields, gc=False):
+    """A line with a message of which nobody knows what it is."""
+
+    message: Raw = NOTHING
 
 
 class Params(msgspec.Struct):
@@ -145,6 +156,7 @@ class Usage(NamedTuple):
 
 
 _LINE = msgspec.json.Decoder(Line)
+_ODD_LINE = msgspec.json.Decoder(_OddLine)
 _PARAMS = msgspec.json.Decoder(Params)
 _USAGE = msgspec.json.Decoder(_Usage)
 _ODD_USAGE = msgspec.json.Decoder(_OddUsage)
@@ -159,7 +171,13 @@ def decode_line(line: memoryview) -> Line | None:
     try:
         return _LINE.decode(line)
     except UNUSABLE:
+        pass
+    try:
+        odd = _ODD_LINE.decode(line)
+    except UNUSABLE:
         return None
+    fields = {name: getattr(odd, name) for name in _Fields.__struct_fields__}
+    return Line(**fields, message=decode_part(odd.message, Message))
 
 
 def decode_usage(raw: Raw, judge: RowJudge) -> Usage:
@@ -295,5 +313,7 @@ def is_plain_name(text: str) -> bool:
 
 
 def _context_of(*raws: Raw) -> str:
+    if all(raw in _ORDINARY_CONTEXTS for raw in raws):
+        return ""
     words = [cell for cell in map(cell_of, raws) if isinstance(cell, str) and _WORD.fullmatch(cell)]
     return " ".join(word for word in words if word not in _ORDINARY)

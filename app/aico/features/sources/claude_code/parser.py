@@ -29,7 +29,7 @@ from aico.core.usage import (
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
-from aico.features.files.raw_fields import cell_of, decode_part, identity_of, is_there, read_moment, read_number, says
+from aico.features.files.raw_fields import cell_of, identity_of, is_there, read_moment, read_number, says
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
@@ -75,6 +75,7 @@ _STATED = 0
 _UNSTATED, _COPY, _SIDE = (rank << 56 for rank in (1, 2, 3))
 """Claims below a stated one; of one rank the older file has the better claim."""
 _AGE_MAX = (1 << 56) - 1
+_SAID_BYTES_MAX = 4_096
 _IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
 """Bounds of a state: some 4 kB."""
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -130,6 +131,16 @@ class TranscriptParser:
         self._heir_since = _number(known.get("heir_since"), 0)
         self._count = _number(known.get("count"), 0)
         self._last_row = _text(known.get("row"))
+        # What follows is known of this reading only.
+        self._said = self._saying = b""
+        """What the last line of an answer has said; empty if the next line is to be read whatever it says."""
+        self._said_at = 0
+        self._where = b""
+        self._place: _Place | None = None
+        """The last place, and what was said of it."""
+        self._named = b""
+        self._name: str | None = None
+        """The last model, and as what it was written."""
 
     @property
     def state(self) -> PlainState:
@@ -153,25 +164,45 @@ class TranscriptParser:
 
     def parse(self, line: memoryview, index: int) -> list[Record | Rejection]:
         """Return what a line says; a rejection beside a record names a field that could not be used."""
-        return list(self._parse(line, index))
-
-    def _parse(self, line: memoryview, index: int) -> Iterator[Record | Rejection]:
         fields = decode_line(line)
         if fields is None:
-            yield Rejection(index, RejectionCode.NOT_AN_OBJECT, None)
-        elif says(fields.type, b'"assistant"'):
-            yield from self._read_answer(fields, RowJudge(index), index)
-        elif says(fields.type, b'"user"'):
-            yield from self._read_prompt(fields, RowJudge(index))
-        elif says(fields.type, b'"api-request"'):
-            yield from self._read_request(fields, RowJudge(index), index)
-        elif says(fields.type, b'"cost-state"'):
-            yield from self._read_total(fields, RowJudge(index))
+            return [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
+        judge = RowJudge(index)
+        if says(fields.type, b'"assistant"'):
+            return [] if self._says_again(fields, judge) else list(self._read_answer(fields, judge, index))
+        if says(fields.type, b'"user"'):
+            return list(self._read_prompt(fields, judge))
+        self._said = b""
+        if says(fields.type, b'"api-request"'):
+            return list(self._read_request(fields, judge, index))
+        if says(fields.type, b'"cost-state"'):
+            return list(self._read_total(fields, judge))
+        return []
 
     # Answers
 
+    def _says_again(self, line: Line, judge: RowJudge) -> bool:
+        """Return whether a line says what the answer's line before it said, at no earlier time: each of its blocks."""
+        message = line.message
+        if message is None:
+            return False
+        said = b"\0".join(
+            (
+                *(message.usage, message.id, message.model, message.stop_reason, message.stop_details),
+                *(line.request_ref, line.session_id, line.request_session_id, line.agent_id, line.is_sidechain),
+                *(line.forked_from, line.version, line.cost_usd, line.duration_ms),
+            )
+        )
+        if said == self._said and not self._waiting:
+            ts = read_moment(line.timestamp, judge)
+            if ts is not None and ts >= self._said_at:
+                self._last_ts = max(self._last_ts, ts)
+                return True
+        self._said, self._saying = b"", said if len(said) <= _SAID_BYTES_MAX else b""
+        return False
+
     def _read_answer(self, line: Line, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
-        message = decode_part(line.message, Message)
+        message = line.message
         if message is None or not is_there(message.usage) or says(message.model, b'"<synthetic>"'):
             return
         usage = decode_usage(message.usage, judge)
@@ -184,7 +215,7 @@ class TranscriptParser:
         if place is None:
             yield _refusal(judge, index, "sessionId")
             return
-        model = judge.read_model(cell_of(message.model), "model")
+        model = self._model_of(message, judge)
         version = version_of(line.version)
         self._note(line, place, ts, version)
         if not place.is_side and model is not None:
@@ -194,9 +225,18 @@ class TranscriptParser:
             self._waiting = []
         yield from self._flush(place, model)
         event = self._event_of(line, message, usage, version, place, ts, model, judge)
+        if not judge.partials:
+            self._said, self._said_at = self._saying, ts
         if event is not None:
             yield event
             yield from judge.partials
+
+    def _model_of(self, message: Message, judge: RowJudge) -> str | None:
+        """Return the name of the model, one that is plain text mostly the last one again."""
+        named = bytes(message.model)[:_SAID_BYTES_MAX]
+        if self._name is None or named != self._named:
+            self._named, self._name = named, judge.read_model(cell_of(message.model), "model")
+        return self._name
 
     def _event_of(
         self,
@@ -371,6 +411,21 @@ class TranscriptParser:
 
     def _place_of(self, line: Line, judge: RowJudge) -> _Place | None:
         """Return whose a line is; None if no session can be named."""
+        where = b"\0".join(
+            (
+                *(line.session_id, line.request_session_id, line.agent_id, line.is_sidechain, line.forked_from),
+                *(line.cost_usd, line.duration_ms),
+            )
+        )
+        if self._place is None or where != self._where:
+            partial_count = len(judge.partials)
+            place = self._find_place(line, judge)
+            if place is None or len(judge.partials) > partial_count or len(where) > _SAID_BYTES_MAX:
+                return place
+            self._where, self._place = where, place
+        return self._place
+
+    def _find_place(self, line: Line, judge: RowJudge) -> _Place | None:
         own = judge.find_identifier(cell_of(line.session_id), "sessionId") or self._stem
         origin = judge.find_identifier(cell_of(line.request_session_id), "requestSessionId")
         root = origin or own
