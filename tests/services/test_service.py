@@ -75,6 +75,52 @@ async def test_service_tells_how_far_a_large_reading_is(
     ]
 
 
+async def test_part_that_a_bug_has_ended_begins_again(
+    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Budgets are looked at for as long as the service lives, and a bug in them is told with its trace."""
+    monkeypatch.setattr("aico.services.service._AGAIN_S", 0.0)
+    service, looks = make_service(ledger), [0]
+    has_looked_again = asyncio.Event()
+
+    async def look() -> None:
+        looks[0] += 1
+        if looks[0] == 1:
+            raise ZeroDivisionError
+        has_looked_again.set()
+
+    monkeypatch.setattr(service.budgets, "look", look)
+    async with asyncio.timeout(HANG_S), service.run():
+        await has_looked_again.wait()
+    [told] = [record for record in caplog.records if record.exc_info]
+    assert told.getMessage() == 'a bug has ended "budgets"; it begins again in 0 s'
+
+
+async def test_bug_in_the_way_of_prices_is_told(
+    ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for an end that does not come, and the next change tries again."""
+    service, calls = make_service(ledger), [0]
+    is_asked, is_over = asyncio.Event(), asyncio.Event()
+
+    async def apply() -> int:
+        calls[0] += 1
+        if calls[0] == 1:
+            await is_asked.wait()
+            raise ZeroDivisionError
+        is_over.set()
+        return 0
+
+    monkeypatch.setattr(service.prices, "apply", apply)
+    async with asyncio.timeout(HANG_S), service.run():
+        await service.prices.begin_review()
+        is_asked.set()
+        service.prices.start()
+        await is_over.wait()
+        assert service.prices.progress is None
+    assert "prices could not be brought to all requests" in caplog.messages
+
+
 async def test_service_ends_subscriptions_at_its_end(ledger: LedgerFile) -> None:
     """Who listens when the service ends is let go, after the last message."""
     service = make_service(ledger)

@@ -107,7 +107,8 @@ class BudgetsService:
         self._news.set()
 
     async def run(self) -> None:
-        """Look after each change until cancelled, and tell what is reached."""
+        """Look at the start and after each change until cancelled, and tell what is reached."""
+        self._news.set()
         while True:
             try:
                 async with asyncio.timeout(_LOOK_S):

@@ -234,6 +234,9 @@ class Prices:
                 _log.warning("prices could not be brought to all requests yet, and it is tried again: %s", error)
                 self._is_asked = True
                 await asyncio.sleep(_RETRY_S)
+            except Exception:  # noqa: BLE001  # a bug: what was done stays done, and the next change goes on from there
+                _log.exception("prices could not be brought to all requests")
+                self.progress = None
             else:
                 if count:
                     _log.info("%d requests have another price now", count)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -50,6 +51,9 @@ _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, files of the tools, requests."""
 _PROGRESS_S = 0.25
 """The progress of a large reading is told at most so often."""
+_AGAIN_S = 30.0
+"""After so long a part begins again that a bug has ended."""
+_log = logging.getLogger(__name__)
 
 
 class ObserverService:
@@ -131,15 +135,16 @@ class ObserverService:
             self.hub.open(*await self.writer.get_position())
             await self.sources.start()
             await self.activity.start()
-            tasks = [
-                asyncio.create_task(self._beat(), name="heartbeat"),
-                asyncio.create_task(self.backups.run(), name="backups"),
-                asyncio.create_task(self.budgets.run(), name="budgets"),
-                asyncio.create_task(self.budgets.webhook.run(), name="webhook"),
-            ]
-            self.prices.start()
+            parts: dict[str, Callable[[], Awaitable[None]]] = {
+                "heartbeat": self._beat,
+                "backups": self.backups.run,
+                "budgets": self.budgets.run,
+                "webhook": self.budgets.webhook.run,
+            }
             if self.kimi_monitor is not None:
-                tasks.append(asyncio.create_task(self.kimi_monitor.run(), name="kimi-monitor"))
+                parts["kimi-monitor"] = self.kimi_monitor.run
+            tasks = [asyncio.create_task(_keep_up(name, run), name=name) for name, run in parts.items()]
+            self.prices.start()
             if self.exporter is not None:
                 self.exporter.start()
             try:
@@ -246,6 +251,16 @@ class ObserverService:
         while True:
             await asyncio.sleep(messages.HEARTBEAT_S)
             self.hub.publish_notice(messages.heartbeat(self.hub.revision))
+
+
+async def _keep_up(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Have a part live until it is cancelled: a bug ends it for a moment, not for good, and everything else goes on."""
+    while True:
+        try:
+            await run()
+        except Exception:  # noqa: BLE001  # a supervisor, like that of the watchers
+            _log.exception('a bug has ended "%s"; it begins again in %g s', name, _AGAIN_S)
+        await asyncio.sleep(_AGAIN_S)
 
 
 def _is_installed(module: str) -> bool:
