@@ -40,18 +40,18 @@ test-slow: dev ## run the others: faults, kills, floods, further widths and lang
 	$(marked) slow
 
 test-system: dev ## look at the service from outside, with tools of the system (Linux)
-	@.venv/bin/python scripts/system_tools.py && .venv/bin/python -m pytest --numprocesses=2 --dist=loadfile tests/system
+	@.venv/bin/python scripts/system_tools.py && .venv/bin/python scripts/side_by_side.py --system
 
 # Apart from the tests, which take twice as long when each line of every process is noted.
 coverage: dev ## say which lines no test of the core runs; fails under 95 %
 	@.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --ignore=tests/ui --ignore=tests/system \
 		--cov=aico --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-# With more examples of everything that is drawn. The last suite needs Linux.
+# With more examples of everything that is drawn. The system's tests need Linux.
 check: export HYPOTHESIS_PROFILE ?= ci
-check: lint test ## everything: lint, format, types, layers, all tests but further variants in the browser
-	$(marked) slow "slow and not variant"
-	@case $$(uname) in Linux) $(MAKE) --no-print-directory test-system ;; esac
+check: lint ## everything: lint, format, types, layers, all tests
+	@case $$(uname) in Linux) .venv/bin/python scripts/system_tools.py ;; esac
+	$(marked) --all
 
 lint: dev ## lint, format, types, layers
 	@.venv/bin/python -m ruff check

@@ -8,15 +8,13 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
-FURTHER = (pytest.mark.slow, pytest.mark.variant)
-"""A further variant is slow; in the browser only `make test-slow` plays it, and not `make check`."""
 
 
 def first_is_quick(*values: T) -> Sequence[object]:
-    """Return the values of one name for ``parametrize``, all but the first one marked as slow variants."""
-    return [values[0], *(pytest.param(value, marks=FURTHER) for value in values[1:])]
+    """Return the values of one name for ``parametrize``, all but the first one marked as slow."""
+    return [values[0], *(pytest.param(value, marks=pytest.mark.slow) for value in values[1:])]
 
 
 def first_row_is_quick(*rows: tuple[object, ...]) -> Sequence[object]:
-    """Return the rows of several names for ``parametrize``, all but the first one marked as slow variants."""
-    return [rows[0], *(pytest.param(*row, marks=FURTHER) for row in rows[1:])]
+    """Return the rows of several names for ``parametrize``, all but the first one marked as slow."""
+    return [rows[0], *(pytest.param(*row, marks=pytest.mark.slow) for row in rows[1:])]

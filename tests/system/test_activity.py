@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.e2e.server_process import HANG_S
 from tests.ui.restartable_service import Service, entry
 
-STRETCH_S = float(os.environ.get("TEST_STRETCH_S", "60"))
+STRETCH_S = float(os.environ.get("TEST_STRETCH_S", "300"))
 """Five minutes; shorter by hand."""
 CANARY = "KANARIENVOGEL"
 SHARES = (("Cursor", 0.3), (None, 0.1), ("Zed", 0.2), ("Cursor", 0.15), ("claude", 0.15))
@@ -117,11 +118,19 @@ def test_time_in_front_is_within_seconds_of_the_truth(screen: Screen, tmp_path: 
         found = {each["subject"]: each["seconds"] for each in subjects if each["seconds"]}
         assert found.keys() == truth.keys()
         assert all(abs(found[name] - truth[name]) <= TOLERANCE_S for name in truth), (found, truth)
-        assert {each["subject"] for each in subjects if each["is_running"]} == {"Cursor", "Zed", "claude"}
+        running = {each["subject"] for each in subjects if each["is_running"]}
+        assert {name for name in running if not runs_elsewhere(str(name), tmp_path)} == {"Cursor", "Zed", "claude"}
         assert CANARY not in httpx.get(f"{service.url}/api/activity").text
         service.stop()
         assert CANARY not in service.output()
     assert all(CANARY.encode() not in path.read_bytes() for path in service.database.parent.rglob("*.db*"))
+
+
+def runs_elsewhere(name: str, folder: Path) -> bool:
+    """Return whether somebody else on this machine runs a program of this name, and nobody in ``folder`` does."""
+    commands: list[list[str]] = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    named = ["\n".join(words) for words in commands if name in {Path(word).name for word in words[:5]}]
+    return any(str(folder) not in words for words in named) and not any(str(folder) in words for words in named)
 
 
 def ask(service: Service) -> dict[str, object]:

@@ -19,7 +19,8 @@ from tests.system.listed_pages import ListedPages, Stay
 from tests.ui.restartable_service import Service
 
 CANARY = "Xq7canary"
-STRETCH_S = int(os.environ.get("TEST_STRETCH_S", "75"))
+STRETCH_S = int(os.environ.get("TEST_STRETCH_S", "240"))
+"""Four minutes; shorter by hand."""
 HANG_S = 60
 
 
@@ -75,7 +76,7 @@ async def test_time_on_one_page_counts_in_full_though_the_worker_dies(tmp_path: 
         found = seconds_of(service)
         assert found.keys() == {"poe.com"}
         assert low * 0.9 <= found["poe.com"] <= high
-        assert deaths >= STRETCH_S // 48, "the worker did not die, so nothing is shown"
+        assert deaths >= max(1, STRETCH_S // 48), "the worker did not die, so nothing is shown"
         stored = b"".join(each.read_bytes() for each in service.database.parent.iterdir() if each.is_file())
         assert CANARY.lower().encode() not in stored.lower()
         assert CANARY.lower() not in service.output().lower()
