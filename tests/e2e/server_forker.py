@@ -10,6 +10,7 @@ A program of its own: forking is safe only in a process without threads.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -134,7 +135,29 @@ def _begin(variables: Mapping[str, str], out: str, errors: str, command: list[st
     os.environ.update(variables)
     tempfile.tempdir = None  # of these variables, not of those before
     sys.argv = ["aico", *command]
-    sys.exit(command_line())
+    try:
+        _codes.append(command_line())
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            _codes.append(ended.code)
+        raise
+    sys.exit(_codes[-1])
+
+
+_codes: list[int] = []
+"""With what a child ends; empty in the program itself."""
+
+
+def _leave() -> None:
+    """Let a child go when all is done, and take no modules apart: of so many, that takes longer than most commands.
+
+    What cannot be written any more, Python tells as always.
+    """
+    if _codes:
+        with suppress(OSError, ValueError):
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(_codes[-1])
 
 
 def _wait(child: int, seconds: float) -> dict[str, int]:
@@ -150,6 +173,7 @@ def _wait(child: int, seconds: float) -> dict[str, int]:
 
 def main() -> None:
     """Do what is asked until nobody asks any more."""
+    atexit.register(_leave)  # the first of them, so that it is the last one called
     with collector_paused():  # as the command line does it: otherwise each child goes through all of it at its end
         import aico.cli.serve  # noqa: F401  # every child has it, then
 
