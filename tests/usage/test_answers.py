@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 
 from aico.core.db import questions
 from aico.core.db.reader import Sort, StoredSession
-from aico.core.db.sums_reader import SessionCounts
+from aico.core.db.sums_reader import Group, SessionCounts
 from aico.core.errors import RequestInvalid, SessionUnknown
 from aico.core.filters import UsageFilter
 from aico.core.sums import NOTHING, REQUEST, Sums
@@ -317,6 +318,47 @@ async def test_pages_join_without_overlap_or_gap(store: Store, sort: Sort, desce
     assert [len(page.items) for page in pages] == [7, 7, 7, 3, 0]
     assert [item for page in pages for item in page.items] == await list_all(store, ALL, sort, descending=descending)
     assert {page.totals for page in pages} == {pages[0].totals}
+
+
+@pytest.mark.parametrize("is_folded", [True, False])
+async def test_pages_join_behind_those_that_are_asked_for_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, is_folded: bool
+) -> None:
+    """Also where not all of an order was read, and when a commit comes in between: then it is another order."""
+    monkeypatch.setattr("aico.core.db.reader._ORDER_LEAST", 10)
+    await store.take_in_of("tool", [request("1", "head"), request("2", "agent")._replace(parent="head")])
+    await store.take_in(tie_rich())
+    queries = queries_of(store)
+
+    async def page(offset: int, limit: int = 7) -> list[str]:
+        found = await queries.list_sessions(
+            ALL, Sort.COST, descending=True, limit=limit, offset=offset, is_folded=is_folded
+        )
+        assert found.row_count == (25 if is_folded else 26) + len(more)
+        return [item.key for item in found.items]
+
+    for more in ([], [usage(task_id="more", total_cost=99.0)]):
+        await store.take_in([*tie_rich(), *more])
+        pages = [key for offset in range(0, 35, 7) for key in await page(offset)]
+        assert pages == await page(0, 100)
+        assert len(set(pages)) == len(pages)
+        assert [key for offset in range(28, -1, -7) for key in reversed(await page(offset))] == pages[::-1]
+
+
+async def test_brief_answers_lack_what_they_say_and_no_more(store: Store) -> None:
+    """Sums and sessions are the same; sessions of groups, unpriced ones and the stretch before are left out."""
+    await store.take_in(tie_rich())
+    queries = queries_of(store)
+    for first in (None, NOW_SLOT - 40):
+        wanted = UsageFilter(first_slot=first)
+        summary = await queries.get_summary(wanted, None, UTC, ("model",), Group.MODEL)
+        brief = await queries.get_summary(wanted, None, UTC, ("model",), Group.MODEL, is_brief=True)
+        uncounted = {names: Counted(group.sums, SessionCounts()) for names, group in summary.groups.items()}
+        totals = Counted(summary.totals.sums, SessionCounts(summary.totals.counts.sessions))
+        assert brief == summary._replace(groups=uncounted, totals=totals, previous=None)
+        page = await queries.list_sessions(wanted, Sort.LAST, descending=True, limit=9, offset=0)
+        short = await queries.list_sessions(wanted, Sort.LAST, descending=True, limit=9, offset=0, is_brief=True)
+        assert short == replace(page, totals=Counted(page.totals.sums, SessionCounts(page.totals.counts.sessions)))
 
 
 async def test_item_says_what_was_spent_inside_the_filter(store: Store) -> None:

@@ -25,6 +25,7 @@ SessionId = Annotated[str, Query(max_length=_KEY_MAX, description="Its id, as th
 Fold = Annotated[
     bool, Query(description="Sessions stand under the one that began them: its `spent` and `last_at` are theirs, too.")
 ]
+Brief = Annotated[bool, Query(description="Count no unpriced sessions in `totals`: that takes longest.")]
 
 
 class LabelRequest(Schema):
@@ -49,10 +50,11 @@ async def list_sessions(
     sort: Sort = Sort.LAST,
     order: Order = "desc",
     fold: Fold = False,
+    brief: Brief = False,
 ) -> SessionsOut:
     """Return the sessions with usage inside the filter. Numbers are sorted by what was spent inside it."""
     page = await service.queries.list_sessions(
-        wanted, sort, descending=order == "desc", limit=limit, offset=offset, is_folded=fold
+        wanted, sort, descending=order == "desc", limit=limit, offset=offset, is_folded=fold, is_brief=brief
     )
     return SessionsOut.of(page, limit, offset)
 

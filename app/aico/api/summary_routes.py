@@ -15,6 +15,9 @@ from aico.services.glance_shapes import HeatOut, OverviewOut
 from aico.services.shapes import SummaryOut
 from aico.services.summary import DAY
 
+Brief = Annotated[
+    bool, Query(description="Leave out what takes longest: `previous`, sessions of groups, and unpriced sessions.")
+]
 router = APIRouter(prefix="/api", tags=["usage"], dependencies=ONLY_KNOWN_PARAMETERS)
 _BY = (*(group.value for group in Group), DAY)
 _BY_DEFAULT = "source,model"
@@ -30,6 +33,7 @@ async def get_usage_summary(
     split: Annotated[
         Literal["source", "model"] | None, Query(description="What `parts` tell the series apart by; without it, none.")
     ] = None,
+    brief: Brief = False,
 ) -> SummaryOut:
     """Return the sums inside the filter: in total, by groups, and in gapless buckets of local time.
 
@@ -37,7 +41,7 @@ async def get_usage_summary(
     """
     zone = find_zone(tz)
     size = None if bucket == "auto" else Bucket(bucket)
-    summary = await service.queries.get_summary(wanted, size, zone, _groups(by), split and Group(split))
+    summary = await service.queries.get_summary(wanted, size, zone, _groups(by), split and Group(split), is_brief=brief)
     return SummaryOut.of(summary, tz)
 
 

@@ -80,15 +80,22 @@ class UsageQueries:
         offset: int,
         has_task_rows: bool = False,
         is_folded: bool = False,
+        is_brief: bool = False,
     ) -> SessionPage:
         """Return a page of the sessions with an event inside ``wanted``; with Cline's own rows of them if asked.
 
-        Folded, what a session has started stands under it.
+        Folded, what a session has started stands under it. Briefly, nobody counts unpriced sessions.
         """
         async with self._reader.snapshot() as snapshot:
             stretch = await resolve(snapshot, self._now_ms(), wanted)
             found = await snapshot.list_sessions(
-                stretch.wanted, sort, descending=descending, limit=limit, offset=offset, is_folded=is_folded
+                stretch.wanted,
+                sort,
+                descending=descending,
+                limit=limit,
+                offset=offset,
+                is_folded=is_folded,
+                is_brief=is_brief,
             )
             totals = Counted(found.sums, found.counts)
             task_rows = await snapshot.list_cline_rows(item.key for item in found.items) if has_task_rows else {}
@@ -130,10 +137,12 @@ class UsageQueries:
         zone: ZoneInfo,
         by: Sequence[str] = (),
         split: Group | None = None,
+        *,
+        is_brief: bool = False,
     ) -> UsageSummary:
         """Return the sums of ``wanted``, as :func:`aico.services.summary.summarise` does. Raises RequestInvalid."""
         async with self._reader.snapshot() as snapshot:
-            return await summarise(snapshot, self._now_ms(), wanted, bucket, zone, by, split)
+            return await summarise(snapshot, self._now_ms(), wanted, bucket, zone, by, split, is_brief=is_brief)
 
     async def get_glance(self, zone: ZoneInfo) -> Glance:
         """Return how today and this month are, whatever is filtered."""

@@ -88,10 +88,13 @@ async def summarise(
     zone: ZoneInfo,
     by: Sequence[str] = (),
     split: Group | None = None,
+    *,
+    is_brief: bool = False,
 ) -> UsageSummary:
     """Return the sums of ``wanted`` in buckets of local time (None chooses their size), and told apart ``by``.
 
-    ``split`` tells the buckets apart, too.
+    ``split`` tells the buckets apart, too. Briefly, nobody looks at the stretch before, nor counts the sessions of a
+    group and those that are unpriced: that is most of the work.
 
     Raises RequestInvalid for more buckets or days than there may be.
     """
@@ -104,11 +107,12 @@ async def summarise(
         starts.append(stretch.ahead)
     buckets = await snapshot.list_bucket_sums(stretch.wanted, starts, end, () if split is None else (split,))
     by = _with_source(by)
-    groups = await (_list_days(snapshot, stretch, by, zone) if DAY in by else _list_groups(snapshot, stretch, by))
+    listing = _list_days(snapshot, stretch, by, zone) if DAY in by else _list_groups(snapshot, stretch, by, is_brief)
+    groups = await listing
     # Sessions of several groups count once in the total.
-    counts = await snapshot.count_sessions(stretch.wanted)
+    counts = await snapshot.count_sessions(stretch.wanted, is_brief=is_brief)
     previous = None
-    if wanted.first_slot is not None:
+    if wanted.first_slot is not None and not is_brief:
         before = stretch.wanted.between(2 * first - end, first)
         previous = Counted(await snapshot.get_sums(before), await snapshot.count_sessions(before))
     return UsageSummary(
@@ -149,9 +153,11 @@ async def resolve(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter) -> S
         raise RequestInvalid("from", "must lie before `to`")
     resolved = wanted._replace(first_slot=first, end_slot=end)
     is_everything = span is not None and resolved.covers(span.first, span.last)
-    if is_everything:
-        # Without ends nothing has to be cut out of a day.
-        resolved = wanted._replace(first_slot=None, end_slot=None)
+    if span is not None:
+        # Without an end nothing has to be cut out of a day.
+        resolved = resolved._replace(
+            first_slot=None if first <= span.first else first, end_slot=None if end > span.last else end
+        )
     return Stretch(resolved, first, end, is_everything, ahead)
 
 
@@ -162,15 +168,19 @@ def _with_source(by: Sequence[str]) -> tuple[str, ...]:
     return tuple(by)
 
 
-async def _list_groups(snapshot: SumsSnapshot, stretch: Stretch, by: Sequence[str]) -> dict[tuple[str, ...], Counted]:
+async def _list_groups(
+    snapshot: SumsSnapshot, stretch: Stretch, by: Sequence[str], is_brief: bool
+) -> dict[tuple[str, ...], Counted]:
     groups = [Group(each) for each in by]
-    counts = await snapshot.count_by(stretch.wanted, groups)
+    counts = {} if is_brief else await snapshot.count_by(stretch.wanted, groups)
     if stretch.is_everything and set(groups) <= {Group.SOURCE, Group.MODEL}:
         sums = await _list_whole_sums(snapshot, stretch.wanted, groups)
     else:
         sums = await snapshot.list_sums(stretch.wanted, groups)
     if not by:
-        return {(): Counted(sums.get((), NOTHING), counts[()])}
+        return {(): Counted(sums.get((), NOTHING), counts.get((), SessionCounts()))}
+    if is_brief:
+        return {names: Counted(each, SessionCounts()) for names, each in sums.items()}
     # A group is what has an event; the sum over none is nobody's.
     return {names: Counted(sums.get(names, NOTHING), count) for names, count in counts.items()}
 

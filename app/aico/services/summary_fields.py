@@ -138,6 +138,6 @@ def _part_fields(sums: Sequence[Sums]) -> Fields:
 
 
 def _other_fields(others: Sequence[Counted]) -> Fields:
-    total = Counted(Sums.total(other.sums for other in others), SessionCounts(0, 0))
+    total = Counted(Sums.total(other.sums for other in others), SessionCounts())
     # A session may belong to several groups, so the numbers of their sessions do not add up.
-    return {**counted_fields(total), "sessions": None, "unpriced_sessions": None, "groups": len(others)}
+    return {**counted_fields(total), "groups": len(others)}

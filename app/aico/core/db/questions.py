@@ -179,11 +179,11 @@ _SESSION_COLUMNS = """
     u.first_ts, u.last_ts, u.seen_at, (SELECT name FROM model WHERE id = u.model) AS model_name, u.state
 """
 SESSION = f"""
-    SELECT {_SESSION_COLUMNS}, {", ".join(["0"] * len(SUM_COLUMNS))} FROM session AS u
+    SELECT {_SESSION_COLUMNS} FROM session AS u
     WHERE u.source = (SELECT id FROM source WHERE name = ?) AND u.key = ?
 """
 CHILDREN = f"""
-    SELECT {_SESSION_COLUMNS}, {", ".join(["0"] * len(SUM_COLUMNS))} FROM session AS u
+    SELECT {_SESSION_COLUMNS} FROM session AS u
     WHERE u.source = (SELECT id FROM source WHERE name = ?) AND u.parent_key = ? ORDER BY u.first_ts, u.id
 """
 KEYS = """
@@ -240,20 +240,34 @@ CLINE_ROWS = """
     SELECT task_id, ts, model_id, tokens_in, tokens_out, total_cost, imported_at FROM cline_task_usage
     WHERE task_id IN (SELECT value FROM json_each(?))
 """
+
+
+class _Sort(NamedTuple):
+    """What sessions are ordered by, and the sums that it is made of."""
+
+    key: str
+    sums: tuple[str, ...] = ()
+
+
+def _sort_of(*names: str) -> _Sort:
+    return _Sort(" + ".join(f"spent.{name}" for name in names), names)
+
+
 _SORTS = {
-    "last_at": "u.last_ts",
-    "started_at": "u.first_ts",
-    "session_id": "u.key",
-    "source": "source_name",
-    "model": "model_name",
-    "input_tokens": "spent.input",
-    "cache_read_tokens": "spent.cache_read",
-    "output_tokens": "spent.output",
-    "tokens": "spent.input + spent.cache_read + spent.cache_write_5m + spent.cache_write_1h + spent.output",
-    "requests": "spent.requests",
+    "last_at": _Sort("u.last_ts"),
+    "started_at": _Sort("u.first_ts"),
+    "session_id": _Sort("u.key"),
+    "source": _Sort("(SELECT name FROM source WHERE id = u.source)"),
+    "model": _Sort("(SELECT name FROM model WHERE id = u.model)"),
+    "input_tokens": _sort_of("input"),
+    "cache_read_tokens": _sort_of("cache_read"),
+    "output_tokens": _sort_of("output"),
+    "tokens": _sort_of(*TOKENS[:5]),
+    "requests": _sort_of("requests"),
     # Exact up to nine million dollars a session; beyond, equal to the dollar.
-    "cost_usd": " + ".join(
-        f"spent.{money}_usd * {NANO}.0 + spent.{money}_nano" for money in ("recorded", "own", "listed")
+    "cost_usd": _Sort(
+        " + ".join(f"spent.{money}_usd * {NANO}.0 + spent.{money}_nano" for money in _COST_NAMES),
+        tuple(f"{money}_{unit}" for money in _COST_NAMES for unit in ("usd", "nano")),
     ),
 }
 
@@ -313,23 +327,6 @@ def _knows_sessions(wanted: UsageFilter, by: Sequence[str]) -> bool:
     return wanted.names_sessions or not _OF_SESSIONS.isdisjoint(by)
 
 
-def session_page(rows: str, sort: str, *, descending: bool) -> str:
-    """Return the query for a page of sessions: first counts and sums over all, then the page."""
-    direction = "DESC" if descending else "ASC"
-    padding = ", ".join(["NULL"] * 9)
-    spent = ", ".join(f"spent.{name}" for name in SUM_COLUMNS)
-    # A row of eleven columns and the sums: the first one holds the two counts and, from the third on, the sums.
-    first = f"COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0), {_SUMMED}, {padding}"
-    return f"""
-        WITH spent AS MATERIALIZED ({_BY_SESSION.format(rows=rows)})
-        SELECT {first} FROM spent
-        UNION ALL SELECT * FROM (
-            SELECT {_SESSION_COLUMNS}, {spent} FROM spent CROSS JOIN session AS u ON u.id = spent.session
-            ORDER BY {_SORTS[sort]} {direction}, u.key {direction}, u.id {direction} LIMIT ? OFFSET ?
-        )
-    """  # our own names
-
-
 ANY_CHILD = "SELECT 1 FROM session WHERE parent_key IS NOT NULL LIMIT 1"
 # Of each session that another one has started, the one at the head of all: the last that is stored. Most have none.
 _MEMBERS = """
@@ -347,33 +344,93 @@ _MEMBERS = """
 _LATE = "MAX(u.last_ts, IFNULL(spent.late, 0))"
 
 
-def folded_page(rows: str, sort: str, *, descending: bool) -> str:
-    """Return the query for the same page with sessions folded under the one at their head.
+def session_order(wanted: UsageFilter, sort: str, *, descending: bool) -> tuple[str, Values]:
+    """Return the query for the numbers of the sessions inside ``wanted``, in order, and its values before their limit.
 
-    Its sums are theirs, too, and its last activity the last of all. The first row ends with the number of rows on all
-    pages, the others with the number of sessions that are folded under them.
+    Only what they are ordered by is added up.
     """
-    direction = "DESC" if descending else "ASC"
-    padding = ", ".join(["NULL"] * 9)
-    spent = ", ".join(f"spent.{name}" for name in SUM_COLUMNS)
-    columns = _SESSION_COLUMNS.replace("u.last_ts", _LATE)
-    return f"""
-        WITH RECURSIVE spent AS MATERIALIZED ({_BY_SESSION.format(rows=rows)}), {_MEMBERS}, folded AS MATERIALIZED (
-            SELECT session, 0 AS others, NULL AS late, {_COLUMNS} FROM spent
+    keys, values = _ordered_by(wanted, sort)
+    return (
+        f"""
+        WITH spent AS MATERIALIZED ({keys})
+        SELECT u.id FROM spent CROSS JOIN session AS u ON u.id = spent.session
+        ORDER BY {_order(_SORTS[sort].key, descending=descending)} LIMIT ?
+    """,
+        values,
+    )  # our own names
+
+
+def folded_order(wanted: UsageFilter, sort: str, *, descending: bool) -> tuple[str, Values]:
+    """Return the query for the same with sessions folded under the one at their head, and its values likewise.
+
+    Its rows begin with a number: 0, the number of rows of all pages; 1, those of a page: session, how many are folded
+    under it, the last activity of all; 2, a session that is folded, and its head.
+    """
+    keys, values = _ordered_by(wanted, sort)
+    columns = "".join(f", {name}" for name in _SORTS[sort].sums)
+    summed = "".join(f", SUM({name})" for name in _SORTS[sort].sums)
+    spent = "".join(f", spent.{name}" for name in _SORTS[sort].sums)
+    order = _order(_LATE if sort == "last_at" else _SORTS[sort].key, descending=descending)
+    return (
+        f"""
+        WITH RECURSIVE spent AS MATERIALIZED ({keys}), {_MEMBERS}, folded AS MATERIALIZED (
+            SELECT session, 0 AS others, NULL AS late{columns} FROM spent
             WHERE session NOT IN (SELECT id FROM member) AND session NOT IN (SELECT head FROM member)
-            UNION ALL SELECT head, SUM(is_other), MAX(late), {_SUMMED} FROM (
-                SELECT head, 1 AS is_other, u.last_ts AS late, {spent}
+            UNION ALL SELECT head, SUM(is_other), MAX(late){summed} FROM (
+                SELECT head, 1 AS is_other, u.last_ts AS late{spent}
                 FROM member CROSS JOIN spent ON spent.session = member.id JOIN session AS u ON u.id = member.id
-                UNION ALL SELECT session, 0, NULL, {spent} FROM spent WHERE session IN (SELECT head FROM member)
+                UNION ALL SELECT session, 0, NULL{spent} FROM spent WHERE session IN (SELECT head FROM member)
             ) GROUP BY head
         )
-        SELECT COUNT(*), IFNULL(SUM({_IS_UNPRICED}), 0), {_SUMMED}, {padding}, (SELECT COUNT(*) FROM folded) FROM spent
+        SELECT 0, COUNT(*), NULL, NULL FROM folded
         UNION ALL SELECT * FROM (
-            SELECT {columns}, {spent}, spent.others FROM folded AS spent CROSS JOIN session AS u ON u.id = spent.session
-            ORDER BY {_LATE if sort == "last_at" else _SORTS[sort]} {direction}, u.key {direction}, u.id {direction}
-            LIMIT ? OFFSET ?
+            SELECT 1, u.id, spent.others, {_LATE} FROM folded AS spent CROSS JOIN session AS u ON u.id = spent.session
+            ORDER BY {order} LIMIT ?
         )
-    """  # our own names
+        UNION ALL SELECT 2, id, head, NULL FROM member
+    """,
+        values,
+    )  # our own names
+
+
+def _ordered_by(wanted: UsageFilter, sort: str) -> tuple[str, Values]:
+    names = _SORTS[sort].sums
+    if not names:
+        rows, values = _key_rows(wanted)
+        return f"SELECT DISTINCT session FROM ({rows})", values
+    rows, values = session_rows(wanted, names)
+    summed = ", ".join(f"SUM({name}) AS {name}" for name in names)
+    return f"SELECT session, {summed} FROM ({rows}) GROUP BY session", values
+
+
+def _order(key: str, *, descending: bool) -> str:
+    direction = "DESC" if descending else "ASC"
+    return f"{key} {direction}, u.key {direction}, u.id {direction}"
+
+
+# In the order in which they are asked for.
+SESSIONS = f"""
+    SELECT {_SESSION_COLUMNS} FROM json_each(?) AS wanted CROSS JOIN session AS u ON u.id = wanted.value
+    ORDER BY wanted.key
+"""
+
+
+def _key_rows(wanted: UsageFilter) -> tuple[str, Values]:
+    if wanted == UsageFilter():
+        return "SELECT session FROM usage_session_day", ()  # an index holds that, in order
+    return session_rows(wanted, ())
+
+
+def spent_by(wanted: UsageFilter, sessions: Iterable[int]) -> tuple[str, Values]:
+    """Return the query for what each of ``sessions`` spent inside ``wanted``: its number and sums."""
+    rows, values = session_rows(wanted, of=json_of(sessions))
+    return _BY_SESSION.format(rows=rows), values
+
+
+def session_count(wanted: UsageFilter) -> tuple[str, Values]:
+    """Return the query for the number of sessions inside ``wanted``, and nothing else."""
+    rows, values = _key_rows(wanted)
+    return f"SELECT COUNT(*) FROM (SELECT DISTINCT session FROM ({rows}))", values
 
 
 def of_sources(wanted: UsageFilter) -> tuple[str, Values]:
@@ -433,22 +490,24 @@ def pieces_of(stretches: Iterable[Stretch]) -> _Pieces:
     return pieces
 
 
-def session_rows(wanted: UsageFilter) -> tuple[str, Values]:
+def session_rows(wanted: UsageFilter, names: Sequence[str] = SUM_COLUMNS, of: str | None = None) -> tuple[str, Values]:
     """Return a query for rows (source, session, model, sums) that add up to ``wanted``, and its values.
 
-    Whole days come from the sums by day, and only the ends of the period from the events.
+    Only the sums called ``names`` are read. ``of`` is a JSON array of sessions: of no other. Whole days come from the
+    sums by day, and only the ends of the period from the events.
     """
     first = None if wanted.first_slot is None else -(-wanted.first_slot // DAY_SLOTS)
     end = None if wanted.end_slot is None else wanted.end_slot // DAY_SLOTS
     if first is not None and end is not None and first >= end:
-        parts = [_events(wanted, wanted.first_slot, wanted.end_slot)]
+        parts = [_events(wanted, wanted.first_slot, wanted.end_slot, names, of)]
     else:
-        where, values = _where(wanted, "day", first, end)
-        parts = [(f"SELECT source, session, model, {_ROW} FROM usage_session_day WHERE {where}", values)]
+        where, values = _where(wanted, "day", first, end, of)
+        row = "".join(f", {_as_money(name, name)}" for name in names)
+        parts = [(f"SELECT source, session, model{row} FROM usage_session_day WHERE {where}", values)]
         if first is not None and wanted.first_slot != first * DAY_SLOTS:
-            parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS))
+            parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS, names, of))
         if end is not None and wanted.end_slot != end * DAY_SLOTS:
-            parts.append(_events(wanted, end * DAY_SLOTS, wanted.end_slot))
+            parts.append(_events(wanted, end * DAY_SLOTS, wanted.end_slot, names, of))
     return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
 
 
@@ -541,28 +600,40 @@ def _timed_events(wanted: UsageFilter, first: int | None = None, end: int | None
     )
 
 
-def _events(wanted: UsageFilter, first: int | None, end: int | None) -> tuple[str, Values]:
+def _events(
+    wanted: UsageFilter, first: int | None, end: int | None, names: Sequence[str], of: str | None
+) -> tuple[str, Values]:
     low = None if first is None else first * SLOT_MS
     high = None if end is None else end * SLOT_MS
-    where, values = _where(wanted, "ts", low, high)
-    return f"SELECT source, session, model, {EVENT_AS_MONEY} FROM usage_event WHERE {where}", values
+    where, values = _where(wanted, "ts", low, high, of)
+    row = "".join(f", {_as_money(name, _OF_EVENT[name])}" for name in names)
+    return f"SELECT source, session, model{row} FROM usage_event WHERE {where}", values
 
 
-def _where(wanted: UsageFilter, column: str, first: int | None, end: int | None) -> tuple[str, Values]:
-    """Return the condition for the rows inside ``wanted`` with ``first <= column < end``, and its values."""
+def _where(
+    wanted: UsageFilter, column: str, first: int | None, end: int | None, of: str | None = None
+) -> tuple[str, Values]:
+    """Return the condition for the rows inside ``wanted`` with ``first <= column < end``, and its values.
+
+    ``of`` is a JSON array of sessions: of no other.
+    """
     conditions: list[str] = []
     values: list[str | int] = []
+    if of is not None:
+        conditions.append("session IN (SELECT value FROM json_each(?))")
+        values.append(of)
     if wanted.sources:
         # Of events the time is what an index is for: a source may have a million of them.
-        plus = "+" if column == "ts" else ""
+        plus = "+" if column == "ts" or of is not None else ""
         conditions.append(f"{plus}source IN (SELECT id FROM source WHERE name IN (SELECT value FROM json_each(?)))")
         values.append(json_of(wanted.sources))
-    elif column != "ts":
+    elif column != "ts" and of is None:
         # So that the tree, whose key begins with the source, is searched and not walked.
         conditions.append("source IN (SELECT id FROM source)")
     for text, value in ((f"{column} >= ?", first), (f"{column} < ?", end)):
         if value is not None:
-            conditions.append(text)
+            # Of few sessions their number is what an index is for.
+            conditions.append(text if of is None or column == "ts" else f"+{text}")
             values.append(value)
     if wanted.models:
         conditions.append("model IN (SELECT id FROM model WHERE name IN (SELECT value FROM json_each(?)))")

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping
+from array import array
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from aico.core.db import questions as sql
 from aico.core.db.counters import COUNTERS, PLAN_SOURCES, PLAN_VALUES, counters_of, plan_values_of
 from aico.core.db.json_values import json_of
-from aico.core.db.sums_reader import SessionCounts, SumsSnapshot
+from aico.core.db.sums_reader import Ask, SessionCounts, SumsSnapshot
 from aico.core.filters import UsageFilter
 from aico.core.pricing import PriceRef
 from aico.core.receipts import ImportReceipt
-from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, SUM_COLUMNS, Costs, EventKind, Sums
+from aico.core.sums import GROWTH, NOTHING, PROMPT, REQUEST, Costs, EventKind, Sums
 from aico.core.usage import RequestState, SessionState, Tokens, Trigger
 
 if TYPE_CHECKING:
     from aico.core.db.database import Database
 
 _RUNS_OF_A_READING_MAX = 1_000
+_ORDERS_MAX = 3
+"""Orders of sessions that are remembered: 100,000 sessions are 800 kB."""
+_ORDER_LEAST = 1_000
+"""So many sessions of an order are asked for at once; for pages behind them, all."""
+_ROW_COUNT, _FOLDED = 0, 2
+"""What rows of a folded order begin with."""
+
+
+_OrderKey: TypeAlias = "tuple[str, int, UsageFilter, Sort, bool, bool]"
 
 
 class Sort(StrEnum):
@@ -112,6 +122,59 @@ class FoundSessions(NamedTuple):
     sums: Sums
 
 
+class SessionOrder(NamedTuple):
+    """Sessions in an order that somebody asked for, and what is folded under them."""
+
+    ids: Sequence[int]
+    """Of the first ones at least."""
+    row_count: int
+    """On all pages."""
+    members: Mapping[int, list[int]] = {}
+    """Sessions that are folded under another one, by its number."""
+    folded_counts: Mapping[int, int] = {}
+    """How many of them are inside the filter; where there are none, nothing."""
+    late: Mapping[int, int] = {}
+    """Of these the last activity of all."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether no session is missing."""
+        return len(self.ids) == self.row_count
+
+    @classmethod
+    def of_folded(cls, rows: Iterable[Sequence[int]]) -> Self:
+        """Return the order that the rows of :func:`aico.core.db.questions.folded_order` tell."""
+        ids, row_count = array("q"), 0
+        members: dict[int, list[int]] = {}
+        counts, late = dict[int, int](), dict[int, int]()
+        for kind, first, second, third in rows:
+            if kind == _ROW_COUNT:
+                row_count = first
+            elif kind == _FOLDED:
+                members.setdefault(second, []).append(first)
+            else:
+                ids.append(first)
+                if second:
+                    counts[first], late[first] = second, third
+        return cls(ids, row_count, members, counts, late)
+
+
+class _Orders:
+    """The orders that were asked for last: the next page of one needs no more than its own rows."""
+
+    def __init__(self) -> None:
+        self._known: dict[_OrderKey, SessionOrder] = {}
+
+    def get(self, key: _OrderKey) -> SessionOrder | None:
+        return self._known.get(key)
+
+    def put(self, key: _OrderKey, order: SessionOrder) -> None:
+        self._known.pop(key, None)
+        self._known[key] = order
+        while len(self._known) > _ORDERS_MAX:
+            del self._known[next(iter(self._known))]
+
+
 class StoredSource(NamedTuple):
     """What is stored of a source."""
 
@@ -126,16 +189,27 @@ class UsageReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._orders = _Orders()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
         """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
         async with self._database.asking() as ask:
-            yield await UsageSnapshot.of(ask)
+            snapshot = await UsageSnapshot.of(ask)
+            snapshot.remember(self._orders)
+            yield snapshot
 
 
 class UsageSnapshot(SumsSnapshot):
     """The accounts at one moment."""
+
+    def __init__(self, ask: Ask, epoch: str, revision: int) -> None:
+        super().__init__(ask, epoch, revision)
+        self._orders = _Orders()
+
+    def remember(self, orders: _Orders) -> None:
+        """Go on from orders that are known already, and leave there what comes to be known."""
+        self._orders = orders
 
     async def list_sources(self) -> list[StoredSource]:
         """Return what is stored of each source that was ever read."""
@@ -160,34 +234,78 @@ class UsageSnapshot(SumsSnapshot):
         return found[::-1]
 
     async def list_sessions(
-        self, wanted: UsageFilter, sort: Sort, *, descending: bool, limit: int, offset: int, is_folded: bool = False
+        self,
+        wanted: UsageFilter,
+        sort: Sort,
+        *,
+        descending: bool,
+        limit: int,
+        offset: int,
+        is_folded: bool = False,
+        is_brief: bool = False,
     ) -> FoundSessions:
         """Return a page of the sessions with an event inside ``wanted``, in a total order, and the sums over all.
 
-        Folded, a session that another one has started stands under the one at the head of all.
+        Folded, a session that another one has started stands under the one at the head of all. Briefly, nobody counts
+        unpriced sessions.
         """
-        rows, values = sql.session_rows(wanted)
-        is_folded = is_folded and bool(await self.ask(sql.ANY_CHILD))  # a fifth of the time for nothing
-        make = sql.folded_page if is_folded else sql.session_page
-        first, *others = await self.ask(make(rows, sort.value, descending=descending), (*values, limit, offset))
-        counts, sums = SessionCounts(first[0], first[1]), Sums.of(first[2 : 2 + len(SUM_COLUMNS)])
-        if not is_folded:
-            return FoundSessions(
-                await self._complete([_session_of(row) for row in others]), counts.sessions, counts, sums
-            )
-        page = await self._complete([_session_of(row) for row in others])
-        folded = [replace(session, folded_count=row[-1]) for session, row in zip(page, others, strict=True)]
-        return FoundSessions(folded, first[-1], counts, sums)
+        order = await self._order(wanted, sort, descending=descending, is_folded=is_folded, limit=offset + limit)
+        # A negative limit is none, as SQLite has it.
+        chosen = order.ids[offset:] if limit < 0 else order.ids[offset : offset + limit]
+        counts = await self.count_sessions(wanted, is_brief=is_brief)
+        return FoundSessions(
+            await self._read(wanted, chosen, order), order.row_count, counts, await self.get_sums(wanted)
+        )
 
     async def iterate_sessions(
         self, wanted: UsageFilter, size: int, sort: Sort = Sort.LAST, *, descending: bool = True
     ) -> AsyncIterator[list[StoredSession]]:
-        """Yield the sessions inside ``wanted`` in pages of ``size``, from one query."""
-        rows, values = sql.session_rows(wanted)
-        statement = sql.session_page(rows, sort.value, descending=descending)
-        found = (await self.ask(statement, (*values, -1, 0)))[1:]
-        for start in range(0, len(found), size):
-            yield await self._complete([_session_of(row) for row in found[start : start + size]])
+        """Yield the sessions inside ``wanted`` in pages of ``size``."""
+        order = await self._order(wanted, sort, descending=descending, is_folded=False, limit=-1)
+        for start in range(0, len(order.ids), size):
+            yield await self._read(wanted, order.ids[start : start + size], order)
+
+    async def _order(
+        self, wanted: UsageFilter, sort: Sort, *, descending: bool, is_folded: bool, limit: int
+    ) -> SessionOrder:
+        """Return the first sessions of an order, ``limit`` at the least if there are so many; all if it is negative."""
+        is_folded = is_folded and bool(await self.ask(sql.ANY_CHILD))  # a fifth of the time for nothing
+        key = (self.epoch, self.revision, wanted, sort, descending, is_folded)
+        known = self._orders.get(key)
+        if known is not None and (known.is_whole or 0 <= limit <= len(known.ids)):
+            return known
+        size = max(limit, _ORDER_LEAST) if 0 <= limit <= _ORDER_LEAST else -1
+        if is_folded:
+            statement, values = sql.folded_order(wanted, sort.value, descending=descending)
+            order = SessionOrder.of_folded(await self.ask(statement, (*values, size)))
+        else:
+            statement, values = sql.session_order(wanted, sort.value, descending=descending)
+            ids = array("q", (number for (number,) in await self.ask(statement, (*values, size))))
+            is_cut = len(ids) == size
+            counts = await self.count_sessions(wanted, is_brief=True) if is_cut else SessionCounts(len(ids))
+            order = SessionOrder(ids, counts.sessions or 0)
+        self._orders.put(key, order)
+        return order
+
+    async def _read(self, wanted: UsageFilter, chosen: Sequence[int], order: SessionOrder) -> list[StoredSession]:
+        """Return the sessions called ``chosen``, with what they and those below them spent inside ``wanted``."""
+        heads = {member: head for head in chosen for member in (head, *order.members.get(head, ()))}
+        statement, values = sql.spent_by(wanted, heads)
+        spent: dict[int, list[Sums]] = {}
+        for number, *row in await self.ask(statement, values):
+            spent.setdefault(heads[number], []).append(Sums.of(row))
+        page = [_session_of(row) for row in await self.ask(sql.SESSIONS, (json_of(chosen),))]
+        return await self._complete(
+            [
+                replace(
+                    session,
+                    spent=Sums.total(spent.get(session.id, ())),
+                    last_ts=order.late.get(session.id, session.last_ts),
+                    folded_count=order.folded_counts.get(session.id, 0),
+                )
+                for session in page
+            ]
+        )
 
     async def find_session(self, source: str, key: str) -> StoredSession | None:
         """Return one session, with everything that it spent, or None."""
@@ -249,60 +367,25 @@ class UsageSnapshot(SumsSnapshot):
 
 
 def _session_of(row: sqlite3.Row) -> StoredSession:
-    number, source, key, parent, label, project, first, last, seen, model, state, *sums = row
-    spent = sums[: len(SUM_COLUMNS)]
+    number, source, key, parent, label, project, first, last, seen, model, state = row[:11]
     return StoredSession(
-        number, source, key, parent, label, project, first, last, seen, model, SessionState(state), Sums.of(spent)
+        number, source, key, parent, label, project, first, last, seen, model, SessionState(state), NOTHING
     )
 
 
 def _with(session: StoredSession, models: int, total: Sums, stated: sqlite3.Row | None) -> StoredSession:
     if stated is None:
-        return _replace(session, models, total)
+        return replace(session, model_count=models, total=total)
     _session, origin, unknown, has_fallen, *last = stated
-    return _replace(
+    return replace(
         session,
-        models,
-        total,
-        origin,
-        Tokens(*last[:6]),
-        last[6],
-        tuple(unknown.split()),
+        model_count=models,
+        total=total,
+        origin=origin,
+        stated=Tokens(*last[:6]),
+        stated_nano=last[6],
         has_fallen=bool(has_fallen),
-    )
-
-
-def _replace(
-    session: StoredSession,
-    models: int,
-    total: Sums,
-    origin: str | None = None,
-    stated: Tokens | None = None,
-    stated_nano: int | None = None,
-    unknown: tuple[str, ...] = (),
-    *,
-    has_fallen: bool = False,
-) -> StoredSession:
-    return StoredSession(
-        session.id,
-        session.source,
-        session.key,
-        session.parent,
-        session.label,
-        session.project,
-        session.first_ts,
-        session.last_ts,
-        session.seen_at,
-        session.model,
-        session.state,
-        session.spent,
-        total,
-        origin,
-        stated,
-        stated_nano,
-        has_fallen,
-        unknown,
-        models,
+        unknown=tuple(unknown.split()),
     )
 
 

@@ -75,7 +75,7 @@ let wantedPages = [0];
 
 async function readPage(page, question, abort) {
 	const { sort, order } = question.state;
-	return getSessions({ ...inside(question), sort, order, fold: true, limit: PAGE, offset: page * PAGE }, abort);
+	return getSessions({ ...inside(question), sort, order, fold: true, brief: true, limit: PAGE, offset: page * PAGE }, abort);
 }
 
 /** Sums of two moments do not agree. */
@@ -92,16 +92,16 @@ async function readAll(abort) {
 	const filter = filterOf(state.value);
 	const split = group.value;
 	const mine = embedded ? filter.source : []; // a frame speaks of what it shows
-	const thisMonth = { source: mine, from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", by: "source", tz };
+	const thisMonth = { source: mine, from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", by: "source", tz, brief: true };
 	// The period before hardly changes: it is not read with every event.
 	const key = JSON.stringify([window.before, filter, split, Math.floor(now / MINUTE)]);
 	const needsBefore = window.before && key !== beforeKey;
 	const ask = () => Promise.all([
 		getStatus(abort),
-		getSummary({ ...inside(question), bucket, tz, by: "source,model", split }, abort),
+		getSummary({ ...inside(question), bucket, tz, by: "source,model", split, brief: true }, abort),
 		Promise.all(wantedPages.map((page) => readPage(page, question, abort))),
 		getSummary(thisMonth, abort),
-		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz, by: "source,model", split }, abort) : null,
+		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz, by: "source,model", split, brief: true }, abort) : null,
 		embedded ? null : getOverview({ tz }, abort),
 	]);
 	let answers = await ask();
