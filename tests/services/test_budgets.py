@@ -234,6 +234,26 @@ async def test_budget_counts_money_and_says_what_it_lacks(tmp_path: Path) -> Non
         assert (await standings())["five"] == (2, False, 2)
 
 
+async def test_plan_holds_for_what_is_told_from_its_revision_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that has read again adds nothing that the plan has paid for, however soon the next commit comes."""
+    under_plan: list[frozenset[str]] = []
+    async with looked(tmp_path, SetClock()) as it:
+        service = it.service
+        publish = service.hub.publish_change
+
+        def note(revision: int, *messages: dict[str, object]) -> None:
+            under_plan.append(service.budgets.sources_under_plan)
+            publish(revision, *messages)
+
+        monkeypatch.setattr(service.hub, "publish_change", note)
+        await service.budgets.put_plan(Plan("codex", 200 * NANO, "USD", 1))
+        await service.budgets.put_plan(Plan("codex", 20 * NANO, "USD", 2))
+        await service.budgets.remove_plan("codex")
+    assert under_plan == [{"codex"}, {"codex"}, set()]
+
+
 async def test_configuration_has_its_way_and_nobody_else(tmp_path: Path) -> None:
     """What a file names is fixed, comes with the start and goes with it; the older settings are a budget each."""
     clock = SetClock()

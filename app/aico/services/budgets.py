@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -185,9 +185,12 @@ class BudgetsService:
         self._check_plan_free(source)
         await self._store_plans(removed=[source])
 
-    async def _store_plans(self, put_: Iterable[Plan] = (), removed: Iterable[str] = ()) -> None:
-        epoch, revision = await store_plans(self._database, self._now_ms(), put_=list(put_), removed=list(removed))
-        # Nothing is awaited in between: revisions are published in the order in which they were committed.
+    async def _store_plans(self, put_: Sequence[Plan] = (), removed: Sequence[str] = ()) -> None:
+        epoch, revision = await store_plans(self._database, self._now_ms(), put_=put_, removed=removed)
+        # Nothing is awaited in between: revisions are published in the order in which they were committed, and what is
+        # told of the next ones counts as these plans say.
+        changed = {*removed, *(each.source for each in put_)}
+        self.plans = sorted([*(each for each in self.plans if each.source not in changed), *put_])
         self._hub.publish_change(revision, {"type": "resync", "epoch": epoch, "revision": revision})
         await self._read()
 
