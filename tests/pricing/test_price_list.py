@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from aico.core.usage import Tokens
-from aico.features.pricing.price_list import LIBRARY, GenaiPriceList
+from aico.features.pricing.price_list import LIBRARY, GenaiPriceList, Quote, Unpriced
 
 NOVEMBER = "2026-11-20T12:00"
 
@@ -143,3 +143,11 @@ def test_ten_requests_below_a_tier_cost_less_than_their_sum_would() -> None:
     assert one is not None
     assert total is not None
     assert (one.nano * 10, total.nano) == (50_000_000, 250_000_000)
+
+
+def test_questions_for_prices_of_any_name_leave_nothing_behind() -> None:
+    """Only names of stored requests are kept; whoever asks for many others takes no memory."""
+    prices, at = GenaiPriceList(), int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
+    assert isinstance(prices.quote("claude-opus-4-8", at), Quote)
+    assert prices.quote("claude-opus-4-8-invented", at) is Unpriced.NAME
+    assert prices._tariffs == {}

@@ -83,7 +83,8 @@ class GenaiPriceList:
 
     def quote(self, model: str, ts: int) -> Quote | Unpriced:
         """Return what an ordinary request of ``ts``, epoch milliseconds, would be priced at, or why it is not."""
-        tariff = self._tariff(model, "")
+        # Not kept: anybody may ask for any name.
+        tariff = self._tariffs.get((model, "")) or self._find_tariff(model, "")
         if tariff is None:
             from aico.features.pricing.names import is_ambiguous, split_name
 
