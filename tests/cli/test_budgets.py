@@ -69,6 +69,8 @@ def test_budgets_and_plans_are_set_listed_and_removed(said: Said) -> None:
     assert "the name must be text without slashes" in said(
         "budget", "set", "a/b", "--amount", "5", "--period", "day", code=2
     )
+    # A client takes ".." out of an address: such a budget could be removed by no request.
+    assert "the name must not be dots alone" in said("budget", "set", "..", "--amount", "5", "--period", "day", code=2)
     said("budget", "remove", "my day")
     assert "no budget of this name" in said("budget", "remove", "my day", code=1)
 

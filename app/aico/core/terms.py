@@ -72,6 +72,8 @@ def check_name(text: str) -> str:
         raise ValueError(f"must have at most {NAME_MAX} characters")
     if re.fullmatch(_NAME, text) is None or not text.isprintable():
         raise ValueError("must be text without slashes, control characters and outer blanks")
+    if text in {".", ".."}:
+        raise ValueError("must not be dots alone, which no address can name")
     return text
 
 
