@@ -37,6 +37,8 @@ _LINK = 0x3000_0001
 _CHROMIUM_EPOCH_US = 11_644_473_600_000_000
 _BETWEEN_US = 15_000_000
 _PROCESSES = 300
+_WINDOW_S = 3.0
+"""Until the window is there."""
 _SETTLE_S, _IDLE_S, _SAMPLES = 20.0, 60.0, 3
 _PROGRAM = "read x"
 _SCHEMA = """
@@ -166,21 +168,28 @@ def _measure_scan(setup: Setup) -> Measurement:
 
 @contextmanager
 def _screen() -> Iterator[str]:
-    """Give a screen without windows, and say its name."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        raise Unmeasurable("a screen is needed: Debian's package xvfb")
+    """Give a screen with a window in front, and say its name."""
+    lacking = [name for name in ("Xvfb", "openbox", "xterm") if shutil.which(name) is None]
+    if lacking:
+        raise Unmeasurable(f"a screen with a window is needed, and these programs are not there: {', '.join(lacking)}")
     read, write = os.pipe()
-    with subprocess.Popen(
-        [program, "-displayfd", str(write), "-nolisten", "tcp"], pass_fds=[write], stderr=subprocess.DEVNULL
-    ) as process:
+    server = ["Xvfb", "-displayfd", str(write), "-nolisten", "tcp"]
+    processes = [subprocess.Popen(server, pass_fds=[write], stderr=subprocess.DEVNULL)]
+    try:
         os.close(write)
         with os.fdopen(read) as said:
             name = f":{int(said.readline())}"
-        try:
-            yield name
-        finally:
+        environment = {**os.environ, "DISPLAY": name}
+        processes += [
+            subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            for command in (["openbox"], ["xterm", "-e", "cat"])
+        ]
+        time.sleep(_WINDOW_S)
+        yield name
+    finally:
+        for process in reversed(processes):
             process.terminate()
+            process.wait()
 
 
 def _spent_s(served: Served) -> float:

@@ -40,7 +40,8 @@ class Prometheus:
     """One that runs."""
 
     def __init__(self, authority: str) -> None:
-        self._url = f"http://{authority}/api/v1"
+        self.url = f"http://{authority}"
+        self._url = f"{self.url}/api/v1"
 
     def get(self, path: str, **parameters: str) -> object:
         """Return the ``data`` of an answer of its interface."""
@@ -79,6 +80,7 @@ def prometheus(
     log = folder / "log"
     arguments = {"config.file": config, "storage.tsdb.path": folder / "data", "web.listen-address": "127.0.0.1:0"}
     command = [program("prometheus"), *(f"--{name}={value}" for name, value in arguments.items())]
+    command.append("--web.enable-remote-write-receiver")
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT

@@ -24,6 +24,7 @@ from tests.services.heard_service import running
 from tests.sources.claude_code.claude_home import Clock, Transcript
 from tests.sources.codex.codex_home import Rollout, Work
 from tests.system.real_prometheus import ROOT, Prometheus, prometheus, promtool
+from tests.system.real_vmagent import find_vmagent, vmagent
 from tests.system.shown_exports import TRANSLATOR, Shown, shown, translate
 
 SHIPPED = ROOT / "deploy" / "otel"
@@ -226,6 +227,31 @@ def test_names_are_those_of_the_table(
         assert asked.wait_for(f'count({shown_name}{{job="ai-cost-observer"}})')
     with capsys.disabled():
         print(f"\nNames were translated by {TRANSLATOR}.")  # noqa: T201  # a run has to say it
+
+
+def test_another_translator_gives_the_same_names(
+    day: tuple[Prometheus, FakeCollector, ExitStack],
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where vmagent can be had: it turns the last export of a machine into the names and values of the table."""
+    _, fake, _ = day
+    program, folder = find_vmagent(), tmp_path_factory.mktemp("vmagent")
+    with capsys.disabled():
+        who = "not" if program is None else "also"
+        print(f"\nNames were {who} translated by VictoriaMetrics' vmagent.")  # noqa: T201  # a run has to say it
+    if program is None:
+        return
+    last = fake.accepted[-1]
+    wanted = {(translate(name, *last.kinds[name]), point.value) for (name, _), point in last.points.items()}
+    assert {name for name, _ in last.points} == set(INSTRUMENTS)
+    with (
+        prometheus(folder, "127.0.0.1:9", SHIPPED, "collector:8889") as asked,
+        vmagent(program, folder, asked.url) as agent,
+    ):
+        agent.take(last.request)
+        for name, value in wanted:
+            assert pytest.approx(value) in asked.wait_for(name)
 
 
 @pytest.mark.parametrize(

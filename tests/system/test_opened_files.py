@@ -7,16 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
 from aico.core.settings import APP_NAME, load_settings
 from aico.features.sources.cline import hub, sessions
 from aico.features.sources.registry import SOURCES
 from aico.services.source_choices import SourceChoices
-from tests.e2e.fake_cline_ledger import entry, ledger_bytes
+from tests.activity.histories import Row, make_chromium, make_firefox
+from tests.core.repository_on_file import read_rows
+from tests.e2e.fake_cline_ledger import entry, ledger_bytes, now_ms
 from tests.e2e.server_process import HANG_S, ROOT, ServerProcess, database_path, environment
 from tests.emulator.forbidden_neighbours import lay_out_neighbours
 from tests.emulator.ways_of_writing import ALL_WAYS, write_ledger
@@ -199,3 +203,73 @@ def test_nothing_is_opened_before_its_switch(tmp_path: Path, trace: Path, monkey
     others = {file for source, each in laid.items() if source != "claude-code" for file in each if file != ledger}
     assert watched > {ledger.parent}
     assert not watched & {file.parent for file in others}
+
+
+HISTORIES = {
+    ".config/google-chrome/Default/History": make_chromium,
+    ".config/chromium/Profile 1/History": make_chromium,
+    ".config/BraveSoftware/Brave-Browser/Default/History": make_chromium,
+    ".config/microsoft-edge/Default/History": make_chromium,
+    ".mozilla/firefox/abc.default/places.sqlite": make_firefox,
+}
+SECRETS = ("Cookies", "Login Data", "Web Data", "Bookmarks", "Preferences", "cookies.sqlite", "logins.json", "key4.db")
+SHELLS = (".bash_history", ".zsh_history", ".local/share/fish/fish_history")
+
+
+def lay_out_activity(home: Path) -> dict[str, set[Path]]:
+    """Put histories of browsers and shells into a home, with what else lies in a profile; return the files by kind."""
+    laid: dict[str, set[Path]] = {"browsers": set(), "shell": set(), "": set()}
+    for number, (name, make) in enumerate(HISTORIES.items()):
+        path = make(home / name, [Row("https://claude.ai/", now_ms() * 1000 - number * 60_000_000, 5_000_000)])
+        laid["browsers"].add(path)
+        for secret in SECRETS:
+            path.with_name(secret).write_text("secret")
+            laid[""].add(path.with_name(secret))
+    for shell in SHELLS:
+        (home / shell).parent.mkdir(parents=True, exist_ok=True)
+        (home / shell).write_text("claude\n")
+        laid["shell"].add(home / shell)
+    return laid
+
+
+def see(home: Path, trace: Path, kind: str) -> list[Call]:
+    """Serve with one kind of activity on until it has been seen; return the calls below the home."""
+    settings = {"AICO_LEDGER_PATH": str(home / "none" / "taskHistory.json"), "AICO_ACTIVITY_KINDS": kind}
+    with TracedServer(home, settings, trace) as server, server.client() as client:
+        deadline = time.monotonic() + HANG_S
+        while not is_seen(kind, client, home):
+            assert time.monotonic() < deadline, "nothing was seen"
+            time.sleep(0.05)
+        assert server.stop() == 0
+    run_traced(home, settings, trace.with_name(f"{trace.name}-activity"), "activity")
+    return [call for call in read_calls(trace.parent / f"{trace.name}*") if call.path.startswith(f"{home}/")]
+
+
+def is_seen(kind: str, client: httpx.Client, home: Path) -> bool:
+    """Return whether the first look has been taken: all visits are there, or how far each shell's history goes."""
+    if kind == "browsers":
+        subjects = client.get("/api/activity", params={"from": 0}).json()["subjects"]
+        return sum(int(each["count"]) for each in subjects) == len(HISTORIES)
+    return read_rows(database_path(home), "SELECT COUNT(*) FROM activity_checkpoint") == [(len(SHELLS),)]
+
+
+@pytest.mark.parametrize("kind", ["browsers", "shell"])
+def test_only_files_of_kinds_that_are_on_are_opened(
+    kind: str, tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Histories of browsers, or of shells, and for reading alone; what else lies in a profile is not even named."""
+    home = tmp_path.resolve() / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    laid = lay_out_activity(home)
+    calls = see(home, trace, kind)
+    opened = [call for call in calls if call.opens and not Path(call.path).is_dir()]
+    named = {Path(call.path) for call in calls}
+    assert laid[kind] <= {Path(call.path) for call in opened}
+    foreign = {path for path in laid["browsers"] | laid["shell"] if path not in laid[kind]}
+    assert not foreign & {Path(call.path) for call in opened}
+    assert not laid[""] & named
+    theirs = [call for call in opened if Path(call.path) in laid[kind]]
+    assert all(call.only_reads for call in theirs), lines(theirs)
+    if kind == "shell":
+        assert not any(path.is_relative_to(home / ".mozilla") for path in named)
