@@ -10,7 +10,7 @@ from aico.core.activity_settings import ActivitySettings
 from aico.core.errors import SettingsError
 from aico.core.settings import load_settings
 from aico.features.activity.definitions import Definition, Definitions, load_definitions
-from aico.features.activity.matching import Invocation, ProgramNames, find_domain, invocation_of
+from aico.features.activity.matching import Invocation, ProgramNames, invocation_of
 
 LINUX = load_definitions(ActivitySettings(), "linux")
 MACOS = load_definitions(ActivitySettings(), "darwin")
@@ -112,27 +112,6 @@ def test_command_is_told_by_its_program_alone(executable: str, arguments: list[s
 def test_app_is_told_by_whole_parts_of_its_path(names: Definitions, path: str, name: str | None) -> None:
     """Two parts are the end of a path; with a slash behind them, folders anywhere in it."""
     assert ProgramNames(names.apps.values()).find(Invocation((path,))) == name
-
-
-@pytest.mark.parametrize("name", DOMAINS)
-def test_listed_address_is_itself_and_what_lies_below_it(name: str) -> None:
-    """The host and its subdomains belong to it, by whole labels; a path by whole parts; the longest name wins."""
-    host, _, path = name.partition("/")
-    assert find_domain(LINUX.domains, host, f"/{path}") == name
-    assert find_domain(LINUX.domains, f"www.{host}", f"/{path}/c/1") == name
-    assert find_domain(LINUX.domains, f"not{host}", f"/{path}") is None
-    assert find_domain(LINUX.domains, f"{host}.example.org", f"/{path}") is None
-    if path:
-        assert find_domain(LINUX.domains, host, f"/{path}s") is None
-        assert find_domain(LINUX.domains, host, "/") is None
-
-
-def test_longest_listed_name_wins() -> None:
-    """A subdomain that is listed itself is not its parent's."""
-    listed = {name: Definition(name, "x") for name in ("a.org", "b.a.org", "a.org/chat")}
-    assert find_domain(listed, "c.b.a.org", "/chat") == "b.a.org"
-    assert find_domain(listed, "a.org", "/chat/1") == "a.org/chat"
-    assert find_domain(listed, "a.org.") == "a.org"
 
 
 def test_user_adds_and_changes(tmp_path: Path) -> None:

@@ -171,7 +171,6 @@ _OF_SESSIONS = {"session", "project"}
 _BY_SESSION = f"SELECT session, {_NAMED} FROM ({{rows}}) GROUP BY session"
 _COST_NAMES = ("recorded", "own", "listed")
 _COST = " + ".join(f"{money}_usd * {NANO}.0 + {money}_nano" for money in _COST_NAMES)
-_IS_UNPRICED = f"({_COST}) = 0 AND input + cache_read + cache_write_5m + cache_write_1h + output > 0"
 # No row is negative, so a session has tokens or a cost if any row of it has: two flags are quicker than eleven sums.
 _FLAGS = f"MAX({' + '.join(TOKENS[:5])} > 0) AS has_tokens, MAX({_COST} > 0) AS is_priced"
 _SESSION_COLUMNS = """

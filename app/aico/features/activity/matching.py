@@ -1,4 +1,4 @@
-"""Which definition a program or an address belongs to: exactly, or by whole parts. No I/O, no clock, no logging.
+"""Which definition a program belongs to: exactly, or by whole parts. No I/O, no clock, no logging.
 
 A definition names a program in one of four ways:
 
@@ -10,7 +10,7 @@ A definition names a program in one of four ways:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from aico.features.activity.definitions import Definition
@@ -103,19 +103,3 @@ def invocation_of(executable: str, arguments: Sequence[str]) -> Invocation:
 def _is_interpreter(path: str) -> bool:
     name = path.rpartition("/")[2].removeprefix("-")
     return name in INTERPRETERS or name.startswith("python3.")
-
-
-def find_domain(domains: Mapping[str, Definition], host: str, path: str = "") -> str | None:
-    """Return the listed name for an address: itself or a parent, by whole labels and whole parts of its path.
-
-    The longest name wins. ``host`` is in lower case; ``path`` begins with a slash or is empty.
-    """
-    labels = host.rstrip(".").split(".")
-    for start in range(len(labels)):
-        parent = ".".join(labels[start:])
-        parts = [part for part in path.split("/") if part]
-        for end in range(len(parts), -1, -1):
-            name = "/".join([parent, *parts[:end]])
-            if name in domains:
-                return name
-    return None
