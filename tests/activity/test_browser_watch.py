@@ -96,6 +96,29 @@ async def test_running_browsers_are_read_and_left_as_they_are(watched: Watched) 
     assert watched.watch.reasons == {"browsers": "browser_busy"}
 
 
+async def test_history_is_asked_for_what_is_new_also_after_a_restart(watched: Watched) -> None:
+    """How far it was read is kept with the visits; another list, another pairing or another history is read anew."""
+    path = make_chromium(watched.path, [Row("https://claude.ai/", AT, 5_000_000), Row("https://poe.com/", AT + 1, 9)])
+    assert len(await watched.sums()) == 2
+
+    async def asked_from() -> int:
+        """Let a new watch look; return the position that it went on from."""
+        asked: list[int] = []
+        watched.watch = watched.make()
+        [reading] = await watched.positions(asked)
+        assert reading.anchor is not None
+        return asked[0]
+
+    assert await asked_from() == 2
+    add_chromium(path, [Row("https://claude.ai/", AT + 2, 1_000_000)])
+    assert (await asked_from(), await asked_from()) == (2, 3)
+    key = await watched.watch.store.add_pairing("d", AT // 1000, 0)
+    pairing = Pairing(key, "d", AT // 1000, "chromium", None, None, AT // 1000, None)
+    assert await watched.watch.store.add_report(pairing, "one", [], AT // 1000 + 5, 0)
+    assert await asked_from() == 0
+    assert await watched.sums(anew=True) == {("claude.ai", "Chromium"): (6_000, 2), ("poe.com", "Chromium"): (0, 1)}
+
+
 async def test_browser_with_the_extension_is_not_counted_from_its_history(watched: Watched) -> None:
     """From its first report to its end; what began before counts up to there; other browsers count on."""
     paired_ms = AT // 1000

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 from aico.core.activity_settings import ActivitySettings
 from aico.core.db.activity import list_sums
 from aico.core.db.browsers import BrowserStore
 from aico.core.db.database import Database
+from aico.features.activity.browsers.places import Profile
+from aico.features.activity.browsers.visits import Answer, Position
 from aico.features.activity.definitions import load_definitions
 from aico.services.browser_watch import BrowserWatch
 
@@ -30,6 +33,18 @@ class Watched:
 
     def _note(self) -> None:
         self.told += 1
+
+    async def positions(self, asked: list[int]) -> list[Position]:
+        """Look; return how far each history is read then, and note in ``asked`` from where each was asked."""
+        watch, ask = self.watch, type(self.watch)._ask
+
+        async def noted(_self: BrowserWatch, profile: Profile, position: Position) -> Answer:
+            asked.append(position.last)
+            return await ask(watch, profile, position)
+
+        with patch.object(BrowserWatch, "_ask", noted):
+            await watch.look()
+        return [reading.position for reading in watch._readings.values()]
 
     async def sums(self, *, anew: bool = False) -> dict[tuple[str, str], tuple[int, int]]:
         """Look, and return milliseconds and visits of each site by browser."""

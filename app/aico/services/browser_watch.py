@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aico.core.activity import BROWSERS, ActivitySpan
+from aico.core.db.activity import Checkpoint
 from aico.core.db.browsers import BrowserStore, CountedVisit, Pairing
 from aico.core.errors import StorageError
+from aico.core.usage import digest
 from aico.features.activity.browsers.exclusion import Stretch, left_of
 from aico.features.activity.browsers.places import Browser, Profile, find_profiles
 from aico.features.activity.browsers.visits import START, Answer, Position, Visit
@@ -33,13 +35,15 @@ class _Reading:
     """How far a profile is read."""
 
     position: Position = START
+    basis: str | None = None
+    """What decided about the visits that were read: the listed names, and times of which nothing counts."""
     identity: object = None
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserWatch:
-    """One loop for all profiles. Positions live as long as it does: the first look reads what is there."""
+    """One loop for all profiles. The first look reads what is there; a later one, also after a restart, what is new."""
 
     domains: Mapping[str, Definition]
     store: BrowserStore
@@ -64,13 +68,16 @@ class BrowserWatch:
         profiles = await asyncio.to_thread(find_profiles, self.home, self.environment)
         for gone in set(self._readings) - {profile.path for profile in profiles}:
             del self._readings[gone]
+        readings = [self._readings.setdefault(profile.path, _Reading()) for profile in profiles]
         is_new = False
-        for profile in profiles:
-            try:
-                is_new |= await self._read(profile, self._readings.setdefault(profile.path, _Reading()))
-            except StorageError as error:
-                _log.warning("visits could not be stored, and are read again: %s", error)
-        readings = [self._readings[profile.path] for profile in profiles]
+        try:
+            pairings, forgotten = await self.store.list_pairings(), await self.store.list_forgotten(BROWSERS.id)
+            for profile, reading in zip(profiles, readings, strict=True):
+                stretches = stretches_of(profile.browser.id, pairings, is_on=self.is_extension_on())
+                stretches += [Stretch(*each) for each in forgotten]
+                is_new |= await self._read(profile, reading, stretches)
+        except StorageError as error:
+            _log.warning("visits could not be stored, and are read again: %s", error)
         self._tell(readings)
         if is_new:
             self.publish()
@@ -84,8 +91,13 @@ class BrowserWatch:
         elif reasons:
             self.reasons[BROWSERS.id] = reasons[0]
 
-    async def _read(self, profile: Profile, reading: _Reading) -> bool:
+    async def _read(self, profile: Profile, reading: _Reading, stretches: Sequence[Stretch]) -> bool:
         """Read one profile if it changed; return whether it told anything new. Raises StorageError."""
+        place, basis = digest(profile.path).hex(), digest(*sorted(self.domains), repr(stretches)).hex()
+        if reading.basis != basis:
+            kept = await self.store.find_position(place)
+            reading.position = START if kept is None else Position.parse(kept, basis)
+            reading.basis, reading.identity = basis, None
         try:
             identity = await asyncio.to_thread(_identity_of, profile.path)
             if identity == reading.identity:
@@ -97,12 +109,13 @@ class BrowserWatch:
             reading.reason = "browser_busy" if refused.code == "busy" else f"browser_{refused.code}"
             return False
         is_new = False
-        stretches = stretches_of(profile.browser.id, await self.store.list_pairings(), is_on=self.is_extension_on())
-        stretches += [Stretch(*each) for each in await self.store.list_forgotten(BROWSERS.id)]
         counted = list(self._count(answer.visits, profile.browser, stretches))
         rates = {name: definition.hourly_rate_usd for name, definition in self.domains.items()}
         for first in range(0, len(counted), _BATCH):
-            is_new |= await self.store.add_visits(counted[first : first + _BATCH], rates)
+            text = answer.position.text(basis) if first + _BATCH >= len(counted) else None
+            # With the last ones: whoever is interrupted before reads them again, and counts what is new.
+            checkpoint = None if text is None else Checkpoint(BROWSERS.id, place, text, self.now_ms())
+            is_new |= await self.store.add_visits(counted[first : first + _BATCH], rates, checkpoint)
         reading.position, reading.identity, reading.reason = answer.position, identity, None
         return is_new
 

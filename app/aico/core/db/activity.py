@@ -112,15 +112,14 @@ class ActivityStore:
         def write(connection: sqlite3.Connection) -> None:
             add_spans(connection, spans)
             if checkpoint is not None:
-                connection.execute(_PUT_CHECKPOINT, checkpoint)
+                put_checkpoint(connection, checkpoint)
 
         await self._database.write(write)
 
     async def find_position(self, kind: str, place: str) -> str | None:
         """Return how far a place was read; None where it never was."""
         async with self._database.asking() as ask:
-            rows = await ask(_CHECKPOINT, (kind, place))
-        return str(rows[0][0]) if rows else None
+            return await find_checkpoint(ask, kind, place)
 
     async def forget_positions(self, kinds: Sequence[str]) -> None:
         """Forget how far the places of ``kinds`` were read: what comes while nobody may look is never counted."""
@@ -133,6 +132,17 @@ class ActivityStore:
 
         if wanted:
             await self._database.write(write)
+
+
+async def find_checkpoint(ask: Ask, kind: str, place: str) -> str | None:
+    """Return how far a place was read; None where it never was."""
+    rows = await ask(_CHECKPOINT, (kind, place))
+    return str(rows[0][0]) if rows else None
+
+
+def put_checkpoint(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
+    """Note how far a place was read, inside a transaction. Raises sqlite3.Error."""
+    connection.execute(_PUT_CHECKPOINT, checkpoint)
 
 
 async def list_sums(ask: Ask, first_slot: int, end_slot: int) -> list[SubjectSum]:

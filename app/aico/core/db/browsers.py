@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from aico.core.activity import ActivitySpan, estimate_nano
+from aico.core.activity import BROWSERS, ActivitySpan, estimate_nano
 from aico.core.db import browser_schema as schema
-from aico.core.db.activity import add_spans
+from aico.core.db.activity import Checkpoint, add_spans, find_checkpoint, put_checkpoint
 from aico.core.db.database import Database
 from aico.core.db.statements import insert, put
 
@@ -55,8 +55,10 @@ class BrowserStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_visits(self, visits: Sequence[CountedVisit], hourly_rates: dict[str, float]) -> bool:
-        """Add what is new of ``visits``, and return whether there was anything.
+    async def add_visits(
+        self, visits: Sequence[CountedVisit], hourly_rates: dict[str, float], checkpoint: Checkpoint | None = None
+    ) -> bool:
+        """Add what is new of ``visits`` and, with them, how far was read; return whether there was anything new.
 
         A known visit adds what it has grown by. ``hourly_rates`` are those of the listed names, US dollars.
         """
@@ -71,6 +73,8 @@ class BrowserStore:
                 _PUT_VISIT, [(*key, known[key]) for key in dict.fromkeys(key for key, _span in growth)]
             )
             add_spans(connection, (span for _key, span in growth))
+            if checkpoint is not None:
+                put_checkpoint(connection, checkpoint)
             return bool(growth)
 
         return await self._database.write(write)
@@ -79,6 +83,11 @@ class BrowserStore:
         """Return all of them, ended ones too: when a browser was paired stays true."""
         async with self._database.asking() as ask:
             return [Pairing(*row) for row in await ask(_PAIRINGS)]
+
+    async def find_position(self, place: str) -> str | None:
+        """Return how far the history of a place was read; None where it never was."""
+        async with self._database.asking() as ask:
+            return await find_checkpoint(ask, BROWSERS.id, place)
 
     async def list_forgotten(self, kind: str) -> list[tuple[int, int]]:
         """Return the times of ``kind`` that were forgotten, epoch milliseconds."""

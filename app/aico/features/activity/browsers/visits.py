@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -40,6 +41,23 @@ class Position(NamedTuple):
     """Id and time of a visit that must still be there; else this is another history, and it is read anew."""
     open: tuple[int, ...] = ()
     """Visits that had not ended."""
+
+    def text(self, basis: str) -> str | None:
+        """Return it as it is kept; None for one without an anchor: nothing would tell another history then.
+
+        ``basis`` is what decided about the visits that were read: with another one they are to be read anew.
+        """
+        return None if self.anchor is None else json.dumps([basis, self.last, *self.anchor, *self.open])
+
+    @classmethod
+    def parse(cls, text: str, basis: str) -> Position:
+        """Return what was kept on the same ``basis``; the start where it was another, or the text is not ours."""
+        try:
+            kept, *numbers = json.loads(text)
+            last, key, at, *others = map(int, numbers)
+        except (ValueError, TypeError):
+            return START
+        return cls(last, (key, at), tuple(others)) if kept == basis else START
 
 
 START = Position()
