@@ -82,6 +82,7 @@ async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
         "/api/sources",
         "/api/sources/{source}",
         "/api/currency",
+        "/api/projects",
         "/api/prices",
         "/api/prices/compared",
         "/api/prices/review",

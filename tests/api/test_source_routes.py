@@ -181,6 +181,19 @@ async def test_listed_page_may_ask_for_a_reading_and_switch_and_name_nothing(qui
     assert "PUT" not in listed.headers["access-control-allow-methods"]
 
 
+async def test_projects_are_switched_by_our_own_page_alone(quiet: Api) -> None:
+    """Off at first, on by a request of ours, never by a listed page; another key is told."""
+    assert (await quiet.get("/api/projects")).json()["enabled"] is False
+    for method, body in (("PUT", {"enabled": True}), ("DELETE", None)):
+        refused = await quiet.client.request(method, "/api/projects", json=body, headers={"origin": LISTED})
+        check_problem_of_origin(refused, LISTED)
+    told = await quiet.client.put("/api/projects", json={"enabled": True, "path": "/srv"})
+    check_problem(told, errors.RequestInvalid)
+    assert (await quiet.client.put("/api/projects", json={"enabled": True})).json()["enabled"] is True
+    assert (await quiet.get("/api/status")).json()["projects"] == (await quiet.get("/api/projects")).json()
+    assert (await quiet.client.delete("/api/projects")).json()["named"] == 0
+
+
 def check_problem_of_origin(response: httpx.Response, origin: str) -> None:
     """Fail unless an origin was refused; a listed one may read why."""
     problem = response.json()

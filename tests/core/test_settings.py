@@ -61,6 +61,7 @@ def test_settings_have_the_defaults_of_the_contract(environment: Environment) ->
         "sources": {},
         "currency": None,
         "prices": (),
+        "project_names": None,
         "cline_sessions": False,
         "database_path": platformdirs.user_data_path(APP_NAME) / "observer.db",
         "host": "127.0.0.1",
@@ -162,7 +163,7 @@ def test_setting_refuses_text_that_is_no_finite_number(environment: Environment,
     [
         name
         for name in setting_names()
-        if name not in {"ledger_path", "cline_sessions", "allowed_origins", "allowed_hosts"}
+        if name not in {"ledger_path", "project_names", "cline_sessions", "allowed_origins", "allowed_hosts"}
     ],
 )
 def test_setting_refuses_a_boolean(environment: Environment, name: str) -> None:

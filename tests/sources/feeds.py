@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from aico.core.usage import MeterReading, PlanReading, Record, Trigger
+from aico.core.usage import MeterReading, PlanReading, ProjectSeen, Record, Trigger
 from aico.features.files.feed import Feed, Reading, ReadLimits, TreeFeed
 from aico.features.files.parsed import keys_of
 from aico.features.sources.source import Origin
@@ -55,7 +55,7 @@ class FeedDriver:
 
     def commit(self, reading: Reading) -> None:
         """Take in everything that ``reading`` says; a known model outlives readings that know none."""
-        records = [record for record in reading.records if not isinstance(record, PlanReading)]
+        records = [record for record in reading.records if not isinstance(record, PlanReading | ProjectSeen)]
         for key, record in zip(keys_of(records), records, strict=True):
             before = self.stored.get(key)
             if isinstance(record, MeterReading) and isinstance(before, MeterReading) and record.model is None:

@@ -129,7 +129,7 @@ async def check_summaries(asking: Asking) -> dict[str, Decimal]:
         assert answer["totals"] == totals
         assert sum_of(listed(answer, "groups")) == whole
         assert sum_of(listed(answer, "series")) == whole
-    for split in ("source", "model"):
+    for split in ("source", "model", "project"):
         answer = await asking.summary(split=split)
         for place, point in enumerate(listed(answer, "series")):
             parts = [

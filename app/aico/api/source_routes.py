@@ -16,6 +16,7 @@ from aico.core.usage import Trigger
 from aico.services.currency import CurrencyOut
 from aico.services.ingest import sums_by_source
 from aico.services.price_shapes import PricingOut
+from aico.services.projects import ProjectsOut
 from aico.services.shapes import Schema, SourceReceiptOut
 from aico.services.source_shapes import SourceFailureOut, SourceOut
 from aico.services.status import get_status, list_sources
@@ -116,6 +117,7 @@ async def read_status(service: Service) -> StatusOut:
         pricing=None if progress is None else PricingOut(done=progress[0], total=progress[1]),
         kimi_proxy=None if kimi is None else KimiProxyOut.of(kimi.state),
         otlp=None if service.exporter is None else OtlpOut.of(service.exporter.state),
+        projects=await ProjectsOut.of(service.projects),
         numbers_go_to=await service.list_receivers(),
         command=service.command,
         demo=service.demo,

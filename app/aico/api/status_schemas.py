@@ -16,6 +16,7 @@ from aico.services.currency import CurrencyOut
 from aico.services.export_state import ExportState
 from aico.services.kimi_monitor import KimiProxyState, Reason, State
 from aico.services.price_shapes import PricingOut
+from aico.services.projects import ProjectsOut
 from aico.services.shapes import RejectionOut, Schema
 from aico.services.source_shapes import OriginOut, SourceOut
 from aico.services.status import SessionsStatus
@@ -174,6 +175,7 @@ class StatusOut(Schema):
     )
     kimi_proxy: KimiProxyOut | None
     otlp: OtlpOut | None = Field(description="Null unless an endpoint is set.")
+    projects: ProjectsOut
     numbers_go_to: list[str] = Field(
         description="Hosts, with their ports, that numbers are sent to: the collector's, the webhook's."
     )

@@ -31,7 +31,8 @@ async def get_usage_summary(
     bucket: BucketName = "auto",
     tz: Zone = "UTC",
     split: Annotated[
-        Literal["source", "model"] | None, Query(description="What `parts` tell the series apart by; without it, none.")
+        Literal["source", "model", "project"] | None,
+        Query(description="What `parts` tell the series apart by; without it, none."),
     ] = None,
     brief: Brief = False,
 ) -> SummaryOut:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "serve": ("aico.cli.serve", "serve"),
     "import": ("aico.cli.imports", "import_once"),
     "sources": ("aico.cli.sources", "show_sources"),
+    "projects": ("aico.cli.projects", "tend"),
     "budget": ("aico.cli.budget", "tend"),
     "plan": ("aico.cli.plan", "tend"),
     "webhook": ("aico.cli.webhook", "tend"),

@@ -103,6 +103,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     sources.add_argument("switch", nargs="?", choices=["on", "off"], help="default: only list them")
     sources.add_argument("names", nargs="*", metavar="NAME", help="a tool, or an origin: cline.sessions, activity.apps")
     sources.add_argument("--json", action="store_true", help="print as JSON")
+    _add_projects(commands, settings)
     _add_terms(commands, settings)
     activity = commands.add_parser(
         "activity", parents=[settings], help="the time in AI apps, commands and sites; default: today"
@@ -139,6 +140,18 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     service_words = "have the system start it by itself: systemd, launchd"
     _add_service_actions(commands.add_parser("service", help=service_words), settings)
     return parser
+
+
+def _add_projects(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
+    """Add the command of the names of working folders."""
+    projects = commands.add_parser("projects", parents=[settings], help="whether the names of working folders are kept")
+    projects.add_argument("--json", action="store_true", help="print it as JSON")
+    projects.set_defaults(action=None)
+    actions = projects.add_subparsers(dest="action", metavar="ACTION")
+    put = actions.add_parser("on", help="keep the last name of each folder from now on")
+    put.add_argument("--backwards", action="store_true", help="also of what is counted already: reads all logs again")
+    actions.add_parser("off", help="keep no more of them; those that are known stay")
+    actions.add_parser("forget", help="take the name from every session")
 
 
 def _add_terms(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:

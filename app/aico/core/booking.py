@@ -54,6 +54,7 @@ class SessionEntry:
     state: int
     seen_at: int
     label: str | None = None
+    project: str | None = None
     is_new: bool = False
     is_changed: bool = False
     """Whether its row must be written."""

@@ -86,6 +86,7 @@ class FreshSession:
     last_ts: int
     state: SessionState
     label: str | None
+    project: str | None
     seen_at: int
     """First stored, epoch milliseconds."""
     origin: str

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 SETTING_NAMES = (
     "ledger_path",
     "enabled_sources",
+    "project_names",
     "cline_sessions",
     "sessions_path",
     "database_path",

@@ -91,7 +91,7 @@ _HTTP_ADDRESS = r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?
 _PUBLIC_URL = r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$"
 _VSCODE = "vscode-webview:"
 """The scheme of the views that extensions of VS Code show: pages of it may frame, as far as they are listed."""
-_SWITCHES = {"cline_sessions"}
+_SWITCHES = {"cline_sessions", "project_names"}
 """The settings that are true or false; in every other one that is a mistake: ``true`` is not the port 1."""
 _FALSE = {"false", "f", "no", "n", "off", "0"}
 """Words that pydantic takes for false."""
@@ -159,6 +159,8 @@ class Settings(BaseModel):
     """What chose ``ledger_path``; not a setting of its own."""
     enabled_sources: EnabledSources = "choose"
     """Which tools are read: all, those in the list, or, with ``choose``, Cline's ledger and what is switched on."""
+    project_names: bool | None = None
+    """Whether the last names of working folders are kept; None: as the switch says, which is off at first."""
     sources: Mapping[str, SourceSettings] = Field(default_factory=dict)
     """What is set for one source, by its id."""
     budgets: Mapping[BudgetName, BudgetSettings] = Field(default_factory=dict)

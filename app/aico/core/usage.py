@@ -21,6 +21,7 @@ __all__ = [
     "DAY_SLOTS",
     "ID_LENGTH_MAX",
     "MODEL_LENGTH_MAX",
+    "PROJECT_LENGTH_MAX",
     "REJECTIONS_SHOWN",
     "SLOT_MS",
     "TOKENS",
@@ -29,6 +30,7 @@ __all__ = [
     "UNKNOWN_MODEL",
     "GapReading",
     "MeterReading",
+    "ProjectSeen",
     "PromptSeen",
     "ReadingCounts",
     "Record",
@@ -48,6 +50,7 @@ UNKNOWN_MODEL = ""
 
 ID_LENGTH_MAX = 128
 MODEL_LENGTH_MAX = 200
+PROJECT_LENGTH_MAX = 200
 COUNT_MAX = 10**12
 COST_MAX = 10**6
 TS_MAX = 253_402_300_799_999
@@ -269,9 +272,17 @@ class PlanReading(NamedTuple):
     windows: tuple[PlanWindow, ...]
 
 
+class ProjectSeen(NamedTuple):
+    """The last name of the folder that a session works in; the first one that is told stays. Only where asked for."""
+
+    session: str
+    name: str
+    """1 to ``PROJECT_LENGTH_MAX`` characters, no path."""
+
+
 Record: TypeAlias = UsageEvent | MeterReading | PromptSeen | GapReading
-"""What is said of a session."""
-AnyRecord: TypeAlias = Record | PlanReading
+"""What is said of a session's usage."""
+AnyRecord: TypeAlias = Record | PlanReading | ProjectSeen
 
 
 def digest(*parts: str | int | bytes | None) -> bytes:

@@ -49,6 +49,10 @@ class RunningService:
             raise ServiceUnreachable(self._url)
         return _objects(content)
 
+    async def get_object(self, route: str) -> dict[str, object]:
+        """Return the object that ``route`` answers. Raises like :meth:`get_status`."""
+        return await self._call("GET", route)
+
     async def change(self, method: str, route: str, body: dict[str, object] | None = None) -> None:
         """Set or remove something. Raises like :meth:`get_status`."""
         await self._ask(method, route, body)

@@ -122,6 +122,11 @@ def currency_updated() -> dict[str, object]:
     return {"type": "currency_updated"}
 
 
+def projects_updated(epoch: str, revision: int) -> dict[str, object]:
+    """Return the message that projects are kept from now on, or no more, or that they are forgotten."""
+    return {"type": "projects_updated", "epoch": epoch, "revision": revision}
+
+
 def watcher_state(event: WatcherStateChanged) -> dict[str, object]:
     """Return the old message of a new state of the ledger's watcher."""
     return {"type": "watcher_state", "state": event.state.value, "since": event.since_ms, "reason": event.reason}

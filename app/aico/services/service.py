@@ -39,6 +39,7 @@ from aico.services.kimi_monitor import KimiMonitor, KimiProxyState
 from aico.services.latency import WriteLatency
 from aico.services.pairings import PairingService
 from aico.services.prices import Prices
+from aico.services.projects import Projects
 from aico.services.queries import UsageQueries
 from aico.services.source_choices import SourceChoices
 from aico.services.sources import SourcesService
@@ -115,6 +116,7 @@ class ObserverService:
             self._publish_state,
             now_ms,
         )
+        self.projects = Projects(self.sources, self.database, self.writer, self._publish_projects, now_ms)
         self.activity = ActivityService(
             settings.activity, self.sources.choices, self.database, self.publish_activity, now_ms
         )
@@ -213,6 +215,12 @@ class ObserverService:
         if now >= self._pricing_at:
             self._pricing_at = now + _PROGRESS_S
             self.hub.publish_notice(messages.pricing(done, total))
+
+    def _publish_projects(self, revision: int | None) -> None:
+        if revision is None:
+            self.hub.publish_notice(messages.projects_updated(self.hub.epoch, self.hub.revision))
+        else:
+            self.hub.publish_change(revision, messages.projects_updated(self.hub.epoch, revision))
 
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))

@@ -116,10 +116,11 @@ class SeriesPointOut(SumsOut):
 
 
 class PartOut(Schema):
-    """The share of one source or model in each point of the series. What is unknown adds nothing to it."""
+    """The share of one source, model or project in each point of the series. What is unknown adds nothing to it."""
 
     source: str | None = None
     model: str | None = Field(default=None, description="Null: unknown.")
+    project: str | None = Field(default=None, description="Null: none is known.")
     groups: int | None = Field(default=None, description="Set where others are added up here: how many.")
     cost_usd: list[float]
     tokens: list[int] = Field(description="All kinds.")
@@ -457,7 +458,7 @@ def stored_session(fresh: FreshSession) -> StoredSession:
         key=fresh.session,
         parent=fresh.parent,
         label=fresh.label,
-        project=None,
+        project=fresh.project,
         first_ts=fresh.first_ts,
         last_ts=fresh.last_ts,
         seen_at=fresh.seen_at,

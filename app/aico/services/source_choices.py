@@ -22,6 +22,9 @@ from aico.features.sources.cline.hub import NAME as HUB_NAME
 from aico.features.sources.cline.sessions import SESSIONS
 from aico.features.sources.source import Origin, Place, Source, Surroundings
 
+PROJECTS, PROJECTS_SETTING = "projects", "project_names"
+PROJECTS_KEY = SwitchKey(PROJECTS, "names", digest(PROJECTS).hex())
+"""What the switch of the names of working folders is stored under, beside those of the origins of sources."""
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -53,7 +56,16 @@ class SourceChoices:
         self.machine = machine_of(self.surroundings)
         self.switches: dict[SwitchKey, Switch] = {}
         """What was read of them; none at first."""
+        self.fixed_projects = settings.project_names
+        """What the settings say of the names of working folders; None where the switch does."""
         self._settings = settings
+
+    def wants_projects(self) -> bool:
+        """Return whether the last names of working folders are kept now."""
+        if self.fixed_projects is not None:
+            return self.fixed_projects
+        switch = self.switches.get(PROJECTS_KEY)
+        return switch is not None and switch.is_on
 
     def get_source(self, source_id: str) -> Source:
         """Return a source of the registry. Raises SourceUnknown."""

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
@@ -69,7 +69,7 @@ class SourcesService:
         self._ingest = ingest
         self._publish_state = publish_state
         self._now_ms = now_ms
-        self._limits = limits_of(settings, now_ms)
+        self._limits = replace(limits_of(settings, now_ms), wants_projects=choices.wants_projects)
         self._notifier = Notifier()
         """Of all places: one thread looks at its queue, however many there are."""
         self._open: dict[IntakeKey, _Open] = {}

@@ -232,11 +232,18 @@ def _midnight_of(slot: int, zone: ZoneInfo) -> int:
 async def _list_parts(
     snapshot: SumsSnapshot, buckets: Sequence[Mapping[tuple[str, ...], Sums]], split: Group
 ) -> dict[str, list[Sums]]:
-    """Return the buckets by name. Their order is that of all time, so that it does not change with the filter."""
-    place = (Group.SOURCE, Group.MODEL).index(split)
+    """Return the buckets by name. Their order is that of all time, so that it does not change with the filter.
+
+    Of projects no sums of all time are kept: theirs is that of the buckets.
+    """
     whole: dict[str, int] = {}
-    for names, sums in (await snapshot.list_totals()).items():
-        whole[names[place]] = whole.get(names[place], 0) + sums.cost_nano
+    if split is Group.PROJECT:
+        named = [((name,), sums) for bucket in buckets for (name,), sums in bucket.items()]
+    else:
+        place = (Group.SOURCE, Group.MODEL).index(split)
+        named = [((names[place],), sums) for names, sums in (await snapshot.list_totals()).items()]
+    for (name,), sums in named:
+        whole[name] = whole.get(name, 0) + sums.cost_nano
     found = {name for bucket in buckets for (name,) in bucket}
     ordered = sorted(found, key=lambda name: (-whole.get(name, 0), name))
     return {name: [bucket.get((name,), NOTHING) for bucket in buckets] for name in ordered}

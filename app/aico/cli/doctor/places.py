@@ -11,7 +11,16 @@ from aico.core.clock import now_ms
 from aico.core.db.choices import list_switches
 from aico.core.errors import SourceError, SourceUnstable, StorageError
 from aico.core.settings import Settings
-from aico.core.usage import GapReading, MeterReading, PlanReading, Record, RequestState, Trigger, UsageEvent
+from aico.core.usage import (
+    GapReading,
+    MeterReading,
+    PlanReading,
+    ProjectSeen,
+    Record,
+    RequestState,
+    Trigger,
+    UsageEvent,
+)
 from aico.features.files.feed import Feed, Look, Reading
 from aico.features.sources.source import Place, Source
 from aico.services.source_choices import OriginChoice, SourceChoices, limits_of, open_places
@@ -160,7 +169,7 @@ async def _count(feed: Feed) -> Tally:
 def tally_of(reading: Reading, now: int) -> Tally:
     """Return the counts of a reading."""
     counts = reading.counts
-    records = [record for record in reading.records if not isinstance(record, PlanReading)]
+    records = [record for record in reading.records if not isinstance(record, PlanReading | ProjectSeen)]
     return Tally(
         read_count=len(records),
         skipped_count=counts.skipped_count,

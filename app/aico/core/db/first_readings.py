@@ -175,6 +175,7 @@ class FirstReadings:
             last_ts=ts,
             state=reading.state,
             label=None,
+            project=None,
             seen_at=self._now_ms,
             origin=origin,
             stated=tokens,

@@ -37,6 +37,7 @@ from aico.core.usage import (
     GapReading,
     MeterReading,
     PlanReading,
+    ProjectSeen,
     PromptSeen,
     ReadingCounts,
     Record,
@@ -68,7 +69,7 @@ _EVENT = (
     *("recorded_nano", "own_nano", "list_nano", "state", "unknown", "context", "price_ref", "claim"),
 )
 _GAP = ("requests", *TOKENS, "heir_of", "heir_since", "recorded_count")
-_SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label")
+_SESSION = ("key", "parent_key", "first_ts", "last_ts", "model", "state", "seen_at", "label", "project")
 
 _POSITION = "SELECT epoch, revision FROM database_state"
 _ADVANCE = "UPDATE database_state SET revision = revision + 1 RETURNING revision"
@@ -174,6 +175,12 @@ _PLANS = "SELECT plan, MAX(at) FROM plan_state WHERE source = ? GROUP BY plan"
 _DROP_PLAN = "DELETE FROM plan_state WHERE source = ? AND plan = ?"
 _ADD_PLAN = insert(schema.PlanState, ("source", "plan", "name", "used_hundredths", "minutes", "resets_at", "at"))
 _SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
+_SET_PROJECT = "UPDATE session SET project = ? WHERE source = ? AND key = ? AND project IS NULL"
+_FORGET_PROJECTS = "UPDATE session SET project = NULL WHERE project IS NOT NULL"
+_COUNT_PROJECTS = "SELECT COUNT(*) FROM session WHERE project IS NOT NULL"
+_DROP_CHECKPOINTS = """
+    DELETE FROM checkpoint WHERE source IN (SELECT id FROM source WHERE name IN (SELECT value FROM json_each(?)))
+"""
 _DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE source = ? AND place = ?"
 # A name is of hexadecimal digits: whatever begins with it comes before the next letter.
 _CHECKPOINTS = """
@@ -302,6 +309,31 @@ class UsageWriter:
             return _Transaction(connection, known, batch, self._now_ms, FRESH_ROWS_MAX).set_label(session, label)
 
         return await self._write(write)
+
+    async def count_projects(self) -> int:
+        """Return how many sessions have a project. Raises StorageBusy, StorageError."""
+        async with self._database.read() as connection:
+            [(count,)] = await fetch(connection, _COUNT_PROJECTS)
+        return int(count)
+
+    async def forget_projects(self) -> int | None:
+        """Take the project from every session; return the revision of that, None where none has one.
+
+        Raises StorageBusy or StorageError with nothing written.
+        """
+
+        def write(connection: sqlite3.Connection, known: _Names) -> int | None:
+            if connection.execute(_FORGET_PROJECTS).rowcount == 0:
+                return None
+            [(revision,)] = _ask(connection, _ADVANCE)
+            known.revision = int(revision)
+            return known.revision
+
+        return await self._write(write)
+
+    async def drop_checkpoints(self, sources: Sequence[str]) -> None:
+        """Let all files of ``sources`` be read from their beginning next time. Raises StorageBusy, StorageError."""
+        await self._database.write(lambda connection: connection.execute(_DROP_CHECKPOINTS, (json_of(sources),)))
 
     async def list_unasked(self) -> list[str]:
         """Return the sources whose requests without a list price the present list was not asked for yet.
@@ -516,7 +548,8 @@ class _Transaction:
         # All of them, in their order: the greater number is the stronger one.
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        said = [record for record in batch.records if not isinstance(record, PlanReading)]
+        said = [record for record in batch.records if not isinstance(record, PlanReading | ProjectSeen)]
+        projects = [record for record in batch.records if isinstance(record, ProjectSeen)]
         records = take_off_inherited(self._connection, source, self._remembered(source, said))
         # Of a source that is read for the first time nothing is stored, and nothing is looked for.
         is_first = not self._count(source)[0]
@@ -552,7 +585,8 @@ class _Transaction:
         self._store_models()
         self._open(source)
         self._checkpoint(source, origin)
-        if not (fresh or gaps or first or has_plan):
+        is_named = self._take_projects(source, books, projects)
+        if not (fresh or gaps or first or has_plan or is_named):
             _count, latest = self._count(source)
             return self._receipt(latest, names.revision, skipped_count=skipped_count), None
         self._store(books, source, meter, gaps)
@@ -924,6 +958,16 @@ class _Transaction:
         )
         return bool(newest)
 
+    def _take_projects(self, source: int, books: Books, projects: Sequence[ProjectSeen]) -> bool:
+        """Name the projects of sessions that have none; return whether one is stored already, and has one now."""
+        for each in projects:
+            session = books.sessions.get(each.session)
+            if session is not None and session.project is None:
+                session.project = each.name  # a new one is stored with it
+        before = self._connection.total_changes
+        _many(self._connection, _SET_PROJECT, [(each.name, source, each.session) for each in projects])
+        return self._connection.total_changes > before
+
     def _readings_of(self, readings: Sequence[MeterReading]) -> dict[str, MeterReading]:
         return {reading.session: reading for reading in readings}
 
@@ -1112,6 +1156,7 @@ class _Transaction:
                     last_ts=session.last_ts,
                     state=SessionState(session.state),
                     label=session.label,
+                    project=session.project,
                     seen_at=session.seen_at,
                     origin=origin or self._batch.origin,
                     stated=None if stated is None else Tokens(*stated.last[:6]),
@@ -1210,6 +1255,7 @@ def _new_session(source: int, session: SessionEntry) -> tuple[Value, ...]:
         session.state,
         session.seen_at,
         session.label,
+        session.project,
     )
 
 

@@ -52,6 +52,8 @@ class ReadLimits:
     now_ms: Callable[[], int]
     is_one_of_several: bool = False
     """Whether the origin has other places: then an error names the path."""
+    wants_projects: Callable[[], bool] = bool
+    """Whether the user asks, at the moment, for the names of working folders; by default nobody does."""
 
 
 @dataclass(frozen=True, slots=True)

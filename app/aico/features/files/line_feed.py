@@ -28,6 +28,7 @@ from aico.core.usage import (
     digest,
 )
 from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
+from aico.features.files.folder import open_parser
 from aico.features.files.line_bytes import PACKED, LineBytes, PlainBytes, UnpackedBytes
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
 from aico.features.files.line_window import LinePosition, LineReader
@@ -570,7 +571,8 @@ class LineFeed:
         start = LinePosition(0, 0, is_done=True) if known is None else known.position
         state: PlainState = None if known is None else msgspec.json.decode(known.state)
         about = LineFile(tuple(file.path.split("/")), first_seen_ms, stat.mtime_ns // 1_000_000)
-        chunk.parser, chunk.parsed_count = self._format.open(about, state), 0
+        chunk.parsed_count = 0
+        chunk.parser = open_parser(self._format, about, state, wants_project=self._limits.wants_projects())
         end = reader.read(data, start, size, budget)
         chunk.bytes_left -= end.offset - start.offset
         is_same = known is not None and end.offset == start.offset

@@ -55,6 +55,8 @@ class LineFormat:
 
     A match with its group ``other`` passes the line by, one without takes it; of any other line the needles decide.
     """
+    states_folder: bool = False
+    """Whether lines that are parsed state the working folder, as ``cwd`` on the line or in its ``payload``."""
 
     def is_of_use(self, data: bytes | bytearray, begin: int, end: int) -> bool:
         """Return whether the line in ``data`` from ``begin`` to ``end`` is to be parsed."""

@@ -136,6 +136,8 @@ class Source:
     gaps: tuple[GapKind, ...] = ()
     has_task_rows: bool = False
     """Whether its sessions also stand in ``cline_task_usage``: Cline's alone, whose table is fixed."""
+    states_folder: bool = False
+    """Whether its logs state the working folder, as :class:`aico.features.files.line_format.LineFormat` says."""
 
     def get_origin(self, origin_id: str) -> Origin:
         """Return the origin called ``origin_id``. Raises KeyError."""

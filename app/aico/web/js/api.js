@@ -42,6 +42,9 @@ export const exportUrl = (parameters) => `api/export?${query(parameters)}`;
 export const getAbout = () => ask("api/status");
 export const putSource = (id, body) => send("PUT", `api/sources/${id}`, body);
 
+export const putProjects = (body) => send("PUT", "api/projects", body);
+export const deleteProjects = () => ask("api/projects", { method: "DELETE" });
+
 const named = (path, name) => `${path}/${encodeURIComponent(name)}`;
 export const getBudgets = () => ask("api/budgets");
 export const putBudget = (name, body) => send("PUT", named("api/budgets", name), body);

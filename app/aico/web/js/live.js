@@ -52,6 +52,10 @@ const handlers = {
 		readSourcesSoon();
 		readTermsSoon();
 	},
+	projects_updated(change) {
+		handlers.resync(change);
+		readSources();
+	},
 	budget_reached: readTerms,
 	budgets_changed: readTerms,
 	reading({ source, bytes_done, bytes_total }) {

@@ -5,7 +5,7 @@ import { keep, recall } from "./stored.js";
 
 const SLOTS = [1, 2, 3, 4, 5, 6, 7, 8];
 const OWN = ["claude-code", "codex", "gemini-cli", "cline", "opencode", "qwen-code", "copilot-cli", "kilo"];
-const kept = { source: read("source"), model: read("model") };
+const kept = { source: read("source"), model: read("model"), project: read("project") };
 
 function read(group) {
 	try {

@@ -20,6 +20,9 @@ export const command = computed(() => about.value?.command ?? "aico");
 
 export const sources = computed(() => about.value?.sources ?? []);
 
+/** A page of others knows of none. */
+export const hasProjects = computed(() => !embedded && about.value?.projects.named > 0);
+
 /** Every origin that is read, with its source. */
 export const read = computed(() =>
 	sources.value.filter(isShown).flatMap((source) => source.origins.filter(({ enabled }) => enabled).map((origin) => ({ source, ...origin }))));

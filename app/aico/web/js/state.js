@@ -13,6 +13,7 @@ const FIRST = {
 	from: null, // only for "custom"
 	to: null,
 	model: [], // exact names
+	project: [], // likewise
 	unknown_model: false, // what was spent on an unknown model
 	q: "",
 	metric: "cost",
@@ -27,7 +28,7 @@ const FIRST = {
 const CHOICES = {
 	period: [...PERIODS, "custom"],
 	metric: ["cost", "tokens"],
-	group: ["source", "model"],
+	group: ["source", "model", ...(embedded ? [] : ["project"])],
 	chart: ["cumulative", "bars"],
 	sort: COLUMNS,
 	order: ["asc", "desc"],
@@ -35,7 +36,8 @@ const CHOICES = {
 
 function read() {
 	const given = new URLSearchParams(location.search);
-	const state = { ...FIRST, model: given.getAll("model").filter(Boolean), q: given.get("q") ?? "" };
+	const [model, project] = ["model", "project"].map((name) => given.getAll(name).filter(Boolean));
+	const state = { ...FIRST, model, project, q: given.get("q") ?? "" };
 	if (given.has("source")) state.source = given.getAll("source").filter((id) => !["", "all"].includes(id));
 	for (const [name, allowed] of Object.entries(CHOICES)) {
 		if (allowed.includes(given.get(name))) state[name] = given.get(name);
@@ -80,9 +82,10 @@ const toggled = (chosen, one, isMore) => (chosen.includes(one) ? chosen.filter((
 export const isChosen = (group, name) =>
 	group === "model" && name === null ? state.value.unknown_model : state.value[group].includes(name);
 
-/** Choose one source or model, beside others if asked; chosen once more, it is taken back. */
+/** Choose one source, model or project, beside others if asked; chosen once more, it is taken back. */
 export function choose(group, name, isMore = false) {
 	if (group === "source") show({ source: toggled(state.value.source, name, isMore), group: null });
+	else if (group === "project") show({ project: toggled(state.value.project, name, isMore) });
 	else if (name !== null) chooseModels(toggled(state.value.model, name, isMore));
 	else if (state.value.unknown_model) chooseModels([]);
 	else show({ model: [], unknown_model: true });
@@ -93,9 +96,9 @@ export function chooseSort(sort) {
 	show({ sort, order: state.value.sort === sort ? turned : ["source", "model"].includes(sort) ? "asc" : "desc" });
 }
 
-export const filterOf = ({ source, model, unknown_model, q }) => ({ source, model, unknown_model: unknown_model || null, q: q.trim() });
+export const filterOf = ({ source, model, project, unknown_model, q }) => ({ source, model, project, unknown_model: unknown_model || null, q: q.trim() });
 
-export const isNarrowed = ({ source, model, unknown_model, q }) => source.length + model.length > 0 || unknown_model || q.trim() !== "";
+export const isNarrowed = ({ source, model, project, unknown_model, q }) => source.length + model.length + project.length > 0 || unknown_model || q.trim() !== "";
 
 addEventListener("popstate", () => {
 	state.value = read();

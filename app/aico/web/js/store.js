@@ -61,7 +61,7 @@ export const groups = computed(() => {
 		.map(([name, sum]) => ({ name, sum, value: valueOf(sum) ?? -1, tokens: tokensOf(sum) ?? 0 }))
 		.sort((a, b) => b.value - a.value || b.tokens - a.tokens);
 	const names = found.slice(0, NAMED).map(({ name }) => name);
-	const slots = group === "model" && slotsOf(group, names);
+	const slots = group !== "source" && slotsOf(group, names);
 	const listed = found.map(({ name, sum }) => ({ name, sum, slot: slots ? (slots.get(name) ?? 0) : slotOf(name) }));
 	return { named: listed.slice(0, NAMED), others: listed.slice(NAMED) };
 });
@@ -91,6 +91,7 @@ async function readAll(abort) {
 	const bucket = bucketFor(window);
 	const filter = filterOf(state.value);
 	const split = group.value;
+	const by = split === "project" ? "source,model,project" : "source,model";
 	const mine = embedded ? filter.source : []; // a frame speaks of what it shows
 	const thisMonth = { source: mine, from: monthStart(now), to: addDays(midnight(now), 1), bucket: "day", by: "source", tz, brief: true };
 	// The period before hardly changes: it is not read with every event.
@@ -98,10 +99,10 @@ async function readAll(abort) {
 	const needsBefore = window.before && key !== beforeKey;
 	const ask = () => Promise.all([
 		getStatus(abort),
-		getSummary({ ...inside(question), bucket, tz, by: "source,model", split, brief: true }, abort),
+		getSummary({ ...inside(question), bucket, tz, by, split, brief: true }, abort),
 		Promise.all(wantedPages.map((page) => readPage(page, question, abort))),
 		getSummary(thisMonth, abort),
-		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz, by: "source,model", split, brief: true }, abort) : null,
+		needsBefore ? getSummary({ ...filter, ...window.before, bucket, tz, by, split, brief: true }, abort) : null,
 		embedded ? null : getOverview({ tz }, abort),
 	]);
 	let answers = await ask();

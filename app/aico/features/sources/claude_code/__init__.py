@@ -23,4 +23,5 @@ SOURCE = Source(
     title="Claude Code",
     origins=(PROJECTS,),
     gaps=(GapKind(UNRECORDED, "billed and in no transcript: titles, compaction, web searches, hooks"),),
+    states_folder=True,
 )

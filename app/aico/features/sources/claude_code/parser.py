@@ -543,4 +543,4 @@ def _prompt_of(state: PlainState) -> _Prompt:
     return _Prompt(str(key), _number(ts, 0))
 
 
-FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=TranscriptParser, head=HEAD)
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=TranscriptParser, head=HEAD, states_folder=True)

@@ -26,4 +26,5 @@ SOURCE = Source(
         GapKind("titles", "billed and in no rollout: titles in interactive use"),
         GapKind("failed", "billed and in no rollout: responses that failed before their first words"),
     ),
+    states_folder=True,
 )

@@ -510,4 +510,4 @@ def _vector_of(state: PlainState) -> Vector | None:
     return Vector(*map(_number, state)) if isinstance(state, list) else None
 
 
-FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=RolloutParser, head=HEAD)
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=RolloutParser, head=HEAD, states_folder=True)

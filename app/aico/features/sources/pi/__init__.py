@@ -26,4 +26,5 @@ SOURCE = Source(
         GapKind(COMPACTION, "compaction and summaries of branches: that they were made is written, not what they used"),
         GapKind(UNRECORDED, "billed and in no file: runs with --no-session, such as those that extensions start"),
     ),
+    states_folder=True,
 )

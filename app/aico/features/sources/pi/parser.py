@@ -216,4 +216,4 @@ def _cost_of(raw: Raw, judge: RowJudge) -> float | None:
         return None
 
 
-FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=SessionParser)
+FORMAT = LineFormat(version=VERSION, needles=NEEDLES, open=SessionParser, states_folder=True)

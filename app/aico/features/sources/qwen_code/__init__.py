@@ -25,4 +25,5 @@ SOURCE = Source(
             privacy="the prompts and answers, the output of tools and the paths of folders",
         ),
     ),
+    states_folder=True,
 )

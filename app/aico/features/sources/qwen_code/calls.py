@@ -274,4 +274,4 @@ def _number(state: PlainState) -> int:
 
 
 LEDGER = LineFormat(VERSION, (b'"inputTokens":', b'"outputTokens":'), LedgerParser)
-SESSIONS = LineFormat(VERSION, (b'"subtype":"ui_telemetry"', b'"type":"user"'), SessionParser)
+SESSIONS = LineFormat(VERSION, (b'"subtype":"ui_telemetry"', b'"type":"user"'), SessionParser, states_folder=True)

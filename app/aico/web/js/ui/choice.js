@@ -3,7 +3,7 @@ import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { getSummary } from "../api.js";
 import { t } from "../i18n.js";
 import { slotOf } from "../slots.js";
-import { sources } from "../sources.js";
+import { hasProjects, sources } from "../sources.js";
 import { choose, embedded, isChosen, state } from "../state.js";
 import { usageFilter } from "../store.js";
 import { NameOf, Swatch, html } from "./parts.js";
@@ -18,8 +18,8 @@ export function Part() {
 	const [offered, offer] = useState(null);
 	useEffect(() => {
 		const { from, to } = usageFilter.value;
-		getSummary({ from, to, bucket: "month", by: "source,model" }).then(({ groups }) => offer(groups), () => offer([]));
+		getSummary({ from, to, bucket: "month", by: hasProjects.value ? "source,model,project" : "source,model", brief: true }).then(({ groups }) => offer(groups), () => offer([]));
 	}, []);
 	if (!offered) return null;
-	return html`${(!embedded || sources.value.length > 1) && html`<${Options} group="source" offered=${offered} />`}<${Options} group="model" offered=${offered} />`;
+	return html`${(!embedded || sources.value.length > 1) && html`<${Options} group="source" offered=${offered} />`}<${Options} group="model" offered=${offered} />${hasProjects.value && html`<${Options} group="project" offered=${offered.filter(({ project }) => project !== null)} />`}`;
 }

@@ -37,13 +37,13 @@ function Custom() {
 
 /** What is chosen beyond the periods: {name, words, remove}. */
 export function chosen() {
-	const { period, from, to, source, model, unknown_model, q } = state.value;
+	const { period, from, to, source, unknown_model, q } = state.value;
 	// What a frame shows from the start is no choice.
 	const tools = embedded && String(source) === "cline" ? [] : source;
 	return [
 		period === "custom" && { name: "period", words: range(from, to, locale.value), remove: () => choosePeriod("7d") },
 		...tools.map((id) => ({ name: "source", id, words: titleOf(id), remove: () => choose("source", id, true) })),
-		...model.map((id) => ({ name: "model", id, words: id, remove: () => choose("model", id, true) })),
+		...["model", "project"].flatMap((name) => state.value[name].map((id) => ({ name, id, words: id, remove: () => choose(name, id, true) }))),
 		unknown_model && { name: "model", id: null, words: t("model.unknown"), remove: () => chooseModels([]) },
 		q && { name: "q", words: t("filter.text", { q }), remove: () => show({ q: "" }) },
 	].filter(Boolean);

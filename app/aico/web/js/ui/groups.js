@@ -5,10 +5,11 @@ import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { spentSoFar } from "../period.js";
 import { hovered } from "../selection.js";
+import { hasProjects } from "../sources.js";
 import { choose, isChosen, show } from "../state.js";
 import { before, group as chosen, groups, metric, shown, summary } from "../store.js";
 import { add, isUnpriced, tokensOf } from "../sums.js";
-import { Cost, NameOf, Segmented, Swatch, Tokens, html, titleOf } from "./parts.js";
+import { Cost, NameOf, Segmented, Swatch, Tokens, html, wordsOf } from "./parts.js";
 
 const valueOf = (sum) => (metric.value === "cost" ? sum.cost_usd : tokensOf(sum));
 
@@ -42,11 +43,11 @@ function Numbers({ sum, all, name, isRest }) {
 function Row({ name, slot, sum, most, all }) {
 	const { group } = shown.value;
 	const isOn = isChosen(group, name);
-	const words = group === "source" ? titleOf(name) : (name ?? t("model.unknown")); // boxes would be read as words of their own
+	const words = wordsOf(group, name); // boxes would be read as words of their own
 	const press = ({ ctrlKey, metaKey }) => choose(group, name, ctrlKey || metaKey);
 	const over = (isIn) => () => (hovered.value = isIn ? { name } : null);
 	return html`<tr class=${isOn && "on"} onMouseEnter=${over(true)} onMouseLeave=${over(false)}>
-		<th scope="row"><button aria-pressed=${isOn} aria-label=${words} onClick=${press} title=${t("groups.more")}><${Swatch} slot=${slot} /><${NameOf} name=${name} /></button>
+		<th scope="row"><button aria-pressed=${isOn} aria-label=${words} disabled=${group === "project" && name === null} onClick=${press} title=${t("groups.more")}><${Swatch} slot=${slot} /><${NameOf} name=${name} /></button>
 			<${Bar} slot=${slot} ratio=${(valueOf(sum) ?? 0) / most} /></th><${Numbers} sum=${sum} all=${all} name=${name} /></tr>`;
 }
 
@@ -57,7 +58,7 @@ export function Groups() {
 	const listed = isOpen || others.length === 1 ? [...named, ...others] : named;
 	const all = summary.value.totals;
 	const most = valueOf(named[0]?.sum ?? {}) || 1;
-	const kinds = ["source", "model"].map((kind) => [kind, t(`col.${kind}`)]);
+	const kinds = ["source", "model", ...(hasProjects.value ? ["project"] : [])].map((kind) => [kind, t(`col.${kind}`)]);
 	const heads = [[`col.${group}`], ["metric.cost"], ["groups.share"], ["groups.change", "minor"], ["metric.tokens", "minor"]];
 	const rest = listed.length < named.length + others.length && others;
 	return html`<section class="panel-box groups" aria-label=${t(`groups.title.${group}`)}>

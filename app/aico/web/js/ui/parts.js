@@ -81,9 +81,11 @@ export function Cost({ sum, tag = "span" }) {
 export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;
 export const titleOf = (id) => sources.value.find((source) => source.id === id)?.title ?? id;
 
-/** A source or a model. */
+/** What a source, a model or a project is called. */
+export const wordsOf = (group, name) => (group === "source" ? titleOf(name) : (name ?? t(group === "project" ? "project.unknown" : "model.unknown")));
+
 export const NameOf = ({ name, group = shown.value.group }) =>
-	group === "source" ? html`<span class="named" title=${titleOf(name)}>${titleOf(name)}</span>` : html`<${ModelName} id=${name} />`;
+	group === "model" ? html`<${ModelName} id=${name} />` : html`<span class="named" title=${wordsOf(group, name)}>${wordsOf(group, name)}</span>`;
 
 /** A session is called by the user's own label, else by its start. */
 export function nameOf({ label, started_at: start }) {

@@ -23,7 +23,7 @@ const answer = signal(null); // {of, detail} or {of, code}
 async function readDay({ last_at, bucket }) {
 	const from = midnight(last_at);
 	if (embedded || ["week", "month"].includes(bucket)) return null;
-	const { totals } = await getSummary({ from, to: addDays(from, 1), bucket: "day", by: "source", tz: zone() });
+	const { totals } = await getSummary({ from, to: addDays(from, 1), bucket: "day", by: "source", tz: zone(), brief: true });
 	return { from, cost_usd: totals.cost_usd };
 }
 

@@ -5,11 +5,12 @@ import { minute } from "../clock.js";
 import { UNKNOWN, range } from "../format.js";
 import { locale, t, tcode, tn } from "../i18n.js";
 import { monthStart, zone } from "../period.js";
+import { hasProjects } from "../sources.js";
 import { filterOf, show, state } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addBy, cacheWrites, tokensOf } from "../sums.js";
 import { chosen } from "./filters.js";
-import { Cost, ModelName, amount, html, nameOf, titleOf, when, whole } from "./parts.js";
+import { Cost, ModelName, amount, html, nameOf, titleOf, when, whole, wordsOf } from "./parts.js";
 
 const PAGE = 1000;
 const READINGS = 5;
@@ -35,7 +36,7 @@ async function readRows(question, seq) {
 /** {sums, rows, isMoved} of one moment, if the numbers stand still for long enough. */
 async function readMonth(question, withRows) {
 	for (let left = READINGS; ; left--) {
-		const sums = await getSummary({ ...question, bucket: "day", by: "source,model", tz: zone() });
+		const sums = await getSummary({ ...question, bucket: "day", by: hasProjects.value ? "source,model,project" : "source,model", tz: zone() });
 		const [rows, isSame] = withRows ? await readRows(question, sums.commit_seq) : [null, true];
 		if (isSame || left === 1) return { sums, rows, isMoved: !isSame };
 	}
@@ -43,7 +44,7 @@ async function readMonth(question, withRows) {
 
 /** The months in which something was used, the newest first. */
 async function readMonths(filter) {
-	const { series } = await getSummary({ ...filter, bucket: "month", by: "source", tz: zone() });
+	const { series } = await getSummary({ ...filter, bucket: "month", by: "source", tz: zone(), brief: true });
 	return series.filter((point) => point.requests > 0 || tokensOf(point) > 0 || point.cost_usd > 0).map(({ start }) => idOf(start)).reverse();
 }
 
@@ -83,6 +84,7 @@ function Month({ of: { sums, rows, isMoved }, from, to }) {
 			<${Sums} title=${t("statement.days")} name=${t("statement.day")} list=${used.map((point) => [point.start, when(point.start, "weekday"), point])} all=${totals} />
 			<${Sums} title=${t("groups.title.source")} name=${t("col.source")} list=${parts("source", titleOf)} all=${totals} />
 			<${Sums} title=${t("groups.title.model")} name=${t("col.model")} list=${parts("model", (model) => model ?? t("model.unknown"))} all=${totals} />
+			${hasProjects.value && html`<${Sums} title=${t("groups.title.project")} name=${t("session.project")} list=${parts("project", (project) => wordsOf("project", project))} all=${totals} />`}
 			${isMoved && html`<p class="warn">${t("statement.moved")}</p>`}${rows && html`<${Rows} rows=${rows} />`}`}`;
 }
 

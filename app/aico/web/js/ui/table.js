@@ -87,11 +87,11 @@ function Told() {
 
 /** As few elements as can be: a tall screen has fifty. */
 function Row({ item, index, isFresh, isOn }) {
-	const { source, session_id: id, last_at, model, models, spent, cost_usd, has_fallen, folded } = item;
+	const { source, session_id: id, project, last_at, model, models, spent, cost_usd, has_fallen, folded } = item;
 	const open = ({ target }) => target.closest("td button:not(.open)") || openSession(item);
 	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} data-tool=${source} tabindex="-1" onClick=${open}>
 		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${nameOf(item)}</button>${folded > 0 && html`<span class="tag" title=${tn("row.folded", folded)}>+${folded}</span>`}${isFresh && html`<em>${t("row.new")}</em>`}</td>
-		<td class=${`of s${slotOf(source)}`}>${titleOf(source)}</td>
+		<td class=${`of s${slotOf(source)}`} title=${embedded ? null : project}>${titleOf(source)}${project && !embedded && html` <span class="soft">${project}</span>`}</td>
 		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => choose("model", model) })}${models > 1 && html`<span class="tag" title=${tn("models", models)}>+${models - 1}</span>`}${Mark({ item })}</td>
 		${Ago({ ms: last_at, tag: "td", class: "when soft" })}
 		${numbers(spent, has_fallen || folded ? undefined : cost_usd, item.unknown.length > 0)}</tr>`;

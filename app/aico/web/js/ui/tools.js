@@ -1,11 +1,13 @@
 // The list of every source: how it is, when it was read, and its switches.
+import { signal } from "../../vendor/signals-core.js";
+import { deleteProjects, putProjects } from "../api.js";
 import { share } from "../format.js";
-import { locale, t, tn, why } from "../i18n.js";
+import { locale, t, tcode, tn, why } from "../i18n.js";
 import { openPrices } from "../prices.js";
-import { choosing, progress, sources } from "../sources.js";
+import { about, choosing, progress, readSources, sources } from "../sources.js";
 import { isHere, lying, originTitle } from "./found.js";
 import { ImportButton } from "./imports.js";
-import { Ago, html } from "./parts.js";
+import { Ago, html, titleOf } from "./parts.js";
 import { Fixed, Refused, Standing, Switch } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
@@ -32,6 +34,33 @@ const Source = ({ source, isTold }) => html`<li data-source=${source.id}><div cl
 	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</p>`}
 	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} isTold=${isTold} />`)}</ul><${Refused} source=${source} /></li>`;
 
+const attempt = signal(null); // the code of what was refused
+
+async function change(ask) {
+	try {
+		await ask();
+		attempt.value = null;
+	} catch (error) {
+		attempt.value = error.code ?? "internal_error";
+		if (!error.code) throw error;
+	}
+	readSources();
+}
+
+/** The last names of working folders: kept from now on, of what is counted, too, or forgotten. */
+function Projects() {
+	const { enabled, fixed_by, named, sources: told } = about.value.projects;
+	const turn = (event) => {
+		event.target.checked = enabled;
+		change(() => putProjects({ enabled: !enabled }));
+	};
+	return html`<div data-source="projects"><label class="switch"><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)} onChange=${turn} data-switch="projects" /><span>${t("projects.switch")}</span></label>
+		<p class="soft">${t("projects.why", { sources: told.map(titleOf).join(", ") })}</p>${fixed_by && html`<${Fixed} by=${fixed_by} />`}
+		${attempt.value && html`<p class="warn" role="alert">${tcode(attempt.value)}</p>`}
+		<p class="buttons">${enabled && html`<button class="small" onClick=${() => change(() => putProjects({ enabled: true, backwards: true }))}>${t("projects.backwards")}</button>`}
+			${named > 0 && html`<button class="small" onClick=${() => change(deleteProjects)}>${t("projects.forget")}</button><span class="soft">${tn("projects.named", named)}</span>`}</p></div>`;
+}
+
 export function Part() {
 	const here = sources.value.filter((source) => isHere(source) || source.sessions > 0);
 	const absent = sources.value.filter((source) => !here.includes(source));
@@ -43,6 +72,6 @@ export function Part() {
 		choosing.value = true;
 	};
 	return html`${isTold && html`<${Fixed} by=${fixed} />`}${list(here)}
-		${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>${list(absent)}</details>`}
+		${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>${list(absent)}</details>`}<${Projects} />
 		<p class="buttons"><${ImportButton} /><button class="small" onClick=${choose}>${t("sources.choose")}</button><button class="small" onClick=${() => openPrices()}>${t("price.title")}</button></p>`;
 }

@@ -1,0 +1,100 @@
+"""Projects: whether the last names of working folders are kept, from now on or also of what is counted already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from pydantic import Field
+
+from aico.core.db.choices import Switch, set_switch
+from aico.core.db.database import Database
+from aico.core.db.writer import UsageWriter
+from aico.core.errors import SourceFixed
+from aico.services.shapes import Schema
+from aico.services.source_choices import PROJECTS, PROJECTS_KEY, PROJECTS_SETTING
+from aico.services.sources import SourcesService
+
+
+class ProjectsOut(Schema):
+    """Whether the last names of working folders are kept."""
+
+    enabled: bool
+    fixed_by: str | None = Field(description="The setting that decides; null where the switch does.")
+    named: int = Field(description="Sessions whose project is known.")
+    sources: list[str] = Field(description="The tools that state a working folder where it is looked for.")
+
+    @classmethod
+    async def of(cls, projects: Projects) -> Self:
+        """Return how the switch of ``projects`` stands. Raises StorageBusy, StorageError."""
+        return cls(
+            enabled=projects.is_on,
+            fixed_by=projects.fixed_by,
+            named=await projects.count(),
+            sources=projects.list_sources(),
+        )
+
+
+class ProjectsRequest(Schema):
+    """How the switch shall stand."""
+
+    enabled: bool
+    backwards: bool = Field(default=False, description="Read all logs again, for the projects of stored sessions.")
+
+
+class Projects:
+    """The switch of the names of working folders. Constructing it opens nothing."""
+
+    def __init__(
+        self,
+        sources: SourcesService,
+        database: Database,
+        writer: UsageWriter,
+        publish: Callable[[int | None], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """``publish`` tells every page that it is another one; the revision if sessions changed with it."""
+        self._sources = sources
+        self._database = database
+        self._writer = writer
+        self._publish = publish
+        self._now_ms = now_ms
+
+    @property
+    def is_on(self) -> bool:
+        """Whether names are kept."""
+        return self._sources.choices.wants_projects()
+
+    @property
+    def fixed_by(self) -> str | None:
+        """The setting that decides; None where the switch does."""
+        return PROJECTS_SETTING if self._sources.choices.fixed_projects is not None else None
+
+    def list_sources(self) -> list[str]:
+        """Return the ids of the tools whose logs state a working folder."""
+        return [source.id for source in self._sources.choices.sources.values() if source.states_folder]
+
+    async def count(self) -> int:
+        """Return how many stored sessions have a project. Raises StorageBusy, StorageError."""
+        return await self._writer.count_projects()
+
+    async def switch(self, *, is_on: bool, backwards: bool = False) -> None:
+        """Keep names from now on, or no more; ``backwards``: those of what is stored, too, by reading all logs again.
+
+        Raises SourceFixed, StorageBusy, StorageError.
+        """
+        if self.fixed_by is not None and self.is_on is not is_on:
+            raise SourceFixed(PROJECTS, self.fixed_by)
+        if self.fixed_by is None:
+            switch, choices = Switch(is_on, self._now_ms()), self._sources.choices
+            await set_switch(self._database, choices.machine, PROJECTS_KEY, switch)
+            choices.switches[PROJECTS_KEY] = switch
+        if is_on and backwards:
+            # What was read is read again from its beginning: that counts nothing twice.
+            async with self._sources.resting():
+                await self._writer.drop_checkpoints(self.list_sources())
+        self._publish(None)
+
+    async def forget(self) -> None:
+        """Take the project from every session. Raises StorageBusy, StorageError."""
+        self._publish(await self._writer.forget_projects())
