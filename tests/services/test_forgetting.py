@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from aico.core.activity import ActivitySpan
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.verification import verify
 from aico.core.errors import SourceUnknown
 from aico.core.usage import Trigger
-from aico.services.forgetting import forget_sessions
+from aico.services.forgetting import forget_sessions, forget_use
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.services.heard_service import CLINE, observer, running
@@ -53,3 +55,34 @@ async def test_service_forgets_and_goes_on(folder: Path) -> None:
         assert (await forget_sessions(service, CLINE, [], service.now_ms() + 1)).sessions == ("b",)
     assert tasks_of(service.database.path) == set()
     assert [check.name for check in verify(service.database.path) if not check.ok] == []
+
+
+async def test_use_is_forgotten_and_the_backup_made_anew(folder: Path) -> None:
+    """Although usage has not changed since the backup before it, and although one has failed a moment ago."""
+    ledger = LedgerFile(folder / "state/taskHistory.json")
+    ledger.write(entry("a"))
+    service = observer(folder, ledger_path=str(ledger.path))
+    backups = BackupFolder(service.database.path)
+    async with running(service) as heard:
+        await heard.until_stored(lambda costs: set(costs) == {"a"})
+        now = service.now_ms()
+        await service.activity.store.add([ActivitySpan("apps", "Cursor", "editor", now - 60_000, 60_000)])
+        await service.backups.tick()
+        assert [tasks_of(path) for path in backups.list_all()] == [{"a"}]
+        service.backups._pause = 5
+        assert [each.subject for each in await forget_use(service, ["apps"], 0, now)] == ["Cursor"]
+        [backup] = backups.list_all()
+    assert tasks_of(backup) == {"a"}
+    assert read_rows(backup, "SELECT * FROM activity_span") == []
+
+
+async def test_activity_ends_with_the_service_that_was_forgetting(folder: Path) -> None:
+    """What rests while use is forgotten does not begin anew behind the end."""
+    service = observer(folder, ledger_path=f"{folder}/taskHistory.json")
+    async with running(service):
+        await service.activity.switch("shell", is_on=True)
+        async with service.activity.resting():
+            ending = asyncio.create_task(service.activity.stop())
+            await asyncio.sleep(0)
+        await ending
+        assert service.activity._seen.tasks == []

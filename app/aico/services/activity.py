@@ -126,8 +126,8 @@ class ActivityService:
 
     async def stop(self) -> None:
         """See nothing any more."""
-        self._is_running = False
         async with self._turn:
+            self._is_running = False
             await self._follow()
 
     @asynccontextmanager

@@ -40,6 +40,11 @@ class DailyBackups:
             await asyncio.sleep(TICK_S)
             await self.tick()
 
+    async def renew(self) -> None:
+        """Back up now: all backups were removed."""
+        self._made, self._pause = None, 0
+        await self.tick()
+
     async def tick(self) -> None:
         """Back up if today has no backup and something has changed since the last one. A failure is logged once."""
         if self._pause:

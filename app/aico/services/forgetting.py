@@ -41,7 +41,7 @@ async def forget_sessions(
         await asyncio.to_thread(remove_for_good, path, source, going.sessions, service.now_ms())
         service.hub.begin_epoch(*await service.writer.get_position())
     # A recovery from this one, too, knows what was forgotten.
-    await service.backups.tick()
+    await service.backups.renew()
     return going
 
 
@@ -65,6 +65,6 @@ async def forget_use(service: ObserverService, kinds: Collection[str], from_ms: 
             return going
         await service.database.settle()
         going = await asyncio.to_thread(remove_activity_for_good, path, kinds, from_ms, to_ms, service.now_ms())
-    await service.backups.tick()
+    await service.backups.renew()
     service.publish_activity()
     return going
