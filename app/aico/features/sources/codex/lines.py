@@ -28,41 +28,50 @@ _PERCENT_MAX = 1_000_000
 _WORD = re.compile(r"[a-z0-9_-]{1,32}")
 
 
-class Line(msgspec.Struct):
-    """A line of a rollout, as raw fields: views of the reader's memory."""
+class Payload(msgspec.Struct, gc=False):
+    """What a line says, as raw fields."""
 
+    type: Raw = NOTHING
+    info: Raw = NOTHING
+    rate_limits: Raw = NOTHING
+    id: Raw = NOTHING
+    role: Raw = NOTHING
+    timestamp: Raw = NOTHING
+    thread_id: Raw = NOTHING
+    turn_id: Raw = NOTHING
+    session_id: Raw = NOTHING
+    """The thread at the root of all that it started."""
+    response_id: Raw = NOTHING
+    usage: Raw = NOTHING
+    forked_from_id: Raw = NOTHING
+    history_base: Raw = NOTHING
+    parent_thread_id: Raw = NOTHING
+    source: Raw = NOTHING
+    cli_version: Raw = NOTHING
+    model: Raw = NOTHING
+    service_tier: Raw = NOTHING
+    item: Raw = NOTHING
+
+
+class _Fields(msgspec.Struct, gc=False):
     timestamp: Raw = NOTHING
     type: Raw = NOTHING
-    payload: Raw = NOTHING
     id: Raw = NOTHING
     """Of the first line up to 0.31: the thread."""
     role: Raw = NOTHING
     record_type: Raw = NOTHING
 
 
-class Payload(msgspec.Struct):
-    """What a line says, as raw fields."""
+class Line(_Fields, gc=False):
+    """A line of a rollout, as raw fields: views of the reader's memory."""
 
-    type: Raw = NOTHING
-    id: Raw = NOTHING
-    role: Raw = NOTHING
-    timestamp: Raw = NOTHING
-    session_id: Raw = NOTHING
-    """The thread at the root of all that it started."""
-    forked_from_id: Raw = NOTHING
-    history_base: Raw = NOTHING
-    parent_thread_id: Raw = NOTHING
-    source: Raw = NOTHING
-    cli_version: Raw = NOTHING
-    turn_id: Raw = NOTHING
-    model: Raw = NOTHING
-    service_tier: Raw = NOTHING
-    thread_id: Raw = NOTHING
-    response_id: Raw = NOTHING
-    usage: Raw = NOTHING
-    info: Raw = NOTHING
-    rate_limits: Raw = NOTHING
-    item: Raw = NOTHING
+    payload: Payload | None = None
+
+
+class OddLine(_Fields, gc=False):
+    """A line with a payload of which nobody knows what it is."""
+
+    payload: Raw = NOTHING
 
 
 class Item(msgspec.Struct):
@@ -72,8 +81,8 @@ class Item(msgspec.Struct):
     id: Raw = NOTHING
 
 
-class Info(msgspec.Struct):
-    """The totals of a thread."""
+class _OddInfo(msgspec.Struct):
+    """Totals with a field of which nobody knows what it is."""
 
     total_token_usage: Raw = NOTHING
     last_token_usage: Raw = NOTHING
@@ -95,13 +104,28 @@ class _Origin(msgspec.Struct):
     subagent: Raw = NOTHING
 
 
-class _Limits(msgspec.Struct):
+class _Window(msgspec.Struct, gc=False):
+    used_percent: int | float | None = None
+    window_minutes: int | float | None = None
+    resets_at: int | float | None = None
+    resets_in_seconds: int | float | None = None
+
+
+class _Limits(msgspec.Struct, gc=False):
+    limit_id: Raw = NOTHING
+    primary: _Window | None = None
+    secondary: _Window | None = None
+
+
+class _OddLimits(msgspec.Struct):
+    """Limits with a field of which nobody knows what it is."""
+
     limit_id: Raw = NOTHING
     primary: Raw = NOTHING
     secondary: Raw = NOTHING
 
 
-class _Window(msgspec.Struct):
+class _OddWindow(msgspec.Struct):
     used_percent: Raw = NOTHING
     window_minutes: Raw = NOTHING
     resets_at: Raw = NOTHING
@@ -148,6 +172,10 @@ class Vector(NamedTuple):
 
     def tokens(self, judge: RowJudge) -> Tokens:
         """Return them by kinds that are disjoint; a field that ``judge`` gave up, or that contradicts, is unknown."""
+        if not judge.partials:
+            sent = self.input - self.cached - self.cache_write
+            reasoning = self.reasoning if self.reasoning <= self.output else None
+            return Tokens(sent if sent >= 0 else None, self.cached, self.cache_write, 0, self.output, reasoning)
         unknown = set(judge.unknown)
         sent = self.input - self.cached - self.cache_write
         is_known = sent >= 0 and not unknown & {"input_tokens", "cached_input_tokens", "cache_write_input_tokens"}
@@ -163,16 +191,48 @@ class Vector(NamedTuple):
         )
 
 
+class _Info(msgspec.Struct, gc=False):
+    total_token_usage: _Usage | None = None
+    last_token_usage: _Usage | None = None
+
+
+class Info(NamedTuple):
+    """The totals of a thread, and its last usage; None where there is none."""
+
+    total: Vector | None
+    last: Vector | None
+
+
 _LINE = msgspec.json.Decoder(Line)
+_ODD_LINE = msgspec.json.Decoder(OddLine)
 _USAGE = msgspec.json.Decoder(_Usage)
+_INFO = msgspec.json.Decoder(_Info)
+_LIMITS = msgspec.json.Decoder(_Limits)
 
 
-def decode_line(line: memoryview) -> Line | None:
+def decode_line(line: memoryview) -> Line | OddLine | None:
     """Return the fields of a line; None if it is no JSON object."""
     try:
         return _LINE.decode(line)
     except UNUSABLE:
+        pass
+    try:
+        return _ODD_LINE.decode(line)
+    except UNUSABLE:
         return None
+
+
+def decode_info(raw: Raw, judge: RowJudge) -> Info:
+    """Return the totals of a thread; ``judge`` keeps which of their numbers cannot be used."""
+    try:
+        info = _INFO.decode(raw)
+    except UNUSABLE:
+        odd = decode_part(raw, _OddInfo)
+        if odd is None:
+            return Info(None, None)
+        return Info(decode_usage(odd.total_token_usage, judge), decode_usage(odd.last_token_usage, judge))
+    total, last = info.total_token_usage, info.last_token_usage
+    return Info(_counted(total, judge), _counted(last, judge))
 
 
 def decode_usage(raw: Raw, judge: RowJudge) -> Vector | None:
@@ -190,9 +250,16 @@ def decode_usage(raw: Raw, judge: RowJudge) -> Vector | None:
         return Vector(
             *(read_count(field, name, judge) or 0 for name, field in zip(names, _fields_of(odd), strict=True))
         )
-    for name, count in (("input_tokens", usage.input_tokens), ("output_tokens", usage.output_tokens)):
-        if count is None:
-            judge.read_count("", name)
+    return _counted(usage, judge)
+
+
+def _counted(usage: _Usage | None, judge: RowJudge) -> Vector | None:
+    if usage is None:
+        return None
+    if usage.input_tokens is None:
+        judge.read_count("", "input_tokens")
+    if usage.output_tokens is None:
+        judge.read_count("", "output_tokens")
     return Vector(
         usage.input_tokens or 0,
         usage.cached_input_tokens or 0,
@@ -214,7 +281,7 @@ def _fields_of(odd: _OddUsage) -> tuple[Raw, ...]:
 
 def decode_plan(raw: Raw, ts: int) -> PlanReading | None:
     """Return the limits of the plan as they were at ``ts``; None where there are none that can be used."""
-    limits = decode_part(raw, _Limits)
+    limits = _limits_of(raw)
     if limits is None:
         return None
     windows = (_window_of("primary", limits.primary, ts), _window_of("secondary", limits.secondary, ts))
@@ -224,14 +291,30 @@ def decode_plan(raw: Raw, ts: int) -> PlanReading | None:
     return PlanReading(plan, ts, known) if known else None
 
 
-def _window_of(name: str, raw: Raw, ts: int) -> PlanWindow | None:
-    window = decode_part(raw, _Window)
-    used = None if window is None else _plain_number(window.used_percent, _PERCENT_MAX)
+def _limits_of(raw: Raw) -> _Limits | None:
+    if not is_there(raw):
+        return None
+    try:
+        return _LIMITS.decode(raw)
+    except UNUSABLE:
+        odd = decode_part(raw, _OddLimits)
+    return None if odd is None else _Limits(odd.limit_id, _plain_window(odd.primary), _plain_window(odd.secondary))
+
+
+def _plain_window(raw: Raw) -> _Window | None:
+    odd = decode_part(raw, _OddWindow)
+    if odd is None:
+        return None
+    cells = map(read_number, (odd.used_percent, odd.window_minutes, odd.resets_at, odd.resets_in_seconds))
+    return _Window(*(cell if isinstance(cell, int | float) else None for cell in cells))
+
+
+def _window_of(name: str, window: _Window | None, ts: int) -> PlanWindow | None:
+    used = None if window is None else _within(window.used_percent, _PERCENT_MAX)
     if window is None or used is None:
         return None
-    minutes, resets, rest = (
-        _plain_number(each, TS_MAX) for each in (window.window_minutes, window.resets_at, window.resets_in_seconds)
-    )
+    minutes, resets = _within(window.window_minutes, TS_MAX), _within(window.resets_at, TS_MAX)
+    rest = _within(window.resets_in_seconds, TS_MAX)
     resets_at = resets * 1_000 if resets is not None else None if rest is None else ts + rest * 1_000
     return PlanWindow(
         name,
@@ -241,9 +324,8 @@ def _window_of(name: str, raw: Raw, ts: int) -> PlanWindow | None:
     )
 
 
-def _plain_number(raw: Raw, maximum: int) -> int | float | None:
-    number = read_number(raw)
-    return number if isinstance(number, int | float) and 0 <= number <= maximum else None
+def _within(number: float | None, maximum: int) -> int | float | None:
+    return number if number is not None and 0 <= number <= maximum else None
 
 
 def id_of(raw: Raw) -> str | None:

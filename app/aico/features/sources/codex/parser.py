@@ -33,14 +33,15 @@ from aico.features.sources.codex.lines import (
     ID_LENGTH,
     NO_COUNTS,
     RECORDS,
-    Info,
     Item,
     Line,
+    OddLine,
     Payload,
     Vector,
     base_of,
     born_of,
     context_of,
+    decode_info,
     decode_line,
     decode_plan,
     decode_usage,
@@ -179,28 +180,28 @@ class RolloutParser:
         fields = decode_line(line)
         if fields is None:
             yield Rejection(index, RejectionCode.NOT_AN_OBJECT, None)
-            return
-        judge = RowJudge(index)
-        if not is_there(fields.payload):
+        elif isinstance(fields, OddLine):
+            if not says(fields.type, b'"compacted"'):
+                yield Rejection(index, RejectionCode.WRONG_TYPE, "payload")
+        elif fields.payload is None:
             if any(says(fields.type, kind) for kind in _KINDS):
                 yield Rejection(index, RejectionCode.MISSING, "payload")
             else:
-                yield from self._read_old(fields, judge)
-            return
-        payload = decode_part(fields.payload, Payload)
-        if payload is None:
-            if not says(fields.type, b'"compacted"'):
-                yield Rejection(index, RejectionCode.WRONG_TYPE, "payload")
-        elif says(fields.type, b'"token_usage_record"'):
-            yield from self._read_record(fields, payload, judge, index)
-        elif says(fields.type, b'"session_meta"'):
+                yield from self._read_old(fields, RowJudge(index))
+        else:
+            yield from self._read(fields, fields.payload, RowJudge(index), index)
+
+    def _read(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
+        if says(line.type, b'"response_item"'):
+            yield from self._read_item(line, payload, judge)
+        elif says(line.type, b'"event_msg"'):
+            yield from self._read_event(line, payload, judge, index)
+        elif says(line.type, b'"token_usage_record"'):
+            yield from self._read_record(line, payload, judge, index)
+        elif says(line.type, b'"session_meta"'):
             yield from self._read_head(payload, judge, index)
-        elif says(fields.type, b'"turn_context"'):
+        elif says(line.type, b'"turn_context"'):
             yield from self._read_turn(payload, judge)
-        elif says(fields.type, b'"response_item"'):
-            yield from self._read_item(fields, payload, judge)
-        elif says(fields.type, b'"event_msg"'):
-            yield from self._read_event(fields, payload, judge, index)
 
     def _read_event(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
         if says(payload.type, b'"token_count"'):
@@ -339,9 +340,7 @@ class RolloutParser:
             if answered_at or (self._has_records and self._has_turns and self._total is None):
                 yield self._lose(place, answered_at or ts)
             return
-        info = decode_part(payload.info, Info)
-        total = None if info is None else decode_usage(info.total_token_usage, judge)
-        last = None if info is None else decode_usage(info.last_token_usage, judge)
+        total, last = decode_info(payload.info, judge)
         if total is None or judge.partials:
             yield _refusal(judge, index, "total_token_usage")
             return
@@ -354,17 +353,16 @@ class RolloutParser:
                 yield self._lose(place, answered_at)
             return
         rest = self._beyond_records(rise, last)
-        key = digest("total", place.owner, self._restarts, *total)
-        if self._doubted is not None:
-            key = bytes.fromhex(self._doubted)
+        doubted = self._doubted
         self._total, self._since, self._last_record, self._doubted = total, None, None, None
         if any(rest):
+            own_key = None if doubted is None else bytes.fromhex(doubted)
+            key = own_key or digest("total", place.owner, self._restarts, *total)
             yield self._event(key, place, ts, self._model, rest, judge)
 
     def _pass_by(self, payload: Payload) -> None:
         """Pass by totals in a copy: of a thread whose responses have records, or of one that nothing names."""
-        info = decode_part(payload.info, Info)
-        total = None if info is None else decode_usage(info.total_token_usage, RowJudge(0))
+        total = decode_info(payload.info, RowJudge(0)).total
         if total is not None:
             self._total, self._since, self._last_record, self._doubted = total, None, None, None
 
