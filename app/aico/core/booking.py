@@ -8,7 +8,7 @@ growth above its high water only; what a sum says follows from the events alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from aico.core.metering import Amounts, Meter, advance, is_unmeasured, is_unpriced
@@ -62,16 +62,6 @@ class SessionEntry:
     """Whether anything of it changed, so that it is told."""
     is_outranked: bool = False
     """Whether another origin states its numbers with more authority than the one that is read."""
-    spent: Vector | None = None
-    """What this transaction adds to it."""
-
-    def spend(self, more: Vector) -> None:
-        """Note that this transaction adds ``more``."""
-        self.is_touched = True
-        if self.spent is None:
-            self.spent = list(more)
-        else:
-            add(self.spent, more)
 
 
 @dataclass(slots=True)
@@ -113,27 +103,42 @@ def _find_no_price(_event: EventEntry) -> None:
     """Know no own price."""
 
 
-@dataclass(slots=True)
 class Tally:
-    """What a transaction adds to each table of sums."""
+    """What a transaction adds to each table of sums, added up once by slot, session and model."""
 
-    slots: dict[tuple[int, int], Vector] = field(default_factory=dict)
-    """By slot and model."""
-    days: dict[tuple[int, int, int], Vector] = field(default_factory=dict)
-    """By day, session and model."""
-    totals: dict[int, Vector] = field(default_factory=dict)
-    """By model."""
-    vacated: set[tuple[int, int, int]] = field(default_factory=set)
-    """Moment, session and model of events that moved away: a sum there may be a sum over nothing now."""
+    def __init__(self) -> None:
+        self._posted: dict[tuple[int, int, int], Vector] = {}
+        self._by_session: dict[int, Vector] | None = None
+        """As :meth:`spent` has asked for it since the last post."""
+        self.vacated: set[tuple[int, int, int]] = set()
+        """Moment, session and model of events that moved away: a sum there may be a sum over nothing now."""
 
     def post(self, more: Vector, ts: int, session: int, model: int) -> None:
         """Add ``more``, which may hold negative numbers where an event moves or gets better."""
-        slot = ts // SLOT_MS
-        # Most of the numbers are 0.
-        spent = [(place, number) for place, number in enumerate(more) if number]
-        _post(self.slots, (slot, model), more, spent)
-        _post(self.days, (slot // DAY_SLOTS, session, model), more, spent)
-        _post(self.totals, model, more, spent)
+        self._by_session = None
+        _add_at(self._posted, (ts // SLOT_MS, session, model), more)
+
+    def slots(self) -> dict[tuple[int, int], Vector]:
+        """Return the sums by slot and model."""
+        return self._fold(lambda slot, _session, model: (slot, model))
+
+    def days(self) -> dict[tuple[int, int, int], Vector]:
+        """Return the sums by day, session and model."""
+        return self._fold(lambda slot, session, model: (slot // DAY_SLOTS, session, model))
+
+    def model_days(self) -> dict[tuple[int, int], Vector]:
+        """Return the sums by day and model."""
+        return self._fold(lambda slot, _session, model: (slot // DAY_SLOTS, model))
+
+    def totals(self) -> dict[int, Vector]:
+        """Return the sums by model."""
+        return self._fold(lambda _slot, _session, model: model)
+
+    def spent(self, session: int) -> Vector | None:
+        """Return the sums of a session; None if nothing of it was posted."""
+        if self._by_session is None:
+            self._by_session = self._fold(lambda _slot, session, _model: session)
+        return self._by_session.get(session)
 
     def list_vacated_slots(self) -> list[tuple[int, int]]:
         """Return the slots and models whose sum may be one over nothing now."""
@@ -144,16 +149,11 @@ class Tally:
         days = {(slot_of(ts) // DAY_SLOTS, session, model) for ts, session, model in self.vacated}
         return _list_vacated(days, self.days)
 
-    def model_days(self) -> dict[tuple[int, int], Vector]:
-        """Return the same by day and model."""
-        found: dict[tuple[int, int], Vector] = {}
-        for (slot, model), more in self.slots.items():
-            day = (slot // DAY_SLOTS, model)
-            if day in found:
-                add(found[day], more)
-            else:
-                found[day] = more.copy()
-        return found
+    def _fold(self, key_of: Callable[[int, int, int], K]) -> dict[K, Vector]:
+        sums: dict[K, Vector] = {}
+        for (slot, session, model), more in self._posted.items():
+            _add_at(sums, key_of(slot, session, model), more)
+        return sums
 
 
 class Growth(NamedTuple):
@@ -598,7 +598,7 @@ class Books:
         gone = [-number for number in was]
         self.tally.post(gone, *place)
         self.tally.vacated.add(place)
-        self._by_id[place[1]].spend(gone)
+        self._by_id[place[1]].is_touched = True
         if place[:2] != (event.ts, event.session):
             self.deserted |= {place[1], event.session}
         self._post(event.vector(), event, session)
@@ -641,7 +641,7 @@ class Books:
 
     def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
         self.tally.post(more, event.ts, event.session, event.model)
-        session.spend(more)
+        session.is_touched = True
 
 
 def cost_of(
@@ -661,18 +661,19 @@ def slot_of(ts: int) -> int:
     return ts // SLOT_MS
 
 
-def _post(sums: dict[K, Vector], key: K, more: Vector, spent: Sequence[tuple[int, int]]) -> None:
-    """Add ``more``, whose numbers but 0 are ``spent``."""
+def _add_at(sums: dict[K, Vector], key: K, more: Vector) -> None:
     known = sums.get(key)
     if known is None:
-        sums[key] = list(more)
-        return
-    for place, number in spent:
-        known[place] += number
+        sums[key] = more.copy()
+    else:
+        add(known, more)
 
 
-def _list_vacated(keys: set[K], sums: Mapping[K, Vector]) -> list[K]:
+def _list_vacated(keys: set[K], find_sums: Callable[[], Mapping[K, Vector]]) -> list[K]:
     """Return those of ``keys`` to which no more events came than went away: at the others there is one."""
+    if not keys:
+        return []
+    sums = find_sums()
     return [key for key in keys if sums[key][REQUESTS] + sums[key][PROMPTS] <= 0]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, slot_of
+from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, Tally, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, repricing, schema
 from aico.core.db.counted import keep_counted, plus, shift_counters
 from aico.core.db.counters import hold_counters
@@ -565,7 +565,8 @@ class _Transaction:
             sessions=by_key,
             next_session_id=names.next_session_id + len(first),
             price=self._price,
-            own=self._find_own,
+            # Most have no own prices, and each event is asked about.
+            **({"own": self._find_own} if names.own else {}),
         )
         readings = [record for record in records if isinstance(record, MeterReading)]
         if first:
@@ -596,7 +597,7 @@ class _Transaction:
         count, latest = self._recount(source, new_count, max((first.newest, *map(_last_ts, fresh))))
         revision = names.revision = self._advance()
         names.next_session_id += new_count
-        rows = self._fresh_rows(fresh, books.meters, self._readings_of(readings))
+        rows = self._fresh_rows(fresh, books.tally, books.meters, self._readings_of(readings))
         if first:
             rows += first.fresh_rows(self._rows_max, batch.source, batch.origin, is_joint=batch.is_joint)
             rows.sort(key=_last_ts, reverse=True)
@@ -624,7 +625,7 @@ class _Transaction:
         session.label = label
         count, latest = self._count(source)
         revision = self._names.revision = self._advance()
-        rows = self._fresh_rows([session], {}, {})
+        rows = self._fresh_rows([session], Tally(), {}, {})
         return UsageCommitted(
             self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
         )
@@ -681,7 +682,7 @@ class _Transaction:
         count, latest = self._count(source)
         revision = self._names.revision = self._advance()
         is_truncated = len(fresh) > self._rows_max
-        rows = self._fresh_rows(fresh, {}, {})
+        rows = self._fresh_rows(fresh, books.tally, {}, {})
         receipt = self._receipt(latest, revision, updated_count=books.updated_count)
         return UsageCommitted(receipt, self._names.epoch, count, tuple(rows), rows_truncated=is_truncated)
 
@@ -726,7 +727,8 @@ class _Transaction:
             price = pricer.price(self._model_name(event.model), event.ts, event.context, event.tokens)
             if price is None and not self._is_by(pricer.name, event.price_ref):
                 return
-        event.costs = event.costs._replace(list=None if price is None else price.nano)
+        recorded, own, _listed = event.costs
+        event.costs = Costs(recorded, own, None if price is None else price.nano)
         event.price_ref = None if price is None else self._price_ref(price.ref)
 
     def _find_own(self, event: EventEntry) -> int | None:
@@ -844,7 +846,9 @@ class _Transaction:
             growth = books.read_meter(
                 reading,
                 meters.get(meter),
-                None if session is None or meter in meters else _amounts(booked.get(session.id), session.spent),
+                None
+                if session is None or meter in meters
+                else _amounts(booked.get(session.id), books.tally.spent(session.id)),
                 [each for origin, each in meters.items() if origin != meter],
                 is_joint=self._batch.is_joint or reading.session in self._batch.shared,
                 is_outranked=not stronger.isdisjoint(louder),
@@ -1041,16 +1045,17 @@ class _Transaction:
         _many(connection, _SET_EVENT, [(*_columns_of(each), each.id) for each in changed])
         _many(connection, _ADD_EVENT, [(source, *_columns_of(each)) for each in books.made])
         tally = books.tally
-        _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots.items())])
+        _many(connection, _ADD_SLOT, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.slots().items())])
         _many(
             connection,
             _ADD_MODEL_DAY,
             [(source, *key, *row_of(sums)) for key, sums in sorted(tally.model_days().items())],
         )
-        _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days.items())])
-        hold_counters(connection, source, plus(tally.totals, shifts))
+        _many(connection, _ADD_DAY, [(source, *key, *row_of(sums)) for key, sums in sorted(tally.days().items())])
+        totals = tally.totals()
+        hold_counters(connection, source, plus(totals, shifts))
         shift_counters(connection, source, shifts)
-        _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in tally.totals.items()])
+        _many(connection, _ADD_TOTAL, [(source, key, *row_of(sums)) for key, sums in totals.items()])
         _many(connection, _PUT_GAP, gaps)
         # A sum over no event at all would count a session where it spent nothing.
         vacated_slots = [(source, *key) for key in tally.list_vacated_slots()]
@@ -1129,9 +1134,13 @@ class _Transaction:
         return count, latest
 
     def _fresh_rows(
-        self, fresh: list[SessionEntry], meters: Mapping[int, Meter], readings: Mapping[str, MeterReading]
+        self,
+        fresh: list[SessionEntry],
+        tally: Tally,
+        meters: Mapping[int, Meter],
+        readings: Mapping[str, MeterReading],
     ) -> list[FreshSession]:
-        """Return the newest of ``fresh``; ``meters`` are those of this batch, as are ``readings``."""
+        """Return the newest of ``fresh``; ``tally`` and ``meters`` are those of this batch, as are ``readings``."""
         fresh.sort(key=_last_ts, reverse=True)
         shown = fresh[: self._rows_max]
         old = [session.id for session in shown if not session.is_new]
@@ -1141,7 +1150,8 @@ class _Transaction:
         origins = {number: name for (_source, name), number in self._names.origins.items()}
         rows = []
         for session in shown:
-            spent = Sums() if session.spent is None else Sums(tuple(session.spent))
+            posted = tally.spent(session.id)
+            spent = Sums() if posted is None else Sums(tuple(posted))
             # The last one counts, as everywhere: the weakest was read first, and one that says nothing is weaker still.
             known = sorted(stored.get(session.id, {}).items(), key=lambda item: (not item[1].is_silent, item[0]))
             origin, stated = (origins[known[-1][1].stated_by], known[-1][1]) if known else ("", meters.get(session.id))

@@ -87,7 +87,15 @@ def cost_of(rates: Rates, tokens: Tokens) -> int:
 
     An unknown number counts as 0. More reasoning than output counts as all of it.
     """
-    sent, read, short, long, output, reasoning = (number or 0 for number in tokens)
+    sent, read, short, long, output, reasoning = tokens
+    sent, read, short, long, output, reasoning = (
+        sent or 0,
+        read or 0,
+        short or 0,
+        long or 0,
+        output or 0,
+        reasoning or 0,
+    )
     divisor, starts, brackets = rates
     bracket = brackets[bisect_left(starts, sent + read + short + long)]
     units = (
