@@ -20,6 +20,7 @@ from bench.fanout import FANOUT_FIGURES
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
 from bench.footprint import FOOTPRINT_FIGURES
 from bench.imports import IMPORT_FIGURES
+from bench.large_home import LARGE_HOME_FIGURES
 from bench.lines import LINE_FIGURES
 from bench.live import LIVE_FIGURES
 from bench.loop import LOOP_FIGURES
@@ -35,6 +36,7 @@ FIGURES: Sequence[Figure] = (
     *LIVE_FIGURES,
     *FANOUT_FIGURES,
     *LINE_FIGURES,
+    *LARGE_HOME_FIGURES,
     *CLAUDE_CODE_FIGURES,
     *QUERY_FIGURES,
     *PROMPT_FIGURES,

@@ -1,17 +1,10 @@
-"""Figures: a large home of Claude Code read first and at a start, a line of it on a socket, and its price at rest."""
+"""Figures: a line of a large home of Claude Code on a socket, and the price of its folders at rest."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sqlite3
-import struct
-import subprocess
-import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -19,12 +12,12 @@ from statistics import median
 import httpx
 from websockets.sync.client import ClientConnection
 
-from bench.fake_claude_home import FakeClaudeHome, Key, Sums
-from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
+from bench.fake_claude_home import FakeClaudeHome
+from bench.figure import Figure, Measurement, Setup, blocking
 from bench.intervals import Interval, median_interval, percentile_interval
 from bench.ledgers import LedgerFile
 from bench.live import open_socket
-from bench.served import Served, bare_imports, serve
+from bench.served import Served, serve
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FOLDERS = 5_000
@@ -40,13 +33,6 @@ _QUIET_SHARE = 0.05
 _DEBOUNCE_MS = 50.0
 _QUICK_PART, _SECOND_PART = 20, 6
 """Lines for each pair: one after the other, and one a second."""
-_SUMS = (
-    "SELECT d.day, m.name, s.key, SUM(d.requests), SUM(d.input), SUM(d.cache_read), SUM(d.cache_write_5m), "
-    "SUM(d.cache_write_1h), SUM(d.output) FROM usage_session_day AS d JOIN model AS m ON m.id = d.model "
-    "JOIN session AS s ON s.id = d.session JOIN source AS o ON o.id = d.source AND o.name = 'claude-code' "
-    "GROUP BY 1, 2, 3 HAVING SUM(d.requests) > 0"
-)
-_ACCESS, _IS_FOLDER = 0x1, 0x40000000
 
 
 @contextmanager
@@ -86,142 +72,6 @@ def _wait_until_quiet(served: Served) -> None:
         time.sleep(_QUIET_S)
         if served.processor_s() - used < _QUIET_SHARE * _QUIET_S:
             return
-
-
-def _check(home: FakeClaudeHome, folder: Path) -> None:
-    """Hold what is stored against the truth; a sum that is wrong ends the run."""
-    stored: dict[Key, Sums] = defaultdict(Sums)
-    with closing(sqlite3.connect(folder / "data" / "observer.db")) as connection:
-        for day, model, session, *sums in connection.execute(_SUMS):
-            key = Key(day, model, home.forms[session.partition("/")[0]])
-            stored[key] = stored[key].plus(Sums(*sums))
-        [(prompts,)] = connection.execute("SELECT COUNT(*) FROM usage_event WHERE kind = 2")
-    wrong = {key for key in {*stored, *home.truth} if stored.get(key) != home.truth.get(key)}
-    for key in sorted(wrong)[:20]:
-        print(f"{key}: stored {stored.get(key)}, true {home.truth.get(key)}", file=sys.stderr)
-    if wrong or prompts != home.prompt_count:
-        raise AssertionError(f"{len(wrong)} sums are wrong; {prompts} of {home.prompt_count} prompts are stored")
-
-
-def _run_script(home: FakeClaudeHome, database: Path, decoder: str) -> float:
-    """Return the processor time of the plain script, from its start to its end."""
-    command = [sys.executable, "-m", "bench.plain_script", str(home.projects), str(database), decoder]
-    process = subprocess.Popen(command, cwd=_ROOT)
-    _pid, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    with closing(sqlite3.connect(database)) as connection:
-        [sums] = connection.execute(
-            "SELECT COUNT(*), SUM(input), SUM(cache_read), SUM(cache_write_5m), SUM(cache_write_1h), SUM(output) "
-            "FROM usage WHERE kind = 0"
-        )
-    database.unlink()
-    if Sums(*sums) != home.total:
-        raise AssertionError("the plain script came to other sums")
-    return used.ru_utime + used.ru_stime
-
-
-class _Reading:
-    """A home that was read first, and what came of that; several figures are made of it."""
-
-    def __init__(self) -> None:
-        self.ratios: list[float] = []
-        self.peaks_mb: list[float] = []
-        self.warm_bytes: list[float] = []
-        self.details: dict[str, float] = {}
-        self._used_by: set[str] = set()
-
-    def take(self, name: str, setup: Setup) -> _Reading:
-        """Return this with measurements; who asks a second time gets new ones."""
-        if not self.ratios or name in self._used_by:
-            self._measure(setup)
-            self._used_by.clear()
-        self._used_by.add(name)
-        return self
-
-    def _measure(self, setup: Setup) -> None:
-        home = FakeClaudeHome(setup.folder / "claude", setup.home_bytes)
-        home.write()
-        self.ratios, self.peaks_mb, self.warm_bytes = [], [], []
-        used, scripts, quick = [], [], []
-        _seconds, bare_mb = bare_imports()
-        for number in range(max(1, setup.pair_count // _READINGS_PART)):
-            folder = setup.folder / f"service{number}"
-            scripts.append(_run_script(home, setup.folder / "script.db", "json"))
-            quick.append(_run_script(home, setup.folder / "script.db", "msgspec"))
-            began = time.monotonic()
-            with _serve(folder, home) as served:
-                _wait_until_read(served)
-                used.append(served.processor_s())
-                self.peaks_mb.append(served.memory_mb("VmHWM") - bare_mb)
-                wall_s = time.monotonic() - began - _QUIET_S
-            _check(home, folder)
-            self.ratios.append(used[-1] / scripts[-1])
-            with _accesses(home.projects) as count, _serve(folder, home) as served:
-                _wait_until_read(served)
-                self.warm_bytes.append(count())
-                warm_s = served.processor_s()
-            _check(home, folder)
-        if home.rewrite():
-            with _serve(folder, home) as served:
-                _wait_until_read(served)
-            _check(home, folder)
-        self.details = {
-            "home_mb": home.size_bytes / 1e6,
-            "files": float(home.file_count),
-            "answers": float(home.total.requests),
-            "service_s": median(used),
-            "script_s": median(scripts),
-            "beside_msgspec": median(mine / other for mine, other in zip(used, quick, strict=True)),
-            "wall_s": wall_s,
-            "warm_start_s": warm_s,
-            "bare_imports_mb": bare_mb,
-        }
-
-
-_READING = _Reading()
-
-
-@contextmanager
-def _accesses(folder: Path) -> Iterator[Callable[[], int]]:
-    """Yield what counts the reads of files below ``folder`` from now on, by any process."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    handle = libc.inotify_init1(os.O_NONBLOCK)
-    try:
-        for path, _folders, _names in os.walk(folder):
-            if libc.inotify_add_watch(handle, os.fsencode(path), _ACCESS) < 0:
-                raise Unmeasurable("the system has not as many watches left as the home has folders")
-        yield lambda: _count_reads(handle)
-    finally:
-        os.close(handle)
-
-
-def _count_reads(handle: int) -> int:
-    found = 0
-    while True:
-        try:
-            data = os.read(handle, 1 << 16)
-        except BlockingIOError:
-            return found
-        while data:
-            _watch, mask, _cookie, length = struct.unpack_from("iIII", data)
-            # An overflow of the queue counts, too: then nobody knows.
-            found += not mask & _IS_FOLDER
-            data = data[16 + length :]
-
-
-def _measure_first(setup: Setup) -> Measurement:
-    reading = _READING.take("first", setup)
-    return Measurement(median_interval(reading.ratios), len(reading.ratios), reading.details)
-
-
-def _measure_peak(setup: Setup) -> Measurement:
-    reading = _READING.take("peak", setup)
-    return Measurement(median_interval(reading.peaks_mb), len(reading.peaks_mb))
-
-
-def _measure_warm(setup: Setup) -> Measurement:
-    reading = _READING.take("warm", setup)
-    return Measurement(median_interval(reading.warm_bytes), len(reading.warm_bytes))
 
 
 class _Live:
@@ -306,22 +156,6 @@ def _measure_rest(setup: Setup) -> Measurement:
 
 
 CLAUDE_CODE_FIGURES = (
-    Figure(
-        "first_reading_1gb",
-        "processor time of the service that reads 1 GB of Claude Code's transcripts first, its start and the sums that "
-        "follow included, beside a plain script",
-        "x",
-        2.0,
-        blocking(_measure_first),
-    ),
-    Figure(
-        "first_reading_peak",
-        "the same: highest memory beyond that of the bare imports",
-        "MB",
-        60.0,
-        blocking(_measure_peak),
-    ),
-    Figure("first_reading_warm", "reads of any transcript at the next start", "reads", 0.0, blocking(_measure_warm)),
     Figure(
         "line_live_median",
         "from a line appended in one of 5,000 folders to the frame, less the debounce of 50 ms: median",

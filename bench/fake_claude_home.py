@@ -40,8 +40,10 @@ _DAY_S = 86_400
 _DAYS = 60
 _REWRITTEN_MAX = 20
 """Files that can be written anew are kept in memory."""
+_LONG_SHARE = 0.03
+"""Results of tools that are long, in the form of those."""
 _WORDS = 'the build "failed" in\nline 17: naïve ünits of\tthe queue {"usage": 1} are not \\ what was expected'
-_PROSE = _WORDS * 1_000
+PROSE = _WORDS * 1_000
 
 
 class Sums(NamedTuple):
@@ -171,8 +173,8 @@ class FakeClaudeHome:
         """Append one line with an answer, a new one for each ``number``, to a session's file, as of now."""
         transcript = _Transcript(path, path.stem, _NEW, time.time())
         usage = _usage_of(Sums(1, 10, 20_000 + number, 300, 0, 400), None)
-        said = _message("msg_live", _MODELS[0], _PROSE[:400], usage, stop="end_turn")
-        line = {**self._common(transcript, "assistant", 0), "message": said, "requestRef": f"live-{number}"}
+        said = _message("msg_live", _MODELS[0], PROSE[:400], usage, stop="end_turn")
+        line = self._line(transcript, "assistant", 0, said, {"requestRef": f"live-{number}"})
         with path.open("ab", buffering=0) as file:
             file.write(msgspec.json.encode(line) + b"\n")
 
@@ -229,15 +231,14 @@ class FakeClaudeHome:
             name = f"{self._rng.getrandbits(60):015x}"
             folder = transcript.path.with_suffix("") / "subagents"
             agent = _Transcript(folder / f"agent-{name}.jsonl", transcript.session, _NEW, transcript.now_s, name)
-            agent.lines.append(self._user(agent, {"message": {"role": "user", "content": self._text(600)}}))
+            agent.lines.append(self._user(agent, {"role": "user", "content": self._text(600)}))
             for _ in range(self._rng.randint(1, 6)):
                 self._answer(agent, "subagents", blocks=self._rng.randint(1, 3), model=_MODELS[2])
                 self._result(agent, "subagents")
             transcript.now_s = agent.now_s
             usage = _usage_of(Sums(1, 7, 7, 7, 7, 7), None)
             result: Object = {"agentId": name, "content": self._text(2_000), "usage": usage}
-            more: Object = {"message": _tool_result(self._text(800)), "toolUseResult": result}
-            transcript.lines.append(self._user(transcript, more))
+            transcript.lines.append(self._user(transcript, _tool_result(self._text(800)), {"toolUseResult": result}))
             self._keep(agent)
         self._keep(transcript)
 
@@ -260,7 +261,7 @@ class FakeClaudeHome:
         transcript.now_s += self._rng.random() * 60
         self._note(transcript)
         self.prompt_count += 1
-        transcript.lines.append(self._user(transcript, {"message": {"role": "user", "content": self._text(400)}}))
+        transcript.lines.append(self._user(transcript, {"role": "user", "content": self._text(400)}))
         for step in range(self._rng.randint(1, 4)):
             if step:
                 self._result(transcript, form)
@@ -276,11 +277,11 @@ class FakeClaudeHome:
     def _result(self, transcript: _Transcript, form: str) -> None:
         """Write what a tool returned: some kilobytes, or up to 4 MB in the form of long ones."""
         size = min(int(self._rng.lognormvariate(8.0, 1.2)), 200_000)
-        if form == "long_results" and self._rng.random() < 0.05:
+        if form == "long_results" and self._rng.random() < _LONG_SHARE:
             size = self._rng.randint(300_000, 4_000_000)
         text = self._text(size)
-        more: Object = {"message": _tool_result(text), "toolUseResult": {"stdout": text[: size // 2], "stderr": ""}}
-        transcript.lines.append(self._user(transcript, more))
+        more: Object = {"toolUseResult": {"stdout": text[: size // 2], "stderr": ""}}
+        transcript.lines.append(self._user(transcript, _tool_result(text), more))
 
     def _answer(self, transcript: _Transcript, form: str, blocks: int, model: str | None = None) -> None:
         """Write one answer, a line for each block, and add it to the truth."""
@@ -328,32 +329,41 @@ class FakeClaudeHome:
         said = _message(answer.message_id, answer.model, text, usage, stop=stop)
         request: Object = {} if answer.request_id is None else {"requestId": answer.request_id}
         ref: Object = {} if answer.ref is None else {"requestRef": answer.ref, "apiBlockIndex": place}
-        transcript.lines.append({**self._common(transcript, "assistant", 0.5), "message": said, **request, **ref})
+        transcript.lines.append(self._line(transcript, "assistant", 0.5, said, {**request, **ref}))
 
-    def _user(self, transcript: _Transcript, more: Mapping[str, Json]) -> Object:
-        return {**self._common(transcript, "user", 0.2), **more}
+    def _user(self, transcript: _Transcript, message: Json, more: Mapping[str, Json] | None = None) -> Object:
+        return self._line(transcript, "user", 0.2, message, more or {})
 
-    def _common(self, transcript: _Transcript, kind: str, seconds: float) -> Object:
-        return {
-            "parentUuid": self._uuid(),
-            "isSidechain": transcript.agent is not None,
-            **({"agentId": transcript.agent} if transcript.agent else {}),
+    def _line(
+        self, transcript: _Transcript, kind: str, seconds: float, message: Json, more: Mapping[str, Json]
+    ) -> Object:
+        """Return a line with its fields in the order in which its version writes them."""
+        is_new = transcript.version in {_NEW, _WITHOUT_ORIGIN}
+        head: Object = {"parentUuid": self._uuid(), "isSidechain": transcript.agent is not None}
+        if transcript.agent:
+            head["agentId"] = transcript.agent
+        session: Object = {
             "userType": "external",
             "cwd": "/home/dev/project",
             "sessionId": transcript.session,
             "version": transcript.version,
             "gitBranch": "main",
-            "type": kind,
-            "uuid": self._uuid(),
-            "timestamp": transcript.tick(seconds),
         }
+        name: Object = {"type": kind}
+        said: Object = {"message": message}
+        moment: Object = {"uuid": self._uuid(), "timestamp": transcript.tick(seconds)}
+        if not is_new:
+            return {**head, **session, **name, **said, **more, **moment}
+        if kind == "user":
+            return {**head, **name, **said, **moment, **more, **session}
+        return {**head, **said, **more, **name, **moment, **session}
 
     def _text(self, mean: int) -> str:
         """Return words, some ``mean`` characters of them."""
         size = max(1, int(mean * (0.5 + self._rng.random())))
         begin = self._rng.randrange(len(_WORDS))
-        laps = -(-(begin + size) // len(_PROSE))
-        return (_PROSE if laps == 1 else _PROSE * laps)[begin : begin + size]
+        laps = -(-(begin + size) // len(PROSE))
+        return (PROSE if laps == 1 else PROSE * laps)[begin : begin + size]
 
     def _uuid(self) -> str:
         return str(UUID(int=self._rng.getrandbits(128)))
@@ -365,6 +375,7 @@ def _usage_of(sums: Sums, placeholder: int | None) -> Object:
         "cache_creation_input_tokens": sums.cache_write_5m + sums.cache_write_1h,
         "cache_read_input_tokens": sums.cache_read,
         "output_tokens": sums.output if placeholder is None else placeholder,
+        "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
         "cache_creation": {
             "ephemeral_5m_input_tokens": sums.cache_write_5m,
             "ephemeral_1h_input_tokens": sums.cache_write_1h,

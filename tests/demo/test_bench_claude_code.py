@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from bench import plain_script
 from bench.fake_claude_home import FORMS, FakeClaudeHome, Sums
 from tests.sources.claude_code.transcript_driver import Home, home_of, transcripts_of
 
@@ -73,13 +70,3 @@ def test_home_has_as_many_folders_as_wished(tmp_path: Path) -> None:
     home = home_in(tmp_path, folder_count=40)
     assert len(list(home.projects.glob("*/*.jsonl"))) >= 40
     assert len(list(home.projects.iterdir())) == 40
-
-
-@pytest.mark.parametrize("decoder", ["json", "msgspec"])
-def test_plain_script_comes_to_the_same_sums(tmp_path: Path, decoder: str) -> None:
-    """The yardstick stores as many rows as there are answers and prompts."""
-    home = home_in(tmp_path / "home")
-    plain_script.run(str(home.projects), str(tmp_path / "rows.db"), decoder)
-    with closing(sqlite3.connect(tmp_path / "rows.db")) as connection:
-        rows = connection.execute("SELECT kind, COUNT(*), SUM(output) FROM usage GROUP BY kind").fetchall()
-    assert rows == [(0, home.total.requests, home.total.output), (1, home.prompt_count, 0)]

@@ -1,0 +1,425 @@
+"""Figures: a large home of Claude Code and Codex read first and at a next start, and what is kept of it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import httpx
+import msgspec
+
+from bench.fake_claude_home import FakeClaudeHome, Key, Sums
+from bench.fake_codex_home import FakeCodexHome
+from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
+from bench.intervals import median_interval
+from bench.ledgers import LedgerFile
+from bench.served import Served, bare_imports, serve
+
+_ROOT = Path(__file__).resolve().parents[1]
+_READINGS_PART = 5
+"""A first reading takes long: one for so many pairs."""
+_CLAUDE_PART = 0.75
+_LONG_LINE_BYTES = 200_000_000
+_LEDGER_ENTRIES = 100
+_HANG_S = 900.0
+_POLL_S = 0.1
+_QUIET_S = 3.0
+_QUIET_SHARE = 0.05
+_SOURCES = ("claude-code", "codex")
+_SUMS = (
+    "SELECT d.day, m.name, s.key, SUM(d.requests), SUM(d.input), SUM(d.cache_read), SUM(d.cache_write_5m), "
+    "SUM(d.cache_write_1h), SUM(d.output) FROM usage_session_day AS d JOIN model AS m ON m.id = d.model "
+    "JOIN session AS s ON s.id = d.session JOIN source AS o ON o.id = d.source AND o.name IN ('claude-code', 'codex') "
+    "GROUP BY 1, 2, 3 HAVING SUM(d.requests) > 0"
+)
+_ACCESS, _IS_FOLDER = 0x1, 0x40000000
+
+
+class LargeHome:
+    """Three parts of Claude Code's transcripts and one of Codex's rollouts, and what they come to."""
+
+    def __init__(self, folder: Path, size_bytes: int) -> None:
+        self.folder = folder
+        self.claude = FakeClaudeHome(folder / "claude", int(size_bytes * _CLAUDE_PART))
+        self.codex = FakeCodexHome(folder / "codex", int(size_bytes * (1 - _CLAUDE_PART)))
+
+    def write(self) -> None:
+        """Write both."""
+        self.claude.write()
+        self.codex.write()
+
+    def write_long_line(self) -> None:
+        """Write a transcript with one line of 200 MB that must be refused: an answer with a usage at its end."""
+        path = self.claude.projects / "-home-dev-long" / "00000000-0000-4000-8000-000000000000.jsonl"
+        path.parent.mkdir()
+        piece = b"x" * 1_000_000
+        with path.open("wb") as file:
+            file.write(b'{"parentUuid":null,"message":{"id":"msg_long","content":"')
+            for _ in range(_LONG_LINE_BYTES // len(piece)):
+                file.write(piece)
+            file.write(b'","usage":{"input_tokens":1,"output_tokens":1}},"type":"assistant"}\n')
+        os.utime(path, (0, 0))
+
+    @property
+    def roots(self) -> list[str]:
+        """The folders that are read."""
+        return [str(self.claude.projects), str(self.codex.sessions)]
+
+    @property
+    def truth(self) -> dict[Key, Sums]:
+        """What is right by day, model and form; the models of the two differ."""
+        return self.claude.truth | self.codex.truth
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """The form of each session."""
+        return self.claude.forms | self.codex.forms
+
+    @property
+    def prompt_count(self) -> int:
+        """The prompts of both."""
+        return self.claude.prompt_count + self.codex.prompt_count
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of both."""
+        return self.claude.size_bytes + self.codex.size_bytes
+
+    @property
+    def file_count(self) -> int:
+        """The files of both."""
+        return self.claude.file_count + self.codex.file_count
+
+    @property
+    def by_model(self) -> dict[str, Sums]:
+        """What is right by model."""
+        found: dict[str, Sums] = defaultdict(Sums)
+        for key, sums in self.truth.items():
+            found[key.model] = found[key.model].plus(sums)
+        return dict(found)
+
+
+class Yard(NamedTuple):
+    """What a yardstick used."""
+
+    cpu_s: float
+    wall_s: float
+
+
+class _YardAnswer(msgspec.Struct):
+    cpu_s: float
+    wall_s: float
+    totals: list[tuple[str, int, int, int, int, int, int]]
+
+
+def run_yardstick(home: LargeHome, database: Path, what: str) -> Yard:
+    """Run Y (``first``) or W (``warm``) in a process of its own; wrong totals end the run."""
+    command = [sys.executable, "-m", "bench.home_yardstick", what, str(database), *home.roots]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, check=True)
+    answer = msgspec.json.decode(done.stdout, type=_YardAnswer)
+    if {model: Sums(*sums) for model, *sums in answer.totals} != home.by_model:
+        raise AssertionError(f"the yardstick came to other sums: {json.dumps(answer.totals)}")
+    return Yard(answer.cpu_s, answer.wall_s)
+
+
+@contextmanager
+def _serve(folder: Path, home: LargeHome) -> Iterator[Served]:
+    """Yield a service of a small ledger and of ``home``, which may be empty."""
+    settings = {
+        "AICO_DEBOUNCE_MS": "50",
+        "AICO_RESCAN_INTERVAL_S": "0",
+        "CLAUDE_CONFIG_DIR": str(home.claude.folder),
+        "CODEX_HOME": str(home.codex.folder),
+        "AICO_SOURCES_CLAUDE_CODE_ENABLED": "true",
+        "AICO_SOURCES_CODEX_ENABLED": "true",
+    }
+    for root in home.roots:
+        Path(root).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    ledger = folder / f"ledger-{_LEDGER_ENTRIES}" / "taskHistory.json"
+    if not ledger.exists():
+        LedgerFile(folder, _LEDGER_ENTRIES)
+    with serve(ledger, folder, settings) as served:
+        served.wait_until_ready()
+        yield served
+
+
+def _wait_until_read(served: Served) -> float:
+    """Return when all files were read and what follows from that was done: the moment when the first was so."""
+    deadline = time.monotonic() + _HANG_S
+    with httpx.Client(trust_env=False) as client:
+        while True:
+            sources = client.get(f"{served.url}/api/sources", timeout=_HANG_S).json()
+            states = [each for each in sources if each["id"] in _SOURCES]
+            if all(each["state"] == "watching" and each["reading"] is None for each in states):
+                break
+            if time.monotonic() > deadline or served.process.poll() is not None:
+                raise RuntimeError(f"the home was not read: {[(each['state'], each['reason']) for each in states]}")
+            time.sleep(_POLL_S)
+    read_s = time.monotonic()
+    while True:
+        used = served.processor_s()
+        time.sleep(_QUIET_S)
+        if served.processor_s() - used < _QUIET_SHARE * _QUIET_S:
+            return read_s
+
+
+def _check(home: LargeHome, folder: Path) -> None:
+    """Hold what is stored against the truth; a sum that is wrong ends the run."""
+    stored: dict[Key, Sums] = defaultdict(Sums)
+    forms, truth = home.forms, home.truth
+    with closing(sqlite3.connect(folder / "data" / "observer.db")) as connection:
+        for day, model, session, *sums in connection.execute(_SUMS):
+            key = Key(day, model, forms[session.partition("/")[0]])
+            stored[key] = stored[key].plus(Sums(*sums))
+        [(prompts,)] = connection.execute("SELECT COUNT(*) FROM usage_event WHERE kind = 2")
+    wrong = {key for key in {*stored, *truth} if stored.get(key) != truth.get(key)}
+    for key in sorted(wrong)[:20]:
+        print(f"{key}: stored {stored.get(key)}, true {truth.get(key)}", file=sys.stderr)
+    if wrong or prompts != home.prompt_count:
+        raise AssertionError(f"{len(wrong)} sums are wrong; {prompts} of {home.prompt_count} prompts are stored")
+
+
+def _vacuumed_bytes(folder: Path) -> int:
+    """Return how large the store of a service that has ended is without what was freed."""
+    path = folder / "data" / "observer.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path.stat().st_size
+
+
+@contextmanager
+def _accesses(folders: list[str]) -> Iterator[Callable[[], int]]:
+    """Yield what counts the reads of files below ``folders`` from now on, by any process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = libc.inotify_init1(os.O_NONBLOCK)
+    try:
+        for folder in folders:
+            for path, _folders, _names in os.walk(folder):
+                if libc.inotify_add_watch(handle, os.fsencode(path), _ACCESS) < 0:
+                    raise Unmeasurable("the system has not as many watches left as the home has folders")
+        yield lambda: _count_reads(handle)
+    finally:
+        os.close(handle)
+
+
+def _count_reads(handle: int) -> int:
+    found = 0
+    while True:
+        try:
+            data = os.read(handle, 1 << 16)
+        except BlockingIOError:
+            return found
+        while data:
+            _watch, mask, _cookie, length = struct.unpack_from("iIII", data)
+            # An overflow of the queue counts, too: then nobody knows.
+            found += not mask & _IS_FOLDER
+            data = data[16 + length :]
+
+
+class _Use(NamedTuple):
+    """What a service used from its start until it had nothing to do."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+
+
+def _use_of(folder: Path, home: LargeHome) -> _Use:
+    """Let a service read ``home`` until it rests."""
+    with _serve(folder, home) as served:
+        began_s = time.monotonic()
+        read_s = _wait_until_read(served)
+        return _Use(served.processor_s(), read_s - began_s, served.memory_mb("VmHWM"))
+
+
+class _Reading:
+    """Homes that were read first and again, beside the yardsticks; several figures are made of it."""
+
+    def __init__(self) -> None:
+        self.first: list[float] = []
+        self.wall: list[float] = []
+        self.growth: list[float] = []
+        self.peaks_mb: list[float] = []
+        self.warm: list[float] = []
+        self.reads: list[float] = []
+        self.store: list[float] = []
+        self.details: dict[str, float] = {}
+        self.curve: dict[str, float] = {}
+        self._used_by: set[str] = set()
+
+    def is_fresh_for(self, name: str) -> bool:
+        """Return whether ``name`` has not asked for this yet."""
+        is_fresh = bool(self.first) and name not in self._used_by
+        self._used_by.add(name)
+        return is_fresh
+
+    def measure(self, setup: Setup) -> None:
+        """Read homes of a tenth and of three tenths of the size, and the whole one."""
+        sizes = [setup.home_bytes // 10, setup.home_bytes * 3 // 10, setup.home_bytes]
+        homes = [LargeHome(setup.folder / f"home{number}", size) for number, size in enumerate(sizes)]
+        nothing = LargeHome(setup.folder / "nothing", 0)
+        for home in homes:
+            home.write()
+        _seconds, bare_mb = bare_imports()
+        yards, starts, used, again, warm_yards = [], [], [], [], []
+        per_mb: dict[int, list[float]] = defaultdict(list)
+        for number in range(max(1, setup.pair_count // _READINGS_PART)):
+            database = setup.folder / f"yard{number}.db"
+            home, folder = homes[-1], setup.folder / f"service{number}"
+            yards.append(run_yardstick(home, database, "first"))
+            used.append(_use_of(folder, home))
+            _check(home, folder)
+            warm_yards.append(run_yardstick(home, database, "warm"))
+            with _accesses(home.roots) as count:
+                again.append(_use_of(folder, home))
+                self.reads.append(count())
+            _check(home, folder)
+            # A start beside a home without a file, the second one, so that there is nothing to be made.
+            empty = setup.folder / f"empty{number}"
+            _use_of(empty, nothing)
+            starts.append(_use_of(empty, nothing))
+            self.first.append((used[-1].cpu_s - starts[-1].cpu_s) / yards[-1].cpu_s)
+            self.wall.append(used[-1].wall_s / yards[-1].wall_s)
+            self.warm.append((again[-1].cpu_s - starts[-1].cpu_s) / warm_yards[-1].cpu_s)
+            self.store.append(_vacuumed_bytes(folder) / home.size_bytes * 100)
+            for other in homes[:-1]:
+                other_folder = setup.folder / f"service{number}-{other.folder.name}"
+                use = _use_of(other_folder, other)
+                _check(other, other_folder)
+                per_mb[other.size_bytes].append((use.cpu_s - starts[-1].cpu_s) / other.size_bytes)
+            per_mb[home.size_bytes].append((used[-1].cpu_s - starts[-1].cpu_s) / home.size_bytes)
+            self.growth.append(per_mb[home.size_bytes][-1] / per_mb[homes[1].size_bytes][-1])
+        self._measure_long_line(setup, homes[-1], bare_mb)
+        self._check_rewritten(setup, homes[-1])
+        self.curve = {f"cpu_s_of_{size // 1_000_000}_mb": median(each) * size for size, each in sorted(per_mb.items())}
+        self.details = {
+            "home_mb": homes[-1].size_bytes / 1e6,
+            "files": float(homes[-1].file_count),
+            "requests": float(sum(sums.requests for sums in homes[-1].truth.values())),
+            "service_s": median(each.cpu_s for each in used),
+            "start_s": median(each.cpu_s for each in starts),
+            "yardstick_s": median(each.cpu_s for each in yards),
+            "wall_s": median(each.wall_s for each in used),
+            "yardstick_wall_s": median(each.wall_s for each in yards),
+            "warm_s": median(each.cpu_s for each in again),
+            "warm_yardstick_s": median(each.cpu_s for each in warm_yards),
+            "bare_imports_mb": bare_mb,
+            "peak_without_long_line_mb": median(each.peak_mb for each in used),
+        }
+
+    def _measure_long_line(self, setup: Setup, home: LargeHome, bare_mb: float) -> None:
+        """Read the home once more, with a line of 200 MB in it."""
+        home.write_long_line()
+        folder = setup.folder / "long"
+        self.peaks_mb = [_use_of(folder, home).peak_mb - bare_mb]
+        _check(home, folder)
+
+    def _check_rewritten(self, setup: Setup, home: LargeHome) -> None:
+        """Hold what is stored against the truth after files were written anew in place."""
+        if home.claude.rewrite():
+            folder = setup.folder / "long"
+            _use_of(folder, home)
+            _check(home, folder)
+
+
+_READINGS: list[_Reading] = []
+
+
+def _take(name: str, setup: Setup) -> _Reading:
+    """Return the last measurements; who asks a second time gets new ones."""
+    if not (_READINGS and _READINGS[-1].is_fresh_for(name)):
+        reading = _Reading()
+        reading.measure(setup)
+        reading.is_fresh_for(name)
+        _READINGS[:] = [reading]
+    return _READINGS[-1]
+
+
+def _measure_first(setup: Setup) -> Measurement:
+    reading = _take("first", setup)
+    return Measurement(median_interval(reading.first), len(reading.first), reading.details)
+
+
+def _measure_wall(setup: Setup) -> Measurement:
+    reading = _take("wall", setup)
+    return Measurement(median_interval(reading.wall), len(reading.wall))
+
+
+def _measure_growth(setup: Setup) -> Measurement:
+    reading = _take("growth", setup)
+    return Measurement(median_interval(reading.growth), len(reading.growth), reading.curve)
+
+
+def _measure_peak(setup: Setup) -> Measurement:
+    reading = _take("peak", setup)
+    return Measurement(median_interval(reading.peaks_mb), len(reading.peaks_mb))
+
+
+def _measure_warm(setup: Setup) -> Measurement:
+    reading = _take("warm", setup)
+    return Measurement(median_interval(reading.warm), len(reading.warm))
+
+
+def _measure_reads(setup: Setup) -> Measurement:
+    reading = _take("reads", setup)
+    return Measurement(median_interval(reading.reads), len(reading.reads))
+
+
+def _measure_store(setup: Setup) -> Measurement:
+    reading = _take("store", setup)
+    return Measurement(median_interval(reading.store), len(reading.store))
+
+
+LARGE_HOME_FIGURES = (
+    Figure(
+        "first_reading",
+        "processor time of the service that reads a large home first, less that of its start, beside Y",
+        "x",
+        1.4,
+        blocking(_measure_first),
+    ),
+    Figure(
+        "first_reading_wall",
+        "the same: time from the start's end to the last file's commit, beside that of Y",
+        "x",
+        1.3,
+        blocking(_measure_wall),
+    ),
+    Figure(
+        "first_reading_growth",
+        "the same: processor time per byte, beside that of three tenths of the home; the curve",
+        "x",
+        1.15,
+        blocking(_measure_growth),
+    ),
+    Figure(
+        "first_reading_peak",
+        "the same with a line of 200 MB in it: highest memory beyond that of the bare imports",
+        "MB",
+        40.0,
+        blocking(_measure_peak),
+    ),
+    Figure(
+        "warm_start",
+        "processor time of the next start, less that of one beside an empty home, beside W",
+        "x",
+        2.0,
+        blocking(_measure_warm),
+    ),
+    Figure("warm_start_reads", "reads of any log at that start", "reads", 0.0, blocking(_measure_reads)),
+    Figure("store_size", "the store after VACUUM, beside the logs", "%", 2.0, blocking(_measure_store)),
+)
