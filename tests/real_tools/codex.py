@@ -230,8 +230,8 @@ async def run_codex(command: str, home: Path, *arguments: str, interrupt: bool =
     return process.returncode or 0
 
 
-async def fork_by_app_server(command: str, home: Path, thread: str, prompt: str) -> None:
-    """Fork a thread as an editor does, and let the fork answer; a version that cannot is told."""
+async def fork_by_app_server(command: str, home: Path, thread: str, prompt: str) -> str | None:
+    """Fork a thread as an editor does, and let the fork answer; return its id. A version that cannot is told."""
     process = await asyncio.create_subprocess_exec(
         command,
         "app-server",
@@ -261,11 +261,14 @@ async def fork_by_app_server(command: str, home: Path, thread: str, prompt: str)
         await ask(1, "initialize", clientInfo={"name": "test", "title": "test", "version": "1"})
         process.stdin.write(b'{"method":"initialized"}\n')
         answer = json.dumps(await ask(2, "thread/fork", threadId=thread))
-        fork = next(each for each in _ID.findall(answer) if each != thread)
+        fork: str = next(each for each in _ID.findall(answer) if each != thread)
         await ask(3, "turn/start", threadId=fork, input=[{"type": "text", "text": prompt}])
         await until(lambda said: said.get("method") == "turn/completed")
     except (StopIteration, json.JSONDecodeError):
         print("   this version forks nothing by its app server")
+        return None
+    else:
+        return fork
     finally:
         process.stdin.close()
         try:

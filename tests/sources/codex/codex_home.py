@@ -101,6 +101,8 @@ class Rollout:
     last: Counts = NOTHING
     has_info: bool = False
     turn: str = ""
+    tier: str = ""
+    """The service tier that the thread is set to; none is the ordinary one."""
     answers: int = 0
 
     def __post_init__(self) -> None:
@@ -161,7 +163,11 @@ class Rollout:
         context: Fields = {"cwd": f"/home/{CANARY}", "model": self.model, "user_instructions": CANARY}
         if has_turns:
             self.say("event_msg", {"type": "task_started", "turn_id": self.turn})
-            self.say("turn_context", {"turn_id": self.turn, **context})
+            root: Fields = {"root_turn_id": self.turn} if self.version == NEW else {}
+            self.say("turn_context", {"turn_id": self.turn, **root, **context})
+        if self.version == NEW:
+            tier: Fields = {"service_tier": self.tier} if self.tier else {}
+            self.say("event_msg", {"type": "thread_settings_applied", "thread_settings": {"cwd": CANARY, **tier}})
         self.say("response_item", prompt)
         if self.version == NEW:
             item: Fields = {"type": "UserMessage", "id": self.work.make_id(), "content": [{"text": CANARY}]}
@@ -228,17 +234,13 @@ class Rollout:
         version: str | None = None,
         is_copied: bool = True,
         keep: int | None = None,
-        dropped: tuple[str, ...] = (),
     ) -> Rollout:
-        """Return a fork; a copied one repeats the lines, or the first ones to ``keep``, with the present moment.
-
-        Lines of the kinds in ``dropped`` it does not repeat.
-        """
+        """Return a fork; a copied one repeats the lines, or the first ones to ``keep``, with the present moment."""
         self.work.tick()
         fork = Rollout(self.work, version or self.version, self.model, base=self)
         fork.total, fork.has_info, fork.last = self.total, self.has_info, self.last
         if is_copied:
-            fork.repeat(self.lines[:keep], *dropped)
+            fork.repeat(self.lines[:keep])
         return fork
 
     def start_agent(self, *, is_copied: bool = False) -> Rollout:
@@ -250,10 +252,16 @@ class Rollout:
         return agent
 
     def repeat(self, lines: list[Fields], *dropped: str) -> None:
-        """Append lines of another thread with the present moment, but for those of some kinds."""
+        """Append lines of another thread with the present moment, but for those of some kinds.
+
+        A version drops what it does not know.
+        """
+        unknown = {OLD: {"turn_id", "root_turn_id"}, MIDDLE: {"turn_id", "root_turn_id"}, TURNS: {"root_turn_id"}}
         for line in lines:
-            if line["type"] not in dropped:
-                self.say(str(line["type"]), line["payload"])  # type: ignore[arg-type]
+            if line["type"] not in dropped and not (line["type"] == "token_usage_record" and self.version != NEW):
+                payload: Fields = line["payload"]  # type: ignore[assignment]
+                known = {name: each for name, each in payload.items() if name not in unknown.get(self.version, ())}
+                self.say(str(line["type"]), known)
 
 
 def write_home(home: Path, stage: int) -> None:

@@ -145,20 +145,52 @@ def outdated_forks(work: Work, name: str) -> None:
         thread.ask()
         thread.answer(2 * number)
         thread.answer(2 * number + 1)
-    fork = thread.fork(version=TURNS, dropped=("token_usage_record",))
+    fork = thread.fork(version=TURNS)
     for number, each in enumerate((fork, thread, fork)):
         each.ask()
         each.answer(10 + number)
 
 
 def early_forks(work: Work, name: str) -> None:
-    """Write a fork by an older version, of a thread of a newer one that had said nothing yet; both go on."""
-    thread = Rollout(work, NEW, name)
-    fork = thread.fork(version=TURNS)
-    for number, each in enumerate((fork, thread, fork)):
-        each.ask()
-        each.answer(2 * number)
-        each.answer(2 * number + 1)
+    """Write forks by older versions, of a thread of a newer one that had said nothing yet; all go on."""
+    for place, version in enumerate((TURNS, MIDDLE)):
+        thread = Rollout(work, NEW, name)
+        fork = thread.fork(version=version)
+        for number, each in enumerate((fork, thread, fork)):
+            each.ask()
+            each.answer(10 * place + 2 * number)
+            each.answer(10 * place + 2 * number + 1)
+
+
+def mixed_forks(work: Work, name: str) -> None:
+    """Write forks by older versions, of threads that older ones began and a newer one went on with; all go on."""
+    number = 0
+    for version in (OLD, MIDDLE, TURNS, NEW):
+        thread = Rollout(work, TURNS if version == NEW else version, name)
+        thread.ask()
+        thread.answer(number)
+        thread.resume(NEW)
+        thread.ask()
+        thread.answer(number + 1)
+        threads = [thread]
+        for forker in (TURNS, MIDDLE):
+            threads.append(thread.fork(version=forker))
+            for each in threads:
+                number += 3
+                each.ask()
+                each.answer(number)
+                each.answer(number + 1)
+
+
+def silent_downgrades(work: Work, name: str) -> None:
+    """Write a thread of a newer version that had no answer yet; older ones go on, and begin with a null."""
+    for number, version in enumerate((TURNS, MIDDLE)):
+        thread = Rollout(work, NEW, name)
+        thread.ask()
+        thread.resume(version)
+        thread.ask()
+        thread.count()
+        thread.answer(number)
 
 
 def downgraded_forks(work: Work, name: str) -> None:
@@ -266,6 +298,8 @@ FORMS: tuple[Callable[[Work, str], None], ...] = (
         outdated_forks,
         early_forks,
         downgraded_forks,
+        mixed_forks,
+        silent_downgrades,
         orphans,
         agents,
         knowing_agents,
@@ -361,8 +395,9 @@ def test_any_life_is_booked_as_it_was_billed(steps: list[tuple[str, int, str]], 
         for number, (step, place, version) in enumerate(steps):
             thread = threads[place % len(threads)]
             if step == "fork":
-                # Only versions with ids of turns tell an own answer from a copied one in all cases.
-                threads.append(thread.fork(version=version if version in (TURNS, NEW) else NEW))
+                # What a version without ids of turns copies of a fork bears the name of the fork's original.
+                is_told = version in (TURNS, NEW) or (version == MIDDLE and thread.base is None)
+                threads.append(thread.fork(version=version if is_told else NEW))
             elif step == "based":
                 threads.append(thread.fork(version=NEW, is_copied=False))
             elif step == "resume":
@@ -475,3 +510,18 @@ def test_what_a_record_lacks_is_taken_from_the_totals(tmp_path: Path) -> None:
     assert total == billed_by(work)
     assert reasons == ["wrong_type", "missing", "negative"]
     assert json.loads(lines[0])
+
+
+def test_tier_of_a_thread_holds_until_it_is_set_anew(tmp_path: Path) -> None:
+    """What a thread is set to decides of its answers; a version that does not say it asks for the ordinary tier."""
+    thread = Rollout(Work(tmp_path), NEW)
+    wanted = []
+    for number, (version, tier) in enumerate(((NEW, "flex"), (TURNS, "flex"), (NEW, "priority"), (NEW, ""))):
+        thread.resume(version)
+        thread.tier = tier
+        thread.ask()
+        thread.answer(2 * number)
+        thread.answer(2 * number + 1)
+        wanted += 2 * ["" if version == TURNS else tier]
+    records = FileReader(CODEX, tmp_path, thread.path).read()
+    assert [each.context for each in records if isinstance(each, UsageEvent)] == wanted

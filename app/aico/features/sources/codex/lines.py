@@ -39,6 +39,8 @@ class Payload(msgspec.Struct, gc=False):
     timestamp: Raw = NOTHING
     thread_id: Raw = NOTHING
     turn_id: Raw = NOTHING
+    root_turn_id: Raw = NOTHING
+    """Of the context of a turn, since 0.153."""
     session_id: Raw = NOTHING
     """The thread at the root of all that it started."""
     response_id: Raw = NOTHING
@@ -50,6 +52,7 @@ class Payload(msgspec.Struct, gc=False):
     cli_version: Raw = NOTHING
     model: Raw = NOTHING
     service_tier: Raw = NOTHING
+    thread_settings: Raw = NOTHING
     item: Raw = NOTHING
 
 
@@ -79,6 +82,12 @@ class Item(msgspec.Struct):
 
     type: Raw = NOTHING
     id: Raw = NOTHING
+
+
+class Settings(msgspec.Struct):
+    """What a thread is set to, which stays so."""
+
+    service_tier: Raw = NOTHING
 
 
 class _OddInfo(msgspec.Struct):

@@ -2,8 +2,10 @@
 
 One walk through a file takes both ways in which versions write usage, for a thread lives on through updates in both
 directions: a record for each response, and the totals of the thread after it. What the totals have beyond the records
-is a request of its own. A record is known by the id of its response, what only totals tell by its thread, the number
-of times the totals had begun anew, and the totals; so copies in forks, in archives and in compressed files count once.
+is a request of its own. A key begins with the thread and the usage; a record goes on with the id of its response, what
+only totals tell with the number of times they had begun anew, and with them. So copies in forks, in archives and in
+compressed files count once. A version without records copies the totals and drops the records: what it copies is known
+by thread and usage alone, and counts only as long as no request of these is known.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from aico.features.sources.codex.lines import (
     Line,
     OddLine,
     Payload,
+    Settings,
     Vector,
     base_of,
     born_of,
@@ -64,6 +67,7 @@ NEEDLES = (
     b'"type":"UserMessage"',
     b'"type":"agent_message"',
     b'"type":"exited_review_mode"',
+    b'"type":"thread_settings_applied"',
     b'"type":"function_call"',
     b'"type":"custom_tool_call"',
     b'"role":"assistant"',
@@ -78,7 +82,8 @@ HEAD = re.compile(
             (?: (?! message" | function_call" | custom_tool_call" ) \w{1,40}"
               | message", (?: "(?: status | id )":"[^"\\\n]{0,256}", )*+ "role":"(?! assistant" ) \w{1,40}" )
           | event_msg","payload":\{"type":"
-            (?! token_count" | task_started" | user_message" | agent_message" | exited_review_mode" | item_completed" )
+            (?! token_count" | task_started" | user_message" | agent_message" | exited_review_mode" | item_completed"
+              | thread_settings_applied" )
             \w{1,40}"
           | world_state" | compacted" )
       | token_usage_record" | session_meta" | turn_context"
@@ -86,7 +91,7 @@ HEAD = re.compile(
         (?: function_call" | custom_tool_call"
           | message", (?: "(?: status | id )":"[^"\\\n]{0,256}", )*+ "role":"assistant" )
       | event_msg","payload":\{"type":"
-        (?: token_count | task_started | user_message | agent_message | exited_review_mode )"
+        (?: token_count | task_started | user_message | agent_message | exited_review_mode | thread_settings_applied )"
     )
     """,
     re.VERBOSE,
@@ -94,6 +99,8 @@ HEAD = re.compile(
 """How lines begin that say something, and those that do not: what tools have returned is most of a rollout."""
 _KINDS = (b'"token_usage_record"', b'"event_msg"', b'"session_meta"', b'"turn_context"')
 _NOTHING = Vector()
+_COPY = digest("copy")[:8]
+"""The second half of the key of what a copy says whose original may have said it by records."""
 _TURNS_MAX, _THREADS_MAX, _WAITING_MAX = 8, 32, 16
 """Bounds of a state: some 3 kB."""
 
@@ -126,6 +133,7 @@ class RolloutParser:
         self._has_records = known.get("records") is True
         self._writes_records = known.get("writes", known.get("records")) is True
         self._has_turns = known.get("turns") is True
+        self._is_recording = known.get("recording") is True
         self._models = {key: str(model) for key, model in _items(known.get("models"))}
         self._model = _text(known.get("model"))
         self._context = _text(known.get("context")) or ""
@@ -156,6 +164,7 @@ class RolloutParser:
             "records": self._has_records,
             "writes": self._writes_records,
             "turns": self._has_turns,
+            "recording": self._is_recording,
             "models": dict(self._models),
             "model": self._model,
             "context": self._context,
@@ -220,6 +229,9 @@ class RolloutParser:
         elif says(payload.type, b'"exited_review_mode"'):
             # What the review has said is repeated; its requests stand in a thread of its own.
             self._is_reviewed = True
+        elif says(payload.type, b'"thread_settings_applied"'):
+            settings = decode_part(payload.thread_settings, Settings)
+            self._context = "" if settings is None else context_of(settings.service_tier)
         elif says(payload.type, b'"item_completed"'):
             item = decode_part(payload.item, Item)
             if item is not None and says(item.type, b'"UserMessage"') and (identity := identity_of(item.id)):
@@ -277,11 +289,12 @@ class RolloutParser:
         turn = id_of(payload.turn_id)
         self._is_reviewed = False
         self._enter(turn)
-        self._has_turns = turn is not None
+        self._has_turns, self._is_recording = turn is not None, is_there(payload.root_turn_id)
         if self._is_mute:
             self._answered_at = 0
         model = judge.read_model(cell_of(payload.model), "model")
-        self._context = context_of(payload.service_tier)
+        if not self._is_recording or is_there(payload.service_tier):
+            self._context = context_of(payload.service_tier)
         if model is None:
             yield from judge.partials
         else:
@@ -308,7 +321,9 @@ class RolloutParser:
         if thread is not None and thread != place.session:
             root = id_of(payload.session_id)
             place = _Place(thread, thread, None if root == thread else root, 0)
-        vector, key = usage or _NOTHING, digest("response", response)
+        vector = usage or _NOTHING
+        half = _half_of(thread or place.owner, vector)
+        key = half + digest("response", response)[:8]
         if judge.partials and self._doubted is None:
             # The next totals tell what it lacks.
             self._doubted = key.hex()
@@ -316,7 +331,7 @@ class RolloutParser:
             self._since = vector if self._since is None else self._since.plus(vector)
             self._last_record = vector
         model = self._models.get(turn or "", self._model)
-        yield self._event(key, place._replace(claim=0), ts, model, vector, judge)
+        yield self._event(key, place._replace(claim=0), ts, model, vector, judge)._replace(former_key=half + _COPY)
         yield from judge.partials
 
     def _read_total(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
@@ -337,7 +352,7 @@ class RolloutParser:
         if not is_there(payload.info):
             self._is_new_process = self._total is not None
             # Versions with records write it only behind a response, and only while none had a usage.
-            if answered_at or (self._has_records and self._has_turns and self._total is None):
+            if answered_at or (self._is_recording and self._total is None):
                 yield self._lose(place, answered_at or ts)
             return
         total, last = decode_info(payload.info, judge)
@@ -356,9 +371,20 @@ class RolloutParser:
         doubted = self._doubted
         self._total, self._since, self._last_record, self._doubted = total, None, None, None
         if any(rest):
-            own_key = None if doubted is None else bytes.fromhex(doubted)
-            key = own_key or digest("total", place.owner, self._restarts, *total)
-            yield self._event(key, place, ts, self._model, rest, judge)
+            yield self._count_rest(rest, total, place, ts, doubted, judge)
+
+    def _count_rest(
+        self, rest: Vector, total: Vector, place: _Place, ts: int, doubted: str | None, judge: RowJudge
+    ) -> UsageEvent:
+        """Return the request that only totals tell; in a copy, a record of the original may tell what they say."""
+        event = self._event(b"", place, ts, self._model, rest, judge)
+        if doubted is not None:
+            return event._replace(key=bytes.fromhex(doubted))
+        half = _half_of(place.owner, rest)
+        if place.owner != place.session:
+            return event._replace(key=half + _COPY, is_bare=True)
+        own = digest("total", place.owner, self._restarts, *total)[:8]
+        return event._replace(key=half + own, former_key=half + _COPY)
 
     def _pass_by(self, payload: Payload) -> None:
         """Pass by totals in a copy: of a thread whose responses have records, or of one that nothing names."""
@@ -371,8 +397,11 @@ class RolloutParser:
         before, is_new_process = self._total, self._is_new_process
         self._is_new_process = False
         if before is None and self._is_fork:
-            # They begin with those of another thread, and where responses have records, say again what that one said.
-            return None if self._has_records and self._since is None and self._doubted is None else last or total
+            # They begin with those of another thread, and where responses have records, say again what that one said;
+            # of a version whose turns have no ids nobody knows, but nothing counts that the other one has said.
+            is_own = self._owner == self._thread or self._has_turns
+            is_said = self._has_records and is_own and self._since is None and self._doubted is None
+            return None if is_said else last or total
         if before is None:
             return total
         if total == before:
@@ -473,6 +502,11 @@ class RolloutParser:
         for key, ts in waiting:
             place = self._place()
             yield PromptSeen(bytes.fromhex(key), place.session, ts, self._model, place.parent, place.claim)
+
+
+def _half_of(thread: str, usage: Vector) -> bytes:
+    """Return the first half of the key of a request."""
+    return digest("usage", thread, *usage)[:8]
 
 
 def _is_answer(kind: Raw, role: Raw) -> bool:
