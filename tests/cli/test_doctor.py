@@ -292,7 +292,7 @@ def test_port_in_each_state(home: Path) -> None:
         for url, verdict in (
             (f"http://127.0.0.1:{port}", OK),
             (f"http://127.0.0.1:{port}/observer", OK),
-            (f"http://127.0.0.1:1/:{port}", FAIL),
+            (f"http://127.0.0.1:1/:{port}", None),
             (f"http://127.0.0.1:none/:{port}", FAIL),
         ):
             lock = InstanceLock(settings.database_path).acquire(url)
@@ -300,6 +300,10 @@ def test_port_in_each_state(home: Path) -> None:
                 found = port_finding(settings)
             finally:
                 lock.release()
+            if verdict is None:  # our own service listens elsewhere: the other program is in nobody's way
+                assert found.verdict is OK
+                assert found.text.startswith("the service runs at 1; ")
+                continue
             assert (found.verdict, found.text.endswith("is the service's")) == (verdict, verdict is OK)
     assert port_finding(settings_of(port=port)).verdict is OK
     found = port_finding(settings_of(port=port).model_copy(update={"host": "192.0.2.1"}))

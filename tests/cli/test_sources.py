@@ -61,7 +61,9 @@ def switches(folder: Path, *arguments: str, settings: Mapping[str, str] | None =
     ended = run_aico(folder, "sources", *arguments, "--json", settings=settings)
     assert (ended.returncode, ended.stderr) == (0, "")
     known: dict[str, bool] = {}
-    for source in json.loads(ended.stdout):
+    listed = json.loads(ended.stdout)
+    assert [each["id"] for each in listed if not each["origins"]] == [f"activity.{kind}" for kind in KINDS]
+    for source in listed:
         known[source["id"]] = source["enabled"]
         known |= {f"{source['id']}.{origin['id']}": origin["enabled"] for origin in source["origins"]}
     return {name: is_on for name, is_on in known.items() if name in OFF}

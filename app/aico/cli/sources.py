@@ -63,7 +63,8 @@ def show_sources(options: argparse.Namespace) -> int:
         if changes and running is None:
             lock.release()
     if options.json:
-        say(json.dumps(sources))
+        # With the keys of a tool: whoever goes through the origins of each finds none of a kind.
+        say(json.dumps([*sources, *({**kind, "id": f"{ACTIVITY}.{kind['id']}", "origins": []} for kind in kinds)]))
     else:
         say(*(line for source in sources for line in _lines(source, is_running=running is not None)))
         say(*(line for kind in kinds for line in _kind_lines(kind)))

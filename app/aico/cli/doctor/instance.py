@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aico.cli.doctor.finding import Finding, advise, fail, ok, warn
+from aico.cli.doctor.finding import Finding, Verdict, advise, fail, ok, warn
 from aico.cli.service import find_supervisor
 from aico.core.errors import ServiceRefusal, ServiceUnreachable, SettingsError, StorageError, SupervisorRefused
 from aico.core.instance_lock import InstanceLock, LockHolder
@@ -28,10 +28,16 @@ _WELL = {"watching", "waiting", "starting"}
 def examine_port(settings: Settings) -> Iterator[Finding]:
     """Say whether the service could listen where it should, or does."""
     where = f"port {settings.port} of {settings.host}"
+    holder = _find_holder(settings)
+    own = _port_of(holder.url) if holder is not None and holder.url else None
     if settings.port == 0:
         yield ok("port", "any free one")
-    elif (holder := _find_holder(settings)) and holder.url and _port_of(holder.url) == settings.port:
+    elif own == settings.port:
         yield ok("port", f"{where} is the service's")
+    elif own is not None:
+        # It was started with another one: who has this one disturbs nobody until the next start.
+        found = _try_port(settings, where)
+        yield found if found.verdict is Verdict.OK else ok("port", f"the service runs at {own}; {found.text}")
     else:
         yield _try_port(settings, where)
 
