@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from aico.core.usage import PlanReading, PlanWindow, Tokens, UsageEvent, digest
+from aico.core.usage import TS_MAX, PlanReading, PlanWindow, Tokens, UsageEvent, digest
 from tests.api.conftest import Serve
 from tests.api.test_session_routes import TOOL, get, summary, write
 
@@ -69,3 +69,13 @@ async def test_share_of_a_window_that_began_anew_is_unknown(serve: Serve) -> Non
         await write(api, TOOL, plan(now - 9_000, PlanWindow("primary", 9_900, 300, now - 1)))
         [limit] = (await get(api, "/api/limits")).json()
         assert (limit["used_share"], limit["resets_at"]) == (None, now - 1)
+
+
+async def test_window_that_cannot_be_so_long_is_told_and_breaks_nothing(serve: Serve) -> None:
+    """A log may claim any number: the window begins when time does, and all other answers go on."""
+    now = int(time.time() * 1000)
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        event = UsageEvent(digest("1"), "main", now - 50, "claude-opus-4-8", Tokens(10_000, 0, 0, 0, 1, None))
+        await write(api, TOOL, event, plan(now, PlanWindow("primary", 1_000, TS_MAX, now + 9_000)))
+        [limit] = [each for each in (await get(api, "/api/limits")).json() if each["origin"] == "tool"]
+        assert (limit["used_share"], limit["started_at"], limit["usd_per_hour"] > 0) == (0.1, 0, True)

@@ -91,7 +91,8 @@ async def _as_told(snapshot: SumsSnapshot, now_ms: int, told: StoredPlanWindow) 
     share = told.used_hundredths / 10_000
     started_at = None
     if told.resets_at is not None and told.minutes is not None:
-        started_at = told.resets_at - told.minutes * _MINUTE_MS
+        # A log may claim any length, and a moment of minus infinity is no number of the database's.
+        started_at = max(0, told.resets_at - told.minutes * _MINUTE_MS)
     wanted = UsageFilter(sources=(told.source,))
     per_hour = (await _burned(snapshot, now_ms, wanted)).get("list")
     until = None
