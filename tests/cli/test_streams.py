@@ -1,4 +1,7 @@
-"""What commands print, in processes of their own: in every encoding, to a closed pipe, to a full disk, to nothing."""
+"""What commands print: in every encoding, to a closed pipe, to a full disk, to nothing.
+
+Where it is only the encoding that matters, they are forked from a process whose Python was started in that encoding.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.e2e.server_forker import ServerForker, server_forker
 from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
 from tests.quick_variants import first_is_quick, first_row_is_quick
 
@@ -70,6 +75,34 @@ def run(
     )
 
 
+class Speakers:
+    """A process for each encoding that is asked for, whose Python was started in it, and which forks ``aico``."""
+
+    def __init__(self, folder: Path, said: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._said = said
+        self._stack = stack
+        self._started: dict[frozenset[tuple[str, str]], ServerForker] = {}
+
+    def run(self, encoding: Mapping[str, str], *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
+        """Run one command to its end and return the bytes that it wrote."""
+        own, key = variables(self._folder, encoding), frozenset(encoding.items())
+        if key not in self._started:
+            self._started[key] = self._stack.enter_context(server_forker(own))
+        out, errors = self._said / "out", self._said / "err"
+        for path in (out, errors):
+            path.write_bytes(b"")
+        code = self._started[key].begin(own, out, *arguments, errors=errors).wait()
+        return subprocess.CompletedProcess(["aico", *arguments], code, out.read_bytes(), errors.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def speakers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Speakers]:
+    """Yield processes that print in every encoding."""
+    with ExitStack() as stack:
+        yield Speakers(folder, tmp_path_factory.mktemp("said"), stack)
+
+
 @pytest.fixture
 def full() -> Iterator[int]:
     """Return a descriptor of a disk without room."""
@@ -79,16 +112,16 @@ def full() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def exported(folder: Path) -> Mapping[tuple[str, ...], bytes]:
+def exported(speakers: Speakers) -> Mapping[tuple[str, ...], bytes]:
     """Return what each export writes to a terminal of UTF-8, by its options."""
-    return {options: run(folder, UTF_8, "export", *options).stdout for options in EXPORTS.values()}
+    return {options: speakers.run(UTF_8, "export", *options).stdout for options in EXPORTS.values()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize("options", first_is_quick(*EXPORTS.values()), ids=EXPORTS)
 def test_export_is_the_same_bytes_in_every_encoding(
-    folder: Path,
+    speakers: Speakers,
     tmp_path: Path,
     exported: Mapping[tuple[str, ...], bytes],
     encoding: Mapping[str, str],
@@ -97,10 +130,10 @@ def test_export_is_the_same_bytes_in_every_encoding(
     """UTF-8 to standard output and to a file, whatever the terminal shows and the locale says."""
     expected = exported[options]
     assert ODD in expected.decode("utf-8")
-    ended = run(folder, encoding, "export", *options)
+    ended = speakers.run(encoding, "export", *options)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, expected, b"")
     target = tmp_path / f"{ODD}.out"
-    ended = run(folder, encoding, "export", *options, "--output", os.fsencode(target))
+    ended = speakers.run(encoding, "export", *options, "--output", os.fsencode(target))
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
     assert target.read_bytes() == expected
 
@@ -109,10 +142,10 @@ def test_export_is_the_same_bytes_in_every_encoding(
 @pytest.mark.parametrize("encoding", first_is_quick(*NARROW.values()), ids=NARROW)
 @pytest.mark.parametrize("words", [("export", "--q"), ("forget",)], ids=" ".join)
 def test_argument_finds_what_is_stored_in_every_encoding(
-    folder: Path, encoding: Mapping[str, str], words: tuple[str, ...]
+    speakers: Speakers, encoding: Mapping[str, str], words: tuple[str, ...]
 ) -> None:
     """Bytes that the locale cannot read are UTF-8: the id that a user has copied is the one that is meant."""
-    ended = run(folder, encoding, *words, ODD.encode())
+    ended = speakers.run(encoding, *words, ODD.encode())
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert b"plain" not in ended.stdout
     assert len(ended.stdout.splitlines()) > 1
@@ -141,10 +174,10 @@ def test_argument_finds_what_is_stored_in_every_encoding(
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_what_the_terminal_cannot_show_is_escaped(
-    folder: Path, encoding: Mapping[str, str], words: tuple[str, ...], code: int | None, said: bytes
+    speakers: Speakers, encoding: Mapping[str, str], words: tuple[str, ...], code: int | None, said: bytes
 ) -> None:
     """No command ends in a traceback, and none breaks off in the middle of what it says."""
-    ended = run(folder, encoding, *(word.encode() for word in words))
+    ended = speakers.run(encoding, *(word.encode() for word in words))
     assert ended.stderr == b""
     assert ended.returncode == code or (code is None and ended.returncode in {0, 1})
     if encoding is NARROW["locale C"]:
@@ -176,10 +209,10 @@ def test_what_the_terminal_cannot_show_is_escaped(
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_error_is_told_in_every_encoding(
-    folder: Path, encoding: Mapping[str, str], words: tuple[str, ...], code: int
+    speakers: Speakers, encoding: Mapping[str, str], words: tuple[str, ...], code: int
 ) -> None:
     """A wrong name or word is repeated as far as the terminal can show it, with the exit code that it always has."""
-    ended = run(folder, encoding, *(word.encode() for word in words))
+    ended = speakers.run(encoding, *(word.encode() for word in words))
     assert (ended.returncode, ended.stdout) == (code, b"")
     assert b"Traceback" not in ended.stderr
     assert re.search(rb"^aico( export| forget| report)?: ", ended.stderr, re.MULTILINE)
@@ -201,9 +234,9 @@ def test_error_is_told_in_every_encoding(
         ((b"serve", b"--ledger-path", b"/\xff/taskHistory.json"), 2),
     ),
 )
-def test_argument_that_is_no_text_is_an_error(folder: Path, words: tuple[bytes, ...], code: int) -> None:
+def test_argument_that_is_no_text_is_an_error(speakers: Speakers, words: tuple[bytes, ...], code: int) -> None:
     """Bytes that are no UTF-8 name no task and no model; a path of them is a path like any other."""
-    ended = run(folder, UTF_8, *words)
+    ended = speakers.run(UTF_8, *words)
     assert (ended.returncode, ended.stdout) == (code, b"")
     assert b"Traceback" not in ended.stderr
     assert re.search(rb"^aico( export| forget)?: ", ended.stderr, re.MULTILINE)

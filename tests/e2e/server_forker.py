@@ -2,8 +2,8 @@
 
 It has imported what a service imports; a child begins where the command line is read. It answers each line of JSON with
 one: ``{"start": variables, "out": path, "err": path, "command": words}`` with ``{"pid": n}``, and ``{"wait": pid,
-"seconds": n}``, once that child has ended, with ``{"code": n}``. When its standard input closes, it ends whatever still
-runs.
+"seconds": n}``, once that child has ended, with ``{"code": n}``. Variables and words are hexadecimal: they are bytes.
+When its standard input closes, it ends whatever still runs.
 
 A program of its own: forking is safe only in a process without threads.
 """
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -91,10 +91,17 @@ class ServerForker:
         out.touch()
         return self.begin(environment(folder, settings), out, "serve")
 
-    def begin(self, variables: Mapping[str, str], out: Path, *command: str, errors: Path | None = None) -> ForkedServer:
+    def begin(
+        self, variables: Mapping[str, str], out: Path, *command: str | bytes, errors: Path | None = None
+    ) -> ForkedServer:
         """Start ``command`` with nothing but ``variables`` in its environment; what it says is added to the files."""
         errors = errors or out.with_suffix(".err")
-        order = {"start": variables, "out": str(out), "err": str(errors), "command": command}
+        order = {
+            "start": {_hex(name): _hex(value) for name, value in variables.items()},
+            "out": str(out),
+            "err": str(errors),
+            "command": [_hex(word) for word in command],
+        }
         return ForkedServer(self, self.ask(order)["pid"], out, errors)
 
     def ask(self, order: Mapping[str, object]) -> dict[str, int]:
@@ -107,11 +114,20 @@ class ServerForker:
             return dict(json.loads(self._process.stdout.readline() or "{}"))
 
 
+def _hex(text: str | bytes) -> str:
+    return os.fsencode(text).hex()
+
+
 @contextmanager
-def server_forker() -> Iterator[ServerForker]:
-    """Start services until the block ends; none of them outlives it."""
+def server_forker(variables: Mapping[str, str] | None = None) -> Iterator[ServerForker]:
+    """Start services until the block ends; none of them outlives it.
+
+    ``variables`` are what its own Python finds at its start, which decides in which encoding it and its children print.
+    """
     command = [sys.executable, "-m", "tests.e2e.server_forker"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield ServerForker(process)
         finally:
@@ -120,7 +136,7 @@ def server_forker() -> Iterator[ServerForker]:
             process.wait(HANG_S)
 
 
-def _begin(variables: Mapping[str, str], out: str, errors: str, command: list[str]) -> None:
+def _begin(variables: Mapping[str, str], out: str, errors: str, command: Sequence[str]) -> None:
     """Become ``aico`` with this command, and end as it ends."""
     from aico.cli import main as command_line
 
@@ -131,10 +147,10 @@ def _begin(variables: Mapping[str, str], out: str, errors: str, command: list[st
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    os.environ.clear()
-    os.environ.update(variables)
+    os.environb.clear()
+    os.environb.update({bytes.fromhex(name): bytes.fromhex(value) for name, value in variables.items()})
     tempfile.tempdir = None  # of these variables, not of those before
-    sys.argv = ["aico", *command]
+    sys.argv = ["aico", *(os.fsdecode(bytes.fromhex(word)) for word in command)]
     try:
         _codes.append(command_line())
     except SystemExit as ended:
