@@ -74,6 +74,10 @@ async def test_token_signs_in_by_the_field(serve: Serve) -> None:
             assert (page.status_code, title_of(page)) == (401, WORDS["en"]["sign_in"])
             assert found is not None
             assert urljoin(f"http://h/observer{path}", found[1]) == "http://h/observer/login"
+            assert "autofocus" not in page.text
+        for place, is_focused in (("document", True), ("iframe", False)):
+            shown = await api.get("/", **PERSON, **{"sec-fetch-dest": place})
+            assert ("autofocus" in shown.text, "Sec-Fetch-Dest" in shown.headers["vary"]) == (is_focused, True)
         void = await api.get("/login?key=spent", **PERSON)
         assert (void.status_code, title_of(void), "spent" in void.text) == (
             401,

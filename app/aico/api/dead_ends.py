@@ -47,7 +47,7 @@ def _kit() -> _Kit:
         "Content-Security-Policy": policy,  # who may frame it is said where it is sent
         # A browser that may tell nobody where it comes from calls its own form's origin "null".
         "Referrer-Policy": "same-origin",
-        "Vary": "Accept, Accept-Language",
+        "Vary": "Accept, Accept-Language, Sec-Fetch-Dest",
     }
     return _Kit(style, words, headers)
 
@@ -69,8 +69,8 @@ def wants_page(scope: Scope) -> bool:
 
 def make_page(error: ObserverError, status: int, scope: Scope, shown: Shown = Shown.NOTHING) -> Response:
     """Return the page of ``error``, with ``status``; ``shown`` is what was not good enough to sign in."""
-    kit = _kit()
-    language = _language_of(Headers(scope=scope).get("accept-language", ""), kit.words)
+    kit, headers = _kit(), Headers(scope=scope)
+    language = _language_of(headers.get("accept-language", ""), kit.words)
     words = kit.words[language]
     name = _name_of(error, shown)
     title, why = words[name], words[f"why_{name}"]
@@ -80,7 +80,9 @@ def make_page(error: ObserverError, status: int, scope: Scope, shown: Shown = Sh
     if isinstance(error, TokenRequired) and error.is_set:
         if shown is Shown.TOKEN:
             parts.append(f'<p role="alert"><b>{escape(words["wrong"])}</b></p>')
-        parts.append(_form(f"{home}{LOGIN_PATH[1:]}", words))
+        # In a frame, the focus is the page's around it.
+        is_alone = headers.get("sec-fetch-dest") == "document"
+        parts.append(_form(f"{home}{LOGIN_PATH[1:]}", words, is_focused=is_alone))
     elif not isinstance(error, TokenRequired | HostRefused):
         parts.append(f'<p><a href="{home}">{escape(words["home"])}</a></p>')
     parts.append(f'<p class="soft"><code>{error.code}</code> · {status}</p>')
@@ -108,11 +110,11 @@ def _name_of(error: ObserverError, shown: Shown) -> str:
             return "refused"
 
 
-def _form(action: str, words: Mapping[str, str]) -> str:
-    field, button = escape(words["field"]), escape(words["sign_in"])
+def _form(action: str, words: Mapping[str, str], *, is_focused: bool) -> str:
+    field, button, focus = escape(words["field"]), escape(words["sign_in"]), " autofocus" if is_focused else ""
     return (
         f'<form method="post" action="{action}"><label for="token">{field}</label>'
-        '<input id="token" name="token" type="password" autocomplete="current-password" required>'
+        f'<input id="token" name="token" type="password" autocomplete="current-password" required{focus}>'
         f"<button>{button}</button></form>"
     )
 
