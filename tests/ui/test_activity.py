@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -89,3 +91,47 @@ def test_frame_has_no_section_of_activity(service: Service, open_page: Opener) -
     page = open_page(service, "/embed").page
     expect(page.locator("[data-field=cost]")).to_have_text(re.compile("0[.,]50"))
     expect(page.locator(SECTION)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    first_row_is_quick(
+        ("en-US", ("Pair a browser", "Token:", "not used yet", "End the pairing: not used yet")),
+        (
+            "fr-FR",
+            (
+                "Associer un navigateur",
+                "Jeton\u00a0:",
+                "pas encore",
+                "Mettre fin à l\u2019association\u00a0: pas encore utilisé",
+            ),
+        ),
+    ),
+)
+def test_browser_is_paired_on_the_page_and_its_pairing_ended(
+    service: Service, open_page: Opener, language: str, words: tuple[str, str, str, str]
+) -> None:
+    """The token is shown once, is good for a report, and is none any more when its pairing was ended."""
+    add, token, waiting, end = words
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service, language=language).page
+    page.locator(f"{SECTION} > summary").click()
+    expect(page.locator("[data-field=pairings]")).to_have_count(0)
+    page.locator("[data-switch='activity.extension']").click()
+    page.get_by_role("button", name=add).click()
+    pairings = page.locator("[data-field=pairings]")
+    expect(pairings.get_by_role("status")).to_contain_text(token)
+    address, secret = pairings.get_by_role("status").locator("code").all_text_contents()
+    assert address == service.url
+    expect(pairings.get_by_role("listitem")).to_contain_text(waiting)
+    page.evaluate(_AXE)
+    assert page.evaluate(_RUN) == []
+    told = httpx.get(f"{service.url}/api/activity/pairings", trust_env=False).json()
+    assert [each["ended_at"] for each in told] == [None]
+    assert secret not in json.dumps(told)
+    pairings.get_by_role("button", name=end).click()
+    expect(pairings.get_by_role("listitem")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_role("button", name=add)).to_be_visible()
+    expect(page.get_by_text(secret)).to_have_count(0)

@@ -23,6 +23,7 @@ LATER = {
     "import_facts.js",
     "lacks.js",
     "notify.js",
+    "pairings.js",
     "prices.js",
     "seen.js",
     "session.js",

@@ -58,6 +58,9 @@ export const testWebhook = () => send("PUT", "api/webhook/test", {});
 
 export const getActivity = (parameters) => ask(`api/activity?${query(parameters)}`);
 export const putActivity = (id, body) => send("PUT", `api/activity/${id}`, body);
+export const getPairings = () => ask("api/activity/pairings");
+export const putPairing = () => send("PUT", "api/activity/pairings", {});
+export const deletePairing = (id) => ask(`api/activity/pairings/${id}`, { method: "DELETE" });
 export const postImport = (body) => send("POST", "api/import", body);
 
 export const getPrices = () => ask("api/prices");

@@ -2,7 +2,7 @@
 import { activity, activityProblem, switchKind } from "../activity.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { addDays, midnight } from "../period.js";
-import { Copyable, Words, amount, html, when } from "./parts.js";
+import { Copyable, Later, Words, amount, html, when } from "./parts.js";
 
 const TYPES = ["app", "command", "domain"];
 const MINUTE = 60;
@@ -73,7 +73,8 @@ function Kind({ kind }) {
 			data-switch=${`activity.${id}`} /><span>${words}</span></label>
 		${fixed_by && html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${fixed_by} /></p>`}
 		${enabled && (state !== "watching" || reason) && html`<p class="warn">${told(`activity.reason.${reason ?? state}`, state)}</p>`}
-		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p></div>`;
+		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p>
+		${id === "extension" && enabled && html`<${Later} name="pairings" />`}</div>`;
 }
 
 export function Part() {
