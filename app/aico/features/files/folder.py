@@ -17,6 +17,8 @@ from aico.features.files.raw_fields import NOTHING, UNUSABLE, identity_of
 
 _HOMES = (b"home", b"Users", b"users")
 """The folders below which each user has one: its name is the user's, and no project."""
+_ROOTS = ([b"/", b"root"], [b"/", b"var", b"root"])
+"""That of the administrator, on Linux and macOS."""
 _REFUSED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters, what turns the direction of text, halves of a character, and what ends a line."""
 _TEXT = msgspec.json.Decoder(str)
@@ -43,7 +45,7 @@ def last_name(path: Raw) -> str | None:
     if data is None:
         return None
     names = [name for name in _cut(data[1:-1]) if name]
-    if len(names) < 2 or names[-2] in _HOMES:
+    if len(names) < 2 or names[-2] in _HOMES or names in _ROOTS:
         return None
     try:
         name = _TEXT.decode(b'"' + names[-1] + b'"').strip()
