@@ -104,7 +104,8 @@ class BudgetsService:
 
     def note_change(self) -> None:
         """Say that something was spent."""
-        self._news.set()
+        if self.budgets:
+            self._news.set()
 
     async def run(self) -> None:
         """Look at the start and after each change until cancelled, and tell what is reached."""

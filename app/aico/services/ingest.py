@@ -228,13 +228,7 @@ class Ingest:
         by_source: dict[str, list[IntakeKey]] = {}
         for key in sorted(keys, key=lambda key: order.get(key, len(order))):
             by_source.setdefault(key.source, []).append(key)
-        runs = [asyncio.create_task(self._run(trigger, group), name="import") for group in by_source.values()]
-        self._runs.update(runs)
-        for run in runs:
-            run.add_done_callback(self._runs.discard)
-        if runs:
-            await asyncio.wait(runs)
-        asked = [future for run in runs for future in run.result()]
+        asked = await self._ask_all(trigger, list(by_source.values()))
         receipts, failures = [], []
         for key, future in zip((key for group in by_source.values() for key in group), asked, strict=True):
             error = future.exception()
@@ -245,6 +239,20 @@ class Ingest:
             else:
                 raise error
         return Outcome(receipts, dict(sorted(failures, key=lambda failure: is_absence(failure[1]))))
+
+    async def _ask_all(
+        self, trigger: Trigger, groups: Sequence[Sequence[IntakeKey]]
+    ) -> list[asyncio.Future[ImportReceipt]]:
+        """Have all places read, each group of them by itself; return their receipts, which are there."""
+        if [len(group) for group in groups] == [1]:
+            return await self._run(trigger, groups[0])  # most often: no other goes on when the caller is cancelled
+        runs = [asyncio.create_task(self._run(trigger, group), name="import") for group in groups]
+        self._runs.update(runs)
+        for run in runs:
+            run.add_done_callback(self._runs.discard)
+        if runs:
+            await asyncio.wait(runs)
+        return [future for run in runs for future in run.result()]
 
     async def _run(self, trigger: Trigger, keys: Iterable[IntakeKey]) -> list[asyncio.Future[ImportReceipt]]:
         """Have places of one source read one after the other: which origin speaks first makes a difference to days."""

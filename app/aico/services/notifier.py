@@ -386,6 +386,7 @@ class Notifier:
         self._tell()
 
     def _deliver(self, changes: set[tuple[int, str]]) -> None:
+        version = self.version
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
             told = [*self._by_folder.get(folder, ()), *self._by_folder.get(path, ())]
@@ -397,6 +398,8 @@ class Notifier:
                 self.version += 1
             for watch in dict.fromkeys(told):
                 watch.take(path, folder)
+        if self.version != version:
+            self._tell()
 
 
 def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:

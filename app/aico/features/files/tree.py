@@ -87,6 +87,7 @@ class Tree:
         elif now - self._swept_s >= self._sweep_s * _SWEEP_SHARE:
             began = time.thread_time()
             self.sweep(root, list(self._folders))
+            self.sweep_active(root)
             self._swept_s, self._sweep_s = now, time.thread_time() - began
 
     def walk(self, root: Root) -> None:
@@ -100,7 +101,7 @@ class Tree:
         self._walked_s, self._walk_s = began, time.thread_time() - began_cpu
 
     def sweep(self, root: Root, folders: Collection[str]) -> None:
-        """Look at the time stamps of ``folders``, list those that changed, and look at the files written lately."""
+        """Look at the time stamps of ``folders``, and list those that changed."""
         for path in folders:
             known = self._folders.get(path)
             if known is None:
@@ -110,7 +111,6 @@ class Tree:
                 self._lose(path)
             elif status != known.status:
                 self._list(root, path)
-        self.sweep_active(root)
 
     def sweep_active(self, root: Root) -> None:
         """Look at the files that were written lately."""
