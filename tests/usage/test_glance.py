@@ -9,7 +9,7 @@ import pytest
 
 from aico.core.filters import UsageFilter
 from aico.core.sums import Sums
-from aico.core.usage import SLOT_MS, Tokens, UsageEvent, digest
+from aico.core.usage import SLOT_MS, TS_MAX, Tokens, UsageEvent, digest
 from aico.services.glance import HOURS_OF_WEEK
 from aico.services.glance_shapes import HeatOut, OverviewOut
 from aico.services.queries import UsageQueries
@@ -98,6 +98,23 @@ async def test_heat_by_day_begins_with_the_first_and_holds_ten_years(store: Stor
     await store.take_in_of("tool", [spent(3, datetime(2010, 1, 1, tzinfo=PARIS))])
     told = HeatOut.of(await queries_at(store, now).get_heat(UsageFilter(), PARIS, by_day=True), "Europe/Paris")
     assert (len(told.cost_usd), sum(filter(None, told.cost_usd))) == (3_660, 4.0)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+async def test_what_is_dated_at_the_end_of_the_calendar_hides_no_day(store: Store, zone: str) -> None:
+    """East of Greenwich that moment lies beyond the calendar: overview, heat and days tell all else as ever."""
+    here, now = ZoneInfo(zone), datetime(2026, 11, 9, 12, tzinfo=ZoneInfo(zone))
+    last = spent(1, now)._replace(ts=TS_MAX)
+    queries = queries_at(store, now)
+    await store.take_in_of("tool", [last])
+    assert (await queries.get_glance(here)).overview.usual.days_needed > 0
+    await store.take_in_of("tool", [spent(2, now), spent(3, now - timedelta(days=1), 3 * DOLLAR)])
+    days = await queries.get_heat(UsageFilter(), here, by_day=True)
+    assert (days.first, days.cost_nano) == (date(2026, 11, 8), [3 * DOLLAR, DOLLAR])
+    hours = await queries.get_heat(UsageFilter(), here, by_day=False)
+    assert sum(filter(None, hours.cost_nano)) == 5 * DOLLAR
+    by_day = await queries.get_summary(UsageFilter(), None, here, ("day",))
+    assert list(by_day.groups) == [("2026-11-08",), ("2026-11-09",), ("9999-12-31",)]
 
 
 async def test_what_nobody_says_the_cost_of_is_not_zero(store: Store) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from aico.core.db.sums_reader import SumsSnapshot
 from aico.core.filters import UsageFilter
 from aico.core.units import SLOT_MS
-from aico.features.usage.periods import Bucket, list_bucket_starts
+from aico.features.usage.periods import Bucket, list_bucket_starts, local_moment
 from aico.services.overview import Overview, stretch_of_days, take_overview
 from aico.services.summary import SeriesPoint, Stretch, list_series, resolve
 
@@ -76,19 +76,17 @@ def _fold(
     """Return the day of the first cell, if cells are days, and what each cell cost and used."""
     first, count = None, HOURS_OF_WEEK
     if by_day:
-        last = _local(stretch.end - 1, zone).date()
-        first = max(_local(stretch.first, zone).date(), last - timedelta(days=_DAYS_MAX - 1))
+        last, last_credible = (local_moment(slot - 1, zone).date() for slot in (stretch.end, stretch.drawn_end))
+        if (last - last_credible).days >= _DAYS_MAX:
+            last = last_credible  # what is dated so far ahead would leave no day of ours
+        first = max(local_moment(stretch.first, zone).date(), last - timedelta(days=_DAYS_MAX - 1))
         count = (last - first).days + 1
     cost, tokens, lacks = [0] * count, [0] * count, [0] * count
     for slot, nano, used, lacking in slots:
-        moment = _local(slot, zone)
+        moment = local_moment(slot, zone)
         place = moment.weekday() * 24 + moment.hour if first is None else (moment.date() - first).days
-        if place >= 0:
+        if 0 <= place < count:
             cost[place] += nano
             tokens[place] += used
             lacks[place] += lacking
     return first, [nano if nano or not lacking else None for nano, lacking in zip(cost, lacks, strict=True)], tokens
-
-
-def _local(slot: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(slot * SLOT_MS / 1000, UTC).astimezone(zone)

@@ -12,7 +12,7 @@ from aico.core.filters import UsageFilter, latest_credible, slot_ceiling
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import SLOT_MS
 from aico.features.sources.titles import UNWRITTEN
-from aico.features.usage.periods import midnight_slot
+from aico.features.usage.periods import local_moment, midnight_slot
 from aico.features.usage.usual import DAYS_COMPARED, Range, Usual, find_usual, project
 
 _DAY_MS = 86_400_000
@@ -88,7 +88,7 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
     month = day.replace(day=1)
     month_end = (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     span = await snapshot.find_span(everything, latest_credible(now_ms))
-    known_from = day if span is None else min(day, local_now(span.first * SLOT_MS, zone).date())
+    known_from = day if span is None else min(day, local_moment(span.first, zone).date())
     alike = [same for week in range(1, DAYS_COMPARED + 1) if (same := day - timedelta(days=7 * week)) >= known_from]
     upto = [(midnight_slot(same, zone), slot_ceiling(_at_same_time(same, now))) for same in alike]
     first = max(month, known_from)

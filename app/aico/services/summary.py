@@ -6,7 +6,6 @@ Nothing here is imported that a command at a prompt would have to wait for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,7 +14,14 @@ from aico.core.errors import RequestInvalid
 from aico.core.filters import UsageFilter, automatic_end, latest_credible
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import SLOT_MS
-from aico.features.usage.periods import BUCKETS_MAX, Bucket, choose_bucket, list_bucket_starts, midnight_slot
+from aico.features.usage.periods import (
+    BUCKETS_MAX,
+    Bucket,
+    choose_bucket,
+    list_bucket_starts,
+    local_moment,
+    midnight_slot,
+)
 
 DAY = "day"
 """Tells sums apart by local day; its name is ``YYYY-MM-DD``."""
@@ -213,7 +219,7 @@ async def _list_days(
     place = list(by).index(DAY)
     sums = await snapshot.list_bucket_sums(stretch.wanted, starts, stretch.end, groups)
     counts = await snapshot.count_bucket_sessions(stretch.wanted, starts, stretch.end, groups)
-    days = [datetime.fromtimestamp(start * SLOT_MS / 1000, UTC).astimezone(zone).date().isoformat() for start in starts]
+    days = [local_moment(start, zone).date().isoformat() for start in starts]
     return {
         (*names[:place], day, *names[place:]): Counted(sums[number].get(names, NOTHING), count)
         for number, day in enumerate(days)
@@ -226,7 +232,7 @@ def _too_many_days() -> RequestInvalid:
 
 
 def _midnight_of(slot: int, zone: ZoneInfo) -> int:
-    return midnight_slot(datetime.fromtimestamp(slot * SLOT_MS / 1000, UTC).astimezone(zone).date(), zone)
+    return midnight_slot(local_moment(slot, zone).date(), zone)
 
 
 async def _list_parts(

@@ -128,6 +128,14 @@ def _local(slot: int, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(slot * SLOT_MS / 1000, UTC).astimezone(zone)
 
 
+def local_moment(slot: int, zone: ZoneInfo) -> datetime:
+    """Return when ``slot`` begins in ``zone``: east of Greenwich the last slots of the year 9999 at its last moment."""
+    try:
+        return _local(slot, zone)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=zone)
+
+
 def midnight_slot(day: date, zone: ZoneInfo) -> int:
     """Return the first slot of the local ``day``; where the clock skips midnight, the first that exists."""
     return int(datetime.combine(day, time.min, zone).timestamp() * 1000) // SLOT_MS
