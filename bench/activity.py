@@ -7,8 +7,9 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
@@ -37,8 +38,8 @@ _LINK = 0x3000_0001
 _CHROMIUM_EPOCH_US = 11_644_473_600_000_000
 _BETWEEN_US = 15_000_000
 _PROCESSES = 300
-_WINDOW_S = 3.0
-"""Until the window is there."""
+_WINDOW_S = 60.0
+"""Until the window is there, at most."""
 _SETTLE_S, _IDLE_S, _SAMPLES = 20.0, 60.0, 3
 _PROGRAM = "read x"
 _SCHEMA = """
@@ -180,16 +181,26 @@ def _screen() -> Iterator[str]:
         with os.fdopen(read) as said:
             name = f":{int(said.readline())}"
         environment = {**os.environ, "DISPLAY": name}
-        processes += [
-            subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-            for command in (["openbox"], ["xterm", "-e", "cat"])
-        ]
-        time.sleep(_WINDOW_S)
+        processes.append(subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL))
+        deadline = time.monotonic() + _WINDOW_S
+        while not _has_window(environment):
+            if time.monotonic() > deadline:
+                raise Unmeasurable("no window came to the front")
+            # Once more: the first one may have come before its manager.
+            processes.append(subprocess.Popen(["xterm", "-e", "cat"], env=environment, stderr=subprocess.DEVNULL))
+            time.sleep(1)
         yield name
     finally:
         for process in reversed(processes):
             process.terminate()
             process.wait()
+
+
+def _has_window(environment: Mapping[str, str]) -> bool:
+    """Return whether a window is in front, as the service sees it."""
+    look = "from aico.features.activity.x11 import XScreen; raise SystemExit(XScreen().look().pid is None)"
+    command = [sys.executable, "-c", look]
+    return subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _spent_s(served: Served) -> float:

@@ -13,14 +13,18 @@ from aico.core.db.database import Database
 from aico.core.db.statements import add, put
 from aico.core.db.sums_reader import Ask
 
+LONGEST_MS = 8 * 86_400_000
+"""No stretch is longer: so old ones need not be looked at for what reaches into a time."""
 JOIN_MS = 2_000
 """A stretch that begins so soon after the last one of its subject goes on with it."""
+_JOINED_MS = LONGEST_MS - 86_400_000
+"""A stretch that began so long before is not gone on with."""
 _AMOUNTS = ("duration_ms", "count")
 _SUBJECT = put(schema.ActivitySubject, ("kind", "name", "place"), ("category",)) + " RETURNING id"
 # Of the last few alone: a subject may have been used a hundred thousand times.
 _LAST = """
     SELECT start_ms FROM (
-        SELECT start_ms, duration_ms FROM activity_span WHERE subject = ?1 AND start_ms <= ?2 + ?3
+        SELECT start_ms, duration_ms FROM activity_span WHERE subject = ?1 AND start_ms <= ?2 + ?3 AND start_ms > ?2 - ?4
         ORDER BY start_ms DESC LIMIT 8
     ) WHERE abs(start_ms + duration_ms - ?2) <= ?3 LIMIT 1
 """
@@ -45,7 +49,7 @@ _SUMS = """
 _SPANS = """
     SELECT s.kind, s.name, s.place, a.start_ms, a.duration_ms
     FROM activity_span AS a JOIN activity_subject AS s ON s.id = a.subject
-    WHERE a.start_ms < ? AND a.start_ms + a.duration_ms > ? ORDER BY a.start_ms DESC LIMIT ?
+    WHERE a.start_ms < ?1 AND a.start_ms + a.duration_ms > ?2 AND a.start_ms > ?2 - ?4 ORDER BY a.start_ms DESC LIMIT ?3
 """
 _TOTALS = """
     SELECT s.kind, s.name, s.place, s.category, t.duration_ms, t.count, t.cost_nano
@@ -152,7 +156,7 @@ async def list_sums(ask: Ask, first_slot: int, end_slot: int) -> list[SubjectSum
 
 async def list_spans(ask: Ask, from_ms: int, to_ms: int, limit: int) -> list[StoredSpan]:
     """Return the stretches that lie inside a time or reach into it, the newest first."""
-    return [StoredSpan(*row) for row in await ask(_SPANS, (to_ms, from_ms, limit))]
+    return [StoredSpan(*row) for row in await ask(_SPANS, (to_ms, from_ms, limit, LONGEST_MS))]
 
 
 async def list_totals(ask: Ask) -> list[SubjectTotal]:
@@ -172,7 +176,7 @@ def add_spans(connection: sqlite3.Connection, spans: Iterable[ActivitySpan]) -> 
             [(subject,)] = connection.execute(_SUBJECT, names).fetchall()
             subjects[names] = subject
         if span.duration_ms:
-            last = connection.execute(_LAST, (subject, span.start_ms, JOIN_MS)).fetchone()
+            last = connection.execute(_LAST, (subject, span.start_ms, JOIN_MS, _JOINED_MS)).fetchone()
             connection.execute(_ADD_SPAN, (subject, span.start_ms if last is None else last[0], span.duration_ms))
         count = span.count
         for slot, part_ms in divide(span.start_ms, span.duration_ms):
