@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic import model_validator as check_model
+
+from aico.core.loopback import is_loopback
 
 _PORTS = {"grpc": 4317, "http/protobuf": 4318}
 _HTTP_PATH = "/v1/metrics"
@@ -116,7 +117,7 @@ class OtlpSettings(BaseModel):
             found = self.find_endpoint()
         except ValueError as error:
             raise ValueError(f"endpoint: {error}") from None
-        if found is not None and not found.is_tls and not _is_this_machine(found.host):
+        if found is not None and not found.is_tls and not is_loopback(found.host):
             raise ValueError("insecure: only a collector on this machine may be spoken to without TLS")
         return self
 
@@ -139,15 +140,6 @@ class OtlpSettings(BaseModel):
         port = parts.port  # raises ValueError for one that is none
         http_path = (path or _HTTP_PATH) if self.protocol != "grpc" else ""
         return Endpoint(parts.hostname, _PORTS[self.protocol] if port is None else port, http_path, not self.insecure)
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_predecessors(environment: Mapping[str, str], values: Mapping[str, object]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -26,6 +25,7 @@ from pydantic import (
 from aico.core.activity_settings import ActivitySettings
 from aico.core.currency import Currency, read_currency
 from aico.core.errors import SettingsError
+from aico.core.loopback import is_loopback
 from aico.core.otlp_settings import VARIABLES as PREDECESSORS
 from aico.core.otlp_settings import OtlpSettings, read_predecessors
 from aico.core.plain_path import absolute_path
@@ -297,16 +297,6 @@ class Settings(BaseModel):
         """Cline's ledgers, at least one; the first is ``ledger_path``."""
         named = self.sources.get(CLINE)
         return (named.ledgers if named else ()) or (self.ledger_path,)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is ``localhost`` or a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _SUBJECT = put(schema.ActivitySubject, ("kind", "name", "place"), ("category",))
 # Of the last few alone: a subject may have been used a hundred thousand times.
 _LAST = """
     SELECT start_ms FROM (
-        SELECT start_ms, duration_ms FROM activity_span WHERE subject = ?1 AND start_ms <= ?2 + ?3 AND start_ms > ?2 - ?4
+        SELECT start_ms, duration_ms FROM activity_span
+        WHERE subject = ?1 AND start_ms <= ?2 + ?3 AND start_ms > ?2 - ?4
         ORDER BY start_ms DESC LIMIT 8
     ) WHERE abs(start_ms + duration_ms - ?2) <= ?3 LIMIT 1
 """

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from aico.features.activity.browsers import addresses
 from aico.features.activity.browsers.visits import (
     MAX_BYTES,
-    Answer,
     History,
     Position,
-    position_after,
-    visit_of,
+    judge_numbered,
 )
-from aico.features.files.sqlite_question import Cell, Question
+from aico.features.files.sqlite_question import Question
 
 EPOCH_US = -11_644_473_600_000_000
 """Its times count from the year 1601."""
@@ -107,13 +105,4 @@ def _ask(path: str, names: Sequence[str], position: Position) -> Question:
     return Question(path, statement, values, _TABLES, _VIEWS, functions, MAX_BYTES, is_all)
 
 
-def _judge(rows: Sequence[Sequence[Cell]], position: Position, now_us: int) -> Answer:
-    last, anchor_at = rows[-1][:2]
-    last = last if isinstance(last, int) else 0
-    if last < position.last or (position.anchor and anchor_at != position.anchor[1] - EPOCH_US):
-        return Answer((), position, is_other=True)
-    visits = [visit for row in rows[:-1] if (visit := visit_of(row, EPOCH_US, now_us)) is not None]
-    return Answer(tuple(visits), position_after(position, last, visits, now_us))
-
-
-HISTORY = History("History", _ask, _judge)
+HISTORY = History("History", _ask, judge_numbered(EPOCH_US))

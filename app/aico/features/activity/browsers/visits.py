@@ -111,3 +111,20 @@ def position_after(before: Position, last: int, visits: Sequence[Visit], now_us:
         anchor = before.anchor
     known = 0 if newest is None else newest.id
     return Position(max(last, known, 0), anchor, tuple(sorted(waiting)[-OPEN_MAX:]))
+
+
+def judge_numbered(epoch_us: int) -> Callable[[Sequence[Sequence[Cell]], Position, int], Answer]:
+    """Return what judges the rows of a history with ids, whose last row is its greatest id and the anchor's time.
+
+    ``epoch_us`` is the browser's zero.
+    """
+
+    def judge(rows: Sequence[Sequence[Cell]], position: Position, now_us: int) -> Answer:
+        last, anchor_at = rows[-1][:2]
+        last = last if isinstance(last, int) else 0
+        if last < position.last or (position.anchor and anchor_at != position.anchor[1] - epoch_us):
+            return Answer((), position, is_other=True)
+        visits = [visit for row in rows[:-1] if (visit := visit_of(row, epoch_us, now_us)) is not None]
+        return Answer(tuple(visits), position_after(position, last, visits, now_us))
+
+    return judge
