@@ -386,40 +386,40 @@ def _measure_store(setup: Setup) -> Measurement:
 
 LARGE_HOME_FIGURES = (
     Figure(
-        "first_reading",
+        "large_home_first",
         "processor time of the service that reads a large home first, less that of its start, beside Y",
         "x",
         1.4,
         blocking(_measure_first),
     ),
     Figure(
-        "first_reading_wall",
+        "large_home_wall",
         "the same: time from the start's end to the last file's commit, beside that of Y",
         "x",
         1.3,
         blocking(_measure_wall),
     ),
     Figure(
-        "first_reading_growth",
+        "large_home_growth",
         "the same: processor time per byte, beside that of three tenths of the home; the curve",
         "x",
         1.15,
         blocking(_measure_growth),
     ),
     Figure(
-        "first_reading_peak",
+        "large_home_peak",
         "the same with a line of 200 MB in it: highest memory beyond that of the bare imports",
         "MB",
         40.0,
         blocking(_measure_peak),
     ),
     Figure(
-        "warm_start",
+        "large_home_start",
         "processor time of the next start, less that of one beside an empty home, beside W",
         "x",
         2.0,
         blocking(_measure_warm),
     ),
-    Figure("warm_start_reads", "reads of any log at that start", "reads", 0.0, blocking(_measure_reads)),
-    Figure("store_size", "the store after VACUUM, beside the logs", "%", 2.0, blocking(_measure_store)),
+    Figure("large_home_reads", "reads of any log at that start", "reads", 0.0, blocking(_measure_reads)),
+    Figure("large_home_store", "the store after VACUUM, beside the logs", "%", 2.0, blocking(_measure_store)),
 )

@@ -186,15 +186,14 @@ def decode_usage(raw: Raw, judge: RowJudge) -> Usage:
         usage = _USAGE.decode(raw)
     except UNUSABLE:
         return _decode_odd_usage(raw, judge)
-    split = usage.cache_creation or _Split()
-    thinking = None if usage.output_tokens_details is None else usage.output_tokens_details.thinking_tokens
+    split, details = usage.cache_creation, usage.output_tokens_details
     return _usage_of(
         usage.input_tokens,
         usage.cache_read_input_tokens,
         usage.cache_creation_input_tokens,
-        (split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens),
+        (None, None) if split is None else (split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens),
         usage.output_tokens,
-        thinking,
+        None if details is None else details.thinking_tokens,
         _context_of(usage.service_tier, usage.speed),
     )
 
@@ -312,8 +311,8 @@ def is_plain_name(text: str) -> bool:
     return _AGENT.fullmatch(text) is not None
 
 
-def _context_of(*raws: Raw) -> str:
-    if all(raw in _ORDINARY_CONTEXTS for raw in raws):
+def _context_of(tier: Raw, speed: Raw) -> str:
+    if tier in _ORDINARY_CONTEXTS and speed in _ORDINARY_CONTEXTS:
         return ""
-    words = [cell for cell in map(cell_of, raws) if isinstance(cell, str) and _WORD.fullmatch(cell)]
+    words = [cell for cell in map(cell_of, (tier, speed)) if isinstance(cell, str) and _WORD.fullmatch(cell)]
     return " ".join(word for word in words if word not in _ORDINARY)

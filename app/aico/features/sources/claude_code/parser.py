@@ -66,6 +66,7 @@ HEAD = re.compile(
 
 A line whose message begins with such a result is no prompt.
 """
+_ASSISTANT, _USER = Raw(b'"assistant"'), Raw(b'"user"')
 UNRECORDED = "unrecorded"
 """The gap: what a session was billed for and no transcript holds."""
 
@@ -137,7 +138,8 @@ class TranscriptParser:
         self._said_at = 0
         self._where = b""
         self._place: _Place | None = None
-        """The last place, and what was said of it."""
+        self._version: Version | None = None
+        """The last place and version, and what was said of them."""
         self._named = b""
         self._name: str | None = None
         """The last model, and as what it was written."""
@@ -168,9 +170,9 @@ class TranscriptParser:
         if fields is None:
             return [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
         judge = RowJudge(index)
-        if says(fields.type, b'"assistant"'):
-            return [] if self._says_again(fields, judge) else list(self._read_answer(fields, judge, index))
-        if says(fields.type, b'"user"'):
+        if fields.type == _ASSISTANT:
+            return [] if self._says_again(fields, judge) else self._read_answer(fields, judge, index)
+        if fields.type == _USER:
             return list(self._read_prompt(fields, judge))
         self._said = b""
         if says(fields.type, b'"api-request"'):
@@ -201,35 +203,33 @@ class TranscriptParser:
         self._said, self._saying = b"", said if len(said) <= _SAID_BYTES_MAX else b""
         return False
 
-    def _read_answer(self, line: Line, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+    def _read_answer(self, line: Line, judge: RowJudge, index: int) -> list[Record | Rejection]:
         message = line.message
         if message is None or not is_there(message.usage) or says(message.model, b'"<synthetic>"'):
-            return
+            return []
         usage = decode_usage(message.usage, judge)
-        ts = read_moment(line.timestamp, judge)
-        identity = identity_of(line.request_ref) or identity_of(message.id)
+        ts, ref = read_moment(line.timestamp, judge), identity_of(line.request_ref)
+        identity = ref or identity_of(message.id)
         if ts is None or identity is None:
-            yield _refusal(judge, index, "timestamp" if ts is None else "message.id")
-            return
+            return [_refusal(judge, index, "timestamp" if ts is None else "message.id")]
         place = self._place_of(line, judge)
         if place is None:
-            yield _refusal(judge, index, "sessionId")
-            return
+            return [_refusal(judge, index, "sessionId")]
         model = self._model_of(message, judge)
-        version = version_of(line.version)
-        self._note(line, place, ts, version)
+        self._note(line, place, ts, self._version)
         if not place.is_side and model is not None:
             self._model = model
         if _is_copied_anew(line):
             # With its prompts, under other names: they stand in the file that it is a copy of.
             self._waiting = []
-        yield from self._flush(place, model)
-        event = self._event_of(line, message, usage, version, place, ts, model, judge)
+        said: list[Record | Rejection] = list(self._flush(place, model)) if self._waiting else []
+        event = self._event_of(line, message, usage, place, ts, model, judge, ref, identity)
         if not judge.partials:
             self._said, self._said_at = self._saying, ts
         if event is not None:
-            yield event
-            yield from judge.partials
+            said.append(event)
+            said += judge.partials
+        return said
 
     def _model_of(self, message: Message, judge: RowJudge) -> str | None:
         """Return the name of the model, one that is plain text mostly the last one again."""
@@ -243,23 +243,24 @@ class TranscriptParser:
         line: Line,
         message: Message,
         usage: Usage,
-        version: Version | None,
         place: _Place,
         ts: int,
         model: str | None,
         judge: RowJudge,
+        ref: bytes | None,
+        identity: bytes,
     ) -> UsageEvent | None:
         """Return what an answer's line says; None if it is an empty copy of one that is known."""
         tokens, is_stopped = usage.tokens, is_there(message.stop_reason)
         output = tokens.output
         is_empty = not any(tokens[:5])
-        state = RequestState.UNMEASURED if is_empty else _state_of(version, output, message)
+        state = RequestState.UNMEASURED if is_empty else _state_of(self._version, output, message)
         former = None
-        if ref := identity_of(line.request_ref):
+        if ref is not None:
             key = digest("ref", ref)
             self._answer(place.session, key)
         else:
-            half = digest("id", identity_of(message.id))[:8]
+            half = digest("id", identity)[:8]
             known = self._counts.pop(half.hex(), None)
             if is_empty and known is not None:
                 self._counts[half.hex()] = known
@@ -291,19 +292,20 @@ class TranscriptParser:
 
     def _answer(self, chain: str, key: bytes) -> None:
         """Note that the request called ``key`` was answered."""
-        last = self._chains.get(chain)
-        if last is not None and last.ref == key.hex():
-            self._chains[chain] = last._replace(is_answered=True)
-        if chain == self._stem and key.hex() not in self._announced:
+        last, name = self._chains.get(chain), key.hex()
+        if last is not None and last.ref == name:
+            self._chains[chain] = _Open(name, last.ts, last.model, is_answered=True)
+        if chain == self._stem and name not in self._announced:
             # Nothing in this file announced it: another session did, and nobody says which.
             self._is_foreign = True
 
     def _count_row(self, key: bytes, place: _Place, *, is_empty: bool) -> None:
         """Count the answers of the session's own file: a copy that is told by nothing else is told by their number."""
-        if place.is_side or is_empty or place.origin is not None or key.hex() == self._last_row:
+        if place.is_side or is_empty or place.origin is not None:
             return
-        self._last_row = key.hex()
-        self._count += 1
+        name = key.hex()
+        self._count += name != self._last_row
+        self._last_row = name
 
     # Requests, prompts, totals
 
@@ -319,7 +321,7 @@ class TranscriptParser:
             return
         place = place._replace(claim=_STATED)
         model = decode_asked_model(line.params, judge)
-        self._note(line, place, ts, version_of(line.version))
+        self._note(line, place, ts, self._version)
         if not place.is_side:
             self._heir_since = self._heir_since or ts
             if model or self._model:
@@ -414,10 +416,11 @@ class TranscriptParser:
         where = b"\0".join(
             (
                 *(line.session_id, line.request_session_id, line.agent_id, line.is_sidechain, line.forked_from),
-                *(line.cost_usd, line.duration_ms),
+                *(line.version, line.cost_usd, line.duration_ms),
             )
         )
         if self._place is None or where != self._where:
+            self._version, self._place = version_of(line.version), None
             partial_count = len(judge.partials)
             place = self._find_place(line, judge)
             if place is None or len(judge.partials) > partial_count or len(where) > _SAID_BYTES_MAX:
