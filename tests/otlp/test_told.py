@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import Parse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aico.cli import EXIT_OK, EXIT_USAGE, main
 from aico.cli.doctor import otlp
 from aico.cli.doctor.finding import Verdict
+from aico.core.activity import ActivitySpan
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import CONFIG_VARIABLE, Settings
 from aico.core.telemetry import WORDS, Outcome
@@ -20,7 +24,9 @@ from aico.services import service
 from tests.api.conftest import Serve
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.otlp.fake_collector import TOKEN
+from tests.otlp.fake_collector import TOKEN, FakeCollector, take_apart
+from tests.otlp.test_export import exporting
+from tests.services.heard_service import running
 
 
 async def test_status_and_metrics_tell_what_became_of_exports(serve: Serve) -> None:
@@ -116,6 +122,44 @@ def test_command_prints_exactly_what_would_be_sent(
     assert main(["config", "show"]) == EXIT_OK
     assert TOKEN not in said + capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir() if "export" in path.name] == []
+
+
+async def test_command_prints_what_the_next_export_tells(
+    tmp_path: Path,
+    certificates: Path,
+    receiver: FakeCollector,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every point, its value, kind and unit, and all that is said of the machine: of tokens, money and activity."""
+    ledger = LedgerFile(tmp_path / "cline" / "taskHistory.json")
+    ledger.write(entry("1", model="claude-opus-4-8", cost=0.1), entry("2", model="mine", tokens_in=5, cost=0.2))
+    service = exporting(tmp_path, certificates, receiver.port)
+    async with running(service) as heard:
+        await heard.until_stored(lambda costs: len(costs) == 2)
+        await service.activity.store.add([ActivitySpan("apps", "Cursor", "editor", 1_779_012_000_000, 60_001)])
+        await asyncio.to_thread(receiver.wait_for, lambda each: "ai.app.active.duration" in each.kinds)
+        await service.activity.store.add([ActivitySpan("apps", "Cursor", "editor", 1_779_012_100_000, 500)])
+    count = len(receiver.accepted)
+    settings = {
+        "AICO_LEDGER_PATH": ledger.path,
+        "AICO_DATABASE_PATH": service.database.path,
+        "AICO_OTLP_ENDPOINT": f"https://localhost:{receiver.port}",
+        "AICO_OTLP_HOST_NAME": "ada-laptop",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    assert await asyncio.to_thread(main, ["otlp", "show", "--json"]) == EXIT_OK
+    shown = take_apart(Parse(capsys.readouterr().out, ExportMetricsServiceRequest()).SerializeToString())
+    assert len(receiver.accepted) == count
+    async with running(exporting(tmp_path, certificates, receiver.port)):
+        sent = await asyncio.to_thread(receiver.wait_for, lambda each: bool(each.points), after=count)
+    assert {key: point.value for key, point in shown.points.items()} == {
+        key: point.value for key, point in sent.points.items()
+    }
+    assert shown.kinds == sent.kinds
+    assert shown.resource | {"service.version": ""} == sent.resource | {"service.version": ""}
+    assert shown.values("ai.app.active.duration") == {"editor Cursor": 60.501}
 
 
 def test_endpoint_without_the_libraries_is_a_configuration_error(
