@@ -1,8 +1,9 @@
 """A fake API of OpenAI's kind, which answers what marks in the last prompt ask for and notes every usage it sends.
 
 ``[[tool]]`` calls the shell once, ``[[two]]`` twice at once, ``[[agent]]`` starts an agent, ``[[think]]`` reasons,
-``[[bare]]`` states no usage, ``[[fail]]`` refuses, ``[[cut]]`` breaks off, ``[[slow]]`` takes seconds. Nothing leaves
-the loopback.
+``[[bare]]`` states no usage, ``[[fail]]`` refuses, ``[[cut]]`` breaks off, ``[[slow]]`` takes seconds, ``[[big]]``
+states a prompt that fills the context, so that the tool compacts it. What a small model is asked is a title. Nothing
+leaves the loopback.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 SLOW_S = 8.0
-MARKS = ("tool", "two", "agent", "think", "bare", "fail", "cut", "slow")
+SMALL = "fake-small"
+"""The model that tools ask for titles."""
+MARKS = ("tool", "two", "agent", "think", "bare", "fail", "cut", "slow", "big")
 _SHELLS = ("bash", "shell", "execute_command", "run_shell_command")
 _AGENTS = ("task", "agent", "new_task")
 
@@ -30,13 +33,14 @@ class Sent(NamedTuple):
     """``ok``, or the mark that let it go wrong."""
     is_title: bool
     has_thought: bool
+    is_big: bool
     ended_s: float
     """When the last byte was sent, epoch seconds."""
 
     @property
     def prompt(self) -> int:
         """Input, what was read from the cache included."""
-        return 10_000 + 10 * self.number
+        return 10_000 + 10 * self.number + (110_000 if self.is_big else 0)
 
     @property
     def cached(self) -> int:
@@ -92,9 +96,11 @@ class FakeOpenAi(BaseHTTPRequestHandler):
         with type(self).lock:
             type(self).asked += 1
             number = type(self).asked
-        is_title = not tools
+        is_title = not tools and body["model"] == SMALL
         outcome = "ok" if is_title else next((mark for mark in ("fail", "cut", "bare") if mark in marks), "ok")
-        sent = Sent(number, body["model"], outcome, is_title, "think" in marks and not is_title, 0.0)
+        has_thought = "think" in marks and not is_title
+        is_big = "big" in marks and bool(tools) and not called
+        sent = Sent(number, body["model"], outcome, is_title, has_thought, is_big, 0.0)
         calls = [] if called else _calls(marks, tools, number)
         if outcome == "fail":
             self._answer_json(400, {"error": {"message": "refused on purpose", "type": "invalid_request_error"}})

@@ -2,8 +2,9 @@
 
 Runs it in a home of its own below the temporary directory, with an empty environment and a dummy key: an answer, tools
 in parallel, a resumed session, an agent, a web search, checks for loops, a compression, a broken stream, a failure, an
-answer without usage. What its session files and its telemetry say is held against what the fake API has sent; what
-differs is printed, and ends the script with 1. Then the time from the end of an answer to the message on the socket.
+answer without usage; in another home, in a terminal, prompts that are taken back and asked again. What its session
+files and its telemetry say is held against what the fake API has sent; what differs is printed, and ends the script
+with 1. Also printed is the time from the end of an answer to the message on the socket.
 Held against 0.61.0 (``npm install @google/gemini-cli@0.61.0``). Nothing leaves this machine but what the tool may try
 to send.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from aico.core.usage import RequestState
 from aico.features.sources.gemini_cli import SOURCE
 from tests.real_tools.beside import Handler, Sent, differ, fake_api, measure_live, run
+from tests.real_tools.terminal import Terminal, terminal
 from tests.sources.home_reading import Spent, new_books, read
 
 TOOLS: list[tuple[str, object]] = [("list_directory", {"dir_path": "."}), ("glob", {"pattern": "*.txt"})]
@@ -28,6 +30,7 @@ SEARCH: list[tuple[str, object]] = [("google_web_search", {"query": "the weather
 LOOP_TURNS = 33
 """From its 30th turn on, a prompt's answers are checked for loops."""
 CHOICE = json.dumps({"reasoning": "simple", "complexity_reasoning": "simple", "complexity_score": 1})
+UP = "\x1b[A"
 THOUGHT = {"text": "**Plan** thinking", "thought": True}
 
 
@@ -107,6 +110,56 @@ def expected_of(sent: list[Sent]) -> dict[str, Spent]:
     return sums
 
 
+def rewind(command: str, environment: dict[str, str], folder: Path) -> None:
+    """Ask in a terminal, take prompts back, and ask them again or others in their place."""
+
+    def enter(words: str) -> None:
+        before = len(screen.text)
+        screen.press(words)
+        screen.wait(lambda: words in screen.text[before:], words)
+        screen.look(2)  # what follows at once is taken for a line that was pasted
+        screen.press("\r")
+
+    def answered(count: int) -> None:
+        sent, ended = FakeGemini.sent, FakeGemini.ended
+        screen.wait(lambda: len(sent) >= count and sent[-1].number in ended, "an answer")
+        screen.look(2)
+
+    def take_back(prompts: int) -> None:
+        enter("/rewind")
+        screen.wait_for("Stay at current position")
+        for _ in range(prompts):
+            screen.press(UP)
+            screen.look(0.5)
+        screen.press("\r")
+        screen.wait_for("Rewind conversation")
+        screen.press("\r")
+        screen.look(3)
+
+    with terminal([command, "-y"], {**environment, "TERM": "xterm-256color"}, folder) as screen:
+        screen.wait_for("Type your message")
+        for prompt in ("first", "%%TOOL%% second", "third"):
+            before = len(FakeGemini.sent)
+            enter(prompt)
+            answered(before + (3 if "TOOL" in prompt else 2))
+        take_back(1)
+        screen.press("\r")  # the prompt stands there again
+        answered(len(FakeGemini.sent) + 2)
+        take_back(2)
+        screen.press("\x15")
+        before = len(FakeGemini.sent)
+        enter("in the place of two")
+        answered(before + 2)
+        leave(screen)
+
+
+def leave(screen: Terminal) -> None:
+    """Leave the tool as somebody does at a keyboard."""
+    for _ in range(2):
+        screen.press("\x03")
+        screen.look(1)
+
+
 async def compare(home: Path, sent: list[Sent]) -> int:
     """Hold what was sent against what is read; return how many things differ."""
     answered = [each for each in sent if each.outcome != "failed"]
@@ -134,8 +187,8 @@ async def compare(home: Path, sent: list[Sent]) -> int:
     return failed
 
 
-async def run_everything(command: str, home: Path, *, is_live: bool) -> int:
-    """Run all forms; return how many things differ. Live ones come last."""
+def prepare(home: Path, url: str) -> dict[str, str]:
+    """Make a home in which nothing of this machine's user is found; return its environment."""
     (home / "work").mkdir(parents=True)
     (home / "work" / "a.txt").write_text("hi")
     (home / ".gemini").mkdir()
@@ -146,22 +199,28 @@ async def run_everything(command: str, home: Path, *, is_live: bool) -> int:
         "general": {"enableAutoUpdate": False},
     }
     (home / ".gemini" / "settings.json").write_text(json.dumps(settings))
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "GEMINI_API_KEY": "dummy",
+        "GOOGLE_GEMINI_BASE_URL": url,
+        "GEMINI_CLI_TRUST_WORKSPACE": "true",
+        "NO_COLOR": "1",
+    }
+
+
+async def ask(command: str, environment: dict[str, str], *words: str) -> None:
+    """Ask one prompt."""
+    await run((command, "-y", *words), environment, Path(environment["HOME"]) / "work", patience_s=240)
+
+
+async def run_everything(command: str, home: Path, *, is_live: bool) -> int:
+    """Run all forms; return how many things differ. Live ones come last."""
+    again = ("-r", "latest", "-p")
     with fake_api(FakeGemini) as url:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "GEMINI_API_KEY": "dummy",
-            "GOOGLE_GEMINI_BASE_URL": url,
-            "GEMINI_CLI_TRUST_WORKSPACE": "true",
-            "NO_COLOR": "1",
-        }
-
-        async def ask(*words: str) -> None:
-            await run((command, "-y", *words), environment, home / "work", patience_s=240)
-
-        again = ("-r", "latest", "-p")
-        await ask("-p", "say something")
-        await ask("-p", "%%TOOL%% look")
+        environment = prepare(home, url)
+        await ask(command, environment, "-p", "say something")
+        await ask(command, environment, "-p", "%%TOOL%% look")
         for prompt in (
             "%%AGENT%% start",
             "%%NOUSE%% on",
@@ -172,13 +231,21 @@ async def run_everything(command: str, home: Path, *, is_live: bool) -> int:
             "/compress",
             "%%ON%% more",
         ):
-            await ask(*again, prompt)
+            await ask(command, environment, *again, prompt)
         failed = await compare(home, FakeGemini.sent)
         (home / "truth.json").write_text(json.dumps({"requests": [each.as_truth() for each in FakeGemini.sent]}))
         if is_live:
-            await asyncio.to_thread(
-                measure_live, home, SOURCE.id, FakeGemini, lambda: asyncio.run(ask("-p", "say something")), 5
-            )
+
+            def run_once() -> None:
+                asyncio.run(ask(command, environment, "-p", "say something"))
+
+            await asyncio.to_thread(measure_live, home, SOURCE.id, FakeGemini, run_once, 5)
+    # A home of its own: the next start deletes sessions that were resumed.
+    with fake_api(FakeGemini) as url:
+        environment = prepare(home / "terminal", url)
+        await asyncio.to_thread(rewind, command, environment, home / "terminal" / "work")
+        await ask(command, environment, *again, "%%TOOL%% after it was taken back")
+        failed += await compare(home / "terminal", FakeGemini.sent)
     return failed
 
 

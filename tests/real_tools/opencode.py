@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from aico.features.sources import opencode
+from tests.real_tools.fake_openai import SMALL
 from tests.real_tools.observed_tool import Run, main
 
 
@@ -18,14 +19,14 @@ def environment(_home: Path, address: str, tool: str = "OPENCODE") -> dict[str, 
     limits = {"context": 128_000, "output": 8_000}
     models = {
         name: {"name": name, "limit": limits, "cost": price, "tool_call": True, "reasoning": True}
-        for name in ("fake-model", "fake-small")
+        for name in ("fake-model", SMALL)
     }
     options = {"baseURL": address, "apiKey": "dummy"}
     provider = {"npm": "@ai-sdk/openai-compatible", "name": "Fake", "options": options, "models": models}
     settings = {
         "provider": {"fake": provider},
         "model": "fake/fake-model",
-        "small_model": "fake/fake-small",
+        "small_model": f"fake/{SMALL}",
         "permission": {"bash": "allow", "task": "allow"},
         "autoupdate": False,
     }
@@ -43,6 +44,8 @@ RUNS = (
     Run("run", "start [[agent]]"),
     Run("run", "do [[bare]]"),
     Run("run", "do [[fail]]"),
+    Run("run", "do [[tool]] [[big]]"),
+    Run("run", "-c", "say it behind what was compacted"),
     Run("run", "do [[slow]]", interrupted_after_s=25),
 )
 

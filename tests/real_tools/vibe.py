@@ -1,8 +1,8 @@
 """``python -m tests.real_tools.vibe COMMAND...``: the real command line of Mistral Vibe against a fake API.
 
-Runs it in a home of its own with a clean environment and a dummy key, and the service beside it: an answer, tools,
-resumed sessions, reasoning, an answer without usage, failed ones, an interruption. What is booked altogether is held
-against what the fake API has sent; what differs is printed, and ends the script with 1.
+Runs it in a home of its own with a clean environment and a dummy key, and the service beside it: an answer, tools, an
+agent that is asked twice, resumed sessions, reasoning, an answer without usage, failed ones, an interruption. What is
+booked altogether is held against what the fake API has sent; what differs is printed, and ends the script with 1.
 Without a command it is ``vibe``; held against ``mistral-vibe`` 3.0.3.
 """
 
@@ -33,9 +33,24 @@ provider = "own"
 alias = "fake"
 auto_compact_threshold = {threshold}
 """
+LOOK = """
+async function main() {
+  await tools.agents.spawn({ name: "look", message: "%%TOOL%% look" });
+  for (const words of ["%%THINK%% look again", ""]) {
+    for (let left = 60; left > 0; left--) {
+      await tools.self.sleep({ seconds: 0.5 });
+      const { agents } = await tools.agents.list({});
+      if (agents.every((each) => each.status !== "running")) break;
+    }
+    if (words) await tools.agents.send_message({ agent_path: "look", message: words });
+  }
+  return await tools.agents.list({});
+}
+"""
 PROMPTS = (
     "say something",
     "%%TOOL%% use it",
+    "%%AGENT%% start it",
     "%%THINK%% think",
     "once more",
     "%%BARE%% no usage",
@@ -48,7 +63,7 @@ async def run_everything(command: list[str], home: Path) -> int:
     work.mkdir(parents=True)
     (home / ".vibe").mkdir()
     tool = ("bash", {"command": "echo hi"})
-    with fake_api(tool, tool) as (url, sent):
+    with fake_api(tool, ("run_typescript", {"code": LOOK})) as (url, sent):
         config = CONFIG.format(model=MODEL, url=url, threshold=200_000)
         (home / ".vibe" / "config.toml").write_text(config, encoding="utf-8")
         options = ("--workdir", str(work), "--trust", "--auto-approve")
