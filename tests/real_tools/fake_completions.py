@@ -3,7 +3,7 @@
 Words in the last prompt say what is answered: ``%%TOOL%%`` calls a tool, ``%%AGENT%%`` starts an agent, ``%%THINK%%``
 reasons, ``%%CUT%%`` breaks off within the answer, ``%%BARE%%`` states no usage, ``%%FAIL%%`` is an error, ``%%BIG%%``
 states a prompt near the end of the context, so that the tool compacts it, ``%%WAIT%%`` never ends. A request without
-tools sums up what was said, and is answered with a usage.
+tools, or that repeats all prompts, sums up what was said, and is answered with a usage.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from tests.sources.line_homes import Sum
 
 MODEL = "fake-model"
 CONTEXT = 1_000_000
+SEVERAL = 3
+"""So many marks stand in a prompt behind others that had no answer, at most."""
 MARKS = ("TOOL", "AGENT", "THINK", "CUT", "BARE", "FAIL", "BIG", "WAIT")
 
 
@@ -103,7 +105,8 @@ class FakeApi(BaseHTTPRequestHandler):
         first = max((place for place, role in enumerate(roles) if role == "assistant"), default=-1) + 1
         last = json.dumps([message.get("content") for message in request["messages"][first:]])
         marks = frozenset(mark for mark in MARKS if f"%%{mark}%%" in last)
-        is_summary = not request.get("tools")
+        # Some tools have a summary written with their tools at hand, and repeat all prompts in one.
+        is_summary = not request.get("tools") or len(marks) > SEVERAL
         if is_summary:
             marks = frozenset()
         elif "tool" in roles[first:]:
