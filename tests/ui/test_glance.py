@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms
 from tests.ui.restartable_service import Service, entry, now_ms
@@ -95,3 +96,15 @@ def test_cells_of_a_week_are_walked_with_the_keyboard(service: Service, open_pag
     expect(cells.locator("[data-field=hours-at]")).to_contain_text("Tuesday 10 PM")
     page.reload()
     expect(page.locator("[data-field=hours] svg")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", first_is_quick(1024, 800, 1440))
+def test_cards_stand_in_one_row_down_to_800_pixels(service: Service, open_page: Opener, width: int) -> None:
+    """Today, the month and the limits are read at one glance, and nothing of them is cut off."""
+    page = open_page(service, size=(width, 768)).page
+    cards = page.locator(".cards > .card")
+    expect(cards).to_have_count(3)
+    boxes = [card.bounding_box() for card in cards.all()]
+    assert len({round(box["y"]) for box in boxes if box is not None}) == 1
+    assert cards.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
