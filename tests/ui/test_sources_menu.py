@@ -14,22 +14,31 @@ from tests.ui.restartable_service import Service, entry
 
 
 @pytest.mark.parametrize(
-    ("language", "menu", "off"),
+    ("language", "last", "off"),
     first_row_is_quick(
-        ("en-US", "1 source", r"Off since .*\. 1 session stays counted\."),
-        ("fr-FR", "1 source", r"Désactivée depuis .*\. 1 session reste comptée\."),
+        ("en-US", r"^Last import: .* ago · 1 new · 0 errors$", r"Off since .*\. 1 session stays counted\."),
+        (
+            "fr-FR",
+            r"^Dernier import\s: il y a .* · 1 nouvelle? · 0 erreur$",
+            r"Désactivée depuis .*\. 1 session reste comptée\.",
+        ),
     ),
 )
 def test_switch_in_the_menu_stops_and_begins_a_source(
-    service: Service, open_page: Opener, language: str, menu: str, off: str
+    service: Service, open_page: Opener, language: str, last: str, off: str
 ) -> None:
     """Off says since when and what stays counted; on, it is read again; the path is said on hover."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
     page = open_page(service, language=language).page
     summary = page.locator("[data-field=sources] > summary")
-    expect(summary).to_have_text(menu)
+    expect(summary).to_have_text("1 source")
     summary.click()
+    told = page.locator("[data-source=cline] [data-field=last-import]")
+    expect(told.locator("summary")).to_have_text(re.compile(last))
+    told.locator("summary").click()
+    expect(told.locator(".panel dl")).to_be_visible()
+    told.locator("summary").click()
     switch = page.locator("[data-switch='cline.ledger']")
     expect(page.locator(".switch", has=switch)).to_have_attribute("title", str(service.ledger.path))
     switch.click()

@@ -137,7 +137,7 @@ function Requests({ detail }) {
 			<tbody>${requests.map((request, i) => html`<${Request} key=${offset + i} request=${request} />`)}</tbody></table></div>`;
 }
 
-/** Lines of name and value, then the table: what can be pasted into a note. */
+/** What can be pasted into a note. */
 function textOf(dialog) {
 	const words = (element) => element.innerText.trim().replace(/\s+/g, " ");
 	const cells = (selector) => [...dialog.querySelectorAll(selector)].map((row) => [...row.children].map(words).join("\t"));

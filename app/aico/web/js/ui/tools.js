@@ -6,7 +6,7 @@ import { locale, t, tcode, tn, why } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { about, choosing, progress, readSources, sources } from "../sources.js";
 import { isHere, lying, originTitle } from "./found.js";
-import { ImportButton } from "./imports.js";
+import { ImportButton, LastImport } from "./imports.js";
 import { Ago, html, titleOf } from "./parts.js";
 import { Fixed, Refused, Standing, Switch } from "./switches.js";
 
@@ -31,7 +31,7 @@ const Origin = ({ source, origin, isTold }) => html`<li><${Switch} source=${sour
 	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} isTold=${isTold} /></li>`;
 
 const Source = ({ source, isTold }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
-	${source.sessions > 0 && html`<p class="soft">${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</p>`}
+	${source.sessions > 0 && html`<div class="line soft"><${LastImport} source=${source.id} /><span>${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</span></div>`}
 	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} isTold=${isTold} />`)}</ul><${Refused} source=${source} /></li>`;
 
 const attempt = signal(null); // the code of what was refused
