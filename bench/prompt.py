@@ -19,6 +19,8 @@ _BARE = (sys.executable, "-c", "import argparse, json, sqlite3, datetime")
 _AICO = str(Path(sys.executable).with_name("aico"))
 _TASKS = 2_000
 _WARM_UP = 3
+_SAID = b'{"session_id": "1", "transcript_path": "/nowhere", "cost": {"total_cost_usd": 1}}'
+"""What a coding tool hands over to its status line; the others do not read it."""
 
 
 def _measure(words: Sequence[str], setup: Setup) -> Measurement:
@@ -46,7 +48,7 @@ def _measure(words: Sequence[str], setup: Setup) -> Measurement:
 def _time(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float]:
     """Return seconds on the wall and of processor time; the short line ends with 3, as nobody watches."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    code = subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode
+    code = subprocess.run(command, env=environment, check=False, input=_SAID, stdout=subprocess.DEVNULL).returncode
     wall_s, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if code not in {0, 3}:
         raise AssertionError(f"{command[0]} ended with {code}")
@@ -63,4 +65,5 @@ PROMPT_FIGURES = (
     _figure("prompt_today", ("today",), 4.0),
     _figure("prompt_report", ("report", "--json"), 4.0),
     _figure("prompt_short", ("status", "--short"), 2.0),
+    _figure("prompt_statusline", ("statusline",), 2.0),
 )

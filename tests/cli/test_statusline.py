@@ -55,6 +55,8 @@ def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: 
     line = run(database, said=json.dumps(told).encode(), AICO_BUDGET_MONTHLY_USD="125")
     month = f"{datetime.now(ZONE):%b}"
     assert line == f"$0.82 here · $3.82 today · $3.82/125 {month}"
+    # Said without options, it does not wait for their parser.
+    assert run(database, "--width", "60", said=json.dumps(told).encode(), AICO_BUDGET_MONTHLY_USD="125") == line
     assert run(database, "--width", "25", said=json.dumps(told).encode()) == "$0.82 here · $3.82 today"
     assert run(database, "--format", "{today} | {session}", said=json.dumps(told).encode()) == (
         "$3.82 today | $0.82 here"

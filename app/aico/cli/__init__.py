@@ -91,6 +91,11 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
 
             width, has_colours = plain
             return show_short({}, width, has_colours=has_colours)
+        if list(arguments) == ["statusline"]:
+            # As a coding tool says it at each of its turns; for the rest as above.
+            from aico.cli.statusline import show_parts
+
+            return show_parts({})
         from aico.cli.words import build_parser
 
         options = build_parser(*arguments[:1]).parse_args(arguments)

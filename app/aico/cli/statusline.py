@@ -37,7 +37,7 @@ PARTS = ("session", "today", "month", "limit")
 WIDTH = 60
 _INPUT_MAX = 1 << 20
 _KEY_MAX = 200
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = r"\{([^{}]*)\}"
 _OFF = "aico off"
 
 
@@ -50,13 +50,21 @@ class _Found(NamedTuple):
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print what the session, today and this month cost, and a limit, in at most ``--width`` columns."""
-    wrong = [name for name in _PLACEHOLDER.findall(options.format or "") if name not in PARTS]
+    """Do what the parsed words say: like :func:`show_parts`."""
+    return show_parts(flags_of(options), options.format, options.width)
+
+
+def show_parts(flags: Mapping[str, object], form: str | None = None, width: int = WIDTH) -> int:
+    """Print what the session, today and this month cost, and a limit, in at most ``width`` columns.
+
+    ``form`` says it otherwise.
+    """
+    wrong = [name for name in re.findall(_PLACEHOLDER, form) if name not in PARTS] if form else []
     if wrong:
         say(f"aico: {{{wrong[0]}}} is none of {', '.join(f'{{{name}}}' for name in PARTS)}")
         return EXIT_OK
     try:
-        settings, zone = load_reading_settings(flags_of(options)), find_local_zone().zone
+        settings, zone = load_reading_settings(flags), find_local_zone().zone
 
         async def read(snapshot: SumsSnapshot) -> _Found:
             await show_in_currency(settings, snapshot)
@@ -70,7 +78,7 @@ def show(options: argparse.Namespace) -> int:
     except ObserverError:
         say(_OFF)
         return EXIT_OK
-    say(_line(_texts(found, find_budget(settings, found.overview)), options.format, options.width))
+    say(_line(_texts(found, find_budget(settings, found.overview)), form, width))
     return EXIT_OK
 
 
@@ -115,7 +123,7 @@ def _cost(sums: Sums) -> str:
 def _line(texts: Mapping[str, str], form: str | None, width: int) -> str:
     """Return the parts in one line; those that there is no room for go from the right, the first one stays."""
     if form is not None:
-        return _PLACEHOLDER.sub(lambda match: texts[match[1]], form)
+        return re.sub(_PLACEHOLDER, lambda match: texts[match[1]], form)
     parts = [text for text in texts.values() if text]
     while len(parts) > 1 and columns_of(" · ".join(parts)) > width:
         parts.pop()

@@ -106,6 +106,8 @@ def _read_file(path: Path, *, required: bool) -> Mapping[str, object]:
         return {}
     except OSError as error:
         raise SettingsError(str(path), f"cannot be read: {error}") from error
+    if not data:
+        return {}
     import tomllib  # noqa: PLC0415  # for who has such a file only
 
     if (wide := describe_wide_text(data[:4])) is not None:
