@@ -206,7 +206,7 @@ def _verify_accounts(connection: sqlite3.Connection) -> Iterator[Check]:
     count, odd = _count(connection, _BELOW_ZERO), _count(connection, _PRICED_ODDLY)
     text = f"events with a number below zero: {count}, with a price that nobody stated: {odd}"
     yield Check("events", not count + odd, text)
-    for name, (table, key) in zip(("slots", "model days", "days", "totals"), SUM_TABLES.items(), strict=True):
+    for name, (table, key) in zip(("slots", "models", "days", "totals"), SUM_TABLES.items(), strict=True):
         statement = _KEPT_APART.format(
             by=", ".join(key),
             apart=_APART,
