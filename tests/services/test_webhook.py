@@ -142,6 +142,35 @@ async def test_tries_go_on_where_a_process_has_died(tmp_path: Path) -> None:
             assert len(receiver.calls) == 1
 
 
+async def test_what_keeps_the_webhook_waiting_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is tried in vain; another reason is told, and so is the same one after a try that went well."""
+    monkeypatch.setattr("aico.services.webhook._RETRY_S", 0.0)
+    ends = iter(["full", "full", "busy", "busy", None, "busy", None])
+    clock, all_tried = SetClock(), asyncio.Event()
+    async with opened(tmp_path, clock) as service:
+        caller = WebhookCaller(service.settings, service.database, clock, "1.2.3")
+
+        async def try_again() -> list[Fired]:
+            end = next(ends, "over")
+            if end == "over":
+                all_tried.set()
+            elif end is None:
+                caller.note_pending()
+            else:
+                raise StorageError(end)
+            return []
+
+        monkeypatch.setattr(caller, "_list_pending", try_again)
+        task = asyncio.create_task(caller.run())
+        await all_tried.wait()
+        task.cancel()
+        await asyncio.wait({task})
+    told = [record.getMessage() for record in caplog.records if record.name == "aico.services.webhook"]
+    assert told == [f"the webhook waits: {StorageError(end)}" for end in ("full", "busy", "busy")]
+
+
 async def test_nobody_is_followed_or_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """No redirect, no proxy of the environment; what is silent or not there costs the patience and no more."""
     async with webhook_receiver(saying(200)) as other:

@@ -21,6 +21,7 @@ from aico.core.settings import Settings
 from aico.core.terms import Budget, BudgetPeriod, Plan
 from aico.features.budgets.periods import local_day
 from aico.services.budget_standings import BudgetStanding, take_budgets
+from aico.services.complaint import Complaint
 from aico.services.hub import Hub
 from aico.services.limit_windows import LimitWindow, take_limits
 from aico.services.webhook import WebhookCaller, fired_fields, id_of
@@ -59,6 +60,7 @@ class BudgetsService:
         self.plans: list[Plan] = []
         self._told: dict[FiredKey, Fired] = {}
         self._news = asyncio.Event()
+        self._complaint = Complaint(_log, "budgets could not be looked at: %s")
 
     @property
     def sources_under_plan(self) -> frozenset[str]:
@@ -119,9 +121,10 @@ class BudgetsService:
             self._news.clear()
             try:
                 await self.look()
+                self._complaint.end()
                 await asyncio.sleep(_PAUSE_S)
             except StorageError as error:
-                _log.warning("budgets could not be looked at: %s", error)
+                self._complaint.note(error)
                 self._news.set()
                 await asyncio.sleep(_RETRY_S)
 

@@ -16,6 +16,7 @@ from aico.core.errors import PriceFixed, PriceUnknown, RequestInvalid, StorageEr
 from aico.core.own_prices import PRICES_MAX, OwnPrice, OwnPrices, day_number
 from aico.core.receipts import UsageCommitted
 from aico.features.pricing.price_list import GenaiPriceList, Quote, Unpriced
+from aico.services.complaint import Complaint
 from aico.services.pricing import price_unpriced
 
 BATCH = 1_000
@@ -95,6 +96,7 @@ class Prices:
         self._tell_progress = tell_progress
         self._task: asyncio.Task[None] | None = None
         self._is_asked = False
+        self._complaint = Complaint(_log, "prices could not be brought to all requests yet, and it is tried again: %s")
         self.turn = asyncio.Lock()
         """Held while prices are written: who has it can be sure that none changes."""
         self.progress: tuple[int, int] | None = None
@@ -231,13 +233,14 @@ class Prices:
             try:
                 count = await self.apply()
             except StorageError as error:
-                _log.warning("prices could not be brought to all requests yet, and it is tried again: %s", error)
+                self._complaint.note(error)
                 self._is_asked = True
                 await asyncio.sleep(_RETRY_S)
             except Exception:  # noqa: BLE001  # a bug: what was done stays done, and the next change goes on from there
                 _log.exception("prices could not be brought to all requests")
                 self.progress = None
             else:
+                self._complaint.end()
                 if count:
                     _log.info("%d requests have another price now", count)
 

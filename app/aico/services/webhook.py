@@ -23,6 +23,7 @@ from aico.core.usage import digest
 from aico.core.webhook import WebhookTarget, find_webhook, sign
 from aico.features.budgets.periods import local_day
 from aico.proxy.webhook_answer import WebhookAnswer
+from aico.services.complaint import Complaint
 
 DELAYS_S = (0.0, 5.0, 30.0)
 """Before each try."""
@@ -70,6 +71,7 @@ class WebhookCaller:
         self._delays_s = delays_s
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._complaint = Complaint(_log, "the webhook waits: %s")
         self.last: LastCall | None = None
         self.counts: dict[WebhookAnswer, int] = dict.fromkeys(WebhookAnswer, 0)
         """Tries since the start, by what came of them."""
@@ -90,9 +92,10 @@ class WebhookCaller:
                 for fired in await self._list_pending():
                     await self._deliver(fired)
             except StorageError as error:
-                _log.warning("the webhook waits: %s", error)
+                self._complaint.note(error)
                 await asyncio.sleep(_RETRY_S)
                 continue
+            self._complaint.end()
             await self._news.wait()
 
     async def test(self) -> WebhookAnswer:
