@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from aico.core.db.database import Database
+from aico.core.db.sums_reader import Ask
 from aico.core.errors import StorageBusy, StorageError
 from tests.core.repository_on_file import copy_of_template, list_names, read_rows
 from tests.core.second_process import second_process
@@ -235,6 +236,41 @@ async def test_database_migrating_is_busy_while_another_process_holds_its_lock(d
     async with asyncio.timeout(HANG_S), second_process(HOLD, str(database.path)):
         with pytest.raises(StorageBusy):
             await database.open()
+
+
+async def count(ask: Ask) -> int:
+    """Count the sessions."""
+    [(number,)] = await ask("SELECT COUNT(*) FROM session")
+    return int(number)
+
+
+async def test_database_looks_go_on_after_looks_that_were_cancelled_or_failed(database: Database) -> None:
+    """A thread whose caller goes away, or whose question is wrong, is given back."""
+
+    async def fail(ask: Ask) -> None:
+        await ask("SELECT nothing FROM nowhere")
+
+    for number in range(20):
+        caller = asyncio.create_task(database.look(count))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        with pytest.raises(StorageError):
+            await database.look(fail)
+    async with asyncio.timeout(HANG_S):
+        assert await asyncio.gather(*(database.look(count) for _ in range(12))) == [0] * 12
+
+
+async def test_database_look_waits_for_nothing_else(database: Database) -> None:
+    """What would wait for the loop of events says so, and harms nobody after it."""
+
+    async def wait(_ask: Ask) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="waited"):
+        await database.look(wait)
+    assert await database.look(count) == 0
 
 
 @pytest.mark.slow

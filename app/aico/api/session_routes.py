@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -56,7 +57,7 @@ async def list_sessions(
     page = await service.queries.list_sessions(
         wanted, sort, descending=order == "desc", limit=limit, offset=offset, is_folded=fold, is_brief=brief
     )
-    return SessionsOut.of(page, limit, offset)
+    return await asyncio.to_thread(SessionsOut.of, page, limit, offset)
 
 
 @router.get("/session", responses=problems.READING | problems.unknown("session"))

@@ -5,7 +5,6 @@ Independent of the filter and the period that are chosen below them, but for the
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -65,8 +64,7 @@ async def take_heat(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter, zo
     """Return when what is inside ``wanted`` was spent. The last ten years at most are told by day."""
     stretch = await resolve(snapshot, now_ms, wanted)
     slots = await snapshot.list_by_slot(stretch.wanted.between(stretch.first, stretch.end))
-    # Of ten years it is some tenths of a second, in which the loop would answer nobody.
-    first, cost, tokens = await asyncio.to_thread(_fold, slots, stretch, zone, by_day)
+    first, cost, tokens = _fold(slots, stretch, zone, by_day)
     return Heat(snapshot.epoch, snapshot.revision, stretch.first * SLOT_MS, stretch.end * SLOT_MS, first, cost, tokens)
 
 

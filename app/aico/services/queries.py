@@ -9,7 +9,7 @@ from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 from aico.core.db.comparing import Compared, list_compared
-from aico.core.db.reader import ClineRow, Sort, StoredEvent, StoredSession, UsageReader
+from aico.core.db.reader import ClineRow, Sort, StoredEvent, StoredSession, UsageReader, UsageSnapshot
 from aico.core.db.sums_reader import Group
 from aico.core.errors import SessionUnknown
 from aico.core.filters import UsageFilter, slot_ceiling, slot_floor
@@ -86,7 +86,8 @@ class UsageQueries:
 
         Folded, what a session has started stands under it. Briefly, nobody counts unpriced sessions.
         """
-        async with self._reader.snapshot() as snapshot:
+
+        async def look(snapshot: UsageSnapshot) -> SessionPage:
             stretch = await resolve(snapshot, self._now_ms(), wanted)
             found = await snapshot.list_sessions(
                 stretch.wanted,
@@ -101,11 +102,14 @@ class UsageQueries:
             task_rows = await snapshot.list_cline_rows(item.key for item in found.items) if has_task_rows else {}
             return SessionPage(found.items, found.row_count, totals, snapshot.epoch, snapshot.revision, task_rows)
 
+        return await self._reader.look(look)
+
     async def get_session(
         self, source: str, key: str, *, limit: int, offset: int, bucket: Bucket | None, zone: ZoneInfo
     ) -> SessionDetail:
         """Return one session, a page of its events, and its series. Raises SessionUnknown, RequestInvalid."""
-        async with self._reader.snapshot() as snapshot:
+
+        async def look(snapshot: UsageSnapshot) -> SessionDetail:
             session = await snapshot.find_session(source, key)
             if session is None:
                 raise SessionUnknown
@@ -130,6 +134,8 @@ class UsageQueries:
                 revision=snapshot.revision,
             )
 
+        return await self._reader.look(look)
+
     async def get_summary(
         self,
         wanted: UsageFilter,
@@ -141,23 +147,23 @@ class UsageQueries:
         is_brief: bool = False,
     ) -> UsageSummary:
         """Return the sums of ``wanted``, as :func:`aico.services.summary.summarise` does. Raises RequestInvalid."""
-        async with self._reader.snapshot() as snapshot:
-            return await summarise(snapshot, self._now_ms(), wanted, bucket, zone, by, split, is_brief=is_brief)
+        return await self._reader.look(
+            lambda snapshot: summarise(snapshot, self._now_ms(), wanted, bucket, zone, by, split, is_brief=is_brief)
+        )
 
     async def get_glance(self, zone: ZoneInfo) -> Glance:
         """Return how today and this month are, whatever is filtered."""
-        async with self._reader.snapshot() as snapshot:
-            return await take_glance(snapshot, self._now_ms(), zone)
+        return await self._reader.look(lambda snapshot: take_glance(snapshot, self._now_ms(), zone))
 
     async def get_heat(self, wanted: UsageFilter, zone: ZoneInfo, *, by_day: bool) -> Heat:
         """Return when ``wanted`` was spent: by hour of the week, or by day. Raises RequestInvalid."""
-        async with self._reader.snapshot() as snapshot:
-            return await take_heat(snapshot, self._now_ms(), wanted, zone, by_day=by_day)
+        return await self._reader.look(
+            lambda snapshot: take_heat(snapshot, self._now_ms(), wanted, zone, by_day=by_day)
+        )
 
     async def compare(self, wanted: UsageFilter) -> list[Compared]:
         """Return what tools state beside the list, of each source and model inside ``wanted``."""
-        async with self._reader.snapshot() as snapshot:
-            return await list_compared(snapshot, wanted)
+        return await self._reader.look(lambda snapshot: list_compared(snapshot, wanted))
 
     async def export_sessions(
         self,
@@ -173,13 +179,18 @@ class UsageQueries:
         They are put together before the first one is sent: a client that stops reading must not hold a snapshot, which
         would keep the write-ahead log from being taken back.
         """
-        async with self._exporting, self._reader.snapshot() as snapshot:
+
+        async def look(snapshot: UsageSnapshot) -> list[str]:
             stretch = await resolve(snapshot, self._now_ms(), wanted)
             pages = snapshot.iterate_sessions(stretch.wanted, _EXPORT_PAGE, sort, descending=descending)
-            pieces = [writer.begin(layout.columns)]
-            async for page in pages:
-                pieces.append(await asyncio.to_thread(writer.add, layout.rows(page)))  # noqa: PERF401  # one at a time
-        return [*pieces, writer.end()]
+            return [
+                writer.begin(layout.columns),
+                *[writer.add(layout.rows(page)) async for page in pages],
+                writer.end(),
+            ]
+
+        async with self._exporting:
+            return await self._reader.look(look)
 
     async def export_tasks(
         self,
@@ -195,13 +206,17 @@ class UsageQueries:
         The local time, which comes last, is of ``zone``; None is the machine's.
         """
         layout = TaskLayout(zone)
-        async with self._exporting, self._reader.snapshot() as snapshot:
+
+        async def look(snapshot: UsageSnapshot) -> list[str]:
             stretch = await resolve(snapshot, self._now_ms(), wanted._replace(sources=(CLINE,)))
             pieces = [writer.begin(layout.columns)]
             async for page in snapshot.iterate_sessions(stretch.wanted, _EXPORT_PAGE, sort, descending=descending):
                 rows = await snapshot.list_cline_rows(session.key for session in page)
-                pieces.append(await asyncio.to_thread(writer.add, layout.rows(page, rows)))
-        return [*pieces, writer.end()]
+                pieces.append(writer.add(layout.rows(page, rows)))
+            return [*pieces, writer.end()]
+
+        async with self._exporting:
+            return await self._reader.look(look)
 
 
 def filter_between(wanted: UsageFilter, from_ms: int | None, to_ms: int | None) -> UsageFilter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from aico.core.clock import now_ms
+from aico.core.db.at_once import run_at_once
 from aico.core.db.driver import fetch, run_inside
 from aico.core.db.sums_reader import Ask
 from aico.core.db.upkeep.preparation import prepare_database
@@ -56,6 +57,7 @@ class Database:
         """The last recovery whose lost file still lies beside the database."""
         self._writer = _Writer(path)
         self._reader = _engine(self._reading_uri, _READERS, "BEGIN", READER_PRAGMAS)
+        self._lookers = _Lookers(self._reading_uri)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
@@ -96,6 +98,7 @@ class Database:
         """Let running writes end, then close every connection."""
         await self.settle()
         await self._reader.dispose()
+        await asyncio.to_thread(self._lookers.close)
         await asyncio.to_thread(self._writer.close)
 
     async def settle(self) -> None:
@@ -131,6 +134,71 @@ class Database:
         """Yield what asks such a connection; raises StorageBusy, StorageError."""
         async with self.read() as connection:
             yield partial(fetch, connection)
+
+    async def look(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
+        """Return what ``work`` makes of the answers to its questions, all of one snapshot, in a thread of its own.
+
+        It awaits nothing else: one change of thread for a whole answer, and the event loop is free while it adds up.
+        Raises StorageBusy, StorageError.
+        """
+        try:
+            return await self._lookers.run(work)
+        except sqlite3.Error as error:
+            raise _translate(error) from error
+
+
+class _Lookers:
+    """Threads that look, and a connection for each."""
+
+    def __init__(self, find_target: Callable[[], str]) -> None:
+        self._find_target = find_target
+        self._threads = ThreadPoolExecutor(_READERS, "looker")
+        self._free = asyncio.Semaphore(_READERS)
+        self._idle: list[sqlite3.Connection] = []
+
+    async def run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
+        """Run ``work`` in one transaction. Raises StorageBusy, sqlite3.Error."""
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_S):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise StorageBusy("all of its readers are in use") from error
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        # Also when nobody waits for it any more: it runs to its end.
+        running.add_done_callback(self._release)
+        return await asyncio.shield(running)
+
+    def _release(self, done: asyncio.Future[T]) -> None:
+        self._free.release()
+        if not done.cancelled():
+            done.exception()  # whoever waited has it
+
+    def _run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
+        connection = self._idle.pop() if self._idle else self._open()
+        try:
+            connection.execute("BEGIN")
+            result = run_at_once(connection, work)
+            connection.execute("ROLLBACK")
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        # Whichever thread is free takes it.
+        opened = sqlite3.connect(
+            self._find_target(), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        opened.executescript(";".join(READER_PRAGMAS))
+        return opened
+
+    def close(self) -> None:
+        """Let everything end that runs, and close the connections."""
+        self._threads.shutdown()
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
 
 class _Writer:

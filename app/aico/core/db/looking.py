@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from aico.core.db.at_once import run_at_once
 from aico.core.db.revisions import list_revisions
-from aico.core.db.sums_reader import SumsSnapshot, Value
+from aico.core.db.sums_reader import Ask, SumsSnapshot
 from aico.core.db.upkeep.inspection import check_file, find_known_revision
 from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, in_our_words, looking_uri
 from aico.core.errors import StorageAbsent, StorageOlder
@@ -51,20 +52,7 @@ def _look(path: Path, address: str, work: Callable[[SumsSnapshot], Coroutine[Non
         if revision != list_revisions()[-1]:
             raise StorageOlder
 
-        async def ask(statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
-            return connection.execute(statement, values).fetchall()
-
-        async def answer() -> T:
+        async def answer(ask: Ask) -> T:
             return await work(await SumsSnapshot.of(ask))
 
-        return _run_at_once(answer())
-
-
-def _run_at_once(answer: Coroutine[None, None, T]) -> T:
-    """Return what ``answer`` comes to, which never waits: a loop of events would take longer than the whole command."""
-    try:
-        answer.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise RuntimeError("a look at the database waited for something else")
+        return run_at_once(connection, answer)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from array import array
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from aico.core.db import questions as sql
 from aico.core.db.counters import COUNTERS, PLAN_SOURCES, PLAN_VALUES, counters_of, plan_values_of
@@ -24,9 +25,12 @@ from aico.core.usage import RequestState, SessionState, Tokens, Trigger
 if TYPE_CHECKING:
     from aico.core.db.database import Database
 
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 _RUNS_OF_A_READING_MAX = 1_000
-_ORDERS_MAX = 3
-"""Orders of sessions that are remembered: 100,000 sessions are 800 kB."""
+_REMEMBERED_MAX = 3
+"""Orders of sessions, and their totals, that are remembered: 100,000 sessions are 800 kB."""
 _ORDER_LEAST = 1_000
 """So many sessions of an order are asked for at once; for pages behind them, all."""
 _ROW_COUNT, _FOLDED = 0, 2
@@ -34,6 +38,7 @@ _ROW_COUNT, _FOLDED = 0, 2
 
 
 _OrderKey: TypeAlias = "tuple[str, int, UsageFilter, Sort, bool, bool]"
+_TotalKey: TypeAlias = tuple[str, int, UsageFilter, bool]
 
 
 class Sort(StrEnum):
@@ -159,20 +164,30 @@ class SessionOrder(NamedTuple):
         return cls(ids, row_count, members, counts, late)
 
 
-class _Orders:
-    """The orders that were asked for last: the next page of one needs no more than its own rows."""
+class _Memory(Generic[K, V]):
+    """What was asked for last."""
 
     def __init__(self) -> None:
-        self._known: dict[_OrderKey, SessionOrder] = {}
+        self._known: dict[K, V] = {}
+        self._lock = threading.Lock()
 
-    def get(self, key: _OrderKey) -> SessionOrder | None:
+    def find(self, key: K) -> V | None:
         return self._known.get(key)
 
-    def put(self, key: _OrderKey, order: SessionOrder) -> None:
-        self._known.pop(key, None)
-        self._known[key] = order
-        while len(self._known) > _ORDERS_MAX:
-            del self._known[next(iter(self._known))]
+    def keep(self, key: K, value: V) -> None:
+        with self._lock:
+            self._known.pop(key, None)
+            self._known[key] = value
+            while len(self._known) > _REMEMBERED_MAX:
+                del self._known[next(iter(self._known))]
+
+
+class _Pages:
+    """What pages of sessions have in common: the next page of the same commit needs no more than its own rows."""
+
+    def __init__(self) -> None:
+        self.orders: _Memory[_OrderKey, SessionOrder] = _Memory()
+        self.totals: _Memory[_TotalKey, tuple[SessionCounts, Sums]] = _Memory()
 
 
 class StoredSource(NamedTuple):
@@ -189,15 +204,28 @@ class UsageReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._orders = _Orders()
+        self._pages = _Pages()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
         """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
         async with self._database.asking() as ask:
             snapshot = await UsageSnapshot.of(ask)
-            snapshot.remember(self._orders)
+            snapshot.remember(self._pages)
             yield snapshot
+
+    async def look(self, work: Callable[[UsageSnapshot], Coroutine[None, None, T]]) -> T:
+        """Return what ``work`` makes of such a view, in a thread of its own: it awaits nothing but the view's answers.
+
+        Raises StorageBusy, StorageError.
+        """
+
+        async def look(ask: Ask) -> T:
+            snapshot = await UsageSnapshot.of(ask)
+            snapshot.remember(self._pages)
+            return await work(snapshot)
+
+        return await self._database.look(look)
 
 
 class UsageSnapshot(SumsSnapshot):
@@ -205,11 +233,11 @@ class UsageSnapshot(SumsSnapshot):
 
     def __init__(self, ask: Ask, epoch: str, revision: int) -> None:
         super().__init__(ask, epoch, revision)
-        self._orders = _Orders()
+        self._pages = _Pages()
 
-    def remember(self, orders: _Orders) -> None:
-        """Go on from orders that are known already, and leave there what comes to be known."""
-        self._orders = orders
+    def remember(self, pages: _Pages) -> None:
+        """Go on from what is known already, and leave there what comes to be known."""
+        self._pages = pages
 
     async def list_sources(self) -> list[StoredSource]:
         """Return what is stored of each source that was ever read."""
@@ -252,10 +280,16 @@ class UsageSnapshot(SumsSnapshot):
         order = await self._order(wanted, sort, descending=descending, is_folded=is_folded, limit=offset + limit)
         # A negative limit is none, as SQLite has it.
         chosen = order.ids[offset:] if limit < 0 else order.ids[offset : offset + limit]
-        counts = await self.count_sessions(wanted, is_brief=is_brief)
-        return FoundSessions(
-            await self._read(wanted, chosen, order), order.row_count, counts, await self.get_sums(wanted)
-        )
+        counts, sums = await self._add_up(wanted, is_brief=is_brief)
+        return FoundSessions(await self._read(wanted, chosen, order), order.row_count, counts, sums)
+
+    async def _add_up(self, wanted: UsageFilter, *, is_brief: bool) -> tuple[SessionCounts, Sums]:
+        key = (self.epoch, self.revision, wanted, is_brief)
+        totals = self._pages.totals.find(key)
+        if totals is None:
+            totals = await self.count_sessions(wanted, is_brief=is_brief), await self.get_sums(wanted)
+            self._pages.totals.keep(key, totals)
+        return totals
 
     async def iterate_sessions(
         self, wanted: UsageFilter, size: int, sort: Sort = Sort.LAST, *, descending: bool = True
@@ -271,7 +305,7 @@ class UsageSnapshot(SumsSnapshot):
         """Return the first sessions of an order, ``limit`` at the least if there are so many; all if it is negative."""
         is_folded = is_folded and bool(await self.ask(sql.ANY_CHILD))  # a fifth of the time for nothing
         key = (self.epoch, self.revision, wanted, sort, descending, is_folded)
-        known = self._orders.get(key)
+        known = self._pages.orders.find(key)
         if known is not None and (known.is_whole or 0 <= limit <= len(known.ids)):
             return known
         size = max(limit, _ORDER_LEAST) if 0 <= limit <= _ORDER_LEAST else -1
@@ -284,7 +318,7 @@ class UsageSnapshot(SumsSnapshot):
             is_cut = len(ids) == size
             counts = await self.count_sessions(wanted, is_brief=True) if is_cut else SessionCounts(len(ids))
             order = SessionOrder(ids, counts.sessions or 0)
-        self._orders.put(key, order)
+        self._pages.orders.keep(key, order)
         return order
 
     async def _read(self, wanted: UsageFilter, chosen: Sequence[int], order: SessionOrder) -> list[StoredSession]:
