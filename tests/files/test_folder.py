@@ -19,6 +19,8 @@ from aico.features.sources.qwen_code.calls import SESSIONS as QWEN_CODE
 from aico.features.sources.registry import SOURCES
 
 CANARY = "k4nary"
+ADMINISTRATOR = "/root"
+"""Whose home may be that of who tests, so that no path below it may stand in a file."""
 FILE = LineFile(("00000001-1111-4222-8333-444444444444.jsonl",), 1, 1)
 DATA = Path(__file__).parents[1] / "data"
 
@@ -35,9 +37,9 @@ DATA = Path(__file__).parents[1] / "data"
         ('/srv/a "quoted" name', 'a "quoted" name'),
         (f"/home/{CANARY}", None),
         (f"/Users/{CANARY}/", None),
-        ("/root", None),
+        (ADMINISTRATOR, None),
         ("/var/root", None),
-        ("/root/shop", "shop"),
+        (f"{ADMINISTRATOR}/shop", "shop"),
         (f"C:\\Users\\{CANARY}", None),
         ("/", None),
         ("C:\\", None),
