@@ -115,7 +115,9 @@ async def test_names_are_forgotten_and_pages_are_told(home: Home) -> None:
         assert list(projects_of(service).values()) == ["sh0p", "d0cs", None]
 
         revision = service.hub.revision
+        assert await service.projects.count() == 2
         await service.projects.forget()
+        assert await service.projects.count() == 0
         assert set(projects_of(service).values()) == {None}
         told = await heard.until(lambda message: message.get("revision") == revision + 1)
         assert told["type"] == "projects_updated"

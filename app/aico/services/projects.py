@@ -42,6 +42,10 @@ class ProjectsRequest(Schema):
     backwards: bool = Field(default=False, description="Read all logs again, for the projects of stored sessions.")
 
 
+_SETTLED_MS = 60_000
+"""So long after the switch was turned a reading that began before may still tell names."""
+
+
 class Projects:
     """The switch of the names of working folders. Constructing it opens nothing."""
 
@@ -51,6 +55,7 @@ class Projects:
         database: Database,
         writer: UsageWriter,
         publish: Callable[[int | None], None],
+        find_revision: Callable[[], int],
         now_ms: Callable[[], int],
     ) -> None:
         """``publish`` tells every page that it is another one; the revision if sessions changed with it."""
@@ -58,7 +63,10 @@ class Projects:
         self._database = database
         self._writer = writer
         self._publish = publish
+        self._find_revision = find_revision
         self._now_ms = now_ms
+        self._counted: tuple[int, int] | None = None
+        """The last count, and the revision that it is of."""
 
     @property
     def is_on(self) -> bool:
@@ -75,8 +83,20 @@ class Projects:
         return [source.id for source in self._sources.choices.sources.values() if source.states_folder]
 
     async def count(self) -> int:
-        """Return how many stored sessions have a project. Raises StorageBusy, StorageError."""
-        return await self._writer.count_projects()
+        """Return how many stored sessions have a project. Raises StorageBusy, StorageError.
+
+        All sessions are gone through, so while nobody wants projects and there is none, that is done once.
+        """
+        revision, counted = self._find_revision(), self._counted
+        if counted is not None and (counted[1] == revision or (counted[0] == 0 and self._is_settled())):
+            return counted[0]
+        count = await self._writer.count_projects()
+        self._counted = count, revision
+        return count
+
+    def _is_settled(self) -> bool:
+        switch = self._sources.choices.switches.get(PROJECTS_KEY)
+        return not self.is_on and (switch is None or self._now_ms() - switch.changed_at > _SETTLED_MS)
 
     async def switch(self, *, is_on: bool, backwards: bool = False) -> None:
         """Keep names from now on, or no more; ``backwards``: those of what is stored, too, by reading all logs again.
@@ -97,4 +117,6 @@ class Projects:
 
     async def forget(self) -> None:
         """Take the project from every session. Raises StorageBusy, StorageError."""
-        self._publish(await self._writer.forget_projects())
+        revision = await self._writer.forget_projects()
+        self._counted = None
+        self._publish(revision)

@@ -116,7 +116,9 @@ class ObserverService:
             self._publish_state,
             now_ms,
         )
-        self.projects = Projects(self.sources, self.database, self.writer, self._publish_projects, now_ms)
+        self.projects = Projects(
+            self.sources, self.database, self.writer, self._publish_projects, lambda: self.hub.revision, now_ms
+        )
         self.activity = ActivityService(
             settings.activity, self.sources.choices, self.database, self.publish_activity, now_ms
         )
