@@ -304,6 +304,39 @@ async def test_database_settle_returns_at_once_when_nothing_is_written(database:
         await database.settle()
 
 
+async def test_database_close_waits_for_a_reader_that_still_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wanted it was cancelled: nothing of it goes on behind the end of the loop."""
+    database = Database(copy_of_template(tmp_path))
+    has_begun, may_go_on = threading.Event(), threading.Event()
+    connect, opened = sqlite3.connect, []
+
+    def open_slowly(*arguments: object, **options: object) -> sqlite3.Connection:
+        has_begun.set()
+        assert may_go_on.wait(HANG_S)
+        opened.append(threading.current_thread())
+        return connect(*arguments, **options)  # type: ignore[call-overload,no-any-return]  # as it was called
+
+    async def read() -> None:
+        async with database.read():
+            pass
+
+    monkeypatch.setattr(sqlite3, "connect", open_slowly)
+    reading = asyncio.create_task(read())
+    assert await asyncio.to_thread(has_begun.wait, HANG_S)
+    reading.cancel()
+    await asyncio.wait([reading])
+    closing_ = asyncio.create_task(database.close())
+    done, _ = await asyncio.wait([closing_], timeout=0.05)
+    assert not done
+    may_go_on.set()
+    await closing_
+    [thread] = opened
+    await asyncio.to_thread(thread.join, HANG_S)
+    assert not thread.is_alive()
+
+
 async def test_database_settle_swallows_the_failure_of_a_cancelled_write(database: Database) -> None:
     """A write that fails after its caller has gone troubles nobody else."""
     entered, proceed = threading.Event(), threading.Event()

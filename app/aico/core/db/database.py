@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -56,8 +56,10 @@ class Database:
         self.recovery: Recovery | None = None
         """The last recovery whose lost file still lies beside the database."""
         self._writer = _Writer(path)
-        self._reader = _engine(self._reading_uri, _READERS, "BEGIN", READER_PRAGMAS)
         self._lookers = _Lookers(self._reading_uri)
+        self._left: set[asyncio.Task[None]] = set()
+        """Closes connections that were still being opened when those who wanted them were cancelled."""
+        self._reader = _engine(self._reading_uri, _READERS, "BEGIN", READER_PRAGMAS, self._left)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
@@ -98,6 +100,7 @@ class Database:
         """Let running writes end, then close every connection."""
         await self.settle()
         await self._reader.dispose()
+        await asyncio.gather(*self._left)
         await asyncio.to_thread(self._lookers.close)
         await asyncio.to_thread(self._writer.close)
 
@@ -257,6 +260,12 @@ def _nothing() -> None:
     pass
 
 
+async def _close_left(opened: asyncio.Task[aiosqlite.Connection]) -> None:
+    """Close a connection once it is open. One that could not be opened is closed."""
+    with suppress(sqlite3.Error):
+        await (await opened).close()
+
+
 async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
     connection = await opening
     try:
@@ -268,7 +277,9 @@ async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> ai
     return connection
 
 
-def _engine(find_target: Callable[[], str], size: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+def _engine(
+    find_target: Callable[[], str], size: int, begin: str, pragmas: tuple[str, ...], left: set[asyncio.Task[None]]
+) -> AsyncEngine:
     async def connect() -> aiosqlite.Connection:
         # The driver must not open transactions of its own: the begin hook does.
         opening = aiosqlite.connect(find_target(), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
@@ -277,7 +288,9 @@ def _engine(find_target: Callable[[], str], size: int, begin: str, pragmas: tupl
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             # Nobody takes it over any more; it opens in its own thread, and is closed there.
-            task.add_done_callback(lambda _task: opening.stop())
+            closing = asyncio.ensure_future(_close_left(task))
+            left.add(closing)
+            closing.add_done_callback(left.discard)
             raise
 
     engine = create_async_engine(
