@@ -24,6 +24,7 @@ from bench.large_home import LARGE_HOME_FIGURES
 from bench.lines import LINE_FIGURES
 from bench.live import LIVE_FIGURES
 from bench.loop import LOOP_FIGURES
+from bench.million import MILLION_FIGURES
 from bench.page import PAGE_FIGURES
 from bench.prices import PRICE_FIGURES
 from bench.prompt import PROMPT_FIGURES
@@ -39,6 +40,7 @@ FIGURES: Sequence[Figure] = (
     *LARGE_HOME_FIGURES,
     *CLAUDE_CODE_FIGURES,
     *QUERY_FIGURES,
+    *MILLION_FIGURES,
     *PROMPT_FIGURES,
     *PRICE_FIGURES,
     *FOOTPRINT_FIGURES,

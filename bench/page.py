@@ -84,16 +84,23 @@ async def _stage(folder: Path) -> AsyncIterator[tuple[Browser, str]]:
     settings = {"AICO_MAX_ENTRIES_PER_RUN": str(_TASKS), "AICO_RESCAN_INTERVAL_S": "0"}
     with serve_anywhere(ledger, folder, settings) as service:
         service.wait_until_ready()
-        async with async_playwright() as playwright:
-            try:
-                browser = await playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
-            except Error as error:
-                raise Unmeasurable(str(BrowserMissing())) from error
+        async with browse() as browser:
             yield browser, service.url
-            await browser.close()
 
 
-async def _open(browser: Browser, url: str) -> tuple[Page, float]:
+@asynccontextmanager
+async def browse() -> AsyncIterator[Browser]:
+    """Yield a browser. Raises Unmeasurable."""
+    async with async_playwright() as playwright:
+        try:
+            browser = await playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        except Error as error:
+            raise Unmeasurable(str(BrowserMissing())) from error
+        yield browser
+        await browser.close()
+
+
+async def open_page(browser: Browser, url: str) -> tuple[Page, float]:
     """Return a page that nobody has opened before, and after how many milliseconds it was ready."""
     context = await browser.new_context(viewport={"width": _VIEW["width"], "height": _VIEW["height"]})
     page = await context.new_page()
@@ -102,11 +109,21 @@ async def _open(browser: Browser, url: str) -> tuple[Page, float]:
     return page, cast("float", await page.evaluate(_UNTIL, ["tr[data-task]", False]))
 
 
+async def time_until(browser: Browser, address: str, selector: str) -> float:
+    """Return after how many milliseconds something of a page stands there."""
+    context = await browser.new_context(viewport={"width": _VIEW["width"], "height": _VIEW["height"]})
+    page = await context.new_page()
+    await page.goto(address, wait_until="commit")
+    found = cast("float", await page.evaluate(_UNTIL, [selector, False]))
+    await context.close()
+    return found
+
+
 async def _measure_ready(setup: Setup) -> Measurement:
     samples = []
     async with _stage(setup.folder) as (browser, url):
         for _ in range(setup.pair_count + 1):
-            page, ready_ms = await _open(browser, url)
+            page, ready_ms = await open_page(browser, url)
             samples.append(ready_ms)
             nodes = await page.locator("*").count()
             await page.context.close()
@@ -117,23 +134,29 @@ async def _measure_last_row(setup: Setup) -> Measurement:
     samples = []
     async with _stage(setup.folder) as (browser, url):
         for _ in range(setup.pair_count):
-            page, _ready_ms = await _open(browser, url)
+            page, _ready_ms = await open_page(browser, url)
             await page.wait_for_load_state("networkidle")
             samples.append(await page.evaluate(_UNTIL, [f"tr[data-task='{_LAST_ID}']", True]))
             await page.context.close()
     return Measurement(median_interval(samples), len(samples))
 
 
-async def _measure_longest_task(setup: Setup) -> Measurement:
+async def measure_longest_tasks(browser: Browser, url: str, pair_count: int) -> list[float]:
+    """Return the longest task of the page, in milliseconds, during each of some series of updates."""
     samples = []
+    for _ in range(max(2, pair_count // _EVENTS_PART)):
+        page, _ready_ms = await open_page(browser, url)
+        await page.wait_for_load_state("networkidle")
+        await browser.start_tracing(page=page, categories=["toplevel"])
+        await page.evaluate(_STREAM, [_EVENTS, _EVENT_MS])
+        samples.append(_longest_task_ms(await browser.stop_tracing()))
+        await page.context.close()
+    return samples
+
+
+async def _measure_longest_task(setup: Setup) -> Measurement:
     async with _stage(setup.folder) as (browser, url):
-        for _ in range(max(2, setup.pair_count // _EVENTS_PART)):
-            page, _ready_ms = await _open(browser, url)
-            await page.wait_for_load_state("networkidle")
-            await browser.start_tracing(page=page, categories=["toplevel"])
-            await page.evaluate(_STREAM, [_EVENTS, _EVENT_MS])
-            samples.append(_longest_task_ms(await browser.stop_tracing()))
-            await page.context.close()
+        samples = await measure_longest_tasks(browser, url, setup.pair_count)
     return Measurement(median_interval(samples), len(samples), {"worst_ms": max(samples)})
 
 

@@ -30,6 +30,20 @@ _TASK = "WITH RECURSIVE task (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM task W
 _COLUMNS = ", ".join(SUM_COLUMNS)
 _SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
 _ORIGIN = "(SELECT id FROM origin WHERE source = {source} AND name = 'ledger')"
+ROLLUPS = tuple(
+    f"""
+    INSERT INTO {table} ({key}, {_COLUMNS}) SELECT {key}, {_SUMMED} FROM (
+        SELECT source, session, model, ts / {{slot_ms}} AS slot, ts / {{day_ms}} AS day, {EVENT_AS_SUMS}
+        FROM usage_event) GROUP BY {key}
+    """
+    for table, key in (
+        ("usage_slot", "source, slot, model"),
+        ("usage_day", "source, day, model"),
+        ("usage_session_day", "source, day, session, model"),
+        ("usage_total", "source, model"),
+    )
+)
+"""Statements that add up all events, as the writer does. Filled in are ``slot_ms`` and ``day_ms``."""
 _FILL = (
     "INSERT OR IGNORE INTO origin (source, name) VALUES ({source}, 'ledger')",
     f"""
@@ -59,19 +73,7 @@ _FILL = (
         last_input / 10, last_output / 10, last_nano / 10, '', 0, ''
         FROM session AS s JOIN meter AS m ON m.session = s.id, part ORDER BY 7
     """,
-    *(
-        f"""
-        INSERT INTO {table} ({key}, {_COLUMNS}) SELECT {key}, {_SUMMED} FROM (
-            SELECT source, session, model, ts / {{slot_ms}} AS slot, ts / {{day_ms}} AS day, {EVENT_AS_SUMS}
-            FROM usage_event) GROUP BY {key}
-        """
-        for table, key in (
-            ("usage_slot", "source, slot, model"),
-            ("usage_day", "source, day, model"),
-            ("usage_session_day", "source, day, session, model"),
-            ("usage_total", "source, model"),
-        )
-    ),
+    *ROLLUPS,
     "UPDATE source SET exact_since = {now} WHERE id = {source}",
     "UPDATE database_state SET revision = 1",
 )
