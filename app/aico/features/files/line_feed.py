@@ -7,7 +7,6 @@ import heapq
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -46,8 +45,6 @@ GONE_MS = 90 * 86_400_000
 """The checkpoint of a file that was gone for so long goes."""
 _UNSAVED_BYTES = 1 << 18
 """A checkpoint is written anew for lines without a needle when there are so many of them."""
-_SWEEP_PAUSE_S = 0.25
-"""So long files written lately are not looked at again by themselves: one line leads to several looks."""
 _HINTS_MAX = 1_000
 """With more of them, everything is looked at instead."""
 _STALE_MAX = 1_000
@@ -247,7 +244,6 @@ class LineFeed:
         self._watched: frozenset[str] = frozenset()
         self._unwatched = -1, self._watched, frozenset[str]()
         """The version of the tree and what was watched when folders were compared last, and the others."""
-        self._active_swept_s = float("-inf")
         self._fresh_watched: set[str] = set()
         """Folders to be looked at once more, because they are watched since a moment ago."""
 
@@ -360,8 +356,8 @@ class LineFeed:
 
     # What is to be read
 
-    def _refresh(self, root: Root, trigger: Trigger = Trigger.WATCH) -> None:
-        """Find out what has changed."""
+    def _refresh(self, root: Root, trigger: Trigger | None = None) -> None:
+        """Find out what has changed; a reading says what causes it."""
         self._settle()
         self._load()
         with self._hints_lock:
@@ -377,11 +373,10 @@ class LineFeed:
         for path in hints:
             tree.look_at(root, path)
         tree.sweep(root, self._find_unwatched(watched) | fresh)
-        now = time.monotonic()
-        if fresh or (not hints and now - self._active_swept_s >= _SWEEP_PAUSE_S):
-            # Also what was appended in a folder between the last look and the moment from which it is watched.
+        if fresh or not hints or trigger is not None:
+            # After a hint there is another look, or a reading. What was appended in a folder between the last look
+            # and the moment from which it is watched was told of by nobody.
             tree.sweep_active(root)
-            self._active_swept_s = now
         if trigger is Trigger.RESCAN:
             tree.look_around(root)
             self._try_again()

@@ -21,6 +21,9 @@ _SWEEP_SHARE = 5_000
 """The same for a look at the time stamps of all folders: 0.02 %."""
 
 
+_NONE = frozenset[str]()
+
+
 @dataclass(slots=True)
 class TreeFile:
     """A file that is there."""
@@ -174,7 +177,9 @@ class Tree:
     def _take(self, path: str, listing: Listing) -> bool:
         """Take over what lies in one folder; return whether that is another folder than before."""
         before = self._folders.get(path)
-        self._folders[path] = _Folder(listing.status, frozenset(listing.files), frozenset(listing.folders))
+        # An empty set takes as much memory as one of eight names, and most folders lack the one or the other.
+        files, folders = (frozenset(each) if each else _NONE for each in (listing.files, listing.folders))
+        self._folders[path] = _Folder(listing.status, files, folders)
         self._refused.pop(path, None)
         if listing.refused:
             self._refused[path] = listing.refused
