@@ -40,7 +40,7 @@ def goals_chart(results: Sequence[Result]) -> str:
 def _bar(result: Result, top: int) -> list[str]:
     figure, interval = result.figure, result.measurement.interval
     ends = [
-        _LABEL + _BAR * min(value / figure.goal, _SCALE) / _SCALE
+        _LABEL + _BAR * _part_of(value, figure.goal) / _SCALE
         for value in (interval.low, interval.median, interval.high)
     ]
     middle = top + _ROW / 2
@@ -53,6 +53,12 @@ def _bar(result: Result, top: int) -> list[str]:
         f'<path d="M{ends[0]:.1f} {middle}H{ends[2]:.1f}" stroke="#212529" stroke-width="2"/>',
         f'<text x="{_LABEL + _BAR + 8}" y="{middle + 4}" style="{_STYLE}">{escape(numbers)}</text>',
     ]
+
+
+def _part_of(value: float, goal: float) -> float:
+    """Return what part of its goal a figure is, as far as a bar shows it; of a goal of 0 nothing, or more than all."""
+    part = value / goal if goal else _SCALE * (value > 0)
+    return max(0.0, min(part, _SCALE))
 
 
 def growth_chart(details: Mapping[str, float]) -> str:

@@ -14,6 +14,7 @@ from aico.core.usage import MeterReading
 from aico.features.sources.cline.ledger import LedgerParser
 from bench.beside import BESIDE_FIGURES
 from bench.builds import drive, find_build, this_build
+from bench.charts import goals_chart
 from bench.document import write_document
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, Verdict, judge
 from bench.intervals import Interval, median_interval, percentile_interval, ratio_interval
@@ -162,6 +163,18 @@ async def test_document_is_written_between_its_marks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_chart_shows_figures_that_must_be_nothing() -> None:
+    """One of 0 has no bar, one of more than its goal of 0 the longest, and one below 0 none to the left."""
+    figure = replace(FIGURE, goal=0.0)
+    widths = []
+    for number in (0.0, 1.0, -1.0):
+        result = Result(figure, Measurement(Interval(number, number, number), 1), judge(median_interval([number]), 0.0))
+        drawn = fromstring(goals_chart([result]))  # noqa: S314 - our own
+        _background, bar = drawn.iter("{http://www.w3.org/2000/svg}rect")
+        widths.append(float(bar.attrib["width"]))
+    assert widths[0] == widths[2] == 1.0 < widths[1]
+
+
 def test_larger_ledger_repeats_entries_under_other_ids() -> None:
     """However long, no id comes twice, and the same call gives the same bytes."""
     data = ledger_bytes(10_050)
