@@ -399,7 +399,7 @@ class RolloutParser:
         if before is None and self._is_fork:
             # They begin with those of another thread, and where responses have records, say again what that one said;
             # of a version whose turns have no ids nobody knows, but nothing counts that the other one has said.
-            is_own = self._owner == self._thread or self._has_turns
+            is_own = self._owner == self._thread or self._has_turns or self._writes_records
             is_said = self._has_records and is_own and self._since is None and self._doubted is None
             return None if is_said else last or total
         if before is None:
