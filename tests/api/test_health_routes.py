@@ -88,6 +88,7 @@ async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
         "/api/prices/review",
         "/api/prices/test",
         "/api/activity",
+        "/api/activity/forgotten",
         "/api/activity/heartbeats",
         "/api/activity/pairings",
         "/api/activity/pairings/{pairing}",

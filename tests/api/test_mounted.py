@@ -59,7 +59,7 @@ async def running(monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile, **variabl
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
             yield Host(client, f"127.0.0.1:{port}", events)
     finally:
-        server.should_exit = True
+        server.end()
         await serving
         listener.close()
 
