@@ -422,9 +422,9 @@ def test_budget_is_told_beside_the_month(
     """The share that is used, or by how much it is over."""
     monkeypatch.setenv("AICO_BUDGET_MONTHLY_USD", "20")
     fill(database, [("codex", [spent(1, SATURDAY, 5)])])
-    assert "25 % of the $20.00 budget; too early to say" in said(capsys)
+    assert "25 % of the $20.00 budget; too few days yet for a forecast" in said(capsys)
     fill(database, [("codex", [spent(2, SATURDAY, 16)])])
-    assert "$1.00 over the $20.00 budget; too early to say" in said(capsys)
+    assert "$1.00 over the $20.00 budget; too few days yet for a forecast" in said(capsys)
 
 
 def test_short_status_says_what_is_missing_and_that_nobody_watches(

@@ -113,6 +113,26 @@ def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Op
     expect(row).to_contain_text("web-shop")
 
 
+def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener) -> None:
+    """A budget of today stands in the card when it is saved; of what has no room there the card says how many."""
+    page = open_page(service).page
+    card = page.locator("[data-card=limits]")
+    expect(card.locator("[data-field=budget]")).to_have_count(1)
+    _opened(page)
+    form = page.locator("#terms [data-field=budgets] form")
+    for name, period, amount in (("mine", "day", "50"), ("weekly", "week", "70"), ("opus", "week", "60")):
+        form.locator("[name=name]").fill(name)
+        form.locator("[name=amount_usd]").fill(amount)
+        form.locator("[name=period]").select_option(period)
+        form.locator("button").click()
+        expect(page.locator(f"#terms [data-budget={name}]")).to_be_visible()
+        expect(form.locator("[name=name]")).to_have_value("")
+    page.keyboard.press("Escape")
+    expect(card.locator("[data-field=budget]")).to_have_count(2)
+    expect(card.locator("[data-field=limit]")).to_have_count(1)
+    expect(card.locator("[data-field=terms]")).to_have_text(re.compile(r"^Change \(\+\d\)$"))
+
+
 def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page: Opener) -> None:
     """Beside its price, and no cost anywhere; the tool's own word and our estimate are marked as what they are."""
     page = open_page(service, language="fr-FR", theme="dark").page

@@ -65,6 +65,12 @@ def describe_overview(
         name = max(columns_of(row.names[0]) for row in [*by_source, *by_model])
         lines += ["", *Table(("By source",), heads, by_source, whole, name_least=name).draw(screen)]
         lines += ["", *(hours or Table(("By model",), heads, by_model, name_least=name).draw(screen))]
+    if overview.last_use_ms is None:
+        command = "aico sources"
+        lines += [
+            "",
+            *_with_commands(f"Nothing is counted yet. What this computer has to be read: {command}", screen, command),
+        ]
     more = f"More: {', '.join(_MORE)}"
     return [*lines, "", *_describe_lacking(overview.lacking, screen), *_with_commands(more, screen, *_MORE)]
 
@@ -167,7 +173,7 @@ def _describe_month(overview: Overview, month: Sums, budget_usd: float | None) -
 
 def _describe_course(overview: Overview) -> str:
     if overview.projected is None:
-        return "Too early to say"
+        return "Too few days yet for a forecast"
     low, high = (whole_money(nano) for nano in overview.projected)
     return f"On course for {low}" if low == high else f"On course for {low} to {high}"
 

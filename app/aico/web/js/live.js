@@ -57,7 +57,10 @@ const handlers = {
 		readSources();
 	},
 	budget_reached: readTerms,
-	budgets_changed: readTerms,
+	budgets_changed() {
+		readTerms();
+		readSoon();
+	},
 	reading({ source, bytes_done, bytes_total }) {
 		noteProgress(source, bytes_done, bytes_total);
 		readSourcesSoon(); // its end has no message

@@ -3,7 +3,7 @@ import { signal } from "../../vendor/signals-core.js";
 import { share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { status } from "../store.js";
-import { limits } from "../terms.js";
+import { budgets, limits } from "../terms.js";
 import { amount, html, timeOf, titleOf } from "./parts.js";
 
 const SHOWN = 3; // lines, budgets included
@@ -47,22 +47,26 @@ export function used(limit) {
 export const resets = ({ resets_at: at }) => at !== null && t("limit.resets", { at: timeOf(at) });
 
 function Limit({ limit }) {
-	const words = [resets(limit), t(`limit.${limit.origin}`)].filter(Boolean).join(" · ");
+	const words = [resets(limit), t(limit.used_share === null ? "limit.unknown" : `limit.${limit.origin}`)].filter(Boolean).join(" · ");
 	return html`<p class=${`budget ${kindOf(limit)}`} data-field="limit" title=${words}>${windowName(limit)} <b>${used(limit)}</b> <span>${words}</span>
 		${limit.used_share !== null && html`<${Bar} part=${limit.used_share} />`}</p>`;
 }
 
-/** Windows of plans of which something is known, the nearest to its end first. */
-export const nearest = () => limits.value
-	.filter(({ origin, used_share, used_usd }) => origin !== "budget" && (used_share !== null || used_usd > 0))
-	.sort((a, b) => (b.used_share ?? -1) - (a.used_share ?? -1));
+/** Further budgets, and windows of plans of which something is known, the nearest to its end first. */
+function nearest(own) {
+	const above = budgets.value?.filter(({ period, amount_usd, source, model, project }) => amount_usd === own[period] && !(source || model || project)).map(({ name }) => name);
+	return limits.value
+		.filter(({ origin, plan, used_share, used_usd }) => (origin === "budget" ? !above?.includes(plan) : used_share !== null || used_usd > 0))
+		.sort((a, b) => (b.used_share ?? -1) - (a.used_share ?? -1));
+}
 
-/** Of everything, whatever the filter: budgets, then the windows that are nearest to their end. */
+/** Of everything, whatever the filter: budgets, then what is nearest to its end. */
 export function Limits({ spent: { today, month } }) {
 	const { daily_usd, monthly_usd } = status.value.budget ?? {};
 	const count = [daily_usd, monthly_usd].filter(Boolean).length;
-	const shown = nearest().slice(0, SHOWN - count);
-	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}</button></h2>
+	const all = nearest({ day: daily_usd, month: monthly_usd });
+	const shown = all.slice(0, SHOWN - count);
+	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}${all.length > shown.length && ` (+${all.length - shown.length})`}</button></h2>
 		${count + shown.length === 0 && html`<p class="note">${t("limits.none")}</p>`}
 		<${Budget} spent=${today} budget=${daily_usd} label=${t("period.today")} /><${Budget} spent=${month} budget=${monthly_usd} label=${t("period.month")} />
 		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}</section>`;

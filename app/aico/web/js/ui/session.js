@@ -166,14 +166,13 @@ export function SessionPanel() {
 	const dialog = useRef(null);
 	const question = asked.value;
 	const moment = summary.value?.commit_seq;
-	useEffect(() => {
-		if (!question) return;
-		read(question);
-		if (!dialog.current.open) dialog.current.showModal();
-	}, [question, moment]);
 	const close = () => dialog.current.close();
-	const here = answer.value?.of === (question && keyOf(question)) ? answer.value : {};
-	const { detail, code } = here;
+	useEffect(() => question && void read(question), [question, moment]);
+	useEffect(() => {
+		if (!question) close();
+		else if (!dialog.current.open) dialog.current.showModal();
+	}, [question]);
+	const { detail, code } = answer.value?.of === (question && keyOf(question)) ? answer.value : {};
 	return html`<dialog id="session" ref=${dialog} aria-labelledby="session-title" onClose=${() => (asked.value = null)} onClick=${({ target }) => target === dialog.current && close()}>
 		${question && html`<div class="sheet"><div class="head"><h2 id="session-title"><${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}</h2>
 			<button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
