@@ -86,7 +86,9 @@ async def read_activity(service: Service, from_: From = None, to: To = None, tz:
 
 
 @router.put(
-    "/activity/forgotten", responses=problems.READING, openapi_extra=describe_body(ForgottenUse, is_required=True)
+    "/activity/forgotten",
+    responses=problems.READING | problems.unknown("kind"),
+    openapi_extra=describe_body(ForgottenUse, is_required=True),
 )
 async def put_forgotten_use(request: Request, service: Service) -> ForgottenUseOut:
     """Remove the use in a period for good, from the daily backups, too; nothing brings it back."""

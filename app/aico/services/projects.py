@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from aico.core.db.choices import Switch, set_switch
 from aico.core.db.database import Database
@@ -38,8 +38,8 @@ class ProjectsOut(Schema):
 class ProjectsRequest(Schema):
     """How the switch shall stand."""
 
-    enabled: bool
-    backwards: bool = Field(default=False, description="Read all logs again, for the projects of stored sessions.")
+    enabled: StrictBool
+    backwards: StrictBool = Field(default=False, description="Read all logs again, for projects of stored sessions.")
 
 
 _SETTLED_MS = 60_000

@@ -118,6 +118,12 @@ class Rollout:
         """The thread that somebody started by hand."""
         return self.thread if self.agent_of is None else self.agent_of.root
 
+    @property
+    def has_counted(self) -> bool:
+        """Whether any line states totals, a copied one included."""
+        payloads = [each["payload"] for each in self.lines]
+        return any(isinstance(each, dict) and each.get("info") is not None for each in payloads)
+
     # Lines
 
     def say(self, kind: str, payload: Fields, at: int | None = None) -> None:
