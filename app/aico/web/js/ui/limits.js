@@ -47,7 +47,7 @@ export function used(limit) {
 export const resets = ({ resets_at: at }) => at !== null && t("limit.resets", { at: timeOf(at) });
 
 function Limit({ limit }) {
-	const words = [resets(limit), t(limit.used_share === null ? "limit.unknown" : `limit.${limit.origin}`)].filter(Boolean).join(" · ");
+	const words = [resets(limit), limit.origin !== "budget" && t(limit.used_share === null ? "limit.unknown" : `limit.${limit.origin}`)].filter(Boolean).join(" · ");
 	return html`<p class=${`budget ${kindOf(limit)}`} data-field="limit" title=${words}>${windowName(limit)} <b>${used(limit)}</b> <span>${words}</span>
 		${limit.used_share !== null && html`<${Bar} part=${limit.used_share} />`}</p>`;
 }

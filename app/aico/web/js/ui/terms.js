@@ -1,4 +1,4 @@
-// Budgets, plans, limits and who is told: plain forms in a dialog. Loaded when it is opened.
+// Budgets, plans, limits and who is told: plain forms in a dialog.
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { deleteBudget, deletePlan, getWebhook, putBudget, putPlan, testWebhook } from "../api.js";
 import { share } from "../format.js";
@@ -43,7 +43,7 @@ function useAttempt() {
 /** A form's fields as an object; what is empty is null. */
 const fieldsOf = (form) => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim() || null]));
 
-const Field = ({ name, label, children, ...more }) => html`<label><span>${label}</span>${children ?? html`<input name=${name} autocomplete="off" ...${more} />`}</label>`;
+const Field = ({ name, label, value, children, ...more }) => html`<label><span>${label}</span>${children ?? html`<input name=${name} autocomplete="off" defaultValue=${value} ...${more} />`}</label>`;
 
 const Sources = ({ chosen, none }) => html`<select name="source">${none && html`<option value="">${none}</option>`}
 	${sources.value.map(({ id, title }) => html`<option key=${id} value=${id} selected=${id === chosen}>${title}</option>`)}</select>`;
@@ -73,7 +73,7 @@ function Budgets() {
 	const save = async (event) => {
 		event.preventDefault();
 		const { name, amount_usd, ...fields } = fieldsOf(event.target);
-		if (await attempt(() => putBudget(name, { ...fields, amount_usd: Number(amount_usd) }))) edit({ ...NEW_BUDGET });
+		if (await attempt(() => putBudget(name, { ...fields, amount_usd: Number(amount_usd) }))) edit(NEW_BUDGET, event.target.reset());
 	};
 	return html`<section data-field="budgets"><h3>${t("budgets")}</h3><p class="soft">${t("budgets.why")}</p>
 		<ul>${budgets.value.map((budget) => html`<${Budget} key=${budget.name} budget=${budget} attempt=${attempt} edit=${() => edit(budget)} />`)}</ul>${complaint}
@@ -105,7 +105,7 @@ function Plans() {
 		event.preventDefault();
 		const { source, price, currency, renews_on, five_hours_usd, week_usd } = fieldsOf(event.target);
 		const body = { price: Number(price), currency: currency.toUpperCase(), renews_on: Number(renews_on), limits: { five_hours_usd: orNull(five_hours_usd), week_usd: orNull(week_usd) } };
-		if (await attempt(() => putPlan(source, body))) edit({ ...NEW_PLAN });
+		if (await attempt(() => putPlan(source, body))) edit(NEW_PLAN, event.target.reset());
 	};
 	return html`<section data-field="plans"><h3>${t("plans")}</h3><p class="soft">${t("plans.why")}</p>
 		<ul>${plans.value.map((plan) => html`<${Plan} key=${plan.source} plan=${plan} attempt=${attempt} edit=${() => edit(plan)} />`)}</ul>${complaint}
