@@ -125,6 +125,18 @@ async def test_names_are_forgotten_and_pages_are_told(home: Home) -> None:
         assert service.hub.revision == revision + 1
 
 
+async def test_forgotten_names_are_nowhere_in_the_file(home: Home) -> None:
+    """SQLite leaves what an update takes away where it was; here it is overwritten."""
+    for number in range(300):
+        home.answer(f"1{number:07}-1111-4222-8333-444444444444", f"g0ne-{number}")
+    service = home.service(project_names=True)
+    async with running(service) as heard:
+        await read(heard)
+        assert await service.projects.count() == 302
+        await service.projects.forget()
+    assert b"g0ne" not in service.database.path.read_bytes()
+
+
 async def test_setting_decides_and_a_copied_database_keeps_no_names(home: Home) -> None:
     """What the file says no switch changes; a switch holds for the machine on which it was set."""
     service = home.service(project_names=False)

@@ -323,7 +323,11 @@ class UsageWriter:
         """
 
         def write(connection: sqlite3.Connection, known: _Names) -> int | None:
-            if connection.execute(_FORGET_PROJECTS).rowcount == 0:
+            # What is removed is overwritten, too.
+            connection.execute("PRAGMA secure_delete=ON")
+            is_gone = connection.execute(_FORGET_PROJECTS).rowcount > 0
+            connection.execute("PRAGMA secure_delete=OFF")
+            if not is_gone:
                 return None
             [(revision,)] = _ask(connection, _ADVANCE)
             known.revision = int(revision)
