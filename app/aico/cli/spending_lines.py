@@ -239,7 +239,7 @@ def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[
     first, last = _local(summary.from_ms, zone), _local(summary.to_ms - 1, zone)
     days = f"{first:%a %b %d %Y}" if first.date() == last.date() else f"{first:%b %d} to {last:%b %d %Y}"
     remark = f"{_tokens(whole)} tokens, {plural(whole.get('requests'), 'request')}"
-    remark += f", {plural(summary.totals.counts.sessions or 0, 'session')}"
+    remark += f", {plural(summary.totals.counts.counted, 'session')}"
     title = f"{PRODUCT}{days:>{max(len(days) + 1, screen.width - len(PRODUCT))}}"
     return [_with_title(title, screen), "", *_amount_lines([("All", head_cost(whole), remark)], screen)]
 

@@ -109,7 +109,7 @@ def _bounded_counts(counts: Mapping[tuple[str, ...], SessionCounts], named: set[
     found: dict[_Label, int] = {}
     for (source, model), count in counts.items():
         label = _label_of(source, model, named)
-        found[label] = found.get(label, 0) + (count.sessions or 0)
+        found[label] = found.get(label, 0) + count.counted
     return found
 
 

@@ -124,7 +124,7 @@ async def get_cline_status(service: ObserverService) -> ClineStatus:
 
 async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot, now_ms: int) -> list[SourceUsage]:
     future = UsageFilter(first_slot=latest_credible(now_ms) + 1)
-    ahead = {name: count.sessions or 0 for (name,), count in (await snapshot.count_by(future, [Group.SOURCE])).items()}
+    ahead = {name: count.counted for (name,), count in (await snapshot.count_by(future, [Group.SOURCE])).items()}
     ahead_sums = await snapshot.list_sums(future, [Group.SOURCE]) if ahead else {}
     counts = {source.name: source.session_count for source in await snapshot.list_sources()}
     sums: dict[str, list[Sums]] = {}

@@ -317,7 +317,7 @@ class UsageSnapshot(SumsSnapshot):
             ids = array("q", (number for (number,) in await self.ask(statement, (*values, size))))
             is_cut = len(ids) == size
             counts = await self.count_sessions(wanted, is_brief=True) if is_cut else SessionCounts(len(ids))
-            order = SessionOrder(ids, counts.sessions or 0)
+            order = SessionOrder(ids, counts.counted)
         self._pages.orders.keep(key, order)
         return order
 

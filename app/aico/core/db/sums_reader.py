@@ -51,6 +51,13 @@ class SessionCounts(NamedTuple):
     unpriced: int | None = None
     """Sessions that spent tokens at no cost at all."""
 
+    @property
+    def counted(self) -> int:
+        """The number of sessions. Asking where nobody has counted is a bug: RuntimeError."""
+        if self.sessions is None:
+            raise RuntimeError("nobody has counted these sessions")
+        return self.sessions
+
 
 class SumsSnapshot:
     """The sums at one moment."""
