@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
 
-import httpx
 from websockets.sync.client import ClientConnection
 
 from bench.fake_claude_home import FakeClaudeHome
 from bench.figure import Figure, Measurement, Setup, blocking
 from bench.intervals import Interval, median_interval, percentile_interval
-from bench.ledgers import LedgerFile
 from bench.live import open_socket
-from bench.served import Served, serve
+from bench.served_home import serve_home, wait_until_read
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FOLDERS = 5_000
@@ -25,53 +22,15 @@ _REST_BYTES = 20_000_000
 _REST_S = 60.0
 _READINGS_PART = 5
 """A first reading takes long: one for so many pairs."""
-_LEDGER_ENTRIES = 100
+_SOURCES = ("claude-code",)
 _HANG_S = 900.0
-_POLL_S = 0.25
-_QUIET_S = 3.0
-_QUIET_SHARE = 0.05
 _DEBOUNCE_MS = 50.0
 _QUICK_PART, _SECOND_PART = 20, 6
 """Lines for each pair: one after the other, and one a second."""
 
 
-@contextmanager
-def _serve(folder: Path, home: FakeClaudeHome | None) -> Iterator[Served]:
-    """Yield a service of a small ledger and of ``home``; of the ledger alone without one."""
-    settings = {"AICO_DEBOUNCE_MS": "50", "AICO_RESCAN_INTERVAL_S": "0"}
-    if home is not None:
-        settings |= {"CLAUDE_CONFIG_DIR": str(home.folder), "AICO_SOURCES_CLAUDE_CODE_ENABLED": "true"}
-    folder.mkdir(exist_ok=True)
-    ledger = folder / f"ledger-{_LEDGER_ENTRIES}" / "taskHistory.json"
-    if not ledger.exists():
-        LedgerFile(folder, _LEDGER_ENTRIES)
-    with serve(ledger, folder, settings) as served:
-        served.wait_until_ready()
-        yield served
-
-
-def _wait_until_read(served: Served) -> None:
-    """Return when all files were read and what follows from that was done."""
-    deadline = time.monotonic() + _HANG_S
-    with httpx.Client(trust_env=False) as client:
-        while True:
-            sources = client.get(f"{served.url}/api/sources", timeout=_HANG_S).json()
-            [source] = [each for each in sources if each["id"] == "claude-code"]
-            if source["state"] == "watching" and source["reading"] is None:
-                break
-            if time.monotonic() > deadline or served.process.poll() is not None:
-                raise RuntimeError(f"the home was not read: {source['state']}, {source['reason']}")
-            time.sleep(_POLL_S)
-    _wait_until_quiet(served)
-
-
-def _wait_until_quiet(served: Served) -> None:
-    """Return when the service has had next to nothing to do for a while."""
-    while True:
-        used = served.processor_s()
-        time.sleep(_QUIET_S)
-        if served.processor_s() - used < _QUIET_SHARE * _QUIET_S:
-            return
+def _settings_of(home: FakeClaudeHome) -> dict[str, str]:
+    return {"CLAUDE_CONFIG_DIR": str(home.folder), "AICO_SOURCES_CLAUDE_CODE_ENABLED": "true"}
 
 
 class _Live:
@@ -95,8 +54,8 @@ class _Live:
         rng = Random(1)  # noqa: S311 - reproducible on purpose
         files = rng.sample(sorted(home.projects.glob("*/*.jsonl")), 5)
         quick, second = [], []
-        with _serve(setup.folder / "service", home) as served:
-            _wait_until_read(served)
+        with serve_home(setup.folder / "service", _settings_of(home)) as served:
+            wait_until_read(served, _SOURCES)
             with open_socket(served) as socket:
                 for number in range(5 + setup.pair_count * _QUICK_PART):
                     time.sleep(rng.random() * 0.1)  # so that looks at the queue do not fall in step
@@ -142,8 +101,11 @@ def _measure_rest(setup: Setup) -> Measurement:
     home = FakeClaudeHome(setup.folder / "claude", _REST_BYTES, _FOLDERS)
     home.write()
     mine_percent, other_percent = [], []
-    with _serve(setup.folder / "with", home) as mine, _serve(setup.folder / "without", None) as other:
-        _wait_until_read(mine)
+    with (
+        serve_home(setup.folder / "with", _settings_of(home)) as mine,
+        serve_home(setup.folder / "without", {}) as other,
+    ):
+        wait_until_read(mine, _SOURCES)
         for _ in range(max(3, setup.pair_count // _READINGS_PART)):
             before = mine.run_s(), other.run_s()
             time.sleep(_REST_S)

@@ -135,14 +135,6 @@ class FakeClaudeHome:
         """The folder of transcripts."""
         return self.folder / "projects"
 
-    @property
-    def total(self) -> Sums:
-        """All sums together."""
-        total = Sums()
-        for sums in self.truth.values():
-            total = total.plus(sums)
-        return total
-
     def write(self) -> None:
         """Write sessions, every form in turn, until there are enough bytes; then the folders that are still lacking."""
         while self.size_bytes < self._wanted_bytes:

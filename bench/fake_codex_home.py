@@ -86,14 +86,6 @@ class FakeCodexHome:
         """The folder of rollouts."""
         return self.folder / "sessions"
 
-    @property
-    def total(self) -> Sums:
-        """All sums together."""
-        total = Sums()
-        for sums in self.truth.values():
-            total = total.plus(sums)
-        return total
-
     def write(self) -> None:
         """Write threads, every form in turn, until there are enough bytes."""
         while self.size_bytes < self._wanted_bytes:

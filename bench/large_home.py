@@ -11,32 +11,27 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import httpx
 import msgspec
 
 from bench.fake_claude_home import FakeClaudeHome, Key, Sums
 from bench.fake_codex_home import FakeCodexHome
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
 from bench.intervals import median_interval
-from bench.ledgers import LedgerFile
-from bench.served import Served, bare_imports, serve
+from bench.served import bare_imports
+from bench.served_home import serve_home, wait_until_read
 
 _ROOT = Path(__file__).resolve().parents[1]
 _READINGS_PART = 5
 """A first reading takes long: one for so many pairs."""
 _CLAUDE_PART = 0.75
 _LONG_LINE_BYTES = 200_000_000
-_LEDGER_ENTRIES = 100
-_HANG_S = 900.0
-_POLL_S = 0.1
-_QUIET_S = 3.0
-_QUIET_SHARE = 0.05
 _SOURCES = ("claude-code", "codex")
 _SUMS = (
     "SELECT d.day, m.name, s.key, SUM(d.requests), SUM(d.input), SUM(d.cache_read), SUM(d.cache_write_5m), "
@@ -134,46 +129,16 @@ def run_yardstick(home: LargeHome, database: Path, what: str) -> Yard:
     return Yard(answer.cpu_s, answer.wall_s)
 
 
-@contextmanager
-def _serve(folder: Path, home: LargeHome) -> Iterator[Served]:
-    """Yield a service of a small ledger and of ``home``, which may be empty."""
-    settings = {
-        "AICO_DEBOUNCE_MS": "50",
-        "AICO_RESCAN_INTERVAL_S": "0",
+def _settings_of(home: LargeHome) -> dict[str, str]:
+    """Return what switches ``home`` on, which may be empty."""
+    for root in home.roots:
+        Path(root).mkdir(parents=True, exist_ok=True)
+    return {
         "CLAUDE_CONFIG_DIR": str(home.claude.folder),
         "CODEX_HOME": str(home.codex.folder),
         "AICO_SOURCES_CLAUDE_CODE_ENABLED": "true",
         "AICO_SOURCES_CODEX_ENABLED": "true",
     }
-    for root in home.roots:
-        Path(root).mkdir(parents=True, exist_ok=True)
-    folder.mkdir(exist_ok=True)
-    ledger = folder / f"ledger-{_LEDGER_ENTRIES}" / "taskHistory.json"
-    if not ledger.exists():
-        LedgerFile(folder, _LEDGER_ENTRIES)
-    with serve(ledger, folder, settings) as served:
-        served.wait_until_ready()
-        yield served
-
-
-def _wait_until_read(served: Served) -> float:
-    """Return when all files were read and what follows from that was done: the moment when the first was so."""
-    deadline = time.monotonic() + _HANG_S
-    with httpx.Client(trust_env=False) as client:
-        while True:
-            sources = client.get(f"{served.url}/api/sources", timeout=_HANG_S).json()
-            states = [each for each in sources if each["id"] in _SOURCES]
-            if all(each["state"] == "watching" and each["reading"] is None for each in states):
-                break
-            if time.monotonic() > deadline or served.process.poll() is not None:
-                raise RuntimeError(f"the home was not read: {[(each['state'], each['reason']) for each in states]}")
-            time.sleep(_POLL_S)
-    read_s = time.monotonic()
-    while True:
-        used = served.processor_s()
-        time.sleep(_QUIET_S)
-        if served.processor_s() - used < _QUIET_SHARE * _QUIET_S:
-            return read_s
 
 
 def _check(home: LargeHome, folder: Path) -> None:
@@ -240,9 +205,9 @@ class _Use(NamedTuple):
 
 def _use_of(folder: Path, home: LargeHome) -> _Use:
     """Let a service read ``home`` until it rests."""
-    with _serve(folder, home) as served:
+    with serve_home(folder, _settings_of(home)) as served:
         began_s = time.monotonic()
-        read_s = _wait_until_read(served)
+        read_s = wait_until_read(served, _SOURCES)
         return _Use(served.processor_s(), read_s - began_s, served.memory_mb("VmHWM"))
 
 
@@ -257,8 +222,8 @@ class _Reading:
         self.warm: list[float] = []
         self.reads: list[float] = []
         self.store: list[float] = []
-        self.details: dict[str, float] = {}
-        self.curve: dict[str, float] = {}
+        self.details: dict[str, dict[str, float]] = {}
+        """By the figure that they help to understand."""
         self._used_by: set[str] = set()
 
     def is_fresh_for(self, name: str) -> bool:
@@ -305,8 +270,10 @@ class _Reading:
             self.growth.append(per_mb[home.size_bytes][-1] / per_mb[homes[1].size_bytes][-1])
         self._measure_long_line(setup, homes[-1], bare_mb)
         self._check_rewritten(setup, homes[-1])
-        self.curve = {f"cpu_s_of_{size // 1_000_000}_mb": median(each) * size for size, each in sorted(per_mb.items())}
-        self.details = {
+        self.details["growth"] = {
+            f"cpu_s_of_{size // 1_000_000}_mb": median(each) * size for size, each in sorted(per_mb.items())
+        }
+        self.details["first"] = {
             "home_mb": homes[-1].size_bytes / 1e6,
             "files": float(homes[-1].file_count),
             "requests": float(sum(sums.requests for sums in homes[-1].truth.values())),
@@ -349,77 +316,52 @@ def _take(name: str, setup: Setup) -> _Reading:
     return _READINGS[-1]
 
 
-def _measure_first(setup: Setup) -> Measurement:
-    reading = _take("first", setup)
-    return Measurement(median_interval(reading.first), len(reading.first), reading.details)
+def _measure(name: str, samples_of: Callable[[_Reading], Sequence[float]], setup: Setup) -> Measurement:
+    reading = _take(name, setup)
+    samples = samples_of(reading)
+    return Measurement(median_interval(samples), len(samples), reading.details.get(name, {}))
 
 
-def _measure_wall(setup: Setup) -> Measurement:
-    reading = _take("wall", setup)
-    return Measurement(median_interval(reading.wall), len(reading.wall))
-
-
-def _measure_growth(setup: Setup) -> Measurement:
-    reading = _take("growth", setup)
-    return Measurement(median_interval(reading.growth), len(reading.growth), reading.curve)
-
-
-def _measure_peak(setup: Setup) -> Measurement:
-    reading = _take("peak", setup)
-    return Measurement(median_interval(reading.peaks_mb), len(reading.peaks_mb))
-
-
-def _measure_warm(setup: Setup) -> Measurement:
-    reading = _take("warm", setup)
-    return Measurement(median_interval(reading.warm), len(reading.warm))
-
-
-def _measure_reads(setup: Setup) -> Measurement:
-    reading = _take("reads", setup)
-    return Measurement(median_interval(reading.reads), len(reading.reads))
-
-
-def _measure_store(setup: Setup) -> Measurement:
-    reading = _take("store", setup)
-    return Measurement(median_interval(reading.store), len(reading.store))
+def _figure(name: str, text: str, unit: str, goal: float, samples_of: Callable[[_Reading], Sequence[float]]) -> Figure:
+    return Figure(f"large_home_{name}", text, unit, goal, blocking(partial(_measure, name, samples_of)))
 
 
 LARGE_HOME_FIGURES = (
-    Figure(
-        "large_home_first",
+    _figure(
+        "first",
         "processor time of the service that reads a large home first, less that of its start, beside Y",
         "x",
         1.4,
-        blocking(_measure_first),
+        lambda reading: reading.first,
     ),
-    Figure(
-        "large_home_wall",
+    _figure(
+        "wall",
         "the same: time from the start's end to the last file's commit, beside that of Y",
         "x",
         1.3,
-        blocking(_measure_wall),
+        lambda reading: reading.wall,
     ),
-    Figure(
-        "large_home_growth",
+    _figure(
+        "growth",
         "the same: processor time per byte, beside that of three tenths of the home; the curve",
         "x",
         1.15,
-        blocking(_measure_growth),
+        lambda reading: reading.growth,
     ),
-    Figure(
-        "large_home_peak",
+    _figure(
+        "peak",
         "the same with a line of 200 MB in it: highest memory beyond that of the bare imports",
         "MB",
         40.0,
-        blocking(_measure_peak),
+        lambda reading: reading.peaks_mb,
     ),
-    Figure(
-        "large_home_start",
+    _figure(
+        "start",
         "processor time of the next start, less that of one beside an empty home, beside W",
         "x",
         2.0,
-        blocking(_measure_warm),
+        lambda reading: reading.warm,
     ),
-    Figure("large_home_reads", "reads of any log at that start", "reads", 0.0, blocking(_measure_reads)),
-    Figure("large_home_store", "the store after VACUUM, beside the logs", "%", 2.0, blocking(_measure_store)),
+    _figure("reads", "reads of any log at that start", "reads", 0.0, lambda reading: reading.reads),
+    _figure("store", "the store after VACUUM, beside the logs", "%", 2.0, lambda reading: reading.store),
 )
