@@ -56,6 +56,8 @@ def said(
 def test_budgets_and_plans_are_set_listed_and_removed(said: Said) -> None:
     """Each command says how it stands then; what cannot be is refused and changes nothing."""
     assert "No budget is set" in said("budget", "list")
+    assert all(said(name) == said(name, "list") for name in ("budget", "plan", "price"))
+    assert all(said(name) == said(name, "show") for name in ("webhook", "currency"))
     line = said("budget", "set", "my day", "--amount", "5", "--period", "day", "--source", "codex")
     assert line == "my day  $0.00 of $5.00 a day of codex, 0 %\n"
     [budget] = json.loads(said("budget", "list", "--json"))

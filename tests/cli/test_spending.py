@@ -439,7 +439,7 @@ def test_short_status_says_what_is_missing_and_that_nobody_watches(
     )
     fill(database, [("kilo", [spent(3, SATURDAY, None)])])
     line = said(capsys, "status", "--short", "--width", "10", code=EXIT_DEGRADED)
-    assert line == "no price for 1 model; $9.00 today (+260 %)\n"
+    assert line == "no price for 1 model; $9.00* today (+260 %)\n"
 
 
 def test_short_status_asks_the_service_whether_it_is_well(

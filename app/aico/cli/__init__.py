@@ -51,6 +51,8 @@ NEWER_CLINE = (
     "`aico sources on cline.sessions` (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
 )
 """What whoever waits for a ledger has to know: with newer Cline it never comes."""
+_ALONE = {"budget": "list", "plan": "list", "price": "list", "webhook": "show", "currency": "show"}
+"""What a command does that is given no action."""
 _UNTIL_TOLD = {"serve", "demo"}
 LOOKING = {None, "today", "week", "month", "report", "status", "statusline"}
 """Commands that may only look at our own numbers: a person waits for them at a prompt."""
@@ -98,6 +100,8 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
             return show_parts({})
         from aico.cli.words import build_parser
 
+        if len(arguments) == 1 and arguments[0] in _ALONE:
+            arguments = [arguments[0], _ALONE[arguments[0]]]
         options = build_parser(*arguments[:1]).parse_args(arguments)
         command = options.command
         return _load(options, is_own_process=is_own_process)(options)

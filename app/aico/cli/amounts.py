@@ -12,6 +12,7 @@ from aico.features.usage.fields import sum_fields
 from aico.features.usage.usual import is_as_usual
 from aico.services.overview import Overview
 
+AT_LEAST = "*"
 TIMES_FROM = 10
 """From ten times a usual day on, per cent say nothing any more."""
 
@@ -49,11 +50,16 @@ def find_budget(settings: ReadingSettings, overview: Overview) -> float | None:
 
 
 def cost_of(sums: Sums) -> str:
-    """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was."""
-    nano = sum_fields(sums).cost_nano
-    if nano is None:
+    """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was.
+
+    A star behind it says that it is the least: something of it is not known.
+    """
+    fields = sum_fields(sums)
+    if fields.cost_nano is None:
         return "no price"
-    return money(nano) if nano or any(sums.vector) else "-"
+    if not any(sums.vector):
+        return "-"
+    return f"{money(fields.cost_nano)}{AT_LEAST if fields.is_at_least else ''}"
 
 
 def head_cost(sums: Sums) -> str:

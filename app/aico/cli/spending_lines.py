@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from aico.cli.amounts import TIMES_FROM, cost_of, head_cost, moment_text
+from aico.cli.amounts import AT_LEAST, TIMES_FROM, cost_of, head_cost, moment_text
 from aico.cli.screen import (
     ALARM,
     BAR_MAX,
@@ -257,7 +257,7 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
         parts.append(f"fields of {plural(lacking.partial, 'record')} that could not be used")
     unwritten = sorted(f"{_name('source', each.source)}{_describe_known(each)}" for each in lacking.unwritten)
     for words, told in (
-        ("Not in the sums", parts),
+        (f"{AT_LEAST} Not in the sums", parts),
         ("Billed and written nowhere", [f"some calls of {', '.join(unwritten)}"] if unwritten else []),
     ):
         for line in wrapped(f"{words}: {'; '.join(told)}", screen.width, "  ") if told else ():

@@ -24,7 +24,6 @@ from aico.core.errors import ObserverError
 from aico.core.local_zone import find_local_zone
 from aico.core.money import nano_usd
 from aico.core.sums import Sums
-from aico.features.usage.fields import sum_fields
 from aico.services.overview import Overview, take_overview
 
 if TYPE_CHECKING:
@@ -105,19 +104,15 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
     is_more = change_text(today.cost_nano, overview.usual.nano).startswith("+") or _is_many_times(overview, today)
     of = "" if budget_usd is None else f"/{_without_mark(budget_usd)}"
     return {
-        "session": "" if found.session is None else f"{_cost(found.session)} here",
-        "today": f"{_cost(today)} today{' ▲' if is_more else ''}",
-        "month": f"{_cost(month)}{of} {overview.now:%b}",
+        "session": "" if found.session is None else f"{head_cost(found.session)} here",
+        "today": f"{head_cost(today)} today{' ▲' if is_more else ''}",
+        "month": f"{head_cost(month)}{of} {overview.now:%b}",
         "limit": found.limit or "",
     }
 
 
 def _is_many_times(overview: Overview, today: Sums) -> bool:
     return change_text(today.cost_nano, overview.usual.nano).endswith("times")
-
-
-def _cost(sums: Sums) -> str:
-    return f"{head_cost(sums)}{'*' if sum_fields(sums).is_at_least else ''}"
 
 
 def _line(texts: Mapping[str, str], form: str | None, width: int) -> str:
