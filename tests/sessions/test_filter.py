@@ -72,4 +72,4 @@ async def test_answers_about_one_store_agree(service: ObserverService, stretch: 
     parts = [found[store] for store in Store]
     assert all(part.counts.sessions for part in parts)
     assert sum(part.sums.cost_nano for part in parts) == found[None].sums.cost_nano
-    assert sum(part.counts.sessions or 0 for part in parts) == found[None].counts.sessions
+    assert sum(part.counts.counted for part in parts) == found[None].counts.counted

@@ -96,5 +96,5 @@ def _line(budget: Mapping[str, object], width: int) -> str:
     fixed = f"  fixed by {budget['fixed_by']}" if budget.get("fixed_by") else ""
     return (
         f"{budget['name']!s:<{width}}  {least}${spent:,.2f} of ${amount:,.2f} a {budget['period']}{of}, "
-        f"{int(100 * spent / amount)} %{mark}{fixed}"
+        f"{round(100 * spent / amount)} %{mark}{fixed}"
     )
