@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.ui.conftest import Opener
 from tests.ui.restartable_service import Service, entry
@@ -25,6 +25,27 @@ def test_import_button_reports_its_result_in_french(service: Service, open_page:
     )
     page.locator("[data-field=last-import] summary").click()
     expect(page.locator("[data-field=last-import] dd").nth(1)).to_have_text("demandé sur une page")
+
+
+def test_import_says_what_came_of_it_before_the_page_knows_the_sources(service: Service, open_page: Opener) -> None:
+    """Pressed at once, while the page still asks what is read: no word of a source that is switched off."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page = open_page(service, "/embed", prepare=lambda page: page.route("**/api/status", hold)).page
+
+    page.get_by_role("button", name="Import now").click()
+
+    result = page.locator("[data-field=import-result]")
+    expect(result).to_contain_text("Imported: ")
+    for route in held:
+        route.continue_()
+    expect(page.locator("[data-field=last-import] summary")).to_contain_text("Last import")
+    expect(result).to_contain_text("Imported: ")
 
 
 @pytest.mark.slow

@@ -153,9 +153,9 @@ export async function importNow() {
 	try {
 		const source = embedded && state.value.source.length === 1 ? state.value.source[0] : undefined;
 		const { receipts, failures } = await postImport({ source });
-		const failure = failures.find(({ absent }) => !absent);
-		importResult.value = failure ? { code: failure.code, at: Date.now() } : { receipts, at: Date.now() };
-		if (read.value.length === 0) importResult.value = { code: "source_off", at: Date.now() };
+		// Where nothing is read nothing answers; what the page knows of the sources may be older.
+		const code = failures.find(({ absent }) => !absent)?.code ?? (receipts.length + failures.length ? null : "source_off");
+		importResult.value = { code, receipts, at: Date.now() };
 		readSources();
 		await readNow();
 	} catch (error) {
