@@ -124,7 +124,13 @@ async def write(batches: Sequence[Batch], many: int) -> Outcome:
         return Outcome(read_tables(path), receipts, told)
 
 
-def batch_of(readings: Sequence[MeterReading], *, origin: str = "ledger", is_joint: bool = False) -> Batch:
+def batch_of(
+    readings: Sequence[MeterReading],
+    *,
+    origin: str = "ledger",
+    is_joint: bool = False,
+    shared: frozenset[str] = frozenset(),
+) -> Batch:
     """Return a batch of Cline's, whose second origin has the stronger word."""
     return Batch(
         source="cline",
@@ -133,6 +139,7 @@ def batch_of(readings: Sequence[MeterReading], *, origin: str = "ledger", is_joi
         records=tuple(readings),
         counts=ReadingCounts(Trigger.WATCH),
         is_joint=is_joint,
+        shared=shared,
         meters=("ledger", "sessions"),
         has_task_rows=True,
     )
@@ -142,17 +149,38 @@ def batch_of(readings: Sequence[MeterReading], *, origin: str = "ledger", is_joi
 @settings(max_examples=examples(0.5))
 @given(
     histories=st.lists(
-        st.tuples(st.lists(READINGS, max_size=8).map(distinct), st.sampled_from(["ledger", "sessions"]), st.booleans()),
+        st.tuples(
+            st.lists(READINGS, max_size=8).map(distinct),
+            st.sampled_from(["ledger", "sessions"]),
+            st.booleans(),
+            st.frozensets(st.sampled_from(["s1", "s2", "s3"])),
+        ),
         min_size=1,
         max_size=4,
     )
 )
 def test_readings_stored_at_once_come_to_the_same_as_one_by_one(
-    histories: list[tuple[list[MeterReading], str, bool]],
+    histories: list[tuple[list[MeterReading], str, bool, frozenset[str]]],
 ) -> None:
     """Every table, receipt and told session is the same, for new and known sessions, silent and unpriced ones."""
-    batches = [batch_of(readings, origin=origin, is_joint=joint) for readings, origin, joint in histories]
+    batches = [
+        batch_of(readings, origin=origin, is_joint=joint, shared=shared)
+        for readings, origin, joint, shared in histories
+    ]
     assert asyncio.run(write(batches, 1)) == asyncio.run(write(batches, NEVER))
+
+
+async def test_copied_ledger_whose_older_numbers_come_second_makes_no_fall() -> None:
+    """Two ledgers of many tasks are read at once; the one that was looked at last may be stored first."""
+    newer, older = (
+        [MeterReading(f"s{number}", NOW_MS, "m", tokens, None, None, None, 1, None, cost) for number in range(300)]
+        for tokens, cost in ((5, 0.5), (3, 0.3))
+    )
+    shared = frozenset(reading.session for reading in newer)
+    outcome = await write([batch_of(newer, shared=shared), batch_of(older)], first_readings.MANY)
+    assert [receipt.skipped_count for receipt in outcome.receipts] == [0, 300]
+    assert [len(told) for told in outcome.told] == [300]
+    assert not any(row.has_fallen for told in outcome.told for row in told)
 
 
 async def test_newest_sessions_are_told_in_the_same_order(tmp_path: Path) -> None:
@@ -182,11 +210,12 @@ def test_readings_are_chosen_only_where_nothing_else_speaks_of_their_sessions() 
     """A known session, one that is named twice, and one with a request besides are taken one by one."""
     readings = [MeterReading(f"s{number}", NOW_MS, "m", 1, None, None, None, 1, None, 0.5) for number in range(300)]
     event = UsageEvent(digest("e"), "s7", NOW_MS, "m", readings[0].tokens)
-    assert first_readings.choose(readings, {}) == readings
-    assert first_readings.choose(readings, {"s5": 1}) == [*readings[:5], *readings[6:]]
-    assert first_readings.choose([*readings, readings[3]], {}) == []
-    assert first_readings.choose([*readings, event], {}) == []
-    assert first_readings.choose(readings[: first_readings.MANY - 1], {}) == []
+    assert first_readings.choose(readings, {}, ()) == readings
+    assert first_readings.choose(readings, {"s5": 1}, ()) == [*readings[:5], *readings[6:]]
+    assert first_readings.choose(readings, {}, {"s5"}) == [*readings[:5], *readings[6:]]
+    assert first_readings.choose([*readings, readings[3]], {}, ()) == []
+    assert first_readings.choose([*readings, event], {}, ()) == []
+    assert first_readings.choose(readings[: first_readings.MANY - 1], {}, ()) == []
 
 
 def test_growth_key_is_the_digest_of_its_parts() -> None:

@@ -216,11 +216,18 @@ class FirstReadings:
         )
 
 
-def choose(records: Sequence[Record], known: Container[str]) -> list[MeterReading]:
-    """Return the readings that may be taken this way: if there are many, and no session is named twice."""
+def choose(records: Sequence[Record], known: Container[str], shared: Container[str]) -> list[MeterReading]:
+    """Return the readings that may be taken this way: if there are many, and no session is named twice.
+
+    Sessions that are ``known``, or ``shared`` with another place of the origin, are taken one by one.
+    """
     if len(records) < MANY:
         return []
-    readings = [record for record in records if isinstance(record, MeterReading) and record.session not in known]
+    readings = [
+        record
+        for record in records
+        if isinstance(record, MeterReading) and record.session not in known and record.session not in shared
+    ]
     is_plain = len(readings) >= MANY and len({record.session for record in records}) == len(records)
     return readings if is_plain else []
 

@@ -560,7 +560,7 @@ class _Transaction:
         by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
         # What they grew by may have own prices, which the quick way knows nothing of.
-        chosen = [] if names.own else first_readings.choose(records, by_key)
+        chosen = [] if names.own else first_readings.choose(records, by_key, batch.shared)
         first = FirstReadings(chosen, names.next_session_id, self._now_ms)
         books = Books(
             origin=origin,
