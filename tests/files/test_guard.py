@@ -284,6 +284,13 @@ def test_guard_cannot_be_made_for_another_name(tmp_path: Path) -> None:
         guard_of(tmp_path / f"{NAME}.bak")
 
 
+def test_look_tells_through_which_directory_it_came(path: Path) -> None:
+    """So nobody has to walk there once more."""
+    path.write_bytes(WHOLE)
+    guard = guard_of(path)
+    assert guard.look().directory == guard.find_directory_identity() is not None
+
+
 def test_directory_identity_changes_when_the_directory_is_replaced(path: Path) -> None:
     """The identity is the directory's device and inode, and a new directory under the same name has another one."""
     guard = guard_of(path)

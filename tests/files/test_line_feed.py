@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aico.core.errors import SourceNotFound, SourcePathRefused
+from aico.core.errors import SourceNotFound, SourcePathRefused, SourceUnreadable
 from aico.core.usage import AnyRecord, Rejection, RejectionCode, Trigger, UsageEvent
 from aico.features.files import line_feed, line_window
 from aico.features.files.feed import ReadLimits
@@ -25,6 +26,7 @@ from aico.features.files.line_window import LineReader
 from aico.features.files.shape import Rests
 from aico.features.files.tree import _Folder
 from aico.features.files.tree_guard import FileStat, Listing, Root, TreeGuard
+from tests.files.test_guard import NOBODY, as_ordinary_user
 from tests.sources.feeds import NOW_MS, FeedDriver
 from tests.sources.invented_lines import ERRORS, FORMAT, PATTERNS, LogFolder, model, say, use
 
@@ -537,6 +539,51 @@ async def test_root_behind_a_link_is_refused_with_its_real_path(logs: LogFolder,
         assert str(logs.path) in str(caught.value)
         assert "[sources.invented-lines] roots" in str(caught.value)
     assert feed.find_directory_identity() is None
+
+
+async def test_look_opens_nothing_to_be_read(logs: LogFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system would tell whoever watches a folder of that, at each look; the look says which folder the root is."""
+    feed = open_feed(logs.path)
+    logs.append("a/one.jsonl", use("1", 1))
+    await FeedDriver(feed).take_in_all()
+    feed.note_watched(feed.folders)
+    feed.look()
+    opened: list[int] = []
+    real = os.open
+
+    def noted(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+        opened.append(flags)
+        return real(path, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", noted)
+    logs.append("a/one.jsonl", use("2", 1))
+    feed.hint(str(logs.path / "a" / "one.jsonl"))
+    look = feed.look()
+    only_path = getattr(os, "O_PATH", 0)  # macOS has none
+    assert opened
+    assert all(flags & only_path == only_path for flags in opened)
+    assert look.directory == feed.find_directory_identity() is not None
+
+
+@pytest.mark.parametrize("mode", [0o300, 0o600])
+def test_root_that_may_not_be_read_or_entered_is_told(mode: int) -> None:
+    """It is unreadable, not empty, at each look; and it is read as soon as it may be."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder).resolve()
+        home.chmod(0o755)
+        logs = LogFolder(home / "logs")
+        logs.append("a/one.jsonl", use("1", 1))
+        for each in (logs.path, logs.path / "a", logs.path / "a" / "one.jsonl"):
+            shutil.chown(each, NOBODY if os.geteuid() == 0 else os.geteuid())
+        feed = open_feed(logs.path)
+        logs.path.chmod(mode)
+        with as_ordinary_user():
+            for _ in range(2):
+                with pytest.raises(SourceUnreadable, match="EACCES"):
+                    feed.look()
+        logs.path.chmod(0o700)
+        with as_ordinary_user():
+            assert feed.look().files == 1
 
 
 async def test_root_that_is_no_folder_or_not_there_is_told(logs: LogFolder, driver: FeedDriver) -> None:

@@ -481,11 +481,11 @@ async def test_supervisor_restarts_the_loop_after_a_bug(
     async with watching(ledger, database) as watched:
         await watched.until_state(WATCHING)
 
-        def break_down() -> tuple[int, int]:
+        def break_down() -> Look:
             raise ZeroDivisionError("an injected bug")
 
         with monkeypatch.context() as patched:
-            patched.setattr(watched.feed, "find_directory_identity", break_down)
+            patched.setattr(watched.feed, "look", break_down)
             await watched.until_state(FAILED, "internal_error")
         await watched.until_state(WATCHING)
         ledger.write(entry("1"), entry("2"))

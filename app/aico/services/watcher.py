@@ -133,7 +133,8 @@ class PlaceWatcher:
             # Its trace would keep the frames of whoever looked.
             found = error.with_traceback(None)
         self.found = found
-        return _Glance(self._feed.find_directory_identity(), found)
+        known = found.directory if isinstance(found, Look) else None
+        return _Glance(known or self._feed.find_directory_identity(), found)
 
     async def _wait(self) -> tuple[Trigger, bool, _Glance]:
         """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there."""

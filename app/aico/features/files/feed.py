@@ -19,6 +19,8 @@ class Look(NamedTuple):
     size_bytes: int
     files: int = 1
     """Files that the place is made of."""
+    directory: tuple[int, int] | None = None
+    """Device and inode of the directory that is watched, where the look came through it."""
 
 
 class Checkpoint(NamedTuple):

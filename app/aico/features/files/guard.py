@@ -59,19 +59,19 @@ class FileGuard:
     def stat(self) -> os.stat_result:
         """Return the metadata of the file without opening it. Raises like :meth:`open`."""
         with self._directory() as directory:
-            try:
-                status = os.stat(self.name, dir_fd=directory, follow_symlinks=False)
-            except OSError as error:
-                reason = error
-            else:
-                self._check(status)
-                return status
-        raise self._translate(reason)
+            return self._stat(directory)
 
     def look(self) -> Look:
         """Return the same as a watcher wants it."""
-        status = self.stat()
-        return Look(identity_of(status), status.st_mtime_ns, status.st_size)
+        with self._directory() as directory:
+            status, around = self._stat(directory), os.fstat(directory)
+        return Look(identity_of(status), status.st_mtime_ns, status.st_size, directory=(around.st_dev, around.st_ino))
+
+    def _stat(self, directory: int) -> os.stat_result:
+        with self.reading():
+            status = os.stat(self.name, dir_fd=directory, follow_symlinks=False)
+        self._check(status)
+        return status
 
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the file's directory, or None when it cannot be reached without a link."""

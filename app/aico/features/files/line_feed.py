@@ -292,7 +292,7 @@ class LineFeed:
             self._take_notes()
             self._check_file()
             tree = self._tree
-            return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files))
+            return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files), root.identity)
 
     def count(self, is_unwanted: Callable[[], bool]) -> Look:
         """Return the metadata of what is there, keeping nothing. Raises SourceError. Opens folders at most."""

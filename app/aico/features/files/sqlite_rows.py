@@ -254,11 +254,11 @@ class RowsFeed:
     def look(self) -> Look:
         """Look for changes, and return what is there. Raises SourceError. Opens the folder at most."""
         with self._turn:
-            self._scan()
+            directory = self._scan()
             bases = list(self._bases.values())
         identity = tuple((base.name, base.stats) for base in bases)
         size = sum(base.size_bytes for base in bases)
-        return Look(identity, max(base.written_ns for base in bases), size, len(bases))
+        return Look(identity, max(base.written_ns for base in bases), size, len(bases), directory)
 
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the folder; None when it cannot be reached without a link."""
@@ -334,8 +334,8 @@ class RowsFeed:
 
     # What is there
 
-    def _scan(self) -> None:
-        """Look at the folder. Raises SourceError."""
+    def _scan(self) -> tuple[int, int]:
+        """Look at the folder; return its device and inode. Raises SourceError."""
         with self._guard.open() as root:
             listing = self._guard.list_folder(root, "", self._shape.root)
         if listing is None:
@@ -356,6 +356,7 @@ class RowsFeed:
             raise self._errors.path_refused(next(iter(self._refused.values())), of=self._errors.name)
         if not self._bases:
             raise self._errors.not_found(self._path, of=self._errors.name)
+        return root.identity
 
     def _load(self, name: str) -> _Position | None:
         """Return the stored checkpoint of a database; one that cannot be understood is none."""

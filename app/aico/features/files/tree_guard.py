@@ -25,6 +25,7 @@ _STEP = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_EFFECTIVE = os.access in os.supports_effective_ids
 _LINK_ERRORS = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
 _YOUNG_NS = 100_000_000
 """A folder that changed less than this before it was listed may change once more within the same time stamp."""
@@ -70,6 +71,7 @@ class Root(NamedTuple):
     """An open root."""
 
     descriptor: int
+    """What lies below is opened relative to it; it cannot be read itself."""
     owner: int
     """All files must belong to the same user."""
     identity: tuple[int, int]
@@ -96,19 +98,17 @@ class TreeGuard:
     @contextmanager
     def open(self) -> Iterator[Root]:
         """Yield the root. Raises the origin's not_found, path_refused or unreadable."""
-        directory = descriptor = -1
-        number = 0
+        descriptor, number = -1, 0
         try:
-            directory = open_directory(self.path)
-            descriptor = os.open(".", _FOLDER, dir_fd=directory)
+            descriptor = open_directory(self.path)
         except OSError as error:
             number = error.errno or 0
-        finally:
-            if directory >= 0:
-                os.close(directory)
-        if number:
+        if descriptor < 0:
             raise self._translate(number)
         try:
+            # Asked instead of opened for reading: who watches the root would be told of that at each look.
+            if not os.access(".", os.R_OK | os.X_OK, dir_fd=descriptor, effective_ids=_EFFECTIVE):
+                raise self._translate(errno.EACCES)
             status = os.fstat(descriptor)
             yield Root(descriptor, status.st_uid, (status.st_dev, status.st_ino))
         finally:
