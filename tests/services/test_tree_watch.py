@@ -9,6 +9,7 @@ import statistics
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,13 @@ from watchfiles._rust_notify import RustNotify
 from aico.core.db.database import Database
 from aico.core.events import WatcherState
 from aico.features.files import line_feed
+from aico.features.files.feed import Look
 from aico.features.files.shape import Rests
 from aico.features.files.tree_guard import Listing, Root, TreeGuard
 from aico.services import notifier as notifier_module
 from aico.services.notifier import Notifier
 from tests.services.recorded_watcher import HANG_S
-from tests.services.watched_tree import TICKS, watching_tree
+from tests.services.watched_tree import ONLY_HINTS, TICKS, watching_tree
 from tests.sources.invented_lines import LogFolder, use
 
 WATCHING, WAITING, DEGRADED = WatcherState.WATCHING, WatcherState.WAITING, WatcherState.DEGRADED
@@ -98,6 +100,29 @@ async def test_appended_line_is_read_by_its_notification(
             logs.append("3/one.jsonl", use(f"more{number}", 1))
             await watched.until_total(121 + number)
         assert listed == []
+
+
+async def test_appended_line_costs_one_look_beside_its_reading(
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look says how long to wait, and after the wait the reading looks by itself."""
+    logs.append("1/one.jsonl", use("1", 1))
+    async with watching_tree(logs, database, replace(ONLY_HINTS, debounce_s=0.3)) as watched:
+        await watched.until_state(WATCHING)
+        await watched.until_total(1)
+        logs.append("1/one.jsonl", use("first", 1))
+        await watched.until_total(2)
+        looked: list[Look] = []
+        real = watched.feed.look
+
+        def noted() -> Look:
+            looked.append(real())
+            return looked[-1]
+
+        monkeypatch.setattr(watched.feed, "look", noted)
+        logs.append("1/one.jsonl", use("more", 1))
+        await watched.until_total(3)
+        assert len(looked) == 1
 
 
 async def test_file_made_together_with_its_new_folders_is_found(logs: LogFolder, database: Database) -> None:

@@ -167,6 +167,8 @@ class PlaceWatcher:
             await asyncio.sleep(min(quiet_at, deadline) - now)
             if self._hint.is_set():
                 noticed = time.monotonic()
+            elif self._tree is not None:
+                return glance  # nobody has written since, and the reading of a tree begins with a look of its own
 
     def _quiet_at(self, found: Look | SourceError, noticed: float) -> float:
         """Return when the file will have rested, as monotonic time: its mtime knows better when that is recent."""
