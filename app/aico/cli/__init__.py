@@ -56,6 +56,7 @@ _ALONE = {"budget": "list", "plan": "list", "price": "list", "webhook": "show", 
 _UNTIL_TOLD = {"serve", "demo"}
 LOOKING = {None, "today", "week", "month", "report", "status", "statusline"}
 """Commands that may only look at our own numbers: a person waits for them at a prompt."""
+_IDS = ("aico.cli.session_ids", "list_ids")
 _SHORT = ("aico.cli.short_status", "show_line")
 WIDTH_USUAL = 78
 """Columns of a line that nobody has said the width of."""
@@ -139,6 +140,8 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
     if options.command in LOOKING and (options.command != "status" or options.short):
         module, function = _SHORT if options.command == "status" else _COMMANDS[options.command or "report"]
         return _function(module, "show_overview" if options.command is None else function)
+    if options.command == "completion" and options.shell == "sessions":
+        return _function(*_IDS)
     from aico.cli.hardening import forbid_dumps
     from aico.core.collector import collector_paused
 

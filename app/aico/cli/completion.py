@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aico.cli import EXIT_OK
+from aico.cli.spending import BY
 from aico.cli.streams import say
 from aico.cli.words import build_parser
 from aico.features.sources.registry import KNOWN
@@ -17,7 +18,13 @@ from aico.features.sources.registry import KNOWN
 SHELLS = ("bash", "zsh", "fish")
 FILES = "<files>"
 """Stands for the names of files among the words that may follow."""
+SESSIONS = "sessions"
+"""Asks for the ids of sessions instead of a script; the scripts do."""
 _OF_SOURCES = {"--source", "names"}
+_LISTS = {"--by": BY}
+"""Options whose value is a list with commas in it, and the words of that list."""
+_BEFORE_IDS = ("label",)
+"""The command behind which the id of a session is typed."""
 _OF_FILES = {"--output", "file", "--ledger-path", "--database-path"}
 
 
@@ -30,6 +37,8 @@ class Level(NamedTuple):
     """To what each means, in a few words."""
     after: Mapping[str, Sequence[str]]
     """By option with a value: the values that are known."""
+    lists: Mapping[str, Sequence[str]]
+    """By option with a list as its value: the words of the list."""
 
 
 def complete(options: argparse.Namespace) -> int:
@@ -43,6 +52,7 @@ def list_levels(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> 
     """Yield what may follow at each level, the commands below it behind it."""
     words: dict[str, str] = {}
     after: dict[str, Sequence[str]] = {}
+    lists: dict[str, Sequence[str]] = {}
     below: dict[str, argparse.ArgumentParser] = {}
     for action in parser._actions:  # argparse tells them nowhere else
         if isinstance(action, argparse._SubParsersAction):
@@ -53,16 +63,18 @@ def list_levels(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> 
         else:
             name = action.option_strings[-1]
             words[name] = action.help or ""
-            if action.nargs != 0:
+            if name in _LISTS:
+                lists[name] = _LISTS[name]
+            elif action.nargs != 0:
                 after[name] = _values(action, name)
-    yield Level(path, words, after)
+    yield Level(path, words, after, lists)
     for name, each in below.items():
         yield from list_levels(each, (*path, name))
 
 
 def _values(action: argparse.Action, name: str) -> Sequence[str]:
     if action.choices is not None:
-        return [str(choice) for choice in action.choices]
+        return [str(choice) for choice in action.choices if choice != SESSIONS]
     if name in _OF_SOURCES:
         return list(KNOWN)
     return [FILES] if name in _OF_FILES else []
@@ -82,6 +94,18 @@ def _bash(levels: Sequence[Level]) -> Iterator[str]:
     for level in levels:
         for option, values in level.after.items():
             yield f"        {_quoted(f'{_key(level)}:{option}')}) words={_quoted(' '.join(values) or ' ')} ;;"
+        for option, values in level.lists.items():
+            yield f"        {_quoted(f'{_key(level)}:{option}')})"
+            yield '            case "$word" in *,*) each="${word%,*}," ;; *) each="" ;; esac'
+            yield f'            COMPREPLY=($(compgen -P "$each" -W {_quoted(" ".join(values))} -- "${{word##*,}}"))'
+            yield "            return ;;"
+        if level.path == _BEFORE_IDS:
+            yield f"        {_quoted(f'{_key(level)}:{level.path[-1]}')})"
+            yield "            COMPREPLY=()"
+            yield '            [ "${word#-}" != "$word" ] || while read -r each path; do COMPREPLY+=("$each"); done \\'
+            yield f'                < <("${{COMP_WORDS[0]}}" completion {SESSIONS} -- "$word" 2>/dev/null)'
+            yield f'            path="{_key(level)}"'
+            yield '            if [ "${#COMPREPLY[@]}" -gt 0 ]; then return; fi ;;'
     yield "    esac"
     yield '    if [ -z "$words" ]; then'
     yield '        case "$path" in'
@@ -113,6 +137,16 @@ def _zsh(levels: Sequence[Level]) -> Iterator[str]:
         for option, values in level.after.items():
             known = "_files" if FILES in values else f"compadd -- {' '.join(map(_quoted, values))}" if values else ":"
             yield f"        {_quoted(f'{_key(level)}:{option}')}) {known}; return ;;"
+        for option, values in level.lists.items():
+            known = f"compset -P '*,'; compadd -qS , -- {' '.join(map(_quoted, values))}"
+            yield f"        {_quoted(f'{_key(level)}:{option}')}) {known}; return ;;"
+        if level.path == _BEFORE_IDS:
+            yield f"        {_quoted(f'{_key(level)}:{level.path[-1]}')})"
+            yield f'            found=("${{(@f)$("${{words[1]}}" completion {SESSIONS} -- "$PREFIX" 2>/dev/null)}}")'
+            yield "            found=(\"${(@)found/$'\\t'/:}\")"
+            yield '            if [ -n "${found[1]}" ] && [ "${PREFIX#-}" = "$PREFIX" ]; then'
+            yield "                _describe session found; return"
+            yield "            fi ;;"
     yield "    esac"
     yield '    case "$at" in'
     for level in levels:
@@ -136,6 +170,16 @@ def _fish(levels: Sequence[Level]) -> Iterator[str]:
     yield "    end"
     yield '    test "$at" = "$argv[1]"'
     yield "end"
+    yield "function __aico_list"
+    yield "    set -l begun (string replace -r '^--[^=]*=' '' -- (commandline -ct) | string match -r '^.*,')"
+    yield "    for each in $argv"
+    yield '        echo "$begun$each"'
+    yield "    end"
+    yield "end"
+    yield "function __aico_sessions"
+    yield "    set -l said (commandline -opc)"
+    yield f"    $said[1] completion {SESSIONS} -- (commandline -ct) 2>/dev/null"
+    yield "end"
     yield "complete -c aico -f"
     for level in levels:
         start = f"complete -c aico -n {_quoted(f'__aico_at {_quoted(_key(level))}')}"
@@ -145,10 +189,15 @@ def _fish(levels: Sequence[Level]) -> Iterator[str]:
                 yield f"{start} -F"
             elif word.startswith("--"):
                 values = level.after.get(word)
+                if word in level.lists:
+                    values = [f"(__aico_list {' '.join(level.lists[word])})"]
                 takes = "" if values is None else " -rF" if FILES in values else f" -xa {_quoted(' '.join(values))}"
                 yield f"{start} -l {word[2:]}{takes}{told}"
             else:
                 yield f"{start} -a {_quoted(word)}{told}"
+        if level.path == _BEFORE_IDS:
+            at = f"__aico_at {_quoted(_key(level))}; and test (count (commandline -opc)) -eq {len(level.path) + 1}"
+            yield f"complete -c aico -n {_quoted(at)} -ka '(__aico_sessions)'"
 
 
 def _key(level: Level) -> str:

@@ -131,7 +131,12 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     _add_label(commands, settings)
     completion = commands.add_parser("completion", help="what a shell needs to complete these words")
-    completion.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell that it is for")
+    shells = ["bash", "zsh", "fish"]
+    completion.add_argument(
+        "shell", choices=[*shells, "sessions"], metavar=f"{{{','.join(shells)}}}", help="the shell that it is for"
+    )
+    # What the scripts ask for: the ids of sessions that begin with a word.
+    completion.add_argument("begin", nargs="?", default="", help=argparse.SUPPRESS)
     config = commands.add_parser("config", parents=[settings], help="the settings")
     config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
     otlp = commands.add_parser("otlp", parents=[settings], help="what leaves for a collector, if one is set")
