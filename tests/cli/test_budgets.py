@@ -73,6 +73,9 @@ def test_budgets_and_plans_are_set_listed_and_removed(said: Said) -> None:
     )
     # A client takes ".." out of an address: such a budget could be removed by no request.
     assert "the name must not be dots alone" in said("budget", "set", "..", "--amount", "5", "--period", "day", code=2)
+    lines = said("budget", "set", "--amount", "9", "--period", "week", "--source", "codex", "--model", "a/b")
+    assert lines.splitlines()[-1].startswith("weekly-codex-a-b  $0.00 of $9.00 a week of codex, a/b")
+    said("budget", "remove", "weekly-codex-a-b")
     said("budget", "remove", "my day")
     assert "no budget of this name" in said("budget", "remove", "my day", code=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -91,13 +92,27 @@ def test_price_is_set_listed_tried_and_removed(server: ServerProcess | None, fol
         *("--cache-read", "0.1", "--from", "2020-03-01"),
     )
     assert "2020-03-01  kimi-k2*" in said
-    assert said.endswith("All that is stored, at own prices: <$0.01.\n")
+    assert said.splitlines()[-2:] == [
+        "Changed: 1 stored record; at own prices $0.00 before, <$0.01 now.",
+        "To take it back: aico price remove 'kimi-k2*' --from 2020-03-01",
+    ]
     path = database_path(folder)
     assert read_rows(path, OWN) == [(850_000,)]
     assert json.loads(say("list", "--json")) == [PRICE]
     assert "Without a price" not in say("list")
     assert "your own price of kimi-k2*, from 2020-03-01 on" in say("test", "kimi-k2.6").replace("\n", " ")
-    assert say("remove", "KIMI-K2*").startswith("Removed: KIMI-K2*.\n")
+    again = say("set", "kimi-k2*", "--input", "600", "--output", "2500", "--from", "2020-03-01").splitlines()
+    assert again[-2].startswith("Changed: 1 stored record; at own prices <$0.01 before, $")
+    undo = again[-1].removeprefix("To take it back: aico price ")
+    assert undo == "set 'kimi-k2*' --input 0.6 --cache-read 0.1 --output 2.5 --from 2020-03-01"
+    same = say(*shlex.split(undo))
+    assert read_rows(path, OWN) == [(850_000,)]
+    assert say(*shlex.split(undo)).splitlines()[-2] == "No stored record costs anything else now."
+    assert same.splitlines()[-2].endswith(" before, <$0.01 now.")
+    assert say("remove", "KIMI-K2*").splitlines() == [
+        "Removed: KIMI-K2*.",
+        "Changed: 1 stored record; at own prices <$0.01 before, $0.00 now.",
+    ]
     assert read_rows(path, OWN) == [(0,)]
     assert failed_checks(path) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -16,13 +16,14 @@ from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.cli.terms import change, look
 from aico.core.settings import Settings
-from aico.core.terms import check_name
+from aico.core.terms import NAME_MAX, check_name
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
 from aico.services.budget_shapes import BudgetRequest, BudgetStandingOut
 from aico.services.service import ObserverService
 
 Fields = dict[str, object]
+_NAMES = {"day": "daily", "week": "weekly", "month": "monthly"}
 
 
 def tend(options: argparse.Namespace) -> int:
@@ -30,14 +31,16 @@ def tend(options: argparse.Namespace) -> int:
     settings = load(options).settings
     if options.action == "list":
         return _list(settings, as_json=bool(options.json))
-    route = f"/api/budgets/{quote(options.name, safe='')}"
     if options.action == "remove":
+        route = f"/api/budgets/{quote(options.name, safe='')}"
         change(
             settings,
             lambda service: service.change("DELETE", route),
             lambda service: service.budgets.remove_budget(options.name),
         )
         return EXIT_OK
+    name = options.name or default_name(options.period, [options.source, options.model, options.project])
+    route = f"/api/budgets/{quote(name, safe='')}"
     if options.source is not None and not are_known([options.source], KNOWN):
         return EXIT_USAGE
     try:
@@ -48,7 +51,7 @@ def tend(options: argparse.Namespace) -> int:
             model=options.model,
             project=options.project,
         )
-        budget = wanted.as_budget(check_name(options.name))
+        budget = wanted.as_budget(check_name(name))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         complain(f"aico budget: {first['loc'][0]} {reason_of(first)}")
@@ -64,6 +67,12 @@ def tend(options: argparse.Namespace) -> int:
     return _list(settings, as_json=False)
 
 
+def default_name(period: str, parts: Iterable[str | None]) -> str:
+    """Return what a budget is called that was given no name: ``monthly``, ``daily-codex``."""
+    words = [_NAMES[period], *(part.replace("/", "-") for part in parts if part)]
+    return "-".join(words)[:NAME_MAX].rstrip()
+
+
 def _list(settings: Settings, *, as_json: bool) -> int:
     budgets = look(settings, _ask, _stand)
     if as_json:
@@ -72,7 +81,7 @@ def _list(settings: Settings, *, as_json: bool) -> int:
         width = max(len(str(each["name"])) for each in budgets)
         say(*(_line(each, width) for each in budgets))
     else:
-        say("No budget is set. `aico budget set daily --amount 5 --period day` sets one.")
+        say("No budget is set. `aico budget set --amount 5 --period day` sets one.")
     return EXIT_OK
 
 

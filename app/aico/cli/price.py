@@ -10,21 +10,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from aico import __version__
 from aico.cli import EXIT_OK, EXIT_USAGE
-from aico.cli.price_lines import describe_prices, describe_review, describe_test, settled_line
+from aico.cli.price_lines import OwnPriced, change_line, describe_prices, describe_review, describe_test, undo_line
 from aico.cli.screen import Screen
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
+from aico.core.db import questions as sql
 from aico.core.db.upkeep.inspection import check_present
 from aico.core.errors import InstanceRunning, StorageAbsent
 from aico.core.filters import UsageFilter
 from aico.core.instance_lock import InstanceLock
 from aico.core.own_prices import KINDS, check_pattern, price_of, usd_of
 from aico.core.settings import Settings
+from aico.core.units import NANO
 from aico.features.usage.periods import find_zone
 from aico.proxy.running_service import RunningService
 from aico.services.price_shapes import PriceOut, PriceTestOut, ReviewOut
@@ -57,13 +59,16 @@ def _set(options: argparse.Namespace, settings: Settings) -> int:
     body: dict[str, object] = {kind: usd_of(getattr(price, kind)) for kind in KINDS} | {
         "valid_from": _written(options.from_)
     }
+    before = _find_owned(settings)
     change(
         settings,
         lambda service: service.prices.set(price),
         lambda running: running.set_price(price.model, body),
     )
-    say(*describe_prices([PriceOut.of(ListedPrice(price, is_fixed=False))], Screen.of_output()))
-    say(settled_line(_own_nano(settings)))
+    told, screen = PriceOut.of(ListedPrice(price, is_fixed=False)), Screen.of_output()
+    replaced = next((PriceOut.of(each) for each in before.prices if each.price.key == price.key), None)
+    say(*describe_prices([told], screen))
+    say(change_line(before.priced, _find_owned(settings).priced), undo_line(told, replaced, screen))
     return EXIT_OK
 
 
@@ -72,12 +77,13 @@ def _remove(options: argparse.Namespace, settings: Settings) -> int:
     if model is None:
         return EXIT_USAGE
     day: date | None = options.from_
+    before = _find_owned(settings)
     change(
         settings,
         lambda service: service.prices.remove(model, day, is_any_day=day is None),
         lambda running: running.remove_price(model, _written(day)),
     )
-    say(f"Removed: {model}.", settled_line(_own_nano(settings)))
+    say(f"Removed: {model}.", change_line(before.priced, _find_owned(settings).priced))
     return EXIT_OK
 
 
@@ -208,14 +214,22 @@ def _is_stored(path: Path) -> bool:
     return True
 
 
-def _own_nano(settings: Settings) -> int:
-    """Return what everything that is stored costs at own prices."""
+class _Owned(NamedTuple):
+    """The own prices, and what is stored at them."""
 
-    async def read(service: ObserverService) -> int:
+    prices: list[ListedPrice]
+    priced: dict[str, OwnPriced]
+    """By model."""
+
+
+def _find_owned(settings: Settings) -> _Owned:
+    async def read(service: ObserverService) -> _Owned:
         async with service.reader.snapshot() as snapshot:
-            return sum(sums.get("own") for sums in (await snapshot.list_totals()).values())
+            rows = await snapshot.ask(sql.OWN_PRICED)
+        priced = {model: OwnPriced(count, usd * NANO + nano) for model, count, usd, nano in rows}
+        return _Owned(await service.prices.list_all(), priced)
 
-    return look(settings, read, 0)
+    return look(settings, read, _Owned([], {}))
 
 
 def _pattern(text: str) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aico.cli.screen import DIM, UNDERLINED, YELLOW, Screen, money, plural
 from aico.cli.terminal import Row, Table, tokens, wrapped
@@ -102,9 +104,40 @@ def describe_review(review: ReviewOut, screen: Screen, *, is_applied: bool) -> I
         yield f"Applied {day}: {each.price_list}, {plural(each.requests, 'request')}, {change}."
 
 
-def settled_line(own_nano: int) -> str:
-    """Return what everything stored costs at own prices."""
-    return f"All that is stored, at own prices: {money(own_nano)}."
+class OwnPriced(NamedTuple):
+    """The stored requests of a model that an own price holds for."""
+
+    requests: int
+    nano: int
+    """What they cost at it."""
+
+
+def change_line(before: Mapping[str, OwnPriced], after: Mapping[str, OwnPriced]) -> str:
+    """Return for how many stored requests own prices have changed, and what they cost at them; both are by model."""
+    none = OwnPriced(0, 0)
+    pairs = [(before.get(model, none), after.get(model, none)) for model in before.keys() | after.keys()]
+    changed = [(old, new) for old, new in pairs if old != new]
+    if not changed:
+        return "No stored record costs anything else now."
+    count = sum(max(old.requests, new.requests) for old, new in changed)
+    old, new = (sum(pair[place].nano for pair in changed) for place in (0, 1))
+    return f"Changed: {plural(count, 'stored record')}; at own prices {money(old)} before, {money(new)} now."
+
+
+def undo_line(price: PriceOut, replaced: PriceOut | None, screen: Screen) -> str:
+    """Return what takes back that ``price`` was set, in the place of ``replaced``."""
+    words = ["aico price", "remove" if replaced is None else "set", shlex.quote(price.model)]
+    if replaced is not None:
+        kinds = {kind: getattr(replaced, kind) for kind in _KINDS}
+        words += [f"--{kind.replace('_', '-')} {_plain(usd)}" for kind, usd in kinds.items() if usd is not None]
+    if price.valid_from is not None:
+        words.append(f"--from {price.valid_from}")
+    command = " ".join(words)
+    return screen.mark(f"To take it back: {command}", command, UNDERLINED)
+
+
+def _plain(usd: float) -> str:
+    return f"{usd:.6f}".rstrip("0").rstrip(".")
 
 
 def _quoted(quote: QuoteOut) -> tuple[str, ...]:

@@ -164,7 +164,8 @@ def _add_terms(commands: argparse._SubParsersAction[_Parser], settings: _Parser)
     budget = commands.add_parser("budget", help="what you mean to spend in a day, a week or a month")
     actions = budget.add_subparsers(dest="action", metavar="ACTION", required=True)
     put = actions.add_parser("set", parents=[settings], help="set a budget, or set it anew")
-    put.add_argument("name", type=parse_text, metavar="NAME")
+    name_words = "default: of the period and what it is of, such as daily-codex"
+    put.add_argument("name", nargs="?", type=parse_text, metavar="NAME", help=name_words)
     put.add_argument("--amount", type=float, required=True, metavar="DOLLARS", help="US dollars in each period")
     put.add_argument("--period", choices=["day", "week", "month"], required=True, help="a week begins on Monday")
     for part in ("source", "model", "project"):

@@ -189,6 +189,16 @@ KEYS = """
     SELECT s.name, u.key, u.label, u.last_ts FROM session AS u JOIN source AS s ON s.id = u.source
     WHERE substr(u.key, 1, length(?1)) = ?1 AND (u.parent_key IS NULL OR u.key = ?1) ORDER BY u.last_ts DESC LIMIT 20
 """
+OWN_PRICED = f"""
+    SELECT m.name, COUNT(*), SUM(own_nano / {NANO}), SUM(own_nano % {NANO})
+    FROM usage_event JOIN model AS m ON m.id = model WHERE own_nano IS NOT NULL GROUP BY model
+"""
+NAMED_SESSIONS = """
+    SELECT s.name, u.key, u.label, u.first_ts, u.parent_key, p.label, p.first_ts
+    FROM json_each(?) AS w CROSS JOIN source AS s ON s.name = json_extract(w.value, '$[0]')
+    CROSS JOIN session AS u ON u.source = s.id AND u.key = json_extract(w.value, '$[1]')
+    LEFT JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
+"""
 FAMILY = f"""
     WITH RECURSIVE family (id, source, key) AS (
         SELECT id, source, key FROM session WHERE source IN (SELECT id FROM source) AND key = ?
