@@ -92,6 +92,28 @@ def test_sources_are_switched_as_a_whole_and_in_part(server: ServerProcess | Non
     assert abs(datetime.now().astimezone() - datetime.fromisoformat(told[1]).astimezone()) < timedelta(hours=1)
 
 
+def test_switch_tells_what_changed_and_nothing_of_the_others(server: ServerProcess | None, tmp_path: Path) -> None:
+    """The list of all tools is what ``aico sources`` alone prints."""
+    by_hand = "" if server is not None else " `aico serve` reads it."
+    turned, tool, place, reading = run_aico(tmp_path, "sources", "on", "cline.sessions").stdout.splitlines()
+    assert turned == f"Switched on: cline.sessions.{by_hand}"
+    assert tool.startswith("cline                    on   Cline: ")
+    assert place.startswith("  cline.sessions         on   session store")
+    assert reading.strip().startswith("numbers, models, ids and times of ")
+    assert run_aico(tmp_path, "sources", "on", "cline.sessions").stdout.splitlines()[0] == (
+        "Nothing changed: cline.sessions stood like that."
+    )
+    lines = run_aico(tmp_path, "sources", "off", "cline", "activity.apps").stdout.splitlines()
+    assert lines[0] == "Switched off: cline.ledger, cline.sessions. What was counted stays."
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["cline", "off"],
+        ["cline.ledger", "off"],
+        ["cline.sessions", "off"],
+        ["cline.hub", "off"],
+        ["activity.apps", "off"],
+    ]
+
+
 def test_service_reads_what_was_switched_on(tmp_path: Path, store: SessionStore) -> None:
     """Not after the next start only: the store that was switched on is watched when the command has ended."""
     prepare_database(tmp_path)
@@ -134,6 +156,29 @@ def test_listing_alone_makes_no_database(tmp_path: Path) -> None:
         ),
     ]
     assert not database_path(tmp_path).exists()
+
+
+@pytest.mark.usefixtures("store")
+def test_newer_cline_without_a_ledger_is_told_that_all_is_well(
+    server: ServerProcess | None, tmp_path: Path, ledger: LedgerFile
+) -> None:
+    """Nobody waits for what this Cline never writes, and no log warns of it."""
+    ledger.unlink()
+    if server is not None:
+        server.wait_for_state("waiting", "ledger_not_found")
+    told = "none, and none is needed: this Cline writes to its session store"
+    off = run_aico(tmp_path, "sources").stdout
+    assert f"  cline.ledger           on   ledger: {told}; `aico sources on cline.sessions` reads it\n" in off
+    run_aico(tmp_path, "sources", "on", "cline.sessions")
+    assert f"  cline.ledger           on   ledger: {told}\n" in run_aico(tmp_path, "sources").stdout
+    if server is not None:
+        assert run_aico(tmp_path, "import").returncode == 0
+        status = run_aico(tmp_path, "status").stdout
+        assert f"             ledger: {told}\n" in status
+        assert f"\nledger       {told}\n" in status
+        assert "waiting" not in status
+        assert "WARN" not in server.log()
+        assert '"level": "warning"' not in server.log()
 
 
 def test_listing_tells_how_what_is_on_is_watched(tmp_path: Path) -> None:
@@ -188,10 +233,9 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(
     ledger.path.symlink_to(real)
     for word in ("on", "off"):
         said = run_aico(tmp_path, "sources", word, "cline.ledger").stdout
-        title, place, _, sessions, *_ = said.splitlines()
+        _, title, place, *_ = said.splitlines()
         assert "Cline: what is there cannot be read" in title
         assert place.endswith(f"{ledger.path} is a link to {real}, and no link is followed; the real path is {real}.")
-        assert sessions.endswith(", not there")
         assert "Cline: not found" not in said
 
 

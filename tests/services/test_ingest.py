@@ -453,6 +453,19 @@ async def test_absence_is_no_failure_beside_a_place_that_was_read(make_stage: Ma
     assert [origin for origin, *_ in stage.published] == ["good", "good"]
 
 
+async def test_ingest_warns_of_nothing_that_is_merely_not_there(
+    make_stage: MakeStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Most known places of a tool do not exist on a computer: that is no failure."""
+    stage = make_stage([Script(error=LedgerNotFound("/there")).free()])
+    caplog.set_level(logging.INFO, "aico.services.ingest")
+    with pytest.raises(LedgerNotFound):
+        await stage.run(Trigger.REQUEST)
+    await stage.ingest.close()
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert "failed" not in caplog.text
+
+
 async def test_ingest_logs_and_records_failure_and_recovery_once(
     make_stage: MakeStage, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from aico.cli import NEWER_CLINE
 from aico.cli.box import describe_age, describe_size
+from aico.cli.no_ledger import NO_LEDGER
 from aico.core.clock import now_ms
 from aico.core.command_name import command_name
 from aico.core.errors import SourceError
@@ -49,11 +50,19 @@ def _describe(choice: OriginChoice, on: list[OriginChoice], settings: Settings) 
     """Yield the lines of an origin, and whether its place is there."""
     for place, feed in open_places(choice, limits_of(settings, now_ms)):
         text, is_there = _look(feed)
+        if text == _WAITING and choice.origin is LEDGER and _has_sessions(on, settings):
+            text = NO_LEDGER
         yield f"{feed.title} {place.path} (chosen by {place.chosen_by})", is_there
         yield text, is_there
         if text == _WAITING and choice.origin is LEDGER and not _reads_sessions(on):
             for line in NEWER_CLINE:
                 yield line.replace("`aico ", f"`{command_name()} "), is_there
+
+
+def _has_sessions(on: list[OriginChoice], settings: Settings) -> bool:
+    """Return whether the store of newer Cline is read, and there."""
+    stores = [choice for choice in on if choice.source is CLINE and choice.origin is SESSIONS]
+    return any(_look(feed)[1] for choice in stores for _, feed in open_places(choice, limits_of(settings, now_ms)))
 
 
 def _look(feed: Feed) -> tuple[str, bool]:

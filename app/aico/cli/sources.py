@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from aico import __version__
 from aico.cli import EXIT_OK, EXIT_USAGE
 from aico.cli.box import describe_age, describe_size
 from aico.cli.names import are_known
+from aico.cli.no_ledger import describe_no_ledger
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.activity import ACTIVITY, KINDS
@@ -34,10 +35,12 @@ from aico.services.status import list_sources
 
 Listed: TypeAlias = tuple[list[dict[str, object]], list[dict[str, object]]]
 """Every source, and every kind of activity."""
+_BELOW = " " * 29
+"""Before what is read of an origin."""
 
 
 def show_sources(options: argparse.Namespace) -> int:
-    """Switch what is named, by the running service where there is one, then list every known source."""
+    """Switch what is named, by the running service where there is one, and tell it; without a name list all."""
     settings = load(options).settings
     if options.switch and not options.names:
         complain(f"aico: which one shall be {options.switch}? `{command_name()} sources` lists them")
@@ -47,6 +50,7 @@ def show_sources(options: argparse.Namespace) -> int:
     changes = changes_of(options.names, is_on=options.switch == "on") if options.switch else {}
     lock = InstanceLock(settings.database_path)
     running = None
+    before: dict[str, bool] = {}
     if changes:
         try:
             lock.acquire()
@@ -58,17 +62,56 @@ def show_sources(options: argparse.Namespace) -> int:
         holder = lock.find_holder()
         running = InstanceRunning(holder.pid, holder.url) if holder is not None and holder.url is not None else None
     try:
-        sources, kinds = asyncio.run(_ask(running, settings, changes) if running else _look(settings, changes))
+        asked = _ask(running, settings, changes, before) if running else _look(settings, changes, before)
+        sources, kinds = asyncio.run(asked)
     finally:
         if changes and running is None:
             lock.release()
     if options.json:
         # With the keys of a tool: whoever goes through the origins of each finds none of a kind.
         say(json.dumps([*sources, *({**kind, "id": f"{ACTIVITY}.{kind['id']}", "origins": []} for kind in kinds)]))
+    elif changes:
+        say(*_describe_change(options.names, (sources, kinds), before, is_running=running is not None))
     else:
         say(*(line for source in sources for line in _lines(source, is_running=running is not None)))
         say(*(line for kind in kinds for line in _kind_lines(kind)))
     return EXIT_OK
+
+
+def _describe_change(
+    names: Sequence[str], listed: Listed, before: Mapping[str, bool], *, is_running: bool
+) -> Iterator[str]:
+    """Yield what was switched, and of what was named how it stands now."""
+    after = _switches(listed)
+    changed = [name for name, is_on in after.items() if is_on != before.get(name, is_on)]
+    is_off = bool(changed) and not after[changed[0]]
+    if is_off:
+        yield f"Switched off: {', '.join(changed)}. What was counted stays."
+    elif changed:
+        yield f"Switched on: {', '.join(changed)}.{'' if is_running else f' `{command_name()} serve` reads it.'}"
+    else:
+        yield f"Nothing changed: {', '.join(names)} stood like that."
+    sources, kinds = listed
+    for source in sources:
+        origins = {name.partition(".")[2] for name in names if name.partition(".")[0] == source["id"]}
+        if origins:
+            lines = _lines(source, is_running=is_running, only=None if "" in origins else origins)
+            # Nobody switches on what was not told; what is off is not read.
+            yield from (line for line in lines if not is_off or not line.startswith(_BELOW))
+    for kind in kinds:
+        if {ACTIVITY, f"{ACTIVITY}.{kind['id']}"} & set(names):
+            yield from _kind_lines(kind)
+
+
+def _switches(listed: Listed) -> dict[str, bool]:
+    """Return how the switches of all origins and kinds of activity stand, by their names."""
+    sources, kinds = listed
+    known = {
+        f"{source['id']}.{origin['id']}": bool(origin["enabled"])
+        for source in sources
+        for origin in _origins_of(source)
+    }
+    return known | {f"{ACTIVITY}.{kind['id']}": bool(kind["enabled"]) for kind in kinds}
 
 
 def changes_of(names: Sequence[str], *, is_on: bool) -> dict[str, dict[str, object]]:
@@ -93,9 +136,14 @@ def activity_changes(change: Mapping[str, object]) -> dict[str, bool]:
     return dict.fromkeys(KINDS, bool(change.get("enabled")))
 
 
-async def _ask(running: InstanceRunning, settings: Settings, changes: Mapping[str, dict[str, object]]) -> Listed:
+async def _ask(
+    running: InstanceRunning, settings: Settings, changes: Mapping[str, dict[str, object]], before: dict[str, bool]
+) -> Listed:
+    """Switch and look by the service; ``before`` gets how the switches stood."""
     token = settings.token.get_secret_value() if settings.token else None
     service = RunningService(str(running.url), token)
+    if changes:
+        before |= _switches((await service.list_sources(), await service.list_activity_kinds()))
     for source, change in changes.items():
         if source == ACTIVITY:
             for kind, is_on in activity_changes(change).items():
@@ -105,8 +153,10 @@ async def _ask(running: InstanceRunning, settings: Settings, changes: Mapping[st
     return await service.list_sources(), await service.list_activity_kinds()
 
 
-async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) -> Listed:
+async def _look(settings: Settings, changes: Mapping[str, dict[str, object]], before: dict[str, bool]) -> Listed:
     """Switch and look without a service; makes, or migrates, a database only where something is switched.
+
+    ``before`` gets how the switches stood.
 
     Raises SourceUnknown, SourceFixed, StorageError.
     """
@@ -118,6 +168,8 @@ async def _look(settings: Settings, changes: Mapping[str, dict[str, object]]) ->
     is_stored = await asyncio.to_thread(_is_stored, settings.database_path)
     try:
         await service.sources.load()
+        before |= {choice.name: choice.is_on for choice in service.sources.choices.list_all()}
+        before |= {f"{ACTIVITY}.{kind.kind.id}": kind.is_on for kind in service.activity.list_kinds()}
         for source, change in changes.items():
             if source == ACTIVITY:
                 for kind, is_on in activity_changes(change).items():
@@ -146,20 +198,31 @@ def _is_stored(path: Path) -> bool:
     return True
 
 
-def _lines(source: Mapping[str, object], *, is_running: bool) -> list[str]:
-    """Return a source and its origins as lines for a person; how they are watched is known of a running service."""
+def _origins_of(source: Mapping[str, object]) -> list[dict[str, object]]:
     listed = source.get("origins")
-    origins = listed if isinstance(listed, list) else []
+    return listed if isinstance(listed, list) else []
+
+
+def _lines(source: Mapping[str, object], *, is_running: bool, only: Collection[str] | None = None) -> list[str]:
+    """Return a source and its origins as lines for a person; how they are watched is known of a running service.
+
+    ``only`` names the origins that are told; None: all of them.
+    """
+    origins = _origins_of(source)
     found = _describe(source.get("found"), origins)
     lines = [f"{source['id']:<24} {_switch(source)} {source['title']}: {found}{_fixed(source)}"]
     for origin in origins:
+        if only is not None and origin["id"] not in only:
+            continue
         name = f"{source['id']}.{origin['id']}"
         there = _describe_look(origin, is_alone=len(origins) == 1) + _describe_switch(origin)
         reason = f" ({origin['reason']})" if origin.get("reason") else ""
         watched = f", {origin['state']}{reason}" if is_running and origin["enabled"] else ""
         fixed = "" if source.get("fixed_by") else _fixed(origin)
+        if origin["id"] == "ledger" and (told := describe_no_ledger(source)) is not None:
+            watched, there = f": {told}", ""
         lines.append(f"  {name:<22} {_switch(origin)} {origin['title']}{watched}{there}{fixed}{_refusal(origin)}")
-        lines += [f"{'':<29}{text}" for text in _describe_reading(origin)]
+        lines += [f"{_BELOW}{text}" for text in _describe_reading(origin)]
     return lines
 
 

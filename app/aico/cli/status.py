@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, NEWER_CLINE
 from aico.cli.box import describe_age, describe_size, describe_span
+from aico.cli.no_ledger import describe_no_ledger
 from aico.cli.screen import money
 from aico.cli.settings import load
 from aico.cli.streams import say
@@ -71,7 +72,9 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
     reason = f" ({watcher['reason']})" if watcher.get("reason") else ""
     sessions_state = _part(_part(status, "sessions"), "watcher").get("state")
     lines = [f"running      {url}", *_describe_sources(sources)]
-    if _is_ledger_on(sources):
+    if told := [text for text in map(describe_no_ledger, sources) if text is not None]:
+        lines.append(f"ledger       {told[0]}")
+    elif _is_ledger_on(sources):
         lines += [
             f"watcher      {watcher.get('state')}{reason} {_span_since(watcher.get('since'))}",
             f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
@@ -107,7 +110,10 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
             lines.append(
                 f"             {describe_count(silent, 'record')} without numbers: what they cost is not known"
             )
-        lines += [f"             {_describe_origin(origin)}" for origin in _origins(source)]
+        for origin in _origins(source):
+            told = describe_no_ledger(source) if origin.get("id") == "ledger" else None
+            text = _describe_origin(origin) if told is None else f"{origin.get('title')}: {told}"
+            lines.append(f"             {text}")
     off = [str(source.get("id")) for source in sources if not source.get("enabled")]
     return [*lines, f"off          {', '.join(off)}"] if off else lines
 

@@ -489,7 +489,11 @@ class Ingest:
         if error.code in told:
             return
         told.add(error.code)
-        _log.warning("import failed: %s [%s] %s", error, error.code, error.hint)
+        if is_absence(error):
+            # Nothing is wrong: most known places of a tool are not there.
+            _log.info("nothing to read: %s [%s]", error, error.code)
+        else:
+            _log.warning("import failed: %s [%s] %s", error, error.code, error.hint)
         nothing = ImportReceipt(intake.source.id, intake.origin.id, trigger, finished_at_ms=self._now_ms())
         await self._record(nothing, error.code, at_once=isinstance(error, SourceError))
 
