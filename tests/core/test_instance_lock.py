@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from aico.core.clock import now_ms
 from aico.core.errors import InstanceRunning, StorageError
 from aico.core.instance_lock import InstanceLock, LockHolder
 from tests.core.second_process import second_process
@@ -70,13 +72,33 @@ def test_lock_has_no_holder_before_it_was_ever_taken(path: Path) -> None:
 
 
 def test_lock_can_be_taken_again_after_release(path: Path) -> None:
-    """Released, it is free and tells nothing of its last holder; releasing twice is no harm."""
+    """Released, it is free and tells of its last holder when that ended; releasing twice is no harm."""
     lock = InstanceLock(path).acquire(URL)
     lock.release()
     lock.release()
     assert InstanceLock(path).find_holder() is None
-    assert lock.path.read_bytes() == b""
+    assert json.loads(lock.path.read_bytes()).keys() == {"ended_at"}
     InstanceLock(path).acquire().release()
+
+
+def test_lock_remembers_when_the_last_service_ended(path: Path) -> None:
+    """A command that takes the lock for a moment watches nothing, and changes nothing about that."""
+    assert InstanceLock(path).find_end() is None
+    assert not path.parent.exists()
+    InstanceLock(path).acquire().release()
+    assert InstanceLock(path).find_end() is None
+    earliest = now_ms()
+    InstanceLock(path).acquire(URL).release()
+    ended_at = InstanceLock(path).find_end()
+    assert ended_at is not None
+    assert earliest <= ended_at <= now_ms()
+    command = InstanceLock(path).acquire()
+    assert InstanceLock(path).find_end() == ended_at
+    command.release()
+    assert InstanceLock(path).find_end() == ended_at
+    for junk in (b'{"ended_at": "x"}', b'{"ended_at": -1}', b'{"ended_at": 1e99}', b"[", b'{"ended_at": ' + b"9" * 99):
+        write_content(path, junk)
+        assert InstanceLock(path).find_end() is None
 
 
 def test_lock_tells_the_url_that_was_announced_last(path: Path) -> None:

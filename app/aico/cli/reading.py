@@ -29,6 +29,15 @@ def find_service(settings: ReadingSettings) -> str | None:
     return None if holder is None else holder.url
 
 
+def find_fresh_until(settings: ReadingSettings, last_read_ms: int | None) -> int | None:
+    """Return until when the numbers were kept fresh, epoch milliseconds: by a service, or by a reading of then.
+
+    A service that finds nothing new records no reading. Raises StorageError.
+    """
+    moments = (last_read_ms, InstanceLock(settings.database_path).find_end())
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
 async def show_in_currency(settings: ReadingSettings, snapshot: SumsSnapshot) -> None:
     """Have amounts said in the currency of the settings, or in the one that is stored."""
     show_in(settings.currency or rate_of(await snapshot.ask(RATE)))

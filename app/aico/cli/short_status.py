@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of
 from aico.cli.amounts import describe_short, find_budget, moment_text
-from aico.cli.reading import find_service, load_reading_settings, show_in_currency
+from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_in_currency
 from aico.cli.screen import WIDTH_MAX, Screen
 from aico.cli.streams import say
 from aico.core.clock import now_ms
@@ -63,8 +63,8 @@ def _find_standstill(settings: ReadingSettings, overview: Overview) -> str | Non
     """Return why the numbers may be old, None where they are fresh."""
     url = find_service(settings)
     if url is None:
-        since = "" if overview.last_read_ms is None else f" since {moment_text(overview.last_read_ms, overview)}"
-        return f"not watching{since}"
+        until = find_fresh_until(settings, overview.last_read_ms)
+        return "never watched" if until is None else f"not watching since {moment_text(until, overview)}"
     from aico.proxy.readiness import is_ready
 
     ready = is_ready(url, settings.token)
