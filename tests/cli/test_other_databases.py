@@ -104,7 +104,7 @@ UNCONCERNED = {
     *(("webhook", action) for action in ("set", "show", "test", "remove")),
 }
 """Commands that never look at the database's content."""
-TOLD_APART = {("doctor",), ("db", "restore"), ("statusline",)}
+TOLD_APART = {("doctor",), ("db", "restore"), ("statusline",), ("completion", "sessions")}
 """Commands that have tests of their own below."""
 
 
@@ -241,6 +241,8 @@ def test_status_line_says_that_it_is_off(
     request.getfixturevalue(kind)
     before = tree(home)
     assert run(("statusline",), home, capsys) == Ended(EXIT_OK, "aico off\n", "")
+    # A shell would show it in the middle of what is typed.
+    assert run(("completion", "sessions"), home, capsys) == Ended(EXIT_OK, "", "")
     assert tree(home) == before
 
 

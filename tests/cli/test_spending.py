@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending
+from aico.cli.screen import columns_of
 from aico.core.instance_lock import InstanceLock
 from aico.core.pricing import Pricer
 from aico.core.settings import Settings
@@ -38,7 +39,7 @@ from aico.features.pricing.price_list import GenaiPriceList
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.titles import TITLES, UNWRITTEN
 from aico.main import create_app
-from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, request, temporary_database
+from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, request, temporary_database, usage
 from tests.e2e.server_process import HANG_S, ROOT
 from tests.hypothesis_profiles import examples
 from tests.quick_variants import first_is_quick
@@ -138,6 +139,32 @@ def test_lines_are_the_golden_ones(
     lines = said(capsys, *words)
     assert max(map(len, lines.splitlines())) <= width
     assert lines == (GOLDEN / f"{name}-{width}.txt").read_text(encoding="utf-8")
+
+
+def family() -> list[tuple[str, Sequence[Record]]]:
+    """Return sessions of two tools: one of last year, and one with two agents, of which one began another."""
+    ids = [f"0e6f1c2{digit}-5a3b-4c8d-9f10-2b7c8d9e0f1a" for digit in "123456"]
+    claude = [
+        spent(number, SATURDAY - timedelta(hours=hours), dollars)._replace(session=ids[number], parent=parent)
+        for number, (hours, dollars, parent) in enumerate(
+            [(5, 12.5, None), (4, 3, ids[0]), (3, 1, ids[1]), (24 * 365, 2, None), (1, 0.5, "absent")]
+        )
+    ]
+    again = claude[3]._replace(key=digest("again"), ts=at(SATURDAY))
+    return [("claude-code", [*claude, again]), ("codex", [spent(9, SATURDAY, None)._replace(session=ids[5])])]
+
+
+@pytest.mark.parametrize("width", first_is_quick(78, 60, 50))
+def test_sessions_are_told_by_label_start_and_parent(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """An id tells a person nothing: its start and the user's own name do, and which session has started it."""
+    fill(database, family())
+    said(capsys, "label", "0e6f1c21", "Parser 日本 and more words than there is room for")
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = said(capsys, "report", "--by", "session")
+    assert max(map(columns_of, lines.splitlines())) <= width
+    assert lines == (GOLDEN / f"sessions-{width}.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +312,24 @@ def test_json_is_what_the_service_answers_of_any_data(batches: list[tuple[str, l
             assert_same_text(said_.pop(), answer)
 
 
+def test_tool_that_writes_only_totals_is_left_out_of_no_count_in_silence(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number of requests that lacks those of a tool says so; a file has no number where there is none."""
+    fill(database, [("cline", [usage("task", at(SATURDAY), total_cost=2.5)]), ("codex", [spent(1, SATURDAY, 1)])])
+    remark = "- a number of requests of Cline: only totals are written, and those are counted"
+    for words in (("report",), ("today", "--by", "model"), ("month",)):
+        lines = said(capsys, *words)
+        assert "1 request, 2 sessions" in lines
+        assert remark in " ".join(lines.split())
+    assert "a number of requests" not in said(capsys)  # which tells no such number
+    assert "a number of requests" not in said(capsys, "report", "--source", "codex")
+    rows = csv.DictReader(io.StringIO(said(capsys, "report", "--csv", "--by", "source")))
+    assert {row["source"]: row["requests"] for row in rows} == {"cline": "", "codex": "1"}
+    rows = csv.DictReader(io.StringIO(said(capsys, "export")))
+    assert {row["source"]: row["requests"] for row in rows} == {"cline": "", "codex": "1"}
+
+
 def test_csv_is_guarded_and_utf8(database: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     """A name that a spreadsheet would run is text; every group is there, with exact money."""
     fill(database, [("codex", [spent(1, SATURDAY, 1.000000001, "=1+1"), spent(2, SATURDAY, None, "日本")])])
@@ -413,7 +458,7 @@ def test_month_without_a_price_is_never_nothing(database: Path, capsys: pytest.C
     lines = said(capsys)
     assert "Today     no price" in lines
     assert "$0.00" not in lines
-    assert "Not in the sums: 1.0 M tokens of 1 model without a price" in lines
+    assert "* the cost of 1.0 M tokens: 1 model without a price (aico price list)" in lines
 
 
 def test_budget_is_told_beside_the_month(
@@ -440,6 +485,17 @@ def test_short_status_says_what_is_missing_and_that_nobody_watches(
     fill(database, [("kilo", [spent(3, SATURDAY, None)])])
     line = said(capsys, "status", "--short", "--width", "10", code=EXIT_DEGRADED)
     assert line == "no price for 1 model; $9.00* today (+260 %)\n"
+
+
+def test_standstill_is_told_with_the_time_at_which_the_service_ended(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service that found nothing new has kept the numbers fresh all the same."""
+    assert said(capsys, "status", "--short", code=EXIT_DEGRADED).endswith(", never watched\n")
+    monkeypatch.setattr("aico.core.instance_lock.time.time_ns", lambda: at(SATURDAY - timedelta(hours=2)) * 10**6)
+    InstanceLock(database).acquire("http://127.0.0.1:1").release()
+    assert said(capsys, "status", "--short", code=EXIT_DEGRADED).endswith(", not watching since 14:10\n")
+    assert "Not watching: numbers as of 14:10. " in said(capsys)
 
 
 def test_short_status_asks_the_service_whether_it_is_well(

@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
 from aico.cli.amounts import find_budget
-from aico.cli.reading import find_service, load_reading_settings, show_in_currency
+from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_in_currency
 from aico.cli.screen import Screen
+from aico.cli.session_names import NamedSessions
 from aico.cli.spending_lines import (
+    ROWS_SHOWN,
     SumsBySource,
     describe_overview,
     describe_report,
@@ -32,7 +34,9 @@ from aico.core.filters import UsageFilter
 from aico.core.local_zone import LocalZone, find_local_zone
 from aico.core.reading_settings import ReadingSettings
 from aico.core.setting_names import suggest
+from aico.core.sums import Sums
 from aico.core.units import SLOT_MS
+from aico.features.usage.fields import tells_only_totals
 from aico.features.usage.periods import Bucket
 from aico.services.overview import Lacking, Overview, find_lacking, local_now, stretch_of_days, take_overview
 from aico.services.summary import DAY, UsageSummary, summarise
@@ -62,6 +66,8 @@ class Report(NamedTuple):
     lacking: Lacking
     by_bucket: SumsBySource
     """Of each bucket of the series."""
+    named: NamedSessions
+    """The sessions that are shown to a person."""
 
 
 def show_overview(options: argparse.Namespace) -> int:
@@ -114,8 +120,20 @@ async def _read_report(
     summary = await summarise(snapshot, now, wanted, period.bucket, local.zone, by)
     starts = [point.start_ms // SLOT_MS for point in summary.series]
     by_bucket = await snapshot.list_bucket_sums(wanted, starts, end, [Group.SOURCE])
-    sources = (source for sums in by_bucket for (source,) in sums)
-    return Report(summary, await find_lacking(snapshot, wanted, summary.totals.sums, sources), by_bucket)
+    sources = list(dict.fromkeys(source for sums in by_bucket for (source,) in sums))
+    lacking = await find_lacking(snapshot, wanted, summary.totals.sums, sources)
+    by_source = {each: Sums.total(sums[each,] for sums in by_bucket if (each,) in sums) for each in sources}
+    only_totals = tuple(source for source, sums in by_source.items() if tells_only_totals(sums))
+    named = {} if options.json or options.csv else await _name_sessions(snapshot, summary)
+    return Report(summary, lacking._replace(only_totals=only_totals), by_bucket, named)
+
+
+async def _name_sessions(snapshot: SumsSnapshot, summary: UsageSummary) -> NamedSessions:
+    if Group.SESSION not in summary.by:
+        return {}
+    source, key = summary.by.index(Group.SOURCE), summary.by.index(Group.SESSION)
+    shown = list(summary.groups)[:ROWS_SHOWN]
+    return await snapshot.list_named(list(dict.fromkeys((names[source], names[key]) for names in shown)))
 
 
 def _is_all_of_today(options: argparse.Namespace) -> bool:
@@ -127,7 +145,9 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
 def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] = ()) -> None:
     screen = Screen.of_output()
     lines = describe_overview(overview, find_budget(settings, overview), screen, hours)
-    say(*lines, *([] if find_service(settings) is not None else describe_standstill(overview, screen)))
+    if find_service(settings) is None:
+        lines += describe_standstill(overview, find_fresh_until(settings, overview.last_read_ms), screen)
+    say(*lines)
 
 
 def _write(options: argparse.Namespace, report: Report, local: LocalZone, period: Period) -> None:
@@ -142,8 +162,10 @@ def _write(options: argparse.Namespace, report: Report, local: LocalZone, period
         write_utf8(summary_csv(report.summary))
     else:
         screen = Screen.of_output()
-        describe = describe_stretch if period.bucket and not options.by else describe_report
-        say(*describe(report.summary, report.lacking, report.by_bucket, local.zone, screen))
+        if period.bucket and not options.by:
+            say(*describe_stretch(report.summary, report.lacking, report.by_bucket, local.zone, screen))
+        else:
+            say(*describe_report(report.summary, report.lacking, report.named, local.zone, screen))
 
 
 def _period_of(options: argparse.Namespace, today: date) -> Period:

@@ -23,6 +23,7 @@ from aico.cli.screen import (
     plural,
     shown_in,
 )
+from aico.cli.session_names import NamedSessions, parent_text, session_name, start_text
 from aico.cli.terminal import Row, Table, share, tokens, whole_money, wrapped
 from aico.core.money import nano_usd
 from aico.core.sums import NOTHING, Sums
@@ -39,7 +40,8 @@ _WIDTH_OF_BARS = 60
 """Columns from which on there is room for bars beside words."""
 _MORE = ("aico today", "aico month", "aico report --by session")
 _MODELS_SHOWN = 5
-_ROWS_SHOWN = 40
+ROWS_SHOWN = 40
+"""Groups of a report that a person reads."""
 _PARTS_SHOWN = 3
 _LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|More|\S+ over)(?= )")
 """What of a remark has a colour."""
@@ -75,10 +77,10 @@ def describe_overview(
     return [*lines, "", *_describe_lacking(overview.lacking, screen), *_with_commands(more, screen, *_MORE)]
 
 
-def describe_standstill(overview: Overview, screen: Screen) -> Iterator[str]:
-    """Yield the lines for numbers that nobody brings up to date."""
+def describe_standstill(overview: Overview, until_ms: int | None, screen: Screen) -> Iterator[str]:
+    """Yield the lines for numbers that nobody has brought up to date since ``until_ms``."""
     command = "aico serve"
-    as_of = "" if overview.last_read_ms is None else f": numbers as of {moment_text(overview.last_read_ms, overview)}"
+    as_of = "" if until_ms is None else f": numbers as of {moment_text(until_ms, overview)}"
     return _with_commands(f"Not watching{as_of}. Start with: {command}", screen, command)
 
 
@@ -116,29 +118,50 @@ def list_buckets(summary: UsageSummary, by_bucket: SumsBySource, zone: ZoneInfo,
 def describe_report(
     summary: UsageSummary,
     lacking: Lacking,
-    _by_bucket: SumsBySource,
+    named: NamedSessions,
     zone: ZoneInfo,
     screen: Screen,
 ) -> list[str]:
-    """Return the total of a period, and what it is told apart by, the most expensive first; days in their order."""
+    """Return the total of a period, and what it is told apart by, the most expensive first; days in their order.
+
+    Of the sessions ``named`` says label, start and parent.
+    """
+    lines = _total_lines(summary, zone, screen)
+    if summary.groups:
+        at = summary.by.index("session") if "session" in summary.by else 0
+        heads = [kind.capitalize() for kind in summary.by]
+        if "session" in summary.by:
+            heads.insert(at, "Started")
+        rows = list(_report_rows(summary, named, zone))
+        table = Table(tuple(heads), ("Cost", "Share", "Tokens"), rows, widths=(11, 8, 10), below_at=at)
+        lines += ["", *table.draw(screen)]
+    if len(summary.groups) > ROWS_SHOWN:
+        lines.append(f"  {len(summary.groups) - ROWS_SHOWN} more: all of them with --csv or --json")
+    return [*lines, "", *_describe_lacking(lacking, screen), *_end(screen, summary)]
+
+
+def _report_rows(summary: UsageSummary, named: NamedSessions, zone: ZoneInfo) -> Iterator[Row]:
     whole = summary.totals.sums
     most = max((group.sums.cost_nano for group in summary.groups.values()), default=0)
-    rows = [
-        Row(
-            tuple(_name(kind, name) for kind, name in zip(summary.by, names, strict=True)),
-            (cost_of(group.sums), share(group.sums.cost_nano, whole.cost_nano), _tokens(group.sums)),
-            group.sums.cost_nano / most if most else 0,
-            names[summary.by.index("source")] if "source" in summary.by else "",
-        )
-        for names, group in list(summary.groups.items())[:_ROWS_SHOWN]
-    ]
-    lines = _total_lines(summary, zone, screen)
-    if rows:
-        heads = tuple(kind.capitalize() for kind in summary.by)
-        lines += ["", *Table(heads, ("Cost", "Share", "Tokens"), rows, widths=(11, 8, 10)).draw(screen)]
-    if len(summary.groups) > _ROWS_SHOWN:
-        lines.append(f"  {len(summary.groups) - _ROWS_SHOWN} more: all of them with --csv or --json")
-    return [*lines, "", *_describe_lacking(lacking, screen), *_end(screen, summary)]
+    year = _local(summary.to_ms - 1, zone).year
+    for names, group in list(summary.groups.items())[:ROWS_SHOWN]:
+        told = dict(zip(summary.by, names, strict=True))
+        shown = {kind: _name(kind, name) for kind, name in told.items()}
+        below = ""
+        if "session" in told:
+            session = named.get((told["source"], told["session"]))
+            start = "" if session is None else start_text(session.first_ms, zone, year)
+            below = "" if session is None else parent_text(session, zone, year)
+            shown["session"] = session_name(told["session"], session)
+            shown = {part: text for kind in summary.by for part, text in _with_start(kind, start, shown[kind])}
+        cells = (cost_of(group.sums), share(group.sums.cost_nano, whole.cost_nano), _tokens(group.sums))
+        part = group.sums.cost_nano / most if most else 0
+        yield Row(tuple(shown.values()), cells, part, told.get("source", ""), below)
+
+
+def _with_start(kind: str, start: str, text: str) -> list[tuple[str, str]]:
+    """Return the columns of one name; that of a session stands behind its start."""
+    return [("start", start), (kind, text)] if kind == "session" else [(kind, text)]
 
 
 def compare_today(overview: Overview, today: Sums) -> str:
@@ -245,23 +268,20 @@ def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[
 
 
 def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
-    parts: list[str] = []
-    if lacking.unpriced_models:
-        models = plural(lacking.unpriced_models, "model")
-        parts.append(f"{tokens(lacking.unpriced_tokens)} tokens of {models} without a price")
-    if lacking.unmeasured:
-        parts.append(f"{plural(lacking.unmeasured, 'request')} without token counts")
-    if lacking.cut:
-        parts.append(f"a part of {plural(lacking.cut, 'answer')} that was cut")
-    if lacking.partial:
-        parts.append(f"fields of {plural(lacking.partial, 'record')} that could not be used")
-    unwritten = sorted(f"{_name('source', each.source)}{_describe_known(each)}" for each in lacking.unwritten)
-    for words, told in (
-        (f"{AT_LEAST} Not in the sums", parts),
-        ("Billed and written nowhere", [f"some calls of {', '.join(unwritten)}"] if unwritten else []),
-    ):
-        for line in wrapped(f"{words}: {'; '.join(told)}", screen.width, "  ") if told else ():
-            yield screen.mark(line, words, YELLOW)
+    unwritten = sorted(lacking.unwritten, key=lambda each: _name("source", each.source))
+    parts = [(AT_LEAST, text) for text in _list_least(lacking)]
+    if unwritten:
+        names = _and([_name("source", each.source) for each in unwritten])
+        parts.append(("-", f"some calls of {names}: billed, and written nowhere{_describe_known(unwritten)}"))
+    if lacking.only_totals:
+        names = _and([_name("source", each) for each in lacking.only_totals])
+        parts.append(("-", f"a number of requests of {names}: only totals are written, and those are counted"))
+    if parts:
+        yield screen.paint("  What is not in these numbers:", YELLOW)
+    for mark, text in parts:
+        first, *others = wrapped(text, screen.width, "    ")
+        yield f"  {mark}{first[3:]}"
+        yield from others
     currency = shown_in()
     if currency is not None:
         day = f"{currency.as_of:%b %d %Y}"
@@ -269,10 +289,32 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
         yield from (screen.paint(line, DIM) for line in wrapped(rate, screen.width, "  "))
 
 
-def _describe_known(calls: Unwritten) -> str:
-    known = [f"{tokens(calls.tokens)} tokens"] if calls.tokens else []
-    known += [plural(calls.requests, "call")] if calls.requests else []
-    return f" (known over all time: {' and '.join(known)})" if known else ""
+def _list_least(lacking: Lacking) -> Iterator[str]:
+    """Yield what makes a sum the least."""
+    if lacking.unpriced_models:
+        models = plural(lacking.unpriced_models, "model")
+        yield f"the cost of {tokens(lacking.unpriced_tokens)} tokens: {models} without a price (aico price list)"
+    if lacking.unmeasured:
+        yield f"the tokens of {plural(lacking.unmeasured, 'request')}: the tool wrote no count"
+    if lacking.cut:
+        yield f"the rest of {plural(lacking.cut, 'answer')} that ended too early"
+    if lacking.partial:
+        yield f"a part of {plural(lacking.partial, 'record')} that could not be used"
+
+
+def _describe_known(unwritten: Sequence[Unwritten]) -> str:
+    """Return what is known of calls that are written nowhere."""
+    known: list[str] = []
+    for calls in unwritten:
+        parts = [f"{tokens(calls.tokens)} tokens"] if calls.tokens else []
+        parts += [plural(calls.requests, "call")] if calls.requests else []
+        known += [f"{_name('source', calls.source)} {' and '.join(parts)}"] if parts else []
+    return f" (known over all time: {', '.join(known)})" if known else ""
+
+
+def _and(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
 
 
 def _end(screen: Screen, summary: UsageSummary) -> list[str]:

@@ -11,6 +11,8 @@ from aico.core.units import NANO
 _NAME_MIN, _NAME_USUAL = 12, 22
 _NAME_BESIDE_BARS = 18
 _BAR_MIN = 4
+_WIDTH_OF_COLUMNS = 60
+"""Columns from which on there is room for whole words below a name."""
 
 
 class Row(NamedTuple):
@@ -22,6 +24,8 @@ class Row(NamedTuple):
     """Length of its bar: a share of the longest."""
     source: str = ""
     """Gives the bar its colour."""
+    below: str = ""
+    """What stands in a line of its own below it."""
 
 
 class Table(NamedTuple):
@@ -37,6 +41,8 @@ class Table(NamedTuple):
     """Columns that the last name takes where there is room: two tables, one below the other, stand as one."""
     kept: int = 1
     """Numbers that stay, however narrow it is."""
+    below_at: int = 0
+    """The name below whose beginning a line of its own begins."""
 
     def draw(self, screen: Screen) -> list[str]:
         """Return the lines of the table."""
@@ -67,6 +73,9 @@ class Table(NamedTuple):
             names, cells = self._line(screen, row, [*firsts, name], widths)
             bar = f"  {screen.bar(row.part, row.source, bars)}" if bars else ""
             lines.append(f"  {names}{cells}{bar}".rstrip())
+            if row.below:
+                indent = 4 + (sum(firsts[: self.below_at]) if screen.width >= _WIDTH_OF_COLUMNS else 0)
+                lines.append(f"{' ' * indent}{screen.paint(screen.cut(row.below, screen.width - indent), DIM)}")
         if self.total is not None:
             names, cells = self._line(screen, self.total, [*firsts, name], widths)
             lines.append(screen.paint(f"  {screen.rule * (sum(firsts) + name + sum(widths))}", DIM))

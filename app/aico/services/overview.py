@@ -41,6 +41,8 @@ class Lacking(NamedTuple):
     """Records of which a field could not be used."""
     unwritten: tuple[Unwritten, ...]
     """Of the tools that were used; empty where nobody asked for it."""
+    only_totals: tuple[str, ...] = ()
+    """Tools that were used and write no single requests; empty where no requests are told."""
 
 
 class Overview(NamedTuple):

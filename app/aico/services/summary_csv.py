@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aico.core.money import exact_usd
 from aico.features.usage.export import Cell, ExportFormat, ExportWriter
-from aico.features.usage.fields import SumFields, sum_fields
+from aico.features.usage.fields import SumFields, sum_fields, tells_only_totals
 from aico.services.summary import UsageSummary
 from aico.services.summary_fields import group_names
 
@@ -18,10 +18,12 @@ def summary_csv(summary: UsageSummary) -> Iterator[str]:
     writer = ExportWriter(ExportFormat.CSV)
     yield writer.begin([*group_names(summary.by), *_NUMBERS, "sessions"])
     for names, group in summary.groups.items():
-        fields = sum_fields(group.sums)
+        fields = sum_fields(group.sums)._asdict()
+        if tells_only_totals(group.sums):
+            fields["requests"] = None
         numbers: list[Cell] = [
             exact_usd(number) if name.endswith("_nano") and number is not None else number
-            for name, number in zip(SumFields._fields, fields, strict=True)
+            for name, number in fields.items()
         ]
         yield writer.add([[*(name or None for name in names), *numbers, group.counts.sessions]])
     yield writer.end()

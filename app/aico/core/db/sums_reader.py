@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from aico.core.db import questions as sql
+from aico.core.db.json_values import json_of
 from aico.core.filters import UsageFilter
 from aico.core.gaps import BilledTotal, RecordedPart, find_unrecorded
 from aico.core.sums import Sums
@@ -57,6 +58,18 @@ class SessionCounts(NamedTuple):
         if self.sessions is None:
             raise RuntimeError("nobody has counted these sessions")
         return self.sessions
+
+
+class NamedSession(NamedTuple):
+    """A session, as far as a person tells it from others."""
+
+    label: str | None
+    first_ms: int
+    parent: str | None
+    """Key of the session that started it."""
+    parent_label: str | None
+    parent_first_ms: int | None
+    """None where the parent is not stored."""
 
 
 class SumsSnapshot:
@@ -209,6 +222,11 @@ class SumsSnapshot:
         """Return what the session ``key`` of any source has spent, with all that it has started, over all time."""
         [row] = await self.ask(sql.FAMILY, (key,))
         return Sums.of(row)
+
+    async def list_named(self, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NamedSession]:
+        """Return what tells ``sessions``, each its source and its key, from others."""
+        rows = await self.ask(sql.NAMED_SESSIONS, (json_of(sessions),))
+        return {(source, key): NamedSession(*rest) for source, key, *rest in rows}
 
     async def find_month_budget(self) -> int | None:
         """Return the smallest budget of everything in a month, in nano-dollars; None where there is none."""

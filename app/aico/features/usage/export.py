@@ -15,7 +15,7 @@ from typing import TypeAlias
 from aico.core.db.reader import ClineRow, StoredSession
 from aico.core.money import exact_usd, nano_usd
 from aico.core.usage import SessionState
-from aico.features.usage.fields import sum_fields
+from aico.features.usage.fields import sum_fields, tells_only_totals
 
 Cell: TypeAlias = str | int | Decimal | None
 """Money is a Decimal: a float would show noise that nobody wrote."""
@@ -132,7 +132,7 @@ class SessionLayout:
             session.last_ts,
             moment.isoformat(timespec="milliseconds"),
             _local(moment, self._zone),
-            fields.requests,
+            None if tells_only_totals(session.spent) else fields.requests,
             fields.input_tokens,
             fields.cache_read_tokens,
             fields.cache_write_5m_tokens,

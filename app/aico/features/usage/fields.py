@@ -82,3 +82,8 @@ def sum_fields(sums: Sums, stated: Tokens | None = None) -> SumFields:
         list_value or (None if any(tokens[:-1]) else no_cost),
         recorded + own + listed or no_cost,
     )
+
+
+def tells_only_totals(sums: Sums) -> bool:
+    """Return whether something was spent without one request: its tools write totals of sessions, and no requests."""
+    return not sums.get("requests") and bool(sums.token_count or sums.cost_nano)
