@@ -20,7 +20,7 @@ _INNER_OVERFLOW = """() => [...document.querySelectorAll("details.popover[open] 
   .filter((part) => part.getBoundingClientRect().right > innerWidth).map((part) => part.outerHTML.slice(0, 80))"""
 
 # The end of the name is inside its box, and its maker is either whole beside it or not seen at all.
-_NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((name) => {
+_NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".tasks .model")].filter((name) => {
   const box = name.getBoundingClientRect();
   const placeOf = (text) => {
     const range = document.createRange();
@@ -32,6 +32,17 @@ _NAMES_NOT_READABLE = """() => [...document.querySelectorAll(".model")].filter((
   const isWhole = maker && maker.left >= box.left - 1 && maker.right <= end.right && maker.top < box.bottom - 1;
   const isGone = !maker || maker.top >= box.bottom - 1;
   return end.right > box.right + 1 || end.left < box.left - 1 || !(isWhole || isGone);
+}).map((name) => name.title)"""
+
+# Every letter is inside the box of the name, and the box inside its row.
+_NAMES_NOT_WHOLE = """() => [...document.querySelectorAll(".groups .model")].filter((name) => {
+  const range = document.createRange();
+  range.selectNodeContents(name);
+  const box = name.getBoundingClientRect();
+  const row = name.closest("th").getBoundingClientRect();
+  const isOutside = ({ left, right, top, bottom }) =>
+    left < box.left - 1 || right > box.right + 1 || top < box.top - 2 || bottom > box.bottom + 2;
+  return [...range.getClientRects()].some(isOutside) || box.right > row.right || box.bottom > row.bottom;
 }).map((name) => name.title)"""
 
 
@@ -138,13 +149,14 @@ def test_cost_is_seen_before_what_is_wrong_on_a_phone(service: Service, open_pag
 
 @pytest.mark.parametrize("width", first_is_quick(1280, 390))
 def test_long_model_name_loses_its_maker_first(service: Service, open_page: Opener, width: int) -> None:
-    """Where there is no room the maker goes, then the middle of the name; its end is always there to be read."""
-    page = open_page(service, "/?period=30d", size=(width, 1800), prepare=stop_clock).page
+    """In a row the maker goes first, then the middle of the name, never its end; the legend is read whole."""
+    page = open_page(service, "/?period=30d", size=(width, 2800), prepare=stop_clock).page
 
     name = page.locator("tr[data-task] .model").first
     expect(name).to_have_attribute("aria-label", re.compile("^provider-with-a-long-name/some-model"))
     expect(page.locator(".groups .model")).to_have_count(8)
     assert page.evaluate(_NAMES_NOT_READABLE) == []
+    assert page.evaluate(_NAMES_NOT_WHOLE) == []
 
 
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
@@ -165,12 +177,10 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
     page = open_page(service, language=language, size=(1280, 800)).page
 
     expect(page.locator(".groups .model")).to_have_count(4)
-    assert page.evaluate(_NAMES_NOT_READABLE) == []
-    ends = page.locator(".groups .model > span")
-    assert ends.all_text_contents() == [name.rpartition("/")[2] for name in names]
-    assert ends.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
-    parts = page.locator(".groups .model > span > span")
-    assert parts.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    assert page.evaluate(_NAMES_NOT_WHOLE) == []
+    models = page.locator(".groups .model")
+    assert models.all_text_contents() == names
+    assert models.evaluate_all("(all) => all.filter((one) => one.clientHeight > 24).length") == 0  # in one line each
     for name in names:
         expect(page.locator(".groups").get_by_role("button", name=name, exact=True)).to_be_visible()
         expect(page.locator(".groups .model").filter(has_text=name)).to_have_attribute("title", name)
@@ -240,7 +250,7 @@ def test_head_of_a_small_screen_keeps_its_lines_and_buttons(
 @pytest.mark.slow
 def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Opener) -> None:
     """In print there is dark text on white, whatever the theme, without buttons and without empty sheets."""
-    page = open_page(service, "/?period=30d&q=model", theme="dark", prepare=stop_clock).page
+    page = open_page(service, "/?period=30d&q=model", theme="dark", size=(1440, 1200), prepare=stop_clock).page
     expect(page.locator("tr[data-task]").first).to_be_visible()
     expect(page.locator(".print-only").first).to_be_hidden()
 
@@ -267,9 +277,7 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
     expect(page.locator(".segmented:visible")).to_have_count(0)
     printed = page.locator("tr[data-task]").count()
     assert 0 < printed < 151
-    expect(page.locator("[data-field=printed-rows]")).to_have_text(
-        f"{printed} of 151 sessions; the export has all of them"
-    )
+    expect(page.locator("[data-field=printed-rows]")).to_have_text(f"{printed} of 151 rows; the export has all of them")
     assert page.evaluate("document.documentElement.scrollHeight") < 3_000
 
 

@@ -189,7 +189,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.locator("h2")).to_contain_text("Claude Code · Nov 11, 07:12")
     expect(panel.locator("[data-field=session-cost]")).to_have_text("≥ $1.11")
     expect(panel.locator("[data-request]")).to_have_text(["no count", "interrupted"])
-    expect(panel.locator(".missing")).to_contain_text("1 record cut short")
+    expect(panel.locator(".missing")).to_contain_text("1 answer cut short: the input is counted")
     expect(panel.get_by_role("img", name=re.compile("^Course per 15 min, total"))).to_be_visible()
     panel.locator(".copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == "main"
@@ -229,6 +229,36 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.get_by_role("button", name="Older")).to_be_disabled()
 
 
+def test_first_model_of_a_tool_has_the_colour_of_the_tool(service: Service, open_page: Opener) -> None:
+    """A colour means one thing in chart and rows as far as colours last; further models take those that are free."""
+    page = open_page(service, "/?group=model", size=(1440, 1200), prepare=stop_clock).page
+    rows = page.locator(".groups tbody tr")
+    for model, tool in ((OPUS, "claude-code"), ("gpt-5.1-codex", "codex"), ("moonshotai/kimi-k2.6", "cline")):
+        slot = page.locator(f"tr[data-tool={tool}] .of").first.get_attribute("class")
+        swatch = rows.filter(has=page.get_by_role("button", name=model, exact=True)).locator(".swatch")
+        expect(swatch).to_have_class(f"swatch {(slot or '').removeprefix('of ')}")
+    slots = page.locator(".groups tbody .swatch").evaluate_all("(all) => all.map((one) => one.className)")
+    assert len(set(slots)) == len(slots)
+
+
+@pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
+def test_sheet_of_a_phone_is_read_without_scrolling_sideways(
+    service: Service, open_page: Opener, language: str
+) -> None:
+    """The sessions that it started, with what they cost, and its requests with their marks lie inside the edges."""
+    page = open_page(service, language=language, size=(390, 844), prepare=stop_clock).page
+    page.locator(".tasks").scroll_into_view_if_needed()
+    page.locator("tr[data-task='main'][data-tool='claude-code'] .open").click()
+    sheet = page.locator("#session")
+    expect(sheet.locator(".children td").last).to_have_text(re.compile(r"0[.,]30"))
+    wide = "(all) => all.filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML)"
+    assert sheet.locator("td, dd, li, button, code").evaluate_all(wide) == []
+    inner = (
+        "(one) => [one, ...one.querySelectorAll('div')].filter((part) => part.scrollWidth > part.clientWidth).length"
+    )
+    assert sheet.evaluate(inner) == 0
+
+
 def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: Opener) -> None:
     """A running turn has dashes, tokens without a price are unpriced, and one line tells what the sums lack."""
     page = open_page(service, "/?source=codex", size=(1440, 1200), prepare=stop_clock).page
@@ -242,7 +272,7 @@ def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: O
 
     page.goto(f"{service.url}/?source=claude-code")
     expect(gaps.locator("summary")).to_contain_text(
-        "1 record without a count · 1 record cut short · Claude Code: calls that are billed"
+        "1 request without token counts · 1 answer cut short · Claude Code: calls that are billed"
     )
     gaps.locator("summary").click()
     expect(gaps.locator("[data-tool=claude-code]")).to_contain_text("no transcript: titles, compaction")

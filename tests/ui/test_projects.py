@@ -45,10 +45,10 @@ def test_switch_keeps_names_tells_them_apart_and_forgets_them(service: Service, 
     menu = page.locator("[data-source=projects]")
     switch = menu.get_by_role("switch", name="Projects: keep the last name of each working folder")
     expect(switch).not_to_be_checked()
-    expect(menu).to_contain_text("as far as these tools state it: Claude Code, Codex, Qwen Code, pi.")
+    expect(menu).to_contain_text("for the tools that write a folder: Claude Code, Codex, Qwen Code, pi.")
     switch.click()
     expect(switch).to_be_checked()
-    menu.get_by_role("button", name="Also of what is counted already").click()
+    menu.get_by_role("button", name="Read those of counted sessions, too").click()
     expect(menu).to_contain_text("2 sessions have one")
     check_with_axe(page)
     page.keyboard.press("Escape")
@@ -77,7 +77,7 @@ def test_switch_keeps_names_tells_them_apart_and_forgets_them(service: Service, 
 
     page.goto(f"{service.url}/?period=all")
     page.locator("[data-field=sources] > summary").click()
-    menu.get_by_role("button", name="Forget the names").click()
+    menu.get_by_role("button", name="Delete the names").click()
     expect(menu).not_to_contain_text("have one")
     expect(page.locator(".groups .segmented button")).to_have_text(["Source", "Model"])
 

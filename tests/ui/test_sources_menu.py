@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
+from bench.fake_session_store import SessionStore, editor_metadata
 from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.restartable_service import Service, entry
+from tests.ui.fake_tools import home_of
+from tests.ui.restartable_service import Service, entry, now_ms
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,18 @@ def test_switch_in_the_menu_stops_and_begins_a_source(
     expect(page.locator("[data-field=off]")).to_have_count(0)
 
 
+def test_ledger_that_a_current_cline_does_not_write_is_not_waited_for(service: Service, open_page: Opener) -> None:
+    """Where its session store is found, and not read, the tool is off; the missing ledger is a line of its own."""
+    with closing(SessionStore(home_of(service) / ".cline" / "data" / "db" / "sessions.db")) as store:
+        store.put("s1", editor_metadata(9_000, 700, 0.4), updated_ms=now_ms())
+        service.start(probe="/healthz")
+        page = open_page(service).page
+        page.locator("[data-field=sources] > summary").click()
+        cline = page.locator("[data-source=cline]")
+        expect(cline.locator(".line").first).to_have_text("Clineoff")
+        expect(cline).to_contain_text("nothing there yet")
+
+
 @pytest.mark.slow
 def test_menu_says_what_configuration_decides(make_service: ServiceMaker, open_page: Opener) -> None:
     """A switch that a setting decides cannot be turned, and the setting is named."""
@@ -59,21 +74,24 @@ def test_menu_says_what_configuration_decides(make_service: ServiceMaker, open_p
     page = open_page(service).page
     page.locator("[data-field=sources] > summary").click()
     expect(page.locator("[data-switch='cline.sessions']")).to_be_disabled()
-    expect(page.locator("[data-source=cline]")).to_contain_text("Fixed by cline_sessions")
+    expect(page.locator("[data-source=cline]")).to_contain_text("The configuration decides: cline_sessions")
 
 
 @pytest.mark.slow
 def test_what_one_setting_decides_is_said_once(make_service: ServiceMaker, open_page: Opener) -> None:
-    """One setting decides of every tool: it stands above them, and the end of the menu is in sight."""
+    """One setting decides of every tool: it stands above them, here and where all is chosen; the end is in sight."""
     service = make_service(sources="cline,codex")
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
     page = open_page(service, size=(1280, 800)).page
     page.locator("[data-field=sources] > summary").click()
     panel = page.locator("[data-field=sources] > .panel")
-    expect(panel.get_by_text("Fixed by")).to_have_count(1)
+    expect(panel.get_by_text("The configuration decides:")).to_have_count(1)
     for button in panel.locator(".buttons button").all():
         expect(button).to_be_in_viewport(ratio=1)
+    panel.get_by_role("button", name="What is read…").click()
+    expect(page.locator(".tool").first).to_be_visible()
+    expect(page.get_by_text("The configuration decides:")).to_have_count(1)
 
 
 @pytest.mark.slow

@@ -27,7 +27,6 @@ LATER = {
     "prices.js",
     "seen.js",
     "session.js",
-    "set_prices.js",
     "start.js",
     "statement.js",
     "switches.js",

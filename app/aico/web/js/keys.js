@@ -67,7 +67,7 @@ function pressed(event) {
 		row.querySelector(".open").click();
 		return;
 	}
-	if (key === "Escape") {
+	if (key === "Escape" && !document.querySelector("dialog:modal")) {
 		if (target.id === "filter") target.blur();
 		for (const open of openPopovers()) {
 			open.open = false;

@@ -16,7 +16,7 @@ function read(group) {
 }
 
 /** The slots of `names`, the weightiest first: a map to 1 to 8, or to 0 for what stands among the others. */
-export function slotsOf(group, names) {
+export function slotsOf(group, names, wish) {
 	const known = kept[group];
 	const shown = new Map();
 	const taken = new Set();
@@ -27,6 +27,7 @@ export function slotsOf(group, names) {
 	};
 	if (group === "source") for (const name of names) take(name, OWN.indexOf(name) + 1);
 	for (const name of names) take(name, known.get(name));
+	if (wish) for (const name of names) take(name, wish(name));
 	for (const name of names) take(name, SLOTS.find((slot) => !taken.has(slot)));
 	const before = JSON.stringify([...known]);
 	for (const [name, slot] of shown) known.set(name, slot);

@@ -61,7 +61,9 @@ export const groups = computed(() => {
 		.map(([name, sum]) => ({ name, sum, value: valueOf(sum) ?? -1, tokens: tokensOf(sum) ?? 0 }))
 		.sort((a, b) => b.value - a.value || b.tokens - a.tokens);
 	const names = found.slice(0, NAMED).map(({ name }) => name);
-	const slots = group !== "source" && slotsOf(group, names);
+	// The first model of a tool has its colour, if nothing else has it.
+	const toolOf = (name) => summary.value.groups.find(({ model }) => model === name).source;
+	const slots = group !== "source" && slotsOf(group, names, group === "model" && ((name) => slotOf(toolOf(name))));
 	const listed = found.map(({ name, sum }) => ({ name, sum, slot: slots ? (slots.get(name) ?? 0) : slotOf(name) }));
 	return { named: listed.slice(0, NAMED), others: listed.slice(NAMED) };
 });

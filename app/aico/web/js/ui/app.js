@@ -19,17 +19,12 @@ import { Header } from "./header.js";
 import { Heat } from "./heat.js";
 import { Blocked, Notices, Welcome } from "./notices.js";
 import { budgetState, panel } from "./limits.js";
-import { Later, amount, currency, html, when } from "./parts.js";
+import { Later, Loading, amount, currency, html, when } from "./parts.js";
 import { Sessions } from "./table.js";
 import { Totals, spentNow } from "./totals.js";
 
 const SPEAK_MS = 10_000;
 const spoken = signal("");
-
-const Loading = () => html`<p class="empty soft" role="status">${t("loading")}</p>`;
-
-/** Where nothing is read yet, or somebody chooses what is. */
-const FirstScreen = () => html`<${Later} name="start" wait=${html`<${Loading} />`} />`;
 
 /** What a screen reader hears: one sentence in ten seconds. */
 export function startSpeaking() {
@@ -83,8 +78,8 @@ const Footer = () => html`<footer class="soft"><span>${[t("footer.promise"), abo
 function Content() {
 	if (problem.value === "token_required" || (problem.value && !(summary.value && about.value))) return html`<${Blocked} />`;
 	if (!summary.value || !about.value) return html`<${Loading} />`;
-	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} /><${embedded ? Welcome : FirstScreen} />`;
-	if (state.value.statement) return html`<${Later} name="statement" wait=${html`<${Loading} />`} />`;
+	if (embedded ? isFirst.value : isFirst.value || choosing.value) return html`<${Notices} />${embedded ? html`<${Welcome} />` : html`<${Later} name="start" />`}`;
+	if (state.value.statement) return html`<${Later} name="statement" />`;
 	return html`<${Notices} />${!embedded && html`<${Offer} /><${Glance} />`}<${Filters} /><${Printed} /><${Totals} /><div class="pair"><${Chart} /><${Groups} /></div><${Gaps} />${!embedded && html`<${Heat} /><${Activity} />`}<${Sessions} />`;
 }
 

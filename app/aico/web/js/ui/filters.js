@@ -12,7 +12,7 @@ import { Icon, Later, NameOf, Segmented, Swatch, html, titleOf, when } from "./p
 
 const TYPING_MS = 200;
 
-const dayText = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+export const dayText = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 const dayOf = (input) => new Date(`${input.value}T00:00`).getTime();
 
 /** Two days, both included, in any order. */

@@ -33,7 +33,7 @@ function gridOf(heat) {
 function words({ value, day, column, row }) {
 	const much = metric.value === "cost" ? amount(value) : t("gaps.tokens", { n: short(value) });
 	const place = day === undefined ? `${dayName(row, "long")} ${hourName(column)}` : when(day, "weekday");
-	return `${place}: ${much}`;
+	return `${place}${t("colon")} ${much}`;
 }
 
 /** The dearest cell: what the map says in one sentence. */

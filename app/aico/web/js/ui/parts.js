@@ -27,8 +27,10 @@ export const exact = (usd) => moneyExact(usd, locale.value);
 
 const parts = new Map();
 
+export const Loading = () => html`<p class="empty soft loading" role="status">${t("loading")}</p>`;
+
 /** A part of the page, `Part` of its module, that is loaded when it is shown for the first time. */
-export function Later({ name, wait = null, ...given }) {
+export function Later({ name, wait = h(Loading), ...given }) {
 	if (!parts.has(name)) parts.set(name, signal(null));
 	const part = parts.get(name);
 	if (part.value) return h(part.value, given);

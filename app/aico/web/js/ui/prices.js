@@ -1,13 +1,50 @@
 // The user's own prices: set, tried and removed; the models that have none; and what tools record beside the list.
 import { useEffect, useRef } from "../../vendor/preact-hooks.js";
+import { signal } from "../../vendor/signals-core.js";
+import { deleteCurrency, deletePrice, getCompared, getTried, putCurrency, putPrice } from "../api.js";
 import { share } from "../format.js";
 import { locale, t, tcode } from "../i18n.js";
-import { priceProblem, prices, pricing, readPrices, wanted } from "../prices.js";
-import { KINDS, compared, readCompared, removePrice, setCurrency, setPrice, tried, tryPrice } from "../set_prices.js";
+import { priceProblem, prices, pricing, readPrices, take, wanted } from "../prices.js";
 import { slotOf } from "../slots.js";
-import { summary } from "../store.js";
+import { readSources } from "../sources.js";
+import { filterOf } from "../state.js";
+import { shown, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
+import { dayText } from "./filters.js";
 import { Icon, ModelName, Money, Swatch, Tokens, currency, html, titleOf, whole } from "./parts.js";
+
+const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output"];
+
+const compared = signal([]); // what tools state beside the list, inside what is shown
+const tried = signal(null); // what the model that is typed would cost now
+
+const setPrice = (model, body) => take(putPrice(model, body));
+const removePrice = ({ model, valid_from }) => take(deletePrice(model, valid_from ?? ""));
+
+/** What amounts are shown in; without a body, US dollars again. */
+async function setCurrency(body) {
+	try {
+		await (body ? putCurrency(body) : deleteCurrency());
+		priceProblem.value = null;
+	} catch (error) {
+		priceProblem.value = error.code ?? "internal_error";
+		if (!error.code) throw error;
+	}
+	readSources();
+}
+
+async function readCompared() {
+	const { state, window: { from, to } } = shown.value;
+	compared.value = await getCompared({ ...filterOf(state), from, to }).catch(() => []);
+}
+
+/** The answer to the last name that was typed. */
+async function tryPrice(model) {
+	tried.value = null;
+	const asked = (tryPrice.last = model.trim());
+	const answer = asked && !asked.includes("*") ? await getTried(asked).catch(() => null) : null;
+	if (tryPrice.last === asked) tried.value = answer;
+}
 
 const dialog = () => document.getElementById("prices");
 // Always in US dollars: what is set is what is counted with.
@@ -68,12 +105,12 @@ function Form() {
 			tryPrice("");
 		}
 	};
-	return html`<${Unpriced} choose=${choose} /><form ref=${form} onSubmit=${submit}><h3>${t("price.set")}</h3>
+	return html`<${Unpriced} choose=${choose} /><form ref=${form} onSubmit=${submit}><h3>${t("price.set")} <span class="soft">${t("price.unit")}</span></h3>
 		<label class="wide">${t("price.model")}<input name="model" required maxlength="200" autocomplete="off" spellcheck="false" placeholder="glm-5*" onChange=${({ target }) => tryPrice(target.value)} /></label>
 		<${Tried} />
 		<div class="fields">${KINDS.map((kind) => html`<label>${t(`price.${kind}`)}<input name=${kind} type="number" inputmode="decimal" min="0" max="1000000" step="any" required=${NEEDED.includes(kind)} placeholder=${NEEDED.includes(kind) ? "" : t(kind === "cache_write_1h" ? "price.same.write" : "price.same")} /></label>`)}
 			<label>${t("price.from")}<input name="valid_from" type="date" min="1970-01-01" /></label></div>
-		<p class="buttons"><button class="small main" type="submit">${t("price.save")}</button><span class="soft">${t("price.unit")}</span></p></form>`;
+		<p class="buttons"><button class="small main" type="submit">${t("price.save")}</button></p></form>`;
 }
 
 function Compared() {
@@ -95,12 +132,10 @@ function Shown() {
 	return html`<form class="shown" key=${`${code}${rate}${day}`} onSubmit=${submit}><h3>${t("currency.title")}</h3><p class="soft">${t("currency.why")}</p>
 		<fieldset class="fields" disabled=${fixed}><label>${t("currency.code")}<input name="code" required pattern="[A-Za-z]{3}" maxlength="3" autocomplete="off" placeholder="EUR" value=${code} /></label>
 			<label>${t("currency.rate")}<input name="per_usd" type="number" inputmode="decimal" required min="0" max="1000000" step="any" placeholder="0.92" value=${rate} /></label>
-			<label>${t("currency.day")}<input name="as_of" type="date" required min="1970-01-01" value=${day ?? dayOf(Date.now())} /></label></fieldset>
+			<label>${t("currency.day")}<input name="as_of" type="date" required min="1970-01-01" value=${day ?? dayText(Date.now())} /></label></fieldset>
 		${fixed ? html`<p class="soft">${t("code.price_fixed")}</p>` : html`<p class="buttons"><button class="small" type="submit">${t("currency.show")}</button>
 			${code && html`<button class="quiet" type="button" onClick=${() => setCurrency(null)}>${t("currency.dollars")}</button>`}</p>`}</form>`;
 }
-
-const dayOf = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 
 export function Prices() {
 	useEffect(() => {

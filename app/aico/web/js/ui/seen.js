@@ -2,7 +2,8 @@
 import { activity, activityProblem, switchKind } from "../activity.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { addDays, midnight } from "../period.js";
-import { Copyable, Later, Words, amount, html, when } from "./parts.js";
+import { Fixed } from "./switches.js";
+import { Later, Words, amount, html, when } from "./parts.js";
 
 const TYPES = ["app", "command", "domain"];
 const MINUTE = 60;
@@ -71,7 +72,7 @@ function Kind({ kind }) {
 	};
 	return html`<div><label class="switch"><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)} onChange=${turn}
 			data-switch=${`activity.${id}`} /><span>${words}</span></label>
-		${fixed_by && html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${fixed_by} /></p>`}
+		${fixed_by && html`<${Fixed} by=${fixed_by} />`}
 		${enabled && (state !== "watching" || reason) && html`<p class="warn">${told(`activity.reason.${reason ?? state}`, state)}</p>`}
 		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p>
 		${id === "extension" && enabled && html`<${Later} name="pairings" />`}</div>`;

@@ -12,7 +12,8 @@ import { sources } from "../sources.js";
 import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
-import { Ago, Cost, Icon, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+import { Lack } from "./lacks.js";
+import { Ago, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -75,11 +76,10 @@ function partOfDay({ day, series }) {
 
 function Facts({ detail }) {
 	const { input_tokens: input, cache_read_tokens: cached, cost_usd: usd } = detail;
-	const calls = detail.request_count > 0 && tn("session.calls", detail.request_count);
 	const facts = {
-		started: html`${when(detail.started_at, "hour")}`,
+		started: when(detail.started_at, "hour"),
 		last: html`<${Ago} ms=${detail.last_at} />`,
-		calls: calls || t("session.total"),
+		calls: detail.request_count > 0 ? whole(detail.request_count) : t("session.total"),
 		model: html`<${ModelName} id=${detail.model} />${detail.models > 1 ? ` ${tn("models.more", detail.models - 1)}` : ""}`,
 		project: detail.project,
 		cached: cached > 0 && share(cached, (input ?? 0) + cached + (cacheWrites(detail) ?? 0), locale.value),
@@ -101,7 +101,7 @@ function Kinds({ detail }) {
 function Missing({ detail }) {
 	const counts = LACKS.map((name) => [name, detail[`${name}_requests`]]).filter(([, n]) => n > 0);
 	const unwritten = sources.value.find(({ id }) => id === detail.source)?.gaps ?? [];
-	return html`${counts.length > 0 && html`<ul class="missing">${counts.map(([name, n]) => html`<li><span class="warn">${tn(`gaps.${name}`, n)}</span>: <span class="soft">${t(`gaps.${name}.why`)}</span></li>`)}</ul>`}
+	return html`${counts.length > 0 && html`<ul class="missing">${counts.map((one) => html`<li><${Lack} one=${one} /></li>`)}</ul>`}
 		${unwritten.length > 0 && html`<details class="unwritten"><summary class="soft">${t("gaps.unwritten", { sources: titleOf(detail.source) })}</summary><ul>${unwritten.map(({ kind, title }) => html`<li class="soft">${told(`gap.${detail.source}.${kind}`, title)}</li>`)}</ul></details>`}`;
 }
 
@@ -177,5 +177,5 @@ export function SessionPanel() {
 		${question && html`<div class="sheet"><div class="head"><h2 id="session-title"><${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}</h2>
 			<button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
 			<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
-			${code && html`<p class="warn" role="alert">${tcode(code)}</p>`}${detail && html`<${Detail} detail=${detail} dialog=${dialog} />`}</div>`}</dialog>`;
+			${code ? html`<p class="warn" role="alert">${tcode(code)}</p>` : detail ? html`<${Detail} detail=${detail} dialog=${dialog} />` : html`<${Loading} />`}</div>`}</dialog>`;
 }

@@ -5,7 +5,7 @@ import { choosing, counted, isCounting, offered, read, readAllFound, sources } f
 import { isHere, lying, originTitle } from "./found.js";
 import { ImportButton } from "./imports.js";
 import { Copyable, html } from "./parts.js";
-import { Elsewhere, Privacy, Refused, Standing, Switch } from "./switches.js";
+import { Common, Elsewhere, Privacy, Refused, Standing, Switch } from "./switches.js";
 
 const Origin = ({ source, origin }) => html`<li class=${origin.found ? "" : "absent"}>
 	<${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} /><span class="facts">${lying(origin)}</span>
@@ -48,7 +48,7 @@ export function Part() {
 	const [title, reason] = heading(found);
 	return html`<section class="welcome start" ref=${root} data-state=${title.slice(6)}>
 		<h2>${t(title)}</h2><p>${t(reason)}</p>
-		<${Buttons} root=${root} />
+		<${Buttons} root=${root} /><${Common} />
 		${found.length > 0 && html`<div class="tools-found">${found.map((source) => html`<${Card} key=${source.id} source=${source} />`)}</div>`}
 		${counting.length > 0 && html`<p class="soft" data-field="counting">${t("start.still", { sources: counting.map(({ title }) => title).join(", ") })}</p>`}
 		${absent.length > 0 && html`<${Places} list=${absent} isOpen=${found.length === 0} />`}

@@ -16,6 +16,7 @@ const PAGE = 1000;
 const READINGS = 5;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"];
 
+const isUsed = (point) => point.requests > 0 || tokensOf(point) > 0 || point.cost_usd > 0;
 const startOf = (month) => new Date(`${month}-01T00:00`).getTime();
 const idOf = (ms) => `${new Date(ms).getFullYear()}-${String(new Date(ms).getMonth() + 1).padStart(2, "0")}`;
 const nameOfMonth = (ms) => new Intl.DateTimeFormat(locale.value, { month: "long", year: "numeric" }).format(ms);
@@ -45,7 +46,7 @@ async function readMonth(question, withRows) {
 /** The months in which something was used, the newest first. */
 async function readMonths(filter) {
 	const { series } = await getSummary({ ...filter, bucket: "month", by: "source", tz: zone(), brief: true });
-	return series.filter((point) => point.requests > 0 || tokensOf(point) > 0 || point.cost_usd > 0).map(({ start }) => idOf(start)).reverse();
+	return series.filter(isUsed).map(({ start }) => idOf(start)).reverse();
 }
 
 const Head = ({ name }) => html`<thead><tr><th scope="col">${name}</th><th scope="col">${t("sum.cost")}</th><th scope="col">${t("sum.requests")}</th>${KINDS.map((kind) => html`<th scope="col">${t(`sum.${kind}`)}</th>`)}</tr></thead>`;
@@ -70,7 +71,7 @@ function Rows({ rows }) {
 
 function Month({ of: { sums, rows, isMoved }, from, to }) {
 	const { totals, groups, series } = sums;
-	const used = series.filter((point) => point.requests > 0 || tokensOf(point) > 0 || point.cost_usd > 0);
+	const used = series.filter(isUsed);
 	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
 	const isOver = to <= minute.value;
 	const facts = [`${range(from, to, locale.value)} (${zone()})`, ...filters, !isOver && t("live.asof", { at: when(minute.value, "dated") })].filter(Boolean);

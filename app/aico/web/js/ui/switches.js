@@ -2,7 +2,7 @@
 import { minute } from "../clock.js";
 import { bytes } from "../format.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
-import { refused, switchOrigins } from "../sources.js";
+import { refused, sources, switchOrigins } from "../sources.js";
 import { Copyable, Words, html, since, when } from "./parts.js";
 
 /** The box is as the service says it is, not as it was pressed. */
@@ -19,10 +19,18 @@ export function Switch({ source, origin, words }) {
 /** What fixes a switch. */
 export const Fixed = ({ by }) => html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${by} /></p>`;
 
-/** Why it is as it is, where nobody would guess; `isTold`: what fixes all of them is said above. */
-export function Standing({ source, origin, isTold }) {
+/** The setting that fixes several switches is said once, above them. */
+function common() {
+	const settings = sources.value.flatMap(({ origins }) => origins.map(({ fixed_by }) => fixed_by));
+	return settings.find((one, i) => one && settings.indexOf(one) < i);
+}
+
+export const Common = () => common() && html`<${Fixed} by=${common()} />`;
+
+/** Why it is as it is, where nobody would guess. */
+export function Standing({ source, origin }) {
 	const { fixed_by, off_since, enabled } = origin;
-	if (fixed_by) return !isTold && html`<${Fixed} by=${fixed_by} />`;
+	if (fixed_by) return fixed_by !== common() && html`<${Fixed} by=${fixed_by} />`;
 	if (enabled || off_since === null) return null;
 	const counted = source.sessions > 0 ? ` ${tn("switch.counted", source.sessions)}` : "";
 	return html`<p class="soft" data-field="off">${t("switch.off", { at: when(off_since, "hour") })}${counted}</p>`;

@@ -7,7 +7,8 @@ import { sources } from "../sources.js";
 import { wantNotifications } from "../notify.js";
 import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
 import { Bar, budgetState, kindOf, resets, used, windowName } from "./limits.js";
-import { Ago, Copyable, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
+import { Fixed } from "./switches.js";
+import { Ago, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 
 const PERIODS = ["day", "week", "month"];
 const dialog = () => document.getElementById("terms");
@@ -51,8 +52,6 @@ const Sources = ({ chosen, none }) => html`<select name="source">${none && html`
 const Dollars = (props) => html`<${Field} type="number" min="0.01" max="1000000000" step="any" inputmode="decimal" ...${props} />`;
 
 const Remove = ({ label, onClick }) => html`<button class="ghost" onClick=${onClick} aria-label=${label} title=${label}><${Icon} name="close" /></button>`;
-
-const Fixed = ({ by }) => html`<p class="soft">${t("terms.fixed")} <${Copyable} text=${by} /></p>`;
 
 function Budget({ budget, edit, attempt }) {
 	const { name, period, amount_usd, spent_usd, at_least, source, model, project, fixed_by, reached_at, reached } = budget;

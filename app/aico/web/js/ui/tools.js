@@ -8,13 +8,14 @@ import { about, choosing, progress, readSources, sources } from "../sources.js";
 import { isHere, lying, originTitle } from "./found.js";
 import { ImportButton, LastImport } from "./imports.js";
 import { Ago, html, titleOf } from "./parts.js";
-import { Fixed, Refused, Standing, Switch } from "./switches.js";
+import { Common, Fixed, Refused, Standing, Switch } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
 
-/** What is not there is no matter beside what is read. */
+/** What is not there is no matter where something else is, read or not: today's Cline writes no ledger. */
 function worst({ origins }) {
-	return origins.filter(({ enabled }) => enabled).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state))[0];
+	const isThere = origins.some(({ found }) => found);
+	return origins.filter(({ enabled, state }) => enabled && !(isThere && state === "waiting")).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state))[0];
 }
 
 function State({ source }) {
@@ -23,16 +24,15 @@ function State({ source }) {
 	if (!origin) return html`<span class="soft">${t("state.off")}</span>`;
 	if (going) return html`<span>${t("live.reading", { share: share(going.done / (going.total || 1), 1, locale.value) })}</span>`;
 	if (origin.state === "watching") return source.last_read_at && html`<span class="soft">${t("state.read")} <${Ago} ms=${source.last_read_at} /></span>`;
-	const kind = origin.state === "degraded" || origin.state === "failed" ? "bad" : "soft";
-	return html`<span class=${kind}>${t(`state.${origin.state}`)}${origin.reason && ` ${why(origin.reason)}`}</span>`;
+	return html`<span class=${ORDER.indexOf(origin.state) < 2 ? "bad" : "soft"}>${t(`state.${origin.state}`)}${origin.reason && ` ${why(origin.reason)}`}</span>`;
 }
 
-const Origin = ({ source, origin, isTold }) => html`<li><${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} />
-	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} isTold=${isTold} /></li>`;
+const Origin = ({ source, origin }) => html`<li><${Switch} source=${source} origin=${origin} words=${originTitle(source, origin)} />
+	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} /></li>`;
 
-const Source = ({ source, isTold }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
+const Source = ({ source }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
 	${source.sessions > 0 && html`<div class="line soft"><${LastImport} source=${source.id} /><span>${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</span></div>`}
-	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} isTold=${isTold} />`)}</ul><${Refused} source=${source} /></li>`;
+	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></li>`;
 
 const attempt = signal(null); // the code of what was refused
 
@@ -64,14 +64,12 @@ function Projects() {
 export function Part() {
 	const here = sources.value.filter((source) => isHere(source) || source.sessions > 0);
 	const absent = sources.value.filter((source) => !here.includes(source));
-	const [fixed, ...more] = new Set(sources.value.flatMap(({ origins }) => origins.map(({ fixed_by }) => fixed_by)));
-	const isTold = fixed && more.length === 0;
-	const list = (some) => html`<ul>${some.map((source) => html`<${Source} key=${source.id} source=${source} isTold=${isTold} />`)}</ul>`;
+	const list = (some) => html`<ul>${some.map((source) => html`<${Source} key=${source.id} source=${source} />`)}</ul>`;
 	const choose = ({ target }) => {
 		target.closest("details").open = false;
 		choosing.value = true;
 	};
-	return html`${isTold && html`<${Fixed} by=${fixed} />`}${list(here)}
+	return html`<${Common} />${list(here)}
 		${absent.length > 0 && html`<details><summary class="soft">${tn("sources.absent", absent.length)}</summary>${list(absent)}</details>`}<${Projects} />
 		<p class="buttons"><${ImportButton} /><button class="small" onClick=${choose}>${t("sources.choose")}</button><button class="small" onClick=${() => openPrices()}>${t("price.title")}</button></p>`;
 }
