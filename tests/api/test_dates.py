@@ -17,7 +17,7 @@ async def test_each_answer_has_the_date_of_its_moment(ledger: LedgerFile, monkey
     """Also the first one after a long rest, and on a connection that was there before."""
     moment = 1_780_000_000.9
     monkeypatch.setattr(serve, "time", SimpleNamespace(time=lambda: moment))
-    async with live(ledger) as served, httpx.AsyncClient(trust_env=False) as client:
+    async with live(ledger) as served, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for distance_s in (0.0, 0.05, 1.0, 100_000.0):
             moment += distance_s
             date = (await client.get(f"http://{served.authority}/healthz")).headers["date"]

@@ -54,7 +54,7 @@ async def test_socket_greets_and_sends_rows_as_usage_items(ledger: LedgerFile) -
         }
         ledger.write(entry("1", ts=1_772_000_000_005, cost=0.00004), entry("2", ts=1_772_000_000_007, model=None))
         update = await page.until_kind("cline_usage_updated")
-        async with httpx.AsyncClient(base_url=f"http://{served.authority}", trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=f"http://{served.authority}", trust_env=False, timeout=HANG_S) as client:
             items = (await client.get("/api/cline/usage")).json()["items"]
         assert update["rows"] == items
         assert set(update) == {
@@ -77,7 +77,7 @@ async def test_socket_tells_of_every_source_what_a_commit_added(ledger: LedgerFi
         ledger.write(entry("1", ts=1_772_000_000_009, tokens_in=130, cost=0.3), entry("2", ts=1_772_000_000_007))
         await page.until(lambda page: any(message["revision"] == 2 for message in page.of_kind("usage_updated")))
         update = page.of_kind("usage_updated")[-1]
-        async with httpx.AsyncClient(base_url=f"http://{served.authority}", trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=f"http://{served.authority}", trust_env=False, timeout=HANG_S) as client:
             items = (await client.get("/api/sessions")).json()["items"]
     assert (update["source"], update["epoch"], update["revision"]) == ("cline", served.service.hub.epoch, 2)
     assert set(update) == {"type", "source", "epoch", "revision", "trigger", "rows", "rows_truncated"}

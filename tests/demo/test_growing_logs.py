@@ -189,7 +189,7 @@ async def test_files_of_the_demonstration_grow(tmp_path: Path, monkeypatch: pyte
     await files.write()
     before = _sizes(tmp_path)
     growing = asyncio.create_task(files.grow())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not all(_sizes(tmp_path)[name] > size for name, size in before.items()):
             await files.written.get()
     growing.cancel()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.api.conftest import ledger, serve
 from tests.certificates import make_certificates
+from tests.held_port import held_port
 from tests.otlp.fake_collector import FakeCollector, collector
 
 __all__ = ["ledger", "serve"]
@@ -25,3 +26,10 @@ def receiver(certificates: Path) -> Iterator[FakeCollector]:
     """Run a collector with TLS and a token."""
     with collector(certificates) as fake:
         yield fake
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """Keep a port on which nobody listens but who is told."""
+    with held_port() as port:
+        yield port

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aico.core.otlp_settings import OtlpSettings
 from aico.core.telemetry import Outcome
+from aico.proxy.otlp.sender import make_sender
+from aico.services import exporter as exporter_module
 from aico.services.exporter import no_activity
 from aico.services.service import ObserverService
 from tests.certificates import make_certificates
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.otlp.fake_collector import TOKEN, FakeCollector
+from tests.otlp.fake_collector import HANG_S, TOKEN, FakeCollector
 from tests.services.heard_service import observer, running
 
 
@@ -86,15 +86,20 @@ async def test_database_is_exported_to_the_digit(tmp_path: Path, certificates: P
 
 
 async def test_every_refusal_is_told_and_nothing_enters_twice(
-    tmp_path: Path, certificates: Path, receiver: FakeCollector, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    certificates: Path,
+    receiver: FakeCollector,
+    free_port: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each fault has its word, the token is never told, and a new process goes on where the last one was."""
     LedgerFile(tmp_path / "cline" / "taskHistory.json").write(entry("1", model="claude-opus-4-8", cost=0.1))
     other = make_certificates(tmp_path / "other-ca", "localhost")
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate", encoding="ascii")
-    with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
-        free_port = nobody.getsockname()[1]
+    # Each is tried once: a busy machine may take longer to answer than a service waits for a collector.
+    monkeypatch.setattr(exporter_module, "_make_sender", lambda settings: make_sender(settings, HANG_S))
     cases: list[tuple[Outcome, dict[str, object]]] = [
         (Outcome.TOKEN_REFUSED, {"token": "wrong-" + TOKEN}),
         (Outcome.TOKEN_REFUSED, {"token": None}),

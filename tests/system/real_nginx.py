@@ -77,13 +77,6 @@ def documented_lines(service: str, certificate: Path, port: int) -> str:
     return lines
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def nginx(folder: Path, lines: str, port: int) -> Iterator[None]:
     """Run nginx with ``lines`` until the block ends; it listens on ``port`` by then."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.held_port import held_port
 from tests.system.real_prometheus import HANG_S
 
 _OPTION = "-opentelemetry.usePrometheusNaming"
@@ -36,16 +36,20 @@ class Vmagent:
     def take(self, request: bytes) -> None:
         """Hand it an export as it came over gRPC."""
         headers = {"Content-Type": "application/x-protobuf"}
-        answer = httpx.post(f"{self._url}/opentelemetry/v1/metrics", content=request, headers=headers, trust_env=False)
+        answer = httpx.post(
+            f"{self._url}/opentelemetry/v1/metrics", content=request, headers=headers, timeout=HANG_S, trust_env=False
+        )
         answer.raise_for_status()
 
 
 @contextmanager
 def vmagent(program: str, folder: Path, target: str) -> Iterator[Vmagent]:
     """Run one that writes what it takes to the Prometheus at ``target``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        authority = f"127.0.0.1:{probe.getsockname()[1]}"
+    with held_port() as port:
+        yield from _vmagent(program, folder, target, f"127.0.0.1:{port}")
+
+
+def _vmagent(program: str, folder: Path, target: str, authority: str) -> Iterator[Vmagent]:
     options = {
         "httpListenAddr": authority,
         "remoteWrite.url": f"{target}/api/v1/write",
@@ -68,7 +72,7 @@ def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + HANG_S
     while True:
         try:
-            if httpx.get(url, trust_env=False).status_code == httpx.codes.OK:
+            if httpx.get(url, timeout=HANG_S, trust_env=False).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             pass

@@ -120,7 +120,7 @@ def test_time_in_front_is_within_seconds_of_the_truth(screen: Screen, tmp_path: 
         assert all(abs(found[name] - truth[name]) <= TOLERANCE_S for name in truth), (found, truth)
         running = {each["subject"] for each in subjects if each["is_running"]}
         assert {name for name in running if not runs_elsewhere(str(name), tmp_path)} == {"Cursor", "Zed", "claude"}
-        assert CANARY not in httpx.get(f"{service.url}/api/activity").text
+        assert CANARY not in httpx.get(f"{service.url}/api/activity", timeout=HANG_S).text
         service.stop()
         assert CANARY not in service.output()
     assert all(CANARY.encode() not in path.read_bytes() for path in service.database.parent.rglob("*.db*"))
@@ -135,7 +135,7 @@ def runs_elsewhere(name: str, folder: Path) -> bool:
 
 def ask(service: Service) -> dict[str, object]:
     """Return the activity of all time."""
-    answer: dict[str, object] = httpx.get(f"{service.url}/api/activity?from=0").json()
+    answer: dict[str, object] = httpx.get(f"{service.url}/api/activity?from=0", timeout=HANG_S).json()
     return answer
 
 

@@ -21,8 +21,9 @@ from websockets.typing import Origin
 
 from aico.api.login import COOKIE
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.e2e.server_process import ServerProcess
-from tests.system.real_nginx import NAME, documented_lines, free_port, make_certificate, nginx
+from tests.e2e.server_process import HANG_S, ServerProcess
+from tests.held_port import held_port
+from tests.system.real_nginx import NAME, documented_lines, make_certificate, nginx
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
 PLAIN = "server {{ listen 127.0.0.1:{port}; {location} }}"
@@ -62,11 +63,13 @@ class Shown(NamedTuple):
     def client(self) -> httpx.Client:
         """Return a browser's stand-in: it keeps cookies and knows the certificate."""
         transport = _Local(self.port, ssl.create_default_context(cafile=str(self.certificate)))
-        return httpx.Client(transport=transport, timeout=30)
+        return httpx.Client(transport=transport, timeout=HANG_S)
 
     def issue_link(self) -> str:
         """Return a fresh link as the service's own address prints it."""
-        answer = httpx.post(f"{self.local}/login", headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False)
+        answer = httpx.post(
+            f"{self.local}/login", headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=HANG_S
+        )
         return self.base + str(answer.raise_for_status().json()["path"])
 
 
@@ -93,10 +96,13 @@ class _Local(httpx.HTTPTransport):
 @contextmanager
 def shown(front: Front, folder: Path) -> Iterator[Shown]:
     """Run a service and nginx in front of it."""
-    port = free_port()
+    with held_port() as port, held_port() as own_port:
+        yield from _shown(front, folder, port, own_port)
+
+
+def _shown(front: Front, folder: Path, port: int, own_port: int) -> Iterator[Shown]:
     host = NAME if front.scheme == "https" else "localhost"
     base = f"{front.scheme}://{host}:{port}{front.prefix}"
-    own_port = free_port()
     local = f"http://127.0.0.1:{own_port}"
     settings = {
         "AICO_PORT": str(own_port),

@@ -118,6 +118,7 @@ def open_page(browser: Browser) -> Iterator[Opener]:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]}, locale=language, timezone_id=zone, color_scheme=theme
         )
+        context.set_default_timeout(HANG_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         observed = Observed(context.new_page(), service.url)
         opened.append(observed)

@@ -13,13 +13,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import httpx
 
 from aico.features.demo.writer import replace_file
 from tests.e2e.server_forker import ForkedServer, ServerForker
@@ -28,6 +30,7 @@ from tests.users_things_guard import SETTINGS_OF_USERS
 _ROOT = Path(__file__).resolve().parents[2]
 _START_DEADLINE_S = 60.0
 _STOP_DEADLINE_S = 60.0
+_ANSWER_DEADLINE_S = 60.0
 _PAUSE_S = 0.05
 _URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _BOX_END = "╰"
@@ -107,7 +110,8 @@ class Ledger:
 class Service:
     """``aico serve`` as a process. It can be killed and started again on the same port and database.
 
-    The system chooses the port at the first start. Between two starts the port is kept from others, without a listener.
+    The system chooses the port at the first start. From the first stop on it is kept from others by a socket without a
+    listener, beside which the service can listen.
 
     Where there is a forker, it starts the process: as before, but for the second that the imports take.
     """
@@ -143,7 +147,6 @@ class Service:
 
     def start(self, *, probe: str = "/readyz", command: str = "serve") -> None:
         """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late."""
-        self._let_port_go()
         self._process = self._begin(command)
         deadline = time.monotonic() + _START_DEADLINE_S
         while not (self._has_said_where() and self._answers(probe)):
@@ -169,6 +172,14 @@ class Service:
         files = (self._said, self._said.with_suffix(".err"))
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
 
+    def ask(
+        self, path: str, params: Mapping[str, str | int] | None = None, *, method: str = "GET", body: object = None
+    ) -> httpx.Response:
+        """Return what it answers, however much else the machine has to do."""
+        # Where there is no limit of the test's own, the library's is 5 seconds.
+        with httpx.Client(base_url=self.url, timeout=_ANSWER_DEADLINE_S, trust_env=False) as client:
+            return client.request(method, path, params=params, json=body)
+
     def _begin(self, command: str) -> subprocess.Popen[bytes] | ForkedServer:
         if self._forker is not None:
             return self._forker.begin(self._environment, self._said, command)
@@ -189,7 +200,7 @@ class Service:
         return bool(self.url)
 
     def _hold_port(self) -> None:
-        if self.url:
+        if self.url and self._held is None:
             self._held = socket.socket()
             self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._held.bind(("127.0.0.1", int(self._environment["AICO_PORT"])))

@@ -9,7 +9,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -127,7 +126,7 @@ def test_browser_is_paired_on_the_page_and_its_pairing_ended(
     expect(pairings.get_by_role("listitem")).to_contain_text(waiting)
     page.evaluate(_AXE)
     assert page.evaluate(_RUN) == []
-    told = httpx.get(f"{service.url}/api/activity/pairings", trust_env=False).json()
+    told = service.ask("/api/activity/pairings").json()
     assert [each["ended_at"] for each in told] == [None]
     assert secret not in json.dumps(told)
     pairings.get_by_role("button", name=end).click()

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
@@ -240,7 +239,7 @@ def test_first_screen_in_a_frame_has_no_switch(
 
 def test_page_itself_may_stand_in_no_frame(service: Service) -> None:
     """Its headers say so to every browser, for listed origins, too; those of the frame name the listed ones alone."""
-    page, frame = (httpx.get(f"{service.url}{path}").headers for path in ("/", "/embed"))
+    page, frame = (service.ask(path).headers for path in ("/", "/embed"))
     assert "frame-ancestors 'none'" in page["content-security-policy"]
     assert page["x-frame-options"] == "DENY"
     assert "frame-ancestors http://127.0.0.1:" in frame["content-security-policy"]

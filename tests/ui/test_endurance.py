@@ -97,7 +97,7 @@ def test_heap_does_not_grow_with_updates(service: Service, open_page: Opener) ->
     """After 2,000 updates in 50 readings the page holds no more than after the first 200."""
     page = open_page(service, "/?period=7d", prepare=observe_sockets).page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
-    expect(page.locator("tr[data-task]").first).to_be_visible(timeout=20_000)
+    expect(page.locator("tr[data-task]").first).to_be_visible()
     status = page.evaluate("async () => (await fetch('/api/cline/status')).json()")
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -30,7 +29,7 @@ def service(make_shared: ServiceMaker) -> Service:
 
 def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Opener) -> None:
     """Today is what the service says, beside a usual day; a model that was not used today leaves it as it is."""
-    told = httpx.get(f"{service.url}/api/overview?tz=UTC", trust_env=False).json()
+    told = service.ask("/api/overview?tz=UTC").json()
     assert told["today"]["totals"]["cost_usd"] == 80.25
     page = open_page(service, "/?period=all").page
     today, month = page.locator("[data-card=today]"), page.locator("[data-card=month]")

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -117,9 +116,9 @@ def test_page_shows_the_sums_of_the_service_in_every_filter(service: Service, op
 
     def ask(**filters: str) -> dict[str, dict[str, float]]:
         question: dict[str, str | int] = {**window, **filters}
-        answer = httpx.get(f"{service.url}/api/summary", params=question, trust_env=False).json()
-        folded = {**question, "fold": "true"}
-        sessions = httpx.get(f"{service.url}/api/sessions", params=folded, trust_env=False).json()
+        answer = service.ask("/api/summary", question).json()
+        folded: dict[str, str | int] = {**question, "fold": "true"}
+        sessions = service.ask("/api/sessions", folded).json()
         return {**answer, "rows": {"count": sessions["total"]}}
 
     expect(page.locator("tr[data-task]")).to_have_count(9)  # one is folded under the session that it works for

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import closing
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -138,5 +137,5 @@ def test_switch_of_a_command_is_seen_on_the_page(service: Service, open_page: Op
     service.start()
     page = open_page(service).page
     page.locator("[data-field=sources] > summary").click()
-    httpx.put(f"{service.url}/api/sources/cline", json={"origins": {"sessions": True}}).raise_for_status()
+    service.ask("/api/sources/cline", method="PUT", body={"origins": {"sessions": True}}).raise_for_status()
     expect(page.locator("[data-switch='cline.sessions']")).to_be_checked()

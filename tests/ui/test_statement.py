@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -40,7 +39,7 @@ def _cells(page: Page, name: str) -> list[list[str]]:
 
 def test_statement_has_the_sums_of_its_month_and_all_rows_or_none(service: Service, open_page: Opener) -> None:
     """It opens from the export, says what the service says, goes to another month, and keeps its address."""
-    told = httpx.get(f"{service.url}/api/summary", params=NOVEMBER, trust_env=False).json()["totals"]
+    told = service.ask("/api/summary", NOVEMBER).json()["totals"]
     assert told["cost_usd"] == 6.373456789
     page = open_page(service, "/?period=today", prepare=stop_clock).page
     page.locator(".export summary").click()

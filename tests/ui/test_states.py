@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -208,7 +207,7 @@ def test_page_says_that_nothing_is_read(service: Service, open_page: Opener, lan
     page = open_page(service, language=language).page
     expect(page.locator("[data-notice]")).to_have_count(0)
 
-    answer = httpx.put(f"{service.url}/api/sources/cline", json={"enabled": False})
+    answer = service.ask("/api/sources/cline", method="PUT", body={"enabled": False})
 
     assert answer.status_code == 200
     expect(page.locator("[data-field=live]")).to_have_text(word)

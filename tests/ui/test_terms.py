@@ -6,7 +6,6 @@ import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -167,7 +166,7 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     expect(page.locator("tr[data-tool=claude-code] [data-field=value]")).to_have_text("(3,00\u00a0$)")
     expect(dialog.locator("[data-field=webhook]")).to_contain_text("webhook set URL")
     page.keyboard.press("Escape")
-    assert httpx.get(f"{service.url}/api/plans").json()[0]["renews_on"] == 31
+    assert service.ask("/api/plans").json()[0]["renews_on"] == 31
 
 
 @pytest.mark.slow
