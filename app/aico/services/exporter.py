@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 FLUSH_S = 1.5
 """What the last export may take, when the service ends."""
-_CANCEL_S = 0.3
+_CANCEL_S = 0.25
+"""What each of the two steps after it may take, when it has to be broken off."""
 _OS = {"win32": "windows"}
 
 _log = logging.getLogger(__name__)
