@@ -41,6 +41,8 @@ class Screen:
         self.environment = {**os.environ, "DISPLAY": self.display, "HOME": str(folder)}
         self.folder = folder
         self.windows: dict[str | None, str] = {}
+        self.fronts: list[tuple[str | None, float]] = []
+        """Whose window came to the front, and when: on a busy machine not when it was asked for."""
         self._run("openbox")
         for name, path in PROGRAMS.items():
             program = folder / "programs" / path
@@ -75,11 +77,21 @@ class Screen:
 
     def use(self, name: str | None, seconds: float) -> None:
         """Bring a window to the front and type in it every few seconds."""
-        end = time.monotonic() + seconds
         self.ask("windowactivate", "--sync", self.windows[name])
+        self.fronts.append((name, time.monotonic()))
+        end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.ask("key", "a", "Return")
             time.sleep(min(5.0, left))
+
+    def times(self) -> dict[str, float]:
+        """Return how long each app's window was in front until now."""
+        found: dict[str, float] = {}
+        ends = [at for _, at in self.fronts[1:]]
+        for (name, began), ended_at in zip(self.fronts, ends, strict=False):
+            if name is not None:
+                found[name] = found.get(name, 0) + ended_at - began
+        return found
 
 
 def ended(process: subprocess.Popen[bytes]) -> ExitStack:
@@ -106,18 +118,11 @@ def test_time_in_front_is_within_seconds_of_the_truth(screen: Screen, tmp_path: 
         screen.use(None, 1)
         service.start()
         wait_until_seen(service, {"Cursor", "Zed", "claude"})
-        truth: dict[str, float] = {}
         for name, share in SHARES:
             screen.use(name, share * STRETCH_S)
-            if name is not None:
-                truth[name] = truth.get(name, 0) + share * STRETCH_S
         screen.use(None, 0.1)
-        time.sleep(16)  # the next scan stores it
-        subjects = ask(service)["subjects"]
-        assert isinstance(subjects, list)
-        found = {each["subject"]: each["seconds"] for each in subjects if each["seconds"]}
-        assert found.keys() == truth.keys()
-        assert all(abs(found[name] - truth[name]) <= TOLERANCE_S for name in truth), (found, truth)
+        truth = screen.times()
+        subjects = wait_until_stored(service, truth)
         running = {each["subject"] for each in subjects if each["is_running"]}
         assert {name for name in running if not runs_elsewhere(str(name), tmp_path)} == {"Cursor", "Zed", "claude"}
         assert CANARY not in httpx.get(f"{service.url}/api/activity", timeout=HANG_S).text
@@ -137,6 +142,19 @@ def ask(service: Service) -> dict[str, object]:
     """Return the activity of all time."""
     answer: dict[str, object] = httpx.get(f"{service.url}/api/activity?from=0", timeout=HANG_S).json()
     return answer
+
+
+def wait_until_stored(service: Service, truth: dict[str, float]) -> list[dict[str, object]]:
+    """Return the subjects as soon as they have the seconds of ``truth``; a scan stores them, every 15 seconds."""
+    deadline = time.monotonic() + HANG_S
+    while True:
+        subjects = ask(service)["subjects"]
+        assert isinstance(subjects, list)
+        found = {each["subject"]: each["seconds"] for each in subjects if each["seconds"]}
+        if found.keys() == truth.keys() and all(abs(found[name] - truth[name]) <= TOLERANCE_S for name in truth):
+            return subjects
+        assert time.monotonic() < deadline, (found, truth)
+        time.sleep(0.5)
 
 
 def wait_until_seen(service: Service, names: set[str]) -> None:

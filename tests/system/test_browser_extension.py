@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import urllib.request
+from collections.abc import Awaitable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -82,6 +83,11 @@ async def test_time_on_one_page_counts_in_full_though_the_worker_dies(tmp_path: 
         assert CANARY.lower() not in service.output().lower()
 
 
+_IS_WAITING = """chrome.storage.local.get(["queue", "sending"]).then(
+  ({ queue, sending }) => queue === undefined || queue.length > 0 || sending !== undefined && sending !== null)"""
+"""Whether something is still to be reported."""
+
+
 class LossyService:
     """Takes reports, and loses answers."""
 
@@ -133,22 +139,33 @@ class LossyService:
 
 
 class Clock:
-    """What the script did: the seconds of each site at least and at most."""
+    """What the script did: the seconds of each site at least and at most.
+
+    What it asks for takes its time on a busy machine; meanwhile it may be the one site's or the other's.
+    """
 
     def __init__(self) -> None:
         self.low: dict[str, float] = {}
         self.high: dict[str, float] = {}
+        self._at = "", 0.0, 0.0
+        """The site, when it was asked for, and when it was there."""
+
+    async def go(self, site: str, *steps: Awaitable[object]) -> None:
+        """Take the steps after which it is the time of ``site``."""
+        began = time.monotonic()
+        for step in steps:
+            await step
+        there = time.monotonic()
+        last, last_began, last_there = self._at
+        self._at = site, began, there
+        if last:
+            self.low[last] = self.low.get(last, 0) + began - last_there
+            self.high[last] = self.high.get(last, 0) + there - last_began
 
     async def stay(self, page: Page, site: str, seconds: float, *, address: str | None = None) -> None:
         """Bring a page to the front, and stay there."""
-        began = time.monotonic()
-        await page.bring_to_front()
-        if address is not None:
-            await page.goto(address)
-        there = time.monotonic()
+        await self.go(site, page.bring_to_front(), *([] if address is None else [page.goto(address)]))
         await asyncio.sleep(seconds)
-        self.low[site] = self.low.get(site, 0) + time.monotonic() - there
-        self.high[site] = self.high.get(site, 0) + time.monotonic() - began + 0.5
 
 
 async def look(worker: Worker) -> None:
@@ -172,18 +189,17 @@ async def test_tabs_windows_and_lost_answers(answers: list[int], tmp_path: Path)
             await clock.stay(three, "", 2, address=f"http://notpoe.com.{CANARY}.example:{service.port}/")
             await clock.stay(one, "poe.com", 2)
             await look(worker)
-            await worker.evaluate("chrome.idle.queryState = async () => 'idle'")
-            await look(worker)
+            await clock.go("", worker.evaluate("chrome.idle.queryState = async () => 'idle'"), look(worker))
             await asyncio.sleep(2)
             await look(worker)
-            await worker.evaluate("chrome.idle.queryState = async () => 'active'")
-            await look(worker)
+            await clock.go("poe.com", worker.evaluate("chrome.idle.queryState = async () => 'active'"), look(worker))
             await clock.stay(two, "pi.ai", 2)
-            await three.bring_to_front()
+            await clock.go("", three.bring_to_front())
             for _ in range(5):
                 await look(worker)
-            waiting = await worker.evaluate("chrome.storage.local.get(['queue', 'sending'])")
-            assert (waiting.get("queue"), waiting.get("sending")) == ([], None)
+            async with asyncio.timeout(HANG_S):
+                while await worker.evaluate(_IS_WAITING):  # a busy machine takes longer
+                    await look(worker)
             popup = await context.new_page()
             await popup.goto(worker.url.replace("background.js", "popup.html"))
             await popup.wait_for_selector("td")
@@ -195,7 +211,7 @@ async def test_tabs_windows_and_lost_answers(answers: list[int], tmp_path: Path)
     found = service.sums()
     assert found.keys() == {"poe.com", "pi.ai"}
     for site, seconds in found.items():
-        assert 0.9 * clock.low[site] <= seconds <= clock.high[site] + 1.5, (found, clock.low, clock.high)
+        assert 0.9 * clock.low[site] - 0.5 <= seconds <= clock.high[site] + 1.5, (found, clock.low, clock.high)
     ids = [str(report["batch"]) for report in service.reports]
     assert (len(ids) > len(set(ids))) == bool(answers)
     assert CANARY.lower() not in "".join(service.heads).lower()

@@ -13,7 +13,8 @@ from tests.system.test_browser_extension import call, seconds_of
 from tests.ui.restartable_service import Service
 
 PER_S, FOR_S, CONNECTIONS = 1_000, 10, 10
-LONGEST_S = 60
+LONGEST_S = 300
+"""Whatever takes longer hangs: other suites run beside this one."""
 STOCK, TAKEN_PER_S = 60, 2
 
 
