@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, Route
@@ -12,6 +14,7 @@ from playwright.sync_api import Page, Route
 from bench.observed_sockets import SOCKETS
 
 PARIS = ZoneInfo("Europe/Paris")
+_HANG_S = 60.0
 NOON = dt.datetime(2025, 11, 11, 12, 0, tzinfo=PARIS)
 """A Tuesday, in the middle of a day, a week and a month without a change of clocks."""
 
@@ -67,6 +70,22 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
         page.route("**/api/status", answer_sources)
 
     return prepare
+
+
+@contextmanager
+def stopped_timers(page: Page) -> Iterator[None]:
+    """Let no timer begin within: what the page shows for a moment stays."""
+    page.evaluate("void (window.timers = setTimeout, setTimeout = () => 0)")
+    yield
+    page.evaluate("void (setTimeout = window.timers)")
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Return when something is so that an event of the browser makes so; each look costs a round trip."""
+    deadline = time.monotonic() + _HANG_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it does not come"
+        page.evaluate("0")
 
 
 def make_hideable(page: Page) -> None:

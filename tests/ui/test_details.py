@@ -11,8 +11,9 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock
+from tests.ui.fake_surroundings import NOON, moment_ms, observe_sockets, stop_clock, until
 from tests.ui.restartable_service import Service, entry, kimi_proxy
+from tests.ui.test_connection import await_event, count_events
 
 TOKEN = "a token of more than sixteen characters"  # noqa: S105 - of a test
 
@@ -171,6 +172,7 @@ def test_import_shows_that_it_runs(service: Service, open_page: Opener) -> None:
 
     expect(page.locator("[data-field=import-result]")).to_have_text("Importing…")
     expect(page.get_by_role("button", name="Import now")).to_have_attribute("aria-busy", "true")
+    until(page, lambda: len(held) > 0)  # the words may be there before the request is told of
     held[0].continue_()
     expect(page.locator("[data-field=import-result]")).to_have_text(re.compile("Imported: nothing new"))
 
@@ -181,20 +183,30 @@ def test_screen_reader_hears_of_updates_every_ten_seconds_at_most(service: Servi
 
     def prepare(page: Page) -> None:
         page.clock.install()
+        observe_sockets(page)
+
+    def tell(task: str, cost: float) -> None:
+        service.ledger.write(entry(task, cost=cost))
+        await_event(page)
 
     page = open_page(service, prepare=prepare).page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
+    count_events(page)
     spoken = page.locator(".spoken")
 
-    service.ledger.write(entry("5001", cost=1))
+    tell("5001", 1)
     expect(spoken).to_have_text("1 session updated. Total $1.00.")
-    service.ledger.write(entry("5002", cost=1))
-    service.ledger.write(entry("5003", cost=2))
+    # From here on, and for half of the ten seconds, it is the test that lets time pass.
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 5)
+    tell("5002", 1)
+    tell("5003", 2)
+    page.clock.run_for(250)
     expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
     expect(spoken).to_have_text("1 session updated. Total $1.00.")
     page.clock.fast_forward(10_000)
     expect(spoken).to_have_text("2 sessions updated. Total $4.00.")
-    service.ledger.write(entry("5002", cost=5))
+    tell("5002", 5)
+    page.clock.run_for(250)
     expect(page.locator("[data-field=cost]")).to_have_text("$8.00")
     page.clock.fast_forward(10_000)
     expect(spoken).to_have_text("1 session updated. Total $8.00.")

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_surroundings import stopped_timers
 from tests.ui.fake_tools import home_of, transcript
 from tests.ui.restartable_service import Service, entry, now_ms
 
@@ -78,6 +79,7 @@ def test_commands_are_copied_as_this_machine_knows_them(service: Service, open_p
     service.start(probe="/healthz")
     page = open_page(service).page
     page.locator(".todo .copy").last.click()
+    expect(page.locator(".spoken")).to_contain_text("Copied")
 
     copied = page.evaluate("navigator.clipboard.readText()")
     command = page.evaluate("fetch('api/status').then((answer) => answer.json())")["command"]
@@ -122,9 +124,9 @@ def test_ledger_of_an_editor_is_told_with_what_has_it_read(
     page = open_page(service, language=language).page
     card = page.locator("[data-card=cline]")
     card.get_by_text(more).click()
-    card.locator(".elsewhere .copy").last.click()
-
-    expect(card.locator(".elsewhere .copy").last).to_have_text("✓")
+    with stopped_timers(page):
+        card.locator(".elsewhere .copy").last.click()
+        expect(card.locator(".elsewhere .copy").last).to_have_text("✓")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert str(folder / "taskHistory.json") in copied
     assert "ledgers" in copied.lower()

@@ -16,7 +16,7 @@ from tests.core.repository_on_file import open_store
 from tests.quick_variants import first_is_quick
 from tests.sources.claude_code.claude_home import Clock, Transcript, uuid_of
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.fake_surroundings import moment_ms, stop_clock
+from tests.ui.fake_surroundings import moment_ms, stop_clock, stopped_timers
 from tests.ui.restartable_service import Service, entry, now_ms
 
 OPUS, SONNET = "claude-opus-4-1", "claude-sonnet-4-5"
@@ -164,6 +164,8 @@ def test_click_on_a_source_filters_everything_and_once_more_clears(service: Serv
 def test_tooltip_names_the_day_that_the_pointer_is_over(service: Service, open_page: Opener, part: float) -> None:
     """Anywhere over a day, also beside its bar, it is that day and no time of day; its parts add up."""
     page = open_page(service, size=(1440, 900), prepare=stop_clock).page
+    expect(page.locator("[data-field=sessions]")).to_have_text("10")
+    expect(page.locator(".cards > .card")).to_have_count(3)  # what comes above it moves it
     over = page.locator(".u-over").bounding_box()
     assert over is not None
     for day, name in ((3, "Sat, Nov 8"), (6, "Tue, Nov 11")):
@@ -191,9 +193,11 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.locator(".missing")).to_contain_text("1 answer cut short: the input is counted")
     expect(panel.get_by_role("img", name=re.compile("^Course per 15 min, total"))).to_be_visible()
     panel.locator(".copy").click()
+    expect(page.locator(".spoken")).to_have_text("Copied: main")
     assert page.evaluate("navigator.clipboard.readText()") == "main"
-    panel.get_by_role("button", name="Copy as text").click()
-    expect(panel.get_by_role("status")).to_have_text("Copied")
+    with stopped_timers(page):
+        panel.get_by_role("button", name="Copy as text").click()
+        expect(panel.get_by_role("status")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied[:3] == ["Claude Code · Nov 11, 07:12 AM", "main", "≥ $1.11"]
     assert "Share of the day\t30% of Nov 11" in copied

@@ -37,14 +37,14 @@ def test_price_is_set_and_removed_on_the_page(
     expect(dialog.get_by_role("heading", name=title, exact=True)).to_be_visible()
     dialog.locator(".unpriced button").click()
     expect(dialog.locator(".tried")).to_have_attribute("data-basis", "none")
-    assert dialog.locator("[name=model]").input_value() == "glm-9-air"
+    expect(dialog.locator("[name=model]")).to_have_value("glm-9-air")
     dialog.locator("[name=input]").fill("0.6")
     dialog.locator("[name=output]").fill("2.2")
     page.keyboard.press("Enter")
     expect(dialog.locator(".own li")).to_contain_text("glm-9-air")
     expect(page.locator("[data-field=cost]")).to_have_text(re.compile(re.escape(cost).replace("\\ ", r"\s")))
     expect(dialog.locator(".unpriced")).to_have_count(0)
-    assert dialog.locator("[name=model]").input_value() == ""
+    expect(dialog.locator("[name=model]")).to_have_value("")
     dialog.locator(".own button").click()
     expect(dialog.locator(".own li")).to_have_count(0)
     expect(page.locator(".tasks tbody .tag").first).to_be_visible()

@@ -76,8 +76,8 @@ def test_statement_has_the_sums_of_its_month_and_all_rows_or_none(service: Servi
 
     page.get_by_role("button", name="Back to the numbers").click()
     expect(page.locator("[data-card=cost]")).to_be_visible()
-    assert "statement" not in page.url
-    assert page.evaluate("document.activeElement.id") == "content"
+    expect(page).not_to_have_url(re.compile("statement"))
+    expect(page.locator("#content")).to_be_focused()
 
 
 def test_statement_prints_without_controls_and_with_its_moment(service: Service, open_page: Opener) -> None:
@@ -87,7 +87,7 @@ def test_statement_prints_without_controls_and_with_its_moment(service: Service,
     expect(page.locator(".statement")).to_contain_text("(Europe/Paris) · Cline · Codex · Data as of")
     page.evaluate("print = () => { document.body.dataset.printed = 'yes' }")
     page.get_by_role("button", name="Print").click()
-    assert page.evaluate("document.body.dataset.printed") == "yes"
+    expect(page.locator("body")).to_have_attribute("data-printed", "yes")
 
     page.emulate_media(media="print")
     for control in (".controls", "[data-field=live]", ".tools", "[data-field=sources]"):
