@@ -157,16 +157,34 @@ def answer_of(opened: UsageEvent, event: UsageEvent) -> UsageEvent | None:
 
     None where one alone does not say it.
     """
-    named_otherwise = (event.former_key, opened.former_key, event.near_ms, opened.near_ms)
-    is_plain = not event.is_bare and all(each is None for each in named_otherwise)
-    is_same = (opened.key, opened.session, opened.parent) == (event.key, event.session, event.parent)
+    others = (event.former_key, opened.former_key, event.near_ms, opened.near_ms)
+    is_plain = not event.is_bare and others == _NO_OTHERS
+    is_same = event.key == opened.key and event.session == opened.session and event.parent == opened.parent
     is_news = event.state in _MEASURED and event.model is not None and opened.recorded_nano is None
     if not (is_plain and is_same and is_news and opened.state is RequestState.OPEN):
         return None
     claims = [claim for claim in (opened.claim, event.claim) if claim is not None]
-    return event._replace(claim=min(claims, default=None))
+    best = min(claims, default=None)
+    if event.claim == best:
+        return event
+    # Not by ``_replace``, which takes four times as long.
+    return UsageEvent(
+        event.key,
+        event.session,
+        event.ts,
+        event.model,
+        event.tokens,
+        event.recorded_nano,
+        event.state,
+        event.parent,
+        event.unknown,
+        None,
+        event.context,
+        best,
+    )
 
 
+_NO_OTHERS = (None,) * 4
 _NO_NUMBERS = (None,) * 7
 
 
@@ -287,14 +305,42 @@ AnyRecord: TypeAlias = Record | PlanReading | ProjectSeen
 
 def digest(*parts: str | int | bytes | None) -> bytes:
     """Return 16 bytes that name ``parts``, in their order; different parts give different bytes."""
-    framed = []
+    return blake2b(_framed(parts), digest_size=16).digest()
+
+
+def digests_behind(*parts: str | int | bytes | None) -> Callable[[bytes], bytes]:
+    """Return what says of a last part what :func:`digest` says of it behind ``parts``, in a third of the time."""
+    begun = blake2b(_framed(parts), digest_size=16)
+
+    def digest_of(part: bytes) -> bytes:
+        hasher = begun.copy()
+        hasher.update(b"%d:%b" % (len(part), part))
+        return hasher.digest()
+
+    return digest_of
+
+
+def digests_of_numbers(*parts: str | int | bytes | None) -> Callable[[Iterable[int]], bytes]:
+    """Return what says of numbers what :func:`digest` says of them behind ``parts``, in a third of the time."""
+    begun = blake2b(_framed(parts), digest_size=16)
+
+    def digest_of(numbers: Iterable[int]) -> bytes:
+        hasher = begun.copy()
+        hasher.update("".join([f"{len(text)}:{text}" for text in map(str, numbers)]).encode())
+        return hasher.digest()
+
+    return digest_of
+
+
+def _framed(parts: Iterable[str | int | bytes | None]) -> bytes:
+    framed = b""
     for part in parts:
         if part is None:
-            framed.append(b"-")
-        else:
-            data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-            framed.append(b"%d:%b" % (len(data), data))
-    return blake2b(b"".join(framed), digest_size=16).digest()
+            framed += b"-"
+            continue
+        data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+        framed += b"%d:%b" % (len(data), data)
+    return framed
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,18 +137,22 @@ class _Chunk:
             raise RuntimeError("a line before its file")
         self.parsed_count += 1
         refused: list[Rejection] = []
-        before = len(self.records)
+        records = self.records
+        before = len(records)
         try:
             for each in self.parser.parse(line, index):
                 if isinstance(each, Rejection):
                     refused.append(each)
                 elif not (isinstance(each, UsageEvent) and self._is_answer(each)):
-                    self.records.append(each)
+                    records.append(each)
         except Exception as error:  # noqa: BLE001  # whatever it is: it would come again with each reading
             self._tell(type(error).__name__)
-            del self.records[before:]
+            del records[before:]
             refused = [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
-        if refused and len(self.records) > before:
+        if not refused:
+            # Most say nothing new: then there is as much room as before.
+            return len(records) == before or self.has_room
+        if len(records) > before:
             self.partials += refused
             self.partial_count += 1
         else:
@@ -161,10 +165,10 @@ class _Chunk:
             self._open[event.key] = len(self.records)
             return False
         at = self._open.pop(event.key, None) if self._open else None
-        opened = None if at is None or at >= len(self.records) else self.records[at]
-        if at is None or not isinstance(opened, UsageEvent) or opened.key != event.key:
+        if at is None or at >= len(self.records):
             return False
-        answered = answer_of(opened, event)
+        opened = self.records[at]
+        answered = answer_of(opened, event) if isinstance(opened, UsageEvent) else None
         if answered is None:
             return False
         self.records[at] = answered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
@@ -61,8 +62,12 @@ class LineReader:
             got = data.fill(window, offset, end - offset)
             last = window.rfind(b"\n", 0, got)
             if last >= 0:
-                look = self._look_for_needles if self._format.head is None else self._look_at_heads
-                used, count, goes_on = look(last + 1, count)
+                head = self._format.head
+                used, count, goes_on = (
+                    self._look_for_needles(last + 1, count)
+                    if head is None
+                    else self._look_at_heads(head, last + 1, count)
+                )
                 offset += used
             elif got < len(window) or offset + got >= end:
                 break  # half a line, or the file is shorter now
@@ -97,16 +102,19 @@ class LineReader:
             self._window = bytearray(size)
         return self._window
 
-    def _look_at_heads(self, end: int, count: int) -> tuple[int, int, bool]:
+    def _look_at_heads(self, head: re.Pattern[bytes], end: int, count: int) -> tuple[int, int, bool]:
         """Do as :meth:`_look_for_needles` does, and ask the head of each line first."""
-        window = self._window
+        window, take, find_head = self._window, self._take, head.match
+        find, has_needle = window.find, self._format.has_needle
         begin = 0
         with memoryview(window) as view:
             while begin < end:
-                stop = window.find(b"\n", begin, end)
-                if self._format.is_of_use(window, begin, stop):
+                stop = find(b"\n", begin, end)
+                # As LineFormat.is_of_use says it; a call for each line would be a tenth of all this.
+                found = find_head(window, begin, stop)
+                if has_needle(window, begin, stop) if found is None else found.lastindex is None:
                     with view[begin:stop] as line:
-                        goes_on = self._take(line, count)
+                        goes_on = take(line, count)
                     if not goes_on:
                         return stop + 1, count + 1, False
                 count += 1

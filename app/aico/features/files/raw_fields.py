@@ -28,7 +28,9 @@ _TEXT_BYTES_MAX = 6 * MODEL_LENGTH_MAX + 2
 """A longer text has more characters than any that is taken, whatever its escapes."""
 _QUOTE = ord('"')
 _MOMENT_LENGTH = len('"2026-11-28T14:31:49.432Z"')
-_HOUR = re.compile(rb'"(\d{4})-(\d\d)-(\d\d)T(\d\d)')
+_MINUTE = re.compile(rb'"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):')
+_MINUTE_MS = 60_000
+_POINT = ord(".")
 _FIRST_YEAR = 1970
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(int | float)
@@ -68,15 +70,15 @@ def _raw_of(word: bytes) -> Raw:
 
 def identity_of(raw: Raw) -> bytes | None:
     """Return the bytes of a text that names something, as they stand; None where there is none. No text is made."""
-    view = memoryview(raw)
-    return bytes(view) if len(view) > len('""') and view[0] == _QUOTE else None
+    data = bytes(raw)
+    return data if len(data) > len('""') and data[0] == _QUOTE else None
 
 
 def cell_of(raw: Raw) -> Cell:
     """Return a text or a number; 0 for what is neither, None for null."""
     if not is_there(raw):
         return None
-    data = bytes(memoryview(raw)[: _TEXT_BYTES_MAX + 1])
+    data = bytes(raw) if len(raw) <= _TEXT_BYTES_MAX else bytes(memoryview(raw)[: _TEXT_BYTES_MAX + 1])
     if data[:1] == b'"':
         if len(data) > _TEXT_BYTES_MAX:
             return "?" * (MODEL_LENGTH_MAX + 1)
@@ -123,9 +125,10 @@ def read_tokens(fresh: Count, cached: Count, written: Count, output: Count, judg
 
 def read_moment(raw: Raw, judge: RowJudge) -> int | None:
     """Return epoch milliseconds; None where there are none that can be used."""
-    moment_ms = _moment_of(bytes(memoryview(raw)[: _MOMENT_LENGTH + 1]))
-    if moment_ms is not None:
-        return moment_ms
+    if len(raw) == _MOMENT_LENGTH:
+        moment_ms = _moment_of(bytes(raw))
+        if moment_ms is not None:
+            return moment_ms
     cell = cell_of(raw)
     if isinstance(cell, str):
         return judge.read_iso_moment_ms(cell, "timestamp")
@@ -134,24 +137,21 @@ def read_moment(raw: Raw, judge: RowJudge) -> int | None:
 
 def _moment_of(data: bytes) -> int | None:
     """Return the epoch milliseconds of a moment as JavaScript writes it; None for any other spelling of one."""
-    if len(data) != _MOMENT_LENGTH or data[14:15] + data[17:18] + data[20:21] + data[24:] != b'::.Z"':
+    minute_ms, digits = _minute_ms(data[:18]), data[18:20] + data[21:24]
+    if minute_ms is None or data[20] != _POINT or data[24:] != b'Z"' or not digits.isdigit():
         return None
-    digits = data[15:17] + data[18:20] + data[21:24]
-    hour_ms = _hour_ms(data[:14])
-    if hour_ms is None or not digits.isdigit():
-        return None
-    minutes, rest_ms = divmod(int(digits), 100_000)
-    return hour_ms + minutes * 60_000 + rest_ms if minutes < 60 and rest_ms < 60_000 else None
+    rest_ms = int(digits)
+    return minute_ms + rest_ms if rest_ms < _MINUTE_MS else None
 
 
 @lru_cache(maxsize=256)
-def _hour_ms(data: bytes) -> int | None:
-    found = _HOUR.fullmatch(data)
+def _minute_ms(data: bytes) -> int | None:
+    found = _MINUTE.fullmatch(data)
     if found is None:
         return None
-    year, month, day, hour = map(int, found.groups())
+    year, month, day, hour, minute = map(int, found.groups())
     try:
-        moment = datetime(year, month, day, hour, tzinfo=UTC)
+        moment = datetime(year, month, day, hour, minute, tzinfo=UTC)
     except ValueError:
         return None
     return int(moment.timestamp()) * 1_000 if moment.year >= _FIRST_YEAR else None

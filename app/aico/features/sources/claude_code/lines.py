@@ -35,15 +35,66 @@ _ORDINARY = {"standard", "default", "auto"}
 _ORDINARY_CONTEXTS = (NOTHING, *(Raw(f'"{word}"'.encode()) for word in sorted(_ORDINARY, reverse=True)))
 
 
-class Message(msgspec.Struct, gc=False):
-    """An answer, as raw fields."""
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
+
+class _Split(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: _Count | None = None
+    ephemeral_1h_input_tokens: _Count | None = None
+
+
+class _Details(msgspec.Struct, gc=False):
+    thinking_tokens: _Count | None = None
+
+
+class PlainUsage(msgspec.Struct, gc=False):
+    """A usage as every version writes it."""
+
+    input_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    cache_creation: _Split | None = None
+    output_tokens_details: _Details | None = None
+    service_tier: Raw = NOTHING
+    speed: Raw = NOTHING
+
+    @property
+    def text_length(self) -> int:
+        """How long those of its fields are that are views."""
+        return len(self.service_tier) + len(self.speed)
+
+    def kept(self) -> PlainUsage:
+        """Return this, as it may outlive its line: without a view of it."""
+        if self.service_tier:
+            self.service_tier = self.service_tier.copy()
+        if self.speed:
+            self.speed = self.speed.copy()
+        return self
+
+
+class _Answer(msgspec.Struct, gc=False):
     id: Raw = NOTHING
     model: Raw = NOTHING
     stop_reason: Raw = NOTHING
-    usage: Raw = NOTHING
     stop_details: Raw = NOTHING
     """There, if only as null, where the answer came to its end: seen from 2.1.200 to 2.1.332, but not in 2.1.120."""
+
+
+class Message(_Answer, gc=False):
+    """An answer, as raw fields, and its usage."""
+
+    usage: PlainUsage | None = None
+
+
+class _OddFields(_Answer, gc=False):
+    usage: Raw = NOTHING
+
+
+class _OddMessage(Message, gc=False):
+    """An answer with a usage of which nobody knows what it is; made of ``_OddFields``."""
+
+    odd_usage: Raw = NOTHING
 
 
 class _Fields(msgspec.Struct, gc=False):
@@ -85,31 +136,6 @@ class Params(msgspec.Struct):
     """What a request asks for."""
 
     model: Raw = NOTHING
-
-
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
-
-
-class _Split(msgspec.Struct):
-    ephemeral_5m_input_tokens: _Count | None = None
-    ephemeral_1h_input_tokens: _Count | None = None
-
-
-class _Details(msgspec.Struct):
-    thinking_tokens: _Count | None = None
-
-
-class _Usage(msgspec.Struct):
-    """A usage as every version writes it."""
-
-    input_tokens: _Count | None = None
-    cache_creation_input_tokens: _Count | None = None
-    cache_read_input_tokens: _Count | None = None
-    output_tokens: _Count | None = None
-    cache_creation: _Split | None = None
-    output_tokens_details: _Details | None = None
-    service_tier: Raw = NOTHING
-    speed: Raw = NOTHING
 
 
 class _OddUsage(msgspec.Struct):
@@ -158,7 +184,7 @@ class Usage(NamedTuple):
 _LINE = msgspec.json.Decoder(Line)
 _ODD_LINE = msgspec.json.Decoder(_OddLine)
 _PARAMS = msgspec.json.Decoder(Params)
-_USAGE = msgspec.json.Decoder(_Usage)
+_MESSAGE = msgspec.json.Decoder(Message)
 _ODD_USAGE = msgspec.json.Decoder(_OddUsage)
 _ODD_SPLIT = msgspec.json.Decoder(_OddSplit)
 _ODD_DETAILS = msgspec.json.Decoder(_OddDetails)
@@ -177,21 +203,35 @@ def decode_line(line: memoryview) -> Line | None:
     except UNUSABLE:
         return None
     fields = {name: getattr(odd, name) for name in _Fields.__struct_fields__}
-    return Line(**fields, message=decode_part(odd.message, Message))
+    return Line(**fields, message=_decode_message(odd.message))
 
 
-def decode_usage(raw: Raw, judge: RowJudge) -> Usage:
-    """Return the numbers of a usage; ``judge`` keeps which of them cannot be used."""
+def _decode_message(raw: Raw) -> Message | None:
+    """Return the fields of a message; None if it is no object."""
+    if not is_there(raw):
+        return None
     try:
-        usage = _USAGE.decode(raw)
+        return _MESSAGE.decode(raw)
     except UNUSABLE:
-        return _decode_odd_usage(raw, judge)
+        odd = decode_part(raw, _OddFields)
+    if odd is None:
+        return None
+    return _OddMessage(odd.id, odd.model, odd.stop_reason, odd.stop_details, odd_usage=odd.usage)
+
+
+def decode_usage(message: Message, judge: RowJudge) -> Usage | None:
+    """Return the numbers of an answer; ``judge`` keeps which of them cannot be used. None where it states none."""
+    usage = message.usage
+    if usage is None:
+        odd = message.odd_usage if isinstance(message, _OddMessage) else NOTHING
+        return _decode_odd_usage(odd, judge) if is_there(odd) else None
     split, details = usage.cache_creation, usage.output_tokens_details
     return _usage_of(
         usage.input_tokens,
         usage.cache_read_input_tokens,
         usage.cache_creation_input_tokens,
-        (None, None) if split is None else (split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens),
+        None if split is None else split.ephemeral_5m_input_tokens,
+        None if split is None else split.ephemeral_1h_input_tokens,
         usage.output_tokens,
         None if details is None else details.thinking_tokens,
         _context_of(usage.service_tier, usage.speed),
@@ -217,10 +257,8 @@ def _decode_odd_usage(raw: Raw, judge: RowJudge) -> Usage:
         read_count(usage.input_tokens, "input_tokens", judge),
         read_count(usage.cache_read_input_tokens, "cache_read_input_tokens", judge),
         read_count(usage.cache_creation_input_tokens, "cache_creation_input_tokens", judge),
-        (
-            read_count(split.ephemeral_5m_input_tokens, "ephemeral_5m_input_tokens", judge),
-            read_count(split.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens", judge),
-        ),
+        read_count(split.ephemeral_5m_input_tokens, "ephemeral_5m_input_tokens", judge),
+        read_count(split.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens", judge),
         read_count(usage.output_tokens, "output_tokens", judge),
         read_count(details.thinking_tokens, "thinking_tokens", judge),
         _context_of(usage.service_tier, usage.speed),
@@ -231,12 +269,13 @@ def _usage_of(
     sent: int | None,
     cache_read: int | None,
     cache_write: int | None,
-    split: tuple[int | None, int | None],
+    short: int | None,
+    long: int | None,
     output: int | None,
     thinking: int | None,
     context: str,
 ) -> Usage:
-    short, long = _lives(cache_write, *split)
+    short, long = _lives(cache_write, short, long)
     if thinking is not None and (output is None or thinking > output):
         thinking = None
     return Usage(Tokens(sent, cache_read, short, long, output, thinking), cache_write, context)
@@ -246,9 +285,8 @@ def _lives(total: int | None, short: int | None, long: int | None) -> tuple[int 
     """Return cache writes by their life: split only where the parts add up, else all with the shorter one."""
     if total is None:
         return None, None
-    if (short or 0) + (long or 0) == total:
-        return short or 0, long or 0
-    return total, 0
+    short, long = short or 0, long or 0
+    return (short, long) if short + long == total else (total, 0)
 
 
 def decode_billed(raw: Raw, judge: RowJudge) -> dict[str, Tokens]:

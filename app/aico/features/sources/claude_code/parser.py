@@ -26,16 +26,18 @@ from aico.core.usage import (
     Tokens,
     UsageEvent,
     digest,
+    digests_behind,
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
-from aico.features.files.raw_fields import cell_of, identity_of, is_there, read_moment, read_number, says
+from aico.features.files.raw_fields import NOTHING, cell_of, identity_of, is_there, read_moment, read_number, says
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
     STOP_DETAILS,
     Line,
     Message,
+    PlainUsage,
     Usage,
     Version,
     agent_of,
@@ -47,6 +49,7 @@ from aico.features.sources.claude_code.lines import (
     version_of,
 )
 
+K = TypeVar("K")
 T = TypeVar("T")
 VERSION = 1
 NEEDLES = (b'"usage":', b'"type":"user"', b'"type":"api-request"', b'"type":"cost-state"')
@@ -67,6 +70,8 @@ HEAD = re.compile(
 A line whose message begins with such a result is no prompt.
 """
 _ASSISTANT, _USER = Raw(b'"assistant"'), Raw(b'"user"')
+_REQUEST, _TOTAL = Raw(b'"api-request"'), Raw(b'"cost-state"')
+_SYNTHETIC = Raw(b'"<synthetic>"')
 UNRECORDED = "unrecorded"
 """The gap: what a session was billed for and no transcript holds."""
 
@@ -81,7 +86,13 @@ _IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
 """Bounds of a state: some 4 kB."""
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _AGENT = re.compile(r"[0-9a-f]{1,64}", re.IGNORECASE)
+_PLACES_MAX = 8
 _NO_COUNTS = digest(0, 0, 0)[:8]
+_NO_TOKENS = Tokens()
+# An enumeration is asked for a member by a function of Python; these stand on every line.
+_FINAL, _OPEN, _UNMEASURED = RequestState.FINAL, RequestState.OPEN, RequestState.UNMEASURED
+_TRUE = Raw(b"true")
+_named_by_ref, _named_by_id, _prompt_by_id = digests_behind("ref"), digests_behind("id"), digests_behind("prompt")
 
 
 class _Place(NamedTuple):
@@ -133,14 +144,15 @@ class TranscriptParser:
         self._count = _number(known.get("count"), 0)
         self._last_row = _text(known.get("row"))
         # What follows is known of this reading only.
-        self._said = self._saying = b""
+        self._said = b""
         """What the last line of an answer has said; empty if the next line is to be read whatever it says."""
+        self._said_usage: PlainUsage | None = None
         self._said_at = 0
-        self._where = b""
-        self._place: _Place | None = None
+        self._places: dict[bytes, tuple[_Place, Version | None]] = {}
+        """The last places and versions, by what was said of them: lines of a few kinds take turns."""
         self._version: Version | None = None
-        """The last place and version, and what was said of them."""
-        self._named = b""
+        """That of the last line whose place was asked for."""
+        self._named = NOTHING
         self._name: str | None = None
         """The last model, and as what it was written."""
 
@@ -169,73 +181,65 @@ class TranscriptParser:
         fields = decode_line(line)
         if fields is None:
             return [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
+        kind = fields.type
+        if kind == _ASSISTANT:
+            return self._read_answer(fields, index)
         judge = RowJudge(index)
-        if fields.type == _ASSISTANT:
-            return [] if self._says_again(fields, judge) else self._read_answer(fields, judge, index)
-        if fields.type == _USER:
-            return list(self._read_prompt(fields, judge))
+        if kind == _USER:
+            return self._read_prompt(fields, judge)
         self._said = b""
-        if says(fields.type, b'"api-request"'):
-            return list(self._read_request(fields, judge, index))
-        if says(fields.type, b'"cost-state"'):
-            return list(self._read_total(fields, judge))
-        return []
+        if kind == _REQUEST:
+            return self._read_request(fields, judge, index)
+        return self._read_total(fields, judge) if kind == _TOTAL else []
 
     # Answers
 
-    def _says_again(self, line: Line, judge: RowJudge) -> bool:
-        """Return whether a line says what the answer's line before it said, at no earlier time: each of its blocks."""
+    def _read_answer(self, line: Line, index: int) -> list[Record | Rejection]:
         message = line.message
         if message is None:
-            return False
-        said = b"\0".join(
-            (
-                *(message.usage, message.id, message.model, message.stop_reason, message.stop_details),
-                *(line.request_ref, line.session_id, line.request_session_id, line.agent_id, line.is_sidechain),
-                *(line.forked_from, line.version, line.cost_usd, line.duration_ms),
-            )
-        )
-        if said == self._said and not self._waiting:
-            ts = read_moment(line.timestamp, judge)
-            if ts is not None and ts >= self._said_at:
-                self._last_ts = max(self._last_ts, ts)
-                return True
-        self._said, self._saying = b"", said if len(said) <= _SAID_BYTES_MAX else b""
-        return False
-
-    def _read_answer(self, line: Line, judge: RowJudge, index: int) -> list[Record | Rejection]:
-        message = line.message
-        if message is None or not is_there(message.usage) or says(message.model, b'"<synthetic>"'):
             return []
-        usage = decode_usage(message.usage, judge)
-        ts, ref = read_moment(line.timestamp, judge), identity_of(line.request_ref)
+        where = _where(line)
+        said = b"\0".join(
+            (where, message.id, message.model, message.stop_reason, message.stop_details, line.request_ref)
+        )
+        judge, plain = RowJudge(index), message.usage
+        ts = read_moment(line.timestamp, judge)
+        if said == self._said and plain == self._said_usage and not self._waiting and ts and ts >= self._said_at:
+            # What the answer's line before it said, at no earlier time: each of its blocks has a line.
+            self._last_ts = max(self._last_ts, ts)
+            return []
+        self._said = b""
+        usage = None if message.model == _SYNTHETIC else decode_usage(message, judge)
+        if usage is None:
+            return []
+        ref = identity_of(line.request_ref)
         identity = ref or identity_of(message.id)
         if ts is None or identity is None:
             return [_refusal(judge, index, "timestamp" if ts is None else "message.id")]
-        place = self._place_of(line, judge)
+        place = self._place_of(line, judge, where)
         if place is None:
             return [_refusal(judge, index, "sessionId")]
         model = self._model_of(message, judge)
         self._note(line, place, ts, self._version)
         if not place.is_side and model is not None:
             self._model = model
-        if _is_copied_anew(line):
+        if line.cost_usd and _is_copied_anew(line):
             # With its prompts, under other names: they stand in the file that it is a copy of.
             self._waiting = []
-        said: list[Record | Rejection] = list(self._flush(place, model)) if self._waiting else []
+        records: list[Record | Rejection] = list(self._flush(place, model)) if self._waiting else []
         event = self._event_of(line, message, usage, place, ts, model, judge, ref, identity)
-        if not judge.partials:
-            self._said, self._said_at = self._saying, ts
+        if plain is not None and not judge.partials and len(said) + plain.text_length <= _SAID_BYTES_MAX:
+            self._said, self._said_usage, self._said_at = said, plain.kept(), ts
         if event is not None:
-            said.append(event)
-            said += judge.partials
-        return said
+            records.append(event)
+            records += judge.partials
+        return records
 
     def _model_of(self, message: Message, judge: RowJudge) -> str | None:
         """Return the name of the model, one that is plain text mostly the last one again."""
-        named = bytes(message.model)[:_SAID_BYTES_MAX]
-        if self._name is None or named != self._named:
-            self._named, self._name = named, judge.read_model(cell_of(message.model), "model")
+        if self._name is None or message.model != self._named:
+            self._name = judge.read_model(cell_of(message.model), "model")
+            self._named = message.model.copy() if self._name is not None else NOTHING
         return self._name
 
     def _event_of(
@@ -251,88 +255,90 @@ class TranscriptParser:
         identity: bytes,
     ) -> UsageEvent | None:
         """Return what an answer's line says; None if it is an empty copy of one that is known."""
-        tokens, is_stopped = usage.tokens, is_there(message.stop_reason)
-        output = tokens.output
-        is_empty = not any(tokens[:5])
-        state = RequestState.UNMEASURED if is_empty else _state_of(self._version, output, message)
+        tokens = usage.tokens
+        sent, cache_read, short, long, output, _thinking = tokens
+        is_empty = not (sent or cache_read or short or long or output)
+        state = _UNMEASURED if is_empty else _state_of(self._version, output, message)
         former = None
         if ref is not None:
-            key = digest("ref", ref)
-            self._answer(place.session, key)
+            key = _named_by_ref(ref)
+            name = key.hex()
+            self._answer(place.session, name)
         else:
-            half = digest("id", identity)[:8]
-            known = self._counts.pop(half.hex(), None)
+            half = _named_by_id(identity)[:8]
+            half_name = half.hex()
+            known = self._counts.pop(half_name, None)
             if is_empty and known is not None:
-                self._counts[half.hex()] = known
+                self._counts[half_name] = known
                 return None
-            low = digest(tokens.input or 0, tokens.cache_read or 0, usage.cache_write or 0)[:8]
-            if known is not None and known != low.hex() and (not is_stopped or (output or 0) <= 1):
+            low = digest(sent or 0, cache_read or 0, usage.cache_write or 0)[:8]
+            low_name = low.hex()
+            if known is not None and known != low_name and ((output or 0) <= 1 or not is_there(message.stop_reason)):
                 # It is said of the answer before it, and only its output is news.
-                low, tokens = bytes.fromhex(known), Tokens(output=output)
+                low, low_name, tokens = bytes.fromhex(known), known, Tokens(output=output)
             if not is_empty:
-                _keep(self._counts, half.hex(), low.hex(), _IDS_MAX)
+                _keep(self._counts, half_name, low_name, _IDS_MAX)
                 former = half + _NO_COUNTS
-            key = half + low
-        self._count_row(key, place, is_empty=is_empty)
+            key, name = half + low, half_name + low_name
+        if not (place.is_side or is_empty or place.origin is not None) and name != self._last_row:
+            # The answers of the session's own file: a copy that is told by nothing else is told by their number.
+            self._count += 1
+            self._last_row = name
+        recorded_nano = _cost_of(line.cost_usd, model, judge) if line.cost_usd else None
+        # By their places: by name, it takes twice as long.
         return UsageEvent(
-            key=key,
-            session=place.session,
-            ts=ts,
-            model=model,
-            tokens=Tokens() if is_empty else tokens,
-            recorded_nano=_cost_of(line.cost_usd, model, judge),
-            state=state,
-            parent=place.parent,
-            unknown=judge.unknown,
-            former_key=former,
-            context=usage.context,
-            claim=place.claim,
-            is_bare=is_empty and ref is None,
+            key,
+            place.session,
+            ts,
+            model,
+            _NO_TOKENS if is_empty else tokens,
+            recorded_nano,
+            state,
+            place.parent,
+            judge.unknown if judge.partials else (),
+            former,
+            usage.context,
+            place.claim,
+            is_empty and ref is None,
         )
 
-    def _answer(self, chain: str, key: bytes) -> None:
-        """Note that the request called ``key`` was answered."""
-        last, name = self._chains.get(chain), key.hex()
-        if last is not None and last.ref == name:
+    def _answer(self, chain: str, name: str) -> None:
+        """Note that the request called ``name`` was answered."""
+        last = self._chains.get(chain)
+        if last is not None and not last.is_answered and last.ref == name:
             self._chains[chain] = _Open(name, last.ts, last.model, is_answered=True)
         if chain == self._stem and name not in self._announced:
             # Nothing in this file announced it: another session did, and nobody says which.
             self._is_foreign = True
 
-    def _count_row(self, key: bytes, place: _Place, *, is_empty: bool) -> None:
-        """Count the answers of the session's own file: a copy that is told by nothing else is told by their number."""
-        if place.is_side or is_empty or place.origin is not None:
-            return
-        name = key.hex()
-        self._count += name != self._last_row
-        self._last_row = name
-
     # Requests, prompts, totals
 
-    def _read_request(self, line: Line, judge: RowJudge, index: int) -> Iterator[Record | Rejection]:
+    def _read_request(self, line: Line, judge: RowJudge, index: int) -> list[Record | Rejection]:
         """Read a request that is sent: it is open until its answer stands in the file."""
         ts, identity = read_moment(line.timestamp, judge), identity_of(line.id)
         if ts is None or identity is None:
-            yield _refusal(judge, index, "timestamp" if ts is None else "id")
-            return
-        place = self._place_of(line, judge)
+            return [_refusal(judge, index, "timestamp" if ts is None else "id")]
+        place = self._place_of(line, judge, _where(line))
         if place is None:
-            yield _refusal(judge, index, "sessionId")
-            return
-        place = place._replace(claim=_STATED)
+            return [_refusal(judge, index, "sessionId")]
         model = decode_asked_model(line.params, judge)
         self._note(line, place, ts, self._version)
+        records: list[Record | Rejection] = []
         if not place.is_side:
             self._heir_since = self._heir_since or ts
-            if model or self._model:
-                yield from self._flush(place, model or self._model)
-        yield from self._lose(place.session)
-        key = digest("ref", identity)
-        _keep(self._chains, place.session, _Open(key.hex(), ts, model, is_answered=False), _CHAINS_MAX)
-        _keep(self._announced, key.hex(), value=True, maximum=_IDS_MAX)
-        yield UsageEvent(
-            key, place.session, ts, model, Tokens(), state=RequestState.OPEN, parent=place.parent, claim=_STATED
+            if self._waiting and (model or self._model):
+                records += self._flush(place._replace(claim=_STATED), model or self._model)
+        session = place.session
+        if session in self._chains:
+            records += self._lose(session)
+        key = _named_by_ref(identity)
+        name = key.hex()
+        _keep(self._chains, session, _Open(name, ts, model, is_answered=False), _CHAINS_MAX)
+        _keep(self._announced, name, value=True, maximum=_IDS_MAX)
+        records.append(
+            UsageEvent(key, session, ts, model, _NO_TOKENS, None, _OPEN, place.parent, (), None, "", _STATED)
         )
+        return records
 
     def _lose(self, chain: str) -> Iterator[Record]:
         """Say that the last request of a chain was lost, if it was not answered: the tool goes on without."""
@@ -350,29 +356,28 @@ class TranscriptParser:
                 claim=_STATED,
             )
 
-    def _read_prompt(self, line: Line, judge: RowJudge) -> Iterator[Record | Rejection]:
+    def _read_prompt(self, line: Line, judge: RowJudge) -> list[Record | Rejection]:
         """Read a prompt, of which only is known that it is one; it is told with the model that answers it."""
-        is_other = (
-            self._is_agent
-            or is_there(line.tool_use_result)
-            or any(says(flag, b"true") for flag in (line.is_meta, line.is_sidechain, line.is_compact_summary))
-        )
         ts = read_moment(line.timestamp, judge)
         if ts is None:
-            return
+            return []
         self._last_ts = max(self._last_ts, ts)
-        if is_other:
-            return
+        if (
+            self._is_agent
+            or is_there(line.tool_use_result)
+            or _TRUE in (line.is_meta, line.is_sidechain, line.is_compact_summary)
+        ):
+            return []
         identity = identity_of(line.uuid)
-        key = digest("prompt", identity) if identity else digest("prompt", self._stem, ts)
+        key = _prompt_by_id(identity) if identity else digest("prompt", self._stem, ts)
         self._waiting.append(_Prompt(key.hex(), ts))
         if len(self._waiting) <= _WAITING_MAX:
-            return
-        place = self._place_of(line, judge)
+            return []
+        place = self._place_of(line, judge, _where(line))
         if place is None:
             del self._waiting[0]
-        else:
-            yield from self._flush(place, None)
+            return []
+        return list(self._flush(place, None))
 
     def _flush(self, place: _Place, model: str | None) -> Iterator[Record]:
         """Tell of the prompts before a line of the main conversation: they are of its session and its model."""
@@ -382,22 +387,23 @@ class TranscriptParser:
         for key, ts in waiting:
             yield PromptSeen(bytes.fromhex(key), place.session, ts, model or "", claim=place.claim)
 
-    def _read_total(self, line: Line, judge: RowJudge) -> Iterator[Record | Rejection]:
+    def _read_total(self, line: Line, judge: RowJudge) -> list[Record | Rejection]:
         """Read what the session was billed for; a request that is open now will not be answered."""
+        records: list[Record | Rejection] = []
         for chain in list(self._chains):
-            yield from self._lose(chain)
-        place = self._place_of(line, judge)
+            records += self._lose(chain)
+        place = self._place_of(line, judge, _where(line))
         if place is None or place.is_side or not self._last_ts:
-            return
-        yield from self._flush(place._replace(claim=_UNSTATED | self._age), self._model)
+            return records
+        records += self._flush(place._replace(claim=_UNSTATED | self._age), self._model)
         billed = decode_billed(line.model_usage, judge)
         is_heir = self._heir_of is not None and not self._is_branch
         count = None if is_heir or self._is_branch else self._count
         if self._is_old or (self._is_foreign and not (is_heir or self._is_branch)):
             # Versions that wrote no totals, or a session that is not known, have a part in it.
             count = COUNT_MAX
-        for model, tokens in billed.items():
-            yield GapReading(
+        records += [
+            GapReading(
                 place.session,
                 model,
                 UNRECORDED,
@@ -408,25 +414,23 @@ class TranscriptParser:
                 heir_since=self._heir_since if is_heir else None,
                 recorded_count=count,
             )
+            for model, tokens in billed.items()
+        ]
+        return records
 
     # Places
 
-    def _place_of(self, line: Line, judge: RowJudge) -> _Place | None:
-        """Return whose a line is; None if no session can be named."""
-        where = b"\0".join(
-            (
-                *(line.session_id, line.request_session_id, line.agent_id, line.is_sidechain, line.forked_from),
-                *(line.version, line.cost_usd, line.duration_ms),
-            )
-        )
-        if self._place is None or where != self._where:
-            self._version, self._place = version_of(line.version), None
-            partial_count = len(judge.partials)
-            place = self._find_place(line, judge)
-            if place is None or len(judge.partials) > partial_count or len(where) > _SAID_BYTES_MAX:
-                return place
-            self._where, self._place = where, place
-        return self._place
+    def _place_of(self, line: Line, judge: RowJudge, where: bytes) -> _Place | None:
+        """Return whose a line is that says ``where``; None if no session can be named."""
+        if (known := self._places.get(where)) is not None:
+            place, self._version = known
+            return place
+        self._version = version_of(line.version)
+        partial_count = len(judge.partials)
+        found = self._find_place(line, judge)
+        if found is not None and len(judge.partials) == partial_count and len(where) <= _SAID_BYTES_MAX:
+            _keep(self._places, where, (found, self._version), _PLACES_MAX)
+        return found
 
     def _find_place(self, line: Line, judge: RowJudge) -> _Place | None:
         own = judge.find_identifier(cell_of(line.session_id), "sessionId") or self._stem
@@ -461,12 +465,28 @@ class TranscriptParser:
             self._is_old = True
 
 
+def _where(line: Line) -> bytes:
+    """Return what a line says of whose it is."""
+    return b"\0".join(
+        (
+            line.session_id,
+            line.request_session_id,
+            line.agent_id,
+            line.is_sidechain,
+            line.forked_from,
+            line.version,
+            line.cost_usd,
+            line.duration_ms,
+        )
+    )
+
+
 def _state_of(version: Version | None, output: int | None, message: Message) -> RequestState:
     """Return how much is known of an answer from one of its lines."""
     is_placeholder = output is None or output <= PLACEHOLDER_MAX
     if is_there(message.stop_reason):
         if message.stop_details or not is_placeholder:
-            return RequestState.FINAL
+            return _FINAL
         # Newer versions state a reason to stop when a stream breaks, too. A whole answer that came without a stream
         # looks the same where the API sends no details: of both, more than a first token is the least that there was.
         if version is not None and version >= STOP_DETAILS:
@@ -512,7 +532,7 @@ def _folder_of(parts: tuple[str, ...]) -> str:
     return parts[parts.index("subagents", 1) - 1] if "subagents" in parts[1:] else ""
 
 
-def _keep(into: dict[str, T], key: str, value: T, maximum: int) -> None:
+def _keep(into: dict[K, T], key: K, value: T, maximum: int) -> None:
     """Put ``value`` last; forget the first ones beyond ``maximum``."""
     into.pop(key, None)
     into[key] = value

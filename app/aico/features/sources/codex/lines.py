@@ -6,6 +6,7 @@ Source: the lines of Codex 0.20 to 0.171.0.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
@@ -26,6 +27,9 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 ID_LENGTH = 36
 _PERCENT_MAX = 1_000_000
 _WORD = re.compile(r"[a-z0-9_-]{1,32}")
+_known_ids: dict[bytes, str] = {}
+"""The last ids, by their JSON: each stands on many lines. Nothing that is no id is kept."""
+_IDS_KEPT_MAX = 256
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -144,7 +148,7 @@ class _OddWindow(msgspec.Struct):
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     input_tokens: _Count | None = None
     cached_input_tokens: _Count | None = None
     cache_write_input_tokens: _Count | None = None
@@ -173,11 +177,20 @@ class Vector(NamedTuple):
 
     def plus(self, other: Vector) -> Vector:
         """Return the sum of both."""
-        return Vector(*(a + b for a, b in zip(self, other, strict=True)))
+        a, b, c, d, e = self
+        v, w, x, y, z = other
+        return Vector(a + v, b + w, c + x, d + y, e + z)
+
+    def less(self, other: Vector) -> Vector:
+        """Return by how much this is more than ``other``; a number may be below 0."""
+        a, b, c, d, e = self
+        v, w, x, y, z = other
+        return Vector(a - v, b - w, c - x, d - y, e - z)
 
     def minus(self, other: Vector) -> Vector:
         """Return what this has beyond ``other``, nowhere below 0."""
-        return Vector(*(max(a - b, 0) for a, b in zip(self, other, strict=True)))
+        rest = self.less(other)
+        return rest if min(rest) >= 0 else Vector(*(max(number, 0) for number in rest))
 
     def tokens(self, judge: RowJudge) -> Tokens:
         """Return them by kinds that are disjoint; a field that ``judge`` gave up, or that contradicts, is unknown."""
@@ -265,17 +278,17 @@ def decode_usage(raw: Raw, judge: RowJudge) -> Vector | None:
 def _counted(usage: _Usage | None, judge: RowJudge) -> Vector | None:
     if usage is None:
         return None
-    if usage.input_tokens is None:
+    sent, output = usage.input_tokens, usage.output_tokens
+    if sent is None:
         judge.read_count("", "input_tokens")
-    if usage.output_tokens is None:
+    if output is None:
         judge.read_count("", "output_tokens")
-    return Vector(
-        usage.input_tokens or 0,
-        usage.cached_input_tokens or 0,
-        usage.cache_write_input_tokens or 0,
-        usage.output_tokens or 0,
-        usage.reasoning_output_tokens or 0,
+    cached, written, reasoning = (
+        usage.cached_input_tokens,
+        usage.cache_write_input_tokens,
+        usage.reasoning_output_tokens,
     )
+    return Vector(sent or 0, cached or 0, written or 0, output or 0, reasoning or 0)
 
 
 def _fields_of(odd: _OddUsage) -> tuple[Raw, ...]:
@@ -293,11 +306,16 @@ def decode_plan(raw: Raw, ts: int) -> PlanReading | None:
     limits = _limits_of(raw)
     if limits is None:
         return None
-    windows = (_window_of("primary", limits.primary, ts), _window_of("secondary", limits.secondary, ts))
-    known = tuple(window for window in windows if window is not None)
-    name = cell_of(limits.limit_id)
-    plan = name if isinstance(name, str) and _WORD.fullmatch(name) else ""
-    return PlanReading(plan, ts, known) if known else None
+    windows = [
+        window
+        for name, limit in (("primary", limits.primary), ("secondary", limits.secondary))
+        if limit is not None and (window := _window_of(name, limit, ts)) is not None
+    ]
+    if not windows:
+        return None
+    cell = cell_of(limits.limit_id)
+    name = cell if isinstance(cell, str) and _WORD.fullmatch(cell) else ""
+    return PlanReading(name, ts, tuple(windows))
 
 
 def _limits_of(raw: Raw) -> _Limits | None:
@@ -318,29 +336,34 @@ def _plain_window(raw: Raw) -> _Window | None:
     return _Window(*(cell if isinstance(cell, int | float) else None for cell in cells))
 
 
-def _window_of(name: str, window: _Window | None, ts: int) -> PlanWindow | None:
-    used = None if window is None else _within(window.used_percent, _PERCENT_MAX)
-    if window is None or used is None:
+def _window_of(name: str, window: _Window, ts: int) -> PlanWindow | None:
+    used, minutes, resets = window.used_percent, window.window_minutes, window.resets_at
+    if used is None or not 0 <= used <= _PERCENT_MAX:
         return None
-    minutes, resets = _within(window.window_minutes, TS_MAX), _within(window.resets_at, TS_MAX)
-    rest = _within(window.resets_in_seconds, TS_MAX)
-    resets_at = resets * 1_000 if resets is not None else None if rest is None else ts + rest * 1_000
-    return PlanWindow(
-        name,
-        round(used * 100),
-        None if minutes is None else int(minutes),
-        None if resets_at is None or resets_at > TS_MAX else int(resets_at),
-    )
-
-
-def _within(number: float | None, maximum: int) -> int | float | None:
-    return number if number is not None and 0 <= number <= maximum else None
+    if minutes is not None:
+        minutes = int(minutes) if 0 <= minutes <= TS_MAX else None
+    if resets is not None and 0 <= resets <= TS_MAX:
+        resets *= 1_000
+    else:
+        rest = window.resets_in_seconds
+        resets = ts + rest * 1_000 if rest is not None and 0 <= rest <= TS_MAX else None
+    return PlanWindow(name, round(used * 100), minutes, None if resets is None or resets > TS_MAX else int(resets))
 
 
 def id_of(raw: Raw) -> str | None:
     """Return the id of a thread or turn; None for anything else, which may say what somebody works on."""
+    data = bytes(raw) if len(raw) == ID_LENGTH + len('""') else b""
+    known = _known_ids.get(data)
+    if known is not None:
+        return known
     cell = cell_of(raw)
-    return cell.lower() if isinstance(cell, str) and ID.fullmatch(cell) else None
+    if not isinstance(cell, str) or not ID.fullmatch(cell):
+        return None
+    if len(_known_ids) >= _IDS_KEPT_MAX:
+        _known_ids.clear()
+    if data:
+        _known_ids[data] = cell.lower()
+    return cell.lower()
 
 
 def base_of(payload: Payload) -> str | None:
@@ -373,6 +396,7 @@ def is_agent(payload: Payload) -> bool:
     return origin is not None and is_there(origin.subagent)
 
 
+@lru_cache(maxsize=256)
 def born_of(identity: str) -> int | None:
     """Return when an id of version 7 was made, epoch milliseconds; None for another one."""
     found = _UUID7.fullmatch(identity)

@@ -11,7 +11,8 @@ by thread and usage alone, and counts only as long as no request of these is kno
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Raw
@@ -26,6 +27,8 @@ from aico.core.usage import (
     Tokens,
     UsageEvent,
     digest,
+    digests_behind,
+    digests_of_numbers,
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
@@ -97,7 +100,23 @@ HEAD = re.compile(
     re.VERBOSE,
 )
 """How lines begin that say something, and those that do not: what tools have returned is most of a rollout."""
-_KINDS = (b'"token_usage_record"', b'"event_msg"', b'"session_meta"', b'"turn_context"')
+_RECORD, _EVENT, _HEAD, _TURN, _ITEM = (
+    Raw(b'"token_usage_record"'),
+    Raw(b'"event_msg"'),
+    Raw(b'"session_meta"'),
+    Raw(b'"turn_context"'),
+    Raw(b'"response_item"'),
+)
+"""The types of lines."""
+_KINDS = (_RECORD, _EVENT, _HEAD, _TURN)
+_TOTALS, _STARTED, _COMPLETED = Raw(b'"token_count"'), Raw(b'"task_started"'), Raw(b'"item_completed"')
+_PROMPT, _ANSWER = Raw(b'"user_message"'), Raw(b'"agent_message"')
+_REVIEWED, _SETTINGS = Raw(b'"exited_review_mode"'), Raw(b'"thread_settings_applied"')
+_PROMPT_ITEM, _ASSISTANT = Raw(b'"UserMessage"'), Raw(b'"assistant"')
+_CALLS = (Raw(b'"function_call"'), Raw(b'"custom_tool_call"'))
+# An enumeration is asked for a member by a function of Python; these stand on every line.
+_FINAL, _UNMEASURED = RequestState.FINAL, RequestState.UNMEASURED
+_named_by_response = digests_behind("response")
 _NOTHING = Vector()
 _COPY = digest("copy")[:8]
 """The second half of the key of what a copy says whose original may have said it by records."""
@@ -183,68 +202,66 @@ class RolloutParser:
 
     def parse(self, line: memoryview, index: int) -> list[_Said]:
         """Return what a line says; a rejection beside a record names a field that could not be used."""
-        return list(self._parse(line, index))
-
-    def _parse(self, line: memoryview, index: int) -> Iterator[_Said]:
         fields = decode_line(line)
+        if not isinstance(fields, Line) or fields.payload is None:
+            return self._read_odd(fields, index)
+        payload, kind, judge, said = fields.payload, fields.type, RowJudge(index), list[_Said]()
+        if kind == _ITEM:
+            said = self._read_item(fields, payload, judge)
+        elif kind == _EVENT:
+            said = self._read_event(fields, payload, judge, index)
+        elif kind == _RECORD:
+            said = self._read_record(fields, payload, judge, index)
+        elif kind == _HEAD:
+            said = self._read_head(payload, judge, index)
+        elif kind == _TURN:
+            said = self._read_turn(payload, judge)
+        return said
+
+    def _read_odd(self, fields: Line | OddLine | None, index: int) -> list[_Said]:
+        """Read a line without a payload, or with one of which nobody knows what it is."""
         if fields is None:
-            yield Rejection(index, RejectionCode.NOT_AN_OBJECT, None)
-        elif isinstance(fields, OddLine):
-            if not says(fields.type, b'"compacted"'):
-                yield Rejection(index, RejectionCode.WRONG_TYPE, "payload")
-        elif fields.payload is None:
-            if any(says(fields.type, kind) for kind in _KINDS):
-                yield Rejection(index, RejectionCode.MISSING, "payload")
-            else:
-                yield from self._read_old(fields, RowJudge(index))
-        else:
-            yield from self._read(fields, fields.payload, RowJudge(index), index)
+            return [Rejection(index, RejectionCode.NOT_AN_OBJECT, None)]
+        if isinstance(fields, OddLine):
+            return [] if says(fields.type, b'"compacted"') else [Rejection(index, RejectionCode.WRONG_TYPE, "payload")]
+        if fields.type in _KINDS:
+            return [Rejection(index, RejectionCode.MISSING, "payload")]
+        return self._read_old(fields, RowJudge(index))
 
-    def _read(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
-        if says(line.type, b'"response_item"'):
-            yield from self._read_item(line, payload, judge)
-        elif says(line.type, b'"event_msg"'):
-            yield from self._read_event(line, payload, judge, index)
-        elif says(line.type, b'"token_usage_record"'):
-            yield from self._read_record(line, payload, judge, index)
-        elif says(line.type, b'"session_meta"'):
-            yield from self._read_head(payload, judge, index)
-        elif says(line.type, b'"turn_context"'):
-            yield from self._read_turn(payload, judge)
-
-    def _read_event(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
-        if says(payload.type, b'"token_count"'):
-            yield from self._read_total(line, payload, judge, index)
-        elif says(payload.type, b'"task_started"'):
+    def _read_event(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> list[_Said]:
+        kind = payload.type
+        if kind == _TOTALS:
+            return self._read_total(line, payload, judge, index)
+        if kind == _STARTED:
             self._is_reviewed = False
             self._enter(id_of(payload.turn_id))
-        elif says(payload.type, b'"user_message"'):
+        elif kind == _PROMPT:
             self._is_reviewed = False
             self._prompt_count += 1
             # The totals tell two threads apart that go on from the same prompt.
             key = digest("prompt", self._place().owner, self._prompt_count, *(self._total or ()))
             self._await(key, line, judge)
-        elif says(payload.type, b'"agent_message"'):
+        elif kind == _ANSWER:
             self._note_answer(line, judge)
-        elif says(payload.type, b'"exited_review_mode"'):
+        elif kind == _REVIEWED:
             # What the review has said is repeated; its requests stand in a thread of its own.
             self._is_reviewed = True
-        elif says(payload.type, b'"thread_settings_applied"'):
+        elif kind == _SETTINGS:
             settings = decode_part(payload.thread_settings, Settings)
             self._context = "" if settings is None else context_of(settings.service_tier)
-        elif says(payload.type, b'"item_completed"'):
+        elif kind == _COMPLETED:
             item = decode_part(payload.item, Item)
-            if item is not None and says(item.type, b'"UserMessage"') and (identity := identity_of(item.id)):
+            if item is not None and item.type == _PROMPT_ITEM and (identity := identity_of(item.id)):
                 self._await(digest("prompt", identity), line, judge)
+        return []
 
     # Whose lines they are
 
-    def _read_head(self, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
+    def _read_head(self, payload: Payload, judge: RowJudge, index: int) -> list[_Said]:
         """Read what a thread says of itself; one of another thread begins a copy of that one."""
         thread = id_of(payload.id)
         if thread is None:
-            yield Rejection(index, RejectionCode.MISSING, "id")
-            return
+            return [Rejection(index, RejectionCode.MISSING, "id")]
         self._born[thread] = born_of(thread) or read_moment(payload.timestamp, judge) or 0
         while len(self._born) > _THREADS_MAX:
             del self._born[next(each for each in self._born if each != self._thread)]
@@ -265,6 +282,7 @@ class RolloutParser:
             for kin in filter(None, (self._root, parent_of(payload))):
                 self._born.setdefault(kin, born_of(kin) or 0)
         self._owner = thread
+        return []
 
     def _enter(self, turn: str | None) -> None:
         """Take notice of a turn: by its id, which tells when it began, a copied one is known from an own one."""
@@ -284,7 +302,7 @@ class RolloutParser:
 
     # Requests
 
-    def _read_turn(self, payload: Payload, judge: RowJudge) -> Iterator[_Said]:
+    def _read_turn(self, payload: Payload, judge: RowJudge) -> list[_Said]:
         """Read what a turn is about: the model."""
         turn = id_of(payload.turn_id)
         self._is_reviewed = False
@@ -295,18 +313,17 @@ class RolloutParser:
         model = judge.read_model(cell_of(payload.model), "model")
         if not self._is_recording or is_there(payload.service_tier):
             self._context = context_of(payload.service_tier)
-        if model is None:
-            yield from judge.partials
-        else:
+        if model is not None:
             self._model = model
             if turn is not None:
                 self._models.pop(turn, None)
                 self._models[turn] = model
                 while len(self._models) > _TURNS_MAX:
                     del self._models[next(iter(self._models))]
-        yield from self._flush()
+            return list(self._flush())
+        return [*judge.partials, *self._flush()]
 
-    def _read_record(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
+    def _read_record(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> list[_Said]:
         """Read the record of a response."""
         self._answered_at, self._is_mute, self._has_records = 0, False, True
         response, ts = identity_of(payload.response_id), read_moment(line.timestamp, judge)
@@ -314,16 +331,15 @@ class RolloutParser:
         self._enter(turn)
         usage = decode_usage(payload.usage, judge)
         if ts is None or response is None:
-            yield _refusal(judge, index, "timestamp" if ts is None else "response_id")
-            return
-        yield from self._flush()
+            return [_refusal(judge, index, "timestamp" if ts is None else "response_id")]
+        records: list[_Said] = list(self._flush()) if self._waiting else []
         place = self._place()
         if thread is not None and thread != place.session:
             root = id_of(payload.session_id)
             place = _Place(thread, thread, None if root == thread else root, 0)
         vector = usage or _NOTHING
         half = _half_of(thread or place.owner, vector)
-        key = half + digest("response", response)[:8]
+        key = half + _named_by_response(response)[:8]
         if judge.partials and self._doubted is None:
             # The next totals tell what it lacks.
             self._doubted = key.hex()
@@ -331,60 +347,66 @@ class RolloutParser:
             self._since = vector if self._since is None else self._since.plus(vector)
             self._last_record = vector
         model = self._models.get(turn or "", self._model)
-        yield self._event(key, place._replace(claim=0), ts, model, vector, judge)._replace(former_key=half + _COPY)
-        yield from judge.partials
+        records.append(self._event(key, place, 0, ts, model, vector, judge, former_key=half + _COPY))
+        records += judge.partials
+        return records
 
-    def _read_total(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> Iterator[_Said]:
+    def _read_total(self, line: Line, payload: Payload, judge: RowJudge, index: int) -> list[_Said]:
         """Read the totals of the thread: what they have beyond the records is a request."""
         ts = read_moment(line.timestamp, judge)
         if ts is None:
-            yield _refusal(judge, index, "timestamp")
-            return
-        yield from self._flush()
+            return [_refusal(judge, index, "timestamp")]
+        records: list[_Said] = list(self._flush()) if self._waiting else []
         place = self._place()
-        if place.owner == place.session and (plan := decode_plan(payload.rate_limits, ts)) is not None:
-            yield plan
+        is_own = place.owner == place.session
+        if is_own and (plan := decode_plan(payload.rate_limits, ts)) is not None:
+            records.append(plan)
         answered_at = self._answered_at
         self._answered_at, self._is_mute = 0, False
-        if self._is_foreign or (place.owner != place.session and self._has_records and self._has_turns):
+        if self._is_foreign or (not is_own and self._has_records and self._has_turns):
             self._pass_by(payload)
-            return
+            return records
         if not is_there(payload.info):
             self._is_new_process = self._total is not None
             # Versions with records write it only behind a response, and only while none had a usage.
             if answered_at or (self._is_recording and self._total is None):
-                yield self._lose(place, answered_at or ts)
-            return
+                records.append(self._lose(place, answered_at or ts))
+            return records
         total, last = decode_info(payload.info, judge)
         if total is None or judge.partials:
-            yield _refusal(judge, index, "total_token_usage")
-            return
-        is_head_of_copy = self._total is None and place.owner != place.session
+            records.append(_refusal(judge, index, "total_token_usage"))
+            return records
+        is_head_of_copy = self._total is None and not is_own
         rise = self._rise(total, last)
         if rise is None:
             # Said again; at the head of a copy nobody knows what was said before.
             self._total = total
             if answered_at and not is_head_of_copy:
-                yield self._lose(place, answered_at)
-            return
+                records.append(self._lose(place, answered_at))
+            return records
         rest = self._beyond_records(rise, last)
         doubted = self._doubted
         self._total, self._since, self._last_record, self._doubted = total, None, None, None
         if any(rest):
-            yield self._count_rest(rest, total, place, ts, doubted, judge)
+            records.append(self._count_rest(rest, total, place, ts, doubted, judge))
+        return records
 
     def _count_rest(
         self, rest: Vector, total: Vector, place: _Place, ts: int, doubted: str | None, judge: RowJudge
     ) -> UsageEvent:
         """Return the request that only totals tell; in a copy, a record of the original may tell what they say."""
-        event = self._event(b"", place, ts, self._model, rest, judge)
+        key, former, is_bare = b"", None, False
         if doubted is not None:
-            return event._replace(key=bytes.fromhex(doubted))
-        half = _half_of(place.owner, rest)
-        if place.owner != place.session:
-            return event._replace(key=half + _COPY, is_bare=True)
-        own = digest("total", place.owner, self._restarts, *total)[:8]
-        return event._replace(key=half + own, former_key=half + _COPY)
+            key = bytes.fromhex(doubted)
+        else:
+            half = _half_of(place.owner, rest)
+            if place.owner != place.session:
+                key, is_bare = half + _COPY, True
+            else:
+                key = half + _totals_of(place.owner, self._restarts)(total)[:8]
+                former = half + _COPY
+        claim, model = place.claim, self._model
+        return self._event(key, place, claim, ts, model, rest, judge, former_key=former, is_bare=is_bare)
 
     def _pass_by(self, payload: Payload) -> None:
         """Pass by totals in a copy: of a thread whose responses have records, or of one that nothing names."""
@@ -406,7 +428,7 @@ class RolloutParser:
             return total
         if total == before:
             return None
-        grown = Vector(*(now - was for now, was in zip(total, before, strict=True)))
+        grown = total.less(before)
         if grown == last or not (is_new_process or min(grown) < 0 or total == last):
             return grown
         # The counter began again, with a new process.
@@ -426,26 +448,43 @@ class RolloutParser:
         return rise.minus(self._since)
 
     def _event(
-        self, key: bytes, place: _Place, ts: int, model: str | None, vector: Vector, judge: RowJudge
+        self,
+        key: bytes,
+        place: _Place,
+        claim: int,
+        ts: int,
+        model: str | None,
+        vector: Vector,
+        judge: RowJudge,
+        *,
+        former_key: bytes | None,
+        is_bare: bool = False,
     ) -> UsageEvent:
         tokens = vector.tokens(judge)
         is_empty = not any(vector)
+        unknown = judge.unknown if judge.partials else ()
+        if not unknown and not is_empty and tokens.input is None:
+            unknown = ("input_tokens",)
+        # By their places: by name, it takes twice as long.
         return UsageEvent(
             key,
             place.session,
             ts,
             model,
             Tokens() if is_empty else tokens,
-            state=RequestState.UNMEASURED if is_empty else RequestState.FINAL,
-            parent=place.parent,
-            unknown=judge.unknown or (() if is_empty or tokens.input is not None else ("input_tokens",)),
-            context=self._context,
-            claim=place.claim,
+            None,
+            _UNMEASURED if is_empty else _FINAL,
+            place.parent,
+            unknown,
+            former_key,
+            self._context,
+            claim,
+            is_bare,
         )
 
     # What has no numbers
 
-    def _read_old(self, line: Line, judge: RowJudge) -> Iterator[_Said]:
+    def _read_old(self, line: Line, judge: RowJudge) -> list[_Said]:
         """Read a line of the versions up to 0.31, which write no numbers, and no time but the thread's."""
         if is_there(line.record_type):
             self._answered_at = 0
@@ -454,26 +493,29 @@ class RolloutParser:
             self._born[thread] = read_moment(line.timestamp, judge) or 0
             self._is_mute = True
         elif self._is_mute:
-            yield from self._answer_mutely(line, line.type, line.role, judge)
+            return self._answer_mutely(line, line.type, line.role, judge)
+        return []
 
-    def _read_item(self, line: Line, payload: Payload, judge: RowJudge) -> Iterator[_Said]:
+    def _read_item(self, line: Line, payload: Payload, judge: RowJudge) -> list[_Said]:
         """Take notice of a piece of an answer: if no numbers follow, they are missing."""
         if self._is_mute:
-            yield from self._answer_mutely(line, payload.type, payload.role, judge)
-        elif self._has_turns and _is_answer(payload.type, payload.role):
+            return self._answer_mutely(line, payload.type, payload.role, judge)
+        if self._has_turns and _is_answer(payload.type, payload.role):
             # Older versions write it behind the totals; there, only what was said counts.
             self._note_answer(line, judge)
+        return []
 
     def _note_answer(self, line: Line, judge: RowJudge) -> None:
         if not self._is_reviewed:
             self._answered_at = read_moment(line.timestamp, judge) or self._answered_at
 
-    def _answer_mutely(self, line: Line, kind: Raw, role: Raw, judge: RowJudge) -> Iterator[Record]:
+    def _answer_mutely(self, line: Line, kind: Raw, role: Raw, judge: RowJudge) -> list[_Said]:
         """Count an answer of a version without numbers, once until the next request is made."""
-        if not self._answered_at and _is_answer(kind, role):
-            place = self._place()
-            self._answered_at = read_moment(line.timestamp, judge) or place.claim or 1
-            yield self._lose(place, self._answered_at)
+        if self._answered_at or not _is_answer(kind, role):
+            return []
+        place = self._place()
+        self._answered_at = read_moment(line.timestamp, judge) or place.claim or 1
+        return [self._lose(place, self._answered_at)]
 
     def _lose(self, place: _Place, ts: int) -> UsageEvent:
         """Return an answer without numbers."""
@@ -484,7 +526,7 @@ class RolloutParser:
             ts,
             self._model,
             Tokens(),
-            state=RequestState.UNMEASURED,
+            state=_UNMEASURED,
             parent=place.parent,
             claim=place.claim,
         )
@@ -506,12 +548,22 @@ class RolloutParser:
 
 def _half_of(thread: str, usage: Vector) -> bytes:
     """Return the first half of the key of a request."""
-    return digest("usage", thread, *usage)[:8]
+    return _usages_of(thread)(usage)[:8]
+
+
+@lru_cache(maxsize=64)
+def _usages_of(thread: str) -> Callable[[Iterable[int]], bytes]:
+    return digests_of_numbers("usage", thread)
+
+
+@lru_cache(maxsize=64)
+def _totals_of(thread: str, restarts: int) -> Callable[[Iterable[int]], bytes]:
+    return digests_of_numbers("total", thread, restarts)
 
 
 def _is_answer(kind: Raw, role: Raw) -> bool:
     """Return whether an item is a model's: a message, or a call of a tool."""
-    return says(role, b'"assistant"') or says(kind, b'"function_call"') or says(kind, b'"custom_tool_call"')
+    return role == _ASSISTANT or kind in _CALLS
 
 
 def _thread_named(file: LineFile) -> str:
