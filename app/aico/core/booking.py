@@ -12,7 +12,20 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from aico.core.metering import Amounts, Meter, advance, is_unmeasured, is_unpriced
-from aico.core.sums import GROWTH, PROMPT, PROMPTS, REQUEST, REQUESTS, Costs, EventKind, Vector, add, measure
+from aico.core.sums import (
+    GROWTH,
+    PROMPT,
+    PROMPTS,
+    REQUEST,
+    REQUESTS,
+    WIDTH,
+    Costs,
+    EventKind,
+    Vector,
+    add,
+    measure,
+    measure_all,
+)
 from aico.core.usage import (
     DAY_SLOTS,
     SLOT_MS,
@@ -37,6 +50,11 @@ _TRUST = {
 }
 """What is known of a request is replaced only by what is known better."""
 _MEASURED = _TRUST[RequestState.INTERRUPTED]
+_REQUEST = REQUEST.code
+# An enumeration is asked for a member by a function of Python; this stands on every prompt.
+_FINAL = RequestState.FINAL
+_NO_TOKENS, _NO_COSTS = Tokens(), Costs()
+_NO_VECTOR = [0] * WIDTH
 LOST_AFTER_MS = 900_000
 """A request without an answer for so long is lost: it was sent and billed, and its tokens are not known."""
 
@@ -84,6 +102,8 @@ class EventEntry:
     """What the list price was taken from."""
     claim: int | None = None
     is_changed: bool = False
+    is_posted: bool = True
+    """Whether the sums know it; a new one waits for its price until all records are taken, or somebody asks."""
 
     @property
     def priced_by(self) -> tuple[object, ...]:
@@ -97,6 +117,10 @@ class EventEntry:
 
 def _leave_unpriced(_event: EventEntry) -> None:
     """Give no list price."""
+
+
+def _leave_all_unpriced(_events: Sequence[EventEntry]) -> None:
+    """Give no list price to any."""
 
 
 def _find_no_price(_event: EventEntry) -> None:
@@ -115,8 +139,12 @@ class Tally:
 
     def post(self, more: Vector, ts: int, session: int, model: int) -> None:
         """Add ``more``, which may hold negative numbers where an event moves or gets better."""
+        self.post_in(ts // SLOT_MS, more, session, model)
+
+    def post_in(self, slot: int, more: Vector, session: int, model: int) -> None:
+        """Add ``more``, of events of one ``slot``."""
         self._by_session = None
-        _add_at(self._posted, (ts // SLOT_MS, session, model), more)
+        _add_at(self._posted, (slot, session, model), more)
 
     def slots(self) -> dict[tuple[int, int], Vector]:
         """Return the sums by slot and model."""
@@ -200,15 +228,17 @@ class Books:
         sessions: dict[str, SessionEntry],
         next_session_id: int,
         price: Callable[[EventEntry], None] = _leave_unpriced,
+        price_new: Callable[[Sequence[EventEntry]], None] = _leave_all_unpriced,
         own: Callable[[EventEntry], int | None] = _find_no_price,
     ) -> None:
         """``price`` gives a request the list price of what is known of it now, if there is one.
 
+        ``price_new`` does so for many that never had one.
         ``own`` returns what any event costs at the user's own price, in nano-dollars; None where there is none.
         """
         self.sessions = sessions
         """By key: those of the records, and those that own a request that is known."""
-        self.tally = Tally()
+        self._tally = Tally()
         self.meters: dict[int, Meter] = {}
         """Meters of the origin that is read, as they are after its readings, by session."""
         self.changed_meters: set[int] = set()
@@ -221,8 +251,8 @@ class Books:
         """By session, stored requests that records of this batch may tell of under another key."""
         self._tellers: dict[int, tuple[int, int]] = {}
         """By the identity of such a request, the key of the record that was found to tell of it."""
-        self.made: list[EventEntry] = []
-        """Events that are new."""
+        self._made: list[EventEntry] = []
+        self._unposted: list[EventEntry] = []
         self.deserted: set[int] = set()
         """Numbers of sessions in which an event moved: their first and last moment may be others now."""
         self.added_count = self.updated_count = self.skipped_count = 0
@@ -231,8 +261,21 @@ class Books:
         self._model_id = model_id
         self._next_session_id = next_session_id
         self._price = price
+        self._price_new = price_new
         self._own = own
         self._by_id = {session.id: session for session in sessions.values()}
+
+    @property
+    def tally(self) -> Tally:
+        """What all that was taken so far adds to the sums."""
+        self._post_new()
+        return self._tally
+
+    @property
+    def made(self) -> Sequence[EventEntry]:
+        """Events that are new."""
+        self._post_new()
+        return self._made
 
     def add_sessions(self, sessions: Iterable[SessionEntry]) -> None:
         """Take stored sessions that own a known request which a record of another session repeats."""
@@ -417,8 +460,8 @@ class Books:
 
     def take_event(self, record: UsageEvent, key: tuple[int, int], former: EventEntry | None = None) -> None:
         """Take one request. Its stored state, if there is one, is in :attr:`events`, or is ``former``."""
-        known = self.events.get((REQUEST.code, *key))
-        if known is None and record.is_bare and (REQUEST.code, key[0]) in self.first_halves:
+        known = self.events.get((_REQUEST, *key))
+        if known is None and record.is_bare and (_REQUEST, key[0]) in self.first_halves:
             self.skipped_count += 1
             return
         model = self._model_id(record.model or UNKNOWN_MODEL)
@@ -440,7 +483,7 @@ class Books:
             self.events[REQUEST.code, *key] = known = former
         if known is None:
             session = self.find_session(record.session, record.parent, record.ts, record.model)
-            unknown = " ".join(record.unknown)
+            unknown = " ".join(record.unknown) if record.unknown else ""
             self._make(
                 EventEntry(
                     None,
@@ -451,7 +494,7 @@ class Books:
                     record.ts,
                     model,
                     record.tokens,
-                    Costs(record.recorded_nano),
+                    _NO_COSTS if record.recorded_nano is None else Costs(record.recorded_nano),
                     record.state,
                     unknown,
                     record.context,
@@ -513,14 +556,14 @@ class Books:
             session = self.find_session(record.session, record.parent, record.ts, record.model)
             model = session.model if record.model is None else self._model_id(record.model)
             entry = EventEntry(
-                None, PROMPT, key, self._origin, session.id, record.ts, model, Tokens(), Costs(), RequestState.FINAL
+                None, PROMPT, key, self._origin, session.id, record.ts, model, _NO_TOKENS, _NO_COSTS, _FINAL
             )
             entry.claim = record.claim
             self._make(entry, session)
             self._reach(session, record.ts)
             self.added_count += 1
             return
-        was, place, stored = known.vector(), (known.ts, known.session, known.model), known.claim
+        was, place, stored = self._posted_by(known), (known.ts, known.session, known.model), known.claim
         if self._has_better_claim(record.claim, record.session, known):
             session = self.find_session(record.session, record.parent, record.ts, record.model)
             known.session, known.claim, known.ts = session.id, record.claim, record.ts
@@ -535,7 +578,7 @@ class Books:
 
     def lose(self, event: EventEntry) -> None:
         """Say of an open request that no answer to it will come."""
-        was = event.vector()
+        was = self._posted_by(event)
         event.state, event.tokens = RequestState.UNMEASURED, Tokens()
         self._change(event, was, self._by_id[event.session])
         self.updated_count += event.id is not None
@@ -545,7 +588,7 @@ class Books:
 
         Whichever of two records comes first, the same numbers come of them.
         """
-        was, priced_by = known.vector(), known.priced_by
+        was, priced_by = self._posted_by(known), known.priced_by
         before = _said_by(known)
         place = (known.ts, known.session, known.model)
         weaker = min(known.state, record.state, key=_TRUST.__getitem__)
@@ -568,7 +611,7 @@ class Books:
             known.tokens, known.state, known.context = record.tokens, record.state, record.context
             known.unknown = " ".join(record.unknown)
         known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
-        if known.priced_by != priced_by:
+        if known.is_posted and known.priced_by != priced_by:
             if known.model != place[2]:
                 known.costs, known.price_ref = known.costs._replace(list=None), None
             self._price(known)
@@ -594,14 +637,15 @@ class Books:
         if place == (event.ts, event.session, event.model):
             self._change(event, was, session)
             return
-        self._price_own(event)
-        gone = [-number for number in was]
-        self.tally.post(gone, *place)
-        self.tally.vacated.add(place)
+        if event.is_posted:
+            self._price_own(event)
+            gone = [-number for number in was]
+            self._tally.post(gone, *place)
+            self._tally.vacated.add(place)
         self._by_id[place[1]].is_touched = True
         if place[:2] != (event.ts, event.session):
             self.deserted |= {place[1], event.session}
-        self._post(event.vector(), event, session)
+        self._post(self._posted_by(event), event, session)
 
     def _cover(self, session: SessionEntry, ts: int, model: int) -> None:
         """Let the session's row reach from its first to its last request."""
@@ -620,27 +664,56 @@ class Books:
     # Sums
 
     def _make(self, event: EventEntry, session: SessionEntry) -> None:
-        if event.kind is REQUEST:
-            self._price(event)
-        self._price_own(event)
-        self.events[event.kind.code, *event.key] = event
-        self.first_halves.add((event.kind.code, event.key[0]))
-        self.made.append(event)
-        self._post(event.vector(), event, session)
+        """Note a new event; the sums follow as soon as somebody asks for them, or for what is new."""
+        kind, key = event.kind[0], event.key
+        self.events[kind, *key] = event
+        self.first_halves.add((kind, key[0]))
+        self._made.append(event)
+        event.is_posted = False
+        self._unposted.append(event)
+        session.is_touched = True
+
+    def _post_new(self) -> None:
+        """Price the new events, and let the sums follow: those of a kind, slot, session and model at once."""
+        events, self._unposted = self._unposted, []
+        if not events:
+            return
+        self._price_new([event for event in events if event.kind is REQUEST])
+        alike: dict[tuple[EventKind, int, int, int], list[EventEntry]] = {}
+        for event in events:
+            self._price_own(event)
+            event.is_posted = True
+            key = event.kind, event.ts // SLOT_MS, event.session, event.model
+            if key in alike:
+                alike[key].append(event)
+            else:
+                alike[key] = [event]
+        for (kind, slot, session, model), those in alike.items():
+            self._tally.post_in(slot, _measure_all(kind, those), session, model)
+
+    def _posted_by(self, event: EventEntry) -> Vector:
+        """Return what ``event`` adds to the sums; of one that waits to be posted nobody needs to know."""
+        return event.vector() if event.is_posted else _NO_VECTOR
 
     def _change(self, event: EventEntry, before: Vector, session: SessionEntry) -> None:
         event.is_changed = True
-        self._price_own(event)
-        self._post([now - was for now, was in zip(event.vector(), before, strict=True)], event, session)
+        more = _NO_VECTOR
+        if event.is_posted:
+            self._price_own(event)
+            more = [now - was for now, was in zip(event.vector(), before, strict=True)]
+        self._post(more, event, session)
 
     def _price_own(self, event: EventEntry) -> None:
         """Follow what is known of ``event`` now. What the tool states needs no price of the user's."""
+        if self._own is _find_no_price and event.costs.own is None:
+            return
         nano = None if event.costs.recorded is not None or event.kind is PROMPT else self._own(event)
         if nano != event.costs.own:
             event.costs = event.costs._replace(own=nano)
 
     def _post(self, more: Vector, event: EventEntry, session: SessionEntry) -> None:
-        self.tally.post(more, event.ts, event.session, event.model)
+        if event.is_posted:
+            self._tally.post(more, event.ts, event.session, event.model)
         session.is_touched = True
 
 
@@ -654,6 +727,19 @@ def cost_of(
     """
     has_price = is_cost_stated and not is_unpriced and any(amounts)
     return amounts[6] if has_price else None, RequestState.UNMEASURED if is_unmeasured else RequestState.FINAL
+
+
+def _measure_all(kind: EventKind, events: Sequence[EventEntry]) -> Vector:
+    """Return what ``events`` of one ``kind`` add to the sums together."""
+    if len(events) == 1:
+        return events[0].vector()
+    return measure_all(
+        kind,
+        [event.tokens for event in events],
+        [event.costs for event in events],
+        [event.state for event in events],
+        partial_count=sum(bool(event.unknown) for event in events),
+    )
 
 
 def slot_of(ts: int) -> int:

@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 from aico.core.usage import RequestState, Tokens
 
+_FINAL = RequestState.FINAL
+_WITHOUT_TOKENS = {RequestState.OPEN, RequestState.UNMEASURED}
+
 
 class PriceRef(NamedTuple):
     """What a list price was taken from."""
@@ -57,9 +60,8 @@ def may_be_priced(tokens: Tokens, state: RequestState, *, is_partial: bool) -> b
     calls input is all it has. Where a field could not be used (``is_partial``), the number that is missing may be that
     field. A request that is open or unmeasured has no price: nobody knows yet, or ever, what it took.
     """
-    if state in {RequestState.OPEN, RequestState.UNMEASURED}:
+    if state is _FINAL:
+        return None not in tokens[:5] if is_partial else tokens[0] is not None is not tokens[4]
+    if state in _WITHOUT_TOKENS:
         return False
-    if state is RequestState.FINAL:
-        needed = tokens[:5] if is_partial else (tokens.input, tokens.output)
-        return None not in needed
     return any(number is not None for number in tokens[:5])

@@ -94,6 +94,37 @@ def measure(kind: EventKind, tokens: Tokens, costs: Costs, state: RequestState, 
     return vector
 
 
+def measure_all(
+    kind: EventKind,
+    tokens: Sequence[Tokens],
+    costs: Sequence[Costs],
+    states: Sequence[RequestState],
+    *,
+    partial_count: int,
+) -> Vector:
+    """Return the sum of what :func:`measure` says of each event, column by column."""
+    columns = list(zip(*tokens, strict=True))
+    vector = [sum(filter(None, column)) for column in columns]
+    vector += (kind.requests * len(tokens), kind.prompts * len(tokens), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    if kind is PROMPT:
+        return vector
+    for (recorded, own, listed), those in zip(costs, tokens, strict=True):
+        if recorded is not None:
+            vector[RECORDED] += recorded
+        elif own is not None:
+            vector[OWN] += own
+        elif listed is not None:
+            vector[LISTED] += listed
+        elif any(those[:5]):
+            vector[UNPRICED] += 1
+        vector[LIST] += listed or 0
+    for state, at in _STATE_AT.items():
+        vector[at] = states.count(state)
+    vector[LACKING_CACHE] = columns[1].count(None)
+    vector[PARTIAL] = partial_count
+    return vector
+
+
 def row_of(vector: Sequence[int]) -> tuple[int, ...]:
     """Return ``vector`` as the columns of a table of sums."""
     *numbers, recorded, own, listed, list_value = vector

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from struct import Struct
 
-_HALVES = Struct(">qq")
+_unpack: Callable[[bytes], tuple[int, int]] = Struct(">qq").unpack
 
 
 def split_key(key: bytes) -> tuple[int, int]:
     """Return ``key``, 16 bytes, as two signed integers."""
-    high, low = _HALVES.unpack(key)
-    return high, low
+    return _unpack(key)
 
 
 def growth_key(session: str, slot: int, model: str) -> tuple[int, int]:

@@ -552,8 +552,8 @@ class _Transaction:
         # All of them, in their order: the greater number is the stronger one.
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        said = [record for record in batch.records if not isinstance(record, PlanReading | ProjectSeen)]
         projects = [record for record in batch.records if isinstance(record, ProjectSeen)]
+        said = [record for record in batch.records if not isinstance(record, PlanReading | ProjectSeen)]
         records = take_off_inherited(self._connection, source, self._remembered(source, said))
         # Of a source that is read for the first time nothing is stored, and nothing is looked for.
         is_first = not self._count(source)[0]
@@ -569,6 +569,7 @@ class _Transaction:
             sessions=by_key,
             next_session_id=names.next_session_id + len(first),
             price=self._price,
+            price_new=self._price_new,
             # Most have no own prices, and each event is asked about.
             **({"own": self._find_own} if names.own else {}),
         )
@@ -734,6 +735,12 @@ class _Transaction:
         recorded, own, _listed = event.costs
         event.costs = Costs(recorded, own, None if price is None else price.nano)
         event.price_ref = None if price is None else self._price_ref(price.ref)
+
+    def _price_new(self, events: Sequence[EventEntry]) -> None:
+        """Give requests that never had one a list price: what :meth:`_price` does, for many at once."""
+        for event, nano, ref in self._ask_for_all(events):
+            recorded, own, _listed = event.costs
+            event.costs, event.price_ref = Costs(recorded, own, nano), self._price_ref(ref)
 
     def _find_own(self, event: EventEntry) -> int | None:
         """Return what an event costs at the user's own price, whatever its context; None where there is none."""
@@ -939,8 +946,9 @@ class _Transaction:
             event = _event_of(row)
             books.events.setdefault((event.kind.code, *event.key), event)
         self._load_owners(books)
+        is_open = RequestState.OPEN
         for event in books.events.values():
-            if event.state is RequestState.OPEN and event.ts < limit:
+            if event.state is is_open and event.ts < limit:
                 books.lose(event)
 
     def _take_plans(self, source: int, readings: Sequence[PlanReading]) -> bool:
