@@ -366,3 +366,10 @@ async def test_database_notices_that_its_file_is_gone(database: Database) -> Non
             await database.check()
         with pytest.raises(StorageError, match="removed or replaced"):
             await database.write(lambda connection: connection.execute("SELECT 1"))
+
+
+def test_nothing_is_bound_without_an_error_in_between() -> None:
+    """The driver has an adapter of None, and what it gives back is NULL."""
+    assert (type(None), sqlite3.PrepareProtocol) in sqlite3.adapters
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert connection.execute("SELECT ? IS NULL, typeof(?)", (None, None)).fetchone() == (1, "null")

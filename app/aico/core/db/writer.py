@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, Tally, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, repricing, schema
@@ -552,15 +552,16 @@ class _Transaction:
         # All of them, in their order: the greater number is the stronger one.
         meters = [self._origin(source, name) for name in batch.meters or (batch.meter,)]
         meter = self._origin(source, batch.meter)
-        projects = [record for record in batch.records if isinstance(record, ProjectSeen)]
-        said = [record for record in batch.records if not isinstance(record, PlanReading | ProjectSeen)]
+        projects, plans, said = _set_apart(batch.records)
         records = take_off_inherited(self._connection, source, self._remembered(source, said))
         # Of a source that is read for the first time nothing is stored, and nothing is looked for.
         is_first = not self._count(source)[0]
         by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
         # What they grew by may have own prices, which the quick way knows nothing of.
-        chosen = [] if names.own else first_readings.choose(records, by_key, batch.shared)
+        kinds = _sorted_out(records)
+        is_quick = bool(kinds.readings) and not names.own
+        chosen = first_readings.choose(records, by_key, batch.shared) if is_quick else []
         first = FirstReadings(chosen, names.next_session_id, self._now_ms)
         books = Books(
             origin=origin,
@@ -573,18 +574,18 @@ class _Transaction:
             # Most have no own prices, and each event is asked about.
             **({"own": self._find_own} if names.own else {}),
         )
-        readings = [record for record in records if isinstance(record, MeterReading)]
+        requests, readings, prompts, gap_readings = kinds
         if first:
             self._store_first(first, source, origin, meter)
             readings = [reading for reading in readings if reading.session in by_key]
         # Requests first: what a total includes of them is not booked once more.
-        self._take_events(books, source, [record for record in records if isinstance(record, UsageEvent)])
+        self._take_events(books, source, requests)
         if readings:
             self._take_readings(books, source, meter, meters, readings)
-        self._take_prompts(books, source, [record for record in records if isinstance(record, PromptSeen)])
+        self._take_prompts(books, source, prompts)
         self._lose(books, source)
-        gaps = self._gap_rows(books, [record for record in records if isinstance(record, GapReading)])
-        has_plan = self._take_plans(source, [record for record in batch.records if isinstance(record, PlanReading)])
+        gaps = self._gap_rows(books, gap_readings)
+        has_plan = self._take_plans(source, plans)
         skipped_count = books.skipped_count + len(said) - len(records)
         fresh = [session for session in books.sessions.values() if session.is_touched]
         # Also when nothing else is: what is known of the database outlives this transaction.
@@ -1193,6 +1194,51 @@ class _Transaction:
         return rows
 
 
+class _Kinds(NamedTuple):
+    """Records by what they are."""
+
+    requests: list[UsageEvent]
+    readings: list[MeterReading]
+    prompts: list[PromptSeen]
+    gaps: list[GapReading]
+
+
+def _sorted_out(records: Sequence[Record]) -> _Kinds:
+    """Return ``records`` by what they are, each kind in their order."""
+    kinds = _Kinds([], [], [], [])
+    requests, prompts = kinds.requests.append, kinds.prompts.append
+    for record in records:
+        if isinstance(record, UsageEvent):
+            requests(record)
+        elif isinstance(record, PromptSeen):
+            prompts(record)
+        elif isinstance(record, MeterReading):
+            kinds.readings.append(record)
+        else:
+            kinds.gaps.append(record)
+    return kinds
+
+
+class _Parts(NamedTuple):
+    projects: list[ProjectSeen]
+    plans: list[PlanReading]
+    rest: list[Record]
+
+
+def _set_apart(records: Sequence[AnyRecord]) -> _Parts:
+    """Return what is said of projects and of plans, and the rest."""
+    parts = _Parts([], [], [])
+    rest = parts.rest.append
+    for record in records:
+        if isinstance(record, PlanReading):
+            parts.plans.append(record)
+        elif isinstance(record, ProjectSeen):
+            parts.projects.append(record)
+        else:
+            rest(record)
+    return parts
+
+
 def _ask(connection: sqlite3.Connection, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
     return connection.execute(statement, values).fetchall()
 
@@ -1248,8 +1294,9 @@ def _event_of(row: sqlite3.Row) -> EventEntry:
 
 def _columns_of(event: EventEntry) -> tuple[Value, ...]:
     """Return an event as the columns of ``_EVENT``."""
+    # Not its ``value``, which a function of Python says; nor itself, for which the driver would look for an adapter.
     return (
-        event.kind.code,
+        event.kind[0],
         *event.key,
         event.origin,
         event.session,
@@ -1257,7 +1304,7 @@ def _columns_of(event: EventEntry) -> tuple[Value, ...]:
         event.model,
         *event.tokens,
         *event.costs,
-        event.state.value,
+        int(event.state),
         event.unknown,
         event.context,
         event.price_ref,
