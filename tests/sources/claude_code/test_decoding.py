@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aico.core.usage import AnyRecord, Rejection
+from aico.core.usage import AnyRecord, Rejection, UsageEvent
 from aico.features.files.line_format import LineFile
 from aico.features.sources.claude_code import lines
 from aico.features.sources.claude_code.parser import TranscriptParser
@@ -72,3 +72,17 @@ def test_answers_say_the_same_whichever_way_they_are_decoded(answers: list[dict[
     with patch.object(lines, "_LINE", NeverPlain()), patch.object(lines, "_MESSAGE", NeverPlain()):
         thorough = read(answers)
     assert list(dict.fromkeys(map(repr, plain))) == list(dict.fromkeys(map(repr, thorough)))
+
+
+def test_each_request_asks_for_the_model_that_it_names() -> None:
+    """What the last one asked for is known again, and only that."""
+    parser = TranscriptParser(LineFile((f"{SESSION}.jsonl",), 0, 0), None)
+    asked = ["claude-opus-4-8", "claude-opus-4-8", "claude-haiku-5-5", None, "claude-opus-4-8", 7, 7]
+    models = []
+    for index, model in enumerate(asked):
+        line = {"type": "api-request", "id": f"ref-{index}", "timestamp": "2026-11-28T14:31:49.432Z", "params": {}}
+        line["params"] = {} if model is None else {"model": model}
+        said = parser.parse(memoryview(json.dumps(line).encode()), index)
+        models.append(said[-1].model if isinstance(said[-1], UsageEvent) else None)
+    expected = ["claude-opus-4-8", "claude-opus-4-8", "claude-haiku-5-5", None, "claude-opus-4-8", None, None]
+    assert models == expected

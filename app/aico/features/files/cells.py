@@ -40,6 +40,8 @@ class _Unusable(Exception):  # never leaves this module
 class RowJudge:
     """Reads the cells of one row and keeps the reasons against those that it cannot use. NULL says nothing."""
 
+    __slots__ = ("_index", "partials")
+
     def __init__(self, index: int) -> None:
         self._index = index
         self.partials: list[Rejection] = []

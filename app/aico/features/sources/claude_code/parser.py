@@ -55,7 +55,7 @@ VERSION = 1
 NEEDLES = (b'"usage":', b'"type":"user"', b'"type":"api-request"', b'"type":"cost-state"')
 HEAD = re.compile(
     rb"""
-    \{ (?: "(?!type"|message")\w{1,40}" : (?: null | true | false | \d{1,20} | "[^"\\\n]{0,4096}" ) , )*+
+    \{ (?: "(?!type"|message")\w{1,40}+" : (?: "[^"\\\n]{0,4096}+" | null | true | false | \d{1,20}+ ) , )*+
     (?: (?P<other> "type":"
             (?: user","message":\{"role":"user","content":\[\{"(?: tool_use_id" | type":"tool_result" )
               | (?! user" | assistant" | api-request" | cost-state" ) [\w-]{1,40}" ) )
@@ -81,7 +81,7 @@ _STATED = 0
 _UNSTATED, _COPY, _SIDE = (rank << 56 for rank in (1, 2, 3))
 """Claims below a stated one; of one rank the older file has the better claim."""
 _AGE_MAX = (1 << 56) - 1
-_SAID_BYTES_MAX = 4_096
+_SAID_BYTES_MAX, _ASKED_BYTES_MAX = 4_096, 256
 _IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
 """Bounds of a state: some 4 kB."""
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -152,6 +152,9 @@ class TranscriptParser:
         """The last places and versions, by what was said of them: lines of a few kinds take turns."""
         self._version: Version | None = None
         """That of the last line whose place was asked for."""
+        self._asked = NOTHING
+        self._asked_name: str | None = None
+        """What the last request asked for, and the model in it."""
         self._named = NOTHING
         self._name: str | None = None
         """The last model, and as what it was written."""
@@ -321,7 +324,7 @@ class TranscriptParser:
         place = self._place_of(line, judge, _where(line))
         if place is None:
             return [_refusal(judge, index, "sessionId")]
-        model = decode_asked_model(line.params, judge)
+        model = self._asked_model_of(line, judge)
         self._note(line, place, ts, self._version)
         records: list[Record | Rejection] = []
         if not place.is_side:
@@ -339,6 +342,15 @@ class TranscriptParser:
             UsageEvent(key, session, ts, model, _NO_TOKENS, None, _OPEN, place.parent, (), None, "", _STATED)
         )
         return records
+
+    def _asked_model_of(self, line: Line, judge: RowJudge) -> str | None:
+        """Return the model that a request asks for, mostly the last one again."""
+        if line.params != self._asked or not self._asked:
+            partial_count = len(judge.partials)
+            self._asked_name = decode_asked_model(line.params, judge)
+            is_plain = len(judge.partials) == partial_count and len(line.params) <= _ASKED_BYTES_MAX
+            self._asked = line.params.copy() if is_plain else NOTHING
+        return self._asked_name
 
     def _lose(self, chain: str) -> Iterator[Record]:
         """Say that the last request of a chain was lost, if it was not answered: the tool goes on without."""
