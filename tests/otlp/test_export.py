@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,32 @@ async def test_database_is_exported_to_the_digit(tmp_path: Path, certificates: P
     assert service.exporter.monitor.state.outcome is Outcome.ACCEPTED
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_certificates_are_read_in_a_thread(
+    tmp_path: Path,
+    certificates: Path,
+    receiver: FakeCollector,
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: str,
+) -> None:
+    """Their file may lie on a network that hangs, and no request waits for it."""
+    readers: list[threading.Thread] = []
+    make_context = ssl.create_default_context
+
+    def make(*, cadata: str | None = None) -> ssl.SSLContext:
+        readers.append(threading.current_thread())
+        return make_context(cadata=cadata)
+
+    service = exporting(tmp_path, certificates, receiver.port, protocol=protocol)
+    exporter = service.exporter
+    assert exporter is not None
+    monkeypatch.setattr("aico.proxy.otlp.sender.ssl.create_default_context", make)
+    await exporter._connect({"service.version": "1"})
+    await exporter.close()
+    assert readers
+    assert threading.main_thread() not in readers
+
+
 async def test_every_refusal_is_told_and_nothing_enters_twice(
     tmp_path: Path,
     certificates: Path,
@@ -99,7 +127,7 @@ async def test_every_refusal_is_told_and_nothing_enters_twice(
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate", encoding="ascii")
     # Each is tried once: a busy machine may take longer to answer than a service waits for a collector.
-    monkeypatch.setattr(exporter_module, "_make_sender", lambda settings: make_sender(settings, HANG_S))
+    monkeypatch.setattr(exporter_module, "_make_sender", lambda settings, trust: make_sender(settings, trust, HANG_S))
     cases: list[tuple[Outcome, dict[str, object]]] = [
         (Outcome.TOKEN_REFUSED, {"token": "wrong-" + TOKEN}),
         (Outcome.TOKEN_REFUSED, {"token": None}),

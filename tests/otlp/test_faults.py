@@ -164,7 +164,9 @@ async def test_end_waits_for_the_collector_no_longer_than_two_seconds(
 ) -> None:
     """The parts of its patience come to that, and it is they that end the waiting: no answer would."""
     assert FLUSH_S + 2 * exporter_module._CANCEL_S <= 2.0
-    monkeypatch.setattr(exporter_module, "_make_sender", lambda settings: make_sender(settings, 10 * HANG_S))
+    monkeypatch.setattr(
+        exporter_module, "_make_sender", lambda settings, trust: make_sender(settings, trust, 10 * HANG_S)
+    )
     receiver.is_hanging = True
     async with asyncio.timeout(HANG_S / 2), running(exporting(tmp_path, certificates, receiver.port)):
         await asyncio.to_thread(receiver.wait_for_calls, 1)

@@ -23,11 +23,12 @@ from aico.core.otlp_settings import OtlpSettings
 from aico.core.telemetry import OTHER, SERVICE, UNKNOWN, Activity, Outcome, Sending
 from aico.core.usage import UNKNOWN_MODEL, digest
 from aico.features.pricing.known import is_known
+from aico.services.complaint import Complaint
 from aico.services.export_state import ExportMonitor, ExportState
 
 if TYPE_CHECKING:
     from aico.proxy.otlp.request import RequestMaker
-    from aico.proxy.otlp.sender import Sender
+    from aico.proxy.otlp.sender import Sender, Trust
 
 FLUSH_S = 1.5
 """What the last export may take, when the service ends."""
@@ -63,6 +64,7 @@ class Exporter:
         self._database = database
         self._find_activity = find_activity
         self._unpriced: dict[tuple[str, str], int] = {}
+        self._complaint = Complaint(_log, "nothing is exported, for what was sent cannot be kept: %s")
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._maker: RequestMaker | None = None
@@ -116,8 +118,9 @@ class Exporter:
         try:
             sending = await asyncio.to_thread(self._book.advance, usage, await self._find_activity())
         except StorageError as error:
-            _log.debug("%s", error)
+            self._complaint.note(error)
             return Outcome.NOT_KEPT
+        self._complaint.end()
         self._unpriced = unpriced
         try:
             maker, sender = await self._connect(sending.resource)
@@ -134,7 +137,8 @@ class Exporter:
             # Three tenths of a second, with which no request shall wait.
             self._maker = await asyncio.to_thread(_make_maker, resource)
         if self._sender is None:
-            self._sender = _make_sender(self._settings)
+            trust = await asyncio.to_thread(_read_trust, self._settings)
+            self._sender = _make_sender(self._settings, trust)
         return self._maker, self._sender
 
 
@@ -227,7 +231,13 @@ def _make_maker(resource: Mapping[str, str]) -> RequestMaker:
     return RequestMaker(resource)
 
 
-def _make_sender(settings: OtlpSettings) -> Sender:
+def _read_trust(settings: OtlpSettings) -> Trust:
+    from aico.proxy.otlp.sender import read_trust
+
+    return read_trust(settings)
+
+
+def _make_sender(settings: OtlpSettings, trust: Trust) -> Sender:
     from aico.proxy.otlp.sender import make_sender
 
-    return make_sender(settings)
+    return make_sender(settings, trust)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import grpc
 import httpx
@@ -48,27 +47,41 @@ class Sender(Protocol):
         ...
 
 
-def make_sender(settings: OtlpSettings, patience_s: float = PATIENCE_S) -> Sender:
-    """Return the sender to the endpoint of ``settings``. Blocks for the file of certificates; raises OSError for it."""
+class Trust(NamedTuple):
+    """Which certificates a collector may have."""
+
+    authority: str | None
+    """Those of the file of the settings, PEM; None: those that the system trusts."""
+    context: ssl.SSLContext | None
+    """The same for HTTP; None where it needs none."""
+
+
+def read_trust(settings: OtlpSettings) -> Trust:
+    """Return what the settings trust. Raises OSError for a file that cannot be read, or holds no certificates.
+
+    Blocks for files, of the system, too: call it in a thread.
+    """
+    endpoint = settings.find_endpoint()
+    authority = None
+    try:
+        if settings.ca_file is not None:
+            authority = settings.ca_file.read_text(encoding="ascii")
+            ssl.create_default_context(cadata=authority)
+        needs_context = endpoint is not None and endpoint.is_tls and settings.protocol != "grpc"
+        return Trust(authority, ssl.create_default_context(cadata=authority) if needs_context else None)
+    except (UnicodeDecodeError, ssl.SSLError, ValueError) as error:
+        raise OSError("holds no certificates") from error
+
+
+def make_sender(settings: OtlpSettings, trust: Trust, patience_s: float = PATIENCE_S) -> Sender:
+    """Return the sender to the endpoint of ``settings``. In the event loop, to which a channel belongs."""
     endpoint = settings.find_endpoint()
     if endpoint is None:
         raise ValueError("no endpoint")
     headers = {"authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-    authority = _read_certificates(settings.ca_file)
-    kind = GrpcSender if settings.protocol == "grpc" else HttpSender
-    return kind(endpoint, headers, authority, patience_s)
-
-
-def _read_certificates(path: Path | None) -> str | None:
-    """Return the certificates of the file. Raises OSError, also for a file that holds none."""
-    if path is None:
-        return None
-    try:
-        text = path.read_text(encoding="ascii")
-        ssl.create_default_context(cadata=text)
-    except (UnicodeDecodeError, ssl.SSLError, ValueError) as error:
-        raise OSError("holds no certificates") from error
-    return text
+    if settings.protocol == "grpc":
+        return GrpcSender(endpoint, headers, trust.authority, patience_s)
+    return HttpSender(endpoint, headers, trust.context, patience_s)
 
 
 class GrpcSender:
@@ -110,7 +123,7 @@ class HttpSender:
     """OTLP over HTTP, in protobuf."""
 
     def __init__(
-        self, endpoint: Endpoint, headers: Mapping[str, str], authority: str | None, patience_s: float
+        self, endpoint: Endpoint, headers: Mapping[str, str], context: ssl.SSLContext | None, patience_s: float
     ) -> None:
         self._patience_s = patience_s
         self._url = endpoint.url
@@ -120,7 +133,7 @@ class HttpSender:
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             follow_redirects=False,
             trust_env=False,
-            verify=ssl.create_default_context(cadata=authority) if endpoint.is_tls else False,
+            verify=False if context is None else context,
         )
 
     async def send(self, request: bytes) -> Outcome:
