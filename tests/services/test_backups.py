@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.db.activity import ActivityStore
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.errors import StorageError
 from aico.services.backups import DailyBackups
+from tests.activity.test_store import use
 from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import Store, copy_of_template, open_store, usage
 
@@ -68,6 +70,21 @@ async def test_daily_backup_is_not_made_of_what_is_backed_up_already(days: Days)
     await days.spend(2)
     await days.restarted().tick()
     assert days.names() == ["2026-03-02", "2026-02-25"]
+
+
+async def test_daily_backup_is_made_of_days_with_activity_alone(days: Days) -> None:
+    """Time in apps is read again from nowhere: such a day is backed up, once, and so it is without any usage."""
+    activity = ActivityStore(days.store.database)
+    await activity.add([use(days.store.now_ms, 5_000)])
+    await days.backups.tick()
+    for _ in range(2):
+        days.store.now_ms += DAY_MS
+        await days.backups.tick()
+        await days.restarted().tick()
+    assert days.names() == ["2026-02-25"]
+    await activity.add([use(days.store.now_ms, 5_000)])
+    await days.restarted().tick()
+    assert days.names() == ["2026-02-27", "2026-02-25"]
 
 
 async def test_daily_backup_is_not_made_of_nothing(days: Days) -> None:

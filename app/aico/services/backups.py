@@ -1,4 +1,4 @@
-"""The daily backup: made when a day begins or the service does, if the usage has changed since the one before."""
+"""The daily backup: made when a day begins or the service does, if anything was counted since the one before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from aico.core.db.reader import UsageReader
-from aico.core.db.upkeep.backups import BackupFolder, Position
+from aico.core.db.upkeep.backups import ACTIVITY, BackupFolder, Content, Position
 from aico.core.errors import StorageError
 
 TICK_S = 60.0
@@ -26,8 +26,8 @@ class DailyBackups:
         self._folder = folder
         self._reader = reader
         self._now_ms = now_ms
-        self._made: Position | None = None
-        """Where the database stood when it was backed up last."""
+        self._made: Content | None = None
+        """What the database held when it was backed up last."""
         self._pause = 0
         self.turn = asyncio.Lock()
         """Held while a backup is made; whoever removes backups holds it, too."""
@@ -67,11 +67,12 @@ class DailyBackups:
         if await asyncio.to_thread(self._folder.has_daily, today):
             return
         async with self._reader.snapshot() as snapshot:
-            is_empty = not any(source.session_count for source in await snapshot.list_sources())
+            has_usage = any(source.session_count for source in await snapshot.list_sources())
+            [(spent, forgotten)] = await snapshot.ask(ACTIVITY)
         if self._made is None:
-            self._made = await asyncio.to_thread(self._folder.find_last_position)
+            self._made = await asyncio.to_thread(self._folder.find_last_content)
         # Of this moment or a later one: what comes in between is in the backup, and in the next one once more.
-        position = Position(snapshot.epoch, snapshot.revision)
-        if position != self._made and not is_empty:
+        content = Content(Position(snapshot.epoch, snapshot.revision), (spent, forgotten))
+        if content != self._made and (has_usage or spent):
             await asyncio.to_thread(self._folder.make_daily, today)
-            self._made = position
+            self._made = content

@@ -21,6 +21,14 @@ from aico.core.private_file import is_own_folder
 
 DAILY_KEPT = 3
 """Daily backups that are kept."""
+ACTIVITY = """
+    SELECT (SELECT IFNULL(SUM(duration_ms), 0) + IFNULL(SUM(count), 0) FROM activity_total),
+        (SELECT IFNULL(SUM(duration_ms), 0) + IFNULL(SUM(count), 0) FROM activity_forgotten_total)
+"""
+"""What the time in apps, commands and sites comes to, and what of it was forgotten: no position tells of these."""
+_HAS_ACTIVITY = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'activity_forgotten_total'"
+"""Older schemas have no such tables."""
+_NO_ACTIVITY = (0, 0)
 _FOLDER = "backups"
 _UNFINISHED = ".part"
 
@@ -31,6 +39,15 @@ class Position:
 
     epoch: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a database holds: two of equal content need one backup."""
+
+    position: Position
+    activity: tuple[int, int] = _NO_ACTIVITY
+    """As :data:`ACTIVITY` tells it."""
 
 
 class BackupFolder:
@@ -88,11 +105,11 @@ class BackupFolder:
         of_the_last_epoch = [(path, at) for path, at in sound if at.epoch == sound[0][1].epoch]
         return max(of_the_last_epoch, key=lambda found: found[1].revision)[0] if sound else None
 
-    def find_last_position(self) -> Position | None:
-        """Return where the database stood at its latest daily backup; None when there is none that can be read."""
+    def find_last_content(self) -> Content | None:
+        """Return what the latest daily backup holds; None when there is none that can be read."""
         for path in self.list_daily():
             with suppress(StorageError):
-                return get_position(path)
+                return get_content(path)
         return None
 
     def list_unfinished(self) -> list[Path]:
@@ -162,6 +179,15 @@ def write_backup(source: Path, target: Path) -> None:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def get_content(path: Path) -> Content:
+    """Return what the sound database at ``path`` holds. Raises StorageBusy, StorageError."""
+    position = get_position(path)
+    with in_our_words(), closing(connect(path, "ro")) as connection:
+        has_activity = connection.execute(_HAS_ACTIVITY).fetchone() is not None
+        spent, forgotten = connection.execute(ACTIVITY).fetchone() if has_activity else _NO_ACTIVITY
+    return Content(position, (spent, forgotten))
 
 
 def get_position(path: Path) -> Position:
