@@ -224,6 +224,22 @@ def test_damaged_file_is_no_beginning(tmp_path: Path, content: bytes) -> None:
     assert [path.read_bytes() for path in file.list_all() if path.exists()] == [content]
 
 
+def test_large_file_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off, it would count as damaged, and everything would be told again; one that is no file of ours is left."""
+    machine = Machine(tmp_path)
+    machine.export(usage(gpt_x=sums(input=3)))
+    path = machine.file.path
+    path.write_bytes(b" " * (33 * 1024**2) + path.read_bytes())
+    machine.restart()
+    assert machine.export(usage(gpt_x=sums(input=4)))[INPUT] == 4
+    size = path.stat().st_size
+    monkeypatch.setattr("aico.core.export_file._BYTES_MAX", size - 1)
+    machine.restart()
+    with pytest.raises(StorageError, match="is left as it is"):
+        machine.export(usage(gpt_x=sums(input=5)))
+    assert path.stat().st_size == size
+
+
 def test_file_is_private_and_another_version_may_count_more(tmp_path: Path) -> None:
     """It is for its user alone, no link is followed, and columns are known by their names."""
     machine = Machine(tmp_path)

@@ -19,7 +19,8 @@ T = TypeVar("T")
 _FORMAT = 1
 _COLUMNS = (*TOKENS, *COUNTS, *MONEY)
 _OTHERS = Seen._fields[1:]
-_BYTES_MAX = 32 * 1024 * 1024
+_BYTES_MAX = 1024 * 1024 * 1024
+"""Far beyond what this program writes: each pair of a tool and a model takes some hundred bytes."""
 _DAMAGED = ".damaged"
 _UNFINISHED = ".part"
 
@@ -37,7 +38,8 @@ class ExportFile:
     def load(self) -> Exported | None:
         """Return what is kept, None where nothing ever was.
 
-        Raises ExportDamagedError, and StorageError for a file that is not ours alone.
+        Raises ExportDamagedError, and StorageError for a file that is not ours alone, or larger than any of ours: cut
+        off, it would count as damaged.
         """
         try:
             descriptor = open_private(self.path, create=False)
@@ -45,7 +47,9 @@ class ExportFile:
             return None
         try:
             with os.fdopen(descriptor, "rb") as file:
-                text = file.read(_BYTES_MAX)
+                if os.fstat(descriptor).st_size > _BYTES_MAX:
+                    raise StorageError(f"{self.path} is larger than {_BYTES_MAX // 1024**2:,} MB and is left as it is")
+                text = file.read()
         except OSError as error:
             raise StorageError(f"cannot read {self.path}: {error.strerror}") from error
         try:
