@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from aico.cli import EXIT_OK, main
 from tests.cli.test_spending import fill, spent
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.server_process import HANG_S, ROOT
@@ -61,6 +62,39 @@ def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: 
     assert run(database, "--format", "{today} | {session}", said=json.dumps(told).encode()) == (
         "$3.82 today | $0.82 here"
     )
+
+
+@pytest.mark.parametrize("words", [(), ("--width", "40"), ("--debug",)])
+def test_bug_is_one_line_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """A tool shows what is printed; what is wrong is told on standard error to who asks for it."""
+
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError("an injected bug")
+
+    monkeypatch.setattr("aico.cli.statusline.look", fail)
+    assert main(("statusline", *words)) == EXIT_OK
+    said = capsys.readouterr()
+    assert said.out == "aico off: a fault, told by aico statusline --debug\n"
+    assert ("ZeroDivisionError: an injected bug" in said.err) is ("--debug" in words)
+    assert bool(said.err) is ("--debug" in words)
+
+
+def test_wrong_options_are_one_line_and_no_failure(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So is a line break in the text that the user wants, and a reason that is asked for."""
+    for words in (("--widht", "5"), ("--width", "x"), ("--format",)):
+        assert main(("statusline", *words)) == EXIT_OK
+        assert capsys.readouterr().out == "aico off: wrong options, see aico statusline --help\n"
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(database))
+    assert main(("statusline", "--format", "{today}\n!")) == EXIT_OK
+    assert capsys.readouterr().out == "$3.82 today !\n"
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(database.with_name("none.db")))
+    assert main(("statusline", "--debug")) == EXIT_OK
+    said = capsys.readouterr()
+    assert (said.out, "[storage_absent]" in said.err) == ("aico off\n", True)
 
 
 @pytest.mark.slow

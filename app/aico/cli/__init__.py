@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 
 TYPE_CHECKING = False  # typing is imported later, while no garbage is looked for: that is a fifth of its time
@@ -94,11 +95,8 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
 
             width, has_colours = plain
             return show_short({}, width, has_colours=has_colours)
-        if list(arguments) == ["statusline"]:
-            # As a coding tool says it at each of its turns; for the rest as above.
-            from aico.cli.statusline import show_parts
-
-            return show_parts({})
+        if arguments and arguments[0] == "statusline":
+            return _say_status_line(list(arguments))
         from aico.cli.words import build_parser
 
         if len(arguments) == 1 and arguments[0] in _ALONE:
@@ -117,6 +115,30 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
         return EXIT_OK if command in _UNTIL_TOLD else EXIT_FAILED
     except ReaderGone:
         return EXIT_FAILED
+
+
+def _say_status_line(arguments: list[str]) -> int:
+    """Say the line for a coding tool. It shows what is printed, whatever that is: one line, and 0, also of a bug."""
+    from aico.cli.streams import say
+
+    try:
+        if arguments == ["statusline"]:
+            # As a tool says it at each of its turns, without waiting for argparse.
+            from aico.cli.statusline import show_parts
+
+            return show_parts({})
+        from aico.cli.words import build_parser
+
+        return _function(*_COMMANDS["statusline"])(build_parser("statusline").parse_args(arguments))
+    except SystemExit as ended:  # argparse has said why, where nobody may look
+        if ended.code:
+            say("aico off: wrong options, see aico statusline --help")
+    except Exception:  # noqa: BLE001  # a bug
+        if "--debug" in arguments:
+            sys.excepthook(*sys.exc_info())
+        with suppress(Exception):  # it may be that nothing can be printed
+            say("aico off: a fault, told by aico statusline --debug")
+    return EXIT_OK
 
 
 def _find_plain_short(arguments: Sequence[str]) -> tuple[int, bool] | None:

@@ -1,7 +1,7 @@
 """``aico statusline``: the line below the prompt of a coding tool, which hands over what it knows as JSON.
 
-Of that JSON the id of the session is taken, and nothing else: no file that it names is opened. Always ends with 0,
-because a tool hides the line of a command that fails.
+Of that JSON the id of the session is taken, and nothing else: no file that it names is opened. ``aico.cli`` has it end
+with 0 whatever happens, because a tool hides the line of a command that fails.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aico.cli.amounts import change_text, find_budget, head_cost
 from aico.cli.reading import load_reading_settings, show_in_currency
 from aico.cli.screen import columns_of, money
 from aico.cli.short_status import find_limit
-from aico.cli.streams import say
+from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
 from aico.core.errors import ObserverError
@@ -50,14 +50,17 @@ class _Found(NamedTuple):
 
 def show(options: argparse.Namespace) -> int:
     """Do what the parsed words say: like :func:`show_parts`."""
-    return show_parts(flags_of(options), options.format, options.width)
+    return show_parts(flags_of(options), options.format, options.width, is_debugged=options.debug)
 
 
-def show_parts(flags: Mapping[str, object], form: str | None = None, width: int = WIDTH) -> int:
+def show_parts(
+    flags: Mapping[str, object], form: str | None = None, width: int = WIDTH, *, is_debugged: bool = False
+) -> int:
     """Print what the session, today and this month cost, and a limit, in at most ``width`` columns.
 
-    ``form`` says it otherwise.
+    ``form`` says it otherwise. With ``is_debugged``, standard error says why nothing can be told.
     """
+    form = None if form is None else " ".join(form.split("\n"))
     wrong = [name for name in re.findall(_PLACEHOLDER, form) if name not in PARTS] if form else []
     if wrong:
         say(f"aico: {{{wrong[0]}}} is none of {', '.join(f'{{{name}}}' for name in PARTS)}")
@@ -74,7 +77,9 @@ def show_parts(flags: Mapping[str, object], form: str | None = None, width: int 
             return _Found(overview, session, await find_limit(snapshot, now))
 
         found = look(settings.database_path, read)
-    except ObserverError:
+    except ObserverError as error:
+        if is_debugged:
+            complain(f"aico: {error} [{error.code}]", f"      {error.hint}")
         say(_OFF)
         return EXIT_OK
     say(_line(_texts(found, find_budget(settings, found.overview)), form, width))
