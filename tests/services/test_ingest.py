@@ -19,6 +19,7 @@ from aico.core.usage import Trigger
 from aico.features.files.feed import Left, Reading
 from aico.services.ingest import describe, sum_of
 from tests.services.scripted_place import LIMIT, SIZE_BYTES, Script, Stage
+from tests.sources.pipeline import intakes_of
 
 HANG_S = 60
 
@@ -379,7 +380,7 @@ async def test_first_readings_of_a_start_keep_the_order_of_the_places(make_stage
 async def test_first_reading_waits_for_an_earlier_place_that_is_not_looked_at_yet(make_stage: MakeStage) -> None:
     """A ledger on a slow file system speaks before a session store that is there at once."""
     stage = make_stage([Script().free()], quick=[Script().free()])
-    for intake in stage.ingest.list_intakes():
+    for intake in intakes_of(stage.ingest):
         stage.ingest.add(intake, is_watched=True)
     async with asyncio.timeout(HANG_S):
         second = await stage.ask(Trigger.STARTUP, "quick")
@@ -394,7 +395,7 @@ async def test_first_reading_waits_for_an_earlier_place_that_is_not_looked_at_ye
 async def test_first_reading_waits_for_no_place_that_has_nothing_to_say(make_stage: MakeStage, end: str) -> None:
     """One that is absent, is switched off, or belongs to a service that stops."""
     stage = make_stage([Script().free()], quick=[Script().free()])
-    for intake in stage.ingest.list_intakes():
+    for intake in intakes_of(stage.ingest):
         stage.ingest.add(intake, is_watched=True)
     async with asyncio.timeout(HANG_S):
         second = await stage.ask(Trigger.STARTUP, "quick")
@@ -491,7 +492,7 @@ async def test_ingest_logs_and_records_failure_and_recovery_once(
 async def test_place_that_is_refused_by_its_metadata_fails_like_any_other(make_stage: MakeStage) -> None:
     """It is told and recorded once, though nothing was opened; the next good reading ends it."""
     stage = make_stage([Script(count=0).free()])
-    (intake,) = stage.ingest.list_intakes()
+    (intake,) = intakes_of(stage.ingest)
     for _ in range(3):
         await stage.ingest.refuse(Trigger.WATCH, intake, LedgerUnreadable("EACCES"))
     assert list(stage.ingest.failures) == [intake.key]
@@ -657,7 +658,7 @@ async def test_place_that_is_removed_is_read_to_the_end_of_its_transaction(make_
             with pytest.raises(StorageBusy, match="read no more"):
                 await late
         assert (await stage.run(Trigger.WATCH, "other")).revision == 2
-        assert [intake.origin.id for intake in stage.ingest.list_intakes()] == ["other"]
+        assert [intake.origin.id for intake in intakes_of(stage.ingest)] == ["other"]
         await stage.ingest.close()
 
 

@@ -19,6 +19,7 @@ from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import now_ms
 from tests.services.heard_service import running
 from tests.sources.invented_lines import SOURCE, LogFolder, use
+from tests.sources.pipeline import intakes_of
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ async def test_restart_goes_on_behind_the_checkpoints(logs: LogFolder) -> None:
     again = service_of(logs)
     async with running(again) as heard:
         await heard.until_true(lambda: stored(again) == 3)
-        [intake] = again.ingest.list_intakes()
+        [intake] = intakes_of(again.ingest)
         await again.ingest.finish(intake.key)
         receipt = again.ingest.last_receipts[intake.key]
         assert (receipt.imported_count, receipt.skipped_count) == (1, 0)

@@ -19,6 +19,11 @@ from aico.services.intake import Intake
 from tests.sources.feeds import NOW_MS
 
 
+def intakes_of(ingest: Ingest) -> list[Intake]:
+    """Return what ``ingest`` reads, in the order in which it was added."""
+    return [lane.intake for lane in ingest._lanes.values()]
+
+
 class Pipeline:
     """What reads, and what came of it."""
 
@@ -30,7 +35,7 @@ class Pipeline:
 
     async def read(self, trigger: Trigger = Trigger.REQUEST) -> list[ImportReceipt]:
         """Read every place once, to its end; return a receipt for each."""
-        keys = [intake.key for intake in self.ingest.list_intakes()]
+        keys = [intake.key for intake in intakes_of(self.ingest)]
         await self.ingest.run(trigger, keys)
         for key in keys:
             assert await self.ingest.finish(key) is None

@@ -16,7 +16,7 @@ from aico.features.files import line_feed
 from tests.quick_variants import first_is_quick
 from tests.sources.feeds import NOW_MS
 from tests.sources.invented_lines import SOURCE, LogFolder, model, say, use
-from tests.sources.pipeline import pipeline, stored_events, stored_sums
+from tests.sources.pipeline import intakes_of, pipeline, stored_events, stored_sums
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -168,6 +168,6 @@ async def test_look_at_a_root_counts_its_files_and_their_bytes(tmp_path: Path, l
     logs.append("a/one.jsonl", use("1", 1))
     path = logs.append("a/two.jsonl", use("2", 2))
     async with pipeline(database_folder(tmp_path, "data"), [SOURCE], home) as reading:
-        [intake] = reading.ingest.list_intakes()
+        [intake] = intakes_of(reading.ingest)
         look = intake.feed.look()
     assert (look.files, look.size_bytes) == (2, 2 * path.stat().st_size)

@@ -195,11 +195,6 @@ class Ingest:
             await lane.close("this place is read no more")
         self.failures.pop(key, None)
 
-    def list_intakes(self, source: str | None = None) -> list[Intake]:
-        """Return what is read, in the order in which it was added."""
-        intakes = [lane.intake for lane in self._lanes.values()]
-        return [each for each in intakes if source is None or each.source.id == source]
-
     def find_progress(self, key: IntakeKey) -> tuple[int, int] | None:
         """Return how many bytes of a large reading are stored, and how many there are; None when none is read."""
         lane = self._lanes.get(key)
