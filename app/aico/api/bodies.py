@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from fastapi import Request
@@ -26,5 +27,22 @@ async def read_body(request: Request, shape: type[S]) -> S:
 
 def describe_body(shape: type[BaseModel], *, is_required: bool) -> dict[str, object]:
     """Return what the description of the interface says of such a body."""
-    content = {"application/json": {"schema": shape.model_json_schema()}}
+    schema = shape.model_json_schema()
+    content = {"application/json": {"schema": _resolved(schema, schema.get("$defs", {}))}}
     return {"requestBody": {"required": is_required, "content": content}}
+
+
+def _resolved(part: object, known: Mapping[str, object]) -> object:
+    """Return a part of a schema with each shape that it refers to in its place.
+
+    A reference to ``$defs`` is one to the whole document, where there is no such thing.
+    """
+    if isinstance(part, list):
+        return [_resolved(each, known) for each in part]
+    if not isinstance(part, dict):
+        return part
+    own = {name: _resolved(each, known) for name, each in part.items() if name not in {"$defs", "$ref"}}
+    if "$ref" not in part:
+        return own
+    shape = _resolved(known[str(part["$ref"]).removeprefix("#/$defs/")], known)
+    return {**shape, **own} if isinstance(shape, dict) else shape
