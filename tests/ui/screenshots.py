@@ -11,32 +11,42 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+import httpx
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from aico.core.db.looking import look
 from aico.features.demo.generator import LedgerGenerator
 from aico.features.demo.tools import GrowingLogs
 from aico.features.demo.writer import append_lines
+from aico.services.glance import take_glance
+from aico.services.glance_shapes import OverviewOut
 from bench.fake_session_store import SessionStore, editor_metadata
 from bench.installed_browser import launch
 from tests.ui.fake_proxies import proxy
-from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, watch_since
-from tests.ui.fake_tools import home_of
+from tests.ui.fake_surroundings import NOON, PARIS, moment_ms, stop_clock, watch_since
+from tests.ui.fake_tools import home_of, transcript
 from tests.ui.restartable_service import Service, entry, kimi_proxy
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / ".make" / "screenshots"
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
+README = (1280, 1080)
+SIZES = ((1440, 900), (1024, 768), PHONE)
 FRAME = (1100, 760)
 PATH = "/home/ada/.cline/data/state/taskHistory.json"
 Theme: TypeAlias = Literal["dark", "light"]
 Look: TypeAlias = tuple[Theme, str]
 LIGHT_EN: Look = ("light", "en-US")
 DARK_FR: Look = ("dark", "fr-FR")
+THEMES: tuple[Theme, ...] = ("light", "dark")
+LANGUAGES = ("en-US", "fr-FR")
 TOOLS = "cline,claude-code,codex,gemini-cli"
+TOKEN = "a-token-of-the-operator"  # noqa: S105 - of a made-up service
 Act: TypeAlias = Callable[[Page], object]
 
 
@@ -44,12 +54,15 @@ def main(arguments: list[str]) -> int:
     """Take every picture; return the exit code."""
     folder = Path(arguments[0]) if arguments else DEFAULT_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=60_000)  # a machine with much else to do is slower than the library thinks
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack, sync_playwright() as playwright:
         camera = Camera(launch(playwright), folder)
         services = Services(Path(home).resolve(), stack)
         _take_data(camera, services, stack.enter_context(kimi_proxy()))
         _take_tools(camera, services)
+        _take_parts(camera, services)
         _take_states(camera, services)
+        _take_dead_ends(camera, services)
     print(f"{camera.count} pictures in {folder}")  # noqa: T201
     return 0
 
@@ -75,6 +88,16 @@ class Services:
         return closing(SessionStore(self._home / "db" / "sessions.db"))
 
 
+def _answer_at_noon(service: Service) -> Callable[[Route], None]:
+    """Return what answers how today and the month are when it is noon, as the service would."""
+
+    def answer(route: Route) -> None:
+        glance = look(service.database, lambda snapshot: take_glance(snapshot, moment_ms(), PARIS))
+        route.fulfill(json=OverviewOut.of(glance, "Europe/Paris").model_dump(mode="json"))
+
+    return answer
+
+
 class Camera:
     """Opens the page in every way and takes its picture."""
 
@@ -96,6 +119,13 @@ class Camera:
         base: str = "",
     ) -> Iterator[Page]:
         """Yield the page, loaded; ``base`` is the address of something before the service."""
+        with self.open(theme=theme, language=language, size=size) as page:
+            self._load(page, service, (base or service.url) + path, prepare)
+            yield page
+
+    @contextmanager
+    def open(self, *, theme: Theme, language: str, size: tuple[int, int]) -> Iterator[Page]:
+        """Yield a page of nothing."""
         context = self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             locale=language,
@@ -104,17 +134,23 @@ class Camera:
             reduced_motion="reduce",
         )
         page = context.new_page()
-        prepare(page)
-        page.goto((base or service.url) + path)
-        expect(page.locator("[data-field=live]")).to_be_visible()
-        expect(page.locator("[data-notice=reading]")).to_have_count(0)  # of a machine with much else to do
         yield page
         page.unroute_all(behavior="ignoreErrors")
         context.close()
 
-    def take(self, page: Page, name: str, *, whole: bool = False) -> None:
-        """Write one picture, with a path of nobody in the place of the temporary one."""
-        expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+    def _load(self, page: Page, service: Service, address: str, prepare: Act) -> None:
+        if prepare is not _as_it_is:
+            page.route("**/api/overview?*", _answer_at_noon(service))
+        prepare(page)
+        page.goto(address)
+        expect(page.locator("[data-field=live]")).to_be_visible()
+        expect(page.locator("[data-notice=reading]")).to_have_count(0)  # of a machine with much else to do
+
+    def take(self, page: Page, name: str, *, whole: bool = False, is_ours: bool = True) -> None:
+        """Write one picture, with a path of nobody in the place of the temporary one; of a dead end as it is."""
+        if is_ours:
+            expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+            expect(page.locator(".loading")).to_have_count(0)
         page.evaluate(
             "(path) => document.querySelectorAll('[data-notice] > code, .places code').forEach((place) => {"
             " if (place.textContent.endsWith('taskHistory.json')) place.textContent = path; })",
@@ -122,6 +158,10 @@ class Camera:
         )
         page.screenshot(path=self._folder / f"{name}.png", full_page=whole)
         self.count += 1
+
+
+def _as_it_is(_page: Page) -> None:
+    """Let the clock go on, and the service answer."""
 
 
 def _take_data(camera: Camera, services: Services, proxy: str) -> None:
@@ -144,7 +184,7 @@ def _take_data(camera: Camera, services: Services, proxy: str) -> None:
         camera.take(page, "chart-as-table")
     with camera.look(service, "/?model=claude-sonnet-4-5-20250929&metric=tokens&q=claude", prepare=watched) as page:
         expect(page.locator("[data-chip=model]")).to_be_visible()
-        page.locator("[data-field=sources] > summary").click()
+        _open_menu(page)
         camera.take(page, "filtered-sources")
     for language, theme in (("en-US", "light"), ("fr-FR", "dark")):
         with camera.look(service, language=language, theme=theme, prepare=watched) as page:  # type: ignore[arg-type]
@@ -168,6 +208,17 @@ def _take_data(camera: Camera, services: Services, proxy: str) -> None:
         camera.take(page, "empty-filter")
 
 
+def _open_menu(page: Page) -> None:
+    page.locator("[data-field=sources] > summary").click()
+    expect(page.locator("[data-source=projects]")).to_be_visible()
+
+
+def _open_session(page: Page, tool: str = "claude-code") -> None:
+    page.locator(".tasks").scroll_into_view_if_needed()
+    page.locator(f"tr[data-tool={tool}] .open").first.click()
+    expect(page.locator("[data-field=session-cost]")).to_be_visible()
+
+
 def _write_tools(service: Service) -> None:
     """Leave the ledger of Cline and the logs of three other tools, as of noon."""
     service.ledger.write(*({**one} for one in LedgerGenerator(7, moment_ms(), days=75).entries(300)))
@@ -188,25 +239,34 @@ def _take_tools(camera: Camera, services: Services) -> None:
             expect(page.locator("[data-field=cost]")).to_be_visible()
             yield page
 
-    for kind, size in (("desktop", DESKTOP), ("1024", (1024, 800)), ("phone", PHONE), ("phone-tall", (390, 2400))):
-        for seen in (LIGHT_EN, DARK_FR):
-            with look(size=size, look=seen) as page:
-                expect(page.locator(".groups tbody tr")).to_have_count(4)
-                camera.take(page, f"tools-{seen[0]}-{seen[1][:2]}-{kind}")
-    for name, path, place in (
-        ("menu", "/", "[data-field=sources] > summary"),
-        ("filter", "/?group=model", ".choice > summary"),
-        ("gaps", "/?metric=tokens", "[data-field=gaps] > summary"),
-        ("session", "/", "tr[data-tool=claude-code] .when >> nth=0"),
+    for seen in (LIGHT_EN, DARK_FR):
+        with look(size=README, look=seen) as page:
+            expect(page.locator(".groups tbody tr")).to_have_count(4)
+            expect(page.locator("tr[data-task]")).not_to_have_count(0)
+            camera.take(page, f"readme-{seen[0]}-{seen[1][:2]}")
+    for name, path, place, shown in (
+        ("menu", "/", "[data-field=sources] > summary", "[data-source=projects]"),
+        ("filter", "/?group=model", ".choice > summary", ".choice fieldset >> nth=0"),
+        ("gaps", "/?metric=tokens", "[data-field=gaps] > summary", "[data-field=gaps] dl"),
+        ("hours", "/?period=30d", "[data-field=hours] > summary", ".heat svg"),
+        ("days", "/?period=year", "[data-field=hours] > summary", ".heat svg"),
+        ("budgets", "/", "[data-field=terms]", "#terms"),
     ):
         for size, seen in ((DESKTOP, LIGHT_EN), (PHONE, DARK_FR)):
             with look(path, size, seen) as page:
-                if name == "session":
-                    page.locator(".tasks").scroll_into_view_if_needed()
                 page.locator(place).click()
-                if name == "session":
-                    expect(page.locator("[data-field=session-cost]")).to_be_visible()
+                page.locator(shown).scroll_into_view_if_needed()
                 camera.take(page, f"tools-{name}-{seen[0]}-{seen[1][:2]}-{size[0]}")
+    for theme, language, size in product(THEMES, LANGUAGES, SIZES):
+        end = f"{theme}-{language[:2]}-{size[0]}"
+        with look("/?period=30d", (size[0], 2400), (theme, language)) as page:
+            camera.take(page, f"whole-{end}")
+        with look("/?period=30d", size, (theme, language)) as page:
+            _open_session(page)
+            camera.take(page, f"sheet-{end}")
+    with look("/?period=30d") as page:
+        _open_session(page, "cline")
+        camera.take(page, "sheet-running-total")
     for name in ("embed", "embed?source=all"):
         with look("/" + name, FRAME) as page:
             camera.take(page, f"tools-{name.replace('?source=', '-')}")
@@ -225,10 +285,72 @@ def _take_tools(camera: Camera, services: Services) -> None:
     _write_tools(first)
     first.ledger.remove()
     first.start(probe="/healthz")
-    for size, seen in ((DESKTOP, LIGHT_EN), (PHONE, DARK_FR)):
-        with camera.look(first, theme=seen[0], language=seen[1], size=size) as page:
+    for theme, language, size in product(THEMES, LANGUAGES, SIZES):
+        with camera.look(first, theme=theme, language=language, size=size) as page:
             expect(page.locator(".tool")).not_to_have_count(0)
-            camera.take(page, f"first-start-{size[0]}", whole=True)
+            camera.take(page, f"first-start-{theme}-{language[:2]}-{size[0]}", whole=True)
+
+
+def _take_parts(camera: Camera, services: Services) -> None:
+    """Show what is opened from the page or switched on there: statement, prices, projects, pairing."""
+    service = services.make(sources=TOOLS)
+    transcript(home_of(service), *range(1, 9), folder="/srv/shop", at="2025-11-11T10:00:00.000Z")
+    _write_tools(service)
+    service.start()
+    same = {"Origin": service.url}
+    with httpx.Client(base_url=service.url, headers=same, timeout=60, trust_env=False) as asked:
+        asked.put("/api/projects", json={"enabled": True, "backwards": True}).raise_for_status()
+        asked.put("/api/activity/extension", json={"enabled": True}).raise_for_status()
+    watched = watch_since(moment_ms(45))
+    month = f"statement={NOON:%Y-%m}"
+    for size, seen in ((DESKTOP, LIGHT_EN), (PHONE, DARK_FR)):
+        theme, language = seen
+        end = f"{theme}-{language[:2]}-{size[0]}"
+
+        @contextmanager
+        def open_(path: str, seen: Look = seen, size: tuple[int, int] = size) -> Iterator[Page]:
+            with camera.look(service, path, theme=seen[0], language=seen[1], size=size, prepare=watched) as page:
+                yield page
+
+        with open_(f"/?{month}") as page:
+            expect(page.locator("[data-field=statement-cost]")).to_be_visible()
+            camera.take(page, f"statement-{end}", whole=True)
+        with open_("/?period=30d&group=project") as page:
+            expect(page.locator(".groups tbody tr")).to_have_count(2)
+            camera.take(page, f"projects-{end}")
+            _open_menu(page)
+            page.locator("[data-source=projects]").scroll_into_view_if_needed()
+            camera.take(page, f"projects-menu-{end}")
+            page.locator(".sources .buttons button").last.click()
+            expect(page.locator("#prices .fields").first).to_be_visible()
+            camera.take(page, f"prices-{end}")
+        with open_("/") as page:
+            page.locator("[data-field=activity] > summary").click()
+            page.locator("[data-field=pairings] .small").click()
+            secret = page.locator("[data-field=pairings] [role=status] code").last
+            secret.evaluate("(code) => { code.textContent = '0'.repeat(code.textContent.length); }")
+            secret.scroll_into_view_if_needed()
+            camera.take(page, f"pairing-{end}")
+    with camera.look(service, f"/?{month}&rows=true", prepare=watched) as page:
+        expect(page.locator(".statement section")).to_have_count(5)
+        page.emulate_media(media="print")
+        camera.take(page, "statement-print", whole=True)
+
+
+def _take_dead_ends(camera: Camera, services: Services) -> None:
+    guarded = services.make(token=TOKEN)
+    guarded.start(probe="/healthz")
+    for theme, language, size in product(THEMES, LANGUAGES, (DESKTOP, PHONE)):
+        with camera.open(theme=theme, language=language, size=size) as page:
+            end = f"{theme}-{language[:2]}-{size[0]}"
+            for name, path in (("void-link", "/login?key=used"), ("login", "/login")):
+                page.goto(guarded.url + path)
+                camera.take(page, f"{name}-{end}", is_ours=False)
+            page.locator("#token").fill(TOKEN)
+            page.keyboard.press("Enter")
+            expect(page.locator("[data-field=live]")).to_be_visible()
+            page.goto(guarded.url + "/a/b")
+            camera.take(page, f"unknown-{end}", is_ours=False)
 
 
 def _take_states(camera: Camera, services: Services) -> None:
@@ -307,14 +429,14 @@ def _take_sessions(camera: Camera, services: Services) -> None:
             prepare = watch_since(moment_ms(45))
             with camera.look(both, theme=theme, language=language, size=size, prepare=prepare) as page:  # type: ignore[arg-type]
                 expect(page.locator("[data-store=sessions]").first).to_be_visible()
-                page.locator("[data-field=sources] > summary").click()
+                _open_menu(page)
                 camera.take(page, f"sessions-{theme}-{language[:2]}-{size[0]}")
 
 
 def _take_demo(camera: Camera, services: Services) -> None:
     demo = services.make()
     demo.start(command="demo")
-    with camera.look(demo, "/?period=all", prepare=lambda _page: None) as page:
+    with camera.look(demo, "/?period=all", prepare=_as_it_is) as page:
         expect(page.locator("[data-field=cost]")).to_be_visible()
         camera.take(page, "demo")
 

@@ -244,6 +244,14 @@ def test_first_model_of_a_tool_has_the_colour_of_the_tool(service: Service, open
     assert len(set(slots)) == len(slots)
 
 
+def test_row_of_a_small_desktop_has_its_start_and_its_mark_whole(service: Service, open_page: Opener) -> None:
+    """At 1024 pixels how many sessions are counted with it stands beside its start."""
+    page = open_page(service, size=(1024, 1600), prepare=stop_clock).page
+    cell = page.locator("tr[data-task='main'][data-tool='claude-code'] .id")
+    expect(cell.locator(".tag")).to_have_text("+1")
+    assert cell.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
 def test_sheet_of_a_phone_is_read_without_scrolling_sideways(
     service: Service, open_page: Opener, language: str

@@ -57,6 +57,7 @@ def test_switch_keeps_names_tells_them_apart_and_forgets_them(service: Service, 
     expect(page.locator(".groups h2")).to_have_text("By project")
     expect(page.locator(".groups tbody th button")).to_have_text(["no project", "docs", "shop"])
     expect(page.locator(".groups").get_by_role("button", name="no project")).to_be_disabled()
+    expect(page.locator(".groups").get_by_role("button", name="no project")).to_have_css("opacity", "1")  # its colour
     page.locator(".groups").get_by_role("button", name="shop").click()
     expect(page.locator("[data-field=sessions]")).to_have_text("1")
     expect(page.locator("[data-chip=project]")).to_contain_text("shop")

@@ -64,6 +64,22 @@ def test_ledger_that_a_current_cline_does_not_write_is_not_waited_for(service: S
         expect(cline).to_contain_text("nothing there yet")
 
 
+def test_nothing_that_is_brought_into_sight_is_below_the_last_line(service: Service, open_page: Opener) -> None:
+    """The buttons at the foot of the menu stay in sight, and cover nothing that is asked for."""
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    page = open_page(service, size=(1280, 420)).page
+    page.locator("[data-field=sources] > summary").click()
+    switch = page.locator("[data-switch=projects]")
+    expect(switch).to_be_attached()
+    seen = """(one) => {
+      one.scrollIntoView({ block: "nearest" });
+      const { left, top, width, height } = one.getBoundingClientRect();
+      return document.elementFromPoint(left + width / 2, top + height / 2) === one;
+    }"""
+    assert switch.evaluate(seen)
+
+
 @pytest.mark.slow
 def test_menu_says_what_configuration_decides(make_service: ServiceMaker, open_page: Opener) -> None:
     """A switch that a setting decides cannot be turned, and the setting is named."""

@@ -66,6 +66,9 @@ def test_statement_has_the_sums_of_its_month_and_all_rows_or_none(service: Servi
     page.get_by_label("With all sessions").check()
     expect(page.get_by_role("region", name="Sessions").locator("tbody tr")).to_have_count(4)
     assert _cells(page, "Sessions")[1][0].startswith("Nov 8, 2025, ")
+    first = page.get_by_role("region", name="Sessions").locator("tbody tr").first.locator("th, td")
+    aligned = first.evaluate_all("(all) => all.map((one) => getComputedStyle(one).textAlign)")
+    assert aligned == ["left"] * 4 + ["right"] * 2  # words, then numbers
     expect(page.get_by_label("Month").locator("option")).to_have_text(["November 2025", "October 2025"])
     page.get_by_label("Month").select_option("2025-10")
     expect(page.locator("[data-field=statement-cost]")).to_have_text("$7.50")
