@@ -13,6 +13,7 @@ import pytest
 from aico.api.login import LoginLinks
 from aico.core.settings import Settings
 from aico.main import create_app
+from aico.services import sources as sources_module
 from aico.services.service import ObserverService
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile
@@ -51,6 +52,12 @@ class Serve(Protocol):
 
     def __call__(self, **values: object) -> AbstractAsyncContextManager[Api]:
         """Return the application in a context."""
+
+
+@pytest.fixture(autouse=True)
+def patient_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let answers wait for the count of what is off: on a busy machine it takes longer than people are let wait."""
+    monkeypatch.setattr(sources_module, "PATIENCE_S", 60.0)
 
 
 @pytest.fixture

@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from aico.core.db.database import Database
+from aico.services import sources as sources_module
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.fake_cline_ledger import LedgerFile
+from tests.services.recorded_watcher import HANG_S
+
+
+@pytest.fixture(autouse=True)
+def patient_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let answers wait for the count of what is off: on a busy machine it takes longer than people are let wait."""
+    monkeypatch.setattr(sources_module, "PATIENCE_S", HANG_S)
 
 
 @pytest.fixture
