@@ -42,6 +42,7 @@ __all__ = [
     "Trigger",
     "UsageEvent",
     "digest",
+    "make_event",
     "make_reading",
 ]
 
@@ -149,6 +150,29 @@ class UsageEvent(NamedTuple):
     """
 
 
+EventFields: TypeAlias = tuple[
+    bytes,
+    str,
+    int,
+    str | None,
+    Tokens,
+    int | None,
+    RequestState,
+    str | None,
+    tuple[str, ...],
+    bytes | None,
+    str,
+    int | None,
+    bool,
+    int | None,
+]
+make_event: Callable[[EventFields], UsageEvent] = partial(tuple.__new__, UsageEvent)
+"""Make an event of all its values, in half the time that the class takes."""
+_Count: TypeAlias = int | None
+make_tokens: Callable[[tuple[_Count, _Count, _Count, _Count, _Count, _Count]], Tokens] = partial(tuple.__new__, Tokens)
+"""The same of tokens."""
+# An enumeration is asked for a member by a function of Python; this stands on every request.
+_OPEN = RequestState.OPEN
 _MEASURED = {RequestState.FINAL, RequestState.AT_LEAST, RequestState.INTERRUPTED}
 
 
@@ -161,26 +185,30 @@ def answer_of(opened: UsageEvent, event: UsageEvent) -> UsageEvent | None:
     is_plain = not event.is_bare and others == _NO_OTHERS
     is_same = event.key == opened.key and event.session == opened.session and event.parent == opened.parent
     is_news = event.state in _MEASURED and event.model is not None and opened.recorded_nano is None
-    if not (is_plain and is_same and is_news and opened.state is RequestState.OPEN):
+    if not (is_plain and is_same and is_news and opened.state is _OPEN):
         return None
     claims = [claim for claim in (opened.claim, event.claim) if claim is not None]
     best = min(claims, default=None)
     if event.claim == best:
         return event
     # Not by ``_replace``, which takes four times as long.
-    return UsageEvent(
-        event.key,
-        event.session,
-        event.ts,
-        event.model,
-        event.tokens,
-        event.recorded_nano,
-        event.state,
-        event.parent,
-        event.unknown,
-        None,
-        event.context,
-        best,
+    return make_event(
+        (
+            event.key,
+            event.session,
+            event.ts,
+            event.model,
+            event.tokens,
+            event.recorded_nano,
+            event.state,
+            event.parent,
+            event.unknown,
+            None,
+            event.context,
+            best,
+            False,
+            None,
+        )
     )
 
 

@@ -51,6 +51,8 @@ _STALE_MAX = 1_000
 """So many entries of the queue may be of files that were read since."""
 _CUT_OFF = "is cut off: what it held behind that is missing"
 _NOTHING = msgspec.Raw(b"null")
+# An enumeration is asked for a member by a function of Python; this stands on every request.
+_OPEN = RequestState.OPEN
 _EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
 """Who asks by hand gets all that there is, whatever was heard of."""
 
@@ -141,9 +143,12 @@ class _Chunk:
         before = len(records)
         try:
             for each in self.parser.parse(line, index):
-                if isinstance(each, Rejection):
+                if isinstance(each, UsageEvent):
+                    if not self._is_answer(each):
+                        records.append(each)
+                elif isinstance(each, Rejection):
                     refused.append(each)
-                elif not (isinstance(each, UsageEvent) and self._is_answer(each)):
+                else:
                     records.append(each)
         except Exception as error:  # noqa: BLE001  # whatever it is: it would come again with each reading
             self._tell(type(error).__name__)
@@ -161,7 +166,7 @@ class _Chunk:
 
     def _is_answer(self, event: UsageEvent) -> bool:
         """Return whether ``event`` has taken the place of its announcement, which then need not be booked first."""
-        if event.state is RequestState.OPEN:
+        if event.state is _OPEN:
             self._open[event.key] = len(self.records)
             return False
         at = self._open.pop(event.key, None) if self._open else None

@@ -29,8 +29,9 @@ _TEXT_BYTES_MAX = 6 * MODEL_LENGTH_MAX + 2
 _QUOTE = ord('"')
 _MOMENT_LENGTH = len('"2026-11-28T14:31:49.432Z"')
 _MINUTE = re.compile(rb'"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):')
-_MINUTE_MS = 60_000
-_POINT = ord(".")
+_SECONDS = {b"%02d." % second: second * 1_000 for second in range(60)}
+_MILLISECONDS = {b'%03dZ"' % rest_ms: rest_ms for rest_ms in range(1_000)}
+"""What stands behind the minute, and behind the point."""
 _FIRST_YEAR = 1970
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(int | float)
@@ -125,23 +126,26 @@ def read_tokens(fresh: Count, cached: Count, written: Count, output: Count, judg
 
 def read_moment(raw: Raw, judge: RowJudge) -> int | None:
     """Return epoch milliseconds; None where there are none that can be used."""
-    if len(raw) == _MOMENT_LENGTH:
-        moment_ms = _moment_of(bytes(raw))
-        if moment_ms is not None:
-            return moment_ms
+    moment_ms = plain_moment(raw)
+    if moment_ms is not None:
+        return moment_ms
     cell = cell_of(raw)
     if isinstance(cell, str):
         return judge.read_iso_moment_ms(cell, "timestamp")
     return judge.read_moment_ms(cell, "timestamp")
 
 
+def plain_moment(raw: Raw) -> int | None:
+    """Return the epoch milliseconds of a moment as JavaScript writes it; None for any other spelling of one."""
+    return _moment_of(bytes(raw)) if len(raw) == _MOMENT_LENGTH else None
+
+
 def _moment_of(data: bytes) -> int | None:
     """Return the epoch milliseconds of a moment as JavaScript writes it; None for any other spelling of one."""
-    minute_ms, digits = _minute_ms(data[:18]), data[18:20] + data[21:24]
-    if minute_ms is None or data[20] != _POINT or data[24:] != b'Z"' or not digits.isdigit():
+    minute_ms, second_ms, rest_ms = _minute_ms(data[:18]), _SECONDS.get(data[18:21]), _MILLISECONDS.get(data[21:])
+    if minute_ms is None or second_ms is None or rest_ms is None:
         return None
-    rest_ms = int(digits)
-    return minute_ms + rest_ms if rest_ms < _MINUTE_MS else None
+    return minute_ms + second_ms + rest_ms
 
 
 @lru_cache(maxsize=256)

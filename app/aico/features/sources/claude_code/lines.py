@@ -10,13 +10,14 @@ Source: the lines of 36 versions from 1.0.0 to 2.1.332.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw
 
-from aico.core.usage import COUNT_MAX, Tokens
+from aico.core.usage import COUNT_MAX, Tokens, make_tokens
 from aico.features.files.cells import RowJudge
 from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, decode_part, is_there, read_count
 
@@ -181,6 +182,7 @@ class Usage(NamedTuple):
     context: str
 
 
+_make_usage: Callable[[tuple[Tokens, int | None, str]], Usage] = partial(tuple.__new__, Usage)
 _LINE = msgspec.json.Decoder(Line)
 _ODD_LINE = msgspec.json.Decoder(_OddLine)
 _PARAMS = msgspec.json.Decoder(Params)
@@ -226,14 +228,19 @@ def decode_usage(message: Message, judge: RowJudge) -> Usage | None:
         odd = message.odd_usage if isinstance(message, _OddMessage) else NOTHING
         return _decode_odd_usage(odd, judge) if is_there(odd) else None
     split, details = usage.cache_creation, usage.output_tokens_details
+    short, long, thinking = None, None, None
+    if split is not None:
+        short, long = split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens
+    if details is not None:
+        thinking = details.thinking_tokens
     return _usage_of(
         usage.input_tokens,
         usage.cache_read_input_tokens,
         usage.cache_creation_input_tokens,
-        None if split is None else split.ephemeral_5m_input_tokens,
-        None if split is None else split.ephemeral_1h_input_tokens,
+        short,
+        long,
         usage.output_tokens,
-        None if details is None else details.thinking_tokens,
+        thinking,
         _context_of(usage.service_tier, usage.speed),
     )
 
@@ -278,7 +285,7 @@ def _usage_of(
     short, long = _lives(cache_write, short, long)
     if thinking is not None and (output is None or thinking > output):
         thinking = None
-    return Usage(Tokens(sent, cache_read, short, long, output, thinking), cache_write, context)
+    return _make_usage((make_tokens((sent, cache_read, short, long, output, thinking)), cache_write, context))
 
 
 def _lives(total: int | None, short: int | None, long: int | None) -> tuple[int | None, int | None]:

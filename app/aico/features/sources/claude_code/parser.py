@@ -27,10 +27,20 @@ from aico.core.usage import (
     UsageEvent,
     digest,
     digests_behind,
+    make_event,
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
-from aico.features.files.raw_fields import NOTHING, cell_of, identity_of, is_there, read_moment, read_number, says
+from aico.features.files.raw_fields import (
+    NOTHING,
+    cell_of,
+    identity_of,
+    is_there,
+    plain_moment,
+    read_moment,
+    read_number,
+    says,
+)
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
@@ -205,13 +215,16 @@ class TranscriptParser:
         said = b"\0".join(
             (where, message.id, message.model, message.stop_reason, message.stop_details, line.request_ref)
         )
-        judge, plain = RowJudge(index), message.usage
-        ts = read_moment(line.timestamp, judge)
+        plain, ts, judge = message.usage, plain_moment(line.timestamp), None
+        if ts is None:
+            judge = RowJudge(index)
+            ts = read_moment(line.timestamp, judge)
         if said == self._said and plain == self._said_usage and not self._waiting and ts and ts >= self._said_at:
             # What the answer's line before it said, at no earlier time: each of its blocks has a line.
             self._last_ts = max(self._last_ts, ts)
             return []
         self._said = b""
+        judge = judge or RowJudge(index)
         usage = None if message.model == _SYNTHETIC else decode_usage(message, judge)
         if usage is None:
             return []
@@ -288,21 +301,23 @@ class TranscriptParser:
             self._count += 1
             self._last_row = name
         recorded_nano = _cost_of(line.cost_usd, model, judge) if line.cost_usd else None
-        # By their places: by name, it takes twice as long.
-        return UsageEvent(
-            key,
-            place.session,
-            ts,
-            model,
-            _NO_TOKENS if is_empty else tokens,
-            recorded_nano,
-            state,
-            place.parent,
-            judge.unknown if judge.partials else (),
-            former,
-            usage.context,
-            place.claim,
-            is_empty and ref is None,
+        return make_event(
+            (
+                key,
+                place.session,
+                ts,
+                model,
+                _NO_TOKENS if is_empty else tokens,
+                recorded_nano,
+                state,
+                place.parent,
+                judge.unknown if judge.partials else (),
+                former,
+                usage.context,
+                place.claim,
+                is_empty and ref is None,
+                None,
+            )
         )
 
     def _answer(self, chain: str, name: str) -> None:
@@ -339,7 +354,9 @@ class TranscriptParser:
         _keep(self._chains, session, _Open(name, ts, model, is_answered=False), _CHAINS_MAX)
         _keep(self._announced, name, value=True, maximum=_IDS_MAX)
         records.append(
-            UsageEvent(key, session, ts, model, _NO_TOKENS, None, _OPEN, place.parent, (), None, "", _STATED)
+            make_event(
+                (key, session, ts, model, _NO_TOKENS, None, _OPEN, place.parent, (), None, "", _STATED, False, None)
+            )
         )
         return records
 

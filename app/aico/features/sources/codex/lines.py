@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from aico.core.usage import COUNT_MAX, TS_MAX, PlanReading, PlanWindow, Tokens
+from aico.core.usage import COUNT_MAX, TS_MAX, PlanReading, PlanWindow, Tokens, make_tokens
 from aico.features.files.cells import RowJudge
 from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, decode_part, is_there, read_count, read_number
 
@@ -197,7 +197,7 @@ class Vector(NamedTuple):
         if not judge.partials:
             sent = self.input - self.cached - self.cache_write
             reasoning = self.reasoning if self.reasoning <= self.output else None
-            return Tokens(sent if sent >= 0 else None, self.cached, self.cache_write, 0, self.output, reasoning)
+            return make_tokens((sent if sent >= 0 else None, self.cached, self.cache_write, 0, self.output, reasoning))
         unknown = set(judge.unknown)
         sent = self.input - self.cached - self.cache_write
         is_known = sent >= 0 and not unknown & {"input_tokens", "cached_input_tokens", "cache_write_input_tokens"}

@@ -29,10 +29,11 @@ from aico.core.usage import (
     digest,
     digests_behind,
     digests_of_numbers,
+    make_event,
 )
 from aico.features.files.cells import RowJudge
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
-from aico.features.files.raw_fields import cell_of, decode_part, identity_of, is_there, read_moment, says
+from aico.features.files.raw_fields import cell_of, decode_part, identity_of, is_there, plain_moment, read_moment, says
 from aico.features.sources.codex.lines import (
     ID,
     ID_LENGTH,
@@ -205,10 +206,11 @@ class RolloutParser:
         fields = decode_line(line)
         if not isinstance(fields, Line) or fields.payload is None:
             return self._read_odd(fields, index)
-        payload, kind, judge, said = fields.payload, fields.type, RowJudge(index), list[_Said]()
+        payload, kind, said = fields.payload, fields.type, list[_Said]()
         if kind == _ITEM:
-            said = self._read_item(fields, payload, judge)
-        elif kind == _EVENT:
+            return self._read_item(fields, payload)
+        judge = RowJudge(index)
+        if kind == _EVENT:
             said = self._read_event(fields, payload, judge, index)
         elif kind == _RECORD:
             said = self._read_record(fields, payload, judge, index)
@@ -242,7 +244,7 @@ class RolloutParser:
             key = digest("prompt", self._place().owner, self._prompt_count, *(self._total or ()))
             self._await(key, line, judge)
         elif kind == _ANSWER:
-            self._note_answer(line, judge)
+            self._note_answer(line)
         elif kind == _REVIEWED:
             # What the review has said is repeated; its requests stand in a thread of its own.
             self._is_reviewed = True
@@ -465,21 +467,23 @@ class RolloutParser:
         unknown = judge.unknown if judge.partials else ()
         if not unknown and not is_empty and tokens.input is None:
             unknown = ("input_tokens",)
-        # By their places: by name, it takes twice as long.
-        return UsageEvent(
-            key,
-            place.session,
-            ts,
-            model,
-            Tokens() if is_empty else tokens,
-            None,
-            _UNMEASURED if is_empty else _FINAL,
-            place.parent,
-            unknown,
-            former_key,
-            self._context,
-            claim,
-            is_bare,
+        return make_event(
+            (
+                key,
+                place.session,
+                ts,
+                model,
+                Tokens() if is_empty else tokens,
+                None,
+                _UNMEASURED if is_empty else _FINAL,
+                place.parent,
+                unknown,
+                former_key,
+                self._context,
+                claim,
+                is_bare,
+                None,
+            )
         )
 
     # What has no numbers
@@ -493,28 +497,28 @@ class RolloutParser:
             self._born[thread] = read_moment(line.timestamp, judge) or 0
             self._is_mute = True
         elif self._is_mute:
-            return self._answer_mutely(line, line.type, line.role, judge)
+            return self._answer_mutely(line, line.type, line.role)
         return []
 
-    def _read_item(self, line: Line, payload: Payload, judge: RowJudge) -> list[_Said]:
+    def _read_item(self, line: Line, payload: Payload) -> list[_Said]:
         """Take notice of a piece of an answer: if no numbers follow, they are missing."""
         if self._is_mute:
-            return self._answer_mutely(line, payload.type, payload.role, judge)
+            return self._answer_mutely(line, payload.type, payload.role)
         if self._has_turns and _is_answer(payload.type, payload.role):
             # Older versions write it behind the totals; there, only what was said counts.
-            self._note_answer(line, judge)
+            self._note_answer(line)
         return []
 
-    def _note_answer(self, line: Line, judge: RowJudge) -> None:
+    def _note_answer(self, line: Line) -> None:
         if not self._is_reviewed:
-            self._answered_at = read_moment(line.timestamp, judge) or self._answered_at
+            self._answered_at = _moment_of(line) or self._answered_at
 
-    def _answer_mutely(self, line: Line, kind: Raw, role: Raw, judge: RowJudge) -> list[_Said]:
+    def _answer_mutely(self, line: Line, kind: Raw, role: Raw) -> list[_Said]:
         """Count an answer of a version without numbers, once until the next request is made."""
         if self._answered_at or not _is_answer(kind, role):
             return []
         place = self._place()
-        self._answered_at = read_moment(line.timestamp, judge) or place.claim or 1
+        self._answered_at = _moment_of(line) or place.claim or 1
         return [self._lose(place, self._answered_at)]
 
     def _lose(self, place: _Place, ts: int) -> UsageEvent:
@@ -544,6 +548,11 @@ class RolloutParser:
         for key, ts in waiting:
             place = self._place()
             yield PromptSeen(bytes.fromhex(key), place.session, ts, self._model, place.parent, place.claim)
+
+
+def _moment_of(line: Line) -> int | None:
+    """Return when a line was written; None where it does not say, whyever."""
+    return plain_moment(line.timestamp) or read_moment(line.timestamp, RowJudge(0))
 
 
 def _half_of(thread: str, usage: Vector) -> bytes:
