@@ -181,6 +181,13 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
     models = page.locator(".groups .model")
     assert models.all_text_contents() == names
     assert models.evaluate_all("(all) => all.filter((one) => one.clientHeight > 24).length") == 0  # in one line each
+    longest = page.locator(".groups").get_by_role("button", name="claude-sonnet-4-5-20250929", exact=True)
+    height = longest.evaluate("(one) => one.clientHeight")
+    longest.click()
+    expect(longest).to_have_attribute("aria-pressed", "true")
+    assert longest.evaluate("(one) => one.clientHeight") == height
+    longest.click()
+    expect(models).to_have_count(4)
     for name in names:
         expect(page.locator(".groups").get_by_role("button", name=name, exact=True)).to_be_visible()
         expect(page.locator(".groups .model").filter(has_text=name)).to_have_attribute("title", name)
