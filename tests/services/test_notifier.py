@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aico.services import notifier as notifier_module
-from aico.services.notifier import Notifier, Watch
+from aico.services.notifier import Hint, Notifier, Watch
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 
 HANG_S = 60
@@ -56,6 +57,28 @@ async def test_notifier_hints_each_rename_over_the_file(ledger: LedgerFile) -> N
             await until(hint)
         assert watch.is_watching
         assert watch.error is None
+
+
+async def test_hint_says_about_when_and_whether_a_file_was_only_written_to(tmp_path: Path) -> None:
+    """The moment lies between two looks: after the one that found nothing, and not ahead."""
+    hints: asyncio.Queue[Hint] = asyncio.Queue()
+    path, other = tmp_path / "log", tmp_path / "other"
+    path.touch()
+    watch = Notifier().make_watch(hints.put_nowait)
+    await watch.start(str(tmp_path))
+    async with asyncio.timeout(HANG_S):
+        about_s = time.monotonic()
+        for _ in range(3):
+            with path.open("ab", buffering=0) as file:
+                file.write(b"line")
+            hint = await hints.get()
+            assert hint[:2] == (str(path), True)
+            assert about_s <= hint.about_s <= time.monotonic()
+            about_s = hint.about_s
+        path.rename(other)
+        while (await hints.get()).is_change:
+            pass  # that the file was closed may be told by itself
+    await watch.stop()
 
 
 async def test_notifier_passes_over_other_names(ledger: LedgerFile) -> None:
@@ -110,8 +133,8 @@ async def test_notifier_hears_of_every_file_in_all_queues_by_one_thread(
     written = sorted(lacking, key=os.path.basename)
     told = asyncio.Event()
 
-    def hear(path: str) -> None:
-        lacking.discard(path)
+    def hear(hint: Hint) -> None:
+        lacking.discard(hint.path)
         told.set()
 
     watch = Notifier().make_watch(hear)

@@ -22,9 +22,9 @@ from aico.features.files.feed import Look
 from aico.features.files.shape import Rests
 from aico.features.files.tree_guard import Listing, Root, TreeGuard
 from aico.services import notifier as notifier_module
-from aico.services.notifier import Notifier
+from aico.services.notifier import Hint, Notifier
 from tests.services.recorded_watcher import HANG_S
-from tests.services.watched_tree import ONLY_HINTS, TICKS, watching_tree
+from tests.services.watched_tree import ONLY_HINTS, TICKS, WatchedTree, watching_tree
 from tests.sources.invented_lines import LogFolder, use
 
 WATCHING, WAITING, DEGRADED = WatcherState.WATCHING, WatcherState.WAITING, WatcherState.DEGRADED
@@ -34,6 +34,12 @@ WATCHING, WAITING, DEGRADED = WatcherState.WATCHING, WatcherState.WAITING, Watch
 def logs(tmp_path: Path) -> LogFolder:
     """Return an empty root."""
     return LogFolder(tmp_path.resolve() / "home" / "logs")
+
+
+@pytest.fixture
+def aside(tmp_path: Path) -> LogFolder:
+    """Return a folder of the same file system from which files are moved to the root."""
+    return LogFolder(tmp_path.resolve() / "aside")
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +108,11 @@ async def test_appended_line_is_read_by_its_notification(
         assert listed == []
 
 
-async def test_appended_line_costs_one_look_beside_its_reading(
-    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_line_costs_one_look_at_most_beside_its_reading(
+    logs: LogFolder, aside: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
 ) -> None:
-    """The look says how long to wait, and after the wait the reading looks by itself."""
+    """The reading looks by itself; of a known file it is known without a look how long to wait for quiet, too."""
     logs.append("1/one.jsonl", use("1", 1))
     async with watching_tree(logs, database, replace(ONLY_HINTS, debounce_s=0.3)) as watched:
         await watched.until_state(WATCHING)
@@ -120,9 +127,44 @@ async def test_appended_line_costs_one_look_beside_its_reading(
             return looked[-1]
 
         monkeypatch.setattr(watched.feed, "look", noted)
-        logs.append("1/one.jsonl", use("more", 1))
+        if is_known:
+            logs.append("1/one.jsonl", use("more", 1))
+        else:
+            aside.append("2/new.jsonl", use("more", 1)).rename(logs.path / "1" / "new.jsonl")
         await watched.until_total(3)
-        assert len(looked) == 1
+        assert len(looked) == (0 if is_known else 1)
+
+
+async def test_known_file_is_read_when_it_was_quiet_for_the_debounce(logs: LogFolder, database: Database) -> None:
+    """Nobody looks for that: the notification tells about when it was written to."""
+    path = logs.append("1/one.jsonl", use("1", 1))
+    watched = WatchedTree(logs, database, replace(ONLY_HINTS, debounce_s=0.2), Notifier())
+    await watched.intake.resume(watched.writer)
+    await watched.watcher._settle()
+    for age_s, least_s in ((0.0, 0.2), (0.1, 0.1), (0.5, 0.0)):
+        began = time.monotonic()
+        watched.watcher._hear(Hint(str(path), is_change=True, about_s=began - age_s))
+        assert await watched.watcher._settle() is None
+        assert time.monotonic() - began > least_s - 0.01
+    watched.watcher._hear(Hint(str(path), is_change=False, about_s=time.monotonic()))
+    assert await watched.watcher._settle() is not None
+
+
+async def test_known_file_that_is_replaced_or_goes_with_its_root_is_looked_at_first(
+    logs: LogFolder, aside: LogFolder, database: Database
+) -> None:
+    """Only one that was written to in place is read without a look; a root that is gone is no failed reading."""
+    logs.append("1/one.jsonl", use("1", 1))
+    async with watching_tree(logs, database) as watched:
+        await watched.until_state(WATCHING)
+        await watched.until_total(1)
+        logs.append("1/one.jsonl", use("first", 1))
+        await watched.until_total(2)
+        aside.append("2/other.jsonl", use("other", 1)).replace(logs.path / "1" / "one.jsonl")
+        await watched.until_total(3)
+        shutil.rmtree(logs.path)
+        await watched.until_state(WAITING, "directory_missing")
+        assert watched.ingest.failure_counts == {}
 
 
 async def test_file_made_together_with_its_new_folders_is_found(logs: LogFolder, database: Database) -> None:

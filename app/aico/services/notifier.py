@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
@@ -33,6 +34,16 @@ _SLICE_MAX = 1_000
 _RACES_MAX = 5
 _QUICK_S = 0.02
 """What failed is tried again after a while only if that takes longer than this."""
+
+
+class Hint(NamedTuple):
+    """What the system has told."""
+
+    path: str
+    is_change: bool
+    """Whether a file of that name was written to, and neither came nor went."""
+    about_s: float
+    """When, by the monotonic clock: in the middle between two looks at the queue."""
 
 
 class WatchLimit(OSError):
@@ -82,7 +93,7 @@ class Watch:
     is made good by the watcher's ticks and rescans.
     """
 
-    def __init__(self, notifier: Notifier, on_hint: Callable[[str], None], on_change: Callable[[], None]) -> None:
+    def __init__(self, notifier: Notifier, on_hint: Callable[[Hint], None], on_change: Callable[[], None]) -> None:
         self._notifier = notifier
         self._on_hint = on_hint
         self.on_change = on_change
@@ -135,10 +146,11 @@ class Watch:
         self.main, self.folders = "", frozenset()
         await self._notifier.stop(self)
 
-    def take(self, path: str, folder: str) -> None:
+    def take(self, hint: Hint, folder: str) -> None:
         """Hand on a hint that is of interest."""
+        path = hint.path
         if path in self.folders or not self.names or path[len(folder.rstrip("/")) + 1 :] in self.names:
-            self._on_hint(path)
+            self._on_hint(hint)
 
 
 class Notifier:
@@ -176,8 +188,8 @@ class Notifier:
         self._built_s = float("-inf")
         self._build_s = 0.0
 
-    def make_watch(self, on_hint: Callable[[str], None], on_change: Callable[[], None] = lambda: None) -> Watch:
-        """Return what hears of nothing yet; ``on_hint`` is given the path of what may have changed."""
+    def make_watch(self, on_hint: Callable[[Hint], None], on_change: Callable[[], None] = lambda: None) -> Watch:
+        """Return what hears of nothing yet; ``on_hint`` is given what may have changed."""
         return Watch(self, on_hint, on_change)
 
     def find_error(self, watch: Watch) -> Exception | None:
@@ -341,10 +353,13 @@ class Notifier:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at all queues again and again until there are none; in the thread."""
+        looked_s = time.monotonic()
         while True:
             with self._queues_lock:
                 queues = list(self._queues)
-            over = [each for each in queues if self._look_once(each, loop)]
+            before_s, looked_s = looked_s, time.monotonic()
+            about_s = (before_s + looked_s) / 2
+            over = [each for each in queues if self._look_once(each, loop, about_s)]
             if over:
                 with self._queues_lock:
                     self._queues = [each for each in self._queues if each not in over]
@@ -356,8 +371,8 @@ class Notifier:
             quiet_s = time.monotonic() - self._told_s
             time.sleep(next((look_s for after_s, look_s in QUIET_LOOKS_S if quiet_s > after_s), LOOK_S))
 
-    def _look_once(self, each: _Slice, loop: asyncio.AbstractEventLoop) -> bool:
-        """Tell what is in a queue; return whether it is not to be looked at any more."""
+    def _look_once(self, each: _Slice, loop: asyncio.AbstractEventLoop, about_s: float) -> bool:
+        """Tell what is in a queue, since ``about_s``; return whether it is not to be looked at any more."""
         is_last = each.stop.is_set()
         problem: Exception | None = None
         try:
@@ -365,7 +380,7 @@ class Notifier:
             if isinstance(found, set):
                 self._told_s = time.monotonic()
                 with suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(self._deliver, found)
+                    loop.call_soon_threadsafe(self._deliver, found, about_s)
             elif found == "stop":
                 problem = RuntimeError("the notifications ended")
         except _Empty:
@@ -385,7 +400,7 @@ class Notifier:
         self._end(each)
         self._tell()
 
-    def _deliver(self, changes: set[tuple[int, str]]) -> None:
+    def _deliver(self, changes: set[tuple[int, str]], about_s: float) -> None:
         version = self.version
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
@@ -397,7 +412,7 @@ class Notifier:
                 del self._failed[path]
                 self.version += 1
             for watch in dict.fromkeys(told):
-                watch.take(path, folder)
+                watch.take(Hint(path, change == Change.modified, about_s), folder)
         if self.version != version:
             self._tell()
 

@@ -15,7 +15,7 @@ from aico.core.usage import Trigger
 from aico.features.files.feed import Look, TreeFeed
 from aico.services.ingest import Ingest
 from aico.services.intake import Intake
-from aico.services.notifier import Notifier, WatchLimit
+from aico.services.notifier import Hint, Notifier, WatchLimit
 
 PATIENCE_S = 0.5
 """Under a continuous stream of writes an import happens at least this often, or after four times the last one."""
@@ -73,6 +73,10 @@ class PlaceWatcher:
         self._publish = publish
         self._now_ms = now_ms
         self._hint = asyncio.Event()
+        self._must_look = True
+        """Whether anything else was heard of than that known files of a tree were written to."""
+        self._written_s = 0.0
+        """When the last of these was written to, by the monotonic clock."""
         self._watch = (notifier or Notifier()).make_watch(self._hear, self._note_watched)
         self._watched: tuple[int, int] | None = None
         self._lost_watch: BaseException | None = None
@@ -113,13 +117,16 @@ class PlaceWatcher:
 
     async def _run(self) -> None:
         self._plan_rescan(succeeded=True)
-        trigger, forced, glance = Trigger.STARTUP, True, await asyncio.to_thread(self._glance)
+        await self._visit(Trigger.STARTUP, await asyncio.to_thread(self._glance), forced=True)
         while True:
-            await self._visit(trigger, glance, forced=forced)
             trigger, forced, glance = await self._wait()
+            await self._visit(trigger, glance, forced=forced)
 
-    async def _visit(self, trigger: Trigger, glance: _Glance, *, forced: bool) -> None:
-        """Watch the directory that is there and sweep the place in it."""
+    async def _visit(self, trigger: Trigger, glance: _Glance | None, *, forced: bool) -> None:
+        """Watch the directory that is there and sweep the place in it; without a look, read it."""
+        if glance is None:
+            await self._import(trigger, None)
+            return
         if await self._arm(glance.directory):
             # What was written before it was watched is seen by this look; the rest is heard of.
             glance = await asyncio.to_thread(self._glance)
@@ -136,8 +143,11 @@ class PlaceWatcher:
         known = found.directory if isinstance(found, Look) else None
         return _Glance(known or self._feed.find_directory_identity(), found)
 
-    async def _wait(self) -> tuple[Trigger, bool, _Glance]:
-        """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there."""
+    async def _wait(self) -> tuple[Trigger, bool, _Glance | None]:
+        """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there.
+
+        What is there is None where the reading looks by itself.
+        """
         now = time.monotonic()
         # Of all places at the same moments: waking up costs more than a look.
         tick_at = (now // self._times.tick_s + 1) * self._times.tick_s
@@ -152,15 +162,24 @@ class PlaceWatcher:
             return trigger, rescan, await asyncio.to_thread(self._glance)
         return Trigger.WATCH, False, await self._settle()
 
-    async def _settle(self) -> _Glance:
-        """Return what is there when the last write is ``debounce`` ago, or too long after: a task may never pause."""
+    async def _settle(self) -> _Glance | None:
+        """Return what is there when the last write is ``debounce`` ago, or too long after: a task may never pause.
+
+        None, and nobody has looked, when known files of a tree were written to and nothing else was heard of: a change
+        of thread and a walk are more than such a line costs otherwise. When it was written is known well enough.
+        """
         noticed = time.monotonic()
         deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._ingest.last_durations_s.get(self._intake.key, 0.0))
+        glance: _Glance | None = None
         while True:
             # Before the look: what is heard of from here on may be later than that.
             self._hint.clear()
-            glance = await asyncio.to_thread(self._glance)
-            quiet_at = self._quiet_at(glance.found, noticed)
+            if self._must_look or glance is not None:
+                self._must_look = False
+                glance = await asyncio.to_thread(self._glance)
+                quiet_at = self._quiet_at(glance.found, noticed)
+            else:
+                quiet_at = self._written_s + self._times.debounce_s
             now = time.monotonic()
             if now >= min(quiet_at, deadline):
                 return glance
@@ -193,15 +212,23 @@ class PlaceWatcher:
         self._watched = identity
         return False
 
-    def _hear(self, path: str) -> None:
+    def _hear(self, hint: Hint) -> None:
         """Take a notification."""
-        if self._tree is None or self._tree.hint(path):
-            self._hint.set()
+        if self._tree is None:
+            self._must_look = True
+        elif not self._tree.hint(hint.path):
+            return
+        elif hint.is_change and self._tree.is_known(hint.path):
+            self._written_s = hint.about_s
+        else:
+            self._must_look = True
+        self._hint.set()
 
     def _note_watched(self) -> None:
         """Tell a tree which of its folders are watched now, and look what happened in them before."""
         if self._tree is not None:
             self._tree.note_watched(self._watch.watched)
+            self._must_look = True
             self._hint.set()
 
     async def _sweep(self, trigger: Trigger, found: Look | SourceError, *, forced: bool) -> None:

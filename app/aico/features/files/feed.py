@@ -156,6 +156,9 @@ class TreeFeed(Feed, Protocol):
     def hint(self, path: str) -> bool:
         """Take notice that ``path`` may have changed; return whether that concerns this tree. Returns at once."""
 
+    def is_known(self, path: str) -> bool:
+        """Return whether ``path`` is a file that the next reading looks at by itself after a hint. Returns at once."""
+
     def note_watched(self, folders: Collection[str]) -> None:
         """Take over which folders are watched from now on. The others are swept at each look. Returns at once."""
 

@@ -338,6 +338,10 @@ class LineFeed:
                 self._is_flooded = True
         return True
 
+    def is_known(self, path: str) -> bool:
+        """Return whether ``path`` is a file that was there at the last look."""
+        return self._below(path) in self._tree.files
+
     def note_watched(self, folders: Collection[str]) -> None:
         """Take over which folders are watched from now on; each new one is looked at once more."""
         known = frozenset(below for below in map(self._below, folders) if below is not None)

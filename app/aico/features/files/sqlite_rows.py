@@ -276,6 +276,10 @@ class RowsFeed:
         folder, _, name = path.rpartition("/")
         return path == self._folder or (folder == self._folder and self._shape.is_file(self._shape.root, name))
 
+    def is_known(self, path: str) -> bool:  # noqa: ARG002  # of any database a look says whether it has changed
+        """Return False: each notification is followed by a look."""
+        return False
+
     def note_watched(self, folders: Collection[str]) -> None:
         """Do nothing: every look looks at all."""
 
