@@ -80,6 +80,20 @@ def test_aico_answers_what_it_is_without_the_framework(arguments: str, text: str
     assert "uvicorn" not in ended.stderr
 
 
+def test_service_does_without_the_old_models_of_a_library() -> None:
+    """They would take a megabyte until its end; what else it needs is there when it meets a wrong setting."""
+    program = (
+        "import sys\nfrom aico.cli import main\nsys.argv = ['aico', 'serve', '--port', '70000']\n"
+        "try: main()\nexcept SystemExit as end: code = end.code\nelse: code = None\n"
+        "old = {name for name in sys.modules if name.startswith('pydantic.v1.')}\n"
+        "sys.stdout.write(','.join(sorted(old | {'fastapi', 'aico.api.routes'} & set(sys.modules))))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=True
+    )
+    assert ended.stdout == "aico.api.routes,fastapi"
+
+
 @pytest.mark.parametrize(
     "arguments", [("nothing",), ("serve", "--nothing"), ("config",), ("export", "--format", "xls")]
 )

@@ -173,6 +173,9 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
     # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
     # tenth of a second each time, with all requests waiting.
     with collector_paused():
+        if is_own_process and options.command in _UNTIL_TOLD:
+            # FastAPI looks for it to refuse models of it, of which we have none, and does without: 1 MB until the end.
+            sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]  # which is how an import is barred
         return _function(*_COMMANDS[options.command])
 
 
