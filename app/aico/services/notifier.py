@@ -166,7 +166,6 @@ class Notifier:
         self.version = 0
         """Changes with what is watched."""
         self._watches: list[Watch] = []
-        self._by_folder: dict[str, list[Watch]] = {}
         self._slices: list[_Slice] = []
         self._failed: dict[str, Exception] = {}
         """Folders that cannot be watched."""
@@ -225,7 +224,6 @@ class Notifier:
         """Tell ``watch`` of nothing any more."""
         if watch in self._watches:
             self._watches.remove(watch)
-            self._index()
         if not self._watches:
             await self.close()
 
@@ -283,7 +281,6 @@ class Notifier:
             self._slices.append(each)
             self.armed_folders |= each.folders
         self._look_at(made)
-        self._index()
         self._end(*old)
         self._built_s = time.monotonic()
         self._build_s = self._built_s - began
@@ -330,12 +327,6 @@ class Notifier:
     def _count(self) -> None:
         self.armed_folders = {folder for each in self._slices for folder in each.folders}
         self.version += 1
-
-    def _index(self) -> None:
-        self._by_folder = {}
-        for watch in self._watches:
-            for folder in watch.folders:
-                self._by_folder.setdefault(folder, []).append(watch)
 
     def _look_at(self, slices: Collection[_Slice]) -> None:
         """Let the thread look at the queues of ``slices``, too."""
@@ -404,15 +395,16 @@ class Notifier:
         version = self.version
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
-            told = [*self._by_folder.get(folder, ()), *self._by_folder.get(path, ())]
             if change == Change.deleted and path in self.armed_folders:
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
                 self._forget(path)
             elif change == Change.added and path in self._failed:
                 del self._failed[path]
                 self.version += 1
-            for watch in dict.fromkeys(told):
-                watch.take(Hint(path, change == Change.modified, about_s), folder)
+            hint = Hint(path, change == Change.modified, about_s)
+            for watch in self._watches:
+                if folder in watch.folders or path in watch.folders:
+                    watch.take(hint, folder)
         if self.version != version:
             self._tell()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from aico.core.usage import digest
 from aico.features.files.shape import Shape
@@ -21,7 +22,9 @@ _SWEEP_SHARE = 5_000
 """The same for a look at the time stamps of all folders: 0.02 %."""
 
 
-_NONE = frozenset[str]()
+_Names: TypeAlias = "frozenset[str] | tuple[str, ...]"
+"""The few of most folders are a tuple: a set takes 216 bytes for one of them."""
+_FEW = 4
 
 
 @dataclass(slots=True)
@@ -38,8 +41,8 @@ class TreeFile:
 @dataclass(slots=True)
 class _Folder:
     status: FolderStat
-    files: frozenset[str] = field(default_factory=frozenset)
-    folders: frozenset[str] = field(default_factory=frozenset)
+    files: _Names
+    folders: _Names
 
 
 class Tree:
@@ -139,7 +142,7 @@ class Tree:
             self._list(root, path)
             known = self._folders.get(folder)
             if path and known is not None:
-                known.folders |= {path.rpartition("/")[2]}
+                known.folders = _names({*known.folders, path.rpartition("/")[2]})
         elif path in self._folders:
             self._lose(path)
         elif self._is_file(path):
@@ -177,9 +180,7 @@ class Tree:
     def _take(self, path: str, listing: Listing) -> bool:
         """Take over what lies in one folder; return whether that is another folder than before."""
         before = self._folders.get(path)
-        # An empty set takes as much memory as one of eight names, and most folders lack the one or the other.
-        files, folders = (frozenset(each) if each else _NONE for each in (listing.files, listing.folders))
-        self._folders[path] = _Folder(listing.status, files, folders)
+        self._folders[path] = _Folder(listing.status, _names(listing.files), _names(listing.folders))
         self._refused.pop(path, None)
         if listing.refused:
             self._refused[path] = listing.refused
@@ -188,9 +189,9 @@ class Tree:
         if before is None:
             self.folders_version += 1
             return True
-        for name in before.files - listing.files.keys():
+        for name in set(before.files).difference(listing.files):
             self._drop(_join(path, name))
-        for name in before.folders.difference(listing.folders):
+        for name in set(before.folders).difference(listing.folders):
             self._lose(_join(path, name))
         return before.status[:2] != listing.status[:2]
 
@@ -203,7 +204,7 @@ class Tree:
         else:
             self._see(path, status)
             if known is not None and name not in known.files:
-                known.files |= {name}
+                known.files = _names({*known.files, name})
 
     def _see(self, path: str, status: FileStat) -> None:
         file = self.files.get(path)
@@ -240,8 +241,12 @@ class Tree:
         folder = self._folders.pop(path, None)
         self._refused.pop(path, None)
         self.folders_version += 1
-        for name in frozenset() if folder is None else folder.files:
+        for name in () if folder is None else folder.files:
             self._drop(_join(path, name))
+
+
+def _names(names: Collection[str]) -> _Names:
+    return tuple(names) if len(names) <= _FEW else frozenset(names)
 
 
 def _join(folder: str, name: str) -> str:
