@@ -95,11 +95,17 @@ def test_sessions_without_numbers_are_counted(ledger: LedgerFile, store: Session
 
 
 def test_duplicates_and_refused_entries_are_counted(ledger: LedgerFile) -> None:
-    """Counts only: what is refused is told with the command that says which and why."""
+    """What is refused is told by its place and the reason, three of them."""
     ledger.write(entry("1"), entry("1"), None)
     found = lines_of()["cline.ledger entries"]
     assert found.verdict is WARN
-    assert found.text.startswith("1 entry can be read, 1 skipped, 1 refused, 0 in part. `aico import --dry-run --json`")
+    counts = "1 entry can be read, 1 skipped, 1 refused, 0 in part."
+    assert found.text == f"{counts} Refused: entry 3 is not an object. The others are counted"
+    ledger.write(entry("1"), None, {**entry("2"), "ts": "SECRET"}, None, None, None)
+    assert lines_of()["cline.ledger entries"].text.endswith(
+        " Refused: entry 2 is not an object; entry 3 ts is not a time; entry 4 is not an object; and 2 more."
+        " The others are counted"
+    )
 
 
 def test_frozen_ledger_is_told_until_the_session_store_is_read(ledger: LedgerFile, store: SessionStore) -> None:

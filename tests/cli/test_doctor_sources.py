@@ -138,7 +138,7 @@ def test_switches_that_cannot_be_read_are_told(log: Path) -> None:
     ("content", "verdict", "text"),
     [
         (b'[["a",1,1],null]', OK, "1 entry can be read, 1 skipped, 0 refused, 0 in part"),
-        (b'[["a",1,1],["b",1,1],7]', WARN, "2 entries can be read, 0 skipped, 1 refused, 0 in part. `aico import "),
+        (b'[["a",1,1],["b",1,1],7]', WARN, "2 entries can be read, 0 skipped, 1 refused, 0 in part. Refused: entry 3 "),
         (b"{}", FAIL, "Not a known Invented log: it is no list of rows."),
         (b"", FAIL, "Not a known Invented log: "),
     ],

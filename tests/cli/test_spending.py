@@ -461,6 +461,44 @@ def test_month_without_a_price_is_never_nothing(database: Path, capsys: pytest.C
     assert "* the cost of 1.0 M tokens: 1 model without a price (aico price list)" in lines
 
 
+def test_what_a_plan_pays_for_is_a_value_and_no_cost(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In brackets, with the plans below; never nothing, nor without a price for one record that could not be used."""
+    opus = [spent(number, SATURDAY, None, "claude-opus-4-1") for number in (3, 6)]
+    broken = opus[1]._replace(tokens=Tokens(None, 0, 0, 0, 5), unknown=("input_tokens",))
+    fill(database, [("claude-code", [opus[0], broken]), ("codex", [spent(1, SATURDAY, 2)])], GenaiPriceList())
+    assert "In brackets" not in said(capsys)
+    assert said(capsys, "plan", "set", "claude-code", "--price", "99.50", "--renews", "15", "--currency", "EUR")
+    lines = " ".join(said(capsys).split())
+    assert "Today $2.00*" in lines
+    assert "($15.00)* ($15.00)* - 1.0 M" in lines
+    assert "(In brackets): value at list prices of what a plan pays for, in no sum. Plans: Claude Code, " in lines
+    assert "EUR 99.50" in lines
+    assert "All ($15.00)*" in " ".join(said(capsys, "report", "--source", "claude-code").split())
+    assert "Without a price" not in said(capsys, "price", "list")
+    assert said(capsys, "plan", "remove", "claude-code") == "claude-code is no longer marked as paid by subscription.\n"
+    assert "In brackets" not in said(capsys)
+
+
+def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_what_was_spent(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a plan pays for is not free, and no part of a budget."""
+    fill(database, [("claude-code", [spent(3, SATURDAY, None, "claude-opus-4-1")])], GenaiPriceList())
+    assert said(capsys, "plan", "set", "claude-code", "--price", "100", "--renews", "15")
+    short = ("status", "--short", "--width", "40")
+    assert said(capsys, *short, code=EXIT_DEGRADED) == "($15.00) today, ($15.00) in November\n"
+    monkeypatch.setenv("AICO_BUDGET_MONTHLY_USD", "20")
+    assert said(capsys, *short, code=EXIT_DEGRADED) == "($15.00) today, $0.00 of $20.00\n"
+    monkeypatch.setattr("aico.cli.statusline.now_ms", lambda: at(SATURDAY))
+    assert said(capsys, "statusline", "--format", "{today}, {month}") == "($15.00) today, $0.00/20 Nov\n"
+
+
+def test_report_over_new_year_names_both_years(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first day's year would be read as that of the last one."""
+    fill(database, [("codex", [spent(1, SATURDAY, 5)])])
+    assert "Dec 01 2025 to Nov 28 2026" in said(capsys, "report", "--from", "2025-12-01")
+
+
 def test_budget_is_told_beside_the_month(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

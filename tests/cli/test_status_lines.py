@@ -133,7 +133,9 @@ def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
     told = _describe_limit({**limit, "window_minutes": None, "used_share": None, "resets_at": now - 1})
     assert told == "limit        codex, primary: began anew since (told just now)"
     own: Fields = {"source": "claude-code", "window": "five_hours", "used_usd": 3.2, "origin": "estimate"}
-    assert _describe_limit(own) == "limit        claude-code, five hours: $3.20 (estimate)"
+    assert (
+        _describe_limit(own) == "limit        claude-code, five hours: $3.20 used, its limit is not stated (estimate)"
+    )
     own |= {"used_share": 0.25, "resets_at": now + 7_300_000}
     told = "limit        claude-code, five hours: $3.20, 25% used, begins anew in 2 h (estimate)"
     assert _describe_limit(own) == told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from aico.cli.screen import YELLOW, Screen, money, plural
+from aico.cli.screen import YELLOW, Screen, money, plural, shown_plans
 from aico.core.money import nano_usd, usd
 from aico.core.reading_settings import ReadingSettings
 from aico.core.sums import Sums
@@ -34,7 +34,8 @@ def describe_short(
     of = f" in {overview.now:%B}" if budget_usd is None else f" of {money(nano_usd(budget_usd))}"
     models = overview.lacking.unpriced_models
     lacking = f"no price for {plural(models, 'model')}; " if models else ""
-    parts = [f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}", f"{head_cost(month)}{of}"]
+    this_day = f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}"
+    parts = [this_day, f"{head_cost(month, is_spent=budget_usd is not None)}{of}"]
     parts += [each for each in (standstill, limit) if each is not None]
     while len(parts) > 1 and len(", ".join(parts)) > width:
         parts.pop()
@@ -49,12 +50,17 @@ def find_budget(settings: ReadingSettings, overview: Overview) -> float | None:
     return None if overview.budget_nano is None else usd(overview.budget_nano)
 
 
-def cost_of(sums: Sums) -> str:
+def cost_of(sums: Sums, *, is_spent: bool = False) -> str:
     """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was.
 
-    A star behind it says that it is the least: something of it is not known.
+    A star behind it says that it is the least: something of it is not known. Brackets say that it is no cost: a plan
+    pays, and it is the value at list prices; with ``is_spent`` only what was spent is told.
     """
     fields = sum_fields(sums)
+    if shown_plans() and not is_spent and not fields.cost_nano and fields.list_cost_nano:
+        return f"({money(fields.list_cost_nano)}){AT_LEAST if fields.is_at_least else ''}"
+    if fields.cost_nano is None and is_spent and fields.list_cost_nano:
+        return f"{money(0)}{AT_LEAST}"
     if fields.cost_nano is None:
         return "no price"
     if not any(sums.vector):
@@ -62,9 +68,9 @@ def cost_of(sums: Sums) -> str:
     return f"{money(fields.cost_nano)}{AT_LEAST if fields.is_at_least else ''}"
 
 
-def head_cost(sums: Sums) -> str:
+def head_cost(sums: Sums, *, is_spent: bool = False) -> str:
     """Return the same where nothing is ``$0.00``."""
-    cost = cost_of(sums)
+    cost = cost_of(sums, is_spent=is_spent)
     return money(0) if cost == "-" else cost
 
 

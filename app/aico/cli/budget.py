@@ -38,6 +38,7 @@ def tend(options: argparse.Namespace) -> int:
             lambda service: service.change("DELETE", route),
             lambda service: service.budgets.remove_budget(options.name),
         )
+        say(f"The budget {options.name} is removed.")
         return EXIT_OK
     name = options.name or default_name(options.period, [options.source, options.model, options.project])
     route = f"/api/budgets/{quote(name, safe='')}"

@@ -39,6 +39,7 @@ def tend(options: argparse.Namespace) -> int:
             lambda service: service.change("DELETE", route),
             lambda service: service.budgets.remove_plan(options.source),
         )
+        say(f"{options.source} is no longer marked as paid by subscription.")
         return EXIT_OK
     try:
         wanted = PlanRequest(

@@ -90,8 +90,11 @@ def _remove(options: argparse.Namespace, settings: Settings) -> int:
 def _list(options: argparse.Namespace, settings: Settings) -> int:
     async def read(service: ObserverService) -> tuple[list[ListedPrice], dict[str, int]]:
         summary = await service.queries.get_summary(UsageFilter(), None, find_zone("UTC"), ("model",))
+        # What could be used in part alone has no cost either, whatever price there is.
         unpriced = {
-            names[0]: group.sums.token_count for names, group in summary.groups.items() if group.sums.get("unpriced")
+            names[0]: group.sums.token_count
+            for names, group in summary.groups.items()
+            if group.sums.get("unpriced") > group.sums.get("partial")
         }
         return await service.prices.list_all(), unpriced
 

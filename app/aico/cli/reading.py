@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aico.cli.screen import show_in
+from aico.cli.screen import show_in, show_plans
 from aico.core.db.rate import RATE, rate_of
 from aico.core.db.sums_reader import SumsSnapshot
 from aico.core.instance_lock import InstanceLock
@@ -38,6 +38,7 @@ def find_fresh_until(settings: ReadingSettings, last_read_ms: int | None) -> int
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-async def show_in_currency(settings: ReadingSettings, snapshot: SumsSnapshot) -> None:
-    """Have amounts said in the currency of the settings, or in the one that is stored."""
+async def show_as_stored(settings: ReadingSettings, snapshot: SumsSnapshot) -> None:
+    """Have amounts said in the currency of the settings, or the stored one, and as values where a plan pays."""
+    show_plans(await snapshot.list_plan_prices())
     show_in(settings.currency or rate_of(await snapshot.ask(RATE)))

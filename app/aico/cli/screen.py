@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,11 +13,14 @@ from aico.core.units import NANO
 
 if TYPE_CHECKING:
     from aico.core.currency import Currency
+    from aico.core.db.sums_reader import PlanPrice
 
 WIDTH_MAX = 78
 _CENT = NANO // 100
 _SHOWN_IN: ContextVar[Currency | None] = ContextVar("shown_in", default=None)
 """What a command says amounts in."""
+_PLANS: ContextVar[tuple[PlanPrice, ...]] = ContextVar("plans", default=())
+"""The plans that pay for something."""
 _NAME_MIN, _NAME_USUAL = 12, 22
 _NAME_BESIDE_BARS = 18
 _BAR_MIN, BAR_MAX = 4, 10
@@ -114,6 +117,16 @@ def show_in(currency: Currency | None) -> None:
 def shown_in() -> Currency | None:
     """Return what amounts are said in."""
     return _SHOWN_IN.get()
+
+
+def show_plans(plans: Sequence[PlanPrice]) -> None:
+    """Have what the sources of ``plans`` used told as a value, and as no cost."""
+    _PLANS.set(tuple(plans))
+
+
+def shown_plans() -> tuple[PlanPrice, ...]:
+    """Return the plans that pay for something."""
+    return _PLANS.get()
 
 
 def money(nano: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aico.cli import EXIT_DEGRADED, EXIT_OK, flags_of
 from aico.cli.amounts import describe_short, find_budget, moment_text
-from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_in_currency
+from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_as_stored
 from aico.cli.screen import WIDTH_MAX, Screen
 from aico.cli.streams import say
 from aico.core.clock import now_ms
@@ -40,7 +40,7 @@ def show_short(flags: Mapping[str, object], width: int, *, has_colours: bool) ->
     now = now_ms()
 
     async def read(snapshot: SumsSnapshot) -> tuple[Overview, str | None]:
-        await show_in_currency(settings, snapshot)
+        await show_as_stored(settings, snapshot)
         return await take_overview(snapshot, now, zone, is_short=True), await find_limit(snapshot, now)
 
     overview, limit = look(settings.database_path, read)

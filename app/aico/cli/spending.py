@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
 from aico.cli.amounts import find_budget
-from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_in_currency
+from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_as_stored
 from aico.cli.screen import Screen
 from aico.cli.session_names import NamedSessions
 from aico.cli.spending_lines import (
@@ -75,7 +75,7 @@ def show_overview(options: argparse.Namespace) -> int:
     settings, local = load_reading_settings(flags_of(options)), find_local_zone()
 
     async def read(snapshot: SumsSnapshot) -> Overview:
-        await show_in_currency(settings, snapshot)
+        await show_as_stored(settings, snapshot)
         return await take_overview(snapshot, now_ms(), local.zone)
 
     _say_overview(settings, look(settings.database_path, read))
@@ -94,7 +94,7 @@ def show_period(options: argparse.Namespace) -> int:
         by = _groups_of(options.by)
 
         async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None]:
-            await show_in_currency(settings, snapshot)
+            await show_as_stored(settings, snapshot)
             await check_names(snapshot, options.source, options.model)
             report = await _read_report(snapshot, now, period, local, by, options)
             return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None

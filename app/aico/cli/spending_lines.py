@@ -22,11 +22,14 @@ from aico.cli.screen import (
     padded,
     plural,
     shown_in,
+    shown_plans,
 )
 from aico.cli.session_names import NamedSessions, parent_text, session_name, start_text
 from aico.cli.terminal import Row, Table, share, tokens, whole_money, wrapped
+from aico.core.db.sums_reader import PlanPrice
 from aico.core.money import nano_usd
 from aico.core.sums import NOTHING, Sums
+from aico.core.units import NANO
 from aico.features.sources.titles import TITLES
 from aico.features.usage.periods import Bucket
 from aico.features.usage.usual import is_as_usual
@@ -54,9 +57,10 @@ def describe_overview(
     """Return today and this month, by source and by model; or, with the lines of its ``hours``, by those."""
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     title = f"{PRODUCT}{' ' * (screen.width - len(PRODUCT) - 17)}{overview.now:%a %b} {overview.now:%d, %H:%M}"
+    month_cost = head_cost(month, is_spent=budget_usd is not None)
     amounts = [
         ("Today", head_cost(today), compare_today(overview, today)),
-        (f"{overview.now:%B}", head_cost(month), _describe_month(overview, month, budget_usd)),
+        (f"{overview.now:%B}", month_cost, _describe_month(overview, month, budget_usd)),
     ]
     lines = [_with_title(title, screen), "", *_amount_lines(amounts, screen)]
     by_source = _rows(overview, place=0)
@@ -260,7 +264,9 @@ def _shortened(rows: list[Row], overview: Overview, month: Sums) -> list[Row]:
 def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[str]:
     whole = summary.totals.sums
     first, last = _local(summary.from_ms, zone), _local(summary.to_ms - 1, zone)
-    days = f"{first:%a %b %d %Y}" if first.date() == last.date() else f"{first:%b %d} to {last:%b %d %Y}"
+    days = f"{first:%a %b %d %Y}"
+    if first.date() != last.date():
+        days = f"{first:{'%b %d' if first.year == last.year else '%b %d %Y'}} to {last:%b %d %Y}"
     remark = f"{_tokens(whole)} tokens, {plural(whole.get('requests'), 'request')}"
     remark += f", {plural(summary.totals.counts.counted, 'session')}"
     title = f"{PRODUCT}{days:>{max(len(days) + 1, screen.width - len(PRODUCT))}}"
@@ -282,6 +288,10 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
         first, *others = wrapped(text, screen.width, "    ")
         yield f"  {mark}{first[3:]}"
         yield from others
+    plans = _and([f"{_name('source', plan.source)}, {_plan_price(plan)}" for plan in shown_plans()])
+    if plans:
+        text = f"(In brackets): value at list prices of what a plan pays for, in no sum. Plans: {plans}"
+        yield from (screen.paint(line, DIM) for line in wrapped(text, screen.width, "  "))
     currency = shown_in()
     if currency is not None:
         day = f"{currency.as_of:%b %d %Y}"
@@ -300,6 +310,12 @@ def _list_least(lacking: Lacking) -> Iterator[str]:
         yield f"the rest of {plural(lacking.cut, 'answer')} that ended too early"
     if lacking.partial:
         yield f"a part of {plural(lacking.partial, 'record')} that could not be used"
+
+
+def _plan_price(plan: PlanPrice) -> str:
+    cents = plan.price_nano * 100 // NANO
+    amount = f"{cents // 100:,}" + (f".{cents % 100:02}" if cents % 100 else "")
+    return f"${amount}" if plan.currency == "USD" else f"{plan.currency} {amount}"
 
 
 def _describe_known(unwritten: Sequence[Unwritten]) -> str:

@@ -156,7 +156,9 @@ def _describe_own_limit(limit: Fields) -> str:
     window = str(limit.get("window", "")).replace("_", " ")
     name = f"{limit.get('plan')}, a {window}" if is_budget else f"{limit.get('source')}, {window}"
     amount = f"${used:,.2f}" if isinstance(used, (int, float)) else "no price known"
-    text = f"{amount}, {share:.0%} used" if isinstance(share, (int, float)) else amount
+    text = (
+        f"{amount}, {share:.0%} used" if isinstance(share, (int, float)) else f"{amount} used, its limit is not stated"
+    )
     if isinstance(resets_at, (int, float)):
         text += f", begins anew in {_span(resets_at / 1000 - time.time())}"
     return f"{'budget' if is_budget else 'limit':<12} {name}: {text}{'' if is_budget else ' (estimate)'}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aico.cli import EXIT_OK, flags_of
 from aico.cli.amounts import change_text, find_budget, head_cost
-from aico.cli.reading import load_reading_settings, show_in_currency
+from aico.cli.reading import load_reading_settings, show_as_stored
 from aico.cli.screen import columns_of, money
 from aico.cli.short_status import find_limit
 from aico.cli.streams import complain, say
@@ -69,7 +69,7 @@ def show_parts(
         settings, zone = load_reading_settings(flags), find_local_zone().zone
 
         async def read(snapshot: SumsSnapshot) -> _Found:
-            await show_in_currency(settings, snapshot)
+            await show_as_stored(settings, snapshot)
             key = _find_session()
             session = None if key is None else await snapshot.get_family_sums(key)
             now = now_ms()
@@ -111,7 +111,7 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
     return {
         "session": "" if found.session is None else f"{head_cost(found.session)} here",
         "today": f"{head_cost(today)} today{' ▲' if is_more else ''}",
-        "month": f"{head_cost(month)}{of} {overview.now:%b}",
+        "month": f"{head_cost(month, is_spent=budget_usd is not None)}{of} {overview.now:%b}",
         "limit": found.limit or "",
     }
 

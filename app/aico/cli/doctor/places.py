@@ -17,6 +17,7 @@ from aico.core.usage import (
     PlanReading,
     ProjectSeen,
     Record,
+    Rejection,
     RequestState,
     Trigger,
     UsageEvent,
@@ -37,7 +38,7 @@ class Tally:
 
     read_count: int
     skipped_count: int
-    refused_count: int
+    refused: tuple[Rejection, ...]
     partial_count: int
     ahead_count: int
     """Of those that were read, how many are dated in the future."""
@@ -51,7 +52,7 @@ class Tally:
         return Tally(
             self.read_count + later.read_count,
             self.skipped_count + later.skipped_count,
-            self.refused_count + later.refused_count,
+            (*self.refused, *later.refused),
             self.partial_count + later.partial_count,
             self.ahead_count + later.ahead_count,
             self.silent_count + later.silent_count,
@@ -173,7 +174,7 @@ def tally_of(reading: Reading, now: int) -> Tally:
     return Tally(
         read_count=len(records),
         skipped_count=counts.skipped_count,
-        refused_count=len(counts.rejections),
+        refused=tuple(counts.rejections),
         partial_count=counts.partial_count,
         ahead_count=sum(_is_ahead(record, now) for record in records),
         silent_count=sum(_is_silent(record) for record in records),

@@ -17,12 +17,29 @@ from aico.cli.doctor.places import PlaceReport, SourcesReport, Tally
 from aico.core.errors import SourceError, SourcePathRefused
 from aico.core.plain_path import printable_path
 from aico.core.settings import Settings
+from aico.core.usage import Rejection, RejectionCode
 from aico.core.words import describe_count
 from aico.features.files.feed import Look, TreeFeed
 from aico.features.files.walk import find_link
 from aico.services.source_choices import OriginChoice
 
 _NOTES_SHOWN = 5
+_REFUSED_SHOWN = 3
+_REASONS = {
+    RejectionCode.NOT_AN_OBJECT: "is not an object",
+    RejectionCode.MISSING: "is missing",
+    RejectionCode.WRONG_TYPE: "has the wrong type",
+    RejectionCode.EMPTY: "is empty",
+    RejectionCode.TOO_LONG: "is too long",
+    RejectionCode.CONTROL_CHARACTER: "holds a control character",
+    RejectionCode.NOT_A_NUMBER: "is not a number",
+    RejectionCode.NOT_AN_INTEGER: "is not a whole number",
+    RejectionCode.NOT_FINITE: "is not finite",
+    RejectionCode.NEGATIVE: "is negative",
+    RejectionCode.TOO_LARGE: "is too large",
+    RejectionCode.NOT_A_TIME: "is not a time",
+    RejectionCode.NOT_UTF8: "is not UTF-8",
+}
 
 
 def examine_sources(report: SourcesReport, settings: Settings) -> Iterator[Finding]:
@@ -163,19 +180,26 @@ def _name_of(user_id: int) -> str:
         return f"user {user_id}"
 
 
+def _reason(refused: Rejection) -> str:
+    """Return the place and the reason in words: never what stands there."""
+    field = "" if refused.field is None else f" {refused.field}"
+    return f"entry {refused.index + 1}{field} {_REASONS[refused.code]}"
+
+
 def _entries(name: str, tally: Tally) -> Iterator[Finding]:
     counts = (
         f"{describe_count(tally.read_count, 'entry')} can be read, {tally.skipped_count} skipped, "
-        f"{tally.refused_count} refused, {tally.partial_count} in part"
+        f"{len(tally.refused)} refused, {tally.partial_count} in part"
     )
     if tally.left is not None:
         done, total = map(describe_size, tally.left)
         counts = f"of {done} of {total}, {counts}; there was no time for the rest"
     if tally.silent_count:
         counts += f"; {describe_count(tally.silent_count, 'entry')} without numbers, whose cost is not known"
-    if tally.refused_count:
-        advice = "`aico import --dry-run --json` says which and why; the others are imported"
-        yield warn(name, f"{counts}. {advice}", "entries")
+    if tally.refused:
+        which = "; ".join(map(_reason, tally.refused[:_REFUSED_SHOWN]))
+        more = f"; and {len(tally.refused) - _REFUSED_SHOWN} more" if len(tally.refused) > _REFUSED_SHOWN else ""
+        yield warn(name, f"{counts}. Refused: {which}{more}. The others are counted", "entries")
     else:
         yield ok(name, counts, "entries")
     if tally.ahead_count:

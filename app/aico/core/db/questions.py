@@ -574,6 +574,7 @@ def unpriced(wanted: UsageFilter) -> tuple[str, Values]:
     )
 
 
+PLAN_PRICES = "SELECT source, price_nano, currency FROM plan ORDER BY source"
 MONTH_BUDGET = """
     SELECT MIN(amount_nano) FROM budget WHERE period = 'month' AND COALESCE(source, model, project) IS NULL
 """

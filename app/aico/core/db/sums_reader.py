@@ -60,6 +60,16 @@ class SessionCounts(NamedTuple):
         return self.sessions
 
 
+class PlanPrice(NamedTuple):
+    """What is paid for a source by subscription in one billing period."""
+
+    source: str
+    price_nano: int
+    """Billionths of the currency's unit."""
+    currency: str
+    """Three capital letters."""
+
+
 class NamedSession(NamedTuple):
     """A session, as far as a person tells it from others."""
 
@@ -227,6 +237,10 @@ class SumsSnapshot:
         """Return what tells ``sessions``, each its source and its key, from others."""
         rows = await self.ask(sql.NAMED_SESSIONS, (json_of(sessions),))
         return {(source, key): NamedSession(*rest) for source, key, *rest in rows}
+
+    async def list_plan_prices(self) -> list[PlanPrice]:
+        """Return what is paid by subscription, by source."""
+        return [PlanPrice(*row) for row in await self.ask(sql.PLAN_PRICES)]
 
     async def find_month_budget(self) -> int | None:
         """Return the smallest budget of everything in a month, in nano-dollars; None where there is none."""
