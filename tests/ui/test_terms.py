@@ -167,6 +167,16 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     expect(dialog.locator("[data-field=webhook]")).to_contain_text("webhook set URL")
     page.keyboard.press("Escape")
     assert service.ask("/api/plans").json()[0]["renews_on"] == 31
+    worth = "Claude Code\u00a0: valeur aux prix catalogue\u00a0: 3,00\u00a0$, pour un abonnement de 180 EUR"
+    expect(page.locator("[data-card=limits] [data-field=plan]")).to_have_text(worth)
+    # Alone it is neither free nor without a price; on paper the brackets are explained.
+    page = open_page(service, "/?source=claude-code", language="fr-FR").page
+    expect(page.locator("[data-card=cost] [data-field=cost]")).to_have_text("(3,00\u00a0$)")
+    page.locator(".export summary").click()
+    page.get_by_role("button", name="Relevé du mois").click()
+    expect(page.locator("[data-field=statement-cost]")).to_have_text("(3,00\u00a0$)")
+    legend = "(…)\u00a0: valeur aux prix catalogue, payée par un abonnement · Claude Code 180 EUR"
+    expect(page.locator(".statement [data-field=plans]")).to_have_text(legend)
 
 
 @pytest.mark.slow

@@ -153,7 +153,7 @@ export async function importNow() {
 	try {
 		const source = embedded && state.value.source.length === 1 ? state.value.source[0] : undefined;
 		const { receipts, failures } = await postImport({ source });
-		// Where nothing is read nothing answers; what the page knows of the sources may be older.
+		// Nothing that is read, nothing that answers.
 		const code = failures.find(({ absent }) => !absent)?.code ?? (receipts.length + failures.length ? null : "source_off");
 		importResult.value = { code, receipts, at: Date.now() };
 		readSources();

@@ -20,7 +20,7 @@ export function cacheWrites({ cache_write_5m_tokens: short, cache_write_1h_token
 }
 
 /** Tokens without a price are not free: their cost is not known. */
-export const isUnpriced = (sum) => isUnknown(sum.cost_usd) && tokensOf(sum) > 0;
+export const isUnpriced = (sum) => isUnknown(sum.cost_usd) && tokensOf(sum) > 0 && !(sum.list_cost_usd > 0);
 
 /** What was used is paid by a plan: it has a value, and no cost. */
 export const isPaidByPlan = (sum) => !(sum.cost_usd > 0) && sum.list_cost_usd > 0;

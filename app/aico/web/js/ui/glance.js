@@ -4,9 +4,8 @@ import { count, percent } from "../format.js";
 import { language, locale, t, tn } from "../i18n.js";
 import { midnight, monthStart } from "../period.js";
 import { overview, spending, status } from "../store.js";
-import { isUnpriced } from "../sums.js";
 import { Limits, openTerms } from "./limits.js";
-import { Money, amount, html, since, titleOf, when } from "./parts.js";
+import { BigCost, amount, html, since, titleOf, when } from "./parts.js";
 import { spentNow } from "./totals.js";
 
 const TIMES = 10; // from there on per cent say nothing any more
@@ -22,10 +21,7 @@ const monthName = (at) => {
 	return name.charAt(0).toLocaleUpperCase(language.value) + name.slice(1);
 };
 
-function Big({ totals }) {
-	if (isUnpriced(totals)) return html`<p class="big" title=${t("unpriced.why")}>${t("unpriced")}</p>`;
-	return html`<p class="big">${totals.at_least && totals.cost_usd !== null && html`<small title=${t("atleast.why")}>${t("atleast")} </small>`}<${Money} usd=${totals.cost_usd} /></p>`;
-}
+const Big = ({ totals }) => html`<p class="big"><${BigCost} sum=${totals} /></p>`;
 
 /** How today compares with a usual day of its name, up to this hour: [words, whether it is more]. */
 function comparison({ at, today, last_use: last }) {

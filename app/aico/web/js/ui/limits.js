@@ -1,9 +1,9 @@
-// Beside today and the month: budgets of everything, what is nearest to its limit, and the way to change them. Never in a frame.
+// Beside today and the month: budgets of everything, what is nearest to its limit, plans. Never in a frame.
 import { signal } from "../../vendor/signals-core.js";
 import { share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { status } from "../store.js";
-import { budgets, limits } from "../terms.js";
+import { budgets, limits, plans } from "../terms.js";
 import { amount, html, timeOf, titleOf } from "./parts.js";
 
 const SHOWN = 3; // lines, budgets included
@@ -11,7 +11,6 @@ const WINDOWS = { 300: "five_hours", 1440: "day", 10080: "week" };
 
 export const panel = signal(null); // the dialog, once somebody wants it
 
-/** It is loaded when it is opened for the first time. */
 export async function openTerms() {
 	panel.value ??= (await import("./terms.js")).Terms;
 	requestAnimationFrame(() => document.getElementById("terms")?.showModal());
@@ -60,6 +59,8 @@ function nearest(own) {
 		.sort((a, b) => (b.used_share ?? -1) - (a.used_share ?? -1));
 }
 
+export const priceOf = ({ price, currency }) => `${price} ${currency}`;
+
 /** Of everything, whatever the filter: budgets, then what is nearest to its end. */
 export function Limits({ spent: { today, month } }) {
 	const { daily_usd, monthly_usd } = status.value.budget ?? {};
@@ -69,5 +70,6 @@ export function Limits({ spent: { today, month } }) {
 	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}${all.length > shown.length && ` (+${all.length - shown.length})`}</button></h2>
 		${count + shown.length === 0 && html`<p class="note">${t("limits.none")}</p>`}
 		<${Budget} spent=${today} budget=${daily_usd} label=${t("period.today")} /><${Budget} spent=${month} budget=${monthly_usd} label=${t("period.month")} />
-		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}</section>`;
+		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}
+		${plans.value.map((plan) => html`<p class="note" data-field="plan">${titleOf(plan.source)}${t("colon")} ${t("plan.value", { value: amount(plan.value_usd), price: priceOf(plan) })}</p>`)}</section>`;
 }

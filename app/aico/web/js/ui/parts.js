@@ -80,6 +80,10 @@ export function Cost({ sum, tag = "span" }) {
 	return html`<${tag} title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}<//>`;
 }
 
+/** In large figures, for a card. */
+export const BigCost = ({ sum }) => valueOfPlan(sum) ?? (isUnpriced(sum) ? html`<span title=${t("unpriced.why")}>${t("unpriced")}</span>`
+	: html`${sum.at_least && sum.cost_usd !== null && html`<small title=${t("atleast.why")}>${t("atleast")} </small>`}<${Money} usd=${sum.cost_usd} />`);
+
 export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;
 export const titleOf = (id) => sources.value.find((source) => source.id === id)?.title ?? id;
 

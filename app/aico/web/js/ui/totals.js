@@ -8,7 +8,7 @@ import { before, shown, summary, unpriced } from "../store.js";
 import { addUsd, cacheWrites } from "../sums.js";
 import { plans } from "../terms.js";
 import { approximateUntil } from "./chart.js";
-import { Money, Tokens, amount, html, whole } from "./parts.js";
+import { BigCost, Money, Tokens, amount, html, whole } from "./parts.js";
 
 function Change({ total }) {
 	const { window } = shown.value;
@@ -44,12 +44,8 @@ function Bases() {
 const Sum = ({ name, big, children }) => html`<div class="sum" role="group" data-card=${name} aria-label=${t(`sum.${name}`)}>
 	<h2>${t(`sum.${name}`)}</h2><p class="big" data-field=${name}>${big}</p>${children}</div>`;
 
-function Cost() {
-	const { cost_usd: cost, at_least } = summary.value.totals;
-	if (unpriced.value) return html`<${Sum} name="cost" big=${t("unpriced")}><p class="note">${t("unpriced.why")}</p><//>`;
-	const mark = at_least && cost !== null && html`<small title=${t("atleast.why")}>${t("atleast")} </small>`;
-	return html`<${Sum} name="cost" big=${html`${mark}<${Money} usd=${cost} />`}><p class="note"><${Change} total=${cost} /><${Bases} /></p><//>`;
-}
+const Cost = ({ of = summary.value.totals }) => html`<${Sum} name="cost" big=${html`<${BigCost} sum=${of} />`}>
+	<p class="note">${unpriced.value ? t("unpriced.why") : html`<${Change} total=${of.cost_usd} /><${Bases} />`}</p><//>`;
 
 /** Cost of today and this month; null, not 0, when the numbers end before. */
 export function spentNow(source) {
