@@ -20,6 +20,7 @@ from aico.core.events import WatcherState
 from aico.features.files import line_feed
 from aico.features.files.feed import Look
 from aico.features.files.shape import Rests
+from aico.features.files.tree import Tree
 from aico.features.files.tree_guard import Listing, Root, TreeGuard
 from aico.services import notifier as notifier_module
 from aico.services.notifier import Hint, Notifier
@@ -355,6 +356,25 @@ async def test_root_removed_renamed_and_made_anew_is_followed(logs: LogFolder, d
         logs.append("a/one.jsonl", use("3", 1))
         logs.append("b/one.jsonl", use("4", 1))
         await watched.until_total(4)
+
+
+async def test_root_made_anew_with_the_same_inode_is_looked_at(
+    logs: LogFolder, aside: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems give the number of a removed folder to the next one, and a look may come before the notification."""
+    monkeypatch.setattr(notifier_module, "RustNotify", DeafWatch)
+    logs.append("a/one.jsonl", use("1", 1))
+    aside.append("a/one.jsonl", use("2", 1))
+    aside.append("b/one.jsonl", use("3", 1))
+    async with watching_tree(logs, database, TICKS) as watched:
+        await watched.until_total(1)
+        await watched.until_state(WATCHING)
+        monkeypatch.setattr(Tree, "is_current", lambda _tree, _root: True)
+        monkeypatch.setattr(DeafWatch, "is_deaf", True)
+        shutil.rmtree(logs.path)
+        await watched.until_state(WAITING, "directory_missing")
+        aside.path.rename(logs.path)
+        await watched.until_total(3)
 
 
 async def test_root_replaced_by_a_link_is_refused_and_its_return_heals(logs: LogFolder, database: Database) -> None:

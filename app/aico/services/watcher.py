@@ -201,6 +201,9 @@ class PlaceWatcher:
         """Watch the directory that is there now, if it is not watched yet; one that was replaced has another inode."""
         self._lost_watch = self._watch.error if identity == self._watched else None
         folders = frozenset[str]() if self._tree is None else self._tree.folders
+        if self._tree is not None and identity != self._watched:
+            # A root that is made anew may have the inode of the old one: each folder is looked at once it is watched.
+            self._tree.note_watched(())
         if identity is None:
             await self._watch.stop()
         elif identity != self._watched or not self._watch.is_watching:
