@@ -493,6 +493,17 @@ def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_what_was_spent
     assert said(capsys, "statusline", "--format", "{today}, {month}") == "($15.00) today, $0.00/20 Nov\n"
 
 
+def test_report_of_everything_begins_with_the_first_day(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In local days, of every source; of nothing it is this month."""
+    assert "Nov 01 to Nov 28 2026" in said(capsys, "report", "--all")
+    new_year = datetime(2025, 1, 1, 0, 10, tzinfo=PARIS)
+    fill(database, [("codex", [spent(1, SATURDAY, 5), spent(2, new_year, 7)])])
+    lines = " ".join(said(capsys, "report", "--all").split())
+    assert "Jan 01 2025 to Nov 28 2026 All $12.00" in lines
+    assert "All $5.00" in " ".join(said(capsys, "report").split())
+    assert "All $7.00" in " ".join(said(capsys, "report", "--all", "--to", "2025-01-01").split())
+
+
 def test_report_over_new_year_names_both_years(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first day's year would be read as that of the last one."""
     fill(database, [("codex", [spent(1, SATURDAY, 5)])])

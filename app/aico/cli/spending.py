@@ -30,14 +30,14 @@ from aico.core.clock import now_ms
 from aico.core.db.looking import look
 from aico.core.db.sums_reader import Group, SumsSnapshot
 from aico.core.errors import RequestInvalid
-from aico.core.filters import UsageFilter
+from aico.core.filters import UsageFilter, latest_credible
 from aico.core.local_zone import LocalZone, find_local_zone
 from aico.core.reading_settings import ReadingSettings
 from aico.core.setting_names import suggest
 from aico.core.sums import Sums
 from aico.core.units import SLOT_MS
 from aico.features.usage.fields import tells_only_totals
-from aico.features.usage.periods import Bucket
+from aico.features.usage.periods import Bucket, local_moment
 from aico.services.overview import Lacking, Overview, find_lacking, local_now, stretch_of_days, take_overview
 from aico.services.summary import DAY, UsageSummary, summarise
 
@@ -90,12 +90,15 @@ def show_period(options: argparse.Namespace) -> int:
     settings, local = load_reading_settings(flags_of(options)), find_local_zone()
     now = now_ms()
     try:
-        period = _period_of(options, local_now(now, local.zone).date())
+        asked = _period_of(options, local_now(now, local.zone).date())
         by = _groups_of(options.by)
 
         async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None]:
             await show_as_stored(settings, snapshot)
             await check_names(snapshot, options.source, options.model)
+            period = (
+                await _widened(snapshot, asked, now, local) if options.command == "report" and options.all else asked
+            )
             report = await _read_report(snapshot, now, period, local, by, options)
             return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None
 
@@ -104,7 +107,7 @@ def show_period(options: argparse.Namespace) -> int:
         complain(f"aico {options.command}: {error}")
         return EXIT_USAGE
     if overview is None:
-        _write(options, report, local, period)
+        _write(options, report, local, asked)
     else:
         _say_overview(
             settings, overview, list_buckets(report.summary, report.by_bucket, local.zone, Screen.of_output())
@@ -180,6 +183,16 @@ def _period_of(options: argparse.Namespace, today: date) -> Period:
     if first > last:
         raise Wrong(f"--from {first} lies behind --to {last}")
     return Period(first, last, bucket)
+
+
+async def _widened(snapshot: SumsSnapshot, period: Period, now: int, local: LocalZone) -> Period:
+    """Return ``period`` from the first day on which anything was used."""
+    span = await snapshot.find_span(UsageFilter(), latest_credible(now))
+    return (
+        period
+        if span is None
+        else period._replace(first=min(period.first, local_moment(span.first, local.zone).date()))
+    )
 
 
 def _groups_of(text: str | None) -> tuple[str, ...]:

@@ -236,6 +236,8 @@ def _add_spending(commands: argparse._SubParsersAction[_Parser], settings: _Pars
         command.add_argument("--by", metavar="NAMES", help="some of source, model, session, project, day, with commas")
         command.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="2026-03-01, here")
         command.add_argument("--to", type=parse_day, metavar="DAY", help="inclusive")
+        if name == "report":
+            command.add_argument("--all", action="store_true", help="from the first day on which anything was used")
         for what in ("source", "model"):
             command.add_argument(
                 f"--{what}", action="append", default=[], type=parse_text, metavar="NAME", help="may be repeated"
