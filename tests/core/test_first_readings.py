@@ -183,6 +183,16 @@ async def test_copied_ledger_whose_older_numbers_come_second_makes_no_fall() -> 
     assert not any(row.has_fallen for told in outcome.told for row in told)
 
 
+async def test_those_that_are_shared_are_stored_with_many_that_are_not() -> None:
+    """They are taken one by one beside the others, and none is left out."""
+    readings = [MeterReading(f"s{number}", NOW_MS, "m", 5, None, None, None, 1, None, 0.5) for number in range(300)]
+    shared = frozenset(reading.session for reading in readings[::10])
+    outcome = await write([batch_of(readings, shared=shared)], first_readings.MANY)
+    assert [receipt.added_count for receipt in outcome.receipts] == [300]
+    assert {str(row["key"]) for row in outcome.tables["sessions"]} == {reading.session for reading in readings}
+    assert [row["recorded_nano"] for row in outcome.tables["totals"]] == [150 * 10**9]
+
+
 async def test_newest_sessions_are_told_in_the_same_order(tmp_path: Path) -> None:
     """Of more sessions than a message holds both ways tell the newest, the newest first."""
     readings = [

@@ -577,7 +577,8 @@ class _Transaction:
         requests, readings, prompts, gap_readings = kinds
         if first:
             self._store_first(first, source, origin, meter)
-            readings = [reading for reading in readings if reading.session in by_key]
+            stored = {reading.session for reading in chosen}
+            readings = [reading for reading in readings if reading.session not in stored]
         # Requests first: what a total includes of them is not booked once more.
         self._take_events(books, source, requests)
         if readings:
