@@ -324,6 +324,13 @@ async def test_address_takes_no_other_method(api: Api, route: str, methods: str)
             assert response.headers["allow"] == methods
 
 
+async def test_address_beside_one_that_takes_any_name_has_its_own_methods(api: Api) -> None:
+    """Each kind of activity is put by its name; the reports' address is no kind."""
+    response = await api.client.request("OPTIONS", "/api/activity/heartbeats")
+    check_problem(response, errors.MethodNotAllowed)
+    assert response.headers["allow"] == "POST"
+
+
 @pytest.mark.parametrize(
     ("method", "route"),
     [("PUT", "/api/sources/"), ("GET", "/api/sources/"), ("GET", "/api/status/"), ("GET", "/embed/")],

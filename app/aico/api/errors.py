@@ -139,10 +139,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _list_methods(request: Request, error: HTTPException) -> list[str]:
-    """Return the methods that an address takes: the framework names those of the first route that has it, only."""
+    """Return the methods that an address takes: the framework names those of the first route that has it, only.
+
+    Where routes have just this address, one that takes any name in its place takes others.
+    """
     path = route_of(request.scope)
+    routes = [each for each in request.app.routes if isinstance(each, Route) and each.path_regex.fullmatch(path)]
+    own = [route for route in routes if route.path == path]
+    if own:
+        return sorted({method for route in own for method in route.methods or ()})
     methods = {name.strip() for name in (error.headers or {}).get("Allow", "").split(",") if name.strip()}
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.path_regex.fullmatch(path):
-            methods.update(route.methods or ())
-    return sorted(methods)
+    return sorted(methods.union(*(route.methods or () for route in routes)))
