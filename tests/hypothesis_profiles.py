@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.faults.fault_counts import IS_SOAK
 
-EXAMPLES = {"dev": 25, "ci": 300, "soak": 5_000}
+EXAMPLES = {"dev": 25, "ci": 100, "soak": 5_000}
 VARIABLE = "HYPOTHESIS_PROFILE"
 
 
