@@ -220,6 +220,17 @@ async def test_frames_that_break_the_protocol_end_their_connection(
         await attacker.read_rest()
 
 
+async def test_end_of_the_service_meets_a_page_that_says_goodbye(served: Live) -> None:
+    """A page that goes at the same moment keeps nobody from ending: its connection is closed, without a second word."""
+    async with wire(served.port) as page:
+        page.send(ask_for_socket(served.authority))
+        assert (await page.read_answer()).status == 101
+        (connection,) = served.server.server_state.connections
+        connection.data_received(frame(0x8, b"\x03\xe9"))
+        connection.shutdown()
+        await page.read_rest()
+
+
 async def test_pieces_without_end_cost_no_memory(served: Live) -> None:
     """A message in empty pieces that never ends is not collected."""
     async with wire(served.port) as attacker:

@@ -11,6 +11,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
 from websockets.frames import Frame
 from websockets.http11 import MAX_LINE_LENGTH, Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from aico.api.refusals import answer_bytes, answer_parts
@@ -37,6 +38,14 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def waiting_since(self) -> float | None:
         """Since when it leaves something unread, if it does."""
         return self._reading.since
+
+    def shutdown(self) -> None:
+        """End with the service. Of a peer that says goodbye at the same moment uvicorn would make an error."""
+        if self.handshake_complete and not self.close_sent and self.conn.state is not State.OPEN:
+            self.stop_keepalive()
+            self.transport.close()
+        else:
+            super().shutdown()
 
     def give_way(self) -> None:
         """End for the sake of another connection."""
