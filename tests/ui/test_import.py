@@ -32,9 +32,13 @@ def test_import_says_what_came_of_it_before_the_page_knows_the_sources(service: 
     service.ledger.write(entry("1001"))
     service.start()
     held: list[Route] = []
+    holding = [True]
 
     def hold(route: Route) -> None:
-        held.append(route)
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
 
     page = open_page(service, "/embed", prepare=lambda page: page.route("**/api/status", hold)).page
 
@@ -42,6 +46,7 @@ def test_import_says_what_came_of_it_before_the_page_knows_the_sources(service: 
 
     result = page.locator("[data-field=import-result]")
     expect(result).to_contain_text("Imported: ")
+    holding.clear()
     for route in held:
         route.continue_()
     expect(page.locator("[data-field=last-import] summary")).to_contain_text("Last import")
