@@ -79,6 +79,22 @@ async def test_nothing_that_was_said_is_kept_in_a_state(session: Transcript) -> 
         assert CANARY not in repr(parser.state)
 
 
+def test_no_text_of_a_request_or_of_a_refusal_is_kept_until_the_next_line() -> None:
+    """What a line asks for, and why an answer stopped, is known again by a mark: it may hold what was said."""
+    parser = FORMAT.open(LineFile(("slug", f"{SESSION}.jsonl"), 1, 1), None)
+    at: dict[str, Json] = {"timestamp": "2026-11-28T16:21:29.000Z", "sessionId": SESSION}
+    why: Json = {"type": "refusal", "explanation": CANARY}
+    message: dict[str, Json] = {"id": "m1", "model": "m", "stop_details": why, "usage": usage_of(3)}
+    request = {"type": "api-request", "id": "r1", **at, "params": {"model": "m", "system": CANARY}}
+    answer = {"type": "assistant", **at, "message": message}
+    for line in (request, request, answer, answer):
+        said = parser.parse(memoryview(msgspec.json.encode(line)), 0)
+        assert CANARY not in repr(said)
+        kept = [bytes(each) if isinstance(each, msgspec.Raw) else each for each in vars(parser).values()]
+        assert CANARY not in repr(kept)
+        assert said or line is answer
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b"null", b"7", b'"usage":', b'{"type":"user"', b"\xff\xfe", b"{}" * 9]
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from msgspec import Raw
@@ -91,7 +92,7 @@ _STATED = 0
 _UNSTATED, _COPY, _SIDE = (rank << 56 for rank in (1, 2, 3))
 """Claims below a stated one; of one rank the older file has the better claim."""
 _AGE_MAX = (1 << 56) - 1
-_SAID_BYTES_MAX, _ASKED_BYTES_MAX = 4_096, 256
+_SAID_BYTES_MAX = 4_096
 _IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
 """Bounds of a state: some 4 kB."""
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -162,9 +163,9 @@ class TranscriptParser:
         """The last places and versions, by what was said of them: lines of a few kinds take turns."""
         self._version: Version | None = None
         """That of the last line whose place was asked for."""
-        self._asked = NOTHING
+        self._asked = b""
         self._asked_name: str | None = None
-        """What the last request asked for, and the model in it."""
+        """The mark of what the last request asked for, and the model in it."""
         self._named = NOTHING
         self._name: str | None = None
         """The last model, and as what it was written."""
@@ -213,7 +214,7 @@ class TranscriptParser:
             return []
         where = _where(line)
         said = b"\0".join(
-            (where, message.id, message.model, message.stop_reason, message.stop_details, line.request_ref)
+            (where, message.id, message.model, message.stop_reason, _mark_of(message.stop_details), line.request_ref)
         )
         plain, ts, judge = message.usage, plain_moment(line.timestamp), None
         if ts is None:
@@ -362,11 +363,11 @@ class TranscriptParser:
 
     def _asked_model_of(self, line: Line, judge: RowJudge) -> str | None:
         """Return the model that a request asks for, mostly the last one again."""
-        if line.params != self._asked or not self._asked:
+        asked = _mark_of(line.params)
+        if asked != self._asked or not asked:
             partial_count = len(judge.partials)
             self._asked_name = decode_asked_model(line.params, judge)
-            is_plain = len(judge.partials) == partial_count and len(line.params) <= _ASKED_BYTES_MAX
-            self._asked = line.params.copy() if is_plain else NOTHING
+            self._asked = asked if len(judge.partials) == partial_count else b""
         return self._asked_name
 
     def _lose(self, chain: str) -> Iterator[Record]:
@@ -492,6 +493,11 @@ class TranscriptParser:
             self._heir_of, self._heir_since = place.origin, 0
         elif version is not None and version < COST_STATE:
             self._is_old = True
+
+
+def _mark_of(raw: Raw) -> bytes:
+    """Return what tells a field from others like it, beyond its line; none of its text, which may be anything."""
+    return blake2b(raw, digest_size=16).digest() if raw else b""
 
 
 def _where(line: Line) -> bytes:
