@@ -479,6 +479,16 @@ def test_what_a_plan_pays_for_is_a_value_and_no_cost(database: Path, capsys: pyt
     assert "In brackets" not in said(capsys)
 
 
+def test_model_without_a_price_is_listed_beside_records_of_it_that_could_be_used_in_part(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the tokens that any price would give a cost."""
+    parts = [spent(number, SATURDAY, 5, "m-x")._replace(unknown=("ts",)) for number in (1, 2)]
+    cut = spent(3, SATURDAY, None, "m-x")._replace(tokens=Tokens(None, 0, 0, 0, 9), unknown=("input_tokens",))
+    fill(database, [("kilo", [*parts, cut, spent(4, SATURDAY, None, "m-x", 3_000_000)])])
+    assert "m-x, 3.0 M tokens" in said(capsys, "price", "list")
+
+
 def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_what_was_spent(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,12 +22,10 @@ from aico.core.clock import now_ms
 from aico.core.db import questions as sql
 from aico.core.db.upkeep.inspection import check_present
 from aico.core.errors import InstanceRunning, StorageAbsent
-from aico.core.filters import UsageFilter
 from aico.core.instance_lock import InstanceLock
 from aico.core.own_prices import KINDS, check_pattern, price_of, usd_of
 from aico.core.settings import Settings
 from aico.core.units import NANO
-from aico.features.usage.periods import find_zone
 from aico.proxy.running_service import RunningService
 from aico.services.price_shapes import PriceOut, PriceTestOut, ReviewOut
 from aico.services.prices import ListedPrice
@@ -89,13 +87,8 @@ def _remove(options: argparse.Namespace, settings: Settings) -> int:
 
 def _list(options: argparse.Namespace, settings: Settings) -> int:
     async def read(service: ObserverService) -> tuple[list[ListedPrice], dict[str, int]]:
-        summary = await service.queries.get_summary(UsageFilter(), None, find_zone("UTC"), ("model",))
-        # What could be used in part alone has no cost either, whatever price there is.
-        unpriced = {
-            names[0]: group.sums.token_count
-            for names, group in summary.groups.items()
-            if group.sums.get("unpriced") > group.sums.get("partial")
-        }
+        async with service.reader.snapshot() as snapshot:
+            unpriced = {str(model): int(count) for model, count in await snapshot.ask(sql.WITHOUT_PRICE)}
         return await service.prices.list_all(), unpriced
 
     fixed = [ListedPrice(price.to_price(), is_fixed=True) for price in settings.prices]
