@@ -29,6 +29,7 @@ from aico.services.source_choices import OriginChoice, SourceChoices, limits_of,
 PATIENCE_S = 10.0
 """A place that takes longer is not read to its end."""
 _AHEAD_MS = 86_400_000
+REFUSED_SHOWN = 3
 """Further ahead than this, an entry is not shown in the periods that end now."""
 
 
@@ -38,7 +39,7 @@ class Tally:
 
     read_count: int
     skipped_count: int
-    refused: tuple[Rejection, ...]
+    refused_count: int
     partial_count: int
     ahead_count: int
     """Of those that were read, how many are dated in the future."""
@@ -46,17 +47,20 @@ class Tally:
     """Of those that were read, how many hold no number: what they cost is not known."""
     left: tuple[int, int] | None = None
     """How many bytes were read, and how many there are; None where everything was read."""
+    refused: tuple[Rejection, ...] = ()
+    """The first of those that were refused."""
 
     def plus(self, later: Tally) -> Tally:
         """Return both parts of one place together."""
         return Tally(
             self.read_count + later.read_count,
             self.skipped_count + later.skipped_count,
-            (*self.refused, *later.refused),
+            self.refused_count + later.refused_count,
             self.partial_count + later.partial_count,
             self.ahead_count + later.ahead_count,
             self.silent_count + later.silent_count,
             later.left,
+            (*self.refused, *later.refused)[:REFUSED_SHOWN],
         )
 
 
@@ -174,11 +178,12 @@ def tally_of(reading: Reading, now: int) -> Tally:
     return Tally(
         read_count=len(records),
         skipped_count=counts.skipped_count,
-        refused=tuple(counts.rejections),
+        refused_count=len(counts.rejections),
         partial_count=counts.partial_count,
         ahead_count=sum(_is_ahead(record, now) for record in records),
         silent_count=sum(_is_silent(record) for record in records),
         left=None if reading.left is None else (reading.left.bytes_done, reading.left.bytes_total),
+        refused=tuple(counts.rejections[:REFUSED_SHOWN]),
     )
 
 

@@ -24,7 +24,6 @@ from aico.features.files.walk import find_link
 from aico.services.source_choices import OriginChoice
 
 _NOTES_SHOWN = 5
-_REFUSED_SHOWN = 3
 _REASONS = {
     RejectionCode.NOT_AN_OBJECT: "is not an object",
     RejectionCode.MISSING: "is missing",
@@ -189,16 +188,16 @@ def _reason(refused: Rejection) -> str:
 def _entries(name: str, tally: Tally) -> Iterator[Finding]:
     counts = (
         f"{describe_count(tally.read_count, 'entry')} can be read, {tally.skipped_count} skipped, "
-        f"{len(tally.refused)} refused, {tally.partial_count} in part"
+        f"{tally.refused_count} refused, {tally.partial_count} in part"
     )
     if tally.left is not None:
         done, total = map(describe_size, tally.left)
         counts = f"of {done} of {total}, {counts}; there was no time for the rest"
     if tally.silent_count:
         counts += f"; {describe_count(tally.silent_count, 'entry')} without numbers, whose cost is not known"
-    if tally.refused:
-        which = "; ".join(map(_reason, tally.refused[:_REFUSED_SHOWN]))
-        more = f"; and {len(tally.refused) - _REFUSED_SHOWN} more" if len(tally.refused) > _REFUSED_SHOWN else ""
+    if tally.refused_count:
+        which, rest = "; ".join(map(_reason, tally.refused)), tally.refused_count - len(tally.refused)
+        more = f"; and {rest} more" if rest else ""
         yield warn(name, f"{counts}. Refused: {which}{more}. The others are counted", "entries")
     else:
         yield ok(name, counts, "entries")
