@@ -61,7 +61,7 @@ def may_be_priced(tokens: Tokens, state: RequestState, *, is_partial: bool) -> b
     field. A request that is open or unmeasured has no price: nobody knows yet, or ever, what it took.
     """
     if state is _FINAL:
-        return None not in tokens[:5] if is_partial else tokens[0] is not None is not tokens[4]
+        return None not in tokens[:5] if is_partial else tokens[0] is not None and tokens[4] is not None
     if state in _WITHOUT_TOKENS:
         return False
     return any(number is not None for number in tokens[:5])
