@@ -1,19 +1,25 @@
-"""Figures: a line of a large home of Claude Code on a socket, and the price of its folders at rest."""
+"""Figures: a large home of Claude Code read first, a line of it on a socket, and the price of its folders at rest."""
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from statistics import median
 
 from websockets.sync.client import ClientConnection
 
-from bench.fake_claude_home import FakeClaudeHome
+from bench.fake_claude_home import FakeClaudeHome, Sums
 from bench.figure import Figure, Measurement, Setup, blocking
 from bench.intervals import Interval, median_interval, percentile_interval
 from bench.live import open_socket
+from bench.served import bare_imports
 from bench.served_home import serve_home, wait_until_read
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +37,63 @@ _QUICK_PART, _SECOND_PART = 20, 6
 
 def _settings_of(home: FakeClaudeHome) -> dict[str, str]:
     return {"CLAUDE_CONFIG_DIR": str(home.folder), "AICO_SOURCES_CLAUDE_CODE_ENABLED": "true"}
+
+
+def _run_script(home: FakeClaudeHome, database: Path) -> float:
+    """Return the processor time of the plain script, from its start to its end."""
+    command = [sys.executable, "-m", "bench.plain_script", str(home.projects), str(database)]
+    process = subprocess.Popen(command, cwd=_ROOT)
+    _pid, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    with closing(sqlite3.connect(database)) as connection:
+        [sums] = connection.execute(
+            "SELECT COUNT(*), SUM(input), SUM(cache_read), SUM(cache_write_5m), SUM(cache_write_1h), SUM(output) "
+            "FROM usage WHERE kind = 0"
+        )
+    database.unlink()
+    total = Sums()
+    for each in home.truth.values():
+        total = total.plus(each)
+    if process.returncode or Sums(*sums) != total:
+        raise AssertionError("the plain script came to other sums")
+    return used.ru_utime + used.ru_stime
+
+
+class _First:
+    """A home that is read first, beside the plain script; two figures are made of it."""
+
+    def __init__(self) -> None:
+        self._samples: tuple[list[float], list[float]] = [], []
+        self._details: dict[str, float] = {}
+        self._used_by: set[str] = set()
+
+    def take(self, name: str, number: int, setup: Setup) -> Measurement:
+        """Return ratios of processor time (``number`` 0) or peaks of memory (1); who asks twice gets new ones."""
+        if not self._samples[0] or name in self._used_by:
+            self._measure(setup)
+            self._used_by.clear()
+        self._used_by.add(name)
+        return Measurement(median_interval(self._samples[number]), len(self._samples[number]), self._details)
+
+    def _measure(self, setup: Setup) -> None:
+        home = FakeClaudeHome(setup.folder / "claude", setup.home_bytes)
+        home.write()
+        ratios, peaks = self._samples = [], []
+        _seconds, bare_mb = bare_imports()
+        for number in range(max(2, setup.pair_count // _READINGS_PART)):
+            script_s = _run_script(home, setup.folder / "script.db")
+            with serve_home(setup.folder / f"first{number}", _settings_of(home)) as served:
+                wait_until_read(served, _SOURCES)
+                used_s = served.processor_s()
+                peaks.append(served.memory_mb("VmHWM") - bare_mb)
+            ratios.append(used_s / script_s)
+        self._details = {
+            "home_mb": home.size_bytes / 1e6,
+            "files": float(home.file_count),
+            "service_s": used_s,
+            "script_s": script_s,
+            "bare_imports_mb": bare_mb,
+        }
 
 
 class _Live:
@@ -77,6 +140,7 @@ def _wait_for_frame(home: FakeClaudeHome, file: Path, number: int, socket: Clien
     return (time.perf_counter() - began) * 1000 - _DEBOUNCE_MS
 
 
+_FIRST = _First()
 _LIVE = _Live()
 
 
@@ -118,6 +182,21 @@ def _measure_rest(setup: Setup) -> Measurement:
 
 
 CLAUDE_CODE_FIGURES = (
+    Figure(
+        "first_reading",
+        "processor time of the service that reads a large home of Claude Code first, its start included, beside a "
+        "plain script that finds, decodes and stores the same rows",
+        "x",
+        2.0,
+        blocking(lambda setup: _FIRST.take("first", 0, setup)),
+    ),
+    Figure(
+        "first_reading_peak",
+        "the same: highest memory beyond that of the bare imports",
+        "MB",
+        60.0,
+        blocking(lambda setup: _FIRST.take("peak", 1, setup)),
+    ),
     Figure(
         "line_live_median",
         "from a line appended in one of 5,000 folders to the frame, less the debounce of 50 ms: median",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from bench import plain_script
 from bench.fake_claude_home import FORMS, FakeClaudeHome, Sums
 from tests.sources.claude_code.transcript_driver import Home, home_of, transcripts_of
 
@@ -70,3 +73,17 @@ def test_home_has_as_many_folders_as_wished(tmp_path: Path) -> None:
     home = home_in(tmp_path, folder_count=40)
     assert len(list(home.projects.glob("*/*.jsonl"))) >= 40
     assert len(list(home.projects.iterdir())) == 40
+
+
+def test_plain_script_comes_to_the_same_sums(tmp_path: Path) -> None:
+    """The yardstick stores as many rows as there are answers and prompts."""
+    home = home_in(tmp_path / "home")
+    plain_script.run(str(home.projects), str(tmp_path / "rows.db"))
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as connection:
+        rows = connection.execute(
+            "SELECT kind, COUNT(*), SUM(output) FROM usage GROUP BY kind ORDER BY kind"
+        ).fetchall()
+    total = Sums()
+    for each in home.truth.values():
+        total = total.plus(each)
+    assert rows == [(0, total.requests, total.output), (1, home.prompt_count, 0)]
