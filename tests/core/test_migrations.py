@@ -22,7 +22,7 @@ from aico.core.db.database import Database
 from aico.core.db.migrations import alembic_config, migrate, migration_engine
 from aico.core.db.revisions import list_revisions, migrations_path
 from aico.core.errors import StorageError, StorageNewer
-from tests.core.database_damage import close_log
+from tests.core.database_damage import close_log, file_size_limit
 from tests.core.old_databases import open_old
 from tests.core.repository_on_file import Row, copy_of_template, list_names, read_rows
 
@@ -187,6 +187,68 @@ def test_migrations_make_a_chain(tmp_path: Path) -> None:
     for revision in REVISIONS:
         migrate(path, revision)
         assert read_revision(path) == revision
+
+
+def read_everything(path: Path) -> tuple[list[Row], dict[str, list[Row]]]:
+    """Return what made everything in the database, in its order, and the rows of all tables."""
+    schema = read_rows(path, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid")
+    made = [(*others, None if sql is None else re.sub(r"\s+", " ", str(sql))) for *others, sql in schema]
+    tables = [str(name) for kind, name, *_ in schema if kind == "table"]
+    return made, {name: read_rows(path, f"SELECT * FROM {name}") for name in tables}  # noqa: S608  # our own names
+
+
+def test_new_database_is_what_the_migrations_make(tmp_path: Path) -> None:
+    """One that is made at once is no other: ``scripts/newest_schema.py`` has to be run after a new migration."""
+    at_once, by_steps, other = tmp_path / "observer.db", tmp_path / "steps.db", tmp_path / "other.db"
+    for path in (at_once, by_steps, other):
+        path.touch()
+    migrate(at_once)
+    migrate(other)
+    command.upgrade(alembic_config(by_steps), "head")
+    (made, rows), (expected, expected_rows) = read_everything(at_once), read_everything(by_steps)
+    assert made == expected
+    [(number, epoch, revision)] = rows.pop("database_state")
+    assert (number, revision) == (1, 0)
+    assert re.fullmatch("[0-9a-f]{16}", str(epoch))
+    assert read_rows(other, "SELECT epoch FROM database_state") != [(epoch,)]
+    del expected_rows["database_state"]
+    assert rows == expected_rows
+    pragmas = ("journal_mode", "page_size", "auto_vacuum", "encoding", "user_version", "application_id")
+    for pragma in pragmas:
+        assert read_rows(at_once, f"PRAGMA {pragma}") == read_rows(by_steps, f"PRAGMA {pragma}"), pragma
+
+
+def test_new_database_is_made_without_alembic(tmp_path: Path) -> None:
+    """It would stay in memory until the end."""
+    (tmp_path / "observer.db").touch()
+    script = (
+        "import sys; from pathlib import Path; from aico.core.db.migrations import migrate; "
+        "migrate(Path(sys.argv[1])); print('alembic' in sys.modules)"
+    )
+    command_line = [sys.executable, "-c", script, str(tmp_path / "observer.db")]
+    done = subprocess.run(command_line, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert read_revision(tmp_path / "observer.db") == REVISIONS[-1]
+
+
+def test_new_database_without_room_stays_without_a_table(tmp_path: Path) -> None:
+    """All of it or nothing; the next start makes it."""
+    path = tmp_path / "observer.db"
+    path.touch()
+    with file_size_limit(20_000), pytest.raises(StorageError):
+        migrate(path)
+    assert read_rows(path, "SELECT * FROM sqlite_master") == []
+    migrate(path)
+    assert read_revision(path) == REVISIONS[-1]
+
+
+def test_migration_goes_on_where_only_alembics_note_was_made(tmp_path: Path) -> None:
+    """An earlier version may have been killed behind its first statement."""
+    path = tmp_path / "observer.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    migrate(path)
+    assert read_revision(path) == REVISIONS[-1]
 
 
 def test_migrate_writes_nothing_when_all_is_done(tmp_path: Path) -> None:
