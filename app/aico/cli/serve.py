@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
 from aico.cli import EXIT_OK, already_running
+from aico.cli.allocator import keep_little
 from aico.cli.bounded_http import BoundedHttp
 from aico.cli.bounded_socket import BoundedSocket
 from aico.cli.box import PLAIN, ROUND, draw_box
@@ -177,6 +178,7 @@ def run_server(
     ``sources`` are the tools that can be read. Raises PortTaken, SettingsError, and what the database's start raises.
     """
     prepare_process()
+    keep_little()
     listener = listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     url = url_of(settings)
