@@ -20,6 +20,7 @@ from aico.core.db.upkeep.replacement import list_aside
 from aico.core.instance_lock import InstanceLock
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import Sums
+from aico.core.units import NANO
 from aico.core.usage import MeterReading
 from tests.core.database_damage import break_page, close_log, contents, failed_checks, set_contents
 from tests.core.old_databases import open_old
@@ -307,7 +308,7 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     lock.release()
     said = capsys.readouterr().out
     assert "Not stored: x" in said
-    assert "Would forget 1 task with 1 amount: 1000 tokens in, 100 out, 3 USD." in said
+    assert "Would forget 1 task with 1 record: 1000 tokens in, 100 out, 3 USD." in said
     assert get_position(database) == before
 
 
@@ -350,10 +351,52 @@ def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.Capt
     asyncio.run(fill())
     assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
     said = capsys.readouterr().out
-    assert "Forgot 1 session of claude-code with 1 amount: 105 tokens in, 10 out, 0.000000002 USD." in said
+    assert "Forgot 1 session of claude-code with 1 record: 105 tokens in, 10 out, 0.000000002 USD." in said
     assert stored(database) == ["a", "b"]
     assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
     assert failed_checks(database) == []
+
+
+def test_forget_takes_the_beginning_of_an_id_of_any_source(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that means several sessions removes none of them, and says which they are."""
+    longer = usage("abc-1", ts=FIRST_MS, tokens_in=7, tokens_out=1, total_cost=0.0)
+    take_in(database, longer, usage("abd", ts=FIRST_MS))
+
+    async def fill() -> None:
+        async with open_store(database) as store:
+            await store.take_in_of("codex", [request("1", session="abc-2"), request("2", session="xyz-1")])
+
+    asyncio.run(fill())
+    assert main(["forget", "xy", "--yes"]) == EXIT_OK
+    assert "Forgot 1 session of codex " in capsys.readouterr().out
+    assert main(["forget", "abc-1"]) == EXIT_OK
+    assert "Would forget 1 task with 1 record: 7 tokens in, 1 out, unpriced." in capsys.readouterr().out
+    assert main(["forget", "abc", "--yes"]) == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "several sessions begin with abc; write more of the id, or name the tool with --source:" in said
+    assert ("  cline abc-1" in said, "  codex abc-2" in said) == (True, True)
+    assert main(["forget", "abc-1", "abc-2", "--yes"]) == EXIT_FAILED
+    assert "these are of several tools" in capsys.readouterr().err
+    assert main(["forget", "abc", "--source", "cline", "--yes"]) == EXIT_OK
+    assert main(["forget", "", "--yes"]) == EXIT_FAILED
+    assert stored(database) == ["a", "abd", "b"]
+
+
+def test_forget_says_at_least_of_a_sum_that_lacks_something(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is unpriced is not told as free, and nothing is told as nothing."""
+
+    async def fill() -> None:
+        async with open_store(database) as store:
+            priced, free = request("1", session="s", nano=2 * NANO), request("2", session="s")
+            await store.take_in_of("codex", [priced, free])
+
+    asyncio.run(fill())
+    assert main(["forget", "s"]) == EXIT_OK
+    assert "20 out, at least 2 USD." in capsys.readouterr().out
+    assert main(["forget", "nothing"]) == EXIT_FAILED
+    assert capsys.readouterr().out == "Not stored: nothing\n"
+    assert main(["forget", "--before", "2020-01-01"]) == EXIT_FAILED
+    assert capsys.readouterr().out == "No session of cline ended before that.\n"
 
 
 def test_forgotten_task_stays_forgotten_when_the_database_is_lost(database: Path) -> None:

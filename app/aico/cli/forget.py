@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from aico.cli.database import only_reading
@@ -13,7 +14,7 @@ from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.command_name import command_name
 from aico.core.db.upkeep.backups import BackupFolder
-from aico.core.db.upkeep.forgetting import Forgetting, preview_forgetting
+from aico.core.db.upkeep.forgetting import Forgetting, find_sessions, preview_forgetting
 from aico.core.db.upkeep.inspection import check_file
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
@@ -21,13 +22,27 @@ from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import exact_usd
 from aico.core.settings import Settings
+from aico.core.sums import Sums
 from aico.core.words import describe_count
+from aico.features.usage.fields import sum_fields
 from aico.services.forgetting import remove_for_good
 
 CLINE = "cline"
-"""The source whose tasks are meant where none is named."""
+"""The source whose sessions are meant by a moment, where none is named."""
 _SHOWN = 10
 """Sessions that are named; the others are counted."""
+
+
+class _Unclear(Exception):
+    """What was typed means several sessions: its lines say which."""
+
+
+class _Wanted(NamedTuple):
+    """Sessions of one source, by their keys, or by the moment before which they ended."""
+
+    source: str
+    named: list[str]
+    before_ms: int | None
 
 
 def remove_tasks(options: argparse.Namespace) -> int:
@@ -36,24 +51,46 @@ def remove_tasks(options: argparse.Namespace) -> int:
         complain("aico forget: name tasks, or give --before DATE")
         return EXIT_USAGE
     settings = load(options).settings
-    if options.yes:
-        check_file(settings.database_path)
-        going = _forget(settings, options)
-    else:
-        with only_reading(settings.database_path):
-            going = _preview(settings, options)
-        say(*_lines(going, "Would forget", options.source))
-        if going.sessions:
-            say(f"Nothing was changed. To do it, add --yes to `{command_name()} forget`.")
+    try:
+        if options.yes:
+            check_file(settings.database_path)
+            going = _forget(settings, options)
+        else:
+            with only_reading(settings.database_path):
+                wanted = _wanted(settings, options)
+                going = _preview(settings, wanted)
+            say(*_lines(going, "Would forget", wanted))
+            if going.sessions:
+                say(f"Nothing was changed. To do it, add --yes to `{command_name()} forget`.")
+    except _Unclear as unclear:
+        complain(*unclear.args)
+        return EXIT_FAILED
     return EXIT_OK if going.sessions else EXIT_FAILED
 
 
-def _preview(settings: Settings, options: argparse.Namespace) -> Forgetting:
-    return asyncio.run(
-        asyncio.to_thread(
-            preview_forgetting, settings.database_path, options.source, list(options.tasks), options.before
+def _wanted(settings: Settings, options: argparse.Namespace) -> _Wanted:
+    """Return which sessions are meant, each by its id or the beginning of it. Raises _Unclear, StorageError."""
+    if options.before is not None:
+        return _Wanted(options.source or CLINE, [], options.before)
+    found = {begin: find_sessions(settings.database_path, begin, options.source) for begin in options.tasks}
+    for begin, sessions in found.items():
+        if len(sessions) > 1:
+            what = f"aico forget: several sessions begin with {begin}; write more of the id"
+            where = "" if len({source for source, _ in sessions}) == 1 else ", or name the tool with --source"
+            raise _Unclear(f"{what}{where}:", *(f"  {source} {key}" for source, key in sessions))
+    meant = [session for sessions in found.values() for session in sessions]
+    sources = {source for source, _ in meant}
+    if len(sources) > 1:
+        raise _Unclear(
+            "aico forget: these are of several tools; forget those of one tool at a time:",
+            *(f"  {source} {key}" for source, key in meant),
         )
-    )
+    named = [sessions[0][1] if sessions else begin for begin, sessions in found.items()]
+    return _Wanted(options.source or next(iter(sources), CLINE), named, None)
+
+
+def _preview(settings: Settings, wanted: _Wanted) -> Forgetting:
+    return asyncio.run(asyncio.to_thread(preview_forgetting, settings.database_path, *wanted))
 
 
 def _forget(settings: Settings, options: argparse.Namespace) -> Forgetting:
@@ -80,38 +117,53 @@ def _ask(running: InstanceRunning, settings: Settings, options: argparse.Namespa
     from aico.proxy.running_service import RunningService  # with HTTPX, which is of no use without a service
 
     with only_reading(settings.database_path):
-        going = _preview(settings, options)
+        wanted = _wanted(settings, options)
+        going = _preview(settings, wanted)
     if going.sessions:
         token = settings.token.get_secret_value() if settings.token else None
         service = RunningService(running.url, token)
-        asyncio.run(service.forget(options.source, list(options.tasks), options.before))
-    say(*_lines(going, "Forgot", options.source))
+        asyncio.run(service.forget(*wanted))
+    say(*_lines(going, "Forgot", wanted))
     return going
 
 
 def _remove(settings: Settings, options: argparse.Namespace) -> Forgetting:
     path = settings.database_path
     asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
-    going = _preview(settings, options)
+    wanted = _wanted(settings, options)
+    going = _preview(settings, wanted)
     if going.sessions:
-        asyncio.run(asyncio.to_thread(remove_for_good, path, options.source, going.sessions, now_ms()))
-    say(*_lines(going, "Forgot", options.source))
+        asyncio.run(asyncio.to_thread(remove_for_good, path, wanted.source, going.sessions, now_ms()))
+    say(*_lines(going, "Forgot", wanted))
     if going.sessions:
         # A recovery from this one, too, knows what was forgotten.
         asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
     return going
 
 
-def _lines(going: Forgetting, verb: str, source: str) -> list[str]:
-    count, spent = len(going.sessions), going.spent
+def _lines(going: Forgetting, verb: str, wanted: _Wanted) -> list[str]:
+    count, spent, source = len(going.sessions), going.spent, wanted.source
+    lines = [f"Not stored: {session}" for session in going.unknown]
+    if not count:
+        return [*lines, f"No session of {source} ended before that."] if wanted.before_ms is not None else lines
     tokens_in = spent.token_count - spent.get("output")
     what = describe_count(count, "task") if source == CLINE else f"{describe_count(count, 'session')} of {source}"
-    lines = [f"Not stored: {session}" for session in going.unknown]
     lines.append(
-        f"{verb} {what} with {describe_count(going.event_count, 'amount')}: "
-        f"{describe_count(tokens_in, 'token')} in, {spent.get('output')} out, {exact_usd(spent.cost_nano):f} USD."
+        f"{verb} {what} with {describe_count(going.event_count, 'record')}: "
+        f"{describe_count(tokens_in, 'token')} in, {spent.get('output')} out, {_cost(spent)}."
     )
     lines += [f"  {session}" for session in going.sessions[:_SHOWN]]
     if count > _SHOWN:
         lines.append(f"  and {count - _SHOWN} more")
     return lines
+
+
+def _cost(spent: Sums) -> str:
+    """Return what it cost to the last digit: never 0 where nobody says, or where a plan pays."""
+    fields = sum_fields(spent)
+    if fields.cost_nano is None:
+        return "unpriced" if fields.unpriced_requests else "at a cost that is not known"
+    least = "at least " if fields.is_at_least else ""
+    if not fields.cost_nano and fields.list_cost_nano:
+        return f"{least}{exact_usd(fields.list_cost_nano):f} USD at list prices, paid by a plan"
+    return f"{least}{exact_usd(fields.cost_nano):f} USD"

@@ -294,11 +294,15 @@ def _add_export_options(export: argparse.ArgumentParser) -> None:
 
 
 def _add_forget_options(forget: argparse.ArgumentParser) -> None:
-    forget.add_argument("tasks", nargs="*", type=parse_text, metavar="TASK", help="a task's id, or a session's")
-    forget.add_argument("--before", type=parse_moment, metavar="DATE", help="all whose last activity is earlier")
     forget.add_argument(
-        "--source", default="cline", metavar="NAME", help="the tool that wrote them; Cline if not given"
+        "tasks",
+        nargs="*",
+        type=parse_text,
+        metavar="TASK",
+        help="the id of a task or a session, or the beginning of it",
     )
+    forget.add_argument("--before", type=parse_moment, metavar="DATE", help="all whose last activity is earlier")
+    forget.add_argument("--source", metavar="NAME", help="the tool that wrote them; with --before, Cline if not given")
     forget.add_argument("--yes", action="store_true", help="do it; without this, only say what would go")
 
 

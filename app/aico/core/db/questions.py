@@ -192,7 +192,7 @@ CHILDREN = f"""
 """
 KEYS = """
     SELECT s.name, u.key, u.label, u.last_ts FROM session AS u JOIN source AS s ON s.id = u.source
-    WHERE substr(u.key, 1, length(?1)) = ?1 AND (u.parent_key IS NULL OR u.key = ?1) ORDER BY u.last_ts DESC LIMIT 20
+    WHERE substr(u.key, 1, length(?1)) = ?1 AND (u.parent_key IS NULL OR u.key = ?1) ORDER BY u.key = ?1 DESC, u.last_ts DESC LIMIT 20
 """
 OWN_PRICED = f"""
     SELECT m.name, COUNT(*), SUM(own_nano / {NANO}), SUM(own_nano % {NANO})

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from aico.core.db.questions import EVENT_AS_MONEY
+from aico.core.db.questions import EVENT_AS_MONEY, KEYS
 from aico.core.db.upkeep import rebuilding
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, transaction
 from aico.core.sums import SUM_COLUMNS, Sums
@@ -49,6 +49,20 @@ class Forgetting:
     spent: Sums
     """What the sessions spent together."""
     event_count: int
+
+
+def find_sessions(path: Path, begin: str, source: str | None) -> list[tuple[str, str]]:
+    """Return source and key of the sessions that ``begin`` means, those of ``source`` alone if it is given.
+
+    These are the ones of exactly that key, else those whose key begins like that, twenty at most; none for a blank
+    one. What a session has started is meant by its whole key alone. Raises StorageBusy, StorageError.
+    """
+    if not begin:
+        return []
+    with in_our_words(), closing(connect(path, "ro")) as connection:
+        found = [(str(name), str(key)) for name, key, *_ in connection.execute(KEYS, (begin,))]
+    found = [each for each in found if source in {None, each[0]}]
+    return [each for each in found if each[1] == begin] or found
 
 
 def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms: int | None) -> Forgetting:
