@@ -144,6 +144,9 @@ async def test_file_system_in_each_state(
         (found,) = watching.examine_file_systems(report, settings)
         assert (found.subject, found.verdict) == ("file system", verdict)
         assert found.text.startswith(f"{ledger_file.folder} lies on {kind}")
+        missing = await report_of(settings_of(ledger_path=str(tmp_path / "none" / ledger_file.path.name)))
+        (found,) = watching.examine_file_systems(missing, settings)
+        assert found.text.startswith(f"{tmp_path / 'none'} does not exist yet, and would lie on {kind}")
         assert by_subject(database.examine_database(settings_of()))["database disk"].verdict is verdict
 
 

@@ -94,6 +94,30 @@ def test_sessions_without_numbers_are_counted(ledger: LedgerFile, store: Session
     assert entries.endswith("; 1 entry without numbers, whose cost is not known")
 
 
+def test_sessions_whose_numbers_another_store_has_are_told_apart(ledger: LedgerFile, store: SessionStore) -> None:
+    """The page counts one session without numbers, for it has read those of the other one elsewhere."""
+    ledger.write(entry("told"))
+    for name in ("silent", "told"):
+        store.put(name, {})
+    assert lines_of(cline_sessions=True)["cline.sessions entries"].text.endswith(
+        "; 1 entry without numbers, which another store has; 1 entry without numbers, whose cost is not known"
+    )
+
+
+def test_missing_ledger_that_nobody_asked_for_is_well_beside_another_tool(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cline's ledger alone is on from the start; who names it in a setting wants it."""
+    assert lines_of()["cline.ledger place"].verdict is WARN
+    log = home / ".invented/usage.json"
+    log.parent.mkdir()
+    log.write_bytes(b"[]")
+    monkeypatch.setenv("AICO_SOURCES_INVENTED_ENABLED", "true")
+    assert lines_of()["cline.ledger place"].verdict is OK
+    monkeypatch.setenv("AICO_LEDGER_PATH", str(home / "taskHistory.json"))
+    assert lines_of()["cline.ledger place"].verdict is WARN
+
+
 def test_duplicates_and_refused_entries_are_counted(ledger: LedgerFile) -> None:
     """What is refused is told by its place and the reason, three of them."""
     ledger.write(entry("1"), entry("1"), None)

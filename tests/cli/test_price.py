@@ -86,14 +86,17 @@ def say(folder: Path, capsys: pytest.CaptureFixture[str]) -> Say:
 
 def test_price_is_set_listed_tried_and_removed(server: ServerProcess | None, folder: Path, say: Say) -> None:
     """When a command ends, all that is stored follows; the model without a price is named until it has one."""
-    assert "kimi-k2.6, 1.1 k tokens" in say("list")
+    assert "kimi-k2.6, 1,100 tokens" in say("list")
     said = say(
         *("set", "kimi-k2*", "--input", "0.6", "--output", "$2.50"),
         *("--cache-read", "0.1", "--from", "2020-03-01"),
     )
     assert "2020-03-01  kimi-k2*" in said
+    assert next(line for line in said.splitlines() if "kimi-k2*" in line).split()[2:] == (
+        ["$0.60", "$0.10", "as", "input", "as", "input", "$2.50"]
+    )
     assert said.splitlines()[-2:] == [
-        "Changed: 1 stored record; at own prices $0.00 before, <$0.01 now.",
+        "Changed: 1 stored record; unpriced before, <$0.01 now.",
         "To take it back: aico price remove 'kimi-k2*' --from 2020-03-01",
     ]
     path = database_path(folder)
@@ -102,7 +105,7 @@ def test_price_is_set_listed_tried_and_removed(server: ServerProcess | None, fol
     assert "Without a price" not in say("list")
     assert "your own price of kimi-k2*, from 2020-03-01 on" in say("test", "kimi-k2.6").replace("\n", " ")
     again = say("set", "kimi-k2*", "--input", "600", "--output", "2500", "--from", "2020-03-01").splitlines()
-    assert again[-2].startswith("Changed: 1 stored record; at own prices <$0.01 before, $")
+    assert again[-2].startswith("Changed: 1 stored record; <$0.01 before, $")
     undo = again[-1].removeprefix("To take it back: aico price ")
     assert undo == "set 'kimi-k2*' --input 0.6 --cache-read 0.1 --output 2.5 --from 2020-03-01"
     same = say(*shlex.split(undo))
@@ -111,7 +114,7 @@ def test_price_is_set_listed_tried_and_removed(server: ServerProcess | None, fol
     assert same.splitlines()[-2].endswith(" before, <$0.01 now.")
     assert say("remove", "KIMI-K2*").splitlines() == [
         "Removed: KIMI-K2*.",
-        "Changed: 1 stored record; at own prices <$0.01 before, $0.00 now.",
+        "Changed: 1 stored record; <$0.01 before, unpriced now.",
     ]
     assert read_rows(path, OWN) == [(0,)]
     assert failed_checks(path) == []

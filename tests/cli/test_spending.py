@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending
 from aico.cli.screen import columns_of
+from aico.cli.terminal import tokens as tokens_text
 from aico.core.instance_lock import InstanceLock
 from aico.core.pricing import Pricer
 from aico.core.settings import Settings
@@ -456,9 +457,53 @@ def test_month_without_a_price_is_never_nothing(database: Path, capsys: pytest.C
     """Tokens were spent, and nobody says what they cost."""
     fill(database, [("kilo", [spent(1, SATURDAY, None)])])
     lines = said(capsys)
-    assert "Today     no price" in lines
+    assert "Today     unpriced" in lines
     assert "$0.00" not in lines
     assert "* the cost of 1.0 M tokens: 1 model without a price (aico price list)" in lines
+
+
+def test_what_the_tool_did_not_count_is_not_called_unpriced(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No price would help: as many rows are unpriced as the line below says models."""
+    uncounted = spent(2, SATURDAY, None, "other")._replace(tokens=Tokens(), state=RequestState.UNMEASURED)
+    fill(database, [("kilo", [spent(1, SATURDAY, None), uncounted])])
+    lines = said(capsys).splitlines()
+    by_model = lines[lines.index(next(line for line in lines if "By model" in line)) :]
+    assert sum("unpriced" in line for line in by_model) == 1
+    assert [line.split()[1:] for line in by_model if line.startswith("  other")] == [
+        ["no", "count", "no", "count", "-", "-"]
+    ]
+    assert any("1 model without a price" in line for line in lines)
+
+
+def test_today_without_usage_says_so_and_shows_no_month(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hours are asked for: the tables of the month would be another answer."""
+    fill(database, [("codex", [spent(1, SATURDAY - timedelta(days=2), 3)])])
+    lines = said(capsys, "today")
+    assert "Nothing yet today; last call Thu " in lines
+    assert "No hour of today has any usage. The days of this month: aico month" in lines
+    assert "By source" not in lines
+    assert "By source" in said(capsys)
+
+
+def test_report_as_csv_tells_the_cost_at_own_prices(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Empty where none holds."""
+    fill(database, [("codex", [spent(1, SATURDAY, 3)])])
+    assert main(["price", "set", "free/*", "--input", "1", "--output", "1"]) == EXIT_OK
+    fill(database, [("kilo", [spent(2, SATURDAY, None, "free/model", 1_000_000)])])
+    assert main(["price", "set", "free/*", "--input", "2", "--output", "2"]) == EXIT_OK
+    capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(said(capsys, "report", "--csv", "--by", "source"))))
+    assert {row["source"]: row["own_cost_usd"] for row in rows} == {"codex": "", "kilo": "2"}
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0"), (9_876, "9,876"), (12_345, "12 K"), (99_499, "99 K"), (99_500, "99.5 K"), (410_490, "410.5 K"),
+     (999_949, "999.9 K"), (999_950, "1.0 M"), (1_250_000_000, "1.2 B")],
+)  # fmt: skip
+def test_tokens_are_told_in_the_units_of_the_page(count: int, words: str) -> None:
+    """One number has one rounding, in the terminal and on the page."""
+    assert tokens_text(count) == words
 
 
 def test_what_a_plan_pays_for_is_a_value_and_no_cost(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

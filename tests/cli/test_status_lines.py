@@ -55,6 +55,18 @@ def test_status_says_how_each_source_and_origin_is() -> None:
     assert lines[6] == "off          codex, kilo"
 
 
+def test_status_is_short_of_a_cline_that_is_not_there_beside_other_tools() -> None:
+    """Nobody asked for it: it is on by default, and no folder of it is missed."""
+    absent = source("cline", origin(state="waiting"), origin("hub", enabled=False, state="off"), sessions=0)
+    ledger: Fields = {"ledger": {"path": "/x", "exists": False, "chosen_by": "default"}}
+    assert text_of(ledger, absent, source("codex", origin("log"))).endswith(
+        "\ncline        on, and nothing of it is found on this computer"
+    )
+    assert "ledger       /x" in text_of(ledger, absent)
+    named: Fields = {"ledger": {"path": "/x", "exists": False, "chosen_by": "AICO_LEDGER_PATH"}}
+    assert "ledger       /x" in text_of(named, absent, source("codex", origin("log")))
+
+
 def test_status_counts_sessions_of_the_future() -> None:
     """They are in no sum of today or this month, which a person must be told."""
     future = source("cline", origin(), future_sessions=2, future_cost_usd=10)
@@ -75,7 +87,7 @@ def test_status_tells_how_far_a_first_reading_is() -> None:
 def test_status_says_how_the_session_store_is() -> None:
     """A line for it where it is asked for, with its trouble in words; a frozen ledger is named as that."""
     sessions = {"path": "/x", "exists": True, "written_at": 0, "task_count": 3, "watcher": {"state": "watching"}}
-    assert "; watching, 3 tasks" in text_of({"sessions": sessions})
+    assert "; watching" in text_of({"sessions": sessions})
     assert "; It is so." in text_of({"sessions": {**sessions, "problem": "It is so."}})
     assert "not there (yet)" in text_of({"sessions": {**sessions, "exists": False}})
     assert "sessions     " not in text_of({"sessions": None})
@@ -139,6 +151,7 @@ def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
     own |= {"used_share": 0.25, "resets_at": now + 7_300_000}
     told = "limit        claude-code, five hours: $3.20, 25% used, begins anew in 2 h (estimate)"
     assert _describe_limit(own) == told
+    assert "at least $3.20, 25% used" in _describe_limit({**own, "at_least": True})
     budget: Fields = {"plan": "my day", "window": "day", "used_usd": 4.0, "used_share": 0.8, "origin": "budget"}
     assert _describe_limit(budget) == "budget       my day, a day: $4.00, 80% used"
 

@@ -203,7 +203,18 @@ def test_session_is_exported_with_its_moment_here_and_in_utc() -> None:
         "unmeasured_requests": "0",
         "interrupted_requests": "0",
         "at_least_requests": "0",
+        "own_cost_usd": "",
     }
+
+
+def test_session_is_exported_with_what_it_costs_at_own_prices() -> None:
+    """Beside what counts, of which it is a part: the last column, so that those before it stay where they were."""
+    spent = sums(input=100, requests=2, recorded=nano_usd(0.25), own=nano_usd(1.5))
+    head, cells = read_csv(
+        write([SessionLayout(PARIS).rows([session(spent=spent)])], ExportFormat.CSV, columns=SESSION_COLUMNS)
+    )
+    found = dict(zip(head, cells, strict=True))
+    assert (head[-1], found["own_cost_usd"], found["cost_usd"]) == ("own_cost_usd", "1.5", "1.75")
 
 
 @pytest.mark.parametrize("zone", [PARIS, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("America/Anchorage"), None])

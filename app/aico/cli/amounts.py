@@ -51,7 +51,9 @@ def find_budget(settings: ReadingSettings, overview: Overview) -> float | None:
 
 
 def cost_of(sums: Sums, *, is_spent: bool = False) -> str:
-    """Return what ``sums`` cost, ``no price`` where tokens were spent and nobody says, ``-`` where nothing was.
+    """Return what ``sums`` cost, ``unpriced`` where tokens were spent and nobody says, ``-`` where nothing was.
+
+    It is ``no count`` where the tool wrote none, so that no price would help.
 
     A star behind it says that it is the least: something of it is not known. Brackets say that it is no cost: a plan
     pays, and it is the value at list prices; with ``is_spent`` only what was spent is told.
@@ -62,7 +64,7 @@ def cost_of(sums: Sums, *, is_spent: bool = False) -> str:
     if fields.cost_nano is None and is_spent and fields.list_cost_nano:
         return f"{money(0)}{AT_LEAST}"
     if fields.cost_nano is None:
-        return "no price"
+        return "unpriced" if fields.unpriced_requests else "no count"
     if not any(sums.vector):
         return "-"
     return f"{money(fields.cost_nano)}{AT_LEAST if fields.is_at_least else ''}"

@@ -84,7 +84,7 @@ async def _value(service: ObserverService) -> list[Fields]:
 
 def _line(plan: Mapping[str, object]) -> str:
     value, least = plan.get("value_usd"), "at least " if plan["at_least"] else ""
-    worth = f"{least}${value:,.2f} at list price" if isinstance(value, (int, float)) else "no price is known"
+    worth = f"{least}${value:,.2f} at list price" if isinstance(value, (int, float)) else "unpriced"
     price = float(str(plan["price"]))
     fixed = f"  fixed by {plan['fixed_by']}" if plan.get("fixed_by") else ""
     return f"{plan['source']}  {worth} since {plan['since']}, of a plan of {price:,.2f} {plan['currency']}{fixed}"

@@ -211,7 +211,7 @@ def _is_stored(path: Path) -> bool:
 
 
 class _Owned(NamedTuple):
-    """The own prices, and what is stored at them."""
+    """The own prices, and what is stored of models at them and at list prices."""
 
     prices: list[ListedPrice]
     priced: dict[str, OwnPriced]
@@ -222,7 +222,10 @@ def _find_owned(settings: Settings) -> _Owned:
     async def read(service: ObserverService) -> _Owned:
         async with service.reader.snapshot() as snapshot:
             rows = await snapshot.ask(sql.OWN_PRICED)
-        priced = {model: OwnPriced(count, usd * NANO + nano) for model, count, usd, nano in rows}
+        priced = {
+            model: OwnPriced(count, (usd or 0) * NANO + (nano or 0), unpriced)
+            for model, count, usd, nano, unpriced in rows
+        }
         return _Owned(await service.prices.list_all(), priced)
 
     return look(settings, read, _Owned([], {}))

@@ -32,7 +32,7 @@ def describe_prices(
         rows = [
             Row(
                 (str(price.valid_from or "always"), price.model + (" (file)" if price.fixed else "")),
-                tuple(_dollars(getattr(price, kind)) for kind in _KINDS),
+                _own(price),
             )
             for price in prices
         ]
@@ -64,7 +64,7 @@ def describe_test(test: PriceTestOut, screen: Screen) -> Iterator[str]:
     yield from wrapped(f"{test.model}: {why}, where its tool states no cost.", screen.width, "")
     rows = []
     if test.own is not None:
-        rows.append(Row(("own",), tuple(_dollars(getattr(test.own, kind)) for kind in _KINDS)))
+        rows.append(Row(("own",), _own(test.own)))
     if test.listed is not None:
         rows.append(Row(("list",), _quoted(test.listed)))
         rows += [
@@ -105,23 +105,32 @@ def describe_review(review: ReviewOut, screen: Screen, *, is_applied: bool) -> I
 
 
 class OwnPriced(NamedTuple):
-    """The stored requests of a model that an own price holds for."""
+    """The stored records of a model that have tokens, and no cost of the tool's."""
 
-    requests: int
+    own: int
+    """How many of them an own price holds for."""
     nano: int
-    """What they cost at it."""
+    """What all of them cost, at own and list prices."""
+    unpriced: int
+    """How many have neither."""
 
 
 def change_line(before: Mapping[str, OwnPriced], after: Mapping[str, OwnPriced]) -> str:
-    """Return for how many stored requests own prices have changed, and what they cost at them; both are by model."""
-    none = OwnPriced(0, 0)
+    """Return for how many stored records own prices have changed, and what their models cost; both are by model."""
+    none = OwnPriced(0, 0, 0)
     pairs = [(before.get(model, none), after.get(model, none)) for model in before.keys() | after.keys()]
-    changed = [(old, new) for old, new in pairs if old != new]
+    changed = [(old, new) for old, new in pairs if old != new and max(old.own, new.own)]
     if not changed:
         return "No stored record costs anything else now."
-    count = sum(max(old.requests, new.requests) for old, new in changed)
-    old, new = (sum(pair[place].nano for pair in changed) for place in (0, 1))
-    return f"Changed: {plural(count, 'stored record')}; at own prices {money(old)} before, {money(new)} now."
+    count = sum(max(old.own, new.own) for old, new in changed)
+    old, new = (_priced([pair[place] for pair in changed]) for place in (0, 1))
+    return f"Changed: {plural(count, 'stored record')}; {old} before, {new} now."
+
+
+def _priced(models: Sequence[OwnPriced]) -> str:
+    """Return what models cost together: never $0.00 for what has no price."""
+    nano, unpriced = sum(each.nano for each in models), sum(each.unpriced for each in models)
+    return "unpriced" if unpriced and not nano else f"{'at least ' if unpriced else ''}{money(nano)}"
 
 
 def undo_line(price: PriceOut, replaced: PriceOut | None, screen: Screen) -> str:
@@ -138,6 +147,15 @@ def undo_line(price: PriceOut, replaced: PriceOut | None, screen: Screen) -> str
 
 def _plain(usd: float) -> str:
     return f"{usd:.6f}".rstrip("0").rstrip(".")
+
+
+def _own(price: PriceOut) -> tuple[str, ...]:
+    """Return an own price by kind; of a kind that is not set, what is used in its place."""
+    used = {"cache_read": "as input", "cache_write_5m": "as input", "cache_write_1h": "as 5 min"}
+    if price.cache_write_5m is None:
+        used["cache_write_1h"] = "as input"
+    prices = {kind: getattr(price, kind) for kind in _KINDS}
+    return tuple(used.get(kind, "-") if usd is None else _dollars(usd) for kind, usd in prices.items())
 
 
 def _quoted(quote: QuoteOut) -> tuple[str, ...]:

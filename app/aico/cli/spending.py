@@ -145,7 +145,7 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
     return options.command == "today" and not any(narrowed)
 
 
-def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] = ()) -> None:
+def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] | None = None) -> None:
     screen = Screen.of_output()
     lines = describe_overview(overview, find_budget(settings, overview), screen, hours)
     if find_service(settings) is None:

@@ -52,9 +52,12 @@ _UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no
 
 
 def describe_overview(
-    overview: Overview, budget_usd: float | None, screen: Screen, hours: Sequence[str] = ()
+    overview: Overview, budget_usd: float | None, screen: Screen, hours: Sequence[str] | None = None
 ) -> list[str]:
-    """Return today and this month, by source and by model; or, with the lines of its ``hours``, by those."""
+    """Return today and this month, by source and by model; or, with the lines of its ``hours``, by those.
+
+    A day of which no hour has a line has no tables either: they would be those of the month.
+    """
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     title = f"{PRODUCT}{' ' * (screen.width - len(PRODUCT) - 17)}{overview.now:%a %b} {overview.now:%d, %H:%M}"
     month_cost = head_cost(month, is_spent=budget_usd is not None)
@@ -64,7 +67,13 @@ def describe_overview(
     ]
     lines = [_with_title(title, screen), "", *_amount_lines(amounts, screen)]
     by_source = _rows(overview, place=0)
-    if by_source:
+    if hours is not None and not hours and overview.last_use_ms is not None:
+        command = "aico month"
+        lines += [
+            "",
+            *_with_commands(f"No hour of today has any usage. The days of this month: {command}", screen, command),
+        ]
+    elif by_source:
         by_model = [] if hours else _shortened(_rows(overview, place=1), overview, month)
         whole = Row(("All",), (cost_of(today), cost_of(month), "100 %" if month.cost_nano else "-", _tokens(month)))
         heads = ("Today", f"{overview.now:%B}", "Share", "Tokens")
@@ -361,7 +370,7 @@ def _name(kind: str, name: str) -> str:
 
 
 def _tokens(sums: Sums) -> str:
-    return tokens(sums.token_count)
+    return "-" if not sums.token_count and sums.get("unmeasured") else tokens(sums.token_count)
 
 
 def _local(moment_ms: int, zone: ZoneInfo) -> datetime:

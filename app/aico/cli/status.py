@@ -21,6 +21,7 @@ from aico.core.telemetry import describe_outcome
 from aico.core.words import describe_count
 from aico.proxy.running_service import RunningService
 
+CLINE = "cline"
 _FROZEN = "Cline was not used since, or writes elsewhere by now. `aico doctor` names the setting for that"
 _READ_TOO = "the session store is read too"
 _FUTURE = "only All on the page and an export without a time hold that. `aico doctor` looks at the clock"
@@ -71,8 +72,12 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
     watcher, ledger, last = _part(status, "watcher"), _part(status, "ledger"), _part(status, "last_import")
     reason = f" ({watcher['reason']})" if watcher.get("reason") else ""
     sessions_state = _part(_part(status, "sessions"), "watcher").get("state")
-    lines = [f"running      {url}", *_describe_sources(sources)]
-    if told := [text for text in map(describe_no_ledger, sources) if text is not None]:
+    is_without_cline = _is_without_cline(ledger, sources)
+    described = [source for source in sources if not (is_without_cline and source.get("id") == CLINE)]
+    lines = [f"running      {url}", *_describe_sources(described)]
+    if is_without_cline:
+        lines.append(f"{CLINE:<12} on, and nothing of it is found on this computer")
+    elif told := [text for text in map(describe_no_ledger, sources) if text is not None]:
         lines.append(f"ledger       {told[0]}")
     elif _is_ledger_on(sources):
         lines += [
@@ -80,7 +85,7 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
             f"ledger       {ledger.get('path')} (chosen by {ledger.get('chosen_by')})",
             *(f"             {line}" for line in _describe_ledger(ledger, sessions_state)),
         ]
-    lines += [*_describe_sessions(_part(status, "sessions")), f"tasks        {status.get('task_count')}"]
+    lines += _describe_sessions(_part(status, "sessions"))
     if last:
         counts = f"{last.get('imported_count')} imported, {last.get('error_count')} refused"
         lines.append(f"last import  {_age(last.get('at'))} [{last.get('trigger')}]: {counts}")
@@ -90,6 +95,16 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
     if recovery := _part(status, "recovery"):
         lines.append(f"database     {recovery.get('text')}")
     return lines
+
+
+def _is_without_cline(ledger: Fields, sources: Sequence[Fields]) -> bool:
+    """Return whether Cline is on by default alone, nothing of it is here, and another tool is counted."""
+    cline = next((source for source in sources if source.get("id") == CLINE), {})
+    is_absent = not cline.get("sessions") and not any(each.get("look") for each in _origins(cline))
+    is_default = ledger.get("chosen_by") == "default" and not any(each.get("fixed_by") for each in _origins(cline))
+    waits = all(each.get("state") == "waiting" for each in _origins(cline) if each.get("enabled"))
+    others = any(source.get("sessions") for source in sources if source is not cline)
+    return bool(cline.get("enabled")) and is_absent and is_default and waits and others
 
 
 def _describe_sources(sources: Sequence[Fields]) -> list[str]:
@@ -155,7 +170,8 @@ def _describe_own_limit(limit: Fields) -> str:
     is_budget = limit.get("origin") == "budget"
     window = str(limit.get("window", "")).replace("_", " ")
     name = f"{limit.get('plan')}, a {window}" if is_budget else f"{limit.get('source')}, {window}"
-    amount = f"${used:,.2f}" if isinstance(used, (int, float)) else "no price known"
+    least = "at least " if limit.get("at_least") else ""
+    amount = f"{least}${used:,.2f}" if isinstance(used, (int, float)) else "unpriced"
     text = (
         f"{amount}, {share:.0%} used" if isinstance(share, (int, float)) else f"{amount} used, its limit is not stated"
     )
@@ -218,7 +234,7 @@ def _describe_sessions(sessions: Fields) -> list[str]:
     if not sessions:
         return []
     watcher = _part(sessions, "watcher")
-    state = sessions.get("problem") or f"{watcher.get('state')}, {describe_count(sessions.get('task_count'), 'task')}"
+    state = sessions.get("problem") or watcher.get("state")
     written = f"last written {_age(sessions.get('written_at'))}" if sessions.get("exists") else "not there (yet)"
     return [f"sessions     {sessions.get('path')}", f"             {written}; {state}"]
 

@@ -110,11 +110,16 @@ def whole_money(nano: int) -> str:
 
 
 def tokens(count: int) -> str:
-    """Return a number of tokens for a person: ``950``, ``12.3 k``, ``66.0 M``, ``1.2 G``."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= size or (unit == "M" and count >= size // 4):
-            return f"{count / size:,.1f} {unit}"
-    return str(count)
+    """Return a number of tokens for a person as the page does: ``9,876``, ``12 K``, ``410.5 K``, ``66.0 M``, ``1.2 B``.
+
+    A column keeps these units, each with its own digits: in one unit the small ones would read as nothing.
+    """
+    if count < 10**4:
+        return f"{count:,}"
+    if count < 99_500:
+        return f"{count / 1000:.0f} K"
+    size, unit = next(each for each in ((10**9, "B"), (10**6, "M"), (10**3, "K")) if count >= each[0] * 0.99995)
+    return f"{count / size:,.1f} {unit}"
 
 
 def share(part: int, whole: int) -> str:

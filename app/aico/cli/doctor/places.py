@@ -49,6 +49,10 @@ class Tally:
     """How many bytes were read, and how many there are; None where everything was read."""
     refused: tuple[Rejection, ...] = ()
     """The first of those that were refused."""
+    silent: frozenset[str] = frozenset()
+    """The sessions whose totals hold no number."""
+    told: frozenset[str] = frozenset()
+    """The sessions whose totals hold one."""
 
     def plus(self, later: Tally) -> Tally:
         """Return both parts of one place together."""
@@ -61,6 +65,8 @@ class Tally:
             self.silent_count + later.silent_count,
             later.left,
             (*self.refused, *later.refused)[:REFUSED_SHOWN],
+            self.silent | later.silent,
+            self.told | later.told,
         )
 
 
@@ -118,17 +124,28 @@ class SourcesReport:
         others = (other for other in self.of_source(report.source_id) if other is not report)
         return next((other for other in others if other.is_well), None)
 
+    def count_told_elsewhere(self, report: PlaceReport) -> int:
+        """Return of how many sessions without a number another place of the same source has one."""
+        if not isinstance(report.read, Tally):
+            return 0
+        others = [other.read for other in self.of_source(report.source_id) if other is not report]
+        told = frozenset[str]().union(*(read.told for read in others if isinstance(read, Tally)))
+        return len(report.read.silent & told)
+
     def is_missed(self, report: PlaceReport) -> bool:
         """Return whether an absent place should be there: it was asked for, and nothing else tells what it would.
 
-        Where all tools are read, one that is not on this computer is none.
+        Where all tools are read, one that is not on this computer is none; nor is one that nobody has asked for, where
+        another is read.
         """
         if self.find_substitute(report) is not None:
             return False
-        is_one_of_all = report.choice.fixed_by == "enabled_sources" and all(
-            other.is_absent for other in self.of_source(report.source_id)
-        )
-        return not is_one_of_all
+        if not all(other.is_absent for other in self.of_source(report.source_id)):
+            return True
+        choice = report.choice
+        is_by_default = choice.fixed_by is None and choice.switch is None and report.place.chosen_by == "default"
+        is_beside_others = is_by_default and any(other.is_well for other in self.places)
+        return not (is_beside_others or choice.fixed_by == "enabled_sources")
 
 
 async def look_at_places(settings: Settings, sources: Sequence[Source]) -> SourcesReport:
@@ -175,6 +192,7 @@ def tally_of(reading: Reading, now: int) -> Tally:
     """Return the counts of a reading."""
     counts = reading.counts
     records = [record for record in reading.records if not isinstance(record, PlanReading | ProjectSeen)]
+    totals = [record for record in records if isinstance(record, MeterReading)]
     return Tally(
         read_count=len(records),
         skipped_count=counts.skipped_count,
@@ -184,6 +202,8 @@ def tally_of(reading: Reading, now: int) -> Tally:
         silent_count=sum(_is_silent(record) for record in records),
         left=None if reading.left is None else (reading.left.bytes_done, reading.left.bytes_total),
         refused=tuple(counts.rejections[:REFUSED_SHOWN]),
+        silent=frozenset(record.session for record in totals if record.is_silent),
+        told=frozenset(record.session for record in totals if not record.is_silent),
     )
 
 

@@ -86,7 +86,7 @@ def _on(report: SourcesReport, place: PlaceReport, settings: Settings) -> Iterat
     if isinstance(place.feed, TreeFeed):
         yield from _notes(name, place.feed.notes)
     if isinstance(place.read, Tally):
-        yield from _entries(name, place.read)
+        yield from _entries(name, place.read, report.count_told_elsewhere(place))
     elif place.problem is not None:
         yield _judge(report, place, place.problem, settings, "entries")
     else:
@@ -185,7 +185,7 @@ def _reason(refused: Rejection) -> str:
     return f"entry {refused.index + 1}{field} {_REASONS[refused.code]}"
 
 
-def _entries(name: str, tally: Tally) -> Iterator[Finding]:
+def _entries(name: str, tally: Tally, told_elsewhere: int) -> Iterator[Finding]:
     counts = (
         f"{describe_count(tally.read_count, 'entry')} can be read, {tally.skipped_count} skipped, "
         f"{tally.refused_count} refused, {tally.partial_count} in part"
@@ -193,8 +193,10 @@ def _entries(name: str, tally: Tally) -> Iterator[Finding]:
     if tally.left is not None:
         done, total = map(describe_size, tally.left)
         counts = f"of {done} of {total}, {counts}; there was no time for the rest"
-    if tally.silent_count:
-        counts += f"; {describe_count(tally.silent_count, 'entry')} without numbers, whose cost is not known"
+    if told_elsewhere:
+        counts += f"; {describe_count(told_elsewhere, 'entry')} without numbers, which another store has"
+    if silent := tally.silent_count - told_elsewhere:
+        counts += f"; {describe_count(silent, 'entry')} without numbers, whose cost is not known"
     if tally.refused_count:
         which, rest = "; ".join(map(_reason, tally.refused)), tally.refused_count - len(tally.refused)
         more = f"; and {rest} more" if rest else ""

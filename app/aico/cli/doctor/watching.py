@@ -36,12 +36,15 @@ def examine_file_systems(report: SourcesReport, settings: Settings) -> Iterator[
     """Look at the file system of each directory that is watched."""
     for directory in list_directories(report.list_on()):
         file_system = find_file_system(directory)
+        lies = "lies" if Path(directory).exists() else "does not exist yet, and would lie"
         if is_remote(file_system):
-            text = f"{directory} lies on {file_system}, where writes from elsewhere (another machine, Windows) are not"
+            text = (
+                f"{directory} {lies} on {file_system}, where writes from elsewhere (another machine, Windows) are not"
+            )
             advice = f"The service looks every {settings.tick_s:g} s instead; run it where the tool runs"
             yield warn("file system", f"{text} notified. {advice}")
         elif file_system is not None:
-            yield ok("file system", f"{directory} lies on {file_system}")
+            yield ok("file system", f"{directory} {lies} on {file_system}")
 
 
 async def examine_notifications(report: SourcesReport, settings: Settings) -> AsyncIterator[Finding]:

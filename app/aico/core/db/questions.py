@@ -192,12 +192,17 @@ CHILDREN = f"""
 """
 KEYS = """
     SELECT s.name, u.key, u.label, u.last_ts FROM session AS u JOIN source AS s ON s.id = u.source
-    WHERE substr(u.key, 1, length(?1)) = ?1 AND (u.parent_key IS NULL OR u.key = ?1) ORDER BY u.key = ?1 DESC, u.last_ts DESC LIMIT 20
+    WHERE substr(u.key, 1, length(?1)) = ?1 AND (u.parent_key IS NULL OR u.key = ?1)
+    ORDER BY u.key = ?1 DESC, u.last_ts DESC LIMIT 20
 """
 OWN_PRICED = f"""
-    SELECT m.name, COUNT(*), SUM(own_nano / {NANO}), SUM(own_nano % {NANO})
-    FROM usage_event JOIN model AS m ON m.id = model WHERE own_nano IS NOT NULL GROUP BY model
+    SELECT m.name, SUM(own_nano IS NOT NULL), SUM(IFNULL(own_nano, list_nano) / {NANO}),
+        SUM(IFNULL(own_nano, list_nano) % {NANO}), SUM(own_nano IS NULL AND list_nano IS NULL)
+    FROM usage_event JOIN model AS m ON m.id = model
+    WHERE {_IS_USE} AND recorded_nano IS NULL AND {_SPENT} > 0 GROUP BY model
 """
+"""By model, of records with tokens and without a cost of the tool's: how many an own price holds for, the cost of all
+at own and list prices in two parts, and how many are unpriced."""
 NAMED_SESSIONS = """
     SELECT s.name, u.key, u.label, u.first_ts, u.parent_key, p.label, p.first_ts
     FROM json_each(?) AS w CROSS JOIN source AS s ON s.name = json_extract(w.value, '$[0]')

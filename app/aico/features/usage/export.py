@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from aico.core.db.reader import ClineRow, StoredSession
 from aico.core.money import exact_usd, nano_usd
+from aico.core.sums import OWN
 from aico.core.usage import SessionState
 from aico.features.usage.fields import sum_fields, tells_only_totals
 
@@ -62,6 +63,7 @@ SESSION_COLUMNS = (
     "unmeasured_requests",
     "interrupted_requests",
     "at_least_requests",
+    "own_cost_usd",
 )
 """The first line of a CSV of sessions. Numbers are what was spent inside the filter; an empty one is unknown."""
 LEDGER = "ledger"
@@ -146,6 +148,7 @@ class SessionLayout:
             fields.unmeasured_requests,
             fields.interrupted_requests,
             fields.at_least_requests,
+            _money(session.spent.vector[OWN] or None),
         ]
 
 
