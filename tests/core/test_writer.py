@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from aico.core.db import import_runs
+from aico.core.db.checkpoints import StoredPositions
 from aico.core.db.reader import StoredSource
 from aico.core.db.terms import list_plan_windows
 from aico.core.db.upkeep.forgetting import forget
@@ -341,23 +342,36 @@ async def test_writer_keeps_the_last_runs_only(store: Store, monkeypatch: pytest
 
 async def test_checkpoint_is_remembered_by_the_database_that_took_it(store: Store) -> None:
     """Of each place only the last one counts, and none for a database from which something was removed."""
-    assert await store.writer.list_checkpoints("cline", "aa") == {}
+    first, second = (store.writer.positions_of("cline", place) for place in ("aa", "ab"))
+    assert first.find_own() is None
     await store.writer.apply(store.batch([usage("a")], checkpoints=(("aa", "[1]"), ("ab", "[2]"))))
     await store.writer.apply(store.batch([], checkpoints=(("aa", "[3]"),)))
-    assert await store.writer.list_checkpoints("cline", "aa") == {"aa": "[3]"}
-    assert await store.writer.list_checkpoints("cline", "ab") == {"ab": "[2]"}
-    assert await store.writer.list_checkpoints("tool", "aa") == {}
+    assert (first.find_own(), second.find_own()) == ("[3]", "[2]")
+    assert store.writer.positions_of("tool", "aa").find_own() is None
     forget(store.path, "cline", ["a"], store.now_ms)
-    assert await store.writer.list_checkpoints("cline", "aa") == {}
+    assert first.find_own() is None
 
 
 async def test_checkpoints_of_files_are_found_by_the_place_that_they_are_a_part_of(store: Store) -> None:
-    """Their names begin with its name; one that is taken away is gone."""
+    """Their names begin with its name; one that is taken away is gone, and what was asked for once is asked anew."""
     places = (("aa", "[1]"), ("aa00", "[2]"), ("aaff", "[3]"), ("ab00", "[4]"), ("a9ff", "[5]"))
     await store.writer.apply(store.batch([usage("a")], checkpoints=places))
-    assert await store.writer.list_checkpoints("cline", "aa") == {"aa": "[1]", "aa00": "[2]", "aaff": "[3]"}
+    positions = store.writer.positions_of("cline", "aa")
+    assert positions.find_own() == "[1]"
+    assert dict(positions.read_all()) == {b"\0": "[2]", b"\xff": "[3]"}
+    assert positions.find([b"\0", b"\1"]) == {b"\0": "[2]"}
     await store.writer.apply(store.batch([], checkpoints=(("aa00", None), ("aaff", "[6]"))))
-    assert await store.writer.list_checkpoints("cline", "aa") == {"aa": "[1]", "aaff": "[6]"}
+    assert dict(positions.read_all()) == {b"\xff": "[6]"}
+    assert positions.find([b"\0", b"\xff"]) == {b"\xff": "[6]"}
+    forget(store.path, "cline", ["a"], store.now_ms)
+    assert dict(positions.read_all()) == positions.find([b"\xff"]) == {}
+
+
+async def test_checkpoints_that_cannot_be_read_are_none(store: Store) -> None:
+    """Losing one costs time, and no money: whatever is wrong with the file, everything is read again."""
+    await store.writer.apply(store.batch([usage("a")], checkpoints=(("aa", "[1]"), ("aa00", "[2]"))))
+    positions = StoredPositions(lambda: sqlite3.connect("file:/nowhere/at.all?mode=ro", uri=True), "cline", "aa")
+    assert (positions.find_own(), dict(positions.read_all()), positions.find([b"\0"])) == (None, {}, {})
 
 
 async def test_forgotten_sessions_and_requests_are_passed_over(store: Store) -> None:

@@ -921,7 +921,7 @@ async def test_bug_in_a_parser_loses_no_file(
     assert driver.feed.identity == driver.feed.look().identity
 
 
-class CountedFolders(dict[str, _Folder]):
+class CountedFolders(dict[str, _Folder | bytes]):
     """Counts how often all folders are gone through."""
 
     walks = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from pathlib import Path
 
 from aico.core.usage import MeterReading, PlanReading, ProjectSeen, Record, Trigger
@@ -31,6 +31,25 @@ def entry_count(reading: Reading) -> int:
     return len(reading.records) + reading.counts.skipped_count + len(reading.counts.rejections)
 
 
+class KeptPositions:
+    """The checkpoints that a driver keeps, as the database would tell them."""
+
+    def __init__(self, list_files: Callable[[], Mapping[bytes, str]]) -> None:
+        self._list_files = list_files
+        self.asked: list[set[bytes]] = []
+        """What was asked for, each time."""
+
+    def read_all(self) -> Iterator[tuple[bytes, str]]:
+        """Yield all of them."""
+        yield from self._list_files().items()
+
+    def find(self, files: Collection[bytes]) -> dict[bytes, str]:
+        """Return those of ``files``."""
+        self.asked.append(set(files))
+        stored = self._list_files()
+        return {key: stored[key] for key in files if key in stored}
+
+
 class FeedDriver:
     """Reads one feed, and keeps what its records say."""
 
@@ -42,6 +61,9 @@ class FeedDriver:
         """The checkpoint that was stored last."""
         self.files: dict[bytes, str] = {}
         """The checkpoints of the files of a tree."""
+        self.positions = KeptPositions(lambda: self.files)
+        if isinstance(feed, TreeFeed):
+            feed.resume_files(self.positions)
 
     async def read(self, trigger: Trigger = Trigger.WATCH) -> Reading:
         """Read once, and take in nothing."""
@@ -85,4 +107,4 @@ class FeedDriver:
         self.feed = feed
         feed.resume(self.position)
         if isinstance(feed, TreeFeed):
-            feed.resume_files(dict(self.files))
+            feed.resume_files(self.positions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,12 +58,11 @@ class Intake:
         return self.feed.place.hex()
 
     async def resume(self, writer: UsageWriter) -> None:
-        """Let the feed go on where it was left. Raises StorageBusy, StorageError."""
-        positions = await writer.list_checkpoints(self.source.id, self.place)
-        self.feed.resume(positions.pop(self.place, None))
+        """Let the feed go on where it was left; what cannot be read of that costs a reading from the beginning."""
+        positions = writer.positions_of(self.source.id, self.place)
+        self.feed.resume(await asyncio.to_thread(positions.find_own))
         if isinstance(self.feed, TreeFeed):
-            begin = len(self.place)
-            self.feed.resume_files({bytes.fromhex(name[begin:]): each for name, each in positions.items()})
+            self.feed.resume_files(positions)
 
     def batches(self, reading: Reading, trigger: Trigger, limit: int, started: float) -> list[Batch]:
         """Return a reading that ``trigger`` has caused as transactions of at most ``limit`` records, at least one."""

@@ -110,7 +110,9 @@ class Watch:
     @property
     def watched(self) -> frozenset[str]:
         """The folders of which notifications may arrive."""
-        return frozenset(self.folders & self._notifier.armed_folders)
+        # Most often all of them: a second set of thousands is half a megabyte.
+        is_armed = self._notifier.is_armed
+        return self.folders if all(map(is_armed, self.folders)) else frozenset(filter(is_armed, self.folders))
 
     @property
     def error(self) -> Exception | None:
@@ -120,14 +122,14 @@ class Watch:
     @property
     def is_watching(self) -> bool:
         """Whether notifications of the main folder may arrive."""
-        return self.main in self._notifier.armed_folders
+        return self._notifier.is_armed(self.main)
 
     async def start(self, main: str, *names: str, folders: Collection[str] = ()) -> None:
         """Watch ``main`` for ``names``, and ``folders`` beside it, in place of what was watched before.
 
         What happens there after this call is noticed, unless ``error`` says why not.
         """
-        self.main, self.names, self.folders = main, frozenset(names), frozenset({main, *folders})
+        self.main, self.names, self.folders = main, frozenset(names), _with(main, folders)
         await self._notifier.start(self)
 
     def lacks(self, folders: frozenset[str]) -> bool:
@@ -138,7 +140,7 @@ class Watch:
 
     def extend(self, folders: Collection[str]) -> None:
         """Watch ``folders`` soon, in place of those that were watched beside the main one."""
-        self.folders = frozenset({self.main, *folders})
+        self.folders = _with(self.main, folders)
         self._notifier.rebuild_soon()
 
     async def stop(self) -> None:
@@ -161,8 +163,6 @@ class Notifier:
     """
 
     def __init__(self) -> None:
-        self.armed_folders: set[str] = set()
-        """The folders of which notifications may arrive."""
         self.version = 0
         """Changes with what is watched."""
         self._watches: list[Watch] = []
@@ -187,6 +187,10 @@ class Notifier:
         self._built_s = float("-inf")
         self._build_s = 0.0
 
+    def is_armed(self, folder: str) -> bool:
+        """Return whether notifications of ``folder`` may arrive."""
+        return any(folder in each.folders for each in self._slices)
+
     def make_watch(self, on_hint: Callable[[Hint], None], on_change: Callable[[], None] = lambda: None) -> Watch:
         """Return what hears of nothing yet; ``on_hint`` is given what may have changed."""
         return Watch(self, on_hint, on_change)
@@ -197,7 +201,7 @@ class Notifier:
 
     def lacks(self, folders: Collection[str]) -> bool:
         """Return whether some of ``folders`` could be watched and are not."""
-        return any(each not in self.armed_folders and each not in self._failed for each in folders)
+        return any(not self.is_armed(each) and each not in self._failed for each in folders)
 
     async def start(self, watch: Watch) -> None:
         """Watch what ``watch`` says, from now on."""
@@ -210,7 +214,7 @@ class Notifier:
         # Whatever is watched under its name may be another folder by now.
         self._forget(watch.main)
         async with self._turn:
-            if not watch.folders <= self.armed_folders:
+            if not all(map(self.is_armed, watch.folders)):
                 for folder in watch.folders:
                     self._failed.pop(folder, None)
                 await self._build()
@@ -277,9 +281,7 @@ class Notifier:
             largest = max(kept, key=lambda watch: len(watch.folders))
             count = len(largest.folders)
             self._dropped[largest.main] = problem if count == 1 else WatchLimit(f"no watches for {count} folders")
-        for each in made:
-            self._slices.append(each)
-            self.armed_folders |= each.folders
+        self._slices += made
         self._look_at(made)
         self._end(*old)
         self._built_s = time.monotonic()
@@ -290,7 +292,7 @@ class Notifier:
         """Return the objects that are to end, and what is to be watched by new ones."""
         kept = [watch for watch in self._watches if watch.main not in self._dropped]
         wanted = {folder for watch in kept for folder in watch.folders}
-        missing = {folder for folder in wanted if folder not in self.armed_folders and folder not in self._failed}
+        missing = {folder for folder in wanted if not self.is_armed(folder) and folder not in self._failed}
         if not missing:
             return [], []
         old = [each for each in self._slices if wanted.isdisjoint(each.folders)]
@@ -315,17 +317,12 @@ class Notifier:
             else:
                 each.native.close()
         self._slices = [each for each in self._slices if each not in slices]
-        self._count()
+        self.version += 1
 
     def _forget(self, folder: str) -> None:
         """Take ``folder`` for one that is not watched."""
         for each in self._slices:
             each.folders.discard(folder)
-        self.armed_folders.discard(folder)
-        self.version += 1
-
-    def _count(self) -> None:
-        self.armed_folders = {folder for each in self._slices for folder in each.folders}
         self.version += 1
 
     def _look_at(self, slices: Collection[_Slice]) -> None:
@@ -395,7 +392,7 @@ class Notifier:
         version = self.version
         for change, path in changes:
             folder = os.path.dirname(path)  # noqa: PTH120  # thousands at once, perhaps
-            if change == Change.deleted and path in self.armed_folders:
+            if change == Change.deleted and self.is_armed(path):
                 # The watch went with it, and that is no error. One that is made anew may well have the same inode.
                 self._forget(path)
             elif change == Change.added and path in self._failed:
@@ -407,6 +404,13 @@ class Notifier:
                     watch.take(hint, folder)
         if self.version != version:
             self._tell()
+
+
+def _with(main: str, folders: Collection[str]) -> frozenset[str]:
+    """Return ``folders`` and ``main``, as the same object where it is one of them."""
+    if isinstance(folders, frozenset) and main in folders:
+        return folders
+    return frozenset({main, *folders})
 
 
 def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:

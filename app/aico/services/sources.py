@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
 from aico.core.db.writer import UsageWriter
-from aico.core.errors import SourceFixed, SourceOff, SourceUnknown, StorageError
+from aico.core.errors import SourceFixed, SourceOff, SourceUnknown
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
@@ -315,12 +315,7 @@ class SourcesService:
         return closed
 
     async def _begin(self, intake: Intake) -> None:
-        try:
-            await intake.resume(self._writer)
-        except StorageError as error:
-            # It costs a reading from the beginning; the import that follows meets with the failure and tells of it.
-            _log.debug("no checkpoint could be read: %s", error)
-            intake.feed.resume(None)
+        await intake.resume(self._writer)
 
         def publish(state: WatcherStateChanged) -> None:
             self._publish_state(intake, state)

@@ -78,6 +78,10 @@ class Database:
     def _reading_uri(self) -> str:
         return looking_uri(self.path) if self._only_looks else f"file:{uri_path(self.path)}?mode=ro"
 
+    def connect_to_read(self) -> sqlite3.Connection:
+        """Return a connection that only reads, for whoever is in a thread of their own. Raises sqlite3.Error."""
+        return _connect_to_read(self._reading_uri())
+
     async def check(self) -> None:
         """Raise StorageError when the file is no longer the one that was opened.
 
@@ -189,12 +193,7 @@ class _Lookers:
         return result
 
     def _open(self) -> sqlite3.Connection:
-        # Whichever thread is free takes it.
-        opened = sqlite3.connect(
-            self._find_target(), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        opened.executescript(";".join(READER_PRAGMAS))
-        return opened
+        return _connect_to_read(self._find_target())
 
     def close(self) -> None:
         """Let everything end that runs, and close the connections."""
@@ -254,6 +253,13 @@ class _Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _connect_to_read(target: str) -> sqlite3.Connection:
+    # Whichever thread is free takes it.
+    opened = sqlite3.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    opened.executescript(";".join(READER_PRAGMAS))
+    return opened
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, Tally, slot_of
 from aico.core.db import cline_rows, first_readings, import_runs, repricing, schema
+from aico.core.db.checkpoints import StoredPositions
 from aico.core.db.counted import keep_counted, plus, shift_counters
 from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
@@ -182,11 +183,6 @@ _DROP_CHECKPOINTS = """
     DELETE FROM checkpoint WHERE source IN (SELECT id FROM source WHERE name IN (SELECT value FROM json_each(?)))
 """
 _DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE source = ? AND place = ?"
-# A name is of hexadecimal digits: whatever begins with it comes before the next letter.
-_CHECKPOINTS = """
-    SELECT place, position FROM checkpoint
-    WHERE source = (SELECT id FROM source WHERE name = ?1) AND place >= ?2 AND place < ?2 || 'g' AND epoch = ?3
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,15 +268,9 @@ class UsageWriter:
             [(epoch, revision)] = await fetch(connection, _POSITION)
             return epoch, revision
 
-    async def list_checkpoints(self, source: str, place: str) -> dict[str, str]:
-        """Return where ``place`` was left, and every place whose name begins with it; positions by place.
-
-        Raises StorageBusy, StorageError.
-        """
-        async with self._database.read() as connection:
-            [(epoch, _revision)] = await fetch(connection, _POSITION)
-            rows = await fetch(connection, _CHECKPOINTS, (source, place, epoch))
-        return {name: position for name, position in rows}  # noqa: C416  # rows are no pairs to mypy
+    def positions_of(self, source: str, place: str) -> StoredPositions:
+        """Return what tells, whenever it is asked, where ``place`` and what lies below it were left."""
+        return StoredPositions(self._database.connect_to_read, source, place)
 
     async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
         """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""

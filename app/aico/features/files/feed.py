@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -33,6 +33,19 @@ class Checkpoint(NamedTuple):
     """
     position: str | None
     """JSON of the reader's own, opaque to everybody else; None takes the checkpoint away."""
+
+
+class Positions(Protocol):
+    """The stored checkpoints of the files of a tree, by the digest of the path below the root. Each call blocks.
+
+    Nobody else writes them, and what was completed is there. What cannot be read is taken for not there.
+    """
+
+    def read_all(self) -> Iterator[tuple[bytes, str]]:
+        """Yield every file and its position."""
+
+    def find(self, files: Collection[bytes]) -> Mapping[bytes, str]:
+        """Return the positions of ``files``, those that are stored."""
 
 
 class Left(NamedTuple):
@@ -162,8 +175,8 @@ class TreeFeed(Feed, Protocol):
     def note_watched(self, folders: Collection[str]) -> None:
         """Take over which folders are watched from now on. The others are swept at each look. Returns at once."""
 
-    def resume_files(self, positions: Mapping[bytes, str]) -> None:
-        """Take over the stored checkpoints of all files, by the digest of the path below the root. Returns at once."""
+    def resume_files(self, positions: Positions) -> None:
+        """Take over the stored checkpoints of all files. Returns at once."""
 
 
 @runtime_checkable

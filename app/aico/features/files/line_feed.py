@@ -8,8 +8,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,10 +26,11 @@ from aico.core.usage import (
     answer_of,
     digest,
 )
-from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
+from aico.features.files.feed import Checkpoint, Left, Look, Positions, Reading, ReadLimits
 from aico.features.files.folder import open_parser
 from aico.features.files.line_bytes import PACKED, LineBytes, PlainBytes, UnpackedBytes
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
+from aico.features.files.line_points import ASKED_MAX, Point, Points
 from aico.features.files.line_window import LinePosition, LineReader
 from aico.features.files.shape import Shape
 from aico.features.files.tree import Tree, TreeFile
@@ -57,39 +57,13 @@ _EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
 """Who asks by hand gets all that there is, whatever was heard of."""
 
 
-class _Point(msgspec.Struct, array_like=True, frozen=True):
-    """How far a file was read."""
-
-    version: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    offset: int
-    lines: int
-    mark: str
-    """A digest of what is known of the bytes before ``offset``."""
-    first_seen_ms: int
-    state: msgspec.Raw
-    gone_ms: int = 0
-    """When the file was first not there any more; 0 while it is."""
-
-    @property
-    def stat(self) -> FileStat:
-        return FileStat(self.inode, self.size, self.mtime_ns, self.ctime_ns)
-
-    @property
-    def position(self) -> LinePosition:
-        return LinePosition(self.offset, self.lines, is_done=True)
-
-
 @dataclass(slots=True)
 class _Taken:
     """What one reading has read of one file."""
 
     path: str
     key: bytes
-    point: _Point | None
+    point: Point | None
     """Where it ended; None where nothing of it could be read."""
     is_unfinished: bool = False
 
@@ -222,10 +196,7 @@ class LineFeed:
         self._notes: tuple[str, ...] = ()
         self._turn = threading.Lock()
         """Held by whoever looks at or reads the tree."""
-        self._stored: Mapping[bytes, str] = {}
-        """Checkpoints that were not looked at yet."""
-        self._points: dict[bytes, _Point] = {}
-        self._by_inode: dict[int, bytes] = {}
+        self._points = Points(line_format.version)
         self._unsaved: dict[bytes, int] = {}
         """Where the stored checkpoint of a file stands, if that is not where it was read to."""
         self._pending: dict[str, int] = {}
@@ -286,7 +257,9 @@ class LineFeed:
         """The paths of all known folders, the root among them."""
         version = self._tree.folders_version
         if version != self._folders[0]:
-            self._folders = version, frozenset({self.directory, *map(self._absolute, list(self._tree.folders))})
+            # From a dictionary, whose size is known: a set that grows is twice as large in the end.
+            paths = dict.fromkeys([self.directory, *map(self._absolute, list(self._tree.folders))])
+            self._folders = version, frozenset(paths)
         return self._folders[1]
 
     @property
@@ -301,7 +274,7 @@ class LineFeed:
             self._take_notes()
             self._check_file()
             tree = self._tree
-            return Look(self._generation, tree.written_ns, tree.size_bytes, len(tree.files), root.identity)
+            return Look(self._generation, tree.written_ns, tree.size_bytes, tree.file_count, root.identity)
 
     def count(self, is_unwanted: Callable[[], bool]) -> Look:
         """Return the metadata of what is there, keeping nothing. Raises SourceError. Opens folders at most."""
@@ -322,9 +295,9 @@ class LineFeed:
         """Take back what was read and not completed; the next reading hands it over again."""
         self._done_generation = None
 
-    def resume_files(self, positions: Mapping[bytes, str]) -> None:
+    def resume_files(self, positions: Positions) -> None:
         """Take over the stored checkpoints of all files."""
-        self._stored = positions
+        self._points.resume(positions)
 
     def hint(self, path: str) -> bool:
         """Take notice that ``path`` may have changed; return whether that concerns this tree."""
@@ -340,14 +313,15 @@ class LineFeed:
 
     def is_known(self, path: str) -> bool:
         """Return whether ``path`` is a file that was there at the last look."""
-        return self._below(path) in self._tree.files
+        below = self._below(path)
+        return below is not None and self._tree.has_file(below)
 
     def note_watched(self, folders: Collection[str]) -> None:
         """Take over which folders are watched from now on; each new one is looked at once more."""
-        known = frozenset(below for below in map(self._below, folders) if below is not None)
         with self._hints_lock:
-            self._fresh_watched |= known - self._watched
-            self._watched = known
+            before, self._watched = self._watched, frozenset(folders)
+            fresh = map(self._below, self._watched - before)
+            self._fresh_watched |= {below for below in fresh if below is not None}
 
     def hurry(self) -> None:
         """Do nothing: no reading waits for anything."""
@@ -372,7 +346,7 @@ class LineFeed:
     def _refresh(self, root: Root, trigger: Trigger | None = None) -> None:
         """Find out what has changed; a reading says what causes it."""
         self._settle()
-        self._load()
+        self._points.load()
         with self._hints_lock:
             hints, self._hints = self._hints, set()
             fresh, self._fresh_watched = self._fresh_watched, set()
@@ -398,20 +372,26 @@ class LineFeed:
         """Return the known folders that are not in ``watched``; thousands are compared only when they may differ."""
         version = self._tree.folders_version
         if self._unwatched[0] != version or self._unwatched[1] is not watched:
-            self._unwatched = version, watched, frozenset(self._tree.folders - watched)
+            folders = list(self._tree.folders)
+            self._unwatched = (
+                version,
+                watched,
+                frozenset(each for each in folders if self._absolute(each) not in watched),
+            )
         return self._unwatched[2]
 
     def _check_file(self) -> None:
         """Raise the origin's not_found where one file is read, and it is not there."""
-        if self._named != self.directory and not (self._tree.files or self._tree.notes):
+        if self._named != self.directory and not (self._tree.file_count or self._tree.notes):
             raise self._errors.not_found(self._named, of=self._errors.name)
 
     def _try_again(self) -> None:
         """Let the files be read that could not be read."""
         failed, self._failed = self._failed, {}
         for path in failed:
-            if path in self._tree.files and path not in self._pending:
-                self._notice(self._tree.files[path])
+            file = self._tree.find_file(path)
+            if file is not None and path not in self._pending:
+                self._notice(file)
 
     def _notice(self, file: TreeFile) -> None:
         """Note that a file is new or has changed."""
@@ -428,19 +408,19 @@ class LineFeed:
         failed = self._failed.get(file.path)
         if failed is not None:
             return failed[0] == file.stat
-        point = self._points.get(file.key)
-        if point is None:
+        known = self._points.know(file.key)
+        if known is None:
             return not file.stat.size
-        return point.version == self._format.version and point.stat == file.stat
+        return known.version == self._format.version and known.stat == file.stat
 
     def _pend(self, file: TreeFile) -> None:
         self._unpend(file.path)
-        point = self._points.get(file.key)
-        offset = 0 if point is None or point.version != self._format.version else point.offset
+        known = self._points.know(file.key)
+        offset = 0 if known is None or known.version != self._format.version else known.offset
         self._pending[file.path] = size = max(file.stat.size - offset, 0) or file.stat.size
         self._left_bytes += size
         if len(self._queue) > 2 * len(self._pending) + _STALE_MAX:
-            files = (self._tree.files.get(path) for path in self._pending)
+            files = map(self._tree.find_file, self._pending)
             self._queue = [(-each.stat.mtime_ns, each.path) for each in files if each is not None]
             heapq.heapify(self._queue)
         heapq.heappush(self._queue, (-file.stat.mtime_ns, file.path))
@@ -448,40 +428,20 @@ class LineFeed:
     def _unpend(self, path: str) -> None:
         self._left_bytes -= self._pending.pop(path, 0)
 
-    def _load(self) -> None:
-        """Look at the stored checkpoints; one that cannot be understood is none."""
-        if not self._stored:
-            return
-        stored, self._stored = self._stored, {}
-        decoder = msgspec.json.Decoder(_Point)
-        for key, position in stored.items():
-            with suppress(msgspec.DecodeError):
-                self._points[key] = point = decoder.decode(position)
-                other = self._by_inode.get(point.inode)
-                if other is None or self._rank(self._points[other]) < self._rank(point):
-                    self._by_inode[point.inode] = key
-
-    def _rank(self, point: _Point) -> tuple[bool, int, int]:
-        """Return what makes a checkpoint a better one of several for the same inode."""
-        return point.version == self._format.version, point.offset, point.ctime_ns
-
     def _settle(self) -> None:
         """Remember what was completed."""
         while self._settled:
             reading = self._settled.popleft()
             for key in reading.removed:
-                point = self._points.pop(key, None)
-                if point is not None and self._by_inode.get(point.inode) == key:
-                    del self._by_inode[point.inode]
+                self._points.remove(key)
             for taken in reading.taken:
                 if taken.point is not None:
-                    self._points[taken.key] = taken.point
-                    if not taken.point.gone_ms:
-                        self._by_inode[taken.point.inode] = taken.key
+                    self._points.put(taken.key, taken.point)
             for taken in reading.taken:
                 self._pend_again(taken, only_unfinished=True)
             if reading.taken is self._taken:
                 self._taken = ()
+            self._points.let_go(self._unsaved)
 
     def _take_back(self) -> None:
         """Let what the last reading has read be read again, because it was not completed."""
@@ -490,7 +450,7 @@ class LineFeed:
             self._pend_again(each, only_unfinished=False)
 
     def _pend_again(self, taken: _Taken, *, only_unfinished: bool) -> None:
-        file = self._tree.files.get(taken.path)
+        file = self._tree.find_file(taken.path)
         if file is None or file.path in self._pending or self._is_read(file):
             return
         if taken.is_unfinished or not only_unfinished:
@@ -515,18 +475,19 @@ class LineFeed:
                     self._take_next(root, reader, chunk)
             finally:
                 reader.wipe()
-            for path in [path for path in self._pending if path not in self._tree.files]:
+            for path in [path for path in self._pending if not self._tree.has_file(path)]:
                 self._unpend(path)
             self._note_gone(chunk)
+            self._points.let_go(self._unsaved)
             self._take_notes()
             return self._finish(trigger, chunk, done)
 
     def _take_next(self, root: Root, reader: LineReader, chunk: _Chunk) -> None:
         """Read the newest file that is pending."""
         path = heapq.heappop(self._queue)[1]
-        file = self._tree.files.get(path)
         if path not in self._pending:
             return
+        file = self._tree.find_file(path)
         self._unpend(path)
         if file is not None:
             try:
@@ -535,13 +496,18 @@ class LineFeed:
                 self._pend(file)
                 raise
 
+    def _list_next(self) -> list[bytes]:
+        """Return the files that are read next."""
+        return [digest(path) for _, path in heapq.nsmallest(ASKED_MAX, self._queue)]
+
     def _finish(self, trigger: Trigger, chunk: _Chunk, before_bytes: int) -> _LinesReading:
         unfinished = [taken for taken in chunk.taken if taken.is_unfinished]
         files = len(self._pending) + len(unfinished)
         still = self._left_bytes
         for taken in unfinished:
-            file = self._tree.files[taken.path]
-            still += max(file.stat.size - (taken.point.offset if taken.point is not None else 0), 1)
+            file = self._tree.find_file(taken.path)
+            size = 0 if file is None else file.stat.size
+            still += max(size - (taken.point.offset if taken.point is not None else 0), 1)
         self._done_bytes += max(before_bytes - still, 0)
         left = Left(files, self._done_bytes, self._done_bytes + still) if files else None
         if left is None:
@@ -581,7 +547,7 @@ class LineFeed:
 
     def _read_lines(self, file: TreeFile, descriptor: int, stat: FileStat, reader: LineReader, chunk: _Chunk) -> None:
         """Read the new lines of one open file. Raises OSError, Refusal."""
-        before = self._points.get(file.key)
+        before = self._points.find(file.key, self._list_next)
         # How much a packed file holds is not known before it is unpacked, which each part of it would begin anew.
         is_packed = file.path.endswith(PACKED)
         data = UnpackedBytes(descriptor) if is_packed else PlainBytes(descriptor)
@@ -604,7 +570,7 @@ class LineFeed:
         if is_cut_off or not end.is_done:
             # So it is not taken for what was read to its end.
             stat = stat._replace(size=0 if is_packed else end.offset, mtime_ns=0)
-        point = _Point(
+        point = Point(
             self._format.version,
             *stat,
             end.offset,
@@ -624,8 +590,8 @@ class LineFeed:
             self._unsaved[file.key] = saved
 
     def _find_point(
-        self, own: _Point | None, file: TreeFile, data: LineBytes, stat: FileStat, size: int, reader: LineReader
-    ) -> tuple[_Point | None, int]:
+        self, own: Point | None, file: TreeFile, data: LineBytes, stat: FileStat, size: int, reader: LineReader
+    ) -> tuple[Point | None, int]:
         """Return where reading goes on, None at the beginning, and when the file was first seen.
 
         Raises OSError, Refusal.
@@ -635,16 +601,17 @@ class LineFeed:
         """
         first_seen_ms = self._limits.now_ms() if own is None else own.first_seen_ms
         candidates = [own] if own is not None and _may_go_on(own, stat) else []
-        other = self._by_inode.get(stat.inode, file.key)
-        if other != file.key:
-            candidates.append(self._points[other])
+        key = self._points.find_inode(stat.inode)
+        other = None if key is None or key == file.key else self._points.find(key)
+        if other is not None:
+            candidates.append(other)
         for point in candidates:
             if 0 < point.offset <= size and reader.mark(data, point.offset) == point.mark:
                 is_current = point.version == self._format.version
                 return point if is_current else None, min(first_seen_ms, point.first_seen_ms)
         return None, first_seen_ms
 
-    def _save(self, key: bytes, point: _Point, chunk: _Chunk) -> None:
+    def _save(self, key: bytes, point: Point, chunk: _Chunk) -> None:
         chunk.checkpoints.append(Checkpoint(self.place + key, msgspec.json.encode(point).decode()))
 
     def _note_gone(self, chunk: _Chunk) -> None:
@@ -652,29 +619,35 @@ class LineFeed:
         if self._gone_told or self._pending or any(taken.is_unfinished for taken in chunk.taken):
             return
         now_ms = self._limits.now_ms()
-        there = {file.key for file in self._tree.files.values()}
+        there = set(map(digest, self._tree.list_files()))
         self._gone_told = True
-        for key, point in self._points.items():
-            if key in there:
-                continue
-            if len(chunk.checkpoints) >= CHUNK_RECORDS:
-                self._gone_told = False
-                return
-            if not point.gone_ms:
-                gone = msgspec.structs.replace(point, gone_ms=now_ms)
-                chunk.taken.append(_Taken("", key, gone))
-                self._save(key, gone, chunk)
-            elif now_ms - point.gone_ms > GONE_MS:
-                chunk.removed.append(key)
-                chunk.checkpoints.append(Checkpoint(self.place + key, None))
+        gone = [key for key in self._points if key not in there]
+        for start in range(0, len(gone), ASKED_MAX):
+            keys = gone[start : start + ASKED_MAX]
+            self._points.ask(keys)
+            for key in keys:
+                point = self._points.find_recent(key)
+                if len(chunk.checkpoints) >= CHUNK_RECORDS:
+                    self._gone_told = False
+                    return
+                if point is None:
+                    continue
+                if not point.gone_ms:
+                    point = msgspec.structs.replace(point, gone_ms=now_ms)
+                    chunk.taken.append(_Taken("", key, point))
+                    self._save(key, point, chunk)
+                elif now_ms - point.gone_ms > GONE_MS:
+                    chunk.removed.append(key)
+                    chunk.checkpoints.append(Checkpoint(self.place + key, None))
+            self._points.let_go(self._unsaved)
 
     def _take_notes(self) -> None:
         """Keep what is told of what is not read: who asks for it does so while the tree may change."""
         refused = [*self._tree.notes, *((path, reason) for path, (_, reason) in self._failed.items())]
-        files = self._tree.files
-        refused += [
-            (path, _CUT_OFF) for path, stat in self._cut_off.items() if path in files and files[path].stat == stat
-        ]
+        for path, stat in self._cut_off.items():
+            file = self._tree.find_file(path)
+            if file is not None and file.stat == stat:
+                refused.append((path, _CUT_OFF))
         told = ((printable_path(self._absolute(path)), reason) for path, reason in refused)
         self._notes = tuple(f"{path} {reason}." for path, reason in told)
 
@@ -691,7 +664,7 @@ class LineFeed:
         return f"{self.directory}/{path}" if path else self.directory
 
 
-def _may_go_on(point: _Point, stat: FileStat) -> bool:
+def _may_go_on(point: Point, stat: FileStat) -> bool:
     """Return whether a file of the same name may have grown only, or not at all."""
     if (point.size, point.mtime_ns) == (stat.size, stat.mtime_ns):
         return True  # a copy, or another owner or mode: another inode or change time

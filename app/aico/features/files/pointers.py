@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from aico.core.errors import SourceErrors
 from aico.core.usage import Record, Rejection
 from aico.features.files.feed import Feed, ReadLimits
-from aico.features.files.line_feed import _NOTHING, LineFeed, _Chunk, _Point, _Taken
+from aico.features.files.line_feed import _NOTHING, LineFeed, _Chunk, _Taken
 from aico.features.files.line_format import LineFile, LineFormat, PlainState
+from aico.features.files.line_points import Point
 from aico.features.files.line_window import LineReader
 from aico.features.files.memory import FileBytes, allocate, wipe
 from aico.features.files.parsed import Parsed, Unparsable
@@ -80,9 +81,9 @@ class PointerFeed(LineFeed):
             chunk.partial_count += parsed.partial_count
             chunk.bytes_left -= size
             chunk.written_ns = max(chunk.written_ns, stat.mtime_ns)
-            known = self._points.get(file.key)
+            known = self._points.find(file.key)
             first_seen_ms = self._limits.now_ms() if known is None else known.first_seen_ms
-            point = _Point(self._how.version, *stat, stat.size, 0, "", first_seen_ms, _NOTHING)
+            point = Point(self._how.version, *stat, stat.size, 0, "", first_seen_ms, _NOTHING)
             chunk.taken.append(_Taken(file.path, file.key, point))
             self._save(file.key, point, chunk)
             return

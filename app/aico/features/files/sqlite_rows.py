@@ -22,7 +22,7 @@ from aico.core.aside import work_aside
 from aico.core.errors import SourceError, SourceErrors
 from aico.core.plain_path import check_plain_path, printable_path
 from aico.core.usage import ReadingCounts, Trigger, digest
-from aico.features.files.feed import Checkpoint, Left, Look, Reading, ReadLimits
+from aico.features.files.feed import Checkpoint, Left, Look, Positions, Reading, ReadLimits
 from aico.features.files.opening import WAL, Refused
 from aico.features.files.shape import Shape
 from aico.features.files.sqlite import Judged, error_of
@@ -206,7 +206,7 @@ class RowsFeed:
         self._turn = threading.Lock()
         """Held by whoever looks at the folder."""
         self._bases: dict[str, _Base] = {}
-        self._stored: Mapping[bytes, str] = {}
+        self._stored: Positions | None = None
         self._refused: dict[str, str] = {}
         self._notes: tuple[str, ...] = ()
         self._hurry = asyncio.Event()
@@ -267,7 +267,7 @@ class RowsFeed:
     def resume(self, position: str | None) -> None:  # each database has a checkpoint of its own
         """Do nothing: what was not completed is handed over again anyhow."""
 
-    def resume_files(self, positions: Mapping[bytes, str]) -> None:
+    def resume_files(self, positions: Positions) -> None:
         """Take over the stored checkpoints of all databases."""
         self._stored = positions
 
@@ -364,8 +364,10 @@ class RowsFeed:
 
     def _load(self, name: str) -> _Position | None:
         """Return the stored checkpoint of a database; one that cannot be understood is none."""
+        key = digest(name)
+        stored = {} if self._stored is None else self._stored.find([key])
         with suppress(msgspec.DecodeError):
-            position = msgspec.json.decode(self._stored.get(digest(name), ""), type=_Position)
+            position = msgspec.json.decode(stored.get(key, ""), type=_Position)
             return position if position.version == self._query.version else None
         return None
 

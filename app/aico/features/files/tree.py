@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import time
-from collections.abc import Callable, Collection, Set
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Iterator, Set
+from dataclasses import dataclass, field
+from operator import itemgetter
 
 from aico.core.usage import digest
 from aico.features.files.shape import Shape
@@ -22,9 +24,11 @@ _SWEEP_SHARE = 5_000
 """The same for a look at the time stamps of all folders: 0.02 %."""
 
 
-_Names: TypeAlias = "frozenset[str] | tuple[str, ...]"
-"""The few of most folders are a tuple: a set takes 216 bytes for one of them."""
-_FEW = 4
+_STATUS = struct.Struct("<QQqH")
+"""Metadata of a folder, and the number of its files."""
+_FILE = struct.Struct("<Qqqq")
+_FEW = 8
+"""Most folders have so few files: they are kept as bytes, a third of what objects take."""
 
 
 @dataclass(slots=True)
@@ -41,8 +45,24 @@ class TreeFile:
 @dataclass(slots=True)
 class _Folder:
     status: FolderStat
-    files: _Names
-    folders: _Names
+    files: dict[str, bytes] = field(default_factory=dict)
+    """The metadata of each, packed."""
+    folders: tuple[str, ...] = ()
+
+    def pack(self) -> bytes:
+        """Return all of it as bytes: a name holds no byte of 0."""
+        names = os.fsencode("\0".join((*self.files, *self.folders)))
+        return b"".join((_STATUS.pack(*self.status, len(self.files)), *self.files.values(), names))
+
+
+def _unpack(packed: bytes) -> _Folder:
+    device, inode, mtime_ns, count = _STATUS.unpack_from(packed)
+    begin, size = _STATUS.size, _FILE.size
+    end = begin + count * size
+    names = os.fsdecode(packed[end:]).split("\0") if len(packed) > end else []
+    stats = [packed[at : at + size] for at in range(begin, end, size)]
+    files = dict(zip(names[:count], stats, strict=True))
+    return _Folder(FolderStat(device, inode, mtime_ns), files, tuple(names[count:]))
 
 
 class Tree:
@@ -53,7 +73,8 @@ class Tree:
         self._guard = guard
         self._shape = shape
         self._note = note
-        self._folders: dict[str, _Folder] = {}
+        self._folders: dict[str, _Folder | bytes] = {}
+        """By path below the root: those with few files as bytes."""
         self._refused: dict[str, dict[str, str]] = {}
         """Names that are not read, with the reason, by their folder; of few folders."""
         self._identity: tuple[int, int] | None = None
@@ -63,11 +84,11 @@ class Tree:
         self._sweep_s = 0.0
         self.folders_version = 0
         """Changes when a folder comes or goes."""
-        self.files: dict[str, TreeFile] = {}
-        """By path below the root."""
+        self.file_count = 0
         self.size_bytes = 0
         self.written_ns = 0
-        self._active: dict[str, TreeFile] = {}
+        self._active: dict[str, int] = {}
+        """Paths of files that were written lately, and when."""
 
     @property
     def folders(self) -> Set[str]:
@@ -80,6 +101,21 @@ class Tree:
         return [
             (_join(path, name), reason) for path, refused in self._refused.items() for name, reason in refused.items()
         ]
+
+    def list_files(self) -> Iterator[str]:
+        """Yield the path below the root of each file that is there."""
+        for path in self._folders:
+            folder = self._get(path)
+            yield from () if folder is None else (_join(path, name) for name in folder.files)
+
+    def find_file(self, path: str) -> TreeFile | None:
+        """Return the file at ``path`` below the root, as it was when it was looked at last."""
+        packed = self._find_packed(path)
+        return None if packed is None else TreeFile(path, digest(path), FileStat(*_FILE.unpack(packed)))
+
+    def has_file(self, path: str) -> bool:
+        """Return whether there is a file at ``path`` below the root."""
+        return self._find_packed(path) is not None
 
     def is_current(self, root: Root) -> bool:
         """Return whether ``root`` is the folder that was walked."""
@@ -115,14 +151,14 @@ class Tree:
             status = self._guard.look_at_folder(root, path)
             if status is None:
                 self._lose(path)
-            elif status != known.status:
+            elif status != (FolderStat(*_STATUS.unpack_from(known)[:3]) if isinstance(known, bytes) else known.status):
                 self._list(root, path)
 
     def sweep_active(self, root: Root) -> None:
         """Look at the files that were written lately."""
         since = time.time_ns() - _ACTIVE_NS
-        active = sorted(self._active.values(), key=lambda file: file.stat.mtime_ns, reverse=True)[:_ACTIVE_MAX]
-        self._active = {file.path: file for file in active if file.stat.mtime_ns >= since}
+        active = sorted(self._active.items(), key=itemgetter(1), reverse=True)[:_ACTIVE_MAX]
+        self._active = {path: mtime_ns for path, mtime_ns in active if mtime_ns >= since}
         for path in list(self._active):
             self._look(root, path)
 
@@ -135,14 +171,15 @@ class Tree:
         while folder and folder not in self._folders:
             # It lies in a folder that is not known yet.
             path, folder = folder, folder.rpartition("/")[0]
-        if path in self.files:
+        if self.has_file(path):
             self._look(root, path)
         elif self._shape.find_rests(path) and self._guard.look_at_folder(root, path) is not None:
             # Also when it is known: it may be another one under the old name.
             self._list(root, path)
-            known = self._folders.get(folder)
-            if path and known is not None:
-                known.folders = _names({*known.folders, path.rpartition("/")[2]})
+            known, name = self._get(folder), path.rpartition("/")[2]
+            if path and known is not None and name not in known.folders:
+                known.folders = (*known.folders, name)
+                self._put(folder, known)
         elif path in self._folders:
             self._lose(path)
         elif self._is_file(path):
@@ -150,7 +187,7 @@ class Tree:
 
     def concerns(self, path: str) -> bool:
         """Return whether ``path``, below the root, can be a file or a folder of the tool's."""
-        return path in self.files or self._is_file(path) or bool(self._shape.find_rests(path))
+        return self.has_file(path) or self._is_file(path) or bool(self._shape.find_rests(path))
 
     def _is_file(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
@@ -179,18 +216,20 @@ class Tree:
 
     def _take(self, path: str, listing: Listing) -> bool:
         """Take over what lies in one folder; return whether that is another folder than before."""
-        before = self._folders.get(path)
-        self._folders[path] = _Folder(listing.status, _names(listing.files), _names(listing.folders))
+        before = self._get(path)
+        known = {} if before is None else before.files
+        files = {name: _FILE.pack(*status) for name, status in listing.files.items()}
+        self._put(path, _Folder(listing.status, files, tuple(listing.folders)))
         self._refused.pop(path, None)
         if listing.refused:
             self._refused[path] = listing.refused
         for name, status in listing.files.items():
-            self._see(_join(path, name), status)
+            self._see(_join(path, name), status, known.get(name), files[name])
         if before is None:
             self.folders_version += 1
             return True
-        for name in set(before.files).difference(listing.files):
-            self._drop(_join(path, name))
+        for name in known.keys() - files.keys():
+            self._drop(_join(path, name), known[name])
         for name in set(before.folders).difference(listing.folders):
             self._lose(_join(path, name))
         return before.status[:2] != listing.status[:2]
@@ -198,55 +237,75 @@ class Tree:
     def _look(self, root: Root, path: str) -> None:
         status = self._guard.look_at_file(root, path)
         folder, _, name = path.rpartition("/")
-        known = self._folders.get(folder)
-        if status is None:
-            self._drop(path)
-        else:
-            self._see(path, status)
-            if known is not None and name not in known.files:
-                known.files = _names({*known.files, name})
+        known = self._get(folder)
+        if known is None:
+            return  # its folder is gone: whoever lists that again sees the file
+        before = known.files.get(name)
+        if status is not None:
+            packed = _FILE.pack(*status)
+            if packed != before:
+                known.files[name] = packed
+                self._put(folder, known)
+                self._see(path, status, before, packed)
+        elif before is not None:
+            del known.files[name]
+            self._put(folder, known)
+            self._drop(path, before)
 
-    def _see(self, path: str, status: FileStat) -> None:
-        file = self.files.get(path)
-        if file is None:
-            file = self.files[path] = TreeFile(path, digest(path), status)
-            self.size_bytes += status.size
-        elif file.stat == status:
+    def _see(self, path: str, status: FileStat, before: bytes | None, packed: bytes) -> None:
+        """Tell of a file that is new or has changed."""
+        if before == packed:
             return
+        if before is None:
+            self.file_count += 1
+            self.size_bytes += status.size
         else:
-            self.size_bytes += status.size - file.stat.size
-            file.stat = status
+            self.size_bytes += status.size - FileStat(*_FILE.unpack(before)).size
         self.written_ns = max(self.written_ns, status.mtime_ns)
         if status.mtime_ns >= time.time_ns() - _ACTIVE_NS:
-            self._active[path] = file
-        self._note(file)
+            self._active[path] = status.mtime_ns
+        self._note(TreeFile(path, digest(path), status))
 
-    def _drop(self, path: str) -> None:
-        file = self.files.pop(path, None)
+    def _drop(self, path: str, packed: bytes) -> None:
+        """Take a file off what is counted."""
+        self.file_count -= 1
+        self.size_bytes -= FileStat(*_FILE.unpack(packed)).size
         self._active.pop(path, None)
-        if file is not None:
-            self.size_bytes -= file.stat.size
 
     def _lose(self, path: str) -> None:
         """Forget a folder that is gone, and what was below it."""
         waiting = [path]
         while waiting:
             below = waiting.pop()
-            folder = self._folders.get(below)
+            folder = self._get(below)
             if folder is not None:
                 waiting += [_join(below, name) for name in folder.folders]
                 self._forget(below)
 
     def _forget(self, path: str) -> None:
-        folder = self._folders.pop(path, None)
+        folder = self._get(path)
+        self._folders.pop(path, None)
         self._refused.pop(path, None)
         self.folders_version += 1
-        for name in () if folder is None else folder.files:
-            self._drop(_join(path, name))
+        for name, packed in () if folder is None else folder.files.items():
+            self._drop(_join(path, name), packed)
 
+    def _get(self, path: str) -> _Folder | None:
+        """Return a folder that is there; what is changed of it has to be put back."""
+        known = self._folders.get(path)
+        return _unpack(known) if isinstance(known, bytes) else known
 
-def _names(names: Collection[str]) -> _Names:
-    return tuple(names) if len(names) <= _FEW else frozenset(names)
+    def _put(self, path: str, folder: _Folder) -> None:
+        self._folders[path] = folder if len(folder.files) > _FEW else folder.pack()
+
+    def _find_packed(self, path: str) -> bytes | None:
+        folder, _, name = path.rpartition("/")
+        known = self._folders.get(folder)
+        if isinstance(known, bytes):
+            # Without its folders, of which there may be thousands.
+            count = _STATUS.unpack_from(known)[3]
+            known = _unpack(known) if count else None
+        return None if known is None else known.files.get(name)
 
 
 def _join(folder: str, name: str) -> str:

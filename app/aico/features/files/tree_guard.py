@@ -27,6 +27,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _EFFECTIVE = os.access in os.supports_effective_ids
 _LINK_ERRORS = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
+_MOMENT_MAX = (1 << 63) - 1
 _YOUNG_NS = 100_000_000
 """A folder that changed less than this before it was listed may change once more within the same time stamp."""
 
@@ -126,7 +127,7 @@ class TreeGuard:
             return None
         if not stat.S_ISDIR(status.st_mode):
             return None
-        return FolderStat(status.st_dev, status.st_ino, status.st_mtime_ns)
+        return FolderStat(status.st_dev, status.st_ino, _in_bounds(status.st_mtime_ns))
 
     def look_at_file(self, root: Root, path: str) -> FileStat | None:
         """Return the metadata of the file at ``path`` below the root; None when there is none that may be read."""
@@ -192,7 +193,7 @@ class TreeGuard:
     def _list(self, root: Root, descriptor: int, folder: str, rests: Rests) -> Listing:
         status = os.fstat(descriptor)
         is_young = abs(time.time_ns() - status.st_mtime_ns) < _YOUNG_NS
-        listing = Listing(FolderStat(status.st_dev, status.st_ino, 0 if is_young else status.st_mtime_ns))
+        listing = Listing(FolderStat(status.st_dev, status.st_ino, 0 if is_young else _in_bounds(status.st_mtime_ns)))
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 try:
@@ -284,4 +285,9 @@ def _reason_of(error: OSError) -> str:
 
 
 def _stat_of(status: os.stat_result) -> FileStat:
-    return FileStat(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return FileStat(status.st_ino, status.st_size, _in_bounds(status.st_mtime_ns), _in_bounds(status.st_ctime_ns))
+
+
+def _in_bounds(moment_ns: int) -> int:
+    """Return a moment as it can be kept in eight bytes: some file systems know years after 2262."""
+    return moment_ns if -_MOMENT_MAX < moment_ns < _MOMENT_MAX else _MOMENT_MAX

@@ -1,0 +1,169 @@
+"""How far the files of a tree were read: of all of them what a look compares, of the few that change everything."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+
+from aico.features.files.feed import Positions
+from aico.features.files.line_window import LinePosition
+from aico.features.files.tree_guard import FileStat
+
+_RECENT_MAX = 128
+"""Checkpoints that are kept with all they say; of the others it is asked for when their files have changed."""
+ASKED_MAX = 100
+"""Checkpoints that are asked for at once: a question takes longer than its answers."""
+_KNOWN = struct.Struct("<qQqqqq")
+
+
+class Point(msgspec.Struct, array_like=True, frozen=True):
+    """How far a file was read: its checkpoint."""
+
+    version: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    offset: int
+    lines: int
+    mark: str
+    """A digest of what is known of the bytes before ``offset``."""
+    first_seen_ms: int
+    state: msgspec.Raw
+    gone_ms: int = 0
+    """When the file was first not there any more; 0 while it is."""
+
+    @property
+    def stat(self) -> FileStat:
+        """The file as it was then."""
+        return FileStat(self.inode, self.size, self.mtime_ns, self.ctime_ns)
+
+    @property
+    def position(self) -> LinePosition:
+        """Where to go on."""
+        return LinePosition(self.offset, self.lines, is_done=True)
+
+
+class KnownPoint(NamedTuple):
+    """What is kept of every checkpoint: whether its file has changed, and how good it is."""
+
+    version: int
+    stat: FileStat
+    offset: int
+
+
+class Points:
+    """The checkpoints of the files of a tree, by the digests of their paths.
+
+    A state takes a kilobyte, and there are thousands of files that never change again: their checkpoints are kept as
+    bytes, a tenth of that, and what else they say stays in the database. Not for two threads at once.
+    """
+
+    def __init__(self, version: int) -> None:
+        """``version`` is that of lines as they are read now."""
+        self._version = version
+        self._positions: Positions | None = None
+        self._is_loaded = True
+        self._known: dict[bytes, bytes] = {}
+        self._recent: dict[bytes, Point] = {}
+        """Those that were of use last are at the end. Without stored positions: all."""
+        self._by_inode: dict[int, bytes] = {}
+
+    def resume(self, positions: Positions) -> None:
+        """Take over what is stored; it is read by :meth:`load`."""
+        self._positions, self._is_loaded = positions, False
+
+    def load(self) -> None:
+        """Read what is stored; a checkpoint that cannot be understood is none."""
+        if self._is_loaded or self._positions is None:
+            return
+        self._is_loaded = True
+        decoder = msgspec.json.Decoder(Point)
+        for key, position in self._positions.read_all():
+            with suppress(msgspec.DecodeError, struct.error):
+                point = decoder.decode(position)
+                self._known[key] = packed = _pack(point)
+                other = self._by_inode.get(point.inode)
+                if other is None or self._rank(self._known[other]) < self._rank(packed):
+                    self._by_inode[point.inode] = key
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the digests of all files that were read."""
+        return iter(self._known)
+
+    def know(self, key: bytes) -> KnownPoint | None:
+        """Return what is kept of a checkpoint."""
+        packed = self._known.get(key)
+        return None if packed is None else _unpack(packed)
+
+    def find(self, key: bytes, list_following: Callable[[], Collection[bytes]] = tuple) -> Point | None:
+        """Return a checkpoint; None of a file that was not read, or whose checkpoint is lost.
+
+        ``list_following`` says which are wanted next.
+        """
+        if key not in self._known:
+            return None
+        if key not in self._recent:
+            following = (each for each in list_following() if each != key and each in self._known)
+            self.ask([key, *following])
+        point = self._recent.pop(key, None)
+        if point is not None:
+            self._recent[key] = point
+        return point
+
+    def find_recent(self, key: bytes) -> Point | None:
+        """Return a checkpoint that was asked for."""
+        return self._recent.get(key)
+
+    def ask(self, keys: Sequence[bytes]) -> None:
+        """Ask for checkpoints, so that they are found."""
+        keys = [key for key in keys if key not in self._recent]
+        found = {} if self._positions is None or not keys else self._positions.find(keys)
+        for key in keys:
+            with suppress(msgspec.DecodeError):
+                self._recent[key] = msgspec.json.decode(found.get(key, ""), type=Point)
+
+    def let_go(self, kept: Collection[bytes]) -> None:
+        """Keep whole the checkpoints of the files that changed last, and ``kept``, which are not stored like that."""
+        surplus = len(self._recent) - _RECENT_MAX
+        if surplus > 0 and self._positions is not None:
+            for key in [key for key in self._recent if key not in kept][:surplus]:
+                del self._recent[key]
+
+    def find_inode(self, inode: int) -> bytes | None:
+        """Return which file had ``inode`` when it was read."""
+        return self._by_inode.get(inode)
+
+    def put(self, key: bytes, point: Point) -> None:
+        """Remember a checkpoint that is stored, or is as good as a stored one."""
+        self._recent.pop(key, None)
+        self._recent[key] = point
+        self._known[key] = _pack(point)
+        if not point.gone_ms:
+            self._by_inode[point.inode] = key
+
+    def remove(self, key: bytes) -> None:
+        """Forget a checkpoint."""
+        self._recent.pop(key, None)
+        packed = self._known.pop(key, None)
+        inode = None if packed is None else _unpack(packed).stat.inode
+        if inode is not None and self._by_inode.get(inode) == key:
+            del self._by_inode[inode]
+
+    def _rank(self, packed: bytes) -> tuple[bool, int, int]:
+        """Return what makes a checkpoint a better one of several for the same inode."""
+        known = _unpack(packed)
+        return known.version == self._version, known.offset, known.stat.ctime_ns
+
+
+def _pack(point: Point) -> bytes:
+    return _KNOWN.pack(point.version, point.inode, point.size, point.mtime_ns, point.ctime_ns, point.offset)
+
+
+def _unpack(packed: bytes) -> KnownPoint:
+    version, inode, size, mtime_ns, ctime_ns, offset = _KNOWN.unpack(packed)
+    return KnownPoint(version, FileStat(inode, size, mtime_ns, ctime_ns), offset)

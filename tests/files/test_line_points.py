@@ -1,0 +1,91 @@
+"""What a feed keeps of files that do not change: little, and all that is needed when they do."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from aico.core.usage import Trigger
+from aico.features.files import line_points
+from tests.files.test_line_feed import open_feed, total
+from tests.sources.feeds import FeedDriver
+from tests.sources.invented_lines import LogFolder, model, use
+
+FILES = 1_000
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> LogFolder:
+    """Return an empty folder of logs."""
+    return LogFolder(tmp_path.resolve() / "logs")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_recent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the checkpoint of every file be asked for when it changes."""
+    monkeypatch.setattr(line_points, "_RECENT_MAX", 0)
+
+
+async def test_quiet_files_take_little_memory(logs: LogFolder) -> None:
+    """A thousand folders with a file each, after a start: 750 bytes for each, with names of 20 and 40 and its key."""
+    driver = FeedDriver(open_feed(logs.path))
+    for number in range(FILES):
+        logs.append(f"project-{number:012}/{number:034}.jsonl", model("m" * 800), use(f"{number}", 1))
+    await driver.take_in_all(Trigger.STARTUP)
+    feed = open_feed(logs.path)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        driver.restart(feed)
+        await driver.take_in_all(Trigger.STARTUP)
+        feed.note_watched(feed.folders)
+        feed.look()
+        gc.collect()
+        kept, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert feed.look().files == FILES
+    assert kept / FILES < 750
+
+
+async def test_checkpoint_is_asked_for_when_its_file_changes(logs: LogFolder) -> None:
+    """Only what is new is read, and only for what has changed anything is asked, together."""
+    driver = FeedDriver(open_feed(logs.path))
+    for number in range(20):
+        logs.append(f"a/{number}.jsonl", use(f"{number}", 1))
+    await driver.take_in_all()
+    assert driver.positions.asked == []
+    for number in range(3, 6):
+        logs.append(f"a/{number}.jsonl", use(f"{number}.more", 10))
+    reading = await driver.take_in(Trigger.REQUEST)
+    assert len(reading.records) == 3
+    assert [len(keys) for keys in driver.positions.asked] == [3]
+    assert total(driver) == 50
+
+
+async def test_file_that_was_moved_goes_on_where_it_was_read_to(logs: LogFolder) -> None:
+    """It is known by its inode, and its checkpoint is asked for."""
+    driver = FeedDriver(open_feed(logs.path))
+    logs.append("a/old.jsonl", use("1", 1))
+    await driver.take_in_all()
+    (logs.path / "a/old.jsonl").rename(logs.path / "a/new.jsonl")
+    logs.append("a/new.jsonl", use("2", 10))
+    reading = await driver.take_in(Trigger.REQUEST)
+    assert len(reading.records) == 1
+    assert total(driver) == 11
+
+
+async def test_checkpoint_that_is_lost_costs_a_reading_from_the_beginning(logs: LogFolder) -> None:
+    """Also while the service runs: every line is read again, and counts once."""
+    driver = FeedDriver(open_feed(logs.path))
+    logs.append("a/one.jsonl", use("1", 1))
+    await driver.take_in_all()
+    driver.files = {}
+    logs.append("a/one.jsonl", use("2", 10))
+    reading = await driver.take_in(Trigger.REQUEST)
+    assert len(reading.records) == 2
+    assert total(driver) == 11
+    assert driver.files
