@@ -35,7 +35,8 @@ FORMS = (
 """A session has one of them: see the method of that name."""
 _MODELS = ("claude-opus-4-8", "claude-sonnet-4-5", "claude-haiku-5-5")
 _NEW, _WITHOUT_ORIGIN, _FULL_USAGE, _PLACEHOLDERS = "2.1.332", "2.1.310", "2.1.200", "2.1.50"
-_END_S = 1_772_000_000
+END_S = 1_772_000_000
+"""When the last session begins, seconds since 1970."""
 _DAY_S = 86_400
 _DAYS = 60
 _REWRITTEN_MAX = 20
@@ -241,7 +242,7 @@ class FakeClaudeHome:
         session = self._uuid()
         self.forms[session] = form
         slug = f"-home-dev-project{self._session_count % self._folder_count:05}"
-        began_s = _END_S - self._rng.random() * _DAYS * _DAY_S
+        began_s = END_S - self._rng.random() * _DAYS * _DAY_S
         return _Transcript(self.projects / slug / f"{session}.jsonl", session, version, began_s)
 
     def _keep(self, transcript: _Transcript) -> None:

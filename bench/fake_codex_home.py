@@ -15,12 +15,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.fake_claude_home import PROSE, Key, Object, Sums
+from bench.fake_claude_home import END_S, PROSE, Key, Object, Sums
 
 CODEX_FORMS = ("records", "totals", "upgraded")
 _MODELS = ("gpt-5.6-sol", "gpt-5.4-mini")
 _RECORDS, _TOTALS = "0.171.0", "0.140.0"
-_END_S = 1_772_000_000
 _DAY_S = 86_400
 _DAYS = 60
 
@@ -93,7 +92,7 @@ class FakeCodexHome:
                 self._write_thread(form)
 
     def _write_thread(self, form: str) -> None:
-        began_s = _END_S - self._rng.random() * _DAYS * _DAY_S
+        began_s = END_S - self._rng.random() * _DAYS * _DAY_S
         rollout = _Rollout(self._id(began_s), began_s, form == "records", self._rng.choice(_MODELS))
         self.forms[rollout.thread] = form
         version = _RECORDS if rollout.has_records else _TOTALS

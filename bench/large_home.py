@@ -18,9 +18,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import httpx
 import msgspec
 
-from bench.fake_claude_home import FakeClaudeHome, Key, Sums
+from bench.fake_claude_home import END_S, FakeClaudeHome, Key, Sums
 from bench.fake_codex_home import FakeCodexHome
 from bench.figure import Figure, Measurement, Setup, Unmeasurable, blocking
 from bench.intervals import median_interval
@@ -40,6 +41,8 @@ _SUMS = (
     "GROUP BY 1, 2, 3 HAVING SUM(d.requests) > 0"
 )
 _ACCESS, _IS_FOLDER = 0x1, 0x40000000
+_DAY_S = 86_400
+_POLL_S, _HANG_S = 0.02, 60.0
 
 
 class LargeHome:
@@ -303,6 +306,39 @@ class _Reading:
             _check(home, folder)
 
 
+def _measure_today(setup: Setup) -> Measurement:
+    """Switch both sources on, and ask for the home's last day until the answer holds all of it."""
+    home = LargeHome(setup.folder / "today", setup.home_bytes)
+    home.write()
+    settings = {name: value for name, value in _settings_of(home).items() if not name.startswith("AICO_SOURCES_")}
+    day_ms = END_S // _DAY_S * _DAY_S * 1000
+    true = sum(sums.output for key, sums in home.truth.items() if key.day * _DAY_S * 1000 == day_ms)
+    asked: dict[str, int | str | list[str]] = {
+        "from": day_ms,
+        "to": day_ms + _DAY_S * 1000,
+        "source": list(_SOURCES),
+        "tz": "UTC",
+        "brief": "true",
+    }
+    samples = []
+    for number in range(max(3, setup.pair_count // _READINGS_PART)):
+        with (
+            serve_home(setup.folder / f"today{number}", settings) as served,
+            httpx.Client(trust_env=False, base_url=served.url) as client,
+        ):
+            client.get("/api/summary", params=asked).raise_for_status()
+            time.sleep(_POLL_S * 50)
+            began = time.monotonic()
+            for source in _SOURCES:
+                client.put(f"/api/sources/{source}", json={"enabled": True}).raise_for_status()
+            while client.get("/api/summary", params=asked).json()["totals"]["output_tokens"] != true:
+                if time.monotonic() - began > _HANG_S:
+                    raise AssertionError("the last day never came to its sums")
+                time.sleep(_POLL_S)
+            samples.append((time.monotonic() - began) * 1000)
+    return Measurement(median_interval(samples), len(samples), {"worst_ms": max(samples)})
+
+
 _READINGS: list[_Reading] = []
 
 
@@ -364,4 +400,11 @@ LARGE_HOME_FIGURES = (
     ),
     _figure("reads", "reads of any log at that start", "reads", 0.0, lambda reading: reading.reads),
     _figure("store", "the store after VACUUM, beside the logs", "%", 2.0, lambda reading: reading.store),
+    Figure(
+        "large_home_today",
+        "from the switches of both sources to an answer with all of the home's last day",
+        "ms",
+        500.0,
+        blocking(_measure_today),
+    ),
 )
