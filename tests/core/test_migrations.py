@@ -18,6 +18,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel, create_engine
 
+import aico.core.db.activity_schema
+import aico.core.db.browser_schema
+import aico.core.db.schema  # noqa: F401  # fill the metadata
 from aico.core.db.database import Database
 from aico.core.db.migrations import alembic_config, migrate, migration_engine
 from aico.core.db.revisions import list_revisions, migrations_path

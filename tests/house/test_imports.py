@@ -41,7 +41,7 @@ asyncio.run(start())
 from aico.core.settings import Settings
 aico.main.create_app(Settings(ledger_path="/nowhere/taskHistory.json", database_path=sys.argv[1]))
 heavy = ("alembic", "httpx", "prometheus_client", "grpc", "google.protobuf")
-heavy += ("opentelemetry.sdk", "aico.services.exporter")
+heavy += ("opentelemetry.sdk", "aico.services.exporter", "sqlmodel", "aico.core.db.schema")
 print("heavy", *(name for name in heavy if name in sys.modules))
 """
 

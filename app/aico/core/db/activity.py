@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from aico.core.activity import ActivitySpan, divide
-from aico.core.db import activity_schema as schema
 from aico.core.db.database import Database
 from aico.core.db.statements import add, put
 from aico.core.db.sums_reader import Ask
@@ -20,7 +19,7 @@ JOIN_MS = 2_000
 _JOINED_MS = LONGEST_MS - 86_400_000
 """A stretch that began so long before is not gone on with."""
 _AMOUNTS = ("duration_ms", "count")
-_SUBJECT = put(schema.ActivitySubject, ("kind", "name", "place"), ("category",)) + " RETURNING id"
+_SUBJECT = put("activity_subject", ("kind", "name", "place"), ("category",)) + " RETURNING id"
 # Of the last few alone: a subject may have been used a hundred thousand times.
 _LAST = """
     SELECT start_ms FROM (
@@ -29,8 +28,8 @@ _LAST = """
         ORDER BY start_ms DESC LIMIT 8
     ) WHERE abs(start_ms + duration_ms - ?2) <= ?3 LIMIT 1
 """
-_ADD_SPAN = add(schema.ActivitySpan, ("subject", "start_ms"), ("duration_ms",))
-_ADD_SLOT = add(schema.ActivitySlot, ("slot", "subject"), _AMOUNTS)
+_ADD_SPAN = add("activity_span", ("subject", "start_ms"), ("duration_ms",))
+_ADD_SLOT = add("activity_slot", ("slot", "subject"), _AMOUNTS)
 _ADD_TOTAL = """
     INSERT INTO activity_total (subject, duration_ms, count, cost_nano, last_ms) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (subject) DO UPDATE SET duration_ms = duration_ms + excluded.duration_ms,
@@ -40,7 +39,7 @@ _ADD_TOTAL = """
 _CHECKPOINT = "SELECT position FROM activity_checkpoint WHERE kind = ? AND place = ?"
 _KINDS_READ = "SELECT DISTINCT kind FROM activity_checkpoint"
 _FORGET_POSITIONS = "DELETE FROM activity_checkpoint WHERE kind = ?"
-_PUT_CHECKPOINT = put(schema.ActivityCheckpoint, ("kind", "place"), ("position", "read_at"))
+_PUT_CHECKPOINT = put("activity_checkpoint", ("kind", "place"), ("position", "read_at"))
 _SUMS = """
     SELECT s.kind, s.name, s.place, s.category, SUM(a.duration_ms), SUM(a.count), t.last_ms
     FROM activity_slot AS a JOIN activity_subject AS s ON s.id = a.subject

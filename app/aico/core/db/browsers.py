@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aico.core.activity import BROWSERS, ActivitySpan, estimate_nano
-from aico.core.db import browser_schema as schema
 from aico.core.db.activity import Checkpoint, add_spans, find_checkpoint, put_checkpoint
 from aico.core.db.database import Database
 from aico.core.db.statements import insert, put
 
 _KNOWN = "SELECT at_us, name, duration_ms FROM activity_visit WHERE at_us BETWEEN ? AND ?"
-_PUT_VISIT = put(schema.ActivityVisit, ("at_us", "name"), ("duration_ms",))
+_PUT_VISIT = put("activity_visit", ("at_us", "name"), ("duration_ms",))
 _PAIRING_COLUMNS = ("id", "token", "created_at", "browser", "paired_at", "last_at", "until_ms", "ended_at")
 _PAIRINGS = f"SELECT {', '.join(_PAIRING_COLUMNS)} FROM activity_pairing ORDER BY id"  # noqa: S608  # our own names
-_ADD_PAIRING = insert(schema.ActivityPairing, ("token", "created_at", "until_ms")) + " RETURNING id"
+_ADD_PAIRING = insert("activity_pairing", ("token", "created_at", "until_ms")) + " RETURNING id"
 _END_PAIRING = "UPDATE activity_pairing SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
 _DROP_UNUSED = "DELETE FROM activity_pairing WHERE paired_at IS NULL AND (ended_at IS NOT NULL OR created_at < ?)"
 _REPORTED = """
@@ -24,7 +23,7 @@ _REPORTED = """
         until_ms = ?4 WHERE id = ?1
 """
 _FORGOTTEN = "SELECT from_ms, to_ms FROM activity_forgotten WHERE kind = ?"
-_ADD_BATCH = insert(schema.ActivityBatch, ("pairing", "batch", "at"), " ON CONFLICT DO NOTHING")
+_ADD_BATCH = insert("activity_batch", ("pairing", "batch", "at"), " ON CONFLICT DO NOTHING")
 _DROP_BATCHES = "DELETE FROM activity_batch WHERE at < ?"
 
 

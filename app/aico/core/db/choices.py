@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from aico.core.db import schema
 from aico.core.db.database import Database
 from aico.core.db.statements import put
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words
@@ -15,7 +14,7 @@ from aico.core.db.upkeep.sqlite_files import connect, in_our_words
 _TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'source_choice'"
 """Older schemas have no switches."""
 _CHOICES = "SELECT source, origin, root, is_on, changed_at FROM source_choice WHERE machine = ?"
-_PUT = put(schema.SourceChoice, ("source", "origin", "machine", "root"), ("is_on", "changed_at"))
+_PUT = put("source_choice", ("source", "origin", "machine", "root"), ("is_on", "changed_at"))
 
 
 class SwitchKey(NamedTuple):

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from aico.core.booking import Books
-from aico.core.db import schema
 from aico.core.db.statements import put
 from aico.core.metering import Meter
 from aico.core.money import nano_usd, usd
@@ -14,7 +13,7 @@ from aico.core.usage import MeterReading
 
 _KEPT = ("ts", "model_id", "tokens_in", "tokens_out", "total_cost")
 _UPSERT = (
-    put(schema.ClineTaskUsage, ("task_id",), (*_KEPT, "imported_at", "updated_at")).replace(
+    put("cline_task_usage", ("task_id",), (*_KEPT, "imported_at", "updated_at")).replace(
         "imported_at = excluded.imported_at, ", ""
     )
     + f" WHERE {' OR '.join(f'{name} IS NOT excluded.{name}' for name in _KEPT)}"

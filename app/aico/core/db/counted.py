@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aico.core.booking import EventEntry
-from aico.core.db import schema
 from aico.core.db.json_values import json_of
 from aico.core.db.questions import COUNTED_SHIFTS
 from aico.core.db.statements import add, put
@@ -25,9 +24,9 @@ _BEFORE = """
     SELECT id, model, recorded_nano, own_nano, list_nano FROM usage_event
     WHERE id IN (SELECT value FROM json_each(?))
 """
-_PUT = put(schema.CountedCost, ("event",), ("basis", "nano"))
+_PUT = put("counted_cost", ("event",), ("basis", "nano"))
 _DROP = "DELETE FROM counted_cost WHERE event = ?"
-_ADD_SHIFT = add(schema.CounterShift, ("source", "model"), SUM_COLUMNS)
+_ADD_SHIFT = add("counter_shift", ("source", "model"), SUM_COLUMNS)
 _MAKE_SHIFTS = f"INSERT INTO counter_shift (source, model, {', '.join(SUM_COLUMNS)}) {COUNTED_SHIFTS}"  # our own names
 
 

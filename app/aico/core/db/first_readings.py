@@ -12,10 +12,8 @@ import sqlite3
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import count
 
-from sqlmodel import SQLModel
-
 from aico.core.booking import cost_of, slot_of
-from aico.core.db import cline_rows, schema
+from aico.core.db import cline_rows
 from aico.core.db.driver import Value
 from aico.core.db.keys import growth_key
 from aico.core.db.statements import add
@@ -74,30 +72,30 @@ _SUMS = {
 }
 
 
-def _adding(model: type[SQLModel], key: Mapping[str, str], rows: str) -> str:
+def _adding(table: str, key: Mapping[str, str], rows: str) -> str:
     """Return the statement that adds ``rows`` of what is staged to a table of sums; takes the source first."""
     width = len(key) + 1 + len(SUM_COLUMNS)
-    return add(model, ("source", *key), SUM_COLUMNS).replace(f"VALUES ({', '.join('?' * width)})", rows)
+    return add(table, ("source", *key), SUM_COLUMNS).replace(f"VALUES ({', '.join('?' * width)})", rows)
 
 
-def _single(model: type[SQLModel], key: Mapping[str, str]) -> str:
+def _single(table: str, key: Mapping[str, str]) -> str:
     """Return such a statement that takes row after row: many keys, and the oldest come first."""
     columns = ", ".join((*key.values(), *_SUMS.values()))
     # "WHERE TRUE" tells the conflict's ON from that of a join.
-    return _adding(model, key, f"SELECT ?, {columns} FROM first_reading WHERE TRUE ORDER BY id")
+    return _adding(table, key, f"SELECT ?, {columns} FROM first_reading WHERE TRUE ORDER BY id")
 
 
-_ADD_DAYS = _single(schema.UsageSessionDay, {"day": f"ts / {DAY_SLOTS * SLOT_MS}", "session": "id", "model": "model"})
-_ADD_SLOTS = _single(schema.UsageSlot, {"slot": f"ts / {SLOT_MS}", "model": "model"})
+_ADD_DAYS = _single("usage_session_day", {"day": f"ts / {DAY_SLOTS * SLOT_MS}", "session": "id", "model": "model"})
+_ADD_SLOTS = _single("usage_slot", {"slot": f"ts / {SLOT_MS}", "model": "model"})
 _SUMMED = ", ".join(value if value == "0" else f"SUM({value})" for value in _SUMS.values())
 # Few keys: summed first.
 _ADD_MODEL_DAYS = _adding(
-    schema.UsageDay,
+    "usage_day",
     {"day": "day", "model": "model"},
     f"SELECT ?, ts / {DAY_SLOTS * SLOT_MS}, model, {_SUMMED} FROM first_reading WHERE TRUE GROUP BY 2, 3",
 )
 _ADD_TOTALS = _adding(
-    schema.UsageTotal,
+    "usage_total",
     {"model": "model"},
     f"SELECT ?, model, {_SUMMED} FROM first_reading WHERE TRUE GROUP BY model",  # our own names
 )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
-from aico.core.db import schema
 from aico.core.db.json_values import json_of
 from aico.core.db.statements import insert
 from aico.core.metering import Amounts, amounts_of
@@ -34,7 +33,7 @@ _STORED = f"""
     WHERE s.source = ? AND s.key IN (SELECT value FROM json_each(?)) GROUP BY s.id
 """  # noqa: S608  # our own names
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ? AND key IN (SELECT value FROM json_each(?))"
-_ADD = insert(schema.Inherited, ("source", "key", *_NUMBERS))
+_ADD = insert("inherited", ("source", "key", *_NUMBERS))
 
 
 def take_off_inherited(connection: sqlite3.Connection, source: int, records: Sequence[Record]) -> Sequence[Record]:

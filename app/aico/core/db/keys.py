@@ -6,6 +6,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from struct import Struct
 
+UNMEASURED_REQUEST = 3
+"""A kind of forgotten keys only: says of a forgotten request, beside its own row, that nothing of it was measured."""
+
 _unpack: Callable[[bytes], tuple[int, int]] = Struct(">qq").unpack
 
 

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from aico.core.db import schema
 from aico.core.db.driver import Value
 from aico.core.db.statements import insert, put
 from aico.core.money import NANO
@@ -23,7 +22,7 @@ _WINDOW = 50_000
 _WINDOWS_MAX = 4
 """So many of them in one transaction where nothing is found."""
 _JOB = "SELECT goal, source, after, is_done FROM pricing_job WHERE name = ?"
-_PUT_JOB = put(schema.PricingJob, ("name",), ("goal", "source", "after", "is_done"))
+_PUT_JOB = put("pricing_job", ("name",), ("goal", "source", "after", "is_done"))
 _DROP_JOB = "DELETE FROM pricing_job WHERE name = ?"
 _LAST = "SELECT IFNULL(MAX(id), 0) FROM usage_event"
 _WITH_MODELS = "SELECT DISTINCT source FROM usage_total WHERE model IN (SELECT value FROM json_each(?))"
@@ -42,7 +41,7 @@ REVIEW_CONDITION = "list_nano IS NOT NULL AND price_ref IN (SELECT value FROM js
 
 
 _BEGIN_REVIEW = insert(
-    schema.PriceReview, ("at", "list", "requests", "before_usd", "before_nano", "after_usd", "after_nano")
+    "price_review", ("at", "list", "requests", "before_usd", "before_nano", "after_usd", "after_nano")
 )
 _NOTE_REVIEW = """
     UPDATE price_review SET at = ?, requests = requests + ?, before_usd = before_usd + ?,

@@ -421,10 +421,6 @@ class Forgotten(SQLModel, table=True):
     forgotten_at: int
 
 
-UNMEASURED_REQUEST = 3
-"""A kind of forgotten keys only: says of a forgotten request, beside its own row, that nothing of it was measured."""
-
-
 class ForgottenKey(SQLModel, table=True):
     """An event of a forgotten session: no copy of it in another session shall bring it back."""
 

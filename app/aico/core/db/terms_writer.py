@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from aico.core.db import schema
 from aico.core.db.counters import keep_plan_values
 from aico.core.db.database import Database
 from aico.core.db.statements import insert, put
@@ -16,9 +15,9 @@ _BUDGET = ("period", "amount_nano", "source", "model", "project", "fixed_by", "s
 _PLAN = ("price_nano", "currency", "renews_on", "five_hours_nano", "week_nano", "fixed_by", "set_at")
 _FIRED_KEY = ("budget", "terms", "since", "threshold")
 _FIRED = ("period", "amount_nano", "spent_nano", "is_at_least", "at", "delivery", "tries")
-_PUT_BUDGET = put(schema.Budget, ("name",), _BUDGET)
-_PUT_PLAN = put(schema.Plan, ("source",), _PLAN)
-_ADD_FIRED = insert(schema.BudgetFired, (*_FIRED_KEY, *_FIRED), " ON CONFLICT DO NOTHING")
+_PUT_BUDGET = put("budget", ("name",), _BUDGET)
+_PUT_PLAN = put("plan", ("source",), _PLAN)
+_ADD_FIRED = insert("budget_fired", (*_FIRED_KEY, *_FIRED), " ON CONFLICT DO NOTHING")
 _SET_DELIVERY = """
     UPDATE budget_fired SET delivery = ?, tries = ? WHERE budget = ? AND terms = ? AND since = ? AND threshold = ?
 """

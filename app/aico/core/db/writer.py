@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from aico.core.booking import LOST_AFTER_MS, Books, EventEntry, EventKey, Growth, SessionEntry, Tally, slot_of
-from aico.core.db import cline_rows, first_readings, import_runs, repricing, schema
+from aico.core.db import cline_rows, first_readings, import_runs, repricing
 from aico.core.db.checkpoints import StoredPositions
 from aico.core.db.counted import keep_counted, plus, shift_counters
 from aico.core.db.counters import hold_counters
@@ -20,7 +20,7 @@ from aico.core.db.driver import Value, fetch
 from aico.core.db.first_readings import FirstReadings
 from aico.core.db.forks import take_off_inherited
 from aico.core.db.json_values import json_of
-from aico.core.db.keys import growth_key, split_key
+from aico.core.db.keys import UNMEASURED_REQUEST, growth_key, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
@@ -108,7 +108,7 @@ _UNPRICED = f"""
 """  # noqa: S608  # our own names
 _LIST_WAS_ASKED = "SELECT 1 FROM price_list WHERE name = ?"
 _FORGET_LISTS = "DELETE FROM price_list"
-_NOTE_LIST = insert(schema.PriceList, ("name", "asked_at"))
+_NOTE_LIST = insert("price_list", ("name", "asked_at"))
 _FIRST_HALVES = """
     SELECT DISTINCT key_high FROM usage_event WHERE source = ? AND kind = ?
     AND key_high IN (SELECT value FROM json_each(?))
@@ -138,22 +138,26 @@ _SPAN = f"""
 _OWN_COLUMNS = OwnPrice._fields
 _OWN_PRICES = f"SELECT {', '.join(_OWN_COLUMNS)} FROM own_price"  # noqa: S608  # our own names
 _DROP_OWN_PRICES = "DELETE FROM own_price"
-_ADD_OWN_PRICE = insert(schema.OwnPrice, _OWN_COLUMNS)
+_ADD_OWN_PRICE = insert("own_price", _OWN_COLUMNS)
 _FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
-_FORGET = insert(schema.Forgotten, ("source", "key", "forgotten_at"))
+_FORGET = insert("forgotten", ("source", "key", "forgotten_at"))
 _FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
-_ADD_EVENT = insert(schema.UsageEvent, ("source", *_EVENT))
-_SET_EVENT = update(schema.UsageEvent, _EVENT)
-_ADD_SESSION = insert(schema.Session, ("id", "source", *_SESSION))
-_SET_SESSION = update(schema.Session, ("parent_key", "first_ts", "last_ts", "model", "state"))
-_PUT_METER = put(schema.Meter, ("session", "origin"), _METER)
-_PUT_CHECKPOINT = put(schema.Checkpoint, ("source", "place"), ("origin", "epoch", "position", "read_at"))
-_PUT_GAP = put(schema.Gap, ("session", "model", "kind", "at"), _GAP)
-_ADD_SLOT = add(schema.UsageSlot, ("source", "slot", "model"), SUM_COLUMNS)
-_ADD_MODEL_DAY = add(schema.UsageDay, ("source", "day", "model"), SUM_COLUMNS)
-_ADD_DAY = add(schema.UsageSessionDay, ("source", "day", "session", "model"), SUM_COLUMNS)
-_ADD_TOTAL = add(schema.UsageTotal, ("source", "model"), SUM_COLUMNS)
+_ADD_SOURCE = f"{insert('source', ('name',))} RETURNING id"
+_ADD_ORIGIN = f"{insert('origin', ('source', 'name'))} RETURNING id"
+_ADD_PRICE_REF = f"{insert('price_ref', ('list', 'entry'))} RETURNING id"
+_ADD_MODEL = insert("model", ("id", "name"))
+_ADD_EVENT = insert("usage_event", ("source", *_EVENT))
+_SET_EVENT = update("usage_event", _EVENT)
+_ADD_SESSION = insert("session", ("id", "source", *_SESSION))
+_SET_SESSION = update("session", ("parent_key", "first_ts", "last_ts", "model", "state"))
+_PUT_METER = put("meter", ("session", "origin"), _METER)
+_PUT_CHECKPOINT = put("checkpoint", ("source", "place"), ("origin", "epoch", "position", "read_at"))
+_PUT_GAP = put("gap", ("session", "model", "kind", "at"), _GAP)
+_ADD_SLOT = add("usage_slot", ("source", "slot", "model"), SUM_COLUMNS)
+_ADD_MODEL_DAY = add("usage_day", ("source", "day", "model"), SUM_COLUMNS)
+_ADD_DAY = add("usage_session_day", ("source", "day", "session", "model"), SUM_COLUMNS)
+_ADD_TOTAL = add("usage_total", ("source", "model"), SUM_COLUMNS)
 # Not by source: then SQLite would go through all events of the source, by their keys.
 _DROP_SLOT = f"""
     DELETE FROM usage_slot WHERE source = ?1 AND slot = ?2 AND model = ?3 AND NOT EXISTS (
@@ -174,7 +178,7 @@ PLAN_AHEAD_MS = 300_000
 """By so much the clock of the tool may be ahead of ours."""
 _PLANS = "SELECT plan, MAX(at) FROM plan_state WHERE source = ? GROUP BY plan"
 _DROP_PLAN = "DELETE FROM plan_state WHERE source = ? AND plan = ?"
-_ADD_PLAN = insert(schema.PlanState, ("source", "plan", "name", "used_hundredths", "minutes", "resets_at", "at"))
+_ADD_PLAN = insert("plan_state", ("source", "plan", "name", "used_hundredths", "minutes", "resets_at", "at"))
 _SET_LABEL = "UPDATE session SET label = ? WHERE id = ?"
 _SET_PROJECT = "UPDATE session SET project = ? WHERE source = ? AND key = ? AND project IS NULL"
 _FORGET_PROJECTS = "UPDATE session SET project = NULL WHERE project IS NOT NULL"
@@ -688,14 +692,13 @@ class _Transaction:
     def _source(self, name: str) -> int:
         known = self._names.sources
         if name not in known:
-            known[name] = self._name(f"{insert(schema.Source, ('name',))} RETURNING id", (name,))
+            known[name] = self._name(_ADD_SOURCE, (name,))
         return known[name]
 
     def _origin(self, source: int, name: str) -> int:
         known = self._names.origins
         if (source, name) not in known:
-            statement = f"{insert(schema.Origin, ('source', 'name'))} RETURNING id"
-            known[source, name] = self._name(statement, (source, name))
+            known[source, name] = self._name(_ADD_ORIGIN, (source, name))
         return known[source, name]
 
     def _name(self, statement: str, values: tuple[Value, ...]) -> int:
@@ -762,8 +765,7 @@ class _Transaction:
     def _price_ref(self, ref: PriceRef) -> int:
         known = self._names.price_refs
         if ref not in known:
-            statement = f"{insert(schema.PriceRef, ('list', 'entry'))} RETURNING id"
-            known[ref] = self._name(statement, ref)
+            known[ref] = self._name(_ADD_PRICE_REF, ref)
         return known[ref]
 
     # Loading
@@ -996,7 +998,7 @@ class _Transaction:
 
     def _store_models(self) -> None:
         if self._new_models:
-            _many(self._connection, insert(schema.Model, ("id", "name")), self._new_models)
+            _many(self._connection, _ADD_MODEL, self._new_models)
             self._new_models = []
 
     def _store_first(self, first: FirstReadings, source: int, origin: int, meter: int) -> None:
@@ -1255,7 +1257,7 @@ def _is_forgotten(record: Record, keys: Set[EventKey], halves: Set[int]) -> bool
         return False
     # A bare key may stand for many requests: of what was forgotten under it nothing says which of them it was.
     former = split_key(record.former_key)
-    return (REQUEST.code, *former) in keys and (schema.UNMEASURED_REQUEST, *former) not in keys
+    return (REQUEST.code, *former) in keys and (UNMEASURED_REQUEST, *former) not in keys
 
 
 def _parent_of(record: Record) -> str | None:

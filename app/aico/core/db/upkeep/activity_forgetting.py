@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aico.core.activity import BROWSERS, SHELL, divide
-from aico.core.db import activity_schema as schema
 from aico.core.db.json_values import json_of
 from aico.core.db.statements import add, insert
 from aico.core.db.upkeep.sqlite_files import connect, in_our_words, transaction
@@ -35,12 +34,12 @@ _SUMS = f"SELECT subject, SUM(duration_ms), SUM(count) FROM activity_slot WHERE 
 _SPANS = f"SELECT subject, start_ms, duration_ms FROM activity_span WHERE {_OF_KIND}"  # noqa: S608  # our own names
 _REACHING = f"{_SPANS} AND start_ms < ?3 * {SLOT_MS} AND start_ms + duration_ms > ?2 * {SLOT_MS}"
 _DROP_SPAN = "DELETE FROM activity_span WHERE subject = ? AND start_ms = ?"
-_ADD_SPAN = add(schema.ActivitySpan, ("subject", "start_ms"), ("duration_ms",))
+_ADD_SPAN = add("activity_span", ("subject", "start_ms"), ("duration_ms",))
 _DROP_SLOTS = f"DELETE FROM activity_slot WHERE {_MEANT}"  # noqa: S608  # likewise
 _EMPTY_SLOTS = f"UPDATE activity_slot SET duration_ms = 0 WHERE {_OF_KIND}"  # noqa: S608  # likewise
-_ADD_SLOT = add(schema.ActivitySlot, ("slot", "subject"), ("duration_ms", "count"))
+_ADD_SLOT = add("activity_slot", ("slot", "subject"), ("duration_ms", "count"))
 _DROP_EMPTY = f"DELETE FROM activity_slot WHERE {_OF_KIND} AND duration_ms = 0 AND count = 0"  # noqa: S608  # likewise
-_ADD_FORGOTTEN = add(schema.ActivityForgottenTotal, ("subject",), ("duration_ms", "count"))
+_ADD_FORGOTTEN = add("activity_forgotten_total", ("subject",), ("duration_ms", "count"))
 _LAST_USE = f"""
     UPDATE activity_total SET last_ms = min(last_ms, ifnull(
         (SELECT (max(slot) + 1) * {SLOT_MS} FROM activity_slot AS s WHERE s.subject = activity_total.subject), 0
@@ -49,7 +48,7 @@ _LAST_USE = f"""
 _DROP_VISITS = f"DELETE FROM activity_visit WHERE at_us >= ? * {SLOT_MS} * 1000 AND at_us < ? * {SLOT_MS} * 1000"  # noqa: S608
 _DROP_POSITIONS = "DELETE FROM activity_checkpoint WHERE kind = ?"
 _COLUMNS = ("kind", "from_ms", "to_ms", "forgotten_at")
-_REMEMBER = insert(schema.ActivityForgotten, _COLUMNS, " ON CONFLICT DO NOTHING")
+_REMEMBER = insert("activity_forgotten", _COLUMNS, " ON CONFLICT DO NOTHING")
 _FORGOTTEN = f"SELECT {', '.join(_COLUMNS)} FROM activity_forgotten ORDER BY forgotten_at, kind, from_ms"  # noqa: S608
 
 

@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from aico.core.db import schema
 from aico.core.db.counted import rebuild_shifts
 from aico.core.db.counters import COUNTERS, counters_of, higher
 from aico.core.db.json_values import json_of
+from aico.core.db.keys import UNMEASURED_REQUEST
 from aico.core.db.questions import EVENT_AS_COUNTED, EVENT_AS_SUMS
 from aico.core.db.statements import add, put
 from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums, row_of
@@ -48,7 +48,7 @@ _CHOOSE = """
 _REMEMBER_KEYS = f"""
     INSERT OR IGNORE INTO forgotten_key SELECT source, kind, key_high, key_low FROM usage_event
     WHERE session IN (SELECT id FROM chosen) AND kind <> {GROWTH.code}
-    UNION ALL SELECT source, {schema.UNMEASURED_REQUEST}, key_high, key_low FROM usage_event
+    UNION ALL SELECT source, {UNMEASURED_REQUEST}, key_high, key_low FROM usage_event
     WHERE session IN (SELECT id FROM chosen) AND kind = {REQUEST.code}
         AND state IN ({RequestState.UNMEASURED.value}, {RequestState.OPEN.value})
 """  # noqa: S608  # our own names
@@ -58,8 +58,8 @@ _KEEP_SUM = f"""
         WHERE {CHOSEN_EVENTS}
     ) GROUP BY source, model
 """  # noqa: S608  # our own names
-_ADD_FORGOTTEN = add(schema.ForgottenTotal, ("source", "model"), SUM_COLUMNS)
-_PUT_FLOOR = put(schema.CounterFloor, ("source", "model"), SUM_COLUMNS)
+_ADD_FORGOTTEN = add("forgotten_total", ("source", "model"), SUM_COLUMNS)
+_PUT_FLOOR = put("counter_floor", ("source", "model"), SUM_COLUMNS)
 _FLOOR = f"SELECT {_COLUMNS} FROM counter_floor WHERE source = ? AND model = ?"  # noqa: S608  # our own names
 _ROWS_OF_TASKS = """
     DELETE FROM cline_task_usage WHERE task_id IN (
