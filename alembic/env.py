@@ -9,7 +9,7 @@ from alembic import context
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.schema import MetaData
 
-from aico.core.db.migrations import migration_engine
+from aico.core.db.upgrading import migration_engine
 
 
 def described() -> MetaData:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.figure import Figure, Measurement, Verdict
 
-_LIBRARIES = ("aiosqlite", "msgspec", "sqlalchemy", "sqlmodel")
+_LIBRARIES = ("msgspec", "sqlalchemy", "sqlmodel")
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def memory_mb(process_id: int, name: str) -> float:
 def bare_imports() -> tuple[float, float]:
     """Return how long Python takes to start with the libraries that cannot be avoided, and the memory they hold."""
     script = (
-        "import fastapi, sqlmodel, alembic.command, aiosqlite, uvicorn, watchfiles, httpx, websockets\n"
+        "import fastapi, msgspec, uvicorn, watchfiles, websockets\n"
         "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmRSS:')))"
     )
     began = time.perf_counter()

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 from alembic import command
 
-from aico.core.db.migrations import alembic_config
 from aico.core.db.revisions import migrations_path
+from aico.core.db.upgrading import alembic_config
 
 _SCHEMA = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'database_state' ORDER BY rowid"

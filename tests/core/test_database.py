@@ -68,26 +68,26 @@ async def test_database_reader_has_its_settings(database: Database, pragma: str,
     """What a reader asks SQLite for is in force, on every one of them."""
     async with AsyncExitStack() as stack:
         for _ in range(4):
-            connection = await stack.enter_async_context(database.read())
-            assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar() == value
+            ask = await stack.enter_async_context(database.asking())
+            assert (await ask(f"PRAGMA {pragma}"))[0][0] == value
 
 
 async def test_database_reader_cannot_write(database: Database) -> None:
     """A question never changes anything, whatever it says."""
     with pytest.raises(StorageError, match="SQLITE_READONLY"):
-        async with database.read() as connection:
-            await connection.exec_driver_sql("INSERT INTO source (name) VALUES ('x')")
+        async with database.asking() as ask:
+            await ask("INSERT INTO source (name) VALUES ('x')")
     assert read_sources(database.path) == []
 
 
 async def test_database_read_sees_one_moment(database: Database) -> None:
     """What is committed while somebody reads is not seen before the next read."""
-    async with database.read() as connection:
-        before = (await connection.exec_driver_sql(COUNT)).scalar()
+    async with database.asking() as ask:
+        before = (await ask(COUNT))[0][0]
         await database.write(lambda writer: add_source(writer, "x"))
-        assert (await connection.exec_driver_sql(COUNT)).scalar() == before == 0
-    async with database.read() as connection:
-        assert (await connection.exec_driver_sql(COUNT)).scalar() == 1
+        assert (await ask(COUNT))[0][0] == before == 0
+    async with database.asking() as ask:
+        assert (await ask(COUNT))[0][0] == 1
 
 
 async def test_database_makes_folder_and_file_private(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ async def test_database_lies_where_it_was_told(tmp_path: Path, name: str) -> Non
     database = Database(tmp_path / name / f"{name}.db")
     await database.open()
     await database.write(lambda connection: add_source(connection, "x"))
-    async with database.read() as connection:
-        assert (await connection.exec_driver_sql("SELECT name FROM source WHERE name <> 'cline'")).scalar() == "x"
+    async with database.asking() as ask:
+        assert (await ask("SELECT name FROM source WHERE name <> 'cline'"))[0][0] == "x"
     await database.close()
     assert list_names(tmp_path) == {name}
     assert read_sources(database.path) == ["x"]
@@ -199,8 +199,8 @@ async def test_database_reads_go_on_after_reads_cancelled_at_any_moment(database
     """A reader whose caller goes away is given back: more of them than there are readers take none away."""
 
     async def ask() -> object:
-        async with database.read() as connection:
-            return (await connection.exec_driver_sql(COUNT)).scalar()
+        async with database.asking() as ask:
+            return (await ask(COUNT))[0][0]
 
     for number in range(40):
         caller = asyncio.create_task(ask())
@@ -219,8 +219,8 @@ async def test_database_is_busy_while_another_process_holds_its_lock(database: D
         async with second_process(HOLD, str(database.path)):
             with pytest.raises(StorageBusy):
                 await database.write(lambda connection: add_source(connection, "x"))
-            async with database.read() as connection:
-                assert (await connection.exec_driver_sql(COUNT)).scalar() == 0
+            async with database.asking() as ask:
+                assert (await ask(COUNT))[0][0] == 0
         await database.write(lambda connection: add_source(connection, "y"))
     assert read_sources(database.path) == ["y"]
 
@@ -278,11 +278,11 @@ async def test_database_is_busy_while_all_readers_are_in_use(database: Database)
     """A read that gets no connection says so within the time of a request."""
     async with asyncio.timeout(HANG_S), AsyncExitStack() as stack:
         for _ in range(4):
-            await stack.enter_async_context(database.read())
+            await stack.enter_async_context(database.asking())
         with pytest.raises(StorageBusy, match="readers"):
-            await stack.enter_async_context(database.read())
-    async with database.read() as connection:
-        assert (await connection.exec_driver_sql("SELECT 1")).scalar() == 1
+            await stack.enter_async_context(database.asking())
+    async with database.asking() as ask:
+        assert (await ask("SELECT 1"))[0][0] == 1
 
 
 async def test_database_full_is_an_error_of_ours(database: Database) -> None:
@@ -319,8 +319,8 @@ async def test_database_close_waits_for_a_reader_that_still_opens(
         return connect(*arguments, **options)  # type: ignore[call-overload,no-any-return]  # as it was called
 
     async def read() -> None:
-        async with database.read():
-            pass
+        async with database.asking() as ask:
+            await ask(COUNT)
 
     monkeypatch.setattr(sqlite3, "connect", open_slowly)
     reading = asyncio.create_task(read())

@@ -22,8 +22,9 @@ import aico.core.db.activity_schema
 import aico.core.db.browser_schema
 import aico.core.db.schema  # noqa: F401  # fill the metadata
 from aico.core.db.database import Database
-from aico.core.db.migrations import alembic_config, migrate, migration_engine
+from aico.core.db.migrations import migrate
 from aico.core.db.revisions import list_revisions, migrations_path
+from aico.core.db.upgrading import alembic_config, migration_engine
 from aico.core.errors import StorageError, StorageNewer
 from tests.core.database_damage import close_log, file_size_limit
 from tests.core.old_databases import open_old

@@ -22,9 +22,6 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-import sqlalchemy
-from sqlalchemy import event
-
 from aico.core.db.database import Database
 from aico.core.db.revisions import list_revisions
 from aico.core.db.writer import UsageWriter
@@ -108,9 +105,6 @@ def die_before_statement(fatal: int) -> Callable[[str], None]:
         if next(numbers) == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    # Of the migrations, and of what is read.
-    event.listen(sqlalchemy.Engine, "before_cursor_execute", die)
-    event.listen(sqlalchemy.Engine, "commit", die)
     return die
 
 

@@ -41,7 +41,7 @@ asyncio.run(start())
 from aico.core.settings import Settings
 aico.main.create_app(Settings(ledger_path="/nowhere/taskHistory.json", database_path=sys.argv[1]))
 heavy = ("alembic", "httpx", "prometheus_client", "grpc", "google.protobuf")
-heavy += ("opentelemetry.sdk", "aico.services.exporter", "sqlmodel", "aico.core.db.schema")
+heavy += ("opentelemetry.sdk", "aico.services.exporter", "sqlalchemy", "aico.core.db.schema")
 print("heavy", *(name for name in heavy if name in sys.modules))
 """
 
@@ -94,7 +94,8 @@ def test_version_is_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_start_on_a_database_of_this_version_loads_nothing_in_vain(tmp_path: Path) -> None:
-    """Alembic, HTTPX, Prometheus' library and what exports stay out; nothing loaded is looked through for garbage."""
-    path = copy_of_template(tmp_path)
+@pytest.mark.parametrize("is_new", [False, True])
+def test_start_loads_nothing_in_vain(tmp_path: Path, *, is_new: bool) -> None:
+    """SQLAlchemy, HTTPX, Prometheus' library and what exports stay out; no garbage is looked for in what is loaded."""
+    path = tmp_path / "new.db" if is_new else copy_of_template(tmp_path)
     assert run(["-c", SERVE, str(path)], tmp_path).splitlines()[-2:] == ["frozen True", "heavy"]

@@ -198,8 +198,8 @@ class Stage:
 
     async def list_runs(self) -> list[tuple[str | None, int]]:
         """Return error code and number of skipped entries of every recorded run."""
-        async with self.database.read() as connection:
-            rows = await connection.exec_driver_sql("SELECT error_code, skipped_count FROM import_run ORDER BY id")
+        async with self.database.asking() as ask:
+            rows = await ask("SELECT error_code, skipped_count FROM import_run ORDER BY id")
             return [tuple(row) for row in rows]
 
 

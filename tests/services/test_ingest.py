@@ -510,8 +510,8 @@ async def test_ingest_tells_the_whole_reading_that_ended_a_failure(make_stage: M
     await stage.run(Trigger.REQUEST)
     assert await stage.ingest.finish(stage.keys["place"]) is None
     told = stage.ingest.last_receipt
-    async with stage.database.read() as connection:
-        rows = await connection.exec_driver_sql("""
+    async with stage.database.asking() as ask:
+        rows = await ask("""
             SELECT added_count, skipped_count, error_count, "trigger" FROM import_run ORDER BY id DESC LIMIT 1
         """)
         (run,) = rows

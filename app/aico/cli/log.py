@@ -14,7 +14,6 @@ from typing import TextIO
 from aico.core.settings import Settings
 
 _CHATTY = (
-    "aiosqlite",
     "alembic",
     "asyncio",
     "httpcore",

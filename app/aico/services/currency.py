@@ -12,7 +12,6 @@ from pydantic import Field
 
 from aico.core.currency import Currency
 from aico.core.db.database import Database
-from aico.core.db.driver import fetch
 from aico.core.db.rate import DROP_RATE, PUT_RATE, RATE, rate_of, rate_row
 from aico.core.errors import PriceFixed
 from aico.services.shapes import Schema
@@ -64,8 +63,8 @@ class Currencies:
         """Return the currency; None where amounts are shown in dollars. Raises StorageBusy, StorageError."""
         if self._fixed is not None:
             return ShownCurrency(self._fixed, is_fixed=True)
-        async with self._database.read() as connection:
-            found = rate_of(await fetch(connection, RATE))
+        async with self._database.asking() as ask:
+            found = rate_of(await ask(RATE))
         return None if found is None else ShownCurrency(found, is_fixed=False)
 
     async def set(self, currency: Currency | None) -> None:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-import aiosqlite
-from sqlalchemy import event
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from threading import Lock
+from typing import ParamSpec, TypeVar
 
 from aico.core.clock import now_ms
 from aico.core.db.at_once import run_at_once
-from aico.core.db.driver import fetch, run_inside
+from aico.core.db.driver import Value
 from aico.core.db.sums_reader import Ask
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
@@ -29,6 +22,7 @@ from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, loo
 from aico.core.errors import StorageBusy, StorageError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _READERS = 4
 _WRITER_PRAGMAS = (
@@ -45,8 +39,8 @@ _WRITER_PRAGMAS = (
 class Database:
     """Opens, migrates and serves one database file.
 
-    Exactly one connection writes, in ``BEGIN IMMEDIATE`` transactions; SQLAlchemy's defaults for SQLite would open
-    transactions too late to be isolated. Reads run on their own read-only connections, each in one snapshot.
+    Exactly one connection writes, in ``BEGIN IMMEDIATE`` transactions. Reads run on their own read-only connections,
+    each in one snapshot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,9 +51,6 @@ class Database:
         """The last recovery whose lost file still lies beside the database."""
         self._writer = _Writer(path)
         self._lookers = _Lookers(self._reading_uri)
-        self._left: set[asyncio.Task[None]] = set()
-        """Closes connections that were still being opened when those who wanted them were cancelled."""
-        self._reader = _engine(self._reading_uri, _READERS, "BEGIN", READER_PRAGMAS, self._left)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
@@ -103,8 +94,6 @@ class Database:
     async def close(self) -> None:
         """Let running writes end, then close every connection."""
         await self.settle()
-        await self._reader.dispose()
-        await asyncio.gather(*self._left)
         await asyncio.to_thread(self._lookers.close)
         await asyncio.to_thread(self._writer.close)
 
@@ -123,24 +112,19 @@ class Database:
         try:
             return await asyncio.shield(self._writer.run(work, self._check))
         except sqlite3.Error as error:
-            raise _translate(error) from error
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a read-only connection whose queries all see one snapshot; raises StorageBusy, StorageError."""
-        try:
-            async with self._reader.begin() as connection:
-                yield connection
-        except PoolTimeout as error:
-            raise StorageBusy("all of its readers are in use") from error
-        except (DBAPIError, sqlite3.Error) as error:
-            raise _translate(error) from error
+            raise translate(error) from error
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Ask]:
-        """Yield what asks such a connection; raises StorageBusy, StorageError."""
-        async with self.read() as connection:
-            yield partial(fetch, connection)
+        """Yield what asks a read-only connection, whose answers all see one snapshot. Raises StorageBusy, StorageError.
+
+        Each question is a change of thread: who needs nothing but answers takes :meth:`look`.
+        """
+        try:
+            async with self._lookers.hold() as held:
+                yield held.ask
+        except sqlite3.Error as error:
+            raise translate(error) from error
 
     async def look(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
         """Return what ``work`` makes of the answers to its questions, all of one snapshot, in a thread of its own.
@@ -151,7 +135,7 @@ class Database:
         try:
             return await self._lookers.run(work)
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            raise translate(error) from error
 
 
 class _Lookers:
@@ -165,15 +149,33 @@ class _Lookers:
 
     async def run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
         """Run ``work`` in one transaction. Raises StorageBusy, sqlite3.Error."""
+        await self._acquire()
+        return await asyncio.shield(self._last(self._run, work))
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[_Held]:
+        """Yield a connection to be asked in one transaction. Raises StorageBusy, sqlite3.Error."""
+        await self._acquire()
+        held = _Held(self._threads, self.take)
+        try:
+            yield held
+        except BaseException:
+            self._last(held.close)  # which nobody waits for who may have been cancelled
+            raise
+        await asyncio.shield(self._last(self._give_back, held))
+
+    async def _acquire(self) -> None:
         try:
             async with asyncio.timeout(BUSY_TIMEOUT_S):
                 await self._free.acquire()
         except TimeoutError as error:
             raise StorageBusy("all of its readers are in use") from error
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
-        # Also when nobody waits for it any more: it runs to its end.
+
+    def _last(self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> asyncio.Future[T]:
+        """Run the last thing that is done with a connection, also when nobody waits for it any more."""
+        running = asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
         running.add_done_callback(self._release)
-        return await asyncio.shield(running)
+        return running
 
     def _release(self, done: asyncio.Future[T]) -> None:
         self._free.release()
@@ -181,7 +183,7 @@ class _Lookers:
             done.exception()  # whoever waited has it
 
     def _run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
-        connection = self._idle.pop() if self._idle else self._open()
+        connection = self.take()
         try:
             connection.execute("BEGIN")
             result = run_at_once(connection, work)
@@ -192,6 +194,15 @@ class _Lookers:
         self._idle.append(connection)
         return result
 
+    def _give_back(self, held: _Held) -> None:
+        connection = held.end()
+        if connection is not None:
+            self._idle.append(connection)
+
+    def take(self) -> sqlite3.Connection:
+        """Return a connection that nobody uses. Raises sqlite3.Error. Blocking."""
+        return self._idle.pop() if self._idle else self._open()
+
     def _open(self) -> sqlite3.Connection:
         return _connect_to_read(self._find_target())
 
@@ -201,6 +212,42 @@ class _Lookers:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+
+class _Held:
+    """A connection that looks, for as long as somebody holds it; opened by the first question."""
+
+    def __init__(self, threads: ThreadPoolExecutor, take: Callable[[], sqlite3.Connection]) -> None:
+        self._threads = threads
+        self._take = take
+        self._connection: sqlite3.Connection | None = None
+        self._turn = Lock()
+        """A question whose caller was cancelled runs to its end, and then the connection is closed."""
+
+    async def ask(self, statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
+        """Run one statement and return its rows, as plain tuples. Raises sqlite3.Error."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._ask, statement, values)
+
+    def _ask(self, statement: str, values: Sequence[Value]) -> list[sqlite3.Row]:
+        with self._turn:
+            if self._connection is None:
+                self._connection = self._take()
+                self._connection.execute("BEGIN")
+            return self._connection.execute(statement, values).fetchall()
+
+    def end(self) -> sqlite3.Connection | None:
+        """End the transaction and return its connection, None where nothing was asked. Raises sqlite3.Error."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.execute("ROLLBACK")
+            return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
 
 
 class _Writer:
@@ -264,62 +311,6 @@ def _connect_to_read(target: str) -> sqlite3.Connection:
 
 def _nothing() -> None:
     pass
-
-
-async def _close_left(opened: asyncio.Task[aiosqlite.Connection]) -> None:
-    """Close a connection once it is open. One that could not be opened is closed."""
-    with suppress(sqlite3.Error):
-        await (await opened).close()
-
-
-async def _opened(opening: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
-    connection = await opening
-    try:
-        # In one call: each costs two changes of thread.
-        await connection.executescript(";".join(pragmas))
-    except BaseException:
-        await connection.close()
-        raise
-    return connection
-
-
-def _engine(
-    find_target: Callable[[], str], size: int, begin: str, pragmas: tuple[str, ...], left: set[asyncio.Task[None]]
-) -> AsyncEngine:
-    async def connect() -> aiosqlite.Connection:
-        # The driver must not open transactions of its own: the begin hook does.
-        opening = aiosqlite.connect(find_target(), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        task = asyncio.ensure_future(_opened(opening, pragmas))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            # Nobody takes it over any more; it opens in its own thread, and is closed there.
-            closing = asyncio.ensure_future(_close_left(task))
-            left.add(closing)
-            closing.add_done_callback(left.discard)
-            raise
-
-    engine = create_async_engine(
-        "sqlite+aiosqlite://",
-        async_creator=connect,
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=BUSY_TIMEOUT_S,
-    )
-
-    def start(connection: Connection) -> None:
-        run_inside(connection, begin)
-
-    event.listen(engine.sync_engine, "begin", start)
-    return engine
-
-
-def _translate(error: DBAPIError | sqlite3.Error) -> StorageError:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(original, sqlite3.Error):
-        return translate(original)
-    return StorageError(type(original).__name__)
 
 
 def _find_identity(path: Path) -> tuple[int, int] | None:

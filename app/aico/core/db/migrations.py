@@ -1,7 +1,8 @@
 """Bringing a database to the newest schema: a new one at once, an older one with Alembic, one transaction per step.
 
-Alembic is imported only where there is something to migrate: its steps take half a second of a start, and 15 MB until
-the end. What they make of nothing is written down in ``newest.sql`` beside them (``scripts/newest_schema.py`` does it).
+What brings an older one there (:mod:`aico.core.db.upgrading`, with Alembic and SQLAlchemy) is imported only where there
+is something to migrate: it takes a third of a start, and 40 MB until the end. What its steps make of nothing is written
+down in ``newest.sql`` beside them (``scripts/newest_schema.py`` does it).
 """
 
 from __future__ import annotations
@@ -10,34 +11,18 @@ import secrets
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from sqlalchemy import URL, Engine, create_engine, event
-from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from aico.core.db.revisions import list_revisions, migrations_path
 from aico.core.errors import StorageBusy, StorageError, StorageForeign, StorageNewer
 
-if TYPE_CHECKING:
-    from alembic.config import Config
-
-_LOCK_WAIT_S = 1.5
+LOCK_WAIT_S = 1.5
+MIGRATION_PRAGMAS = (
+    # A property of the file, which can be set only outside a transaction.
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+)
 _VERSIONS = "alembic_version"
 _STATE = "INSERT INTO database_state VALUES (1, ?, 0)"
-
-
-def alembic_config(path: Path) -> Config:
-    """Return Alembic's configuration for the database at ``path``, independent of the working directory."""
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations_path()).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["database_path"] = path
-    return config
 
 
 def migrate(path: Path, revision: str = "head") -> None:
@@ -59,22 +44,13 @@ def migrate(path: Path, revision: str = "head") -> None:
             current = _create(path)
             if current == revisions[-1]:
                 return
-        from alembic import command
+        from aico.core.db.upgrading import upgrade
 
-        config = alembic_config(path)
-        engine = migration_engine(path)
-        try:
-            with engine.connect() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, revision)
-        finally:
-            engine.dispose()
-    except (DBAPIError, sqlite3.Error) as error:
-        original = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(original, "sqlite_errorcode", 0)
-        if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        upgrade(path, revision)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StorageBusy("another process holds its lock") from error
-        raise StorageError(str(getattr(original, "sqlite_errorname", type(original).__name__))) from error
+        raise StorageError(str(getattr(error, "sqlite_errorname", type(error).__name__))) from error
 
 
 def newest_statements() -> list[str]:
@@ -84,8 +60,8 @@ def newest_statements() -> list[str]:
 
 def _create(path: Path) -> str | None:
     """Make the newest schema in the database at ``path`` and return its revision; None where there are tables."""
-    with closing(sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None)) as connection:
-        _prepare(connection)
+    with closing(sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None)) as connection:
+        connection.executescript(";".join(MIGRATION_PRAGMAS))
         with closing(connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             try:
@@ -102,21 +78,12 @@ def _create(path: Path) -> str | None:
     return str(revision)
 
 
-def _prepare(connection: sqlite3.Connection | DBAPIConnection) -> None:
-    """Set how the database is written. Raises sqlite3.Error."""
-    cursor = connection.cursor()
-    # WAL is a property of the file, and can be set only outside a transaction.
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
 def _find_revision(path: Path) -> str | None:
     """Return the schema's revision, or None for an empty database. Looks only: what is not ours is not touched."""
     if not path.exists():
         return None
     # Not mode=ro: that would leave a -shm file behind beside a database in WAL mode.
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_WAIT_S)) as connection:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCK_WAIT_S)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return None
@@ -126,26 +93,3 @@ def _find_revision(path: Path) -> str | None:
         if not revisions and tables != {_VERSIONS}:
             raise StorageForeign
         return None if not revisions else str(max(revisions)[0])
-
-
-def migration_engine(path: Path) -> Engine:
-    """Return a blocking engine on ``path`` whose transactions begin at once, so that a step is all or nothing."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=NullPool,
-        connect_args={"timeout": _LOCK_WAIT_S, "isolation_level": None},
-    )
-
-    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        try:
-            _prepare(connection)
-        except sqlite3.Error:
-            connection.close()  # the engine has not taken it over yet
-            raise
-
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    event.listen(engine, "connect", configure)
-    event.listen(engine, "begin", start)
-    return engine

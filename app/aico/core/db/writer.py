@@ -16,7 +16,7 @@ from aico.core.db.checkpoints import StoredPositions
 from aico.core.db.counted import keep_counted, plus, shift_counters
 from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
-from aico.core.db.driver import Value, fetch
+from aico.core.db.driver import Value
 from aico.core.db.first_readings import FirstReadings
 from aico.core.db.forks import take_off_inherited
 from aico.core.db.json_values import json_of
@@ -268,8 +268,8 @@ class UsageWriter:
 
     async def get_position(self) -> tuple[str, int]:
         """Return epoch and revision. Raises StorageBusy, StorageError."""
-        async with self._database.read() as connection:
-            [(epoch, revision)] = await fetch(connection, _POSITION)
+        async with self._database.asking() as ask:
+            [(epoch, revision)] = await ask(_POSITION)
             return epoch, revision
 
     def positions_of(self, source: str, place: str) -> StoredPositions:
@@ -306,8 +306,8 @@ class UsageWriter:
 
     async def count_projects(self) -> int:
         """Return how many sessions have a project. Raises StorageBusy, StorageError."""
-        async with self._database.read() as connection:
-            [(count,)] = await fetch(connection, _COUNT_PROJECTS)
+        async with self._database.asking() as ask:
+            [(count,)] = await ask(_COUNT_PROJECTS)
         return int(count)
 
     async def forget_projects(self) -> int | None:
@@ -340,10 +340,10 @@ class UsageWriter:
         """
         if self._pricer is None:
             return []
-        async with self._database.read() as connection:
-            if await fetch(connection, _LIST_WAS_ASKED, (self._pricer.name,)):
+        async with self._database.asking() as ask:
+            if await ask(_LIST_WAS_ASKED, (self._pricer.name,)):
                 return []
-            return [str(name) for (name,) in await fetch(connection, "SELECT name FROM source ORDER BY id")]
+            return [str(name) for (name,) in await ask("SELECT name FROM source ORDER BY id")]
 
     async def price_unpriced(self, source: str, after: int, limit: int) -> tuple[int | None, UsageCommitted | None]:
         """Price requests of ``source`` that have no list price, ``limit`` of those behind the event ``after``.
@@ -361,8 +361,8 @@ class UsageWriter:
 
     async def list_own_prices(self) -> list[OwnPrice]:
         """Return the own prices that are stored. Raises StorageBusy, StorageError."""
-        async with self._database.read() as connection:
-            return [OwnPrice(*row) for row in await fetch(connection, _OWN_PRICES)]
+        async with self._database.asking() as ask:
+            return [OwnPrice(*row) for row in await ask(_OWN_PRICES)]
 
     async def change_own_prices(
         self, change: Callable[[Sequence[OwnPrice]], Iterable[OwnPrice]]
