@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from aico.core.db.choices import Switch, SwitchKey
 from aico.core.errors import SettingsError, StorageError
 from aico.core.settings import load_settings
 from aico.core.usage import digest
+from aico.features.files.tree import Tree
 from aico.features.sources.cline.places import find_session_stores, list_known_places, list_session_places
+from aico.features.sources.registry import SOURCES
 from aico.services.source_choices import SourceChoices
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.cli.reported_sources import EVERY, settings_of
@@ -118,6 +121,23 @@ def test_box_names_what_is_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AICO_SOURCES", "all")
     monkeypatch.delenv("AICO_SOURCES_INVENTED_ENABLED")
     assert rows_of()[-1] == ("Waiting for", ", ".join(source.title for source in EVERY[1:]))
+
+
+def test_box_keeps_nothing_of_what_it_has_counted(home: Path) -> None:
+    """Logs are counted as those of any other tool; what a look would keep of them stays until the collector comes."""
+    folder = home / ".claude/projects/a"
+    folder.mkdir(parents=True)
+    (folder / "one.jsonl").write_bytes(b"{}\n" * 10)
+    settings = settings_of(enabled_sources="claude-code")
+    gc.collect()
+    gc.disable()
+    try:
+        rows = describe_places(SourceChoices(SOURCES, settings), settings)
+        kept = [each for each in gc.get_objects() if isinstance(each, Tree) and each.file_count]
+    finally:
+        gc.enable()
+    assert rows[-1][1].startswith("found, 30 bytes")
+    assert kept == []
 
 
 def test_box_says_how_other_tools_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
+from unittest.mock import Mock
 
 import pytest
 
+from aico.core.db import database as database_module
 from aico.core.db.database import Database
 from aico.core.errors import LedgerFormat, LedgerNotFound, LedgerUnreadable, SourceError, StorageBusy, StorageError
 from aico.core.receipts import ImportReceipt
@@ -276,6 +278,23 @@ async def test_what_a_reading_leaves_is_read_at_once(make_stage: MakeStage) -> N
     total = stage.ingest.last_receipts[key]
     assert (total.trigger, total.imported_count, total.error_count) == (Trigger.REQUEST, 2 + 2 * LIMIT, 3)
     assert total.remaining_count == 0
+
+
+async def test_memory_is_given_back_at_the_end_of_a_large_reading(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, after its last part, whether it came in parts or in several transactions; not after a small one."""
+    given_back = Mock()
+    monkeypatch.setattr(database_module, "give_back", given_back)
+    stage = make_stage(
+        [Script().free(), Script(left=Left(1, 10, 90)).free(), Script().free(), Script(count=2 * LIMIT).free()]
+    )
+    async with asyncio.timeout(HANG_S):
+        for expected in (0, 1, 2):
+            await stage.run(Trigger.REQUEST)
+            assert await stage.ingest.finish(stage.keys["place"]) is None
+            assert given_back.call_count == expected
+        await stage.ingest.close()
 
 
 async def test_who_asks_comes_between_the_parts_of_a_reading(make_stage: MakeStage) -> None:

@@ -12,7 +12,7 @@ from aico.core.clock import now_ms
 from aico.core.command_name import command_name
 from aico.core.errors import SourceError
 from aico.core.settings import Settings
-from aico.features.files.feed import Feed
+from aico.features.files.feed import CountedFeed, Feed
 from aico.features.sources.cline import LEDGER
 from aico.features.sources.cline import SOURCE as CLINE
 from aico.features.sources.cline.sessions import SESSIONS
@@ -67,7 +67,9 @@ def _has_sessions(on: list[OriginChoice], settings: Settings) -> bool:
 
 def _look(feed: Feed) -> tuple[str, bool]:
     try:
-        look = feed.look()
+        # A look at thousands of logs is kept, by a feed that nobody reads, until the collector finds it: megabytes.
+        counted = feed.count(bool) if isinstance(feed, CountedFeed) else None
+        look = feed.look() if counted is None or not counted.files else counted
     except SourceError as error:
         return (_WAITING, False) if error.is_absent else (str(error), True)
     age = describe_age(max(0.0, time.time() - look.written_ns / 1e9))

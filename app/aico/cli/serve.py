@@ -24,7 +24,6 @@ from uvicorn.server import ServerState
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
 from aico.cli import EXIT_OK, already_running
-from aico.cli.allocator import keep_little
 from aico.cli.bounded_http import BoundedHttp
 from aico.cli.bounded_socket import BoundedSocket
 from aico.cli.box import PLAIN, ROUND, draw_box
@@ -35,6 +34,7 @@ from aico.cli.places import describe_others, describe_places
 from aico.cli.settings import load
 from aico.cli.streams import can_show, say
 from aico.core.address import url_of
+from aico.core.allocator import keep_little
 from aico.core.command_name import command_name
 from aico.core.errors import InstanceRunning, PortTaken, ServiceRefusal, ServiceUnreachable, SettingsError
 from aico.core.instance_lock import InstanceLock
@@ -208,7 +208,9 @@ def run_server(
             if not can_show(title + "".join(ROUND)):
                 title, frame = title.replace("·", "-"), PLAIN
             choices: SourceChoices = app.state.service.sources.choices
-            say(*draw_box(title, _rows(settings, page, choices, demo=bool(demo)), frame))
+            # In a thread: there may be thousands of logs.
+            rows = await asyncio.to_thread(_rows, settings, page, choices, demo=bool(demo))
+            say(*draw_box(title, rows, frame))
             with _address_to_open(public, page) as address:
                 if open_browser:
                     await asyncio.to_thread(webbrowser.open, address)

@@ -337,9 +337,12 @@ class Ingest:
             lane.was_read = True
         ticket.receipt.set_result(receipt)
         await self._tell()
+        is_large = lane.rest is not None or lane.left is not None
         try:
             await self._store_rest(lane)
             await self._read_on(lane, ticket.trigger)
+            if is_large and lane.left is None:
+                await self._writer.let_go()
         except Exception as error:  # noqa: BLE001  # as above: the watcher asks how it ended
             lane.bug = error
             self._break_off(lane)

@@ -6,12 +6,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
+from aico.core.allocator import give_back
 from aico.core.clock import now_ms
 from aico.core.db.at_once import run_at_once
 from aico.core.db.driver import Value
@@ -113,6 +114,10 @@ class Database:
             return await asyncio.shield(self._writer.run(work, self._check))
         except sqlite3.Error as error:
             raise translate(error) from error
+
+    async def let_go(self) -> None:
+        """Let go of pages that writing has kept in memory, and of all else that is free: what follows is small."""
+        await asyncio.shield(self._writer.let_go())
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Ask]:
@@ -264,6 +269,16 @@ class _Writer:
         Raises sqlite3.Error and what either raises, all taken back.
         """
         return asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, check)
+
+    def let_go(self) -> asyncio.Future[None]:
+        """Give back the memory that is not needed between two transactions."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._let_go)
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):  # the next transaction tells of it
+                self._connection.execute("PRAGMA shrink_memory")
+        give_back()
 
     async def settle(self) -> None:
         """Return when everything that was begun has ended."""

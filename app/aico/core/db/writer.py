@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 FRESH_ROWS_MAX = 500
 """Sessions that one message carries at most."""
-UNHEARD_ROWS_MAX = 20
+UNHEARD_ROWS_MAX = 5
 """The same while nobody listens: who comes back reads the others. 500 take a third of a first import of 1,000."""
 _KINDS = {kind.code: kind for kind in (REQUEST, GROWTH, PROMPT)}
 _NUMBERS = (*TOKENS, "nano")
@@ -271,6 +271,10 @@ class UsageWriter:
         async with self._database.asking() as ask:
             [(epoch, revision)] = await ask(_POSITION)
             return epoch, revision
+
+    async def let_go(self) -> None:
+        """Give back the memory that a large reading has left."""
+        await self._database.let_go()
 
     def positions_of(self, source: str, place: str) -> StoredPositions:
         """Return what tells, whenever it is asked, where ``place`` and what lies below it were left."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ASK = """
 import ctypes, sys, threading
-from aico.cli.allocator import keep_little
+from aico.core.allocator import keep_little
 if sys.argv[1] == "little":
     keep_little()
 libc = ctypes.CDLL(None)
@@ -39,6 +39,30 @@ def ask(how: str, path: str) -> tuple[int, int]:
     command = [sys.executable, "-c", ASK, how, path]
     arenas, blocks = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return int(arenas), int(blocks)
+
+
+TRIM = """
+import sys
+from aico.core.allocator import give_back, keep_little
+keep_little()
+def held():
+    if sys.platform != "linux":
+        return 0
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS:"))
+blocks = [bytes(20_000) for _ in range(2_000)]
+pins = [bytes(600) for _ in range(10)]
+more = [bytes(20_000) for _ in range(10)]
+del blocks
+before = held()
+give_back()
+print(before - held() if sys.platform == "linux" else 40_000)
+"""
+
+
+def test_what_lies_between_blocks_that_stay_is_given_back() -> None:
+    """The C library by itself gives back what lies behind all of them only."""
+    done = subprocess.run([sys.executable, "-c", TRIM], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 30_000
 
 
 def test_large_blocks_have_pages_of_their_own_whatever_was_freed_before(tmp_path: Path) -> None:
