@@ -428,7 +428,7 @@ def _take_sessions(camera: Camera, services: Services) -> None:
         for theme, language, size in (("light", "en-US", DESKTOP), ("dark", "fr-FR", (390, 2000))):
             prepare = watch_since(moment_ms(45))
             with camera.look(both, theme=theme, language=language, size=size, prepare=prepare) as page:  # type: ignore[arg-type]
-                expect(page.locator("[data-store=sessions]").first).to_be_visible()
+                expect(page.locator("tr[data-task]").first).to_be_visible()
                 _open_menu(page)
                 camera.take(page, f"sessions-{theme}-{language[:2]}-{size[0]}")
 

@@ -62,7 +62,14 @@ def test_nothing_of_a_tool_is_read_before_its_switch(
     expect(card).to_contain_text(promise)
     expect(page.locator("[data-switch='claude-code.projects']")).not_to_be_checked()
     page.get_by_role("button", name="Choose" if language == "en-US" else "Choisir").click()
-    expect(page.locator("[data-switch='claude-code.projects']")).to_be_focused()
+    switch = page.locator("[data-switch='claude-code.projects']")
+    expect(switch).to_be_focused()
+    assert switch.evaluate("(it) => getComputedStyle(it).outlineStyle") == "solid"
+    expect(page.locator(".start > p").first).to_contain_text("begins at once" if language == "en-US" else "aussitôt")
+    page.get_by_role("button", name="Back" if language == "en-US" else "Retour").click()
+    expect(page.get_by_role("button", name="Choose" if language == "en-US" else "Choisir")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(switch).to_be_focused()
     page.keyboard.press("Space")
 
     expect(page.locator("[data-switch='claude-code.projects']")).to_be_checked()

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from aico.core.usage import MeterReading, RequestState, SessionState, Tokens, UsageEvent, digest
 from tests.core.repository_on_file import open_store
-from tests.quick_variants import first_is_quick
+from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.sources.claude_code.claude_home import Clock, Transcript, uuid_of
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, stop_clock, stopped_timers
@@ -174,7 +174,7 @@ def test_tooltip_names_the_day_that_the_pointer_is_over(service: Service, open_p
         expect(tip.locator("p").first).to_contain_text(name)
         expect(tip).not_to_contain_text(":")
     expect(tip).to_contain_text("Claude Code")
-    expect(tip.locator("p b")).to_have_text("$3.66")
+    expect(tip.locator("p b")).to_have_text("≥ $3.66")
 
 
 def test_row_opens_its_requests_states_and_family(service: Service, open_page: Opener) -> None:
@@ -188,7 +188,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
 
     panel = page.get_by_role("dialog")
     expect(panel.locator("h2")).to_contain_text("Claude Code · Nov 11, 07:12")
-    expect(panel.locator("[data-field=session-cost]")).to_have_text("≥ $1.11")
+    expect(panel.locator("[data-field=session-cost]")).to_have_text("at least $1.11")
     expect(panel.locator("[data-request]")).to_have_text(["no count", "interrupted"])
     expect(panel.locator(".missing")).to_contain_text("1 answer cut short: the input is counted")
     expect(panel.get_by_role("img", name=re.compile("^Course per 15 min, total"))).to_be_visible()
@@ -199,7 +199,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
         panel.get_by_role("button", name="Copy as text").click()
         expect(panel.get_by_role("status")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()").split("\n")
-    assert copied[:3] == ["Claude Code · Nov 11, 07:12 AM", "main", "≥ $1.11"]
+    assert copied[:3] == ["Claude Code · Nov 11, 07:12 AM", "main", "at least $1.11"]
     assert "Share of the day\t30% of Nov 11" in copied
     assert sum(OPUS in line for line in copied if line.startswith("Nov 11, 0")) == 3
     facts = panel.locator(".facts")
@@ -209,7 +209,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     field.fill("checkout")
     field.press("Enter")
     expect(panel.locator("h2")).to_contain_text("Claude Code · checkout")
-    expect(row.locator(".id .open")).to_have_text("checkout")
+    expect(row.locator(".id .open")).to_have_text("Nov 11 checkout")  # its date stays
     field.fill("")
     panel.get_by_role("button", name="Save").click()
     expect(row.locator(".id .open")).to_have_text("Nov 11, 07:12 AM")
@@ -289,6 +289,47 @@ def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: O
     expect(gaps.locator("[data-tool=claude-code]")).to_contain_text("no transcript: titles, compaction")
     page.get_by_role("button", name="Français").click()
     expect(gaps.locator("summary")).to_contain_text("Ce que ces nombres ne contiennent pas")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    first_row_is_quick(("en-US", "Cline: totals only"), ("fr-FR", "Cline\u00a0: totaux seulement")),
+)
+def test_number_of_requests_names_the_tools_that_tell_none(
+    service: Service, open_page: Opener, language: str, words: str
+) -> None:
+    """Beside sessions of Cline's the number of requests would seem too small: the reason can be read."""
+    page = open_page(service, language=language, size=(390, 844), prepare=stop_clock).page
+    card = page.locator("[data-card=requests]")
+    expect(card.locator(".note")).to_have_text(words)
+    expect(card.locator(".big")).to_have_text("68")
+    page.goto(f"{service.url}/?source=cline")
+    expect(card.locator(".big")).to_have_text("\u2013")
+    expect(card.locator(".note")).to_have_text(words)
+    page.goto(f"{service.url}/?source=codex")
+    expect(card.locator(".big")).to_have_text("2")
+    expect(card.locator(".note")).to_have_count(0)
+
+
+def test_table_of_the_chart_says_at_least_and_names_as_they_are(service: Service, open_page: Opener) -> None:
+    """As the sums do; what may be more and has no cost at all is a dash; a name keeps its small letters."""
+    page = open_page(service, "/?table=true&group=model", prepare=stop_clock).page
+    table = page.locator(".astable")
+    expect(table.locator("tbody tr").first.locator("td").first).to_have_text(re.compile("^≥ \\$"))
+    expect(table.locator("tbody tr").first.locator("td").nth(1)).to_have_text(re.compile("^≥ \\$"))
+    capital = "(all) => all.map((one) => getComputedStyle(one, '::first-letter').textTransform)"
+    assert set(table.locator("thead th:has(.model)").evaluate_all(capital)) == {"none"}
+    page.goto(f"{service.url}/?table=true&group=model&metric=tokens")
+    expect(table.locator("tbody tr").first.locator("td").first).to_have_text(re.compile("^[0-9]"))
+
+
+def test_foot_of_a_phone_cuts_no_digit_off(service: Service, open_page: Opener) -> None:
+    """What is shown is the amount with its four decimals, as on a wide screen: cut to two it would be another one."""
+    page = open_page(service, size=(390, 844), prepare=stop_clock).page
+    tail = page.locator(".tasks tfoot .tail")
+    page.locator(".tasks").scroll_into_view_if_needed()
+    expect(tail).to_be_visible()
+    assert tail.evaluate("(one) => one.getBoundingClientRect().right <= innerWidth")
 
 
 def test_cline_alone_is_the_section_that_its_users_know(service: Service, open_page: Opener) -> None:

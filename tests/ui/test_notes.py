@@ -36,13 +36,12 @@ _NOTHING = dict.fromkeys(
 )
 KINDS: dict[str, dict[str, object]] = {
     "1001": {"state": "running", "spent": _NOTHING},
-    "1002": {"state": "interrupted", "spent": _NOTHING, "origin": "sessions"},
-    "1003": {"state": "failed", "spent": _NOTHING, "origin": "sessions"},
-    "1004": {"state": "done", "spent": _NOTHING, "origin": "sessions"},
-    "1005": {"has_fallen": True, "unknown": ["tokensIn"], "state": "running", "origin": "sessions"},
+    "1002": {"state": "interrupted", "spent": _NOTHING},
+    "1003": {"state": "failed", "spent": _NOTHING},
+    "1004": {"state": "done", "spent": _NOTHING},
+    "1005": {"has_fallen": True, "unknown": ["tokensIn"], "state": "running"},
     "1006": {"has_fallen": True},
     "1007": {"unknown": ["tokensIn", "totalCost"], "spent": {"input_tokens": None}},
-    "1008": {"origin": "sessions"},
 }
 
 
@@ -99,7 +98,7 @@ def test_session_without_numbers_shows_its_state_and_dashes(
 
     _expect_numbers(_row(page, "run"), "10", "5", "$0.7500")
     expect(_row(page, "run").locator("[data-note]")).to_have_count(0)
-    expect(_row(page, "run").locator("[data-store=sessions]")).to_have_text("session")
+    expect(_row(page, "run").locator(".tag")).to_have_count(0)
     expect(page.locator("[data-field=cost]")).to_have_text("at least $0.75")
 
 
@@ -131,8 +130,7 @@ def test_mark_says_everything_on_a_click_in_the_language_of_the_page(
     sentences = (
         "Un tour est en cours\u00a0: ses nombres viennent à la fin.\n"
         "L\u2019outil affiche moins pour cette session\u00a0: 0,10\u00a0$, 8\u202f000 tokens entrants, 700 sortants. "
-        "Ce qui est dépensé reste compté.\n"
-        "Lu dans \u2013 Base des sessions"
+        "Ce qui est dépensé reste compté."
     )
     expect(mark).to_have_attribute("title", sentences)
     expect(_row(page, "s1").locator(".cost")).to_have_text("0,4000\u00a0$")

@@ -51,7 +51,11 @@ def test_switch_keeps_names_tells_them_apart_and_forgets_them(service: Service, 
     menu.get_by_role("button", name="Read those of counted sessions, too").click()
     expect(menu).to_contain_text("2 sessions have one")
     check_with_axe(page)
-    page.keyboard.press("Escape")
+    page.get_by_role("button", name="What is read").click()
+    but = "the paths of folders, but for the last name of the working folder, because projects are on."
+    expect(page.locator("[data-card=claude-code]")).to_contain_text(but)
+    expect(page.locator("[data-card=cline]")).not_to_contain_text("last name")
+    page.get_by_role("button", name="Show the numbers").click()
 
     page.locator(".groups").get_by_role("button", name="Project").click()
     expect(page.locator(".groups h2")).to_have_text("By project")
@@ -95,5 +99,10 @@ def test_setting_fixes_the_switch_in_french_on_a_phone(make_service: ServiceMake
     expect(menu.get_by_role("switch")).to_be_disabled()
     expect(menu).to_contain_text("project_names")
     expect(menu).to_contain_text("1 session en a un")
+    page.get_by_role("button", name="Ce qui est lu").click()
+    but = "les chemins des dossiers, sauf le dernier nom du dossier de travail, car les projets sont activés."
+    expect(page.locator("[data-card=claude-code]")).to_contain_text(but)
+    page.get_by_role("button", name="Afficher les nombres").click()
+    page.locator("[data-field=sources] > summary").click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     check_with_axe(page)

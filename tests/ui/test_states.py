@@ -66,7 +66,7 @@ def test_unpriced_tasks_are_counted_beside_the_cost(service: Service, open_page:
     page = open_page(service).page
 
     expect(page.locator("[data-field=cost]")).to_have_text("at least $2.00")
-    expect(page.locator("[data-card=cost] .tag")).to_have_text("1 without a price")
+    expect(page.locator("[data-card=cost] .tag")).to_have_text("1 record without a price")
 
 
 @pytest.mark.slow

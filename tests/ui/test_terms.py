@@ -163,6 +163,7 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     expect(claude.first.locator("b")).to_have_text("25\u00a0%")
     expect(cost).to_have_text("4,40\u00a0$")
     expect(page.locator("[data-field=basis]")).to_contain_text("valeur payée par abonnement 3,00\u00a0$")
+    page.locator(".tasks").evaluate("(one) => one.scrollIntoView()")
     expect(page.locator("tr[data-tool=claude-code] [data-field=value]")).to_have_text("(3,00\u00a0$)")
     expect(dialog.locator("[data-field=webhook]")).to_contain_text("webhook set URL")
     page.keyboard.press("Escape")
@@ -171,7 +172,11 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     expect(page.locator("[data-card=limits] [data-field=plan]")).to_have_text(worth)
     # Alone it is neither free nor without a price; on paper the brackets are explained.
     page = open_page(service, "/?source=claude-code", language="fr-FR").page
-    expect(page.locator("[data-card=cost] [data-field=cost]")).to_have_text("(3,00\u00a0$)")
+    told = "valeur payée par abonnement (3,00\u00a0$)"
+    expect(page.locator("[data-card=cost] [data-field=cost]")).to_have_text(told)
+    page.locator("tr[data-tool=claude-code] .open").click()
+    expect(page.locator("[data-field=session-cost]")).to_have_text(told)  # without a pointer that hovers
+    page.keyboard.press("Escape")
     page.locator(".export summary").click()
     page.get_by_role("button", name="Relevé du mois").click()
     expect(page.locator("[data-field=statement-cost]")).to_have_text("(3,00\u00a0$)")

@@ -314,6 +314,7 @@ class RelativeOut(Schema):
     model: str | None
     state: StateName | None
     cost_usd: float | None = Field(description="All that it spent.")
+    list_cost_usd: float | None = Field(description="Its value at list prices, also where a plan pays for it.")
 
     @classmethod
     def of(cls, session: StoredSession) -> Self:

@@ -52,7 +52,7 @@ export const usageFilter = computed(() => inside({ state: state.value, window: p
 /** Two tools may call a session the same. */
 export const keyOf = ({ source, session_id }) => `${source}/${session_id}`;
 
-const valueOf = (sum) => (metric.value === "cost" ? sum.cost_usd : tokensOf(sum));
+export const valueOf = (sum) => (metric.value === "cost" ? sum.cost_usd : tokensOf(sum));
 
 /** What chart and list tell apart, the weightiest first: {name, slot, sum}; and the others. */
 export const groups = computed(() => {

@@ -66,7 +66,7 @@ function Rate() {
 	return code && html`<span data-field="rate">${t("currency.note", { code, rate: rate.toLocaleString(locale.value, { maximumSignificantDigits: 12 }), day: when(Date.parse(`${day}T12:00`), "date") })}</span>`;
 }
 
-/** What is asked of Kimi Proxy sends no number, and leaves all the same: then nothing is said of it. */
+/** Kimi Proxy is asked without a number: then nothing is said. */
 function leaving({ numbers_go_to: hosts, kimi_proxy: kimi }) {
 	if (hosts.length > 0) return t("footer.goes", { hosts: hosts.join(", ") });
 	return !kimi && t("footer.stays");

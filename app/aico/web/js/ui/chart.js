@@ -8,8 +8,7 @@ import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
 import { hovered } from "../selection.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
-import { before, groups, metric, shown, status, summary } from "../store.js";
-import { tokensOf } from "../sums.js";
+import { before, groups, metric, shown, status, summary, valueOf } from "../store.js";
 import { color, painted } from "../theme.js";
 import { Later, NameOf, Segmented, Swatch, amount, currency, html, short, when } from "./parts.js";
 
@@ -24,7 +23,7 @@ const pointed = signal(null); // {index, left, width} of the column under the po
 
 const isCost = () => metric.value === "cost";
 export const words = (value) => (isCost() ? amount(value) : short(value));
-const value = (sum) => (isCost() ? sum.cost_usd : tokensOf(sum)) ?? 0;
+const value = (sum) => valueOf(sum) ?? 0;
 const isBars = () => state.value.chart === "bars";
 
 export const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
@@ -45,6 +44,7 @@ export function columns(isMerged) {
 		const column = found.get(start);
 		column.end = series[i + 1]?.start ?? to;
 		column.total += value(point);
+		column.least ||= isCost() && point.at_least;
 		for (const part of parts) column.layers[part.groups ? named.length : (places.get(part[group]) ?? named.length)] += part[field][i];
 	});
 	const listed = [...found.values()];
@@ -306,7 +306,7 @@ function Tip({ list }) {
 	const sum = isBars() ? column.total : list.slice(0, at.index + 1).reduce((all, { total }) => all + total, 0);
 	const isRight = at.left > at.width / 2;
 	const style = isRight ? { right: `${at.width - at.left + 12}px` } : { left: `${at.left + 12}px` };
-	return html`<div class="tip" style=${style}><p><span>${titleOf(column)}</span> <b>${words(column.total)}</b></p>
+	return html`<div class="tip" style=${style}><p><span>${titleOf(column)}</span> <b>${column.least && "≥ "}${words(column.total)}</b></p>
 		${parts.slice(0, TOLD).map(({ name, slot, size }) => html`<p key=${name}><span><${Swatch} slot=${slot} /><${NameOf} name=${name} /></span> ${words(size)}</p>`)}
 		${rest > 0 && html`<p><span><${Swatch} slot=${0} />${t("groups.rest")}</span> ${words(rest)}</p>`}
 		${!isBars() && html`<p class="soft"><span>${t("chart.cumulative")}</span> ${words(sum)}</p>`}

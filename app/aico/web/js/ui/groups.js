@@ -7,11 +7,9 @@ import { spentSoFar } from "../period.js";
 import { hovered } from "../selection.js";
 import { hasProjects } from "../sources.js";
 import { choose, isChosen, show } from "../state.js";
-import { before, group as chosen, groups, metric, shown, summary } from "../store.js";
+import { before, group as chosen, groups, metric, shown, summary, valueOf } from "../store.js";
 import { add, isUnpriced, tokensOf } from "../sums.js";
 import { Cost, NameOf, Segmented, Swatch, Tokens, html, wordsOf } from "./parts.js";
-
-const valueOf = (sum) => (metric.value === "cost" ? sum.cost_usd : tokensOf(sum));
 
 /** What a part was in the period before, at the same point of it; of `name` undefined, everything. */
 function earlier(name) {

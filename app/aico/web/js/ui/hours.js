@@ -48,7 +48,7 @@ function monthsOf({ cells }) {
 		.map(({ column, day }) => [column, new Intl.DateTimeFormat(locale.value, { month: "short" }).format(day)]);
 }
 
-/** A path for each of six shades: an element for each cell would be a sixth of the page. */
+/** A path for each shade: an element for each cell would be a sixth of the page. */
 export function Grid({ heat }) {
 	const grid = gridOf(heat);
 	const box = useRef(null);

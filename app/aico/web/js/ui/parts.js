@@ -81,8 +81,12 @@ export function Cost({ sum, tag = "span" }) {
 }
 
 /** In large figures, for a card. */
-export const BigCost = ({ sum }) => valueOfPlan(sum) ?? (isUnpriced(sum) ? html`<span title=${t("unpriced.why")}>${t("unpriced")}</span>`
-	: html`${sum.at_least && sum.cost_usd !== null && html`<small title=${t("atleast.why")}>${t("atleast")} </small>`}<${Money} usd=${sum.cost_usd} />`);
+export function BigCost({ sum }) {
+	if (isUnpriced(sum)) return html`<span title=${t("unpriced.why")}>${t("unpriced")}</span>`;
+	const value = valueOfPlan(sum);
+	const word = value ? "basis.plan" : sum.at_least && sum.cost_usd !== null && "atleast";
+	return html`${word && html`<small title=${t(`${word}.why`)}>${t(word)} </small>`}${value ?? html`<${Money} usd=${sum.cost_usd} />`}`;
+}
 
 export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;
 export const titleOf = (id) => sources.value.find((source) => source.id === id)?.title ?? id;

@@ -1,4 +1,4 @@
-// The user's own prices: set, tried and removed; the models that have none; and what tools record beside the list.
+// The user's own prices; the models without any; and what tools record beside the list.
 import { useEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { deleteCurrency, deletePrice, getCompared, getTried, putCurrency, putPrice } from "../api.js";
@@ -58,7 +58,7 @@ function Listed() {
 		${price.fixed ? html`<span class="tag" title=${t("code.price_fixed")}>${t("price.fixed")}</span>` : html`<button class="quiet" onClick=${() => removePrice(price)} aria-label=${t("price.remove.one", { model: price.model })}>${t("price.remove")}</button>`}</li>`)}</ul>`;
 }
 
-/** Of what is shown, the models without a price: most tokens first. */
+/** Models without a price in what is shown. */
 function unpriced() {
 	const found = new Map();
 	for (const group of summary.value.groups) {

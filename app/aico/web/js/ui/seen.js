@@ -3,7 +3,7 @@ import { activity, activityProblem, switchKind } from "../activity.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { addDays, midnight } from "../period.js";
 import { Fixed } from "./switches.js";
-import { Later, Words, amount, html, when } from "./parts.js";
+import { Later, Words, amount, html } from "./parts.js";
 
 const TYPES = ["app", "command", "domain"];
 const MINUTE = 60;

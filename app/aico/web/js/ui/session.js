@@ -13,7 +13,7 @@ import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { Lack } from "./lacks.js";
-import { Ago, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+import { Ago, BigCost, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -112,7 +112,7 @@ function Family({ detail: { source, parent, family } }) {
 	const below = family.filter((one) => one !== above);
 	return html`${above && html`<p>${t("session.parent")} <${Other} source=${source} one=${above} /></p>`}
 		${below.length > 0 && html`<div class="children"><p>${tn("session.children", below.length)}</p><table><tbody>${below.map((one) => html`<tr key=${one.session_id}>
-			<th scope="row"><${Other} source=${source} one=${one} /></th><td class="name"><${ModelName} id=${one.model} /> <${StateTag} state=${one.state} /></td><td><${Money} usd=${one.cost_usd} /></td></tr>`)}</tbody></table></div>`}`;
+			<th scope="row"><${Other} source=${source} one=${one} /></th><td class="name"><${ModelName} id=${one.model} /> <${StateTag} state=${one.state} /></td><td><${Cost} sum=${one} /></td></tr>`)}</tbody></table></div>`}`;
 }
 
 function Request({ request }) {
@@ -142,7 +142,7 @@ function textOf(dialog) {
 	const words = (element) => element.innerText.trim().replace(/\s+/g, " ");
 	const cells = (selector) => [...dialog.querySelectorAll(selector)].map((row) => [...row.children].map(words).join("\t"));
 	const requests = cells(".requests tr");
-	const lines = [words(dialog.querySelector("h2")), words(dialog.querySelector(".key code")), words(dialog.querySelector(".total .big")), words(dialog.querySelector(".total > .soft")), ...cells(".facts > div, .kinds tr"), ...[...dialog.querySelectorAll(".missing li")].map(words)];
+	const lines = [...["h2", ".key code", ".total .big", ".total > .soft"].map((one) => words(dialog.querySelector(one))), ...cells(".facts > div, .kinds tr"), ...[...dialog.querySelectorAll(".missing li")].map(words)];
 	return [...lines, ...(requests.length ? ["", ...requests] : [])].join("\n");
 }
 
@@ -158,7 +158,7 @@ function CopyAll({ dialog }) {
 }
 
 function Detail({ detail, dialog }) {
-	return html`<div class="total"><p class="big" data-field="session-cost"><${Cost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span><${CopyAll} dialog=${dialog} /></div>
+	return html`<div class="total"><p class="big" data-field="session-cost"><${BigCost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span><${CopyAll} dialog=${dialog} /></div>
 		${!embedded && html`<${Label} detail=${detail} />`}<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
 }
 

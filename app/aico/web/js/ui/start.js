@@ -1,4 +1,4 @@
-// The first screen: what was found on this computer, what would be read of it, what never is, and a switch for each.
+// The first screen: what was found, what would be read of it, what never is, and switches.
 import { useRef } from "../../vendor/preact-hooks.js";
 import { t, tn } from "../i18n.js";
 import { choosing, counted, isCounting, offered, read, readAllFound, sources } from "../sources.js";
@@ -19,21 +19,19 @@ const Places = ({ list, isOpen }) => html`<details class="places" open=${isOpen}
 	<dl>${list.map(({ title, origins }) => html`<div><dt>${title}</dt><dd>${origins.flatMap(({ paths }) => paths).map((path) => html`<code>${path}</code>`)}</dd></div>`)}</dl></details>`;
 
 function Buttons({ root }) {
-	const pick = () => {
-		choosing.value = true;
-		root.current.querySelector("input:enabled")?.focus();
+	const isOffered = offered.value.length > 0;
+	const words = choosing.value ? (counted.value > 0 ? "done" : isOffered && "back") : isOffered && "choose";
+	const turn = () => {
+		choosing.value = !choosing.value;
+		if (choosing.value) root.current.querySelector("li:not(.absent) input:enabled:not(:checked)")?.focus();
 	};
-	const done = () => {
-		choosing.value = false;
-	};
-	return html`<p class="buttons">${offered.value.length > 0 && html`<button class="primary" onClick=${readAllFound}>${t("start.all")}</button>`}
-		${choosing.value ? counted.value > 0 && html`<button class="small" onClick=${done}>${t("start.done")}</button>`
-			: offered.value.length > 0 && html`<button class="small" onClick=${pick}>${t("start.choose")}</button>`}</p>`;
+	return html`<p class="buttons">${isOffered && html`<button class="primary" onClick=${readAllFound}>${t("start.all")}</button>`}
+		${words && html`<button class="small" onClick=${turn}>${t(`start.${words}`)}</button>`}</p>`;
 }
 
 function heading(found) {
 	if (counted.value > 0 || (found.length > 0 && read.value.length === 0 && offered.value.length === 0)) return ["start.sources", "start.sources.why"];
-	if (offered.value.length > 0) return ["start.found", "start.found.why"];
+	if (offered.value.length > 0) return ["start.found", choosing.value ? "start.choose.why" : "start.found.why"];
 	if (found.some((source) => source.found)) return ["start.empty", "start.empty.why"];
 	if (isCounting.value) return ["start.counting", "start.counting.why"];
 	return found.length > 0 ? ["start.found", "start.found.why"] : ["start.none", "start.none.why"];

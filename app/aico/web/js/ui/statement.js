@@ -10,9 +10,9 @@ import { filterOf, show, state } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addBy, cacheWrites, tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
-import { chosen } from "./filters.js";
+import { chosen, dayText } from "./filters.js";
 import { priceOf } from "./limits.js";
-import { Cost, ModelName, amount, html, nameOf, titleOf, when, whole, wordsOf } from "./parts.js";
+import { Cost, ModelName, amount, html, titleOf, when, whole, wordsOf } from "./parts.js";
 
 const PAGE = 1000;
 const READINGS = 5;
@@ -20,7 +20,7 @@ const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "outpu
 
 const isUsed = (point) => point.requests > 0 || tokensOf(point) > 0 || point.cost_usd > 0;
 const startOf = (month) => new Date(`${month}-01T00:00`).getTime();
-const idOf = (ms) => `${new Date(ms).getFullYear()}-${String(new Date(ms).getMonth() + 1).padStart(2, "0")}`;
+const idOf = (ms) => dayText(ms).slice(0, 7);
 const nameOfMonth = (ms) => new Intl.DateTimeFormat(locale.value, { month: "long", year: "numeric" }).format(ms);
 
 /** All sessions of the month, the first one first, and whether they are of one moment with `seq`. */
@@ -67,7 +67,7 @@ function Rows({ rows }) {
 	const title = t("table.title");
 	return html`<section aria-label=${title}><h3>${title} <span class="soft">${whole(rows.length)}</span></h3><div class="scroll" tabindex="0" role="group" aria-label=${title}><table>
 		<thead><tr>${["started_at", "last_at", "source", "model"].map((column) => html`<th scope="col">${t(`col.${column}`)}</th>`)}<th scope="col">${t("metric.tokens")}</th><th scope="col">${t("sum.cost")}</th></tr></thead>
-		<tbody>${rows.map((row) => html`<tr key=${keyOf(row)}><th scope="row">${when(row.started_at, "dated")}${row.label && html` <span class="soft">${nameOf(row)}</span>`}</th><td>${when(row.last_at, "dated")}</td><td>${titleOf(row.source)}</td>
+		<tbody>${rows.map((row) => html`<tr key=${keyOf(row)}><th scope="row">${when(row.started_at, "dated")}${row.label && html` <span class="soft">${row.label}</span>`}</th><td>${when(row.last_at, "dated")}</td><td>${titleOf(row.source)}</td>
 			<td><${ModelName} id=${row.model} /></td><td>${whole(tokensOf(row.spent))}</td><${Cost} tag="td" sum=${row.spent} /></tr>`)}</tbody></table></div></section>`;
 }
 

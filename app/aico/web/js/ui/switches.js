@@ -2,7 +2,7 @@
 import { minute } from "../clock.js";
 import { bytes } from "../format.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
-import { refused, sources, switchOrigins } from "../sources.js";
+import { about, refused, sources, switchOrigins } from "../sources.js";
 import { Copyable, Words, html, since, when } from "./parts.js";
 
 /** The box is as the service says it is, not as it was pressed. */
@@ -53,5 +53,6 @@ export function Refused({ source }) {
 export function Privacy({ source, origin }) {
 	const name = `${source.id}.${origin.id}`;
 	const never = told(`never.${name}`, origin.never_read);
-	return html`<p class="soft privacy">${told(`reads.${name}`, t("reads"))} ${never && t("never", { what: never })}</p>`;
+	const { enabled, sources: named } = about.value.projects;
+	return html`<p class="soft privacy">${told(`reads.${name}`, t("reads"))} ${never && t(enabled && named.includes(source.id) ? "never.but" : "never", { what: never })}</p>`;
 }

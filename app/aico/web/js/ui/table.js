@@ -11,7 +11,7 @@ import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "
 import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
 import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
 import { ImportButton, LastImport } from "./imports.js";
-import { Ago, ModelName, columnWords, currency, exact, html, nameOf, short, titleOf, valueOfPlan, whole } from "./parts.js";
+import { Ago, ModelName, columnWords, currency, exact, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
 
 const OVERSCAN = 2;
 const TOLD_WIDTH = 332; // with its distance from the edge
@@ -71,13 +71,10 @@ function tell({ currentTarget: mark }) {
 /** One a row, whatever there is to say: nothing moves. */
 function Mark({ item }) {
 	const said = notes(item);
-	const store = item.source === "cline" && item.origin !== null && item.origin !== "ledger" && item.origin;
-	if (store && tokensOf(item.spent) !== null) said.push(["store", `${t("store.label")} – ${t(`store.${store}`)}`]);
 	if (said.length === 0) return null;
 	const [[mark]] = said;
 	const words = said.map(([, sentence]) => sentence).join("\n");
-	if (mark === "store") return html`<span class="tag" data-store=${store} title=${words}>${t("store.mark")}</span>`;
-	return html`<button class="tag" data-store=${store || undefined} data-note=${mark} title=${words} popovertarget="told" onClick=${tell}>${t(`note.${mark}`)}</button>`;
+	return html`<button class="tag" data-note=${mark} title=${words} popovertarget="told" onClick=${tell}>${t(`note.${mark}`)}</button>`;
 }
 
 function Told() {
@@ -90,7 +87,7 @@ function Row({ item, index, isFresh, isOn }) {
 	const { source, session_id: id, project, last_at, model, models, spent, cost_usd, has_fallen, folded } = item;
 	const open = ({ target }) => target.closest("td button:not(.open)") || openSession(item);
 	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} data-tool=${source} tabindex="-1" onClick=${open}>
-		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${nameOf(item)}</button>${folded > 0 && html`<span class="tag" title=${tn("row.folded", folded)}>+${folded}</span>`}${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${item.label && html`<span class="soft">${when(item.started_at, "day")} </span>`}${nameOf(item)}</button>${folded > 0 && html`<span class="tag" title=${tn("row.folded", folded)}>+${folded}</span>`}${isFresh && html`<em>${t("row.new")}</em>`}</td>
 		<td class=${`of s${slotOf(source)}`} title=${embedded ? null : project}>${titleOf(source)}${project && !embedded && html` <span class="soft">${project}</span>`}</td>
 		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => choose("model", model) })}${models > 1 && html`<span class="tag" title=${tn("models", models)}>+${models - 1}</span>`}${Mark({ item })}</td>
 		${Ago({ ms: last_at, tag: "td", class: "when soft" })}
@@ -117,7 +114,7 @@ function Sort() {
 function Foot() {
 	const { totals } = rows.value;
 	const without = totals.unpriced_requests;
-	return html`<tfoot><tr><th scope="row" colspan="4">${tn("table.sum", totals.sessions)} ${without > 0 && html`<span class="tag">${tn("unpriced.count", without)}</span>`}</th>
+	return html`<tfoot><tr><th scope="row" colspan="4">${tn("table.sum", totals.sessions)} ${without > 0 && html`<span class="tag">${tn("gaps.unpriced", without)}</span>`}</th>
 		${numbers(totals)}</tr></tfoot>`;
 }
 
@@ -154,6 +151,7 @@ function useSlice(body, depth, total) {
 		let frame = 0;
 		const look = () => {
 			frame = 0;
+			if (!body.current) return; // another view came in between
 			const { top } = body.current.getBoundingClientRect();
 			depth.current = headHeight(body.current) - top;
 			const size = measure();

@@ -15,13 +15,7 @@ const dialog = () => document.getElementById("terms");
 const close = () => dialog().close();
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
 
-function price({ price, currency }) {
-	try {
-		return new Intl.NumberFormat(locale.value, { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(price);
-	} catch {
-		return `${price} ${currency}`;
-	}
-}
+const price = ({ price, currency }) => new Intl.NumberFormat(locale.value, { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(price);
 
 /** What came of an attempt is said where it was made. */
 function useAttempt() {

@@ -5,10 +5,10 @@ import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { midnight, monthStart, spentSoFar } from "../period.js";
 import { before, shown, summary, unpriced } from "../store.js";
-import { addUsd, cacheWrites } from "../sums.js";
+import { addBy, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { approximateUntil } from "./chart.js";
-import { BigCost, Money, Tokens, amount, html, whole } from "./parts.js";
+import { BigCost, Money, Tokens, html, titleOf, whole } from "./parts.js";
 
 function Change({ total }) {
 	const { window } = shown.value;
@@ -37,14 +37,14 @@ function Bases() {
 	const value = planValue();
 	if (value > 0) parts.push(["plan", value]);
 	if (without === 0 && parts.length === 0) return null;
-	return html`<span class="basis" data-field="basis">${parts.map(([name, usd]) => html`<span key=${name} title=${t(`basis.${name}.why`)}>${t(`basis.${name}`)} <b><${Money} usd=${usd} /></b></span>`)}
-		${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("unpriced.count", without)}</span>`}</span>`;
+	return html`<span class="basis" data-field="basis">${parts.map(([name, usd]) => html`<span key=${name} class=${name} title=${t(`basis.${name}.why`)}>${t(`basis.${name}`)} <b><${Money} usd=${usd} /></b></span>`)}
+		${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("gaps.unpriced", without)}</span>`}</span>`;
 }
 
 const Sum = ({ name, big, children }) => html`<div class="sum" role="group" data-card=${name} aria-label=${t(`sum.${name}`)}>
 	<h2>${t(`sum.${name}`)}</h2><p class="big" data-field=${name}>${big}</p>${children}</div>`;
 
-const Cost = ({ of = summary.value.totals }) => html`<${Sum} name="cost" big=${html`<${BigCost} sum=${of} />`}>
+const Cost = ({ of }) => html`<${Sum} name="cost" big=${html`<${BigCost} sum=${of} />`}>
 	<p class="note">${unpriced.value ? t("unpriced.why") : html`<${Change} total=${of.cost_usd} /><${Bases} />`}</p><//>`;
 
 /** Cost of today and this month; null, not 0, when the numbers end before. */
@@ -59,10 +59,11 @@ export function spentNow(source) {
 }
 
 export function Totals() {
-	const { totals } = summary.value;
+	const { totals, groups } = summary.value;
+	const silent = addBy(groups, "source").filter(([, sum]) => !sum.requests && tokensOf(sum) > 0).map(([id]) => titleOf(id)).join(", ");
 	const tokens = (name, n = totals[name]) => html`<${Sum} name=${name} big=${html`<${Tokens} n=${n} />`} />`;
-	return html`<section class="panel-box sums" aria-label=${t("sum.title")}><${Cost} />
+	return html`<section class="panel-box sums" aria-label=${t("sum.title")}><${Cost} of=${totals} />
 		${tokens("input_tokens")}${tokens("cache_read_tokens")}${tokens("cache_write_tokens", cacheWrites(totals))}${tokens("output_tokens")}
-		<${Sum} name="requests" big=${totals.requests > 0 ? whole(totals.requests) : html`<span title=${t("sum.requests.none")}>–</span>`} />
+		<${Sum} name="requests" big=${totals.requests || !silent ? whole(totals.requests) : "–"}>${silent && html`<p class="note">${t("sum.requests.none", { sources: silent })}</p>`}<//>
 		<${Sum} name="sessions" big=${whole(totals.sessions)} /></section>`;
 }
