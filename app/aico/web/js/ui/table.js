@@ -151,7 +151,7 @@ function useSlice(body, depth, total) {
 		let frame = 0;
 		const look = () => {
 			frame = 0;
-			if (!body.current) return; // another view came in between
+			if (!body.current) return;
 			const { top } = body.current.getBoundingClientRect();
 			depth.current = headHeight(body.current) - top;
 			const size = measure();
