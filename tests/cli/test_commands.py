@@ -373,7 +373,12 @@ def test_config_show_names_every_setting_with_its_origin(tmp_path: Path) -> None
     assert rows["host"][1:] == ["127.0.0.1", "default"]
     assert rows["budget_daily_usd"][1] == "none"
     assert rows["kimi_proxy_secret"][2] == "KIMI_PROXY_SECRET"
-    assert TOKEN not in ended.stdout
+    told = run_aico(tmp_path, "config", "show", "--json", settings=settings)
+    fields = json.loads(told.stdout)
+    assert {name: each["from"] for name, each in fields.items()} == {name: row[-1] for name, row in rows.items()}
+    assert fields["allowed_origins"]["value"] == ["http://a.example", "http://b.example"]
+    assert (fields["debounce_ms"]["value"], fields["budget_daily_usd"]["value"]) == (10.0, None)
+    assert TOKEN not in ended.stdout + told.stdout
     assert not database_path(tmp_path).exists()
 
 

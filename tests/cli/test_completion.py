@@ -102,6 +102,17 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(each)
 
 
+def test_every_option_is_explained() -> None:
+    """What has no help is a word that nobody can look up; what completion asks for is hidden on purpose."""
+    levels = list(parsers(build_parser()))
+    lacking = [(level.prog, action.dest) for level in levels for action in level._actions if not action.help]
+    assert [each for each in lacking if each[1] not in {"command", "action"}] == []
+    for level in levels:
+        for action in level._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                assert {each.dest for each in action._choices_actions if each.help} == set(action.choices), level.prog
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_script_holds_every_word(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is added to the parser is offered by every shell."""

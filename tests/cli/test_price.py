@@ -190,11 +190,17 @@ def test_amounts_are_said_in_a_currency_of_the_command_or_the_file(
         assert "Amounts in EUR, at your rate of 0.92 to the US dollar, Feb 03 2026" in said
     assert main(["report", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["totals"]["cost_usd"] == 4.18
+    told = {"code": "EUR", "per_usd": 0.92, "as_of": "2026-02-03", "fixed": False}
+    for asked in (["currency", "show", "--json"], ["currency", "--json"], ["--json", "currency", "show"]):
+        assert main(asked) == 0
+        assert json.loads(capsys.readouterr().out) == told
     config = folder / "config.toml"
     config.write_text('[currency]\ncode = "CHF"\nper_usd = 0.5\nas_of = 2026-02-03\n', encoding="utf-8")
     monkeypatch.setenv("AICO_CONFIG", str(config))
     main(["status", "--short"])
     assert capsys.readouterr().out.startswith("CHF 2.09 today")
+    assert main(["currency", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"code": "CHF", "per_usd": 0.5, "as_of": "2026-02-03", "fixed": True}
     assert main(["currency", "remove"]) == 1
     monkeypatch.delenv("AICO_CONFIG")
     assert main(["currency", "set", "EUR", "--rate", "-1"]) == 2

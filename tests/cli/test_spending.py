@@ -40,6 +40,7 @@ from aico.features.pricing.price_list import GenaiPriceList
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.titles import TITLES, UNWRITTEN
 from aico.main import create_app
+from aico.services.glance_shapes import OverviewOut
 from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, request, temporary_database, usage
 from tests.e2e.server_process import HANG_S, ROOT
 from tests.hypothesis_profiles import examples
@@ -599,7 +600,8 @@ def test_standstill_is_told_with_the_time_at_which_the_service_ended(
     monkeypatch.setattr("aico.core.instance_lock.time.time_ns", lambda: at(SATURDAY - timedelta(hours=2)) * 10**6)
     InstanceLock(database).acquire("http://127.0.0.1:1").release()
     assert said(capsys, "status", "--short", code=EXIT_DEGRADED).endswith(", not watching since 14:10\n")
-    assert "Not watching: numbers as of 14:10. " in said(capsys)
+    for words in ((), ("today",), ("today", "--by", "model"), ("week",), ("month",), ("report",)):
+        assert "Not watching: numbers as of 14:10. " in said(capsys, *words), words
 
 
 def test_short_status_asks_the_service_whether_it_is_well(
@@ -613,7 +615,8 @@ def test_short_status_asks_the_service_whether_it_is_well(
             monkeypatch.setattr("aico.proxy.readiness.is_ready", lambda _url, _token, ready=ready: ready)
             line = said(capsys, "status", "--short", code=code)
             assert ("degraded" in line) is not ready
-        assert "Not watching" not in said(capsys)
+        for words in ((), ("week",), ("report",), ("today", "--by", "model")):
+            assert "Not watching" not in said(capsys, *words), words
     finally:
         lock.release()
 
@@ -677,3 +680,17 @@ def test_limit_and_budget_stand_in_the_short_line(database: Path, capsys: pytest
     fill(database, [("codex", [PlanReading("codex", NOW_MS, (week,))])])
     assert line().endswith(", Codex week 81 %")
     assert said(capsys, "status", "--short", "--width", "40", code=EXIT_DEGRADED) == "$10.00 today, $10.00 of $125.00\n"
+
+
+def test_json_without_a_command_is_the_answer_of_the_service(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As ``GET /api/overview`` has it, before a command it means the same as behind it, and some have none."""
+    fill(database, typical())
+    told = OverviewOut.model_validate_json(said(capsys, "--json"))
+    assert (told.today.day, told.month.first) == (SATURDAY.date(), SATURDAY.date().replace(day=1))
+    assert told.month.totals.requests == json.loads(said(capsys, "month", "--json"))["totals"]["requests"]
+    assert said(capsys, "--json", "today") == said(capsys, "today", "--json")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--json", "serve"])
+    assert "serve prints no JSON" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -365,3 +366,23 @@ def test_service_greets_and_logs_in_every_encoding(folder: Path, encoding: Mappi
     assert box[0].startswith(b"+- AI Cost Observer")
     assert any(line.startswith(b"| Dashboard") for line in box)
     assert [line for line in log.splitlines() if "message" not in json.loads(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("wishes", "is_coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+    ids=str,
+)
+def test_colours_are_for_a_terminal_that_wants_them(
+    folder: Path, wishes: Mapping[str, str], *, is_coloured: bool
+) -> None:
+    """``NO_COLOR`` and a dumb terminal take them off; a pipe has none in the first place."""
+    person, program = pty.openpty()
+    try:
+        ended = run(folder, {**UTF_8, "TERM": "xterm-256color", **wishes}, "month", stdout=program)
+        said = os.read(person, 1 << 16)  # less than a terminal keeps for who reads later
+    finally:
+        os.close(person)
+        os.close(program)
+    assert (ended.returncode, b"AI Cost Observer" in said, b"\x1b[" in said) == (0, True, is_coloured)
+    assert b"\x1b[" not in run(folder, {**UTF_8, "TERM": "xterm-256color"}, "month").stdout

@@ -17,6 +17,7 @@ from aico.core.errors import LedgerError, ObserverError, SessionsError
 from aico.core.otlp_settings import OtlpSettings
 from aico.core.settings import Settings, SourceSettings, setting_names, variable_of
 from aico.core.usage import RejectionCode
+from aico.features.sources.registry import KNOWN
 from aico.main import create_app
 from tests.house.document_tables import ROOT, read_table
 
@@ -55,6 +56,15 @@ def test_document_states_variable_and_default_of_each_setting(name: str) -> None
     assert meaning
     if not real.is_required() and real.default_factory is None:
         assert default == ("none" if real.default in {None, ()} else str(real.default).lower())
+
+
+def test_document_lists_every_tool_with_its_origins() -> None:
+    """In the order of the registry."""
+    text = (ROOT / SETTINGS).read_text("utf-8").split("The tools, with their origins:")[1].split("```")[0]
+    listed = {
+        tool: tuple(re.findall(r"`([\w-]+)`", origins)) for tool, origins in re.findall(r"`([\w-]+)` \(([^)]*)\)", text)
+    }
+    assert listed == KNOWN
 
 
 def test_document_lists_every_setting_of_a_source() -> None:

@@ -97,11 +97,7 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
             return show_short({}, width, has_colours=has_colours)
         if arguments and arguments[0] == "statusline":
             return _say_status_line(list(arguments))
-        from aico.cli.words import build_parser
-
-        if len(arguments) == 1 and arguments[0] in _ALONE:
-            arguments = [arguments[0], _ALONE[arguments[0]]]
-        options = build_parser(*arguments[:1]).parse_args(arguments)
+        options = _parse(arguments)
         command = options.command
         return _load(options, is_own_process=is_own_process)(options)
     except ObserverError as error:
@@ -115,6 +111,22 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
         return EXIT_OK if command in _UNTIL_TOLD else EXIT_FAILED
     except ReaderGone:
         return EXIT_FAILED
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what was said; ends with 2 for what is no command or option."""
+    from aico.cli.words import build_parser
+
+    if arguments and arguments[0] in _ALONE and list(arguments[1:]) in ([], ["--json"]):
+        arguments = [arguments[0], _ALONE[arguments[0]], *arguments[1:]]
+    parser = build_parser(*arguments[:1])
+    options = parser.parse_args(arguments)
+    if options.is_json and options.command is not None:
+        # Before the command it means the same as behind it.
+        if not hasattr(options, "json"):
+            parser.error(f"{options.command} prints no JSON")
+        options.json = True
+    return options
 
 
 def _say_status_line(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from aico import __version__
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from aico.cli.screen import plural
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
@@ -107,7 +108,7 @@ def _lines(answer: Mapping[str, object], period: str, *, is_running: bool) -> It
 def _line(each: Mapping[str, object]) -> str:
     place = f" ({each['place']})" if each.get("place") else ""
     parts = [time_text(_number(each.get("seconds")))] if each.get("seconds") else []
-    parts += [f"{each['count']} times"] if each.get("count") else []
+    parts += [plural(round(_number(each["count"])), "time")] if each.get("count") else []
     parts += [f"about {_usd(each['estimated_cost_usd'])}"] if each.get("estimated_cost_usd") else []
     parts += ["its assistant is assumed"] if each.get("is_assumed") else []
     parts += ["in front" if each.get("is_in_front") else "running"] if each.get("is_running") else []

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from aico.cli.activity import time_text
 from aico.cli.database import only_reading
+from aico.cli.screen import plural
 from aico.cli.streams import complain, say
 from aico.core.activity import ACTIVITY, KINDS
 from aico.core.clock import now_ms
@@ -109,9 +110,10 @@ def _ask(running: InstanceRunning, settings: Settings, meant: _Meant) -> list[Go
 
 def _lines(going: Sequence[GoingUse], verb: str) -> Iterator[str]:
     seconds, count = sum(each.duration_ms for each in going) / 1000, sum(each.count for each in going)
-    yield f"{verb} {time_text(seconds)}, and {count} calls and visits."
+    calls = "1 call or visit" if count == 1 else f"{count:,} calls and visits"
+    yield f"{verb} {time_text(seconds)}, and {calls}."
     for each in going[:_SHOWN]:
         kind, time = f"{ACTIVITY}.{each.kind}", time_text(each.duration_ms / 1000)
-        yield f"  {each.subject:<28} {kind:<19} {time}, {each.count} times"
+        yield f"  {each.subject:<28} {kind:<19} {time}, {plural(each.count, 'time')}"
     if len(going) > _SHOWN:
         yield f"  and {len(going) - _SHOWN} more"

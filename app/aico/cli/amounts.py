@@ -76,10 +76,10 @@ def head_cost(sums: Sums, *, is_spent: bool = False) -> str:
     return money(0) if cost == "-" else cost
 
 
-def moment_text(moment_ms: int, overview: Overview) -> str:
-    """Return a moment as it is told now: ``14:02``, ``yesterday 18:40``, ``Fri 18:40``, ``Nov 03 18:40``."""
-    moment = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(overview.now.tzinfo)
-    days = (overview.now.date() - moment.date()).days
+def moment_text(moment_ms: int, now: datetime) -> str:
+    """Return a moment as it is told at ``now``: ``14:02``, ``yesterday 18:40``, ``Fri 18:40``, ``Nov 03 18:40``."""
+    moment = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(now.tzinfo)
+    days = (now.date() - moment.date()).days
     if days <= 0:
         return f"{moment:%H:%M}"
     day = "yesterday" if days == 1 else f"{moment:%a}" if days < 7 else f"{moment:%b %d}"

@@ -10,6 +10,7 @@ from aico.cli.price import change, look
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.currency import Currency, currency_of
+from aico.services.currency import CurrencyOut, ShownCurrency
 
 
 def tend(options: argparse.Namespace) -> int:
@@ -33,6 +34,10 @@ def tend(options: argparse.Namespace) -> int:
     elif options.action == "remove":
         change(settings, lambda service: service.currencies.set(None), lambda running: running.remove_currency())
     shown = look(settings, lambda service: service.currencies.find(), None)
+    if options.action == "show" and options.json:
+        told = CurrencyOut.of(shown or (settings.currency and ShownCurrency(settings.currency, is_fixed=True)))
+        say("null" if told is None else told.model_dump_json())
+        return EXIT_OK
     found = settings.currency if shown is None else shown.currency
     say("Amounts are shown in US dollars." if found is None else describe_currency(found))
     return EXIT_OK

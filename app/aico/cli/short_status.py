@@ -64,7 +64,7 @@ def _find_standstill(settings: ReadingSettings, overview: Overview) -> str | Non
     url = find_service(settings)
     if url is None:
         until = find_fresh_until(settings, overview.last_read_ms)
-        return "never watched" if until is None else f"not watching since {moment_text(until, overview)}"
+        return "never watched" if until is None else f"not watching since {moment_text(until, overview.now)}"
     from aico.proxy.readiness import is_ready
 
     ready = is_ready(url, settings.token)

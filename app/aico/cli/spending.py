@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
@@ -68,11 +68,19 @@ class Report(NamedTuple):
     """Of each bucket of the series."""
     named: NamedSessions
     """The sessions that are shown to a person."""
+    last_read_ms: int | None
 
 
 def show_overview(options: argparse.Namespace) -> int:
-    """Print today and this month by source and model. Raises SettingsError, StorageError."""
+    """Print today and this month by source and model, or as JSON. Raises SettingsError, StorageError."""
     settings, local = load_reading_settings(flags_of(options)), find_local_zone()
+    if options.is_json:
+        from aico.services.glance import take_glance
+        from aico.services.glance_shapes import OverviewOut
+
+        glance = look(settings.database_path, lambda snapshot: take_glance(snapshot, now_ms(), local.zone))
+        write_utf8([OverviewOut.of(glance, local.name).model_dump_json(), "\n"])
+        return EXIT_OK
 
     async def read(snapshot: SumsSnapshot) -> Overview:
         await show_as_stored(settings, snapshot)
@@ -107,7 +115,7 @@ def show_period(options: argparse.Namespace) -> int:
         complain(f"aico {options.command}: {error}")
         return EXIT_USAGE
     if overview is None:
-        _write(options, report, local, asked)
+        _write(options, settings, report, local, asked)
     else:
         _say_overview(
             settings, overview, list_buckets(report.summary, report.by_bucket, local.zone, Screen.of_output())
@@ -128,7 +136,8 @@ async def _read_report(
     by_source = {each: Sums.total(sums[each,] for sums in by_bucket if (each,) in sums) for each in sources}
     only_totals = tuple(source for source, sums in by_source.items() if tells_only_totals(sums))
     named = {} if options.json or options.csv else await _name_sessions(snapshot, summary)
-    return Report(summary, lacking._replace(only_totals=only_totals), by_bucket, named)
+    last_read_ms = await snapshot.find_last_read()
+    return Report(summary, lacking._replace(only_totals=only_totals), by_bucket, named, last_read_ms)
 
 
 async def _name_sessions(snapshot: SumsSnapshot, summary: UsageSummary) -> NamedSessions:
@@ -148,12 +157,20 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
 def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] | None = None) -> None:
     screen = Screen.of_output()
     lines = describe_overview(overview, find_budget(settings, overview), screen, hours)
+    say(*lines, *_describe_freshness(settings, overview.now, overview.last_read_ms, screen))
+
+
+def _describe_freshness(
+    settings: ReadingSettings, now: datetime, last_read_ms: int | None, screen: Screen
+) -> Iterator[str]:
+    """Yield how fresh the numbers are where no service keeps them so. Raises StorageError."""
     if find_service(settings) is None:
-        lines += describe_standstill(overview, find_fresh_until(settings, overview.last_read_ms), screen)
-    say(*lines)
+        yield from describe_standstill(now, find_fresh_until(settings, last_read_ms), screen)
 
 
-def _write(options: argparse.Namespace, report: Report, local: LocalZone, period: Period) -> None:
+def _write(
+    options: argparse.Namespace, settings: ReadingSettings, report: Report, local: LocalZone, period: Period
+) -> None:
     if options.json:
         from aico.services.summary_fields import summary_fields
 
@@ -166,9 +183,11 @@ def _write(options: argparse.Namespace, report: Report, local: LocalZone, period
     else:
         screen = Screen.of_output()
         if period.bucket and not options.by:
-            say(*describe_stretch(report.summary, report.lacking, report.by_bucket, local.zone, screen))
+            lines = describe_stretch(report.summary, report.lacking, report.by_bucket, local.zone, screen)
         else:
-            say(*describe_report(report.summary, report.lacking, report.named, local.zone, screen))
+            lines = describe_report(report.summary, report.lacking, report.named, local.zone, screen)
+        now = local_now(now_ms(), local.zone)
+        say(*lines, *_describe_freshness(settings, now, report.last_read_ms, screen))
 
 
 def _period_of(options: argparse.Namespace, today: date) -> Period:

@@ -90,10 +90,10 @@ def describe_overview(
     return [*lines, "", *_describe_lacking(overview.lacking, screen), *_with_commands(more, screen, *_MORE)]
 
 
-def describe_standstill(overview: Overview, until_ms: int | None, screen: Screen) -> Iterator[str]:
-    """Yield the lines for numbers that nobody has brought up to date since ``until_ms``."""
+def describe_standstill(now: datetime, until_ms: int | None, screen: Screen) -> Iterator[str]:
+    """Yield the lines for numbers that nobody has brought up to date since ``until_ms``, as it is said at ``now``."""
     command = "aico serve"
-    as_of = "" if until_ms is None else f": numbers as of {moment_text(until_ms, overview)}"
+    as_of = "" if until_ms is None else f": numbers as of {moment_text(until_ms, now)}"
     return _with_commands(f"Not watching{as_of}. Start with: {command}", screen, command)
 
 
@@ -182,7 +182,7 @@ def compare_today(overview: Overview, today: Sums) -> str:
     if not any(today.vector):
         if overview.last_use_ms is None:
             return "Nothing yet"
-        return f"Nothing yet today; last call {moment_text(overview.last_use_ms, overview)}"
+        return f"Nothing yet today; last call {moment_text(overview.last_use_ms, overview.now)}"
     usual = overview.usual.nano
     if usual is None:
         return f"No usual day yet, {plural(overview.usual.days_needed, 'more day')} needed"

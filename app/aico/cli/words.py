@@ -27,6 +27,17 @@ _SORTS = (
 """Columns by which an export is ordered; the last six are what Cline's tasks call theirs."""
 
 
+_FLAG_WORDS = (
+    "the file of Cline's ledger",
+    "the file of our own numbers",
+    "the address that the page is served at",
+    "the port of it",
+    "text, json, or auto: text in a terminal",
+    "debug, info, warning or error",
+)
+"""What each of ``FLAGS`` is."""
+
+
 class _Formatter(argparse.HelpFormatter):
     """Knows how wide the terminal is without a library of archives."""
 
@@ -83,6 +94,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         epilog="Settings come from the configuration file and from AICO_* variables: `aico config show`.",
     )
     parser.add_argument("--version", action="version", version=f"aico {__version__}")
+    json_words = "without a command: print what GET /api/overview answers"
+    parser.add_argument("--json", dest="is_json", action="store_true", help=json_words)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     settings = _settings_parser()
     if only != "status":
@@ -130,6 +143,19 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     _add_currency_actions(commands.add_parser("currency", help="what amounts are shown in"), settings)
     _add_db_actions(commands.add_parser("db", help="back up, restore or check the database"), settings)
     _add_label(commands, settings)
+    _add_completion(commands)
+    config = commands.add_parser("config", parents=[settings], help="the settings")
+    config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
+    config.add_argument("--json", action="store_true", help="print as JSON")
+    otlp = commands.add_parser("otlp", parents=[settings], help="what leaves for a collector, if one is set")
+    otlp.add_argument("action", choices=["show"], help="print exactly what would be sent now; nothing is sent")
+    otlp.add_argument("--json", action="store_true", help="print the request in the protocol's JSON")
+    service_words = "have the system start it by itself: systemd, launchd"
+    _add_service_actions(commands.add_parser("service", help=service_words), settings)
+    return parser
+
+
+def _add_completion(commands: argparse._SubParsersAction[_Parser]) -> None:
     completion = commands.add_parser("completion", help="what a shell needs to complete these words")
     shells = ["bash", "zsh", "fish"]
     completion.add_argument(
@@ -137,14 +163,6 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     )
     # What the scripts ask for: the ids of sessions that begin with a word.
     completion.add_argument("begin", nargs="?", default="", help=argparse.SUPPRESS)
-    config = commands.add_parser("config", parents=[settings], help="the settings")
-    config.add_argument("action", choices=["show"], help="show every setting, its value and where it came from")
-    otlp = commands.add_parser("otlp", parents=[settings], help="what leaves for a collector, if one is set")
-    otlp.add_argument("action", choices=["show"], help="print exactly what would be sent now; nothing is sent")
-    otlp.add_argument("--json", action="store_true", help="print the request in the protocol's JSON")
-    service_words = "have the system start it by itself: systemd, launchd"
-    _add_service_actions(commands.add_parser("service", help=service_words), settings)
-    return parser
 
 
 def _add_projects(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
@@ -196,7 +214,7 @@ def _add_list_and_remove(actions: argparse._SubParsersAction[_Parser], settings:
     shown = actions.add_parser("list", parents=[settings], help="list them, and how they stand")
     shown.add_argument("--json", action="store_true", help="print as JSON")
     remove = actions.add_parser("remove", parents=[settings], help="remove one")
-    remove.add_argument(name, type=parse_text, metavar=name.upper())
+    remove.add_argument(name, type=parse_text, metavar=name.upper(), help="as the list names it")
 
 
 def _add_status(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
@@ -335,7 +353,7 @@ def _add_price_actions(price: argparse.ArgumentParser, settings: _Parser) -> Non
     remove.add_argument("model", type=parse_text, metavar="MODEL", help="as it was set")
     remove.add_argument("--from", dest="from_", type=parse_day, metavar="DAY", help="only the one from that day on")
     test = actions.add_parser("test", parents=[settings], help="what a model would be priced at, and why")
-    test.add_argument("model", type=parse_text, metavar="MODEL")
+    test.add_argument("model", type=parse_text, metavar="MODEL", help="its name, as a tool writes it")
     review = actions.add_parser(
         "review", parents=[settings], help="what the present price list would change of prices of older ones"
     )
@@ -346,7 +364,8 @@ def _add_price_actions(price: argparse.ArgumentParser, settings: _Parser) -> Non
 
 def _add_currency_actions(currency: argparse.ArgumentParser, settings: _Parser) -> None:
     actions = currency.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("show", parents=[settings], help="say what amounts are shown in")
+    shown = actions.add_parser("show", parents=[settings], help="say what amounts are shown in")
+    shown.add_argument("--json", action="store_true", help="print what GET /api/currency answers")
     give = actions.add_parser("set", parents=[settings], help="show them in a currency, at your own rate")
     give.add_argument("code", metavar="CODE", help="three letters, such as EUR")
     give.add_argument("--rate", type=parse_amount, required=True, metavar="NUMBER", help="how many a US dollar is")
@@ -375,6 +394,6 @@ def _settings_parser() -> _Parser:
     """Return the flags that stand above every other place a setting may come from."""
     parser = _Parser(add_help=False)
     group = parser.add_argument_group("settings", "these win over environment and configuration file")
-    for name in FLAGS:
-        group.add_argument(f"--{name.replace('_', '-')}", dest=f"set_{name}", metavar="VALUE", default=None)
+    for name, words in zip(FLAGS, _FLAG_WORDS, strict=True):
+        group.add_argument(f"--{name.replace('_', '-')}", dest=f"set_{name}", metavar="VALUE", default=None, help=words)
     return parser
