@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,18 @@ class Importing(Protocol):
 
     async def catch_up(self) -> None:
         """Do what the build puts off."""
+
+
+class Receipt(Protocol):
+    """What a commit has brought."""
+
+    revision: int
+
+
+class Committed(Protocol):
+    """The fact of a commit."""
+
+    receipt: Receipt
 
 
 class OneImporter:
@@ -102,9 +115,16 @@ class Sources:
             database, now_ms, is_heard=lambda: hub.subscription_count > 0
         )
         hub.open(*await writer.get_position())
+
+        def publish(event: Committed, *_where: object) -> None:
+            if hasattr(hub, "publish_lazily"):
+                hub.publish_lazily(event.receipt.revision, partial(messages.of_commit, event), messages.weigh(event))
+            else:  # as long as messages were made also where nobody heard them
+                hub.publish_change(event.receipt.revision, *messages.of_commit(event))
+
         ingest = import_module(f"{services}.ingest").Ingest(
             writer,
-            lambda event, _intake, _reading: hub.publish_change(event.receipt.revision, *messages.of_commit(event)),
+            publish,
             now_ms,
             settings.max_entries_per_run,
         )

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aico.core.db.database import Database
@@ -47,7 +48,7 @@ class Importing:
 
     def _publish(self, event: UsageCommitted, _intake: Intake, _reading: Reading) -> None:
         self.stored_count = event.session_count
-        self.hub.publish_change(event.receipt.revision, *messages.of_commit(event))
+        self.hub.publish_lazily(event.receipt.revision, partial(messages.of_commit, event), messages.weigh(event))
 
 
 @asynccontextmanager

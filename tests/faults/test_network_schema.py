@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aico.api.openapi import PROBLEM_TYPE
+from aico.api.problems import PROBLEM_TYPE
 from aico.core.settings import Settings
 from aico.main import create_app
 from tests.e2e.fake_cline_ledger import LedgerFile, entry

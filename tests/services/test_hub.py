@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -266,3 +267,35 @@ async def test_hub_replays_all_messages_of_a_change_and_counts_them_as_one() -> 
     with hub.subscribe(EPOCH, 1) as subscription, hub.subscribe(EPOCH, 0) as earlier:
         assert kinds(await drain(subscription)) == ["hello", "new", "old"]
         assert kinds(await drain(earlier)) == ["hello", "new", "old", "new", "old"]
+
+
+async def test_hub_makes_no_message_while_nobody_listens() -> None:
+    """A change that nobody hears is kept as it is; who comes back hears it, in its place among the others."""
+    hub, made = make_hub(), []
+
+    def make(revision: int) -> list[dict[str, object]]:
+        made.append(revision)
+        return [{"type": "new", "revision": revision}, {"type": "old", "revision": revision}]
+
+    hub.publish_lazily(1, partial(make, 1), 100)
+    change(hub, 2)
+    hub.publish_lazily(3, partial(make, 3), 100)
+    assert made == []
+    with hub.subscribe(EPOCH, 0) as subscription:
+        hub.publish_lazily(4, partial(make, 4), 100)
+        found = await drain(subscription)
+    assert made == [1, 3, 4]
+    assert kinds(found[1:]) == ["new", "old", "change", "new", "old", "new", "old"]
+    assert [message["revision"] for message in found[1:]] == [1, 1, 2, 3, 3, 4, 4]
+
+
+async def test_hub_forgets_the_oldest_change_that_was_not_made_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept unmade weighs as much as it says."""
+    monkeypatch.setattr(hub_module, "REPLAY_BYTES", 250)
+    hub = make_hub()
+    for revision in (1, 2, 3):
+        hub.publish_lazily(revision, partial(list, [{"type": "change", "revision": revision}]), 100)
+    with hub.subscribe(EPOCH, 1) as subscription:
+        assert revisions((await drain(subscription))[1:]) == [2, 3]
+    with hub.subscribe(EPOCH, 0) as subscription:
+        assert kinds(await drain(subscription)) == ["hello", "resync"]

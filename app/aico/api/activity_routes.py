@@ -11,7 +11,6 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import MOMENT_MAX_MS, ONLY_KNOWN_PARAMETERS, From, Service, To, Zone
-from aico.api.schemas import ProblemOut
 from aico.core.activity import ACTIVITY, KINDS
 from aico.core.db.upkeep.activity_forgetting import GoingUse
 from aico.core.errors import RequestInvalid, SourceUnknown
@@ -23,7 +22,7 @@ from aico.services.overview import local_now
 from aico.services.shapes import Schema
 
 router = APIRouter(prefix="/api", tags=["activity"], dependencies=ONLY_KNOWN_PARAMETERS)
-_FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration decides it."}}
+_FIXED: problems.Responses = {409: problems.refusal("The configuration decides it.")}
 
 
 class KindSwitch(Schema):

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from aico.api.reasons import reason_of
 from aico.core.errors import RequestInvalid
 
+_TAKEN = "taken:"
+_taken: dict[str, type[BaseModel]] = {}
+"""The shapes of all bodies, by what stands for them until the description is asked for."""
 S = TypeVar("S", bound=BaseModel)
 
 
@@ -26,10 +29,19 @@ async def read_body(request: Request, shape: type[S]) -> S:
 
 
 def describe_body(shape: type[BaseModel], *, is_required: bool) -> dict[str, object]:
-    """Return what the description of the interface says of such a body."""
-    schema = shape.model_json_schema()
-    content = {"application/json": {"schema": _resolved(schema, schema.get("$defs", {}))}}
-    return {"requestBody": {"required": is_required, "content": content}}
+    """Return what the description of the interface says of such a body; its shape only by a name.
+
+    :func:`find_schema` tells what that stands for, once somebody asks for the description.
+    """
+    name = f"{_TAKEN}{shape.__module__}.{shape.__qualname__}"
+    _taken[name] = shape
+    return {"requestBody": {"required": is_required, "content": {"application/json": {"schema": {"$ref": name}}}}}
+
+
+def find_schema(name: str) -> object:
+    """Return the schema of the body that :func:`describe_body` calls ``name``. Raises KeyError."""
+    schema = _taken[name].model_json_schema()
+    return _resolved(schema, schema.get("$defs", {}))
 
 
 def _resolved(part: object, known: Mapping[str, object]) -> object:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Request, Response
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
-from aico.api.schemas import ProblemOut
 from aico.core.errors import RequestInvalid
 from aico.core.terms import check_name
 from aico.services.budget_shapes import (
@@ -27,8 +26,8 @@ from aico.services.webhook import LastCall
 
 router = APIRouter(prefix="/api", tags=["budgets"], dependencies=ONLY_KNOWN_PARAMETERS)
 _NAME_MAX = 200
-_FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration decides it."}}
-_MISSING: problems.Responses = {409: {"model": ProblemOut, "description": "No webhook is set."}}
+_FIXED: problems.Responses = {409: problems.refusal("The configuration decides it.")}
+_MISSING: problems.Responses = {409: problems.refusal("No webhook is set.")}
 Name = Annotated[str, Path(max_length=_NAME_MAX)]
 
 

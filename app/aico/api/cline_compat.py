@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from aico.api import problems
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, BucketName, Limit, Offset, Order, Service, TaskFilter, Zone
 from aico.api.export_routes import FILES, LocalZone, file_of
-from aico.api.schemas import ImportRequest, ProblemOut, ReceiptOut
+from aico.api.schemas import ImportRequest, ReceiptOut
 from aico.api.status_schemas import (
     BudgetOut,
     KimiProxyOut,
@@ -40,13 +40,13 @@ from aico.services.task_shapes import TaskSummaryOut, UsageOut
 
 router = APIRouter(prefix="/api/cline", tags=["cline"], dependencies=ONLY_KNOWN_PARAMETERS)
 _PROBLEMS: problems.Responses = {
-    400: {"model": ProblemOut, "description": "Another path than the allowlisted one, or no plain file."},
-    404: {"model": ProblemOut, "description": "There is no ledger."},
-    409: {"model": ProblemOut, "description": "Nothing of Cline is read."},
-    413: {"model": ProblemOut, "description": "The ledger, or the request body, is too large."},
-    422: {"model": ProblemOut, "description": "The ledger is no JSON array, or the request body is malformed."},
-    500: {"model": ProblemOut, "description": "The database failed."},
-    503: {"model": ProblemOut, "description": "The ledger is being written or unreadable, or the database is busy."},
+    400: problems.refusal("Another path than the allowlisted one, or no plain file."),
+    404: problems.refusal("There is no ledger."),
+    409: problems.refusal("Nothing of Cline is read."),
+    413: problems.refusal("The ledger, or the request body, is too large."),
+    422: problems.refusal("The ledger is no JSON array, or the request body is malformed."),
+    500: problems.refusal("The database failed."),
+    503: problems.refusal("The ledger is being written or unreadable, or the database is busy."),
 }
 _BODY: dict[str, object] = {
     "requestBody": {

@@ -11,7 +11,6 @@ from aico.api import problems
 from aico.api.access import REPORT_PATH, find_bearer
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import MOMENT_MAX_MS, ONLY_KNOWN_PARAMETERS, Service
-from aico.api.schemas import ProblemOut
 from aico.core.db.browsers import Pairing
 from aico.core.errors import RequestInvalid
 from aico.features.activity.browsers.places import BY_ID
@@ -20,11 +19,11 @@ from aico.services.pairings import Report
 from aico.services.shapes import Schema
 
 router = APIRouter(tags=["activity"], dependencies=ONLY_KNOWN_PARAMETERS)
-_OFF: problems.Responses = {409: {"model": ProblemOut, "description": "The kind `extension` is off."}}
+_OFF: problems.Responses = {409: problems.refusal("The kind `extension` is off.")}
 _REPORTING: problems.Responses = {
-    401: {"model": ProblemOut, "description": "The token is not that of a pairing."},
-    403: {"model": ProblemOut, "description": "The caller is not the extension."},
-    429: {"model": ProblemOut, "description": "Too many reports."},
+    401: problems.refusal("The token is not that of a pairing."),
+    403: problems.refusal("The caller is not the extension."),
+    429: problems.refusal("Too many reports."),
 }
 
 

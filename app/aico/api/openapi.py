@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from fastapi import FastAPI
 
+from aico.api.bodies import find_schema
 from aico.api.errors import status_of_kind
+from aico.api.problems import PROBLEM, PROBLEM_TYPE
+from aico.api.schemas import ProblemOut
 from aico.core import errors
 from aico.core.errors import ObserverError
 
-PROBLEM_TYPE = "application/problem+json"
-_PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
 _EVERYWHERE: tuple[type[ObserverError], ...] = (
     errors.RequestMalformed,
     errors.RequestTimeout,
@@ -31,12 +32,22 @@ class _Answer(TypedDict, total=False):
     content: dict[str, object]
 
 
+class _Body(TypedDict):
+    content: dict[str, dict[str, object]]
+
+
 class _Operation(TypedDict):
+    requestBody: NotRequired[_Body]
     responses: dict[str, _Answer]
+
+
+class _Components(TypedDict):
+    schemas: dict[str, object]
 
 
 class _Document(TypedDict):
     paths: dict[str, dict[str, _Operation]]
+    components: _Components
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -52,15 +63,24 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def _complete(document: _Document) -> None:
+    shapes = document["components"]["schemas"]
+    shapes[ProblemOut.__name__] = ProblemOut.model_json_schema()
+    document["components"]["schemas"] = dict(sorted(shapes.items()))
     for operations in document["paths"].values():
         for method, operation in operations.items():
+            if "requestBody" in operation:
+                for content in operation["requestBody"]["content"].values():
+                    _resolve(content)
             answers = operation["responses"]
-            for answer in answers.values():
-                content = answer.get("content", {})
-                if content.get("application/json") == _PROBLEM:
-                    answer["content"] = {PROBLEM_TYPE: _PROBLEM}
             for kind in _shared(method):
                 _add(answers, kind)
+
+
+def _resolve(content: dict[str, object]) -> None:
+    """Put the shape of a body in the place of its name."""
+    match content:
+        case {"schema": {"$ref": str(name)}}:
+            content["schema"] = find_schema(name)
 
 
 def _shared(method: str) -> Iterator[type[ObserverError]]:
@@ -76,4 +96,4 @@ def _add(answers: dict[str, _Answer], kind: type[ObserverError]) -> None:
     status = str(status_of_kind(kind).value)
     answer = answers.setdefault(status, {"description": ""})
     answer["description"] = f"{answer['description']} `{kind.code}`.".lstrip()
-    answer.setdefault("content", {})[PROBLEM_TYPE] = _PROBLEM
+    answer.setdefault("content", {})[PROBLEM_TYPE] = PROBLEM

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Strict
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, Filter, Service
-from aico.api.schemas import ProblemOut
 from aico.core.errors import RequestInvalid
 from aico.core.own_prices import KINDS, OwnPrice, check_pattern, day_number, price_of
 from aico.core.price_settings import Amount
@@ -21,7 +20,7 @@ from aico.services.service import ObserverService
 from aico.services.shapes import ComparedOut, Schema
 
 router = APIRouter(prefix="/api", tags=["prices"], dependencies=ONLY_KNOWN_PARAMETERS)
-FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration file decides it."}}
+FIXED: problems.Responses = {409: problems.refusal("The configuration file decides it.")}
 Name = Annotated[str, Query(max_length=MODEL_LENGTH_MAX, description="Exact name, or with `*` at its end.")]
 Pattern = Annotated[str, Query(max_length=MODEL_LENGTH_MAX), AfterValidator(check_pattern)]
 Day = Annotated[str | None, Query(max_length=10, description="Day of UTC; empty: the price without a day.")]

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Request
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
-from aico.api.schemas import ProblemOut
 from aico.services.projects import ProjectsOut, ProjectsRequest
 
 router = APIRouter(prefix="/api", tags=["sources"], dependencies=ONLY_KNOWN_PARAMETERS)
-_FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "A setting decides."}}
+_FIXED: problems.Responses = {409: problems.refusal("A setting decides.")}
 
 
 @router.get("/projects", responses=problems.READING)

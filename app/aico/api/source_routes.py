@@ -10,7 +10,6 @@ from pydantic import Field, StrictBool, model_validator
 from aico.api import problems
 from aico.api.bodies import describe_body, read_body
 from aico.api.deps import ONLY_KNOWN_PARAMETERS, Service
-from aico.api.schemas import ProblemOut
 from aico.api.status_schemas import KimiProxyOut, OtlpOut, RecoveryOut, SourceImportOut, StatusOut
 from aico.core.usage import Trigger
 from aico.services.currency import CurrencyOut
@@ -23,15 +22,15 @@ from aico.services.status import get_status, list_sources
 
 router = APIRouter(prefix="/api", tags=["sources"], dependencies=ONLY_KNOWN_PARAMETERS)
 _ID_MAX = 64
-_FIXED: problems.Responses = {409: {"model": ProblemOut, "description": "The configuration decides it."}}
+_FIXED: problems.Responses = {409: problems.refusal("The configuration decides it.")}
 _IMPORT: problems.Responses = {
-    400: {"model": ProblemOut, "description": "Something else than plain files in a source's place."},
-    404: {"model": ProblemOut, "description": "There is no such source, or nothing where it should be."},
-    409: {"model": ProblemOut, "description": "The source is not read."},
-    413: {"model": ProblemOut, "description": "A file of the source, or the request body, is too large."},
-    422: {"model": ProblemOut, "description": "A file is not what its tool is known to write; or a malformed body."},
-    500: {"model": ProblemOut, "description": "The database failed."},
-    503: {"model": ProblemOut, "description": "A file is being written or unreadable, or the database is busy."},
+    400: problems.refusal("Something else than plain files in a source's place."),
+    404: problems.refusal("There is no such source, or nothing where it should be."),
+    409: problems.refusal("The source is not read."),
+    413: problems.refusal("A file of the source, or the request body, is too large."),
+    422: problems.refusal("A file is not what its tool is known to write; or a malformed body."),
+    500: problems.refusal("The database failed."),
+    503: problems.refusal("A file is being written or unreadable, or the database is busy."),
 }
 
 

@@ -19,10 +19,11 @@ REPLAY_BYTES = 8 * 1024 * 1024
 
 
 class Revisioned(NamedTuple):
-    """The encoded messages of a committed change."""
+    """The messages of a committed change."""
 
     revision: int
-    texts: tuple[str, ...]
+    find_texts: Callable[[], tuple[str, ...]]
+    """Return them, encoded."""
     size_bytes: int
 
 
@@ -99,14 +100,26 @@ class Hub:
     def publish_change(self, revision: int, *messages: dict[str, object]) -> None:
         """Publish a committed change, in one message or in several, and keep it for those who come back."""
         texts = tuple(map(self._encode, messages))
-        self.revision = revision
-        kept = Revisioned(revision, texts, sum(len(text.encode()) for text in texts))
-        self._replay.append(kept)
-        self._replay_bytes += kept.size_bytes
-        while len(self._replay) > REPLAY_COUNT or self._replay_bytes > REPLAY_BYTES:
-            self._replay_bytes -= self._replay.popleft().size_bytes
+        self._keep(Revisioned(revision, lambda: texts, sum(len(text.encode()) for text in texts)))
         for text in texts:
             self._send(text)
+
+    def publish_lazily(self, revision: int, make: Callable[[], list[dict[str, object]]], size_bytes: int) -> None:
+        """Publish a committed change whose messages are made only when somebody hears them, now or coming back.
+
+        ``make`` returns the same whenever it is called; what it holds, or the messages, weigh about ``size_bytes``.
+        """
+        if self._subscriptions:
+            self.publish_change(revision, *make())
+        else:
+            self._keep(Revisioned(revision, lambda: tuple(map(self._encode, make())), size_bytes))
+
+    def _keep(self, change: Revisioned) -> None:
+        self.revision = change.revision
+        self._replay.append(change)
+        self._replay_bytes += change.size_bytes
+        while len(self._replay) > REPLAY_COUNT or self._replay_bytes > REPLAY_BYTES:
+            self._replay_bytes -= self._replay.popleft().size_bytes
 
     def publish_notice(self, message: dict[str, object]) -> None:
         """Publish what has no revision and is not replayed: a state, a heartbeat."""
@@ -142,7 +155,7 @@ class Hub:
         if epoch != self.epoch or since is None or since > self.revision:
             return None
         missed = [kept for kept in self._replay if kept.revision > since]
-        return [text for kept in missed for text in kept.texts] if len(missed) == self.revision - since else None
+        return [text for kept in missed for text in kept.find_texts()] if len(missed) == self.revision - since else None
 
     def _send(self, text: str) -> None:
         for subscription in self._subscriptions:

@@ -461,7 +461,8 @@ class Ingest:
         if committed is not None:
             # Whoever listens is told before anything else is done.
             await asyncio.sleep(0)
-            _log.info("%s", describe(receipt))
+            if _log.isEnabledFor(logging.INFO):
+                _log.info("%s", describe(receipt))
         self.run_counts[intake.source.id] = self.run_counts.get(intake.source.id, 0) + 1
         return receipt
 

@@ -17,10 +17,17 @@ from aico.services.task_shapes import fresh_task_fields
 HEARTBEAT_S = 25.0
 """Distance of the heartbeats, by which a page knows a silent connection from a dead one."""
 
+_ROW_BYTES = 2_000
+
 
 def encode(message: dict[str, object]) -> str:
     """Return the text frame of ``message``."""
     return msgspec.json.encode(message).decode()
+
+
+def weigh(event: UsageCommitted) -> int:
+    """Return about how many bytes the fact of a change takes up, which is about what its messages would."""
+    return _ROW_BYTES * (1 + len(event.rows))
 
 
 def of_commit(event: UsageCommitted) -> list[dict[str, object]]:

@@ -178,7 +178,7 @@ class ObserverService:
         """Tell every socket what a commit changed: in the words for all sources, and in the old ones for Cline."""
         if event.receipt.source in self.budgets.sources_under_plan:
             event = as_value(event)
-        self.hub.publish_change(event.receipt.revision, *messages.of_commit(event))
+        self.hub.publish_lazily(event.receipt.revision, partial(messages.of_commit, event), messages.weigh(event))
         self.budgets.note_change()
 
     def _publish_import(self, event: UsageCommitted, intake: Intake, reading: Reading) -> None:
