@@ -53,7 +53,12 @@ def test_projects_are_switched_read_backwards_reported_and_forgotten(
             stack.enter_context(ForkedServerProcess(folder, {"AICO_SOURCES": "claude-code"}))
         say("import")
         assert say("projects") == "off: no name of a folder is kept; 0 sessions have one\n"
+        kept = "the paths of folders, but for the last name of the working folder"
+        assert kept not in say("sources")
         assert "on: the last name of the working folder is kept" in say("projects", "on")
+        told = [line for line in say("sources").splitlines() if kept in line]
+        assert any(".claude/projects" in line for line in told)
+        assert not any("cline" in line for line in told)
         say("import")
         assert json.loads(say("projects", "--json"))["named"] == 0
         say("projects", "on", "--backwards")

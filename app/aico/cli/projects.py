@@ -36,6 +36,13 @@ def tend(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def list_named(settings: Settings) -> list[str]:
+    """Return the sources of which the last name of the working folder is kept; none while that is off."""
+    standing = look(settings, _ask, _stand) or _nothing(settings)
+    sources = standing["sources"]
+    return [str(source) for source in sources] if standing["enabled"] and isinstance(sources, list) else []
+
+
 async def _switch(service: ObserverService, *, is_on: bool, backwards: bool) -> None:
     await service.sources.load()
     await service.projects.switch(is_on=is_on, backwards=backwards)

@@ -15,6 +15,7 @@ from aico.cli import EXIT_OK, EXIT_USAGE
 from aico.cli.box import describe_age, describe_size
 from aico.cli.names import are_known
 from aico.cli.no_ledger import describe_no_ledger
+from aico.cli.projects import list_named
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.activity import ACTIVITY, KINDS
@@ -70,12 +71,22 @@ def show_sources(options: argparse.Namespace) -> int:
     if options.json:
         # With the keys of a tool: whoever goes through the origins of each finds none of a kind.
         say(json.dumps([*sources, *({**kind, "id": f"{ACTIVITY}.{kind['id']}", "origins": []} for kind in kinds)]))
-    elif changes:
+        return EXIT_OK
+    _except_named(sources, list_named(settings))
+    if changes:
         say(*_describe_change(options.names, (sources, kinds), before, is_running=running is not None))
     else:
         say(*(line for source in sources for line in _lines(source, is_running=running is not None)))
         say(*(line for kind in kinds for line in _kind_lines(kind)))
     return EXIT_OK
+
+
+def _except_named(sources: Sequence[Mapping[str, object]], named: Collection[str]) -> None:
+    """Take from what is never read of ``named`` sources what projects keep."""
+    for source in sources:
+        if source["id"] in named:
+            for origin in _origins_of(source):
+                origin["never_read"] = f"{origin['never_read']}, but for the last name of the working folder"
 
 
 def _describe_change(
