@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ def saturdays(weeks: int) -> list[UsageEvent]:
     return early + [spent(200 + n, SATURDAY - timedelta(days=7 * n, hours=-2), 50) for n in range(1, weeks + 1)]
 
 
-def typical() -> list[tuple[str, Sequence[Record]]]:
+def typical() -> list[tuple[str, Sequence[AnyRecord]]]:
     """Return nine weeks of three tools: one without a price, two that bill more than they write down."""
     days = [spent(n, SATURDAY - timedelta(days=n, hours=1), 1 + n % 3, "claude-sonnet-4-5-20250929") for n in range(25)]
     today = [spent(300, SATURDAY - timedelta(hours=3), 12.5, "claude-opus-4-5"), *saturdays(9), *days]
@@ -113,7 +114,9 @@ def typical() -> list[tuple[str, Sequence[Record]]]:
         GapReading("s1", None, "titles", 2, at=at(SATURDAY)),
         GapReading("s1", None, "search", 1, Tokens(42_000, 0, 0, 0, 100, 90), at=at(SATURDAY)),
     ]
-    return [("claude-code", [*today, *hidden]), ("codex", [*codex, cut]), ("kilo", kilo)]
+    week = PlanWindow("secondary", 8_140, 10_080, at(SATURDAY + timedelta(days=1, hours=16, minutes=50)))
+    plan = PlanReading("codex", NOW_MS, (week,))
+    return [("claude-code", [*today, *hidden]), ("codex", [*codex, cut, plan]), ("kilo", kilo)]
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = EXIT_OK) -> str:
@@ -679,6 +682,8 @@ def test_limit_and_budget_stand_in_the_short_line(database: Path, capsys: pytest
     week = PlanWindow("secondary", 8_190, 10_080, at(SATURDAY) + 3_600_000)
     fill(database, [("codex", [PlanReading("codex", NOW_MS, (week,))])])
     assert line().endswith(", Codex week 81 %")
+    for words in ((), ("today",)):
+        assert re.search(r"^  Limits +Codex week 81 % used, resets 17:10$", said(capsys, *words), re.MULTILINE)
     assert said(capsys, "status", "--short", "--width", "40", code=EXIT_DEGRADED) == "$10.00 today, $10.00 of $125.00\n"
 
 

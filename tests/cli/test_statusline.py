@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aico.cli import EXIT_OK, main
+from aico.core.usage import PlanReading, PlanWindow
 from tests.cli.test_spending import fill, spent
-from tests.core.repository_on_file import copy_of_template
+from tests.core.repository_on_file import NOW_MS, copy_of_template
 from tests.e2e.server_process import HANG_S, ROOT
 
 ZONE = ZoneInfo("Europe/Paris")
@@ -46,6 +47,20 @@ def run(database: Path, *words: str, said: bytes = b"", **variables: str) -> str
     assert (ended.returncode, ended.stderr) == (0, b"")
     [line] = ended.stdout.decode().splitlines()
     return line
+
+
+@pytest.mark.parametrize(("share", "style"), [(7_900, ""), (8_000, "33"), (10_000, "1;31")])
+def test_only_a_limit_has_a_colour_and_only_if_asked(database: Path, share: int, style: str) -> None:
+    """From 80 % on it is yellow, and red when it is reached; it takes no columns."""
+    now = datetime.now(ZONE)
+    week = PlanWindow("secondary", share, 10_080, int(now.timestamp() + 3_600) * 1000)
+    fill(database, [("codex", [PlanReading("codex", NOW_MS, (week,))])])
+    text = f"Codex week {share // 100} %"
+    painted = f"\x1b[{style}m{text}\x1b[0m" if style else text
+    plain = run(database)
+    assert plain.endswith(f" · {text}")
+    assert run(database, "--color", "--width", str(len(plain))) == plain.removesuffix(text) + painted
+    assert run(database, "--color", "--format", "{limit}!") == f"{painted}!"
 
 
 def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: Path, tmp_path: Path) -> None:

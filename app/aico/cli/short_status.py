@@ -22,6 +22,8 @@ from aico.services.overview import Overview, take_overview
 if TYPE_CHECKING:
     import argparse
 
+    from aico.cli.limit_words import ShortLimit
+
 _WITH_BLOCKS = "claude-code"
 """As in ``features.limits.blocks``, which is imported only where it was used within a week."""
 
@@ -39,18 +41,18 @@ def show_short(flags: Mapping[str, object], width: int, *, has_colours: bool) ->
     settings, zone = load_reading_settings(flags), find_local_zone().zone
     now = now_ms()
 
-    async def read(snapshot: SumsSnapshot) -> tuple[Overview, str | None]:
+    async def read(snapshot: SumsSnapshot) -> tuple[Overview, ShortLimit | None]:
         await show_as_stored(settings, snapshot)
         return await take_overview(snapshot, now, zone, is_short=True), await find_limit(snapshot, now)
 
     overview, limit = look(settings.database_path, read)
     standstill = _find_standstill(settings, overview)
     screen = Screen(WIDTH_MAX, has_colours, is_plain=False)
-    say(describe_short(overview, find_budget(settings, overview), standstill, width, screen, limit))
+    say(describe_short(overview, find_budget(settings, overview), standstill, width, screen, limit and limit.text))
     return EXIT_OK if standstill is None else EXIT_DEGRADED
 
 
-async def find_limit(snapshot: SumsSnapshot, now: int) -> str | None:
+async def find_limit(snapshot: SumsSnapshot, now: int) -> ShortLimit | None:
     """Return the limit that is nearest to its end, in words; who has no plan does not wait for what looks for it."""
     if not await snapshot.knows_limits(_WITH_BLOCKS, slot_floor(now) - 7 * DAY_SLOTS):
         return None

@@ -9,13 +9,14 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aico.cli import EXIT_OK, EXIT_USAGE, flags_of
 from aico.cli.amounts import find_budget
 from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_as_stored
 from aico.cli.screen import Screen
 from aico.cli.session_names import NamedSessions
+from aico.cli.short_status import find_limit
 from aico.cli.spending_lines import (
     ROWS_SHOWN,
     SumsBySource,
@@ -40,6 +41,9 @@ from aico.features.usage.fields import tells_only_totals
 from aico.features.usage.periods import Bucket, local_moment
 from aico.services.overview import Lacking, Overview, find_lacking, local_now, stretch_of_days, take_overview
 from aico.services.summary import DAY, UsageSummary, summarise
+
+if TYPE_CHECKING:
+    from aico.cli.limit_words import ShortLimit
 
 BY = (*(group.value for group in Group), DAY)
 _BY_DEFAULT = ("source", "model")
@@ -82,11 +86,13 @@ def show_overview(options: argparse.Namespace) -> int:
         write_utf8([OverviewOut.of(glance, local.name).model_dump_json(), "\n"])
         return EXIT_OK
 
-    async def read(snapshot: SumsSnapshot) -> Overview:
+    async def read(snapshot: SumsSnapshot) -> tuple[Overview, ShortLimit | None]:
         await show_as_stored(settings, snapshot)
-        return await take_overview(snapshot, now_ms(), local.zone)
+        now = now_ms()
+        return await take_overview(snapshot, now, local.zone), await find_limit(snapshot, now)
 
-    _say_overview(settings, look(settings.database_path, read))
+    overview, limit = look(settings.database_path, read)
+    _say_overview(settings, overview, limit)
     return EXIT_OK
 
 
@@ -101,25 +107,26 @@ def show_period(options: argparse.Namespace) -> int:
         asked = _period_of(options, local_now(now, local.zone).date())
         by = _groups_of(options.by)
 
-        async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None]:
+        async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None, ShortLimit | None]:
             await show_as_stored(settings, snapshot)
             await check_names(snapshot, options.source, options.model)
             period = (
                 await _widened(snapshot, asked, now, local) if options.command == "report" and options.all else asked
             )
             report = await _read_report(snapshot, now, period, local, by, options)
-            return report, await take_overview(snapshot, now, local.zone) if _is_all_of_today(options) else None
+            if not _is_all_of_today(options):
+                return report, None, None
+            return report, await take_overview(snapshot, now, local.zone), await find_limit(snapshot, now)
 
-        report, overview = look(settings.database_path, read)
+        report, overview, limit = look(settings.database_path, read)
     except (Wrong, RequestInvalid) as error:
         complain(f"aico {options.command}: {error}")
         return EXIT_USAGE
     if overview is None:
         _write(options, settings, report, local, asked)
     else:
-        _say_overview(
-            settings, overview, list_buckets(report.summary, report.by_bucket, local.zone, Screen.of_output())
-        )
+        hours = list_buckets(report.summary, report.by_bucket, local.zone, Screen.of_output())
+        _say_overview(settings, overview, limit, hours)
     return EXIT_OK
 
 
@@ -154,9 +161,11 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
     return options.command == "today" and not any(narrowed)
 
 
-def _say_overview(settings: ReadingSettings, overview: Overview, hours: Sequence[str] | None = None) -> None:
+def _say_overview(
+    settings: ReadingSettings, overview: Overview, limit: ShortLimit | None, hours: Sequence[str] | None = None
+) -> None:
     screen = Screen.of_output()
-    lines = describe_overview(overview, find_budget(settings, overview), screen, hours)
+    lines = describe_overview(overview, find_budget(settings, overview), screen, hours, limit)
     say(*lines, *_describe_freshness(settings, overview.now, overview.last_read_ms, screen))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 from aico.cli.amounts import AT_LEAST, TIMES_FROM, cost_of, head_cost, moment_text
@@ -36,6 +36,9 @@ from aico.features.usage.usual import is_as_usual
 from aico.services.overview import Lacking, Overview, Unwritten
 from aico.services.summary import UsageSummary
 
+if TYPE_CHECKING:
+    from aico.cli.limit_words import ShortLimit
+
 SumsBySource: TypeAlias = Sequence[Mapping[tuple[str, ...], Sums]]
 """Of each bucket the sums by source."""
 PRODUCT = "AI Cost Observer"
@@ -52,9 +55,15 @@ _UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no
 
 
 def describe_overview(
-    overview: Overview, budget_usd: float | None, screen: Screen, hours: Sequence[str] | None = None
+    overview: Overview,
+    budget_usd: float | None,
+    screen: Screen,
+    hours: Sequence[str] | None = None,
+    limit: ShortLimit | None = None,
 ) -> list[str]:
     """Return today and this month, by source and by model; or, with the lines of its ``hours``, by those.
+
+    The ``limit`` is the one that is nearest to its end.
 
     A day of which no hour has a line has no tables either: they would be those of the month.
     """
@@ -65,7 +74,11 @@ def describe_overview(
         ("Today", head_cost(today), compare_today(overview, today)),
         (f"{overview.now:%B}", month_cost, _describe_month(overview, month, budget_usd)),
     ]
+    if limit is not None:
+        amounts.append(("Limits", "", limit.describe(overview.now)))
     lines = [_with_title(title, screen), "", *_amount_lines(amounts, screen)]
+    if limit is not None and limit.style:
+        lines = [screen.mark(line, limit.text, limit.style) for line in lines]
     by_source = _rows(overview, place=0)
     if hours is not None and not hours and overview.last_use_ms is not None:
         command = "aico month"
@@ -227,7 +240,7 @@ def _amount_lines(amounts: Sequence[tuple[str, str, str]], screen: Screen) -> It
         if columns_of(line) + 3 + columns_of(remark) <= screen.width:
             below = [f"{line}   {remark}"]
         else:
-            below = [line, *wrapped(remark, screen.width, "    ")]
+            below = [line.rstrip(), *wrapped(remark, screen.width, "    ")]
         below[0] = screen.mark(below[0], cost, BOLD)
         loud = _LOUD.match(remark)
         words = loud[1] if loud else ""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from aico.cli.limit_words import ShortLimit
     from aico.core.db.sums_reader import SumsSnapshot
 
 PARTS = ("session", "today", "month", "limit")
@@ -44,21 +45,29 @@ class _Found(NamedTuple):
     overview: Overview
     session: Sums | None
     """None where no session was named."""
-    limit: str | None
-    """The limit that is nearest to its end, in words; None where none is known."""
+    limit: ShortLimit | None
+    """The limit that is nearest to its end; None where none is known."""
 
 
 def show(options: argparse.Namespace) -> int:
     """Do what the parsed words say: like :func:`show_parts`."""
-    return show_parts(flags_of(options), options.format, options.width, is_debugged=options.debug)
+    return show_parts(
+        flags_of(options), options.format, options.width, has_colours=options.color, is_debugged=options.debug
+    )
 
 
 def show_parts(
-    flags: Mapping[str, object], form: str | None = None, width: int = WIDTH, *, is_debugged: bool = False
+    flags: Mapping[str, object],
+    form: str | None = None,
+    width: int = WIDTH,
+    *,
+    has_colours: bool = False,
+    is_debugged: bool = False,
 ) -> int:
     """Print what the session, today and this month cost, and a limit, in at most ``width`` columns.
 
-    ``form`` says it otherwise. With ``is_debugged``, standard error says why nothing can be told.
+    ``form`` says it otherwise. With ``has_colours`` a limit that is close to its end is yellow, and red behind it. With
+    ``is_debugged``, standard error says why nothing can be told.
     """
     form = None if form is None else " ".join(form.split("\n"))
     wrong = [name for name in re.findall(_PLACEHOLDER, form) if name not in PARTS] if form else []
@@ -82,7 +91,8 @@ def show_parts(
             complain(f"aico: {error} [{error.code}]", f"      {error.hint}")
         say(_OFF)
         return EXIT_OK
-    say(_line(_texts(found, find_budget(settings, found.overview)), form, width))
+    style = found.limit.style if has_colours and found.limit is not None else ""
+    say(_line(_texts(found, find_budget(settings, found.overview)), form, width, style))
     return EXIT_OK
 
 
@@ -112,7 +122,7 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
         "session": "" if found.session is None else f"{head_cost(found.session)} here",
         "today": f"{head_cost(today)} today{' ▲' if is_more else ''}",
         "month": f"{head_cost(month, is_spent=budget_usd is not None)}{of} {overview.now:%b}",
-        "limit": found.limit or "",
+        "limit": "" if found.limit is None else found.limit.text,
     }
 
 
@@ -120,14 +130,16 @@ def _is_many_times(overview: Overview, today: Sums) -> bool:
     return change_text(today.cost_nano, overview.usual.nano).endswith("times")
 
 
-def _line(texts: Mapping[str, str], form: str | None, width: int) -> str:
+def _line(texts: dict[str, str], form: str | None, width: int, limit_style: str) -> str:
     """Return the parts in one line; those that there is no room for go from the right, the first one stays."""
-    if form is not None:
-        return re.sub(_PLACEHOLDER, lambda match: texts[match[1]], form)
-    parts = [text for text in texts.values() if text]
-    while len(parts) > 1 and columns_of(" · ".join(parts)) > width:
-        parts.pop()
-    return " · ".join(parts)
+    if form is None:
+        parts = [name for name, text in texts.items() if text]
+        while len(parts) > 1 and columns_of(" · ".join(texts[name] for name in parts)) > width:
+            parts.pop()
+        form = " · ".join(f"{{{name}}}" for name in parts)
+    if limit_style and texts["limit"]:
+        texts["limit"] = f"\x1b[{limit_style}m{texts['limit']}\x1b[0m"
+    return re.sub(_PLACEHOLDER, lambda match: texts[match[1]], form)
 
 
 def _without_mark(budget_usd: float) -> str:

@@ -231,6 +231,9 @@ def _add_statusline(commands: argparse._SubParsersAction[_Parser], settings: _Pa
     words = "one line for the status line of Claude Code, which names the session on standard input"
     line = commands.add_parser("statusline", parents=[settings], help=words)
     line.add_argument("--width", type=int, default=60, metavar="COLUMNS", help="of that line; default: 60")
+    line.add_argument(
+        "--color", action="store_true", help="a limit is yellow from 80 %% on, and red when it is reached"
+    )
     line.add_argument("--debug", action="store_true", help="say on standard error what is wrong, if anything is")
     line.add_argument("--format", metavar="TEXT", help="with {session}, {today}, {month}, {limit} in it, of any width")
 
