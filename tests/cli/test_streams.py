@@ -9,15 +9,19 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from aico.cli.screen import columns_of
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.server_forker import ServerForker, server_forker
 from tests.e2e.server_process import HANG_S, ROOT, environment, ledger_path
@@ -368,6 +372,35 @@ def test_service_greets_and_logs_in_every_encoding(folder: Path, encoding: Mappi
     assert [line for line in log.splitlines() if "message" not in json.loads(line)] == []
 
 
+def in_terminal(folder: Path, wishes: Mapping[str, str], *words: str) -> tuple[int, bytes]:
+    """Run one command in a terminal of 78 columns; return its exit code and what a person sees."""
+    person, program = pty.openpty()
+    said = b""
+    try:
+        termios.tcsetwinsize(program, (24, 78))
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(run, folder, {**UTF_8, "TERM": "xterm-256color", **wishes}, *words, stdout=program)
+            while not running.done() or select.select([person], [], [], 0)[0]:
+                if select.select([person], [], [], 0.05)[0]:
+                    said += os.read(person, 1 << 16)
+        return running.result().returncode, said
+    finally:
+        os.close(person)
+        os.close(program)
+
+
+@pytest.mark.parametrize("words", [("sources",), ("doctor",)])
+def test_terminal_wraps_no_line(folder: Path, words: tuple[str, ...]) -> None:
+    """What is too long goes on below, where its text begins, but for one long path; a pipe gets a line each."""
+    _code, said = in_terminal(folder, {}, *words)
+    lines = said.decode().splitlines()
+    piped = run(folder, UTF_8, *words).stdout.decode().splitlines()
+    assert [line for line in lines if columns_of(line) > 78 and re.search(r" \S+ \S", line.strip())] == []
+    assert len(lines) > len(piped)
+    moving = re.compile(r"lastwritten.*?(ago|now)|\d+")  # times and ports differ from run to run
+    assert moving.sub("", "".join(said.decode().split())) == moving.sub("", "".join("".join(piped).split()))
+
+
 @pytest.mark.parametrize(
     ("wishes", "is_coloured"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
@@ -377,12 +410,6 @@ def test_colours_are_for_a_terminal_that_wants_them(
     folder: Path, wishes: Mapping[str, str], *, is_coloured: bool
 ) -> None:
     """``NO_COLOR`` and a dumb terminal take them off; a pipe has none in the first place."""
-    person, program = pty.openpty()
-    try:
-        ended = run(folder, {**UTF_8, "TERM": "xterm-256color", **wishes}, "month", stdout=program)
-        said = os.read(person, 1 << 16)  # less than a terminal keeps for who reads later
-    finally:
-        os.close(person)
-        os.close(program)
-    assert (ended.returncode, b"AI Cost Observer" in said, b"\x1b[" in said) == (0, True, is_coloured)
+    code, said = in_terminal(folder, wishes, "month")
+    assert (code, b"AI Cost Observer" in said, b"\x1b[" in said) == (0, True, is_coloured)
     assert b"\x1b[" not in run(folder, {**UTF_8, "TERM": "xterm-256color"}, "month").stdout

@@ -18,6 +18,7 @@ from aico.cli.no_ledger import describe_no_ledger
 from aico.cli.projects import list_named
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
+from aico.cli.terminal import hanging
 from aico.core.activity import ACTIVITY, KINDS
 from aico.core.clock import now_ms
 from aico.core.command_name import command_name
@@ -36,7 +37,7 @@ from aico.services.status import list_sources
 
 Listed: TypeAlias = tuple[list[dict[str, object]], list[dict[str, object]]]
 """Every source, and every kind of activity."""
-_BELOW = " " * 29
+_BELOW = " " * 30
 """Before what is read of an origin."""
 
 
@@ -74,10 +75,12 @@ def show_sources(options: argparse.Namespace) -> int:
         return EXIT_OK
     _except_named(sources, list_named(settings))
     if changes:
-        say(*_describe_change(options.names, (sources, kinds), before, is_running=running is not None))
+        lines = _describe_change(options.names, (sources, kinds), before, is_running=running is not None)
+        say(*hanging(lines, len(_BELOW)))
     else:
-        say(*(line for source in sources for line in _lines(source, is_running=running is not None)))
-        say(*(line for kind in kinds for line in _kind_lines(kind)))
+        lines = (line for source in sources for line in _lines(source, is_running=running is not None))
+        say(*hanging(lines, len(_BELOW)))
+        say(*hanging((line for kind in kinds for line in _kind_lines(kind)), len(_BELOW)))
     return EXIT_OK
 
 

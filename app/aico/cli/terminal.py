@@ -1,8 +1,9 @@
-"""Numbers and tables for a terminal. Nothing wraps, and no number is ever cut."""
+"""Numbers, tables and long lines for a terminal. Nothing wraps, and no number is ever cut."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aico.cli.screen import BAR_MAX, BOLD, DIM, Screen, columns_of, money, padded, shown_in
@@ -100,6 +101,21 @@ def wrapped(text: str, width: int, indent: str) -> Iterator[str]:
             line = indent
         line += word if line == indent else f" {word}"
     yield line
+
+
+def hanging(lines: Iterable[str], indent: int) -> Iterator[str]:
+    """Yield ``lines`` so that a terminal wraps none: what is too long goes on below, behind ``indent`` columns.
+
+    A file or a pipe gets each line whole.
+    """
+    width = Screen.of_output().width
+    for line in lines:
+        if columns_of(line) <= width or not sys.stdout.isatty():
+            yield line
+            continue
+        first, *others = wrapped(line[indent:], width, " " * indent)
+        yield line[:indent] + first[indent:]
+        yield from others
 
 
 def whole_money(nano: int) -> str:

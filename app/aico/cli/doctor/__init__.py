@@ -22,6 +22,7 @@ from aico.cli.doctor.sources import examine_sources
 from aico.cli.doctor.watching import examine_file_systems, examine_limits, examine_notifications
 from aico.cli.settings import load
 from aico.cli.streams import say
+from aico.cli.terminal import hanging
 from aico.core.command_name import command_name
 from aico.core.errors import SettingsError
 from aico.core.settings import LoadedSettings, Settings
@@ -50,7 +51,7 @@ OF_OTHERS: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
     examine_activity,
 )
 """What answers when it likes."""
-_SUBJECT_WIDTH = 13
+_SUBJECT_WIDTH, _VERDICT_WIDTH = 13, 6
 _CODES = {Verdict.OK: EXIT_OK, Verdict.WARN: EXIT_DEGRADED, Verdict.FAIL: EXIT_FAILED}
 
 
@@ -66,7 +67,7 @@ def examine(options: argparse.Namespace) -> int:
         say(json.dumps([asdict(finding) for finding in findings]))
     else:
         width = max(_SUBJECT_WIDTH, *(len(finding.subject) for finding in findings))
-        say(*(_line(finding, width) for finding in findings))
+        say(*hanging((_line(finding, width) for finding in findings), _VERDICT_WIDTH + width + 1))
     return _CODES[worst_of(findings)]
 
 
