@@ -1,4 +1,4 @@
-"""Who may call: the names that we answer to, the origins of web pages, the token. No I/O; the clock is handed in."""
+"""The rules for callers: the names that we answer to, origins of web pages, the token. No I/O; the clock is given."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AccessRules:
     token: str | None
     now_ms: Callable[[], int] = now_ms
     public_origin: str | None = None
-    """Where a proxy shows the page, as an origin: one of ours."""
+    """The address at which a proxy shows the page, as an origin: one of ours."""
     prefix: str = ""
     """The path of that address, without a slash at its end."""
 
@@ -75,8 +75,8 @@ class AccessRules:
         """
         host = self._check_host(headers)
         if scope["type"] == "http" and scope["method"] == "POST" and route_of(scope) == REPORT_PATH:
-            # The one exception: the extension reports, from this machine, and nobody else does, listed or not. What it
-            # shows is the token of its pairing, which its route asks for; never ours, so that no browser holds that.
+            # The one exception: the extension reports, from this machine, and nobody else does, listed or not. It shows
+            # the token of its pairing, which its route asks for; never ours, so that no browser holds that.
             if headers.getlist("origin") != [EXTENSION_ORIGIN] or not self._may_report(scope, headers):
                 raise OriginRefused
             return

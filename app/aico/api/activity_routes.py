@@ -26,7 +26,7 @@ _FIXED: problems.Responses = {409: problems.refusal("The configuration decides i
 
 
 class KindSwitch(Schema):
-    """Whether a kind is to be seen."""
+    """The switch of a kind."""
 
     enabled: StrictBool
 
@@ -47,7 +47,7 @@ class ForgottenUse(Schema):
 
 
 class ForgottenSubject(Schema):
-    """What of a subject went."""
+    """The part of a subject's use that was removed."""
 
     kind: str
     subject: str
@@ -56,7 +56,7 @@ class ForgottenSubject(Schema):
 
 
 class ForgottenUseOut(Schema):
-    """What went."""
+    """The use that was removed."""
 
     subjects: list[ForgottenSubject] = Field(description="The longest use first.")
 

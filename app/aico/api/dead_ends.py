@@ -28,7 +28,7 @@ _FOLDER = Path(__file__).parents[1] / "web" / "dead_ends"
 
 
 class _Kit(NamedTuple):
-    """What all such pages are made of."""
+    """The parts that all such pages share."""
 
     style: str
     words: Mapping[str, Mapping[str, str]]
@@ -53,7 +53,7 @@ def _kit() -> _Kit:
 
 
 class Shown(Enum):
-    """What somebody has shown who wanted to sign in."""
+    """The proof that a person has shown to sign in."""
 
     NOTHING = auto()
     LINK = auto()
@@ -74,7 +74,7 @@ def make_page(error: ObserverError, status: int, scope: Scope, shown: Shown = Sh
     words = kit.words[language]
     name = _name_of(error, shown)
     title, why = words[name], words[f"why_{name}"]
-    # Whatever lies before our own addresses, a proxy's prefix say, is known to the browser alone.
+    # Only the browser knows the path before our own addresses, a proxy's prefix say.
     home = "../" * (route_of(scope).count("/") - 1) or "./"
     parts = [f"<h1>{escape(title)}</h1>", f"<p>{_marked(why)}</p>"]
     if isinstance(error, TokenRequired) and error.is_set:

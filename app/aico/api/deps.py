@@ -1,4 +1,4 @@
-"""What routes get handed: the running service and the parsed filter."""
+"""The arguments that routes get: the running service and the parsed filter."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _names_of(dependant: Dependant) -> Iterator[str]:
 
 
 ONLY_KNOWN_PARAMETERS = (Depends(check_parameters),)
-"""What every router of ours that takes parameters, or could, depends on."""
+"""The dependency of every router of ours that takes parameters, or could."""
 
 
 async def get_filter(

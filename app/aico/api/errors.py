@@ -62,7 +62,7 @@ _RETRY_AFTER_S = {
 }
 
 EXTRA_HEADERS = "app.extra_headers"
-"""Where a request's scope holds the headers that its answer must have, whoever makes it."""
+"""The key, in a request's scope, of the headers that its answer must have, whichever part makes it."""
 
 _log = logging.getLogger(__name__)
 

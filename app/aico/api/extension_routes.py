@@ -37,7 +37,7 @@ class BeatIn(Schema):
 
 
 class ReportIn(Schema):
-    """What the extension sends. The same batch counts once."""
+    """A report of the extension. The same batch counts once."""
 
     batch: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
     browser: Annotated[str, Field(min_length=1, max_length=16)]
@@ -45,7 +45,7 @@ class ReportIn(Schema):
 
 
 class ReportOut(Schema):
-    """What a report added."""
+    """The result of a report."""
 
     seconds: float = Field(description="What counts of it: each second once.")
     known: bool = Field(description="It came before, and added nothing.")

@@ -38,7 +38,7 @@ class ForgetRequest(Schema):
 
 
 class ForgottenOut(Schema):
-    """What went."""
+    """The sessions that were removed."""
 
     sessions: list[str] = Field(description="With what they had started.")
     unknown: list[str] = Field(description="Named, and not stored.")

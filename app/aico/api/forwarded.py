@@ -1,4 +1,4 @@
-"""Where proxies say that a request came from: their headers, read strictly. No I/O, no clock, no logging.
+"""The callers that proxies name in their headers, read strictly. No I/O, no clock, no logging.
 
 A proxy or tunnel on this machine calls from loopback, for callers of anywhere. Its headers only ever take a right away:
 a caller that writes them itself gains nothing, so nobody has to decide which proxy to trust.

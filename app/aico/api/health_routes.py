@@ -1,4 +1,4 @@
-"""Whether process, database and watcher are well, for machines."""
+"""The health of process, database and watcher, for machines."""
 
 from __future__ import annotations
 

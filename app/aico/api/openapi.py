@@ -24,7 +24,7 @@ _EVERYWHERE: tuple[type[ObserverError], ...] = (
     errors.TooManyConnections,
     ObserverError,
 )
-"""What any request may meet, whatever it asks: without a token, a caller on another machine also at /healthz."""
+"""The errors that any request may meet: without a token, a caller on another machine also at /healthz."""
 
 
 class _Answer(TypedDict, total=False):

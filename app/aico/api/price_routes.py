@@ -27,7 +27,7 @@ Day = Annotated[str | None, Query(max_length=10, description="Day of UTC; empty:
 
 
 class PriceRequest(Schema):
-    """What a million tokens cost, in US dollars."""
+    """The prices of a million tokens, in US dollars."""
 
     valid_from: Annotated[date, Strict()] | None = None
     """Day of UTC; null: always."""

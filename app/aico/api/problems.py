@@ -8,7 +8,7 @@ Responses: TypeAlias = dict[int | str, dict[str, object]]
 
 PROBLEM_TYPE = "application/problem+json"
 PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
-"""What the description says of a problem document, whose shape stands in it once."""
+"""The description's reference to a problem document, whose shape stands in it once."""
 
 
 def refusal(description: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What is wrong with a parameter or body, in our words instead of those of the library that found it. Pure."""
+"""The fault of a parameter or body, in our words instead of those of the library that found it. Pure."""
 
 from __future__ import annotations
 

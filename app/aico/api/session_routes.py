@@ -30,7 +30,7 @@ Brief = Annotated[bool, Query(description="Count no unpriced sessions in `totals
 
 
 class LabelRequest(Schema):
-    """What a session is to be called."""
+    """The new name of a session."""
 
     label: str | None
     """Null or blank takes the label away."""

@@ -35,7 +35,7 @@ _IMPORT: problems.Responses = {
 
 
 class SwitchRequest(Schema):
-    """What is to be read of a source: all of it or nothing, or some of its origins."""
+    """The part of a source to read: all of it or nothing, or some of its origins."""
 
     enabled: StrictBool | None = None
     origins: dict[Annotated[str, Field(max_length=_ID_MAX)], StrictBool] | None = Field(
@@ -51,13 +51,13 @@ class SwitchRequest(Schema):
 
 
 class ReadRequest(Schema):
-    """What is to be read now: one source, or everything that is switched on."""
+    """The places to read now: one source, or everything that is switched on."""
 
     source: str | None = Field(default=None, max_length=_ID_MAX)
 
 
 class ImportOut(Schema):
-    """What a reading came to, by source."""
+    """The result of a reading, by source."""
 
     receipts: list[SourceReceiptOut]
     failures: list[SourceFailureOut] = Field(

@@ -57,7 +57,7 @@ class SourceImportOut(LastImportOut):
 
 
 class WatcherOut(Schema):
-    """What the watcher does, since when, and what is wrong."""
+    """The state of the watcher, its beginning, and the fault if there is one."""
 
     state: WatcherState
     since: int
@@ -106,7 +106,7 @@ class SessionsOut(Schema):
 
 
 class BudgetOut(Schema):
-    """What the operator means to spend."""
+    """The amounts that the operator means to spend."""
 
     daily_usd: float | None
     monthly_usd: float | None
@@ -205,7 +205,7 @@ class TaskStatusOut(Schema):
 
 
 class HealthOut(Schema):
-    """Whether the process, or all that it needs, is well."""
+    """The health of the process, or of all that it needs."""
 
     status: Literal["ok", "unavailable"]
     reasons: list[str] = Field(default_factory=list, description="Codes; empty when all is well.")

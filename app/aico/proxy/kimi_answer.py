@@ -1,4 +1,4 @@
-"""What a Kimi Proxy said, for those who need no HTTP: HTTPX is imported only where an address is configured."""
+"""The answers of a Kimi Proxy, for modules without HTTP: HTTPX is imported only if an address is configured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class KimiProxyAnswer(StrEnum):
-    """What came of one probe."""
+    """The result of one probe."""
 
     WELL = "well"
     SECRET_REFUSED = "secret_refused"  # noqa: S105  # no secret

@@ -13,7 +13,7 @@ from aico.proxy.kimi_answer import KimiProxyAnswer
 PATIENCE_S = 2.0
 """For one probe as a whole, and for each of its steps."""
 BODY_MAX_BYTES = 64 * 1024
-"""What is read of an answer; only a connection whose answer was read to its end can be used again."""
+"""At most this much of an answer is read. A connection can be used again only if its answer was read to the end."""
 _PORT_MAX = 65_535
 _ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 

@@ -86,8 +86,8 @@ class RunningService:
     async def forget(self, source: str, sessions: list[str], before_ms: int | None) -> None:
         """Have sessions removed for good: those that are named, or all before a moment. Raises like get_status.
 
-        Many names take several requests. What an earlier one removed is gone when a later one is refused; asking again
-        goes on with the rest.
+        Many names take several requests. If a later one is refused, the sessions of the earlier ones stay removed;
+        asking again goes on with the rest.
         """
         wanted: list[dict[str, object]] = [{"sessions": part} for part in _parts(sessions)] or [{"before": before_ms}]
         for part in wanted:

@@ -1,4 +1,4 @@
-"""What became of a call of the webhook, for those who need no HTTP."""
+"""The answers to a call of the webhook, for modules without HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class WebhookAnswer(StrEnum):
-    """What came of one try."""
+    """The result of one try."""
 
     TAKEN = "taken"
     """A status of 200 to 299."""

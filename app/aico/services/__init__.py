@@ -1,1 +1,1 @@
-"""What lives and waits: watcher, single-flight import, hub, read models."""
+"""The parts that live and wait: watcher, single-flight import, hub, read models."""

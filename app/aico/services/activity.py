@@ -1,4 +1,4 @@
-"""Which kinds of activity are seen, and what sees them. What sees is imported when a kind is switched on."""
+"""Which kinds of activity are seen, and the watches that see them. A watch is imported when its kind is switched on."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class KindStatus:
 
 
 class Watch(Protocol):
-    """What sees some kinds, for as long as it runs."""
+    """A watch sees some kinds, for as long as it runs."""
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -73,7 +73,7 @@ class Watch(Protocol):
 
     @property
     def programs(self) -> Mapping[tuple[str, str], ProgramState]:
-        """What runs now, by kind and name."""
+        """The programs that run now, by kind and name."""
 
     async def run(self) -> None:
         """See until cancelled. Raises nothing but bugs."""
@@ -81,7 +81,7 @@ class Watch(Protocol):
 
 @dataclass(slots=True)
 class _Seen:
-    """What runs, and for which kinds."""
+    """The watches that run, and for which kinds."""
 
     kinds: frozenset[str] = frozenset()
     tasks: list[asyncio.Task[None]] = field(default_factory=list)

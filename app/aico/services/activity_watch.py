@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProgramWatch:
-    """One loop for both kinds: a second belongs to one subject. Whatever blocks runs in a thread of its own."""
+    """One loop for both kinds: a second belongs to one subject. Blocking calls run in a thread of their own."""
 
     def __init__(
         self,

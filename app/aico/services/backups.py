@@ -27,7 +27,7 @@ class DailyBackups:
         self._reader = reader
         self._now_ms = now_ms
         self._made: Content | None = None
-        """What the database held when it was backed up last."""
+        """The content of the database when it was backed up last."""
         self._pause = 0
         self.turn = asyncio.Lock()
         """Held while a backup is made; whoever removes backups holds it, too."""

@@ -36,7 +36,7 @@ class _Reading:
 
     position: Position = START
     basis: str | None = None
-    """What decided about the visits that were read: the listed names, and times of which nothing counts."""
+    """The listed names, and the times of which nothing counts, that decided about the visits read so far."""
     identity: object = None
     reason: str | None = None
 
@@ -50,7 +50,7 @@ class BrowserWatch:
     publish: Callable[[], None]
     now_ms: Callable[[], int]
     is_extension_on: Callable[[], bool] = lambda: True
-    """Where it is off, the histories of paired browsers count again behind their last report."""
+    """While it returns False, the histories of paired browsers count again behind their last report."""
     home: Path = field(default_factory=lambda: Path(os.path.realpath(Path("~").expanduser())))
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     reasons: dict[str, str] = field(default_factory=dict)

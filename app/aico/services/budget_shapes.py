@@ -22,7 +22,7 @@ AnswerName: TypeAlias = Literal["taken", "refused", "unreachable", "no_answer"]
 
 
 class BudgetRequest(Schema):
-    """What a budget is to be."""
+    """A budget, as the user sets it."""
 
     period: BudgetPeriod
     amount_usd: Amount
@@ -97,7 +97,7 @@ class BudgetStandingOut(Schema):
 
 
 class PlanLimits(Schema):
-    """What the user says of a plan's limits, in US dollars at list prices."""
+    """The limits of a plan that the user states, in US dollars at list prices."""
 
     five_hours_usd: Amount | None = None
     week_usd: Amount | None = None
@@ -172,7 +172,7 @@ class LastCallOut(Schema):
 
 
 class WebhookOut(Schema):
-    """Whether a webhook is set. Its secret, and what of its address may be one, are never told."""
+    """True if a webhook is set. Its secret, and the parts of its address that may be one, are never told."""
 
     is_set: bool
     address: str | None = Field(description="Scheme, host and port.")

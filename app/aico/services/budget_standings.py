@@ -27,7 +27,7 @@ class BudgetStanding(NamedTuple):
     is_at_least: bool
     """Something inside has no price or no tokens, so that there may be more."""
     per_hour_nano: int
-    """What was spent in the last 60 minutes."""
+    """The spending of the last 60 minutes."""
     reached_at: int | None
     """When all of it will be spent at that rate, epoch milliseconds; None if not within the period."""
 
@@ -45,7 +45,7 @@ class BudgetStanding(NamedTuple):
 async def take_budgets(
     snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, budgets: Iterable[Budget], plans: Collection[str]
 ) -> list[BudgetStanding]:
-    """Return how ``budgets`` stand at ``now_ms``. What sources of ``plans`` use is paid for, at whatever price."""
+    """Return how ``budgets`` stand at ``now_ms``. Usage of the sources of ``plans`` is paid for, at whatever price."""
     return [await _take(snapshot, now_ms, zone, each, plans) for each in budgets]
 
 

@@ -33,13 +33,13 @@ _PAUSE_S = 0.25
 """Between two looks: a burst of commits costs one."""
 _RETRY_S = 5.0
 _KEPT_DAYS = 400
-"""What was told of older periods is dropped."""
+"""Notices of older periods are dropped."""
 
 _log = logging.getLogger(__name__)
 
 
 class BudgetsService:
-    """What is set, and the loop that looks at it after each commit. Without a budget it looks at nothing."""
+    """The budgets that are set, and the loop that looks at them after each commit. Without one it looks at nothing."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class BudgetsService:
         if is_called:
             self.webhook.note_pending()
 
-    # What is set
+    # The settings
 
     async def put_budget(self, budget: Budget) -> None:
         """Set a budget, or set it anew. Raises SettingFixed, RequestInvalid, StorageError."""

@@ -1,4 +1,4 @@
-"""What keeps a loop from its work, told once and not at each try."""
+"""An error that keeps a loop from its work, told once and not at each try."""
 
 from __future__ import annotations
 

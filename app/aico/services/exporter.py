@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from aico.proxy.otlp.sender import Sender, Trust
 
 FLUSH_S = 1.5
-"""What the last export may take, when the service ends."""
+"""The time that the last export may take, when the service ends."""
 _CANCEL_S = 0.25
-"""What each of the two steps after it may take, when it has to be broken off."""
+"""The time that each of the two steps after it may take, when it has to be broken off."""
 _OS = {"win32": "windows"}
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ async def no_activity() -> Activity:
 
 
 class Exporter:
-    """What was exported, and the way to the collector. Constructing it opens nothing and imports nothing."""
+    """The export so far, and the way to the collector. Constructing it opens nothing and imports nothing."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Exporter:
 
 
 class ExportBook:
-    """What was exported, kept in its file. Blocks; one call at a time."""
+    """The exported totals, kept in their file. Blocks; one call at a time."""
 
     def __init__(
         self,

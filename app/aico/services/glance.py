@@ -1,4 +1,4 @@
-"""What a look at the page answers first: today beside a usual day, the month and what it will come to, and the hours.
+"""The first figures of the page: today beside a usual day, the month and its probable cost, and the hours.
 
 Independent of the filter and the period that are chosen below them, but for the heat map, which follows the filter.
 """
@@ -31,7 +31,7 @@ class Glance(NamedTuple):
     hours: list[SeriesPoint]
     """Of the whole local day, those to come included."""
     last_source: str | None
-    """Whose model was used last."""
+    """The source whose model was used last."""
 
 
 class Heat(NamedTuple):

@@ -37,7 +37,7 @@ class LastUseOut(Schema):
 
 
 class TodayOut(Schema):
-    """What was spent since local midnight."""
+    """The spending since local midnight."""
 
     day: date
     totals: SumsOut
@@ -48,7 +48,7 @@ class TodayOut(Schema):
 
 
 class MonthOut(Schema):
-    """What was spent since the first of the month."""
+    """The spending since the first of the month."""
 
     first: date
     last: date

@@ -15,7 +15,7 @@ QUEUE_SIZE = 64
 REPLAY_COUNT = 256
 """Committed messages that are kept for subscribers that come back."""
 REPLAY_BYTES = 8 * 1024 * 1024
-"""What the kept messages may weigh together."""
+"""The kept messages together may weigh this much."""
 
 
 class Revisioned(NamedTuple):

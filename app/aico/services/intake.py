@@ -15,7 +15,7 @@ from aico.features.sources.source import Origin, Source
 
 
 class IntakeKey(NamedTuple):
-    """What names an intake inside the process."""
+    """The key of an intake inside the process."""
 
     source: str
     origin: str
@@ -43,13 +43,13 @@ class Intake:
     origin: Origin
     feed: Feed
     is_expected: bool = True
-    """Whether something ought to lie there; of several known places, a tool writes to some."""
+    """True if something ought to lie there; of several known places, a tool writes to some."""
     siblings: Siblings | None = None
-    """What all places of the origin tell, if there are several."""
+    """The sessions that all places of the origin tell of, if there are several."""
 
     @property
     def key(self) -> IntakeKey:
-        """What names it."""
+        """The key inside the process."""
         return IntakeKey(self.source.id, self.origin.id, self.feed.path)
 
     @property

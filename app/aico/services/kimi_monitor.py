@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Probe(Protocol):
-    """What can be asked how the proxy is."""
+    """A client that can be asked how the proxy is."""
 
     async def probe(self) -> KimiProxyAnswer:
         """Return how it is."""
@@ -51,14 +51,14 @@ class KimiProxyState:
 
     @property
     def state(self) -> State:
-        """Whether it is up. One that does not want our secret is."""
+        """``up``, ``down`` or ``unknown``. A proxy that refuses our secret is up."""
         if self.answer is None:
             return "unknown"
         return "up" if self.answer in {KimiProxyAnswer.WELL, KimiProxyAnswer.SECRET_REFUSED} else "down"
 
     @property
     def reason(self) -> Reason | None:
-        """What is wrong, if something is."""
+        """The fault, if there is one."""
         return _REASONS.get(self.answer)
 
 

@@ -1,4 +1,4 @@
-"""What is known of limits, from one snapshot: as tools state them, as we estimate them, and the user's own budgets.
+"""The known limits, from one snapshot: as tools state them, as we estimate them, and the user's own budgets.
 
 Nothing here is imported that a prompt would wait for.
 """
@@ -56,7 +56,7 @@ class LimitWindow(NamedTuple):
     origin: LimitOrigin
     as_of: int
     per_hour_nano: int | None
-    """What was used in the last 60 minutes, likewise. None: nothing is known of it."""
+    """The usage of the last 60 minutes, likewise. None: nothing is known of it."""
     reached_at: int | None
     """When all of it is used at that rate; None: not before it begins anew, or not known."""
 

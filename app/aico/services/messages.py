@@ -115,7 +115,7 @@ def reading(receipt: ImportReceipt, done: int, total: int, epoch: str) -> dict[s
 
 
 def prices_updated(epoch: str, revision: int) -> dict[str, object]:
-    """Return the message of a change of the user's own prices. What it does to requests is told as it is done."""
+    """Return the message of a change of the user's own prices. Its effect on requests is told as it is done."""
     return {"type": "prices_updated", "epoch": epoch, "revision": revision}
 
 

@@ -29,7 +29,7 @@ class Unwritten(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """What sums do not hold, as far as that is known."""
+    """The things that sums do not hold, as far as that is known."""
 
     unpriced_models: int
     unpriced_tokens: int
@@ -55,7 +55,7 @@ class Overview(NamedTuple):
     month: Mapping[tuple[str, str], Sums]
     usual: Usual
     projected: Range | None
-    """What the month will probably cost."""
+    """The probable cost of the month."""
     month_end: date
     """Its last day."""
     lacking: Lacking
@@ -65,7 +65,7 @@ class Overview(NamedTuple):
     last_read_ms: int | None
     """When the last recorded reading ended."""
     budget_nano: int | None = None
-    """What may be spent in a month altogether, as far as that is stored."""
+    """The budget of a month for everything, as far as one is stored."""
 
 
 def local_now(now_ms: int, zone: ZoneInfo) -> datetime:

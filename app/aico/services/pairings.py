@@ -26,7 +26,7 @@ _TOKEN_BYTES = 24
 
 
 class Report(NamedTuple):
-    """What an extension sends."""
+    """A report of an extension."""
 
     batch: str
     browser: str
@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a report added."""
+    """The result of a report."""
 
     duration_ms: int
     is_known: bool

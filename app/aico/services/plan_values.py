@@ -1,4 +1,4 @@
-"""What plans were worth in their billing periods, from one snapshot."""
+"""The worth of plans in their billing periods, from one snapshot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aico.features.usage.fields import sum_fields
 
 
 class PlanValue(NamedTuple):
-    """What was used of a plan in the billing period that it is now."""
+    """The usage of a plan in its present billing period."""
 
     plan: Plan
     stretch: Stretch

@@ -39,7 +39,7 @@ class PriceOut(Schema):
 
 
 class TierOut(Schema):
-    """What a request costs whose input is greater than ``above``: all of it, output as well."""
+    """The price of a request whose input is greater than ``above``: of all of it, output as well."""
 
     above: int
     input: float
@@ -50,7 +50,7 @@ class TierOut(Schema):
 
 
 class QuoteOut(Schema):
-    """What the price list says of a model now."""
+    """The present entry of the price list for a model."""
 
     price_list: str = Field(description="The list and its version.")
     listed_as: str = Field(description="Its entry, as `seller/model`.")
@@ -74,7 +74,7 @@ class QuoteOut(Schema):
 
 
 class PriceTestOut(Schema):
-    """What a request of now would be priced at, if its tool states no cost."""
+    """The price of a request of now, if its tool states no cost."""
 
     model: str
     basis: Literal["own", "listed", "none"]
@@ -132,7 +132,7 @@ class AppliedReviewOut(Schema):
 
 
 class ReviewOut(Schema):
-    """What the present list says of requests that an older one has priced. It changes none of them by itself."""
+    """The present list's prices for requests that an older one has priced. They change none of them by themselves."""
 
     price_list: str = Field(description="The present list and its version.")
     requests: int

@@ -34,12 +34,12 @@ class ListedPrice(NamedTuple):
 
 
 class PriceAnswer(NamedTuple):
-    """What a request of now to a model would be priced at, where its tool states no cost."""
+    """The price of a request of now to a model, if its tool states no cost."""
 
     model: str
     own: ListedPrice | None
     quote: Quote | Unpriced
-    """What the list says, whether or not there is an own price."""
+    """The answer of the list, with or without an own price."""
 
 
 class ReviewLine(NamedTuple):
@@ -51,7 +51,7 @@ class ReviewLine(NamedTuple):
     """Their list value as it is stored."""
     after_nano: int = 0
     cost_nano: int = 0
-    """What that changes in the cost: where the tool or the user says another, nothing."""
+    """The change of the cost by that: none if the tool or the user states another cost."""
 
     def plus(self, before: int, after: int, *, counts: bool) -> ReviewLine:
         """Return the line with one more request."""
@@ -60,7 +60,7 @@ class ReviewLine(NamedTuple):
 
 
 class PriceReview(NamedTuple):
-    """What the present list says of requests that an older one has priced."""
+    """The present list's prices for requests that an older one has priced."""
 
     price_list: str
     lines: list[ReviewLine]

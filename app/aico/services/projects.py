@@ -17,7 +17,7 @@ from aico.services.sources import SourcesService
 
 
 class ProjectsOut(Schema):
-    """Whether the last names of working folders are kept."""
+    """The switch for the last names of working folders."""
 
     enabled: bool
     fixed_by: str | None = Field(description="The setting that decides; null where the switch does.")
@@ -70,7 +70,7 @@ class Projects:
 
     @property
     def is_on(self) -> bool:
-        """Whether names are kept."""
+        """True if names are kept."""
         return self._sources.choices.wants_projects()
 
     @property
@@ -110,7 +110,7 @@ class Projects:
             await set_switch(self._database, choices.machine, PROJECTS_KEY, switch)
             choices.switches[PROJECTS_KEY] = switch
         if is_on and backwards:
-            # What was read is read again from its beginning: that counts nothing twice.
+            # Places are read again from their beginning: that counts nothing twice.
             async with self._sources.resting():
                 await self._writer.drop_checkpoints(self.list_sources())
         self._publish(None)

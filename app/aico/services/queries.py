@@ -1,4 +1,4 @@
-"""What the page, the commands and the exports ask for, each from one snapshot, so that everything adds up."""
+"""The answers for the page, the commands and the exports, each from one snapshot, so that everything adds up."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SessionDetail:
     bucket: Bucket
     series: list[SeriesPoint]
     compared: list[Compared]
-    """What its tool states beside the list, by model."""
+    """The statements of its tool beside the list, by model."""
     epoch: str
     revision: int
 

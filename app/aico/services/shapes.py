@@ -42,7 +42,7 @@ class Schema(BaseModel):
 
 
 class CostBasisOut(Schema):
-    """What of a sum was priced by whom, in US dollars."""
+    """The parts of a sum by the origin of their price, in US dollars."""
 
     recorded: float
     own: float
@@ -116,7 +116,7 @@ class SeriesPointOut(SumsOut):
 
 
 class PartOut(Schema):
-    """The share of one source, model or project in each point of the series. What is unknown adds nothing to it."""
+    """The share of one source, model or project in each point of the series. Unknown numbers add nothing to it."""
 
     source: str | None = None
     model: str | None = Field(default=None, description="Null: unknown.")
@@ -380,7 +380,7 @@ class RejectionOut(Schema):
 
 
 class SourceReceiptOut(Schema):
-    """What a reading of one source came to."""
+    """The result of a reading of one source."""
 
     source: str
     imported_count: int = Field(description="Entries written: added and updated.")

@@ -1,4 +1,4 @@
-"""What lies in the places of what is not read: names, sizes and dates, counted in one thread and not too often."""
+"""The files in the places that are not read: names, sizes and dates, counted in one thread and not too often."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from aico.services.source_states import Found
 PATIENCE_S = 0.3
 """An answer waits so long for what is being counted; then it tells what is known."""
 _REST_S = 60.0
-"""What is off is counted at most this often, and only when somebody asks."""
+"""A place that is off is counted at most this often, and only on request."""
 _COUNT_SHARE = 100
-"""What takes long to count is not counted again before this many times that duration."""
+"""A place that takes long to count rests for this many times that duration."""
 
 OriginKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a look at the places of an origin found."""
+    """The result of a look at the places of an origin."""
 
     found: Found | None
-    """What lies there; None when nothing does that may be read."""
+    """The files there; None when there is none that may be read."""
     refusals: tuple[SourceError, ...] = ()
     """Why of the others; without those that are not there."""
 
 
 class Sights:
-    """The sights of all origins. What is read is seen by its watchers; what is off, here, by metadata alone."""
+    """The sights of all origins. Watchers see the places that are read; the others are seen here, by metadata alone."""
 
     def __init__(self, limits: ReadLimits, surroundings: Mapping[str, Surroundings]) -> None:
         self._limits = limits

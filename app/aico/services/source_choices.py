@@ -24,13 +24,13 @@ from aico.features.sources.source import Origin, Place, Source, Surroundings
 
 PROJECTS, PROJECTS_SETTING = "projects", "project_names"
 PROJECTS_KEY = SwitchKey(PROJECTS, "names", digest(PROJECTS).hex())
-"""What the switch of the names of working folders is stored under, beside those of the origins of sources."""
+"""The key of the switch of the names of working folders, stored beside those of the origins of sources."""
 _MACHINE_ID = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, slots=True)
 class OriginChoice:
-    """Whether one origin is read, who says so, and where it is looked for."""
+    """The choice about one origin: if it is read, by whose decision, and the places where it is looked for."""
 
     source: Source
     origin: Origin
@@ -55,9 +55,9 @@ class SourceChoices:
         self.surroundings = surroundings_of(sources, settings)
         self.machine = machine_of(self.surroundings)
         self.switches: dict[SwitchKey, Switch] = {}
-        """What was read of them; none at first."""
+        """The stored switches; none at first."""
         self.fixed_projects = settings.project_names
-        """What the settings say of the names of working folders; None where the switch does."""
+        """The choice of the settings about the names of working folders; None if the switch decides."""
         self._settings = settings
 
     def wants_projects(self) -> bool:

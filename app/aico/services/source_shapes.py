@@ -18,7 +18,7 @@ from aico.services.summary_fields import Fields, usd_or_none
 
 
 class FoundOut(Schema):
-    """What lies in the known places of a source, by metadata only."""
+    """The files in the known places of a source, by metadata only."""
 
     files: int
     bytes: int

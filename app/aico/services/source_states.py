@@ -13,7 +13,7 @@ from aico.features.sources.source import Elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies in the known places of a source, by metadata only."""
+    """The files in the known places of a source, by metadata only."""
 
     files: int
     bytes: int
@@ -28,7 +28,7 @@ class OriginState:
     title: str
     enabled: bool
     found: Found | None
-    """What lies in its places; None when nothing does that may be read."""
+    """The files in its places; None when there is none that may be read."""
     state: str
     """``off``, or a state of the watcher: of several places the worst."""
     reason: str | None
@@ -36,7 +36,7 @@ class OriginState:
     fixed_by: str | None
     """The setting that decides whether it is read; None where the switch does."""
     problem: str | None = None
-    """What is wrong, also while it is off, or what of its places is not read, in a sentence."""
+    """The fault, also while it is off, or the parts of its places that are not read, in a sentence."""
     off_since_ms: int | None = None
     """Since when the user's switch is off, if it was ever set."""
     since_ms: int | None = None
@@ -44,9 +44,9 @@ class OriginState:
     paths: tuple[str, ...] = ()
     """Those of its places that are in this state: all of them while it is off."""
     never_read: str = ""
-    """What else lies in its places: a part of the sentence "... is never read"."""
+    """The other content of its places: a part of the sentence "... is never read"."""
     missing: tuple[str, ...] = ()
-    """What a file of another version lacks: names of tables, columns or fields."""
+    """The names of tables, columns or fields that a file of another version lacks."""
     is_counted: bool = True
     """False while its files are being counted for the first time: ``found`` is no answer yet."""
     elsewhere: tuple[Elsewhere, ...] = ()
@@ -72,7 +72,7 @@ class SourceState:
     id: str
     title: str
     enabled: bool
-    """Whether any of its origins is read."""
+    """True if any of its origins is read."""
     origins: tuple[OriginState, ...]
     fixed_by: str | None
     """The setting that decides it for all of its origins; None where a switch has a say."""
@@ -89,7 +89,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class SourceUsage:
-    """What is stored of a source, beside how it is."""
+    """The stored usage of a source, beside how it is."""
 
     state: SourceState
     session_count: int = 0
@@ -97,6 +97,6 @@ class SourceUsage:
     future_count: int = 0
     """Sessions with usage that is dated more than a day ahead."""
     future_sums: Sums = NOTHING
-    """What that usage is."""
+    """The sums of that usage."""
     gaps: Mapping[str, tuple[int | None, Tokens]] = field(default_factory=dict)
     """By kind: the calls that it billed and did not record, as far as they are known."""

@@ -44,7 +44,7 @@ class SessionsStatus:
     state: WatcherStateChanged
     problem: str | None
     missing: tuple[str, ...]
-    """What a store of another version lacks: names of a table or of columns."""
+    """The names of a table or of columns that a store of another version lacks."""
     task_count: int
     last_receipt: ImportReceipt | None
 

@@ -51,18 +51,18 @@ class UsageSummary(NamedTuple):
     from_ms: int
     to_ms: int
     ahead_from_ms: int | None
-    """Where the last point of the series begins, if it holds what is dated too far ahead to be true."""
+    """The beginning of the last point of the series, if its events are dated too far ahead to be true."""
     bucket: Bucket
     totals: Counted
     previous: Counted | None
     """The equally long stretch before; None when the stretch begins with the first event."""
     by: tuple[str, ...]
-    """What the groups are told apart by: values of Group, or ``day``."""
+    """The keys of the groups: values of Group, or ``day``."""
     groups: dict[tuple[str, ...], Counted]
     """By the names of what ``by`` says. Days ascend; otherwise the most expensive comes first, then most tokens."""
     series: list[SeriesPoint]
     split: Group | None
-    """What the series is told apart by."""
+    """The key by which the series is divided into parts."""
     parts: dict[str, list[Sums]]
     """By its names, for each point of the series; what cost most over all time comes first."""
     exact_since: Mapping[str, int | None]
@@ -76,7 +76,7 @@ class Stretch(NamedTuple):
     first: int
     end: int
     is_everything: bool
-    """Whether no event of its sources is left out."""
+    """True if no event of its sources is left out."""
     ahead: int | None = None
     """First slot behind which lies only what is dated too far ahead to be true; None if nothing is."""
 

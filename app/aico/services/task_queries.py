@@ -1,4 +1,4 @@
-"""What the old answers about Cline's tasks are asked for, in the words that they always had."""
+"""The questions behind the old answers about Cline's tasks, in the words that they always had."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aico.services.queries import CLINE, filter_between
 
 
 class TaskSort(StrEnum):
-    """What a page of tasks is ordered by; numbers are those spent inside the filter."""
+    """The order of a page of tasks; numbers are those spent inside the filter."""
 
     TS = "ts"
     TASK_ID = "task_id"

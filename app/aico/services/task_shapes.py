@@ -21,7 +21,7 @@ LEDGER = "ledger"
 
 
 class SpentOut(Schema):
-    """What was spent."""
+    """Tokens and cost spent."""
 
     tokens_in: int
     tokens_out: int

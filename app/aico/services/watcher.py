@@ -41,7 +41,7 @@ class WatchTimes:
 
 
 class _Glance(NamedTuple):
-    """What was there at one moment."""
+    """The state of the place at one moment."""
 
     directory: tuple[int, int] | None
     """Its device and inode; None when it cannot be reached."""
@@ -74,7 +74,7 @@ class PlaceWatcher:
         self._now_ms = now_ms
         self._hint = asyncio.Event()
         self._must_look = True
-        """Whether anything else was heard of than that known files of a tree were written to."""
+        """True if anything was heard of, other than writes to known files of a tree."""
         self._written_s = 0.0
         """When the last of these was written to, by the monotonic clock."""
         self._watch = (notifier or Notifier()).make_watch(self._hear, self._note_watched)
@@ -87,13 +87,13 @@ class PlaceWatcher:
         self._rescan_at = 0.0
         self.state = WatcherStateChanged(WatcherState.STARTING, now_ms(), None)
         self.problem: SourceError | StorageError | None = None
-        """What the last sweep met with; its sentence says more than the state's reason."""
+        """The error of the last sweep; its sentence says more than the state's reason."""
         self.found: Look | SourceError | None = None
-        """What the last look has seen; None before the first one."""
+        """The result of the last look; None before the first one."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What a file of another version lacks, by the last sweep."""
+        """The names that a file of another version lacks, by the last sweep."""
         return self.problem.missing if isinstance(self.problem, SourceFormat) else ()
 
     async def run(self) -> None:
@@ -128,7 +128,7 @@ class PlaceWatcher:
             await self._import(trigger, None)
             return
         if await self._arm(glance.directory):
-            # What was written before it was watched is seen by this look; the rest is heard of.
+            # This look sees changes from before the watch began; the watch reports the rest.
             glance = await asyncio.to_thread(self._glance)
         await self._sweep(trigger, glance.found, forced=forced)
 
@@ -245,7 +245,7 @@ class PlaceWatcher:
             return
         identity = found.identity
         if not forced:
-            # What was stored last is no answer while the failure that followed it lasts.
+            # The result that was stored last is no answer while the failure that followed it lasts.
             if self._feed.identity == identity and self._intake.key not in self._ingest.failures:
                 self._report(None)
                 return
@@ -267,7 +267,8 @@ class PlaceWatcher:
             failure = await self._ingest.finish(self._intake.key)
         except (SourceError, StorageError) as error:
             failure = error
-        # What stands still and is of a wrong format is not read again at every tick; what cannot be read or stored is.
+        # A file that stands still and is of a wrong format is not read again at every tick. One that cannot be read or
+        # stored is.
         self._refused = identity if isinstance(failure, SourceError) and failure.is_final else None
         self._plan_rescan(succeeded=failure is None)
         self._report(failure, logged=had_failed or failure is not None)

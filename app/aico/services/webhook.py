@@ -28,7 +28,7 @@ from aico.services.complaint import Complaint
 DELAYS_S = (0.0, 5.0, 30.0)
 """Before each try."""
 _STALE_MS = 24 * 3_600_000
-"""What is older is no news: a service that was off for longer does not send it."""
+"""An older notice is no news: a service that was off for longer does not send it."""
 _RETRY_S = 5.0
 _KEPT_DAYS = 400
 
@@ -44,7 +44,7 @@ class Post(Protocol):
 
 
 class LastCall(NamedTuple):
-    """What came of the last try since the start."""
+    """The result of the last try since the start."""
 
     at: int
     """Epoch milliseconds."""
