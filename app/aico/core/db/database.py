@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
+
+import aiosqlite
 
 from aico.core.allocator import give_back
 from aico.core.clock import now_ms
@@ -23,7 +24,6 @@ from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, loo
 from aico.core.errors import StorageBusy, StorageError
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
 _READERS = 4
 _WRITER_PRAGMAS = (
@@ -52,6 +52,7 @@ class Database:
         """The last recovery whose lost file still lies beside the database."""
         self._writer = _Writer(path)
         self._lookers = _Lookers(self._reading_uri)
+        self._askers = _Askers(self._reading_uri)
 
     async def open(self) -> None:
         """Create what is missing with private permissions, check the file, and migrate to the newest schema.
@@ -95,6 +96,7 @@ class Database:
     async def close(self) -> None:
         """Let running writes end, then close every connection."""
         await self.settle()
+        await self._askers.close()
         await asyncio.to_thread(self._lookers.close)
         await asyncio.to_thread(self._writer.close)
 
@@ -126,8 +128,8 @@ class Database:
         Each question is a change of thread: who needs nothing but answers takes :meth:`look`.
         """
         try:
-            async with self._lookers.hold() as held:
-                yield held.ask
+            async with self._askers.hold() as ask:
+                yield ask
         except sqlite3.Error as error:
             raise translate(error) from error
 
@@ -154,33 +156,11 @@ class _Lookers:
 
     async def run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
         """Run ``work`` in one transaction. Raises StorageBusy, sqlite3.Error."""
-        await self._acquire()
-        return await asyncio.shield(self._last(self._run, work))
-
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[_Held]:
-        """Yield a connection to be asked in one transaction. Raises StorageBusy, sqlite3.Error."""
-        await self._acquire()
-        held = _Held(self._threads, self.take)
-        try:
-            yield held
-        except BaseException:
-            self._last(held.close)  # which nobody waits for who may have been cancelled
-            raise
-        await asyncio.shield(self._last(self._give_back, held))
-
-    async def _acquire(self) -> None:
-        try:
-            async with asyncio.timeout(BUSY_TIMEOUT_S):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise StorageBusy("all of its readers are in use") from error
-
-    def _last(self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> asyncio.Future[T]:
-        """Run the last thing that is done with a connection, also when nobody waits for it any more."""
-        running = asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
+        await _acquire(self._free)
+        # Also when nobody waits for it any more: it runs to its end.
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
         running.add_done_callback(self._release)
-        return running
+        return await asyncio.shield(running)
 
     def _release(self, done: asyncio.Future[T]) -> None:
         self._free.release()
@@ -188,7 +168,7 @@ class _Lookers:
             done.exception()  # whoever waited has it
 
     def _run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
-        connection = self.take()
+        connection = self._idle.pop() if self._idle else self._open()
         try:
             connection.execute("BEGIN")
             result = run_at_once(connection, work)
@@ -198,15 +178,6 @@ class _Lookers:
             raise
         self._idle.append(connection)
         return result
-
-    def _give_back(self, held: _Held) -> None:
-        connection = held.end()
-        if connection is not None:
-            self._idle.append(connection)
-
-    def take(self) -> sqlite3.Connection:
-        """Return a connection that nobody uses. Raises sqlite3.Error. Blocking."""
-        return self._idle.pop() if self._idle else self._open()
 
     def _open(self) -> sqlite3.Connection:
         return _connect_to_read(self._find_target())
@@ -219,40 +190,95 @@ class _Lookers:
         self._idle.clear()
 
 
-class _Held:
-    """A connection that looks, for as long as somebody holds it; opened by the first question."""
+class _Askers:
+    """Connections that the event loop asks, one question after the other. Each has a thread of its own."""
 
-    def __init__(self, threads: ThreadPoolExecutor, take: Callable[[], sqlite3.Connection]) -> None:
-        self._threads = threads
-        self._take = take
-        self._connection: sqlite3.Connection | None = None
-        self._turn = Lock()
-        """A question whose caller was cancelled runs to its end, and then the connection is closed."""
+    def __init__(self, find_target: Callable[[], str]) -> None:
+        self._find_target = find_target
+        self._free = asyncio.Semaphore(_READERS)
+        self._idle: list[aiosqlite.Connection] = []
+        self._ending: set[asyncio.Task[None]] = set()
+        """The last thing that is done with a connection goes on when its caller was cancelled."""
 
-    async def ask(self, statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
-        """Run one statement and return its rows, as plain tuples. Raises sqlite3.Error."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._ask, statement, values)
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[Ask]:
+        """Yield what asks one of them in one transaction. Raises StorageBusy, sqlite3.Error."""
+        await _acquire(self._free)
+        taking = asyncio.ensure_future(self._take())
+        try:
+            connection = await asyncio.shield(taking)
+        except BaseException:
+            self._end(_close_taken(taking))
+            raise
+        try:
+            yield partial(_ask, connection)
+        except BaseException:
+            self._end(connection.close())
+            raise
+        await asyncio.shield(self._end(self._give_back(connection)))
 
-    def _ask(self, statement: str, values: Sequence[Value]) -> list[sqlite3.Row]:
-        with self._turn:
-            if self._connection is None:
-                self._connection = self._take()
-                self._connection.execute("BEGIN")
-            return self._connection.execute(statement, values).fetchall()
+    async def _take(self) -> aiosqlite.Connection:
+        """Return a connection that nobody uses, in a transaction."""
+        if self._idle:
+            connection = self._idle.pop()
+        else:
+            connection = await aiosqlite.connect(
+                self._find_target(), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            )
+        try:
+            # In one call: each costs two changes of thread.
+            await connection.executescript(f"{';'.join(READER_PRAGMAS)};BEGIN")
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
-    def end(self) -> sqlite3.Connection | None:
-        """End the transaction and return its connection, None where nothing was asked. Raises sqlite3.Error."""
-        with self._turn:
-            if self._connection is not None:
-                self._connection.execute("ROLLBACK")
-            return self._connection
+    async def _give_back(self, connection: aiosqlite.Connection) -> None:
+        try:
+            await connection.rollback()
+        except sqlite3.Error:
+            await connection.close()
+            raise
+        self._idle.append(connection)
 
-    def close(self) -> None:
-        """Close the connection."""
-        with self._turn:
-            if self._connection is not None:
-                self._connection.close()
+    def _end(self, last: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        ending = asyncio.ensure_future(last)
+        self._ending.add(ending)
+        ending.add_done_callback(self._release)
+        return ending
+
+    def _release(self, ended: asyncio.Task[None]) -> None:
+        self._ending.discard(ended)
+        self._free.release()
+        if not ended.cancelled():
+            ended.exception()  # a caller that still waits has it
+
+    async def close(self) -> None:
+        """Let everything end that runs, and close the connections."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+        for connection in self._idle:
+            await connection.close()
+        self._idle.clear()
+
+
+async def _acquire(free: asyncio.Semaphore) -> None:
+    try:
+        async with asyncio.timeout(BUSY_TIMEOUT_S):
+            await free.acquire()
+    except TimeoutError as error:
+        raise StorageBusy("all of its readers are in use") from error
+
+
+async def _close_taken(taking: asyncio.Task[aiosqlite.Connection]) -> None:
+    """Close a connection as soon as it is open. One that could not be opened is closed."""
+    with suppress(sqlite3.Error):
+        await (await taking).close()
+
+
+async def _ask(connection: aiosqlite.Connection, statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
+    """Run one statement and return its rows, as plain tuples. Raises sqlite3.Error."""
+    return list(await connection.execute_fetchall(statement, values))
 
 
 class _Writer:
