@@ -16,7 +16,7 @@ _HOUR_MS = 3_600_000
 
 
 class SubjectType(StrEnum):
-    """What may be used."""
+    """A kind of thing that may be used."""
 
     APP = "app"
     COMMAND = "command"
@@ -30,9 +30,9 @@ class ActivityKind(NamedTuple):
     title: str
     of: SubjectType
     reads: str
-    """What is looked at, for who decides about the switch."""
+    """The things that are looked at, told to the person who decides about the switch."""
     never_read: str
-    """What is not."""
+    """The things that are not looked at."""
 
 
 APPS = ActivityKind(

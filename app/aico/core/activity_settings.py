@@ -48,13 +48,13 @@ _Programs = Annotated[tuple[Annotated[str, AfterValidator(_program)], ...], Fiel
 
 
 class _Addition(BaseModel):
-    """What a user adds to the list, or changes of it."""
+    """An addition of the user to the list, or a change of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     category: Annotated[str, AfterValidator(_category)] | None = None
     hourly_rate_usd: _Rate = None
-    """What an hour is worth, for the estimate; None leaves the list's."""
+    """The worth of an hour, for the estimate; None leaves the list's."""
 
     @field_validator("hourly_rate_usd", mode="before")
     @classmethod
@@ -94,7 +94,7 @@ Kinds = Annotated[Literal["choose"] | tuple[str, ...], BeforeValidator(_as_kinds
 
 
 class ActivitySettings(BaseModel):
-    """What of the use of apps, commands and sites may be seen."""
+    """The use of apps, commands and sites that may be seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

@@ -1,4 +1,4 @@
-"""Where work is done that needs only the interpreter."""
+"""Runs work that needs only the interpreter: on the spot, or in a thread."""
 
 from __future__ import annotations
 

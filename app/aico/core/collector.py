@@ -22,9 +22,9 @@ def collector_paused() -> Iterator[None]:
     """Let nothing be collected in the block, which others may overlap. Reference counts free what is let go meanwhile.
 
     An import of a ledger makes hundreds of thousands of tuples, no cycles. The collector would go through them dozens
-    of times, a third of the whole time, and each time hold up every thread. What a large import leaves is what is known
-    of the database, and that stays: it is frozen, because going through it would hold up everything later. What a
-    failed one leaves is garbage. The same holds for the modules of libraries.
+    of times, a third of the whole time, and each time hold up every thread. The objects that a large import leaves
+    are the known state of the database, and they stay. So they are frozen: going through them would hold up everything
+    later. The objects that a failed one leaves are garbage. The same holds for the modules of libraries.
     """
     global _paused, _was_enabled  # noqa: PLW0603  # so is the collector
     with _turn:

@@ -22,7 +22,7 @@ def command_name() -> str:
 def command_anywhere() -> str:
     """Return the words that start this program from any folder, as a shell takes them.
 
-    ``aico`` where it is on the PATH, else its path: ``~/ai-cost-observer/.venv/bin/aico`` of a checkout. Where another
+    ``aico`` if it is on the PATH, else its path: ``~/ai-cost-observer/.venv/bin/aico`` of a checkout. If another
     program runs this one, or a supervisor does, it is looked for beside the interpreter. Blocks for a few system calls.
     """
     started, beside = Path(sys.argv[0]).absolute(), Path(sys.executable).with_name(_NAME)

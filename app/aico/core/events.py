@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class WatcherState(StrEnum):
-    """What the watcher is doing."""
+    """The present work of the watcher."""
 
     STARTING = "starting"
     """The first import has not ended yet."""

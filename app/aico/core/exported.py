@@ -1,4 +1,4 @@
-"""What was exported so far, apart from the database: totals that never fall and that nothing enters twice.
+"""The exported amounts so far, apart from the database: totals that never fall and that nothing enters twice.
 
 The database may be restored, or made anew, and knows less then than a collector was told. So the highest amounts that
 were seen are kept, and only what grows beyond them is added to what this machine has exported. A home that is copied to
@@ -27,7 +27,7 @@ GONE_CYCLES = 3
 """Exports that tell a gauge as 0 after it has ended."""
 BASES = ("recorded", "own", "listed")
 PROMPT_SOURCE = "log"
-"""Where prompts are counted: in the logs of tools."""
+"""The place where prompts are counted: in the logs of tools."""
 _FIRST = ("ai.tokens.input_total", "ai.tokens.output_total", "ai.tokens.cost_usd_total", "ai.requests")
 """Told of each tool and model from the first export on, 0 included; the others once there is any."""
 _TOKENS = {
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the database says."""
+    """The usage in the database."""
 
     counters: Mapping[tuple[str, str], Sums]
     """By source and model, as the counters of ``/metrics`` show it: what a plan has paid for is no part of the cost."""
@@ -64,7 +64,7 @@ class Usage:
     first_seen_ms: int | None
     """When usage was first stored, epoch milliseconds."""
     plan_values: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """What plans have paid for, at list prices, in nano-dollars."""
+    """The usage that plans have paid for, at list prices, in nano-dollars."""
 
     def list_all(self) -> Iterator[tuple[tuple[str, str], Seen]]:
         """Yield everything by source and model."""
@@ -85,7 +85,7 @@ class FirstActivity(Enum):
 
 @dataclass(slots=True)
 class Instance:
-    """What one machine has exported."""
+    """The exported amounts of one machine."""
 
     machine: str
     """A digest of what makes the machine and the place of its database."""
@@ -95,7 +95,7 @@ class Instance:
     announced: set[Series] = field(default_factory=set)
     """Series of which a first 0 was accepted, or whose first amount is history."""
     first_activity: FirstActivity = FirstActivity.KNOWN
-    """What the first totals of activity are; not kept, because they are taken before anything is."""
+    """The meaning of the first totals of activity; not kept, because they are taken before anything is."""
 
 
 @dataclass(slots=True)
@@ -188,7 +188,7 @@ class Growth:
         return is_changed
 
     def make_points(self, gauges: Mapping[Series, int]) -> dict[Series, int]:
-        """Return every point of an export. What is new begins with a 0; a gauge that has ended is 0 for a while."""
+        """Return every point of an export. A new series begins with a 0; a gauge that has ended is 0 for a while."""
         instance = self._instance
         points = {each: total if each in instance.announced else 0 for each, total in instance.totals.items()}
         lit = {each for each in sorted(gauges)[:SPANS_MAX] if _is_gauge(each)}

@@ -1,4 +1,4 @@
-"""What part of the accounts is asked for: one filter for sums, chart, tables and export. Pure."""
+"""The part of the accounts that is asked for: one filter for sums, chart, tables and export. Pure."""
 
 from __future__ import annotations
 

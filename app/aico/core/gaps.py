@@ -1,8 +1,8 @@
-"""What a tool billed beyond what it recorded, from the totals that it states. Pure: no I/O, no clock, no logging.
+"""The usage that a tool billed beyond its records, from the totals that it states. Pure: no I/O, no clock, no logging.
 
-A tool that writes down, at the end of a run, what the session has used so far by model, states a total. What the
-session and the agents that it started recorded up to then is a part of it; the rest was billed and stands nowhere else.
-A copy of a session begins with the total of its origin. Where a total cannot be compared, the rest is not known.
+A tool that writes down, at the end of a run, what the session has used so far by model, states a total. The usage that
+the session and the agents that it started recorded up to then is a part of it; the rest was billed and stands nowhere
+else. A copy of a session begins with the total of its origin. If a total cannot be compared, the rest is not known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOTHING = Tokens(0, 0, 0, 0, 0, 0)
 
 
 class BilledTotal(NamedTuple):
-    """What a tool says that a session was billed for on one model up to a moment; see GapReading."""
+    """The usage on one model that a tool says it billed a session for, up to a moment; see GapReading."""
 
     session: str
     kind: str
@@ -31,7 +31,7 @@ class BilledTotal(NamedTuple):
 
 
 class RecordedPart(NamedTuple):
-    """What a session and its agents recorded before the first request after its last total."""
+    """The records of a session and its agents before the first request after its last total."""
 
     tokens: Mapping[str, Tokens]
     """By model."""

@@ -22,7 +22,7 @@ _MOMENTS = range(253_370_764_800_000)
 
 
 class LockHolder(NamedTuple):
-    """What the holder of the lock wrote into it."""
+    """The content of the lock file, as the holder wrote it."""
 
     pid: int | None
     url: str | None
@@ -102,7 +102,7 @@ class InstanceLock:
 def _lock(descriptor: int) -> None:
     """Take the exclusive lock or raise BlockingIOError.
 
-    Whoever asks for the holder holds a shared lock for an instant. Where a shared lock can be had, that is all that is
+    A process that asks for the holder holds a shared lock for an instant. If a shared lock can be had, nothing else is
     in the way, and it is worth another attempt: a start must not fail because somebody looks.
     """
     for _ in range(_PROBE_PATIENCE):

@@ -1,4 +1,4 @@
-"""Whether a host is this machine. No I/O: no name is looked up."""
+"""Tells if a host is this machine. No I/O: no name is looked up."""
 
 from __future__ import annotations
 

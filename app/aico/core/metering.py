@@ -1,7 +1,7 @@
 """From running totals to what was spent: growth above the highest totals that a meter ever had. Pure.
 
 Source: totals of Cline's sessions rise, fall when a checkpoint is restored or a file rebuilt, come from two windows by
-turns, and vanish. What was spent was spent: a fall books nothing, and the way back up to the mark books nothing either.
+turns, and vanish. Spent is spent: a fall books nothing, and the way back up to the mark books nothing either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Amounts: TypeAlias = tuple[int | None, ...]
 
 
 class Meter(NamedTuple):
-    """What is kept of a session's running total in one origin."""
+    """The stored state of a session's running total in one origin."""
 
     last: Amounts
     """The tool's present numbers, each the last good one."""
@@ -26,20 +26,20 @@ class Meter(NamedTuple):
     unknown: tuple[str, ...] = ()
     """Names of fields that could not be used: by the last reading of :attr:`stated_by`, or a later one that grew."""
     is_joint: bool = False
-    """Whether several origins or places read this meter: then a lower number of one of them is no fall."""
+    """True if several origins or places read this meter: then a lower number of one of them is no fall."""
     stated_by: int = 0
     """The origin whose word counts: the meter's own, or another one as long as that one has said nothing."""
 
     @property
     def has_fallen(self) -> bool:
-        """Whether the tool shows less now than it once did."""
+        """True if the tool shows less now than it once did."""
         return any(
             now is not None and high is not None and now < high for now, high in zip(self.last, self.high, strict=True)
         )
 
     @property
     def is_silent(self) -> bool:
-        """Whether no number was ever stated."""
+        """True if no number was ever stated."""
         return all(number is None for number in self.high)
 
 
@@ -94,7 +94,7 @@ def advance(
     growth = tuple(
         None if number is None else number - (had or 0) for number, had in zip(high, known.high, strict=True)
     )
-    # What is booked is booked without what this reading lacks, whoever's word counts otherwise.
+    # Growth is booked without the fields that this reading lacks, even if another origin's word counts otherwise.
     unknown = reading.unknown if stated_by == origin or any(growth) else known.unknown
     last = (
         high

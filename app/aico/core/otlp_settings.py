@@ -1,4 +1,4 @@
-"""What is set for the way out to a collector: the table ``[otlp]`` of the settings. No I/O, no clock, no logging."""
+"""The settings of the way out to a collector: the table ``[otlp]``. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ The standard ``OTEL_EXPORTER_OTLP_*`` are not read: people set them for other to
 
 
 class Endpoint(NamedTuple):
-    """Where metrics go."""
+    """The address that metrics go to."""
 
     host: str
     port: int

@@ -22,16 +22,16 @@ USD_MAX = 1_000_000
 PRICES_MAX = 1_000
 """Own prices that there may be."""
 KINDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-"""What may have a price; the first two must."""
+"""The kinds that may have a price; the first two must."""
 _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1)
 _PICO_IN_NANO = 1_000
 _NANO_MAX = 10**18
-"""A billion dollars. What would cost more has a wrong price or a wrong number, and no sum could hold many of them."""
+"""A billion dollars. A greater cost has a wrong price or a wrong number, and no sum could hold many of them."""
 
 
 class OwnPrice(NamedTuple):
-    """What a million tokens cost from a day on, in micro-dollars for each kind."""
+    """The price of a million tokens from a day on, in micro-dollars for each kind."""
 
     model: str
     """A model's name, or the beginning of names with ``*`` behind it."""
@@ -47,7 +47,7 @@ class OwnPrice(NamedTuple):
 
     @property
     def key(self) -> tuple[str, int]:
-        """What no two prices have in common: upper and lower case are the same."""
+        """The key that no two prices share: upper and lower case are the same."""
         return self.model.lower(), self.valid_from
 
     def covers(self, model: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the text of an allowlisted path must look like. Nothing is opened."""
+"""The rules for the text of an allowlisted path. Nothing is opened."""
 
 from __future__ import annotations
 

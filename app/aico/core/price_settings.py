@@ -1,4 +1,4 @@
-"""What the configuration file says of money: ``[[prices]]`` and ``[currency]``. No I/O, no clock, no logging."""
+"""The parts of the configuration file about money: ``[[prices]]`` and ``[currency]``. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the accounts must know of list prices: which requests may have one, and the shape of it. Pure."""
+"""The accounts' knowledge of list prices: which requests may have one, and the shape of it. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WITHOUT_TOKENS = {RequestState.OPEN, RequestState.UNMEASURED}
 
 
 class PriceRef(NamedTuple):
-    """What a list price was taken from."""
+    """The source of a list price."""
 
     list: str
     """The list and its version."""
@@ -21,7 +21,7 @@ class PriceRef(NamedTuple):
 
 
 class ListPrice(NamedTuple):
-    """What a request costs by a list."""
+    """The price of a request by a list."""
 
     nano: int
     """Nano-dollars, rounded once, half to even."""
@@ -52,12 +52,12 @@ class Pricer(Protocol):
 
 
 def may_be_priced(tokens: Tokens, state: RequestState, *, is_partial: bool) -> bool:
-    """Return whether a list price may be told of a request: whether it is exact, or its sum says "at least" anyway.
+    """Return True if a list price may be told of a request: it is exact, or its sum says "at least" anyway.
 
     The price of what is known is a lower bound of the price of all. A sum says "at least" of interrupted requests and
     of those whose output is a lower bound, so theirs is told. It does not say so of a final request, so one that lacks
     input or output is unpriced, which makes the sum say it. A tool that never tells its cache is no such case: what it
-    calls input is all it has. Where a field could not be used (``is_partial``), the number that is missing may be that
+    calls input is all it has. If a field could not be used (``is_partial``), the number that is missing may be that
     field. A request that is open or unmeasured has no price: nobody knows yet, or ever, what it took.
     """
     if state is _FINAL:

@@ -17,13 +17,13 @@ _AMOUNT = r"[0-9]{1,9}(\.[0-9]{1,9})?"
 
 
 class ReadingSettings(NamedTuple):
-    """What such a command reads, what it compares with, and how it asks a running service."""
+    """The settings of such a command: what it reads, what it compares with, and how it asks a running service."""
 
     database_path: Path
     budget_monthly_usd: float | None
     token: str | None
     currency: Currency | None = None
-    """What amounts are shown in, if the file says so."""
+    """The currency that amounts are shown in, if the file states one."""
 
 
 def find_reading_settings(

@@ -1,4 +1,4 @@
-"""What came of an import: the receipt, and the committed fact that is published. No I/O, no clock, no logging."""
+"""The result of an import: the receipt, and the committed fact that is published. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ class FreshSession:
     has_fallen: bool
     unknown: tuple[str, ...]
     spent: Sums
-    """What this commit added."""
+    """The spending that this commit added."""
     total: Sums
-    """What the session has spent altogether."""
+    """All that the session has spent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ TABLES = ("budgets", "plans", "prices", "currency")
 WEBHOOK = "webhook"
 """A table of the file whose fields are settings: ``[webhook] url`` is ``webhook_url``."""
 SOURCE_FIELDS = ("enabled", "origins", "roots", "ledgers")
-"""What may be set for one source: the fields of :class:`aico.core.source_settings.SourceSettings`."""
+"""The settings of one source: the fields of :class:`aico.core.source_settings.SourceSettings`."""
 FIXED_TABLES = {
     "otlp": (
         "endpoint",

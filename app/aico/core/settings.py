@@ -156,15 +156,15 @@ class Settings(BaseModel):
     ledger_path: Annotated[str, BeforeValidator(lambda value: check_ledger_path(str(value)))]
     """The single allowlisted file. Set by the operator at start, never by a request."""
     ledger_chosen_by: str = Field(default="flag", exclude=True)
-    """What chose ``ledger_path``; not a setting of its own."""
+    """The part of the settings that chose ``ledger_path``; not a setting of its own."""
     enabled_sources: EnabledSources = "choose"
     """Which tools are read: all, those in the list, or, with ``choose``, Cline's ledger and what is switched on."""
     project_names: bool | None = None
-    """Whether the last names of working folders are kept; None: as the switch says, which is off at first."""
+    """True: the last names of working folders are kept. None: as the switch says, which is off at first."""
     sources: Mapping[str, SourceSettings] = Field(default_factory=dict)
-    """What is set for one source, by its id."""
+    """The settings of single sources, by their id."""
     budgets: Mapping[BudgetName, BudgetSettings] = Field(default_factory=dict)
-    """What may be spent, by the budget's name."""
+    """The budgets, by name."""
     plans: Mapping[str, PlanSettings] = Field(default_factory=dict)
     """Sources that are paid by subscription, by their id."""
     currency: Annotated[Currency | None, BeforeValidator(read_currency)] = None
@@ -172,7 +172,7 @@ class Settings(BaseModel):
     prices: OwnPricesSettings = ()
     """The user's own prices; others may be set while the service runs."""
     cline_sessions: bool = False
-    """Whether the session store of newer Cline is read too."""
+    """True: the session store of newer Cline is read too."""
     sessions_path: str = Field(default_factory=lambda: default_sessions(os.environ)[0])
     """The session store: neither looked at nor judged unless a setting says that it is read."""
     database_path: Annotated[Path, BeforeValidator(absolute_path)] = Field(default_factory=default_database_path)
@@ -192,7 +192,7 @@ class Settings(BaseModel):
     allowed_origins: Origins = ()
     """Web pages that may call besides our own, as ``scheme://host:port``."""
     public_url: PublicUrl | None = None
-    """Where a proxy shows the page: what printed links begin with, and one of our own names."""
+    """The address at which a proxy shows the page: printed links begin with it, and it is one of our own names."""
     allowed_hosts: Hosts = ()
     """Host names that are answered besides the loopback ones, with or without a port."""
     debounce_ms: float = Field(default=50, ge=0, le=5_000, allow_inf_nan=False)
@@ -212,19 +212,19 @@ class Settings(BaseModel):
     kimi_proxy_url: str | None = Field(default=None, pattern=_HTTP_ADDRESS)
     """When set, the health of the Kimi Proxy there is shown."""
     kimi_proxy_secret: Annotated[SecretStr, AfterValidator(_fit_for_a_header)] | None = None
-    """What that Kimi Proxy demands of its callers."""
+    """The secret that this Kimi Proxy demands of its callers."""
     webhook_url: Annotated[SecretStr, AfterValidator(_fit_for_a_webhook)] | None = None
-    """What is called when a budget is reached: HTTPS, or HTTP on this machine."""
+    """The address that is called when a budget is reached: HTTPS, or HTTP on this machine."""
     webhook_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
-    """What such a call is signed with."""
+    """The secret that such a call is signed with."""
     otlp: OtlpSettings = Field(default_factory=OtlpSettings)
     """The way out to a collector."""
     activity: ActivitySettings = Field(default_factory=ActivitySettings)
-    """What of the use of apps, commands and sites may be seen."""
+    """The use of apps, commands and sites that may be seen."""
     log_format: Literal["auto", "text", "json"] = "auto"
     """How the log is written; ``auto`` is text on a terminal and JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """What the log leaves out."""
+    """The log leaves out lines that are less severe."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -368,7 +368,7 @@ def setting_names() -> tuple[str, ...]:
 
 
 def _let_the_stronger_decide(values: dict[str, object], origins: dict[str, str], ranks: Mapping[str, int]) -> None:
-    """Where two settings speak of the same thing in two layers, drop that of the weaker one; one layer has to agree."""
+    """Drop the weaker of two settings that speak of the same thing in two layers; one layer has to agree."""
     for enabled in [name for name in values if name.startswith("sources.") and name.endswith(".enabled")]:
         listed = enabled.removesuffix("enabled") + "origins"
         is_off, names_some = str(values[enabled]).lower() in _FALSE, bool(split_list(values.get(listed)))

@@ -15,7 +15,7 @@ _CLINE, _SESSIONS = "cline", "sessions"
 
 
 class Choice(StrEnum):
-    """Whether an origin is read."""
+    """The decision about an origin: read or not."""
 
     ON = "on"
     OFF = "off"

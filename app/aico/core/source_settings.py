@@ -1,4 +1,4 @@
-"""What is set for one source: a table ``[sources.NAME]`` of the configuration. No I/O, no clock, no logging."""
+"""The settings of one source: a table ``[sources.NAME]`` of the configuration. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ _Ledgers = Annotated[
 
 
 class SourceSettings(BaseModel):
-    """What is set for one source; it wins over ``enabled_sources`` for this source."""
+    """The settings of one source; they win over ``enabled_sources`` for this source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     enabled: bool | None = None
-    """Whether it is read, with all its origins unless ``origins`` names some; None leaves that to other settings."""
+    """True: it is read, with all its origins unless ``origins`` names some. None leaves that to other settings."""
     origins: _Ids | None = None
     """The origins that are read, and no other; None names none."""
     roots: _Roots = ()

@@ -42,7 +42,7 @@ REQUESTS, PROMPTS, UNPRICED = _AT["requests"], _AT["prompts"], _AT["unpriced"]
 UNMEASURED, LACKING_CACHE, PARTIAL = _AT["unmeasured"], _AT["lacking_cache"], _AT["partial"]
 RECORDED, OWN, LISTED, LIST = (_AT[name] for name in MONEY)
 COST_PARTS = (RECORDED, OWN, LISTED)
-"""What adds up to the cost."""
+"""The parts that add up to the cost."""
 _STATE_AT = {
     RequestState.UNMEASURED: UNMEASURED,
     RequestState.INTERRUPTED: _AT["interrupted"],
@@ -62,7 +62,7 @@ REQUEST, GROWTH, PROMPT = EventKind(0, 1, 0), EventKind(1, 0, 0), EventKind(2, 0
 
 
 class Costs(NamedTuple):
-    """What an event cost, in nano-dollars, by who says so; None is unknown, never 0."""
+    """The costs of an event, in nano-dollars, by who states them; None is unknown, never 0."""
 
     recorded: int | None = None
     own: int | None = None
@@ -172,7 +172,7 @@ class Sums(NamedTuple):
 
     @property
     def cost_nano(self) -> int:
-        """What all of it cost: as recorded, else at the user's own price, else at a list price."""
+        """The cost of all of it: as recorded, else at the user's own price, else at a list price."""
         return self.vector[RECORDED] + self.vector[OWN] + self.vector[LISTED]
 
     def without_list(self) -> Sums:

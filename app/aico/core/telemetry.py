@@ -1,4 +1,4 @@
-"""What leaves for a collector: the metrics by name, and the points of one export. No I/O, no clock, no logging."""
+"""The data for a collector: the metrics by name, and the points of one export. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def series(metric: str, **attributes: str) -> Series:
 
 
 class Activity(NamedTuple):
-    """What is known of a person's use of apps, pages and commands, by series of the first twelve metrics.
+    """The known use of apps, pages and commands by a person, by series of the first twelve metrics.
 
     Amounts are in thousandths (gauges, times) or nano-dollars, see :class:`Instrument`. Totals are of all time.
     """
@@ -127,7 +127,7 @@ def _value(instrument: Instrument, amount: int) -> int | float:
 
 
 class Outcome(StrEnum):
-    """What became of an export."""
+    """The result of an export."""
 
     ACCEPTED = "accepted"
     TOKEN_REFUSED = "token_refused"  # noqa: S105  # no secret

@@ -1,4 +1,4 @@
-"""What the user has set: budgets, and plans that are paid by subscription. No I/O, no clock, no logging."""
+"""The terms that the user has set: budgets, and plans that are paid by subscription. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BudgetPeriod(StrEnum):
 
 
 class Budget(NamedTuple):
-    """What the user means to spend in each period, on everything or on a part of it."""
+    """The amount that the user means to spend in each period, on everything or on a part of it."""
 
     name: str
     period: BudgetPeriod

@@ -1,4 +1,4 @@
-"""What usage is counted in: slots of time, kinds of tokens, states of requests. Pure.
+"""The units of usage: slots of time, kinds of tokens, states of requests. Pure.
 
 Apart from :mod:`aico.core.usage`, because a command at a prompt needs these few alone.
 """

@@ -1,4 +1,4 @@
-"""What a source says of usage, in one shape for every tool. No I/O, no clock, no logging.
+"""The statements of a source about usage, in one shape for every tool. No I/O, no clock, no logging.
 
 A tool writes down single requests, or the running total of a session, or both. A request becomes a
 :class:`UsageEvent`. A running total is a :class:`MeterReading`; its growth becomes events.
@@ -98,7 +98,7 @@ class Rejection:
     field: str | None
     """Name of the field in the tool's own words; None when the entry as a whole was refused."""
     origin: str = ""
-    """Where it was read; empty: what it is told with says so."""
+    """The origin that it was read from; empty: that of its receipt."""
 
 
 REJECTIONS_SHOWN = 20
@@ -142,7 +142,7 @@ class UsageEvent(NamedTuple):
     None: the session that said so first keeps it.
     """
     is_bare: bool = False
-    """Whether it counts only as long as no other request is known whose key has the same first half."""
+    """True: it counts only as long as no other request is known whose key has the same first half."""
     near_ms: int | None = None
     """How far apart in time another origin may tell of the same request, of the same session, under another key.
 
@@ -250,7 +250,7 @@ class MeterReading(NamedTuple):
 
     @property
     def is_silent(self) -> bool:
-        """Whether no number is stated at all."""
+        """True if no number is stated at all."""
         return self[3:10] == _NO_NUMBERS
 
 
@@ -327,7 +327,7 @@ class ProjectSeen(NamedTuple):
 
 
 Record: TypeAlias = UsageEvent | MeterReading | PromptSeen | GapReading
-"""What is said of a session's usage."""
+"""A statement about a session's usage."""
 AnyRecord: TypeAlias = Record | PlanReading | ProjectSeen
 
 
@@ -373,7 +373,7 @@ def _framed(parts: Iterable[str | int | bytes | None]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ReadingCounts:
-    """What one reading of a place came to, before anything is written."""
+    """The result of one reading of a place, before anything is written."""
 
     trigger: Trigger
     skipped_count: int = 0

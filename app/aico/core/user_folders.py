@@ -1,4 +1,4 @@
-"""Where a user's configuration and data lie. The library that knows every system is asked only where it differs."""
+"""The folders of a user's configuration and data. The library that knows every system is asked only if it differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the webhook is, and what its calls are signed with: by configuration, or by the command ``aico webhook``.
+"""The webhook's address and the secret that signs its calls: by configuration, or by the command ``aico webhook``.
 
 The command's word lies in a private file beside the database: in no backup, and no request reads or writes it.
 """

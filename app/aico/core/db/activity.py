@@ -59,7 +59,7 @@ _TOTALS = """
 
 @dataclass(frozen=True, slots=True)
 class SubjectSum:
-    """What a subject was used inside a period."""
+    """The use of a subject inside a period."""
 
     kind: str
     name: str
@@ -83,7 +83,7 @@ class StoredSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SubjectTotal:
-    """What a subject was used in all time; no part of it ever falls."""
+    """The use of a subject in all time; no part of it ever falls."""
 
     kind: str
     name: str

@@ -91,7 +91,7 @@ class ActivityForgotten(SQLModel, table=True):
 
 
 class ActivityForgottenTotal(SQLModel, table=True):
-    """What of a subject's total was forgotten: the total itself stays, because counters never fall."""
+    """The forgotten part of a subject's total: the total itself stays, because counters never fall."""
 
     __tablename__ = "activity_forgotten_total"
 

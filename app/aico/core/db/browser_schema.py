@@ -8,7 +8,7 @@ _CLUSTERED = {"sqlite_with_rowid": False}
 
 
 class ActivityVisit(SQLModel, table=True):
-    """What was counted of a visit to a listed site: a history that is copied or moved counts nothing again."""
+    """The counted part of a visit to a listed site: a history that is copied or moved counts nothing again."""
 
     __tablename__ = "activity_visit"
     __table_args__ = (_CLUSTERED,)

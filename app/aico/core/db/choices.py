@@ -18,7 +18,7 @@ _PUT = put("source_choice", ("source", "origin", "machine", "root"), ("is_on", "
 
 
 class SwitchKey(NamedTuple):
-    """What a switch is for."""
+    """The origin and the places that a switch is for."""
 
     source: str
     origin: str

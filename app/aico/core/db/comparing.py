@@ -50,7 +50,7 @@ class OldPrice(NamedTuple):
     ts: int
     nano: int
     counts: bool
-    """Whether the list value is what it costs."""
+    """True if the list value is its cost."""
     tokens: Tokens
 
 

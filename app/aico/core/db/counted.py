@@ -1,4 +1,4 @@
-"""What counters have counted of events whose price changes afterwards: every cost is counted once, and stays counted.
+"""The counted costs of events whose price changes afterwards: every cost is counted once, and stays counted.
 
 An event is counted at what it costs as soon as that is known, and follows it as long as more of it is read. From the
 first change of its price on, what it was counted at is kept beside it; the differences, added up by source and model,

@@ -1,4 +1,4 @@
-"""What counters show: they grow with what is spent, and never fall. The totals they stand on may.
+"""The values of counters: they grow with the spending, and never fall. The totals they stand on may.
 
 Something that is forgotten leaves the totals, and its sum goes on being shown. A restored backup knows less than what
 was shown before, and so do totals of a model from which a request moves, or whose list price the tool's own replaces:

@@ -1,4 +1,4 @@
-"""What an export asks the database, in one snapshot, whoever asks it."""
+"""The questions of an export to the database, in one snapshot, the same for every caller."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Bringing a database to the newest schema: a new one at once, an older one with Alembic, one transaction per step.
 
-What brings an older one there (:mod:`aico.core.db.upgrading`, with Alembic and SQLAlchemy) is imported only where there
-is something to migrate: it takes a third of a start, and 40 MB until the end. What its steps make of nothing is written
-down in ``newest.sql`` beside them (``scripts/newest_schema.py`` does it).
+The modules that bring an older one there (:mod:`aico.core.db.upgrading`, with Alembic and SQLAlchemy) are imported only
+if there is something to migrate: they take a third of a start, and 40 MB until the end. The schema that the steps make
+of an empty database stands in ``newest.sql`` beside them; ``scripts/newest_schema.py`` writes it.
 """
 
 from __future__ import annotations

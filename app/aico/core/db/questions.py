@@ -262,7 +262,7 @@ CLINE_ROWS = """
 
 
 class _Sort(NamedTuple):
-    """What sessions are ordered by, and the sums that it is made of."""
+    """The order of sessions, and the sums that it is made of."""
 
     key: str
     sums: tuple[str, ...] = ()
@@ -292,7 +292,7 @@ _SORTS = {
 
 
 class _Keys(NamedTuple):
-    """What sums are told apart by: as columns of the rows, as numbers that are grouped by, and as names."""
+    """The keys of sums: as columns of the rows, as numbers that are grouped by, and as names."""
 
     columns: tuple[str, ...]
     ids: tuple[str, ...]
@@ -479,7 +479,7 @@ def _stretch_rows(wanted: UsageFilter, stretches: Iterable[Stretch]) -> tuple[st
 
 
 class _Pieces(NamedTuple):
-    """What adds up to some stretches: the place of a stretch in their list, first and end."""
+    """The parts that add up to some stretches: the place of a stretch in their list, first and end."""
 
     days: list[_Piece]
     slots: list[_Piece]

@@ -34,7 +34,7 @@ _REMEMBERED_MAX = 3
 _ORDER_LEAST = 1_000
 """So many sessions of an order are asked for at once; for pages behind them, all."""
 _ROW_COUNT, _FOLDED = 0, 2
-"""What rows of a folded order begin with."""
+"""The kinds of rows of a folded order, in their first column."""
 
 
 _OrderKey: TypeAlias = "tuple[str, int, UsageFilter, Sort, bool, bool]"
@@ -42,7 +42,7 @@ _TotalKey: TypeAlias = tuple[str, int, UsageFilter, bool]
 
 
 class Sort(StrEnum):
-    """What a page of sessions is ordered by; numbers are those spent inside the filter."""
+    """The order of a page of sessions; numbers are those spent inside the filter."""
 
     LAST = "last_at"
     FIRST = "started_at"
@@ -74,7 +74,7 @@ class StoredSession:
     state: SessionState
     spent: Sums
     total: Sums = NOTHING
-    """What it has spent altogether."""
+    """All that it has spent."""
     origin: str | None = None
     """The origin that states its running total; None for a session of single requests."""
     stated: Tokens | None = None
@@ -113,7 +113,7 @@ class StoredEvent:
     state: RequestState
     unknown: tuple[str, ...]
     price_ref: PriceRef | None
-    """What the list price was taken from."""
+    """The source of the list price."""
 
 
 class FoundSessions(NamedTuple):
@@ -165,7 +165,7 @@ class SessionOrder(NamedTuple):
 
 
 class _Memory(Generic[K, V]):
-    """What was asked for last."""
+    """The last answers, by question."""
 
     def __init__(self) -> None:
         self._known: dict[K, V] = {}
@@ -183,7 +183,7 @@ class _Memory(Generic[K, V]):
 
 
 class _Pages:
-    """What pages of sessions have in common: the next page of the same commit needs no more than its own rows."""
+    """The parts that pages of sessions share: the next page of the same commit needs no more than its own rows."""
 
     def __init__(self) -> None:
         self.orders: _Memory[_OrderKey, SessionOrder] = _Memory()
@@ -191,7 +191,7 @@ class _Pages:
 
 
 class StoredSource(NamedTuple):
-    """What is stored of a source."""
+    """The stored state of a source."""
 
     name: str
     exact_since: int | None

@@ -76,7 +76,7 @@ class Job(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one transaction came to."""
+    """The result of one transaction."""
 
     done: int
     total: int
@@ -86,7 +86,7 @@ class Step(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What comes next."""
+    """The next part of a job."""
 
     job: Job
     """As it is when that is done."""

@@ -119,7 +119,7 @@ class Model(SQLModel, table=True):
 
 
 class PriceRef(SQLModel, table=True):
-    """What list prices were taken from."""
+    """The sources of list prices."""
 
     __tablename__ = "price_ref"
     __table_args__ = (UniqueConstraint("list", "entry"),)
@@ -168,7 +168,7 @@ class PricingJob(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     goal: str
-    """What is brought to them: a digest of the own prices, or the name of a list."""
+    """The prices that the events get: a digest of the own prices, or the name of a list."""
     source: int
     """The last source that was begun."""
     after: int
@@ -248,7 +248,7 @@ class Session(SQLModel, table=True):
 
 
 class UsageEvent(_Tokens, table=True):
-    """What was spent when: a request, or the growth of a running total within a slot. Never deleted by an import."""
+    """Usage at one moment: a request, or the growth of a running total within a slot. Never deleted by an import."""
 
     __tablename__ = "usage_event"
     __table_args__ = (
@@ -276,7 +276,7 @@ class UsageEvent(_Tokens, table=True):
     """At the user's own price, where the tool states no cost."""
     list_nano: int | None = None
     price_ref: int | None = None
-    """What the list price was taken from, see :class:`PriceRef`; NULL where there is none."""
+    """The source of the list price, see :class:`PriceRef`; NULL: there is no list price."""
     context: str = ""
     state: int
     """See :class:`aico.core.usage.RequestState`."""
@@ -315,7 +315,7 @@ class Meter(SQLModel, table=True):
 
 
 class Inherited(SQLModel, table=True):
-    """What the running total of a forked session begins with: the other session has spent that."""
+    """The beginning of a forked session's running total: the other session has spent that."""
 
     __table_args__ = (_CLUSTERED,)
 
@@ -367,14 +367,14 @@ class ForgottenTotal(_Sums, _ModelKey, table=True):
 
 
 class CounterFloor(_Sums, _ModelKey, table=True):
-    """What counters had shown when a backup was restored or a total fell: they never show less."""
+    """The values of counters when a backup was restored or a total fell: they never show less."""
 
     __tablename__ = "counter_floor"
     __table_args__ = (_CLUSTERED,)
 
 
 class CounterShift(_Sums, _ModelKey, table=True):
-    """What counters show besides the totals: the costs in :class:`CountedCost` less what the same events cost now."""
+    """The part of counters beside the totals: the costs in :class:`CountedCost` less what the same events cost now."""
 
     __tablename__ = "counter_shift"
     __table_args__ = (_CLUSTERED,)
@@ -453,7 +453,7 @@ class PlanState(SQLModel, table=True):
 
 
 class Budget(SQLModel, table=True):
-    """What the user means to spend: see :class:`aico.core.terms.Budget`."""
+    """The amount that the user means to spend: see :class:`aico.core.terms.Budget`."""
 
     __tablename__ = "budget"
     __table_args__ = (_CLUSTERED,)
@@ -513,7 +513,7 @@ class Plan(SQLModel, table=True):
 
 
 class PlanValue(SQLModel, table=True):
-    """What counters of money leave out: list prices of what a plan paid for. They never fall, nor jump."""
+    """The part that counters of money omit: list prices of usage that a plan paid for. They never fall, nor jump."""
 
     __tablename__ = "plan_value"
     __table_args__ = (_CLUSTERED,)
@@ -521,10 +521,10 @@ class PlanValue(SQLModel, table=True):
     source: int = Field(primary_key=True)
     model: int = Field(primary_key=True)
     start_usd: int
-    """What the counter of list prices showed when the present plan began; with ``start_nano``."""
+    """The value of the counter of list prices when the present plan began; with ``start_nano``."""
     start_nano: int
     done_usd: int
-    """What plans that ended have paid for; with ``done_nano``."""
+    """The amounts that plans paid for before they ended; with ``done_nano``."""
     done_nano: int
 
 

@@ -28,7 +28,7 @@ class Ask(Protocol):
 
 
 class Group(StrEnum):
-    """What sums can be told apart by."""
+    """A key that can divide sums."""
 
     SOURCE = "source"
     MODEL = "model"
@@ -61,7 +61,7 @@ class SessionCounts(NamedTuple):
 
 
 class PlanPrice(NamedTuple):
-    """What is paid for a source by subscription in one billing period."""
+    """The price of a source's subscription for one billing period."""
 
     source: str
     price_nano: int

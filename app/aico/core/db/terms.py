@@ -37,7 +37,7 @@ class Delivery(IntEnum):
 
 
 class FiredKey(NamedTuple):
-    """What is told once for ever: a threshold of a budget, as it was set, in one period."""
+    """The key of a notice that is told once for ever: a threshold of a budget, as it was set, in one period."""
 
     budget: str
     terms: str
@@ -62,7 +62,7 @@ class Fired(NamedTuple):
 
 
 class StoredPlanWindow(NamedTuple):
-    """What a tool said last of a window of its plan."""
+    """The last statement of a tool about a window of its plan."""
 
     source: str
     plan: str

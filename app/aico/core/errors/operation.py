@@ -1,4 +1,4 @@
-"""What may go wrong for who starts the service and types commands: settings, lock, port, files to write."""
+"""Errors for a person who starts the service and types commands: settings, lock, port, files to write."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class OutputFailed(ObserverError):
 
 
 class SupervisorRefused(ObserverError):
-    """What starts services on this system (systemd, launchd) is not there or did not obey."""
+    """The program that starts services on this system (systemd, launchd) is not there or did not obey."""
 
     code = "supervisor_refused"
     hint = (

@@ -1,4 +1,4 @@
-"""What a caller of the HTTP or WebSocket interface is refused."""
+"""Refusals for callers of the HTTP or WebSocket interface."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class RequestRefused(ObserverError):
 
 
 class RequestMalformed(RequestRefused):
-    """What came is no request that HTTP or WebSocket know."""
+    """The request is none that HTTP or WebSocket know."""
 
     code = "request_malformed"
     hint = "Speak HTTP/1.1; a WebSocket begins with a handshake of version 13."

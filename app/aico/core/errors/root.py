@@ -10,4 +10,4 @@ class ObserverError(Exception):
 
     code: ClassVar[str] = "internal_error"
     hint: str = "This is a bug. The log of the service holds the trace."
-    """What to do; an error that knows more says it in its own."""
+    """The advice for the user; an error that knows more gives its own."""

@@ -1,4 +1,4 @@
-"""What may go wrong with a place that is read: one class for each reason, and those of Cline's that have own codes.
+"""Errors of a place that is read: one class for each reason, and those of Cline's that have own codes.
 
 An error of a source that is not named here has the general code, and says in ``source`` and ``origin`` whose it is.
 """
@@ -12,7 +12,7 @@ from aico.core.words import describe_count
 
 
 class OriginName(NamedTuple):
-    """What an error is about."""
+    """The place that an error is about."""
 
     source: str
     """Id of the tool."""
@@ -32,7 +32,7 @@ class SourceError(ObserverError):
     is_final: ClassVar[bool] = False
     """True when the same bytes will be refused again: reading anew waits until they change."""
     default_name: ClassVar[OriginName] = OriginName("", "", "file")
-    """What a class of errors is about that belongs to one origin."""
+    """The place that a class of errors is about, if it belongs to one origin."""
 
     source: str
     """Id of the source; empty if nobody said it."""

@@ -1,4 +1,4 @@
-"""What may go wrong with the database and its backups."""
+"""Errors of the database and its backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to the database as a file, beside reading and writing usage: preparing, backing up, mending, forgetting.
+"""Work on the database as a file, beside reading and writing usage: preparing, backing up, mending, forgetting.
 
 ::
 

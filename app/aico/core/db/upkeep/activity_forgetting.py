@@ -63,7 +63,7 @@ class ForgottenTime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GoingUse:
-    """What of a subject goes, or would go."""
+    """The use of a subject that goes, or would go."""
 
     kind: str
     subject: str
@@ -85,7 +85,7 @@ def forget_activity(path: Path, kinds: Collection[str], from_ms: int, to_ms: int
     from_ms, to_ms = slot_floor(from_ms) * SLOT_MS, min(slot_ceiling(to_ms) * SLOT_MS, now_ms)
     with in_our_words(), closing(connect(path)) as connection:
         connection.execute("PRAGMA synchronous=FULL")
-        # What is removed is overwritten, too.
+        # Removed data is overwritten, too.
         connection.execute("PRAGMA secure_delete=ON")
         with transaction(connection):
             going = _going(connection, kinds, from_ms, to_ms)
@@ -137,7 +137,7 @@ def remove_time(connection: sqlite3.Connection, time: ForgottenTime) -> None:
     if time.kind == BROWSERS.id:
         connection.execute(_DROP_VISITS, (first, end))
     if time.kind == SHELL.id:
-        # What was typed until now and is not read yet is never counted.
+        # Lines that were typed until now and are not read yet are never counted.
         connection.execute(_DROP_POSITIONS, of_kind)
     connection.execute(_REMEMBER, time)
 

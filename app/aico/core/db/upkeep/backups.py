@@ -25,7 +25,7 @@ ACTIVITY = """
     SELECT (SELECT IFNULL(SUM(duration_ms), 0) + IFNULL(SUM(count), 0) FROM activity_total),
         (SELECT IFNULL(SUM(duration_ms), 0) + IFNULL(SUM(count), 0) FROM activity_forgotten_total)
 """
-"""What the time in apps, commands and sites comes to, and what of it was forgotten: no position tells of these."""
+"""The sums of the time in apps, commands and sites, and of its forgotten part: no position tells of these."""
 _HAS_ACTIVITY = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'activity_forgotten_total'"
 """Older schemas have no such tables."""
 _NO_ACTIVITY = (0, 0)
@@ -35,7 +35,7 @@ _UNFINISHED = ".part"
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a database stands: two of equal position hold the same usage."""
+    """The position of a database: two of equal position hold the same usage."""
 
     epoch: str
     revision: int
@@ -43,7 +43,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a database holds: two of equal content need one backup."""
+    """The content of a database: two of equal content need one backup."""
 
     position: Position
     activity: tuple[int, int] = _NO_ACTIVITY

@@ -40,14 +40,14 @@ _REMEMBER = """
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """What goes, or would go."""
+    """The sessions that go, or would go."""
 
     sessions: tuple[str, ...]
     """Stored sessions, in order."""
     unknown: tuple[str, ...]
     """Sessions that were named and are not stored."""
     spent: Sums
-    """What the sessions spent together."""
+    """The spending of the sessions together."""
     event_count: int
 
 
@@ -55,7 +55,7 @@ def find_sessions(path: Path, begin: str, source: str | None) -> list[tuple[str,
     """Return source and key of the sessions that ``begin`` means, those of ``source`` alone if it is given.
 
     These are the ones of exactly that key, else those whose key begins like that, twenty at most; none for a blank
-    one. What a session has started is meant by its whole key alone. Raises StorageBusy, StorageError.
+    one. A session that another one has started is meant by its whole key alone. Raises StorageBusy, StorageError.
     """
     if not begin:
         return []
@@ -69,7 +69,7 @@ def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms:
     """Return what would go of the database at ``path``; write nothing. Raises StorageBusy, StorageError.
 
     ``named`` are keys of sessions of ``source``; ``before_ms`` means every session of it whose last activity, and that
-    of what it has started, lies before that moment (epoch milliseconds). What a session has started goes with it.
+    of the sessions that it has started, lies before that moment (epoch milliseconds). Those go with it.
     """
     with in_our_words(), closing(connect(path, "ro")) as connection:
         connection.execute("BEGIN")
@@ -90,7 +90,7 @@ def forget(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> Non
     """
     with in_our_words(), closing(connect(path)) as connection:
         connection.execute("PRAGMA synchronous=FULL")
-        # What is removed is overwritten, too.
+        # Removed data is overwritten, too.
         connection.execute("PRAGMA secure_delete=ON")
         with transaction(connection):
             rebuilding.choose_sessions(connection, source, sessions)

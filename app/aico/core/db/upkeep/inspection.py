@@ -1,4 +1,4 @@
-"""What lies in the database's place: nothing, ours, damaged, no database at all, or somebody else's."""
+"""The kind of file in the database's place: nothing, ours, damaged, no database at all, or somebody else's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VERSIONS = "alembic_version"
 _OURS = "cline_task_usage"
 _MAGIC = b"SQLite format 3\0"
 _WAL_PLACE, _WAL = 18, b"\2"
-"""Where the file's header says that it is written through a log. Source: SQLite's file format, 1.3.3."""
+"""The place and value by which the file's header states a write-ahead log. Source: SQLite's file format, 1.3.3."""
 
 
 class Condition(StrEnum):
@@ -34,13 +34,13 @@ class Condition(StrEnum):
 
 
 class Inspection(NamedTuple):
-    """What a look at a file found."""
+    """The result of a look at a file."""
 
     condition: Condition
     revision: str | None = None
     """Schema of a sound database."""
     has_wal: bool = False
-    """Whether it keeps a write-ahead log, as the service needs it."""
+    """True if it keeps a write-ahead log, as the service needs it."""
 
 
 def inspect(path: Path) -> Inspection:
@@ -55,7 +55,7 @@ def inspect(path: Path) -> Inspection:
     if path.stat().st_size == 0:
         return Inspection(Condition.BLANK)
     try:
-        # What a transaction of the old kind left half done can be read only by who may take it back.
+        # A half-done transaction of the old kind can be read only with the right to take it back.
         with closing(connect(path, "rw" if has_journal(path) else "ro")) as connection:
             connection.text_factory = _decode
             return _inspect(connection, path)

@@ -1,4 +1,4 @@
-"""What is done to a database before it is used: what was interrupted is finished, it is looked at, mended, migrated."""
+"""Prepares a database before it is used: finishes interrupted work, looks at the file, mends it, migrates it."""
 
 from __future__ import annotations
 

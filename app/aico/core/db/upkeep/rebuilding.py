@@ -76,7 +76,7 @@ _REMOVE = (
 )
 
 Counters: TypeAlias = Mapping[tuple[str, str], Sums]
-"""What counters show, by source and model."""
+"""The values of counters, by source and model."""
 
 
 def choose_sessions(connection: sqlite3.Connection, source: str, keys: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""What takes the place of a database that is lost: the newest intact backup, else an empty one; and a restore."""
+"""The replacement of a database that is lost: the newest intact backup, else an empty one; and a restore."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _DROP_SWITCH = "DELETE FROM source_choice WHERE source = ? AND origin = ? AND ma
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done about a lost database."""
+    """The result of the recovery of a lost database."""
 
     at_ms: int
     condition: str
@@ -135,7 +135,7 @@ def _checked_copy(origin: Path) -> Iterator[Path]:
     """Yield a copy of ``origin`` that can be restored, in a folder of our own. Raises like :func:`check_backup`.
 
     SQLite never gets ``origin`` itself: it would take a log for the end of that file, and play a journal back, which
-    may even name other files to be removed. Whoever can write beside a backup could put one there.
+    may even name other files to be removed. Anybody who can write beside a backup could put one there.
     """
     if not origin.is_file():
         raise BackupUnusable(str(origin), "there is no such file")
@@ -156,10 +156,10 @@ def _checked_copy(origin: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore has done beside taking the backup."""
+    """The result of a restore, beside the backup itself."""
 
     set_aside: Path | None
-    """Where the database lies that was replaced; None when there was none."""
+    """The path of the database that was replaced; None when there was none."""
     switched_off: tuple[str, ...]
     """Sources, with their origins, that the backup would have switched on, and the database before it did not."""
     kept_away: int
@@ -169,7 +169,7 @@ class Restored:
 
 
 class Returning(NamedTuple):
-    """What was forgotten and would be back."""
+    """The forgotten usage that would be back."""
 
     sessions: list[str]
     kinds: list[str]
@@ -201,9 +201,9 @@ def restore(
 ) -> Restored:
     """Put a copy of the backup ``origin`` in the place of the database at ``path``, under a new epoch.
 
-    Counters keep what they have shown, what was told of budgets is not told again, and nothing is read that was not
-    read before. What was forgotten since stays forgotten, unless ``keeps_forgotten`` is False: then what the backup
-    holds of it is back. ``on_by_default`` are source and origin of what is read as long as no switch says otherwise.
+    Counters keep what they have shown, notices of budgets are not told again, and nothing is read that was not read
+    before. Usage forgotten since stays forgotten, unless ``keeps_forgotten`` is False: then the backup's part of it is
+    back. ``on_by_default`` are source and origin of what is read as long as no switch says otherwise.
     Raises like :func:`check_backup`, and StorageBusy, with everything as it was. Blocking: call it in a thread.
     """
     had_old = path.exists()
@@ -244,19 +244,19 @@ class _Switch(NamedTuple):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What it is stored under."""
+        """The columns of its key in the database."""
         return self[:4]
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What of the database that is replaced holds for the one that takes its place."""
+    """The contents of the replaced database that hold for the one in its place."""
 
     counters: rebuilding.Counters = field(default_factory=dict)
     plan_values: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """What of them plans have paid for."""
+    """The parts of the counters that plans have paid for."""
     fired: list[sqlite3.Row] = field(default_factory=list)
-    """What was told of budgets."""
+    """The notices of budgets that were told."""
     forgotten: list[tuple[str, str, int]] = field(default_factory=list)
     """Source, key of the session, moment."""
     forgotten_keys: list[tuple[str, int, int, int]] = field(default_factory=list)

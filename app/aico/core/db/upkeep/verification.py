@@ -152,7 +152,7 @@ class Check:
     name: str
     ok: bool
     text: str
-    """What was found, in a few words."""
+    """The finding, in a few words."""
 
 
 def verify(path: Path) -> list[Check]:
