@@ -51,9 +51,9 @@ NEWER_CLINE = (
     "Cline from CLI 3.0 and VS Code 4.1 on writes elsewhere",
     "`aico sources on cline.sessions` (AICO_CLINE_SESSIONS=true) reads that; `aico doctor` looks for it",
 )
-"""What whoever waits for a ledger has to know: with newer Cline it never comes."""
+"""For a user that waits for a ledger: with newer Cline it never comes."""
 _ALONE = {"budget": "list", "plan": "list", "price": "list", "webhook": "show", "currency": "show"}
-"""What a command does that is given no action."""
+"""The action of a command that is given none."""
 _UNTIL_TOLD = {"serve", "demo"}
 LOOKING = {None, "today", "week", "month", "report", "status", "statusline"}
 """Commands that may only look at our own numbers: a person waits for them at a prompt."""
@@ -182,8 +182,8 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
     if is_own_process:
         # Some commands read the tools' files themselves; those above only our own numbers.
         forbid_dumps()
-    # What libraries bring stays until the end. Looking for garbage in it takes a seventh of their import, and later a
-    # tenth of a second each time, with all requests waiting.
+    # Objects of libraries stay until the end. Looking for garbage in them takes a seventh of their import, and later
+    # a tenth of a second each time, with all requests waiting.
     with collector_paused():
         if is_own_process and options.command in _UNTIL_TOLD:
             # FastAPI looks for it to refuse models of it, of which we have none, and does without: 1 MB until the end.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import h11  # its home is uvicorn; here it is a name only
 
 _REQUEST_MAX_BYTES = HEAD_MAX_BYTES + 8 * BODY_MAX_BYTES
-"""What one request may be on the wire: a body in chunks of one byte is six times as long."""
+"""The longest request on the wire: a body in chunks of one byte is six times as long."""
 
 
 class BoundedHttp(H11Protocol):

@@ -31,7 +31,7 @@ def describe_size(size_bytes: int) -> str:
 
 
 class Frame(NamedTuple):
-    """What a box is drawn with."""
+    """The characters that a box is drawn with."""
 
     top_left: str
     top_right: str

@@ -1,4 +1,4 @@
-"""The database as a command finds it. What is another program's or a newer version's is neither read nor removed."""
+"""The database as a command finds it. That of another program or a newer version is neither read nor removed."""
 
 from __future__ import annotations
 

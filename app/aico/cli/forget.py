@@ -34,7 +34,7 @@ _SHOWN = 10
 
 
 class _Unclear(Exception):
-    """What was typed means several sessions: its lines say which."""
+    """The typed text means several sessions: its lines say which."""
 
 
 class _Wanted(NamedTuple):

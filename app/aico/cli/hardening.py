@@ -1,4 +1,4 @@
-"""What the service's process leaves to others: private files, no core dump, nothing to attach to."""
+"""Closes the service's process to others: private files, no core dump, nothing to attach to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PR_SET_DUMPABLE = 4  # Source: prctl(2)
 
 
 def prepare_process() -> None:
-    """Let nobody else read what this process leaves, and give it all the descriptors that it may have."""
+    """Let nobody else read the files of this process, and give it all the descriptors that it may have."""
     os.umask(0o077)
     forbid_dumps()
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -24,7 +24,7 @@ def prepare_process() -> None:
 
 
 def forbid_dumps() -> None:
-    """Let nobody else read the memory of this process: a dump would hold what is being read."""
+    """Let nobody else read the memory of this process: a dump would hold the tools' files that are being read."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _forbid_dumps()
 
@@ -32,5 +32,5 @@ def forbid_dumps() -> None:
 def _forbid_dumps() -> None:
     """Forbid dumps that no limit forbids, those to a collecting program, and other programs to attach. Linux only."""
     if sys.platform == "linux":
-        # Where the call is barred, the limit above must do.
+        # If the call is barred, the limit above must do.
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

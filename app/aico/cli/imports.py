@@ -78,7 +78,7 @@ def import_once(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What came of an import: a receipt by source, what could not be read, and what all of them come to."""
+    """The outcome of an import: a receipt by source, places that could not be read, and the sums of all receipts."""
 
     receipts: list[dict[str, object]]
     failures: list[dict[str, object]]

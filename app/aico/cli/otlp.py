@@ -38,7 +38,7 @@ def find_sending(settings: Settings) -> Sending:
 
     async def read(snapshot: SumsSnapshot) -> tuple[Usage, Activity]:
         usage, _unpriced = await read_usage(snapshot.ask, {})
-        # What runs at this moment is known to a running service alone.
+        # A running service alone knows the programs that run at this moment.
         return usage, Activity(await read_totals(snapshot.ask))
 
     path = settings.database_path

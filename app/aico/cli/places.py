@@ -1,4 +1,4 @@
-"""What is read, and how it is just now, in the words of the box that a person sees at the start."""
+"""The places that are read, and their state, in the words of the box that a person sees at the start."""
 
 from __future__ import annotations
 

@@ -110,13 +110,13 @@ class OwnPriced(NamedTuple):
     own: int
     """How many of them an own price holds for."""
     nano: int
-    """What all of them cost, at own and list prices."""
+    """The cost of all of them, at own and list prices."""
     unpriced: int
     """How many have neither."""
 
 
 def change_line(before: Mapping[str, OwnPriced], after: Mapping[str, OwnPriced]) -> str:
-    """Return for how many stored records own prices have changed, and what their models cost; both are by model."""
+    """Return for how many stored records own prices have changed, and the cost of their models; both are by model."""
     none = OwnPriced(0, 0, 0)
     pairs = [(before.get(model, none), after.get(model, none)) for model in before.keys() | after.keys()]
     changed = [(old, new) for old, new in pairs if old != new and max(old.own, new.own)]

@@ -1,4 +1,4 @@
-"""What a command that only looks at numbers has to know: its settings, and who keeps the numbers fresh."""
+"""The facts for a command that only looks at numbers: its settings, and the service that keeps the numbers fresh."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_reading_settings(flags: Mapping[str, object]) -> ReadingSettings:
 
 
 def find_service(settings: ReadingSettings) -> str | None:
-    """Return the address of the service that holds the database, None where none does. Raises StorageError."""
+    """Return the address of the service that holds the database, None if none does. Raises StorageError."""
     holder = InstanceLock(settings.database_path).find_holder()
     return None if holder is None else holder.url
 

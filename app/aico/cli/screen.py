@@ -1,4 +1,4 @@
-"""What a terminal shows: its width, its colours, its characters."""
+"""The abilities of a terminal: its width, its colours, its characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH_MAX = 78
 _CENT = NANO // 100
 _SHOWN_IN: ContextVar[Currency | None] = ContextVar("shown_in", default=None)
-"""What a command says amounts in."""
+"""The currency of a command's amounts."""
 _PLANS: ContextVar[tuple[PlanPrice, ...]] = ContextVar("plans", default=())
 """The plans that pay for something."""
 _NAME_MIN, _NAME_USUAL = 12, 22
@@ -42,7 +42,7 @@ _OTHER_SLOT = 242
 
 
 class Screen(NamedTuple):
-    """What is written on: how wide it is, whether it has colours, and whether it shows more than ASCII."""
+    """The output that is written on: its width, whether it has colours, and whether it shows more than ASCII."""
 
     width: int
     has_colours: bool
@@ -50,7 +50,7 @@ class Screen(NamedTuple):
 
     @classmethod
     def of_output(cls, environment: Mapping[str, str] | None = None) -> Screen:
-        """Return what standard output is: a terminal, or a file of the usual width without colours."""
+        """Return the screen of standard output: a terminal, or a file of the usual width without colours."""
         environment = os.environ if environment is None else environment
         is_terminal = sys.stdout.isatty()
         width = WIDTH_MAX

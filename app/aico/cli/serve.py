@@ -49,16 +49,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ANNOUNCED_S = 5.0
-"""How long a second instance waits for the first one to say where it is."""
+"""How long a second instance waits for the first one's address."""
 _LOOK_AGAIN_S = 0.02
 _STALLED_MS = 30_000
 """How long the operating system lets a peer owe us an acknowledgement."""
 _UNREAD_BYTES = 256 * 1024
-"""What the operating system keeps of us for a peer that does not read; by itself it takes megabytes."""
+"""Bytes that the operating system keeps for a peer that does not read; by itself it takes megabytes."""
 
 
 class _ServerState(ServerState):
-    """What uvicorn's connections share; the date of answers is made when one is asked for."""
+    """The state that uvicorn's connections share; the date of answers is made when one is asked for."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._config = config
@@ -137,10 +137,10 @@ def _say_where(error: InstanceRunning, settings: Settings) -> int:
 
 
 def _take(lock: InstanceLock) -> None:
-    """Take the lock. Raises InstanceRunning, with the address of who has it if he ever says it.
+    """Take the lock. Raises InstanceRunning, with the address of the instance that has it, if that ever states it.
 
-    Between taking the lock and listening nobody can say where he is, and what stands in the file may be the word of
-    one that was killed. Whoever starts at that very moment waits for the address, or for the lock.
+    Between taking the lock and listening an instance has no address, and the file may hold that of an instance that
+    was killed. An instance that starts at that very moment waits for the address, or for the lock.
     """
     deadline = time.monotonic() + _ANNOUNCED_S
     while True:

@@ -15,7 +15,7 @@ from aico.core.db.looking import look
 from aico.core.errors import ObserverError
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
-"""What no shell reads as anything but a word."""
+"""Text that every shell reads as one word."""
 
 
 def list_ids(options: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ class Period(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What was found for a report."""
+    """The numbers of a report."""
 
     summary: UsageSummary
     lacking: Lacking

@@ -1,4 +1,4 @@
-"""What was spent, in the lines that a person reads in a terminal: the same words as the page. Pure."""
+"""Spending, in the lines that a person reads in a terminal: the same words as the page. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ROWS_SHOWN = 40
 """Groups of a report that a person reads."""
 _PARTS_SHOWN = 3
 _LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|More|\S+ over)(?= )")
-"""What of a remark has a colour."""
+"""The part of a remark that has a colour."""
 _UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no project"}
 
 

@@ -48,7 +48,7 @@ def write_utf8(pieces: Iterable[str]) -> None:
 
 
 def complain(*lines: str) -> None:
-    """Print ``lines`` on standard error. Where that fails, nobody is left who could be told."""
+    """Print ``lines`` on standard error. If that fails, nobody is left to be told."""
     try:
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         sys.stderr.flush()
@@ -71,7 +71,7 @@ def _standard_output() -> Iterator[None]:
 
 
 def settle_streams() -> None:
-    """Write out what is left. What cannot be is dropped: the interpreter would try once more and end with 120."""
+    """Write out the rest. Bytes that cannot be written are dropped: the interpreter would try again and exit 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -26,11 +26,11 @@ class Row(NamedTuple):
     source: str = ""
     """Gives the bar its colour."""
     below: str = ""
-    """What stands in a line of its own below it."""
+    """Text in a line of its own below it."""
 
 
 class Table(NamedTuple):
-    """Names at the left, numbers at the right, bars behind them. Where room lacks, bars go first, then numbers."""
+    """Names at the left, numbers at the right, bars behind them. If room lacks, bars go first, then numbers."""
 
     names: tuple[str, ...]
     heads: tuple[str, ...]
@@ -39,9 +39,9 @@ class Table(NamedTuple):
     widths: tuple[int, ...] = (9, 11, 8, 10)
     """Columns that the numbers take at least, blanks before them included."""
     name_least: int = _NAME_USUAL
-    """Columns that the last name takes where there is room: two tables, one below the other, stand as one."""
+    """Columns that the last name takes if there is room: two tables, one below the other, stand as one."""
     kept: int = 1
-    """Numbers that stay, however narrow it is."""
+    """Numbers that stay at any width."""
     below_at: int = 0
     """The name below whose beginning a line of its own begins."""
 

@@ -1,4 +1,4 @@
-"""What commands of budgets, plans and the webhook share: the running service does it where there is one."""
+"""The common part of commands of budgets, plans and the webhook: a running service does the work if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the command line and their options. Whoever only wants one line for a prompt does not wait for them."""
+"""The words of the command line and their options. A command that prints one line for a prompt does not load them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SORTS = (
     *("tokens", "requests", "cost_usd"),
     *("ts", "task_id", "model_id", "tokens_in", "tokens_out", "total_cost"),
 )
-"""Columns by which an export is ordered; the last six are what Cline's tasks call theirs."""
+"""Columns by which an export is ordered; the last six are the names of Cline's tasks."""
 
 
 _FLAG_WORDS = (
@@ -35,7 +35,7 @@ _FLAG_WORDS = (
     "text, json, or auto: text in a terminal",
     "debug, info, warning or error",
 )
-"""What each of ``FLAGS`` is."""
+"""The meaning of each of ``FLAGS``."""
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -161,7 +161,7 @@ def _add_completion(commands: argparse._SubParsersAction[_Parser]) -> None:
     completion.add_argument(
         "shell", choices=[*shells, "sessions"], metavar=f"{{{','.join(shells)}}}", help="the shell that it is for"
     )
-    # What the scripts ask for: the ids of sessions that begin with a word.
+    # The scripts ask for it: the ids of sessions that begin with a word.
     completion.add_argument("begin", nargs="?", default="", help=argparse.SUPPRESS)
 
 

@@ -1,1 +1,1 @@
-"""What is done once and has an end: guard, read, parse, diff, import; aggregate; export."""
+"""Work that is done once and has an end: guard, read, parse, diff, import; aggregate; export."""

@@ -35,7 +35,7 @@ OF_SOURCES: tuple[Callable[[SourcesReport, Settings], Iterable[Finding]], ...] =
     examine_clock,
     examine_file_systems,
 )
-"""What is said of the places that were looked at."""
+"""Checks of the places that were looked at."""
 WATCHING: tuple[Callable[[SourcesReport, Settings], AsyncIterator[Finding]], ...] = (examine_notifications,)
 OF_MACHINE: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     examine_limits,
@@ -43,14 +43,14 @@ OF_MACHINE: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     examine_port,
     examine_start,
 )
-"""What is looked at besides; these block for a moment each."""
+"""Checks of the machine; these block for a moment each."""
 OF_OTHERS: tuple[Callable[[Settings], AsyncIterator[Finding]], ...] = (
     examine_instance,
     examine_kimi_proxy,
     examine_export,
     examine_activity,
 )
-"""What answers when it likes."""
+"""Checks of others, which may answer late or never."""
 _SUBJECT_WIDTH, _VERDICT_WIDTH = 13, 6
 _CODES = {Verdict.OK: EXIT_OK, Verdict.WARN: EXIT_DEGRADED, Verdict.FAIL: EXIT_FAILED}
 

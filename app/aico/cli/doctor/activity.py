@@ -1,4 +1,4 @@
-"""Whether the use of apps, commands and sites is seen as it was switched on."""
+"""Checks that the use of apps, commands and sites is seen as it was switched on."""
 
 from __future__ import annotations
 

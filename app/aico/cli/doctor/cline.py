@@ -1,6 +1,6 @@
-"""What only Cline needs: its older ledger that newer editions leave as it is, and which of all its stores is written.
+"""Checks for Cline alone: its older ledger that newer editions leave as it is, and which of its stores is written.
 
-Metadata only: what is on was read before, and nothing else is opened.
+Metadata only: origins that are on were read before, and nothing else is opened.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _places(settings: Settings) -> Iterator[Finding]:
         len(list_places(_home(), os.environ)) for list_places in (list_known_places, list_session_places)
     )
     yield ok("places", f"looked in {ledgers} known places for ledgers and {sessions} for session stores")
-    # What is refused for a link on its path is told where it is refused.
+    # A place refused for a link on its path is told at its refusal.
     named = {*settings.ledgers, *map(os.path.realpath, settings.ledgers)}
     for ledger in find_ledgers(_home(), os.environ):
         if str(ledger.path) not in named:

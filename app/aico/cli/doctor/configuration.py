@@ -21,7 +21,7 @@ def examine_configuration(loaded: LoadedSettings) -> Iterator[Finding]:
     except OSError:
         yield ok("settings", f"no {path}: defaults, variables and flags")
         return
-    # Whatever could not be read was refused before: what is there is ours to judge.
+    # Settings that could not be read were refused before: those that are there are ours to judge.
     from_file = [name for name, origin in loaded.origins.items() if origin == str(config_path(os.environ))]
     secret = [name for name in from_file if isinstance(loaded.get_value(name), SecretStr)]
     if secret and mode & 0o077:

@@ -1,4 +1,4 @@
-"""What the doctor says of one thing."""
+"""The doctor's finding about one thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from aico.core.errors import ObserverError
 
 _TO_THE_DOCTOR = re.compile(r"\s*(?:;|(?<=\.)|^)[^;.]*`aico doctor`[^;.]*")
-"""A part of a sentence, or a whole one, that sends the reader to where he is."""
+"""A part of a sentence, or a whole one, that sends the reader of the doctor's findings to the doctor."""
 
 
 class Verdict(StrEnum):
@@ -32,7 +32,7 @@ class Finding:
     text: str
     """A sentence; unless all is well, with what to do."""
     aspect: str = ""
-    """Of an origin, what was looked at."""
+    """Of an origin, the aspect that was looked at."""
 
 
 def ok(subject: str, text: str, aspect: str = "") -> Finding:

@@ -9,7 +9,7 @@ from pathlib import Path
 MOUNTS = Path("/proc/self/mountinfo")
 """Linux only; elsewhere nothing is known."""
 _REMOTE = re.compile(r"nfs\d?|cifs|smb\w*|9p|drvfs|fuse(blk|\..*)?|afs|ceph|lustre|glusterfs|vboxsf|virtiofs|prl_fs")
-"""What another machine, a host around this one or a program may change without inotify here hearing of it."""
+"""File systems that another machine, a host around this one or a program may change without inotify hearing of it."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 

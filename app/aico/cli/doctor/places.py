@@ -35,7 +35,7 @@ REFUSED_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one reading came to, by counts."""
+    """The result of one reading, by counts."""
 
     read_count: int
     skipped_count: int
@@ -44,9 +44,9 @@ class Tally:
     ahead_count: int
     """Of those that were read, how many are dated in the future."""
     silent_count: int
-    """Of those that were read, how many hold no number: what they cost is not known."""
+    """Of those that were read, how many hold no number: their cost is not known."""
     left: tuple[int, int] | None = None
-    """How many bytes were read, and how many there are; None where everything was read."""
+    """How many bytes were read, and how many there are; None if everything was read."""
     refused: tuple[Rejection, ...] = ()
     """The first of those that were refused."""
     silent: frozenset[str] = frozenset()
@@ -72,7 +72,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class PlaceReport:
-    """What was found at one place of one origin."""
+    """The findings at one place of one origin."""
 
     choice: OriginChoice
     place: Place
@@ -80,7 +80,7 @@ class PlaceReport:
     found: Look | SourceError
     """By its metadata."""
     read: Tally | SourceError | None
-    """By a reading; None where it was not read: it is off, or was refused before."""
+    """By a reading; None if it was not read: it is off, or was refused before."""
 
     @property
     def source_id(self) -> str:
@@ -95,12 +95,12 @@ class PlaceReport:
 
     @property
     def is_absent(self) -> bool:
-        """Whether nothing is there."""
+        """True if nothing is there."""
         return self.problem is not None and self.problem.is_absent
 
     @property
     def is_well(self) -> bool:
-        """Whether it is on, there, and can be read."""
+        """True if it is on, there, and can be read."""
         return self.choice.is_on and self.problem is None
 
 

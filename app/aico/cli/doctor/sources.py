@@ -1,4 +1,4 @@
-"""What is said of every source and origin: on or off and by whom, what lies there, whose it is, what can be read."""
+"""Findings on every source and origin: on or off and by whom, what lies there, whose it is, what can be read."""
 
 from __future__ import annotations
 

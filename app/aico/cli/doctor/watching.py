@@ -1,4 +1,4 @@
-"""Whether the operating system tells us when a tool writes."""
+"""Checks that the operating system tells us when a tool writes."""
 
 from __future__ import annotations
 

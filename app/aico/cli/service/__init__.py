@@ -29,11 +29,11 @@ from aico.core.settings import Settings
 
 
 class Supervisor(Protocol):
-    """What starts services on a system. Every method raises SupervisorRefused."""
+    """Starts services on a system. Every method raises SupervisorRefused."""
 
     @property
     def name(self) -> str:
-        """Whom we talk to."""
+        """The name of the supervisor."""
         ...
 
     @property

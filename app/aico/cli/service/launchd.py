@@ -55,7 +55,7 @@ class Launchd:
 
     @property
     def log_path(self) -> Path:
-        """Where what the service says on standard error goes."""
+        """The file that takes the service's standard error."""
         return self.library / "Logs" / f"{LABEL}.log"
 
     @property

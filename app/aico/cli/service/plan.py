@@ -1,4 +1,4 @@
-"""What is to be done, as steps that can be shown instead of taken."""
+"""A plan of steps that can be shown instead of taken."""
 
 from __future__ import annotations
 

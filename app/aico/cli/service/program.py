@@ -1,8 +1,8 @@
-"""What the supervisor starts, and with which settings.
+"""The program that the supervisor starts, and its settings.
 
-The configuration file stays where it is and is read at every start. What the caller chose besides it, by flags and
-variables, is written into the service's file, because the service would not see it. Secrets never are: one that stands
-in the caller's environment is refused, one in the configuration file stays there, readable by its user alone.
+The configuration file stays in its place and is read at every start. The caller's other choices, by flags and
+variables, are written into the service's file, because the service would not see them. Secrets never are: a secret in
+the caller's environment is refused, one in the configuration file stays there, readable by its user alone.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Program:
     data_folder: Path
     """The only folder that it writes to."""
     needs_shared_tmp: bool
-    """Whether something that it needs lies in a folder for temporary files, so that it cannot have one of its own."""
+    """True if it needs something in a folder for temporary files, so that it cannot have such a folder of its own."""
 
 
 def make_program(loaded: LoadedSettings, environment: Mapping[str, str]) -> Program:
-    """Return what is to be started so that it runs as ``aico serve`` would, called here and now.
+    """Return the program to start so that it runs as ``aico serve`` would, called here and now.
 
     Raises SettingsError for a secret in the environment, for one that others can read, and for text that cannot stand
     in a service's file.

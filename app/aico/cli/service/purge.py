@@ -17,7 +17,7 @@ from aico.core.instance_lock import InstanceLock
 from aico.core.private_file import webhook_path
 
 _ASIDE = (".corrupt-*", ".backup-*")
-"""What recovery and restoring set aside, with their companions."""
+"""Files that recovery and restoring set aside, with their companions."""
 PATIENCE_S = 5.0
 """How long a service that was told to stop may still hold its lock: not every supervisor waits for the end."""
 _AGAIN_S = 0.1

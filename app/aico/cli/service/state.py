@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What the supervisor says."""
+    """The state of the service, as the supervisor says it."""
 
     installed: bool
     enabled: bool = False
-    """Whether it is started at the next log-in."""
+    """True if it is started at the next log-in."""
     running: bool = False

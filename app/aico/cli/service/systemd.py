@@ -103,7 +103,7 @@ class Systemd:
     """The user's own systemd."""
 
     config_home: Path
-    """Where units are looked for: ``systemd/user`` below it."""
+    """Units are looked for in ``systemd/user`` below it."""
     name = "systemd"
 
     @property

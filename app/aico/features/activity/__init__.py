@@ -1,1 +1,1 @@
-"""What of a person's use of apps, commands and sites is seen: names from a list, times and counts."""
+"""A person's use of apps, commands and sites, as far as it is seen: names from a list, times and counts."""

@@ -1,4 +1,4 @@
-"""Whose time a moment is: one subject's, or nobody's. Pure: no I/O, no clock, no logging.
+"""The subject that a moment's time belongs to, or none. Pure: no I/O, no clock, no logging.
 
 The rules, the first that applies:
 

@@ -1,4 +1,4 @@
-"""What a report of the extension adds: no time twice, none that did not pass, none from outside its bounds. Pure."""
+"""Counts a report of the extension: no time twice, none that did not pass, none from outside its bounds. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEAT_MAX_MS = 60_000
 VISITS_MAX = 10
 """In a beat."""
 AGE_MAX_MS = 7 * 86_400_000
-"""What waited longer for an answer is not taken any more."""
+"""A beat that waited longer for an answer is not taken any more."""
 AHEAD_MAX_MS = 5_000
 """The extension is on this machine; a clock that is set between its look and ours makes more."""
 
@@ -29,7 +29,7 @@ class Beat(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What counts of a report."""
+    """The part of a report that counts."""
 
     beats: tuple[Beat, ...]
     until_ms: int

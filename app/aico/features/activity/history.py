@@ -31,7 +31,7 @@ _APPENDED_MAX = 1 << 20
 
 
 class HistoryPlace(NamedTuple):
-    """Where a shell keeps its history."""
+    """The place of a shell's history."""
 
     shell: Shell
     path: str
@@ -43,7 +43,7 @@ class HistoryPlace(NamedTuple):
 
 
 class HistoryReading(NamedTuple):
-    """What is new in a history."""
+    """The new part of a history."""
 
     counts: Mapping[str, int]
     """Calls of listed commands, by name."""

@@ -20,7 +20,7 @@ INTERPRETERS = {"node", "nodejs", "bun", "deno", "sh", "bash", "zsh", "dash", "r
 
 
 class Invocation(NamedTuple):
-    """What is known of a running program, for as long as it takes to compare it."""
+    """The facts about a running program, for as long as it takes to compare it."""
 
     paths: tuple[str, ...]
     """Its file, the name that it was called by, and what an interpreter runs."""

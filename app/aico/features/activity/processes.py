@@ -37,7 +37,7 @@ class _Known(NamedTuple):
 
 
 class SystemProcesses:
-    """What runs on this system. Not thread-safe: one caller at a time."""
+    """The programs that run on this system. Not thread-safe: one caller at a time."""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ class Program(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What the processes of a listed app or command take together."""
+    """The processor and memory that the processes of a listed app or command take together."""
 
     cpu_percent: float
     """Of one processor. 0 when it was not seen before."""
@@ -27,7 +27,7 @@ class Load(NamedTuple):
 
 
 class ProcessTable(Protocol):
-    """Knows what runs."""
+    """Knows the programs that run."""
 
     def scan(self) -> list[Program]:
         """Return the listed programs that run."""

@@ -4,9 +4,9 @@ Of a line its first word is compared with the list; where a listed command has t
 second. Nothing else is decoded or kept. The position is plain data: how far was read, a digest of the bytes before
 that, and, of a history that tells times, the newest one.
 
-A shell appends to its history, or writes it anew: shortened, without repetitions, in another file. What follows the
-known bytes is new. Where those are not found any more, lines later than the newest known time are new; without times,
-none is: what cannot be known to be new is not counted.
+A shell appends to its history, or writes it anew: shortened, without repetitions, in another file. Bytes behind the
+known ones are new. If the known bytes are not found any more, lines later than the newest known time are new. Without
+times no line is: a line that cannot be known to be new is not counted.
 """
 
 from __future__ import annotations

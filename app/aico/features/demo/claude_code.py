@@ -22,7 +22,7 @@ class ClaudeCode:
         self._model = CLAUDE_CODE_MODELS[0]
         self._spending = Spending()
         self._lines: list[Fields] = []
-        """What a fork copies."""
+        """The lines that a fork copies."""
         self._billed: dict[str, list[int]] = {}
         """By model, in the order of ``_KINDS``."""
         self._prompts = 0

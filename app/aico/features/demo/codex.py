@@ -25,7 +25,7 @@ class Codex:
         self._total: tuple[int, ...] = _NOTHING
         self._last: tuple[int, ...] = _NOTHING
         self._lines: list[tuple[str, Fields]] = []
-        """What a fork of an older version copies."""
+        """The lines that a fork of an older version copies."""
         self._threads = self._prompts = 0
 
     def begin(self, *, goes_on: bool) -> None:

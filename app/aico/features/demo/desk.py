@@ -1,4 +1,4 @@
-"""Where the made-up person works with one tool: chance, a clock, and what the tool appends. No I/O, no logging."""
+"""The made-up person's work with one tool: chance, a clock, and the bytes that the tool appends. No I/O, no logging."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aico.features.demo.turns import Spending, spend_turn
 
 Fields: TypeAlias = dict[str, object]
 SAID = "made up for the demonstration"
-"""Stands wherever a tool keeps what was said."""
+"""Stands in each place in which a tool keeps words of a conversation."""
 FOLDER = "made-up"
 """The project that the made-up person works on."""
 
 
 class Answer(NamedTuple):
-    """What one request is billed for, in tokens; ``fresh``, ``read`` and ``written`` are disjoint."""
+    """The tokens that one request is billed for; ``fresh``, ``read`` and ``written`` are disjoint."""
 
     model: str
     fresh: int

@@ -20,7 +20,7 @@ class DemoModel(NamedTuple):
     price_cache_write: float
     price_cache_read: float
     caches: bool
-    """Whether the provider reports cached tokens apart, so that ``tokensIn`` is net of them."""
+    """True if the provider reports cached tokens apart, so that ``tokensIn`` is net of them."""
 
 
 MODELS = (

@@ -29,7 +29,7 @@ class Spending(NamedTuple):
     cost_usd: float = 0.0
     size_bytes: int = 0
     context_tokens: int = 0
-    """What the next request sends again; 0 before the first."""
+    """Tokens that the next request sends again; 0 before the first."""
 
 
 def spend_turn(rng: Random, spending: Spending, model: DemoModel) -> Spending:

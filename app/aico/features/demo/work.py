@@ -1,4 +1,4 @@
-"""What the made-up person does in a window of Cline's. No I/O, no clock, no logging."""
+"""The made-up person's steps in a window of Cline's. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where editors of Visual Studio Code's family keep what their extensions store. One table for all sources.
+"""The places in which editors of Visual Studio Code's family keep their extensions' files. One table for all sources.
 
 Source: ``userDataPath.js`` of Visual Studio Code (``VSCODE_PORTABLE``, ``VSCODE_APPDATA``, then the system's), its
 servers (``VSCODE_AGENT_FOLDER``), and the names that its relatives give these folders.
@@ -42,7 +42,7 @@ _SERVERS = (
     ".antigravity-server",
     ".positron-server",
 )
-"""What an editor runs on the other side of a connection, below the home directory there."""
+"""The folders of an editor's server on the other side of a connection, below the home directory there."""
 _FLATPAKS = (
     ("com.visualstudio.code", "Code"),
     ("com.visualstudio.code.insiders", "Code - Insiders"),

@@ -1,4 +1,4 @@
-"""What every reader of foreign files gives to the pipeline. No I/O here."""
+"""The values that every reader of foreign files gives to the pipeline. No I/O here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aico.core.usage import AnyRecord, ReadingCounts, Trigger
 
 
 class Look(NamedTuple):
-    """What a look at a place's metadata found; nothing was opened."""
+    """The result of a look at a place's metadata; nothing was opened."""
 
     identity: Hashable
     """Differs when the content does; compared by inequality only, and stored as text."""
@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
 class Positions(Protocol):
     """The stored checkpoints of the files of a tree, by the digest of the path below the root. Each call blocks.
 
-    Nobody else writes them, and what was completed is there. What cannot be read is taken for not there.
+    Nobody else writes them, and a completed reading's are there. A position that cannot be read counts as not there.
     """
 
     def read_all(self) -> Iterator[tuple[bytes, str]]:
@@ -49,7 +49,7 @@ class Positions(Protocol):
 
 
 class Left(NamedTuple):
-    """What a reading has left for those that follow at once."""
+    """The rest that a reading leaves for those that follow at once."""
 
     files: int
     """At least 1."""
@@ -60,20 +60,20 @@ class Left(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What a reader is told of the operator's settings."""
+    """The operator's settings that a reader needs."""
 
     max_bytes: int
     read_attempts: int
     now_ms: Callable[[], int]
     is_one_of_several: bool = False
-    """Whether the origin has other places: then an error names the path."""
+    """True if the origin has other places: then an error names the path."""
     wants_projects: Callable[[], bool] = bool
-    """Whether the user asks, at the moment, for the names of working folders; by default nobody does."""
+    """Returns True while the user asks for the names of working folders; by default False."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of a place says that was not said before."""
+    """The new facts of one reading of a place."""
 
     records: Sequence[AnyRecord]
     """In the order in which they are to be written, the newest first where that is known."""
@@ -81,7 +81,7 @@ class Reading:
     checkpoints: tuple[Checkpoint, ...] = field(default=())
     """Written with the last of the records."""
     written_ns: int | None = None
-    """When what was read was written, nanoseconds since 1970; None where that is not known."""
+    """The time of the last write to the files that were read, nanoseconds since 1970; None if it is not known."""
     repeats: bool = False
     """True when the bytes were those of the last completed reading."""
     size_bytes: int = 0
@@ -114,7 +114,7 @@ class Feed(Protocol):
 
     @property
     def title(self) -> str:
-        """What the place is called in a sentence: "ledger"."""
+        """The name of the place in a sentence: "ledger"."""
 
     @property
     def directory(self) -> str:
@@ -126,14 +126,14 @@ class Feed(Protocol):
 
     @property
     def place(self) -> bytes:
-        """What names the place in checkpoints."""
+        """The bytes that name the place in checkpoints."""
 
     @property
     def identity(self) -> Hashable:
-        """What ``stat`` said of the last reading that was committed to its end; None before, or when it may be old."""
+        """The result of ``stat`` at the last reading that was committed in full; None before, or when it may be old."""
 
     def look(self) -> Look:
-        """Return the metadata of what is there. Raises SourceError. Blocks for a few system calls."""
+        """Return the metadata of the files of the place. Raises SourceError. Blocks for a few system calls."""
 
     def find_directory_identity(self) -> tuple[int, int] | None:
         """Return device and inode of the directory; None when it cannot be reached without a link."""

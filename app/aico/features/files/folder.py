@@ -29,7 +29,7 @@ class _Below(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """Where tools write the working folder: on the line itself, or in what it carries."""
+    """The two fields that may hold the working folder: one of the line itself, and one of its ``payload``."""
 
     cwd: Raw = NOTHING
     payload: Raw = NOTHING

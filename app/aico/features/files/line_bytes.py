@@ -17,7 +17,7 @@ _KEPT_BYTES = 1 << 21
 """Unpacked bytes that can be read again: a reader goes back to the beginning of a line."""
 _HEAD_BYTES = 1 << 10
 _WINDOW_BYTES_MAX = 1 << 25
-"""What unpacking may keep in memory. zstd's own levels ask for at most 8 MB, its ultra levels for more."""
+"""Memory that unpacking may take. zstd's own levels ask for at most 8 MB, its ultra levels for more."""
 _FRAME_HEAD_BYTES_MAX = 18
 _BLOCK_HEAD_BYTES = 3
 _REPEATED = 1

@@ -1,4 +1,4 @@
-"""What a source says of its lines: which are of use, and who reads them. Pure: no I/O, no clock, no logging."""
+"""A source's description of its lines: which are of use, and their parser. Pure: no I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple, Protocol, TypeAlias
 from aico.core.usage import AnyRecord, Rejection
 
 PlainState: TypeAlias = "bool | int | float | str | list[PlainState] | dict[str, PlainState] | None"
-"""What a checkpoint can keep."""
+"""A value that a checkpoint can keep."""
 
 
 class LineFile(NamedTuple):
-    """What is known of a file without opening it."""
+    """The facts about a file that are known before it is opened."""
 
     parts: tuple[str, ...]
     """The names on its path below the root. Never stored, never logged."""
@@ -28,7 +28,7 @@ class LineParser(Protocol):
     """Reads one file from its beginning, or from where a state was taken. Pure: no I/O, no clock."""
 
     def parse(self, line: memoryview, index: int) -> Iterable[AnyRecord | Rejection]:
-        """Return what a line says that holds a needle; ``index`` counts all lines of the file from 0.
+        """Return the records of a line that holds a needle; ``index`` counts all lines of the file from 0.
 
         The memory is the reader's, and no view of it outlives what is returned. A rejection beside a record names a
         field that could not be used; alone, it refuses the line. Any exception is a bug; it refuses
@@ -37,12 +37,12 @@ class LineParser(Protocol):
 
     @property
     def state(self) -> PlainState:
-        """What must be known to go on behind the last line, in a few kilobytes at most."""
+        """The state that is needed to go on behind the last line, in a few kilobytes at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineFormat:
-    """What the lines of a tool are."""
+    """The form of a tool's lines."""
 
     version: int
     """Another one than that of a checkpoint: the file is read again from its beginning, which counts nothing twice."""
@@ -51,12 +51,12 @@ class LineFormat:
     open: Callable[[LineFile, PlainState], LineParser]
     """Make the parser of a file: from its beginning with None, else with the state that was kept."""
     head: re.Pattern[bytes] | None = None
-    """What the beginning of a line says of it, so that nothing is looked for in the rest.
+    """A pattern of the beginning of a line, so that nothing is looked for in the rest.
 
     A match with its group ``other`` passes the line by, one without takes it; of any other line the needles decide.
     """
     states_folder: bool = False
-    """Whether lines that are parsed state the working folder, as ``cwd`` on the line or in its ``payload``."""
+    """True if lines that are parsed state the working folder, as ``cwd`` on the line or in its ``payload``."""
 
     def is_of_use(self, data: bytes | bytearray, begin: int, end: int) -> bool:
         """Return whether the line in ``data`` from ``begin`` to ``end`` is to be parsed."""

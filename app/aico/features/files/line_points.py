@@ -44,12 +44,12 @@ class Point(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def position(self) -> LinePosition:
-        """Where to go on."""
+        """The position to go on from."""
         return LinePosition(self.offset, self.lines, is_done=True)
 
 
 class KnownPoint(NamedTuple):
-    """What is kept of every checkpoint: whether its file has changed, and how good it is."""
+    """The part of every checkpoint that is kept in memory. It tells if the file has changed, and how good it is."""
 
     version: int
     stat: FileStat
@@ -60,7 +60,7 @@ class Points:
     """The checkpoints of the files of a tree, by the digests of their paths.
 
     A state takes a kilobyte, and there are thousands of files that never change again: their checkpoints are kept as
-    bytes, a tenth of that, and what else they say stays in the database. Not for two threads at once.
+    bytes, a tenth of that, and the rest of them stays in the database. Not for two threads at once.
     """
 
     def __init__(self, version: int) -> None:

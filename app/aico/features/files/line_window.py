@@ -22,7 +22,7 @@ class LinePosition(NamedTuple):
     """How far lines were read."""
 
     offset: int
-    """Where the next line begins."""
+    """The beginning of the next line."""
     lines: int
     """Lines before it."""
     is_done: bool

@@ -18,7 +18,7 @@ class Lines:
     """How the logs of one origin are read: ``Lines(...).open`` is what an origin opens its roots with."""
 
     errors: SourceErrors
-    """What an origin's errors are, and what its place is called."""
+    """The errors of the origin; they hold the name of its place."""
     patterns: tuple[str, ...]
     """The paths below a root that are read: ``*/*.jsonl``; ``**`` stands for any number of folders."""
     format: LineFormat

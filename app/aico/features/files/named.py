@@ -1,4 +1,4 @@
-"""What the names on the path of a log say, and the plain state of its parser. Pure: no I/O, no clock."""
+"""The meaning of the names on the path of a log, and the plain state of its parser. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a parser makes of the bytes of a file, and how records are told apart. Pure: no I/O, no clock, no logging."""
+"""The result of parsing the bytes of a file, and how records are told apart. Pure: no I/O, no clock, no logging."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Parse: TypeAlias = Callable[[FileBytes], Parsed]
 
 
 class Pieces(Protocol):
-    """A parser's second way: a file in pieces, so that what was read last time need not be parsed again."""
+    """A parser's second way: a file in pieces, so that pieces that were read last time need not be parsed again."""
 
     def cut(self, buffer: FileBytes) -> Sequence[int]:
         """Return where each piece begins, and where the last one ends; nothing where the file cannot be cut.

@@ -17,7 +17,7 @@ from aico.features.files.snapshot import Span
 
 
 class Piece(NamedTuple):
-    """What is kept of a piece; positions count from its beginning."""
+    """The facts that are kept of a piece; positions count from its beginning."""
 
     keys: tuple[Hashable, ...]
     valid_count: int

@@ -25,7 +25,7 @@ FILE_BYTES_MAX = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class PointerFormat:
-    """What a tool's pointers and what they name are. Both functions are pure, and keep nothing of the bytes."""
+    """The form of a tool's pointers and of the files that they name. Both functions are pure, and keep no bytes."""
 
     version: int
     """Another one than that of a checkpoint: everything is read again, which counts nothing twice."""
@@ -52,8 +52,8 @@ class Pointers:
 class PointerFeed(LineFeed):
     """Reads the pointers below one root that have changed, and the files that they name.
 
-    A reading counts if the pointer is the same before and after; else it is done again, a few times. What cannot be
-    read is tried again when it has changed, and by each sweep.
+    A reading counts if the pointer is the same before and after; else it is done again, a few times. A file that
+    cannot be read is tried again when it has changed, and by each sweep.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ NOTHING = Raw()
 """A field that is not there."""
 _NOWHERE = (NOTHING, Raw(b"null"))
 UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises at bytes that are not what it expects."""
+"""The exceptions of a decoder at bytes that it does not expect."""
 _TEXT_BYTES_MAX = 6 * MODEL_LENGTH_MAX + 2
 """A longer text has more characters than any that is taken, whatever its escapes."""
 _QUOTE = ord('"')
@@ -31,7 +31,7 @@ _MOMENT_LENGTH = len('"2026-11-28T14:31:49.432Z"')
 _MINUTE = re.compile(rb'"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):')
 _SECONDS = {b"%02d." % second: second * 1_000 for second in range(60)}
 _MILLISECONDS = {b'%03dZ"' % rest_ms: rest_ms for rest_ms in range(1_000)}
-"""What stands behind the minute, and behind the point."""
+"""The text behind the point, with its milliseconds; that behind the minute is in ``_SECONDS``."""
 _FIRST_YEAR = 1970
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(int | float)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 Rests: TypeAlias = "frozenset[tuple[str, ...]]"
-"""What may still follow below a folder: patterns of names, the last one that of a file."""
+"""The paths that may still follow below a folder: patterns of names, the last one that of a file."""
 _ANY_DEPTH = "**"
 
 
@@ -21,7 +21,7 @@ class Shape:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.root: Rests = frozenset(tuple(pattern.split("/")) for pattern in patterns)
-        """What may follow below the root."""
+        """The paths that may follow below the root."""
 
     def descend(self, rests: Rests, name: str) -> Rests:
         """Return what may follow below the folder ``name`` that lies where ``rests`` may follow; nothing: not ours."""

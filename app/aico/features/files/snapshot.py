@@ -24,7 +24,7 @@ _PIECES_WORTH_A_THREAD = 8
 
 
 class Span(NamedTuple):
-    """Where a piece of a file stands, and its digest."""
+    """The place of a piece in its file, and its digest."""
 
     first: int
     last: int

@@ -26,11 +26,11 @@ from aico.features.files.walk import find_directory_identity
 
 _FIRST_RETRY_S = 0.05
 _YOUNG_NS = 20_000_000
-"""What was written less than this before the look at it may have been written again within the same time stamp."""
+"""A file written less than this before the look at it may have been written again within the same time stamp."""
 
 
 class Judged(NamedTuple):
-    """What the rows of one answer say."""
+    """The meaning of the rows of one answer."""
 
     records: Sequence[Record]
     """The newest first."""
@@ -44,9 +44,9 @@ class SqliteQuery:
     """How usage is read out of one kind of foreign database."""
 
     errors: SourceErrors
-    """What a failure is called; its name holds the title of the place."""
+    """The errors of the origin; their name holds the title of the place."""
     name: str
-    """What the file is called."""
+    """The name of the file."""
     statement: str
     """One query; its bound value is the cursor."""
     tables: Mapping[str, Sequence[str]]
@@ -57,7 +57,7 @@ class SqliteQuery:
     """Return where the next reading begins, given the rows and the time now in milliseconds; None: where this did.
 
     That holds for notifications only, unless the cursor is anchored. All other readings ask for all rows: they find
-    what a clock that was set back has hidden, and what a database that was made anew in the same place tells under
+    rows that a clock that was set back has hidden, and rows of a database that was made anew in the same place, under
     numbers that were seen before.
     """
     first: Cell
@@ -69,8 +69,8 @@ class SqliteQuery:
     other_names: str = ""
     """Other names that an operator may give, as a pattern."""
     is_anchored: bool = False
-    """Whether the statement itself tells all rows where the one that the cursor names is another by now: then a rescan
-    begins there, too, and costs next to nothing, whatever the size of the database."""
+    """True if the statement itself tells all rows when the row that the cursor names is another by now. Then a rescan
+    begins at the cursor, too, and costs next to nothing for a database of any size."""
     rest_s: float = 0.0
     """At least so long lies between the beginnings of two readings for notifications."""
 
@@ -102,7 +102,7 @@ def _check_path(path: str, query: SqliteQuery) -> None:
 
 
 class _Known(NamedTuple):
-    """What was handed over of one session, as far as it is needed to see a change."""
+    """The numbers of one session that were handed over, as far as they are needed to see a change."""
 
     numbers: int
     whole: int
@@ -110,14 +110,14 @@ class _Known(NamedTuple):
 
 
 class _Position(NamedTuple):
-    """Where the reading for a notification begins, and in which file."""
+    """The file and the cursor from which the reading for a notification begins."""
 
     inode: int
     cursor: Cell
 
 
 class _Answer(NamedTuple):
-    """What was asked, and the answer."""
+    """The question, and its answer."""
 
     look: Look
     """Of just before."""
@@ -164,7 +164,7 @@ class SqliteFeed:
 
     @property
     def title(self) -> str:
-        """What the database is called in a sentence."""
+        """The name of the database in a sentence."""
         return self._query.errors.name.title
 
     @property
@@ -180,12 +180,12 @@ class SqliteFeed:
 
     @property
     def place(self) -> bytes:
-        """What names the database in checkpoints."""
+        """The bytes that name the database in checkpoints."""
         return digest(self._path)
 
     @property
     def identity(self) -> Hashable:
-        """What ``stat`` said of both files at the last completed reading; None before, or when it may be old."""
+        """The result of ``stat`` for both files at the last completed reading; None before, or when it may be old."""
         return self._identity
 
     @property

@@ -1,7 +1,7 @@
-"""The short-lived process that asks a foreign database, so that what lies beside the answer never is in the service.
+"""The short-lived process that asks a foreign database, so that only the answer reaches the service.
 
-Pages with conversations pass through this process and end with it. What leaves it is one JSON document on standard
-output: the rows of the question's statement, or a code, a reason in our words, and what of ours is missing. By its own
+Pages with conversations pass through this process and end with it. It gives out one JSON document on standard output:
+the rows of the question's statement, or a code, a reason in our words, and the names that are missing. By its own
 limits it writes no file. Standard library and ``apsw`` only, so that it starts in some 50 milliseconds.
 
 SQLite itself reads the files, through a file system of ours in SQLite's sense (VFS): it reads from our own descriptors,
@@ -91,11 +91,11 @@ class _Unstable(Exception):  # never leaves this module
 
 
 class _Moment(NamedTuple):
-    """What must be the same before and after an answer.
+    """The facts that must be the same before and after an answer.
 
     Only a checkpoint changes the database itself; while it rests, its pages are older than those in the log, or equal.
     Frames of the log are written once, unless it begins anew: then its header changes. So an answer between two equal
-    moments is made of one committed state. What is added to the log meanwhile does no harm: the log was indexed once.
+    moments is made of one committed state. Frames added to the log meanwhile do no harm: the log was indexed once.
     """
 
     device: int

@@ -23,13 +23,13 @@ FUNCTIONS = ("json_type", "json_extract", "json_valid", "jsonb", "octet_length",
 
 
 class Question(NamedTuple):
-    """What the child is asked; it travels as a JSON array."""
+    """The question to the child; it travels as a JSON array."""
 
     path: str
     statement: str
     """One query."""
     values: list[Cell]
-    """What is bound to its places."""
+    """The values that are bound to its places."""
     tables: dict[str, list[str]]
     """The columns that may be read, by table. Each must be there."""
     views: list[str]
@@ -39,7 +39,7 @@ class Question(NamedTuple):
     max_bytes: int
     """A longer answer is refused."""
     is_recursive: bool = False
-    """Whether a query inside the statement may call itself."""
+    """True if a query inside the statement may call itself."""
 
 
 def json_of(column: str) -> str:

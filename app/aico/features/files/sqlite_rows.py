@@ -46,13 +46,13 @@ On a busy machine a reading takes several times as long as it works, and nobody 
 """
 _FIRST_RETRY_S = 0.05
 _YOUNG_NS = 20_000_000
-"""What was written less than this before it is asked may be written again within the same time stamp."""
+"""A file written less than this before it is asked may be written again within the same time stamp."""
 _BY_HAND = {Trigger.CLI, Trigger.REQUEST}
 DATABASE_END = ".db"
 _OWN_CELLS = 3
 """Cells of each row before those that the judge gets: its number, what tells it from others, its last change."""
 Stats = tuple[FileStat, FileStat | None]
-"""What ``stat`` says of a database and of its log."""
+"""The results of ``stat`` for a database and for its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class SqliteRows:
     """How usage is read out of a table to which a tool appends rows, in one or several databases of a folder."""
 
     errors: SourceErrors
-    """What a failure is called; its name holds the title of the place."""
+    """The errors of the origin; their name holds the title of the place."""
     names: tuple[str, ...]
     """Patterns of the names of the databases: ``opencode*.db``."""
     table: str
@@ -75,7 +75,7 @@ class SqliteRows:
     updated: str | None = None
     """The column of the last change, epoch milliseconds; None: rows never change."""
     document: str = "NULL"
-    """The SQL of what is worked out once for each row and is called ``document`` in ``columns``."""
+    """The SQL of a value that is worked out once for each row and is called ``document`` in ``columns``."""
     joins: str = ""
     functions: Sequence[str] = FUNCTIONS
     version: int = 1
@@ -127,7 +127,7 @@ class _Position(msgspec.Struct, array_like=True, frozen=True):
     last: int = 0
     """The greatest number of a row."""
     mark: Cell = None
-    """What tells that row from others."""
+    """The text that tells that row from others."""
     updated: int = 0
     """The newest change, epoch milliseconds."""
     floor: int = 0
@@ -143,12 +143,12 @@ class _Base:
     stats: Stats
     position: _Position | None = None
     done: Stats | None = None
-    """What ``stat`` said before the last reading that was completed, or failed; None when that may be old."""
+    """The results of ``stat`` before the last reading that was completed, or failed; None when they may be old."""
     failure: SourceError | None = None
     is_full: bool = False
-    """Whether the next reading looks at all rows."""
+    """True if the next reading looks at all rows."""
     is_dirty: bool = False
-    """Whether only the newest rows were looked at since."""
+    """True if only the newest rows were looked at since."""
     seen: dict[int, int] = field(default_factory=dict)
     """Digests of the newest rows that were handed over, by number."""
 
@@ -167,11 +167,11 @@ class _Base:
 
 
 class _Asked(NamedTuple):
-    """What a reading has asked of a database, and the answer."""
+    """A reading's question to a database, and the answer."""
 
     base: _Base
     stats: Stats | None
-    """What ``stat`` said before; None where a later change may carry the same time."""
+    """The results of ``stat`` before; None if a later change may carry the same time."""
     is_full: bool
     start: int
     rows: list[Row]
@@ -179,7 +179,7 @@ class _Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _RowsReading(Reading):
-    """A reading that knows what must be remembered of it."""
+    """A reading with the facts that must be remembered of it."""
 
     base: _Base | None = field(default=None, kw_only=True, repr=False)
     stats: Stats | None = field(default=None, kw_only=True)
@@ -204,7 +204,7 @@ class RowsFeed:
         self._guard = TreeGuard(self._folder, self._shape, self._errors)
         self.place = digest(path)
         self._turn = threading.Lock()
-        """Held by whoever looks at the folder."""
+        """Held by the caller that looks at the folder."""
         self._bases: dict[str, _Base] = {}
         self._stored: Positions | None = None
         self._refused: dict[str, str] = {}
@@ -213,7 +213,7 @@ class RowsFeed:
         self._began_s = float("-inf")
         self._rest_s = REST_S
         self._reads_on = False
-        """Whether the last reading has left something."""
+        """True if the last reading has left something."""
 
     @property
     def path(self) -> str:
@@ -222,7 +222,7 @@ class RowsFeed:
 
     @property
     def title(self) -> str:
-        """What the place is called in a sentence."""
+        """The name of the place in a sentence."""
         return self._errors.name.title
 
     @property
@@ -247,7 +247,7 @@ class RowsFeed:
 
     @property
     def identity(self) -> Hashable:
-        """What the last look said if everything that it had found was read; None before."""
+        """The result of the last look if everything that it had found was read; None before."""
         bases = list(self._bases.values())
         return tuple((base.name, base.done) for base in bases) if not any(base.is_pending for base in bases) else None
 
@@ -336,7 +336,7 @@ class RowsFeed:
         if len(base.seen) > 2 * WINDOW_ROWS:
             base.seen = {number: each for number, each in base.seen.items() if number > position.last - WINDOW_ROWS}
 
-    # What is there
+    # Looks
 
     def _scan(self) -> tuple[int, int]:
         """Look at the folder; return its device and inode. Raises SourceError."""

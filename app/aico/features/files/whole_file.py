@@ -27,7 +27,7 @@ class WholeFile:
     """How the files of one origin are read: ``WholeFile(...).open`` is what an origin opens its places with."""
 
     errors: SourceErrors
-    """What an origin's errors are, and what its place is called."""
+    """The errors of the origin; they hold the name of its place."""
     names: tuple[str, ...]
     """The exact names that such a file can have."""
     parse: Parse
@@ -50,15 +50,15 @@ class _Completed:
     partials: tuple[Rejection, ...]
     partial_count: int
     pieces: Mapping[bytes, Piece]
-    """What is kept of it for the next one."""
+    """The pieces that are kept for the next reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What one whole reading came to, beside what was known before."""
+    """The result of one whole reading, compared with the last one."""
 
     completed: _Completed
-    """What it will be once it is committed."""
+    """The last completed reading, once this one is committed."""
     records: Sequence[Record] = ()
     """New or changed, the newest first."""
     signs: Mapping[Hashable, int] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _WholeReading(Reading):
-    """A reading that knows what must be remembered of it."""
+    """A reading with the facts that must be remembered of it."""
 
     outcome: _Outcome = field(kw_only=True, repr=False)
 
@@ -109,7 +109,7 @@ class WholeFileFeed:
 
     @property
     def title(self) -> str:
-        """What the place is called in a sentence."""
+        """The name of the place in a sentence."""
         return self._kind.errors.name.title
 
     @property

@@ -1,4 +1,4 @@
-"""Which entry of a price list a model's name means. Strict: a name that is only similar means none. Pure.
+"""Finds the entry of a price list that a model's name means. Strict: a name that is only similar means none. Pure.
 
 The library finds an entry for most names that begin like one, so that ``claude-opus-4-80`` would cost what
 ``claude-opus-4-8`` does. Here its answer counts only if the entry names exactly what was asked for. These are the
@@ -6,13 +6,13 @@ rules, in their order; upper and lower case are the same.
 
 1. ``[1m]`` at the end is cut: it is Claude Code's word for a longer context, which tiers price.
 2. A gateway that adds nothing to the price (:data:`GATEWAYS`) is cut from the front.
-3. What stands before the first slash is the seller (:data:`SELLERS`); a maker who is named so sells at its own list.
+3. The part before the first slash is the seller (:data:`SELLERS`); a maker that is named so sells at its own list.
    Unknown sellers have no price: ``ollama/...``, ``openai-compatible/...``.
 4. ``models/NAME`` and ``publishers/google/models/NAME`` are Google's own spelling, ``@cf/...`` is Cloudflare's,
    ``accounts/fireworks/...`` Fireworks', ``us.anthropic.NAME`` and the ARN of an inference profile are Bedrock's.
 5. A bare name belongs to the seller that the list gives it to, which is its maker. Bare names of models that several
    sell at different prices (:data:`AMBIGUOUS`) have none.
-6. An entry names a model by its id, by a name that it lists, or by a pattern of its own for whole names. Where the list
+6. An entry names a model by its id, by a name that it lists, or by a pattern of its own for whole names. If the list
    only says how names begin, contain or end, the rest of the name may be a region of Bedrock's before it, and after it
    nothing but a date with its year, a revision of Bedrock's (``-v1:0``) or ``-preview`` with or without a date.
 7. If no entry names it so, a date with its year or a revision (``-001``) at the end is cut, and it is looked up again.
@@ -84,7 +84,7 @@ SELLERS = {
     "databricks": "databricks",
     "cloudflare": "cloudflare",
 }
-"""What stands before the first slash, and whose list that means. Nothing else is a seller."""
+"""The seller's list by the part before the first slash. Nothing else is a seller."""
 AMBIGUOUS = ("glm-", "gpt-oss")
 """Bare names that begin so: GLM costs one price in China and another elsewhere; anybody may run gpt-oss."""
 

@@ -37,7 +37,7 @@ class Unpriced(StrEnum):
     AMBIGUOUS = "ambiguous"
     """Several sell it under this name, at different prices."""
     SELLER = "seller"
-    """What stands before the slash is nobody whose prices are known."""
+    """The part before the slash is no seller with known prices."""
     NAME = "name"
     """No entry names exactly that."""
     ENTRY = "entry"
@@ -45,7 +45,7 @@ class Unpriced(StrEnum):
 
 
 class Quote(NamedTuple):
-    """What the list says of a name: US dollars a million tokens of input, cache reads, both writes, output."""
+    """The list's prices for a name: US dollars a million tokens of input, cache reads, both writes, output."""
 
     ref: PriceRef
     prices: tuple[float, ...]

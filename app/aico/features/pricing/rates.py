@@ -26,7 +26,7 @@ Price = Decimal | TieredPrices
 
 
 class Bracket(NamedTuple):
-    """What each kind of token costs in a tier of the input, in the units of :class:`Rates`."""
+    """The price of each kind of token in a tier of the input, in the units of :class:`Rates`."""
 
     input: int
     cache_read: int
@@ -34,9 +34,9 @@ class Bracket(NamedTuple):
     cache_write_1h: int
     output: int
     reasoning: int
-    """What a token of output costs more (or less) when it is reasoning; mostly 0."""
+    """The extra price (or discount) of a token of output that is reasoning; mostly 0."""
     request: int
-    """What a request costs besides its tokens; mostly 0."""
+    """The price of a request besides its tokens; mostly 0."""
 
 
 class Rates(NamedTuple):
@@ -50,10 +50,10 @@ class Rates(NamedTuple):
 
 
 def rates_of(prices: ModelPrice) -> Rates | None:
-    """Return ``prices`` as integers; None where input or output has no price, for that is no price of 0.
+    """Return ``prices`` as integers; None if input or output has no price, for that is no price of 0.
 
-    Only the kinds of tokens that tools tell are looked at. What the library does where a kind has no price of its own
-    is done here once: cached input costs what input costs, and writes of an hour what writes cost.
+    Only the kinds of tokens that tools tell are looked at. A kind without a price of its own gets one here once, as the
+    library does it: cached input costs as much as input, and writes of an hour as much as writes.
     """
     if prices.input_mtok is None or prices.output_mtok is None:
         return None

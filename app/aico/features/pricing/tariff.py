@@ -1,4 +1,4 @@
-"""What one entry of the list costs in one context, from period to period. Pure."""
+"""The prices of one entry of the list in one context, from period to period. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source is: a tool, the origins of its usage, and how each is read. No I/O, no clock, no logging.
+"""The definition of a source: a tool, the origins of its usage, and how each is read. No I/O, no clock, no logging.
 
 A new source is one folder beside this module and one line in the registry. Everything else follows from it: settings,
 switches, status, doctor, metrics, the interface and the documents' table.
@@ -17,7 +17,7 @@ from aico.features.files.feed import ReadLimits as ReadLimits  # noqa: PLC0414 -
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where places are looked for."""
+    """The surroundings in which places are looked for."""
 
     home: Path
     """The real path of the user's home directory: it may itself lie behind a link, what is below it may not."""
@@ -25,11 +25,11 @@ class Surroundings:
     configured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Paths that the operator names, by origin; they replace the known ones."""
     chosen_by: Mapping[str, str] = field(default_factory=dict)
-    """What named them, by origin: a file, a variable, a flag. Where it is not said, a place names its setting."""
+    """The file, variable or flag that named them, by origin. Without an entry here, a place names its setting."""
 
 
 class Place(NamedTuple):
-    """A path that may be read, and what named it."""
+    """A path that may be read, and the variable or setting that named it."""
 
     path: str
     chosen_by: str
@@ -37,12 +37,12 @@ class Place(NamedTuple):
 
 
 class Outdated(NamedTuple):
-    """Where older versions of a tool kept what is not read."""
+    """A place in which older versions of a tool kept usage that is not read."""
 
     pattern: str
     """Of paths, from a place of the origin on: ``../session_*``."""
     text: str
-    """What becomes of it, as a sentence without its end."""
+    """The consequence for the user, as a sentence without its end."""
 
 
 class Elsewhere(NamedTuple):
@@ -65,10 +65,10 @@ class Roots:
     below: str
     """The origin's folder below it: ``sessions``."""
     variables: tuple[tuple[str, str], ...]
-    """Variables that name another home, or a folder in it, and what lies below what they name; the first one counts."""
+    """Variables that name another home, or a folder in it, each with the path below that; the first one counts."""
 
     def __call__(self, around: Surroundings) -> tuple[Place, ...]:
-        """Return the places. What the operator names is taken as it stands, unless it is called as the home is."""
+        """Return the places. The operator's path is taken as it stands, unless it is called as the home is."""
         for name in (self.origin, ""):
             if named := around.configured.get(name):
                 chosen_by = around.chosen_by.get(name, f"[sources.{self.source}] roots")
@@ -99,7 +99,7 @@ class Origin:
     open: Callable[[str, ReadLimits], Feed]
     """Make the feed of one place; opens nothing."""
     is_on_by_default: bool = False
-    """Whether it is read without being asked for: Cline's ledger alone."""
+    """True if it is read without being asked for: Cline's ledger alone."""
     meter: str | None = None
     """Origins with the same meter read the same running totals: each number counts by its high water, never twice."""
     elsewhere: Callable[[Surroundings], tuple[Elsewhere, ...]] | None = None
@@ -108,7 +108,7 @@ class Origin:
     """The setting of the source that lists such files by their paths, the origin's own first; empty: there is none."""
     outdated: Outdated | None = None
     privacy: str = ""
-    """What else lies in the place, as a part of the sentence "... is never read"."""
+    """The other content of the place, as a part of the sentence "... is never read"."""
 
     @property
     def meter_id(self) -> str:
@@ -135,9 +135,9 @@ class Source:
     """At least one, in the order in which they are read."""
     gaps: tuple[GapKind, ...] = ()
     has_task_rows: bool = False
-    """Whether its sessions also stand in ``cline_task_usage``: Cline's alone, whose table is fixed."""
+    """True if its sessions also stand in ``cline_task_usage``: Cline's alone, whose table is fixed."""
     states_folder: bool = False
-    """Whether its logs state the working folder, as :class:`aico.features.files.line_format.LineFormat` says."""
+    """True if its logs state the working folder, as :class:`aico.features.files.line_format.LineFormat` says."""
 
     def get_origin(self, origin_id: str) -> Origin:
         """Return the origin called ``origin_id``. Raises KeyError."""

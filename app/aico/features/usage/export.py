@@ -65,11 +65,11 @@ SESSION_COLUMNS = (
     "at_least_requests",
     "own_cost_usd",
 )
-"""The first line of a CSV of sessions. Numbers are what was spent inside the filter; an empty one is unknown."""
+"""The first line of a CSV of sessions. Numbers are the usage inside the filter; an empty one is unknown."""
 LEDGER = "ledger"
 """The store of a task whose row does not say where it was read."""
 _FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[\s\ufeff\u200b-\u200f]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
-"""Where a spreadsheet might see a formula begin: at the start, or behind what may divide cells in its language.
+"""The places at which a spreadsheet might see a formula begin: the start, or behind a divider of cells in any language.
 
 Blanks and invisible characters before it do not count; the last four are full-width forms.
 Source: OWASP, CSV Injection.
@@ -85,12 +85,12 @@ class ExportFormat(StrEnum):
 
 
 class Dialect(StrEnum):
-    """Whose habits a CSV follows."""
+    """The habits that a CSV follows."""
 
     STANDARD = "standard"
     """RFC 4180: comma, decimal point, UTF-8."""
     EXCEL_FR = "excel-fr"
-    """What a French Excel opens by double click: semicolon, decimal comma, UTF-8 with BOM."""
+    """A French Excel opens it by double click: semicolon, decimal comma, UTF-8 with BOM."""
 
 
 class TaskLayout:

@@ -1,4 +1,4 @@
-"""Whether a day costs more than usual, and what a month will come to. Pure: no I/O, no clock."""
+"""Compares the cost of a day with that of usual days, and projects the cost of a month. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

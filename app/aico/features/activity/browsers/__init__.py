@@ -1,1 +1,1 @@
-"""What histories of browsers tell of listed sites: where they are, what is asked, and what the answers say."""
+"""Listed sites in the histories of browsers: the places of histories, the questions, and the answers."""

@@ -13,7 +13,7 @@ from aico.features.files.sqlite_question import Cell
 FUNCTIONS = ("substr", "instr", "length", "rtrim", "max", "min", "coalesce")
 """The functions that the expressions below call."""
 SLASH = "instr(substr({0}, 9), '/')"
-"""Where the slash behind the authority is, from the ninth letter on; 0 where there is none, which is no address."""
+"""The position of the slash behind the authority, from the ninth letter on; 0 if there is none, which is no address."""
 VIEWS = ["listed", "authority", "bare", "addressed"]
 """The tables of :func:`listed` and :func:`addressed`."""
 
@@ -53,12 +53,12 @@ def addressed(rows: str) -> str:
 
 
 IS_HOST = "substr(addressed.host, -length(listed.host)) = listed.host"
-"""Whether a host is the listed one or a subdomain of it, by whole labels."""
+"""True if a host is the listed one or a subdomain of it, by whole labels."""
 
 
 _SHORTEST = "(SELECT min(length(host)) FROM listed)"
 MAY_BE_HOST = f"substr(addressed.host, -{_SHORTEST}) IN (SELECT substr(host, -{_SHORTEST}) FROM listed)"  # noqa: S608
-"""Whether a host ends as a listed one does: true of all that are one, asked once for each, whatever the list holds."""
+"""True if a host ends as a listed one does. That holds for all listed hosts; it is one look-up for any list."""
 
 
 def is_path(path: str, name: str) -> str:

@@ -42,7 +42,7 @@ _SLASH = addresses.SLASH
 _PREFIX = f"substr({{0}}, 1, {_SLASH} + 8)"
 """Of an address: scheme, authority and the slash behind it."""
 _BEHIND = f"CASE {_SLASH} WHEN 0 THEN {{0}} || ' ' ELSE substr({{0}}, 1, {_SLASH} + 7) || '0' END"
-"""What is greater than all addresses of the same site."""
+"""A text that is greater than all addresses of the same site."""
 _VISITS = f"""
     SELECT v.id, v.visit_time, visit.name, a.total_foreground_duration FROM visit
     CROSS JOIN visits AS v ON v.id = visit.id LEFT JOIN context_annotations AS a ON a.visit_id = v.id

@@ -17,7 +17,7 @@ from aico.features.activity.browsers.visits import MAX_BYTES, Answer, History, P
 from aico.features.files.sqlite_question import Cell, Question
 
 _OVERLAP_MS = 3_600_000
-"""What changed so long before the newest change is told once more: a row is written some seconds after its time."""
+"""Changes up to so long before the newest one are told once more: a row is written some seconds after its time."""
 _TABLES = {
     "moz_places": ["id", "url", "rev_host"],
     "moz_places_metadata": ["id", "place_id", "created_at", "updated_at", "total_view_time"],

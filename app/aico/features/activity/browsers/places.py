@@ -1,4 +1,4 @@
-"""Where browsers keep their profiles. Lists folders and reads ``profiles.ini``; opens no history.
+"""The places of browsers' profiles. Lists folders and reads ``profiles.ini``; opens no history.
 
 Safari and every path of macOS are from documentation: **untested on macOS**.
 """

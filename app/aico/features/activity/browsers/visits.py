@@ -65,7 +65,7 @@ START = Position()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a history told."""
+    """The answer of a history."""
 
     visits: tuple[Visit, ...]
     position: Position
@@ -78,7 +78,7 @@ class History:
     """How a kind of browser keeps its history."""
 
     file: str
-    """What the database is called, inside the folder of a profile."""
+    """The name of the database, inside the folder of a profile."""
     ask: Callable[[str, Sequence[str], Position], Question]
     """Return the question for what is new behind a position, given the path and the listed names."""
     judge: Callable[[Sequence[Sequence[Cell]], Position, int], Answer]

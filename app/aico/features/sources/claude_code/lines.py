@@ -1,8 +1,8 @@
 """The fields of Claude Code's lines that tell of usage; nothing else of a line is ever decoded. Pure.
 
 A line is decoded in three steps, each of which may refuse it: all of it is held against JSON's grammar and cut into raw
-fields; then the numbers of its usage are read; only then a text is made, of a model or a session. What was said, and
-where, stays in the reader's memory.
+fields; then the numbers of its usage are read; only then a text is made, of a model or a session. The conversation
+and its folder stay in the reader's memory.
 
 Source: the lines of 36 versions from 1.0.0 to 2.1.332.
 """
@@ -128,19 +128,19 @@ class Line(_Fields, gc=False):
 
 
 class _OddLine(_Fields, gc=False):
-    """A line with a message of which nobody knows what it is."""
+    """A line with a message of an unknown form."""
 
     message: Raw = NOTHING
 
 
 class Params(msgspec.Struct):
-    """What a request asks for."""
+    """The parameters of a request."""
 
     model: Raw = NOTHING
 
 
 class _OddUsage(msgspec.Struct):
-    """A usage with a field of which nobody knows what it is."""
+    """A usage with a field of an unknown form."""
 
     input_tokens: Raw = NOTHING
     cache_creation_input_tokens: Raw = NOTHING
@@ -162,7 +162,7 @@ class _OddDetails(msgspec.Struct):
 
 
 class _Billed(msgspec.Struct):
-    """What a session was billed for on one model, as raw fields."""
+    """The tokens that a session was billed for on one model, as raw fields."""
 
     input: Raw = msgspec.field(name="inputTokens", default=NOTHING)
     output: Raw = msgspec.field(name="outputTokens", default=NOTHING)

@@ -1,4 +1,4 @@
-"""What the lines of a transcript of Claude Code say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the lines of a transcript of Claude Code. Pure: no I/O, no clock, no logging.
 
 One answer stands on several lines, and in every copy of its session. Its key is the same on all of them: the reference
 of its request (``requestRef``), or in older versions the id of its message with the counts of its input. The session
@@ -107,7 +107,7 @@ _named_by_ref, _named_by_id, _prompt_by_id = digests_behind("ref"), digests_behi
 
 
 class _Place(NamedTuple):
-    """Whose a line is."""
+    """The session that a line belongs to."""
 
     session: str
     parent: str | None
@@ -154,9 +154,9 @@ class TranscriptParser:
         self._heir_since = _number(known.get("heir_since"), 0)
         self._count = _number(known.get("count"), 0)
         self._last_row = _text(known.get("row"))
-        # What follows is known of this reading only.
+        # The fields below are known of this reading only.
         self._said = b""
-        """What the last line of an answer has said; empty if the next line is to be read whatever it says."""
+        """The content of an answer's last line; empty if the next line is to be read in any case."""
         self._said_usage: PlainUsage | None = None
         self._said_at = 0
         self._places: dict[bytes, tuple[_Place, Version | None]] = {}
@@ -165,14 +165,14 @@ class TranscriptParser:
         """That of the last line whose place was asked for."""
         self._asked = b""
         self._asked_name: str | None = None
-        """The mark of what the last request asked for, and the model in it."""
+        """The mark of the last request's parameters, and the model in them."""
         self._named = NOTHING
         self._name: str | None = None
-        """The last model, and as what it was written."""
+        """The last model, and its spelling on the line."""
 
     @property
     def state(self) -> PlainState:
-        """What must be known to go on: numbers, digests, ids of sessions and names of models."""
+        """The state that is needed to go on: numbers, digests, ids of sessions and names of models."""
         return {
             "age": self._age,
             "last": self._last_ts,
@@ -221,7 +221,7 @@ class TranscriptParser:
             judge = RowJudge(index)
             ts = read_moment(line.timestamp, judge)
         if said == self._said and plain == self._said_usage and not self._waiting and ts and ts >= self._said_at:
-            # What the answer's line before it said, at no earlier time: each of its blocks has a line.
+            # The same as on the answer's line before it, at no earlier time: each of its blocks has a line.
             self._last_ts = max(self._last_ts, ts)
             return []
         self._said = b""

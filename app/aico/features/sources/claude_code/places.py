@@ -13,7 +13,7 @@ FOLDER = "projects"
 """The folder of transcripts, in each of the folders that hold Claude Code's configuration."""
 VARIABLE = "CLAUDE_CONFIG_DIR"
 _CONFIGURATIONS = {".claude", "claude"}
-"""What a folder of Claude Code's configuration is called where nothing names another."""
+"""The names of a folder of Claude Code's configuration, unless something names another."""
 SETTING = "[sources.claude-code] roots"
 
 

@@ -28,7 +28,7 @@ from aico.core.usage import (
 )
 
 NOT_FINITE_MARK = "\x7f"
-"""What the module beside this writes in the place of ``NaN`` and ``Infinity``: text of nothing else."""
+"""The module beside this writes it in the place of ``NaN`` and ``Infinity``; no other text consists of it."""
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ _TEXT = msgspec.json.Decoder(str)
 
 
 class Judged(NamedTuple):
-    """What one entry says, and which of its fields could not be used."""
+    """The reading of one entry, and its fields that could not be used."""
 
     reading: MeterReading
     partials: tuple[Rejection, ...]
@@ -73,11 +73,11 @@ class _Unusable(Exception):  # never leaves this module
 
 
 def judge_entry(raw: msgspec.Raw, index: int, zone: tzinfo | None = None) -> Judged | Rejection:
-    """Return what one element of the array says, or why it is refused.
+    """Return the reading of one element of the array, or the reason of its refusal.
 
-    Refused is only what is no object, or has no usable ``id`` or ``ts``. Any other field that cannot be used is
-    unknown and costs nothing else. A moment without a time zone is of ``zone``, or of this machine's. Any exception
-    is a bug.
+    An element is refused only if it is no object, or has no usable ``id`` or ``ts``. Any other field that cannot be
+    used is unknown and costs nothing else. A moment without a time zone is of ``zone``, or of this machine's. Any
+    exception is a bug.
     """
     try:
         fields = _FIELDS.decode(raw)

@@ -1,4 +1,4 @@
-"""Where the ledger may be cut into pieces that stand by themselves. Pure: no I/O, no clock, no logging.
+"""Finds the places at which the ledger may be cut into independent pieces. Pure: no I/O, no clock, no logging.
 
 The array is cut between two elements at fixed distances, so that an entry that grows leaves the other cuts where they
 were. A cut is right if every piece is an array by itself once its ends are made brackets: JSON has one reading. A

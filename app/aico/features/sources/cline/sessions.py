@@ -42,11 +42,11 @@ COLUMNS = (
     *("session_id", "updated_at", "started_at", "ended_at", "status", "exit_code"),
     *("model", "parent_session_id", "is_subagent", "metadata_json"),
 )
-"""All that is ever looked into; of the last one, the numbers, the model and the mark below."""
+"""Only these are ever looked into; of the last one, the numbers, the model and the mark below."""
 USAGE_FIELDS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "totalCost")
-"""What ``usage`` and ``aggregateUsage`` hold. ``inputTokens`` includes what was read from and written to the cache."""
+"""The fields of ``usage`` and ``aggregateUsage``. ``inputTokens`` includes reads from and writes to the cache."""
 EDITOR_FIELDS = ("tokensIn", "tokensOut", "cacheReads", "cacheWrites", "totalCost")
-"""What the VS Code extension keeps beside them, in the ledger's meaning: its input is without the cache."""
+"""The VS Code extension keeps these beside them, in the ledger's meaning: its input is without the cache."""
 NUMBERS = (
     *(f"$.aggregateUsage.{name}" for name in USAGE_FIELDS),
     *(f"$.usage.{name}" for name in USAGE_FIELDS),
@@ -110,7 +110,7 @@ class _Facts(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What one of the shapes says a session has spent; None is unknown. Input is without the cache."""
+    """A session's totals as one of the shapes states them; None is unknown. Input is without the cache."""
 
     input: int | None = None
     output: int | None = None
@@ -120,12 +120,12 @@ class Totals(NamedTuple):
 
     @property
     def is_silent(self) -> bool:
-        """Whether no number is stated."""
+        """True if no number is stated."""
         return all(number is None for number in self)
 
 
 def judge_rows(rows: Sequence[Row]) -> Judged:
-    """Return what rows of ``STATEMENT`` say. Any exception is a bug."""
+    """Return the readings of rows of ``STATEMENT``. Any exception is a bug."""
     readings: list[MeterReading] = []
     rejections: list[Rejection] = []
     partials: list[Rejection] = []
@@ -233,7 +233,7 @@ def read_totals(numbers: Sequence[Cell], judge: RowJudge) -> Totals:
 
 
 def read_usage(cells: Sequence[Cell], name: str, judge: RowJudge) -> Totals:
-    """Read the cells of ``USAGE_FIELDS``. What the cache read and wrote is taken off the input, but not below 0.
+    """Read the cells of ``USAGE_FIELDS``. Cache reads and writes are taken off the input, but not below 0.
 
     A few providers report an input without the cache. While a cache number is there that cannot be used, the input
     without it cannot be told either.

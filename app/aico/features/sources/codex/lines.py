@@ -33,7 +33,7 @@ _IDS_KEPT_MAX = 256
 
 
 class Payload(msgspec.Struct, gc=False):
-    """What a line says, as raw fields."""
+    """The payload of a line, as raw fields."""
 
     type: Raw = NOTHING
     info: Raw = NOTHING
@@ -82,20 +82,20 @@ class OddLine(_Fields, gc=False):
 
 
 class Item(msgspec.Struct):
-    """What was completed."""
+    """A completed item."""
 
     type: Raw = NOTHING
     id: Raw = NOTHING
 
 
 class Settings(msgspec.Struct):
-    """What a thread is set to, which stays so."""
+    """The settings of a thread, which stay so."""
 
     service_tier: Raw = NOTHING
 
 
 class _OddInfo(msgspec.Struct):
-    """Totals with a field of which nobody knows what it is."""
+    """Totals with a field of an unknown form."""
 
     total_token_usage: Raw = NOTHING
     last_token_usage: Raw = NOTHING
@@ -167,7 +167,7 @@ class _OddUsage(msgspec.Struct):
 
 
 class Vector(NamedTuple):
-    """Tokens as Codex counts them: input holds the cache, output the reasoning. What is not there is 0."""
+    """Tokens as Codex counts them: input holds the cache, output the reasoning. A count that is not there is 0."""
 
     input: int = 0
     cached: int = 0

@@ -1,11 +1,11 @@
-"""What the lines of a rollout of Codex say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the lines of a rollout of Codex. Pure: no I/O, no clock, no logging.
 
 One walk through a file takes both ways in which versions write usage, for a thread lives on through updates in both
-directions: a record for each response, and the totals of the thread after it. What the totals have beyond the records
-is a request of its own. A key begins with the thread and the usage; a record goes on with the id of its response, what
-only totals tell with the number of times they had begun anew, and with them. So copies in forks, in archives and in
-compressed files count once. A version without records copies the totals and drops the records: what it copies is known
-by thread and usage alone, and counts only as long as no request of these is known.
+directions: a record for each response, and the totals of the thread after it. Tokens in the totals beyond the records
+are a request of its own. A key begins with the thread and the usage. A record's goes on with the id of its response; a
+request's that only totals tell goes on with the number of times they had begun anew, and with them. So copies in forks,
+in archives and in compressed files count once. A version without records copies the totals and drops the records. Such
+a copy is known by thread and usage alone, and counts only as long as no request of these is known.
 """
 
 from __future__ import annotations
@@ -126,14 +126,14 @@ _TURNS_MAX, _THREADS_MAX, _WAITING_MAX = 8, 32, 16
 
 
 class _Place(NamedTuple):
-    """Whose a line is."""
+    """The thread that a line belongs to."""
 
     owner: str
-    """The thread by which what has no id of its own is known: of what may be a copy, the one that it may be from."""
+    """The thread that names a line without an id of its own; for a possible copy, the thread that it may be from."""
     session: str
     parent: str | None
     claim: int
-    """The older thread has the better claim to what several hold."""
+    """The older thread has the better claim to a line that several hold."""
 
 
 class RolloutParser:
@@ -171,7 +171,7 @@ class RolloutParser:
 
     @property
     def state(self) -> PlainState:
-        """What must be known to go on: numbers, digests, ids of threads and names of models."""
+        """The state that is needed to go on: numbers, digests, ids of threads and names of models."""
         return {
             "thread": self._thread,
             "root": self._root,
@@ -246,7 +246,7 @@ class RolloutParser:
         elif kind == _ANSWER:
             self._note_answer(line)
         elif kind == _REVIEWED:
-            # What the review has said is repeated; its requests stand in a thread of its own.
+            # The words of the review are repeated; its requests stand in a thread of its own.
             self._is_reviewed = True
         elif kind == _SETTINGS:
             settings = decode_part(payload.thread_settings, Settings)
@@ -257,10 +257,10 @@ class RolloutParser:
                 self._await(digest("prompt", identity), line, judge)
         return []
 
-    # Whose lines they are
+    # The threads of lines
 
     def _read_head(self, payload: Payload, judge: RowJudge, index: int) -> list[_Said]:
-        """Read what a thread says of itself; one of another thread begins a copy of that one."""
+        """Read a thread's line about itself; that of another thread begins a copy of that thread."""
         thread = id_of(payload.id)
         if thread is None:
             return [Rejection(index, RejectionCode.MISSING, "id")]
@@ -486,7 +486,7 @@ class RolloutParser:
             )
         )
 
-    # What has no numbers
+    # Lines without numbers
 
     def _read_old(self, line: Line, judge: RowJudge) -> list[_Said]:
         """Read a line of the versions up to 0.31, which write no numbers, and no time but the thread's."""

@@ -1,8 +1,8 @@
-"""What the session files of Gemini CLI say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the session files of Gemini CLI. Pure: no I/O, no clock, no logging.
 
 An answer stands on a line of its own, once more when its tools have run, and in the whole history that a resumed
 session writes into ``$set``; there it may stand bare, without tokens and model. Its key is its id with that of its
-session, which every process states first. What a rewound or shortened history leaves out was billed all the same.
+session, which every process states first. Answers that a rewound or shortened history leaves out were billed, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VERSION = 1
 NEEDLES = (b'"type":"gemini"', b'"type":"user"', b'"sessionId":')
 _WAITING_MAX = 16
 _PROMPT_ID_BYTES = len('""') + 36
-"""Of a UUID. What the tool itself says to the model, such as the context of a session, has an id of another form."""
+"""Of a UUID. The tool's own messages to the model, such as the context of a session, have ids of another form."""
 
 
 class Message(msgspec.Struct):
@@ -78,7 +78,7 @@ class SessionParser:
 
     @property
     def state(self) -> PlainState:
-        """What must be known to go on: the session's id, and digests of prompts."""
+        """The state that is needed to go on: the session's id, and digests of prompts."""
         return {"session": self._session, "waiting": [list(prompt) for prompt in self._waiting]}
 
     def parse(self, line: memoryview, index: int) -> list[Record | Rejection]:

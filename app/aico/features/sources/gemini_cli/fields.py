@@ -1,7 +1,7 @@
-"""What Gemini CLI means by the numbers of an answer, wherever it writes them. Pure.
+"""The meaning of the numbers of an answer of Gemini CLI, in each place in which it writes them. Pure.
 
-Its prompt holds what came from the cache; its output does not hold thoughts, which are billed as output. What tools put
-into the prompt stands beside it where the total says so. Nothing is written into a cache at a price.
+Its prompt holds tokens from the cache; its output does not hold thoughts, which are billed as output. Tokens that tools
+put into the prompt stand beside it if the total says so. Nothing is written into a cache at a price.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def measure(counts: Counts, judge: RowJudge) -> tuple[Tokens, RequestState]:
     unknown = {name.partition("_")[0] for name in judge.unknown}
     fresh = None if sent is None or "cached" in unknown else sent - (cached or 0)
     if fresh is not None and fresh < 0:
-        # Whoever answered left the cache out of the prompt, or states nonsense: what was sent anew is not known.
+        # The provider left the cache out of the prompt, or states nonsense: the fresh input is not known.
         judge.read_count(fresh, "input")
         fresh = None
     output = None if got is None or "thoughts" in unknown else min(got + (thoughts or 0), COUNT_MAX)

@@ -1,6 +1,6 @@
-"""What the telemetry that Gemini CLI writes into a file says of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the telemetry that Gemini CLI writes into a file. Pure: no I/O, no clock, no logging.
 
-The file holds everything that was billed, also what no session file holds: routing, compression, summaries, searches,
+The file holds all billed requests, also those that no session file holds: routing, compression, summaries, searches,
 checks for loops. It is indented JSON, one record after another, with a field on each line; one record of three kinds
 stands for each answer, ``gemini_cli.api_response``. A session file and the telemetry give one answer no common name:
 one that both tell of is known by its session, its numbers and the moment.

@@ -1,7 +1,7 @@
-"""What session files of older versions say of usage: one document, indented, written anew with each message. Pure.
+"""Reads usage from session files of older versions: one document, indented, written anew with each message. Pure.
 
 Each of its lines holds one field, so it is read line by line as the newer files are, and messages have the same ids.
-A message's tokens and model may come in any order; each completes what the other has said.
+A message's tokens and model may come in any order; each completes the other.
 
 Source: Gemini CLI before 0.40; no recorded home holds such a file.
 """

@@ -1,10 +1,10 @@
-"""What the lines of a session of Kimi CLI say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the lines of a session of Kimi CLI. Pure: no I/O, no clock, no logging.
 
 A step begins with ``StepBegin``; its answer is a ``StatusUpdate`` with the usage. A fork copies whole lines, with their
 times, and says so nowhere: the oldest file has the best claim. An agent's own file is also repeated, event by event, in
 the file of its session, at slightly other times; such a repetition counts only while the agent's file is not known.
 
-Source: the lines of Kimi CLI 1.50.0. Its ``input_other`` is the prompt less what was cached, unchecked.
+Source: the lines of Kimi CLI 1.50.0. Its ``input_other`` is the prompt less its cached tokens, unchecked.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _Usage(msgspec.Struct):
 
 
 class _State(msgspec.Struct):
-    """What must be known to go on."""
+    """The state that is needed to go on."""
 
     age: int
     """Since when the file is known, epoch milliseconds."""

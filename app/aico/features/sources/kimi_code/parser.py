@@ -1,10 +1,10 @@
-"""What the lines of an agent of Kimi Code say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the lines of an agent of Kimi Code. Pure: no I/O, no clock, no logging.
 
 Each request is announced (``llm.request``), with its model and the alias of it; its answer is a ``usage.record``, which
 knows the alias only. A fork copies everything up to a line ``forked``, with times and all; of the copies, that in the
 oldest file has the best claim. ``step.end`` and ``agent.message.appended`` repeat a usage and are passed by.
 
-Source: the lines of Kimi Code 2.1.0. Its ``inputOther`` is the prompt less what was cached, unchecked.
+Source: the lines of Kimi Code 2.1.0. Its ``inputOther`` is the prompt less its cached tokens, unchecked.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Request(msgspec.Struct, array_like=True):
 
 
 class _State(msgspec.Struct):
-    """What must be known to go on."""
+    """The state that is needed to go on."""
 
     age: int
     """Since when the file is known, epoch milliseconds."""
@@ -102,7 +102,7 @@ class WireParser:
 
     @property
     def state(self) -> PlainState:
-        """What must be known to go on: numbers, digests and names of models."""
+        """The state that is needed to go on: numbers, digests and names of models."""
         state: PlainState = msgspec.to_builtins(self._state)
         return state
 

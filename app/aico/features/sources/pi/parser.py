@@ -1,7 +1,7 @@
-"""What the lines of a session of pi say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the lines of a session of pi. Pure: no I/O, no clock, no logging.
 
 An answer is a line of type ``message`` with a usage and its cost. A fork copies lines with their ids and times into a
-file whose first line is younger than they are: so a copy is told by its time, and the original keeps what it made.
+file whose first line is younger than they are: so a copy is told by its time, and the original keeps its requests.
 
 Source: the lines of pi 0.73.1 (``SessionManager``). Its input is uncached, its cache write is no part of it.
 """
@@ -87,7 +87,7 @@ class _Cost(msgspec.Struct):
 
 
 class _State(msgspec.Struct):
-    """What must be known to go on."""
+    """The state that is needed to go on."""
 
     age: int
     """Since when the file is known, epoch milliseconds."""

@@ -65,7 +65,7 @@ class _Origin(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """A call as a session file tells of it. What was answered stands beside the numbers, and is no field here."""
+    """A call as a session file tells of it. The text of the answer stands beside the numbers, and is no field here."""
 
     name: Raw = msgspec.field(name="event.name", default=NOTHING)
     timestamp: Raw = msgspec.field(name="event.timestamp", default=NOTHING)
@@ -262,7 +262,7 @@ def _measure(counts: Counts, judge: RowJudge) -> tuple[Tokens, RequestState]:
     output, reasoning = got, thoughts
     if got is not None and thoughts:
         if total == (sent or 0) + got + thoughts:
-            # Whoever answers so leaves its reasoning out of the output, but bills it.
+            # Such a provider leaves the reasoning out of the output, but bills it.
             output = got + thoughts
         elif thoughts > got:
             reasoning = None

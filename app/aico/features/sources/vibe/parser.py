@@ -1,10 +1,10 @@
-"""What the files of a session of Mistral Vibe say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from the files of a session of Mistral Vibe. Pure: no I/O, no clock, no logging.
 
 ``CURRENT`` names a generation, whose ``projection-state.json`` holds the running total of the session. Journals, which
 hold single calls, are deleted with the generations that follow. A fork and an agent are sessions with a total of their
 own.
 
-Source: Mistral Vibe 3.0.3. Its input contains what was cached; what it wrote into a cache is in no total.
+Source: Mistral Vibe 3.0.3. Its input contains cached tokens; tokens written into a cache are in no total.
 """
 
 from __future__ import annotations
