@@ -21,14 +21,14 @@ UsageRow: TypeAlias = tuple[str, int, str | None, int, int, float, int]
 
 
 class Answers(msgspec.Struct):
-    """What the last version before schema 0008 answered."""
+    """The answers of the last version before schema 0008."""
 
     rows: list[UsageRow]
     """Every item of ``/api/cline/usage``, by id."""
     fell: set[str]
     """Tasks whose totals are known to have fallen."""
     days: dict[int, tuple[int, int, int, int]]
-    """What the others spent on each day of UTC since the epoch, and how many they were."""
+    """Usage of the other tasks on each day of UTC since the epoch, and their number."""
     peaks: dict[str, Amounts]
     """The highest totals of the tasks whose row is below them, or gone since a backup was restored."""
     counters: dict[str, Amounts]

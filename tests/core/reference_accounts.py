@@ -1,4 +1,4 @@
-"""What the accounts must say, computed the slow way: the model that histories are held against."""
+"""The expected accounts, computed the slow way: the model that histories are held against."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aico.core.usage import SLOT_MS, MeterReading, RequestState, UsageEvent
 Numbers: TypeAlias = tuple[int | None, ...]
 """Tokens by kind, then nano-dollars: None is unknown."""
 Event: TypeAlias = tuple[Numbers, str]
-"""What is known of an event, and its state by name."""
+"""The numbers of an event, and its state by name."""
 
 
 def nano(cost: float | None) -> int | None:

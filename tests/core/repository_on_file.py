@@ -58,7 +58,7 @@ def copy_of_template(folder: Path) -> Path:
 
 
 class RequestNumbers(TypedDict, total=False):
-    """What else can be said of a request."""
+    """Further facts about a request."""
 
     input: int | None
     cache_read: int | None
@@ -75,7 +75,7 @@ class Store:
         self.path = path
         self.now_ms = now_ms
         self.is_heard = True
-        """Whether anybody listens to what is committed."""
+        """True if somebody listens to committed facts."""
         self.pricer = pricer
         """Says what requests cost by a list; after a change of it, :meth:`forget_what_is_known` makes it known."""
         self.fixed_prices: Sequence[OwnPrice] = ()

@@ -258,7 +258,7 @@ async def test_growth_beside_one_whose_cost_is_stated_makes_that_a_lower_bound(s
 
 
 async def test_totals_of_a_weaker_origin_include_no_growth_of_a_stronger_one(store: Store) -> None:
-    """What the ledger says something cost is not the cost of what the session store alone has seen."""
+    """A cost of the ledger is not the cost of growth that the session store alone has seen."""
     await store.take_in([usage(total_cost=0.5, tokens_in=10)])
     await store.take_in([usage(total_cost=None, tokens_in=1_000, ts=NOW_MS + SLOT_MS)], "sessions")
     await store.take_in([usage(total_cost=0.6, tokens_in=11, ts=NOW_MS + 2 * SLOT_MS)])
@@ -270,7 +270,7 @@ async def test_totals_of_a_weaker_origin_include_no_growth_of_a_stronger_one(sto
 
 @pytest.mark.parametrize("later_ms", [1, SLOT_MS])
 async def test_field_that_can_be_used_again_leaves_no_growth_in_part(store: Store, later_ms: int) -> None:
-    """What was not known of the first growth is in the next one; what is not known now is marked in its turn."""
+    """A field unknown in the first growth is in the next one; a field that is unknown now is marked in its turn."""
     in_part = usage(tokens_in=None)._replace(unknown=("tokensIn",))
     await store.take_in([in_part])
     assert read_rows(store.path, "SELECT partial FROM usage_total") == [(1,)]
@@ -320,7 +320,7 @@ async def test_session_that_was_silent_is_measured_when_it_speaks(store: Store, 
 
 
 async def test_two_readings_of_a_session_in_one_batch_are_two_readings(store: Store) -> None:
-    """What the second one makes known holds for the first one, too."""
+    """A field that the second one makes known holds for the first one, too."""
     await store.take_in([usage(total_cost=0.0), usage(total_cost=1.0, tokens_in=150, ts=NOW_MS + SLOT_MS)])
     assert read_rows(store.path, "SELECT unpriced, input, recorded_usd FROM usage_total") == [(0, 150, 1)]
     assert failed_checks(store.path) == []
@@ -455,7 +455,7 @@ async def test_request_that_another_session_repeats_stays_where_it_was(store: St
 
 
 async def test_open_request_moves_to_where_it_was_measured(store: Store) -> None:
-    """What was sent may be measured later, elsewhere and by another model: it leaves nothing behind."""
+    """A sent request may be measured later, elsewhere and by another model: it leaves nothing behind."""
     await store.take_in_of("tool", [request("1", input=5, output=None, state=RequestState.OPEN)])
     await store.take_in_of("tool", [request("1", session="t", ts=NOW_MS + 100 * SLOT_MS, model="n", input=4, output=9)])
     assert read_rows(

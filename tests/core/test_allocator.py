@@ -1,4 +1,4 @@
-"""What the service's process keeps of the memory that it let go."""
+"""Memory that the service's process let go, and the part of it that the process keeps."""
 
 from __future__ import annotations
 

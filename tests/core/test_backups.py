@@ -66,7 +66,7 @@ async def test_backup_folder_goes_by_what_a_backup_holds_and_not_by_its_time(sto
 
 
 def test_backup_folder_clears_what_a_killed_backup_left(store: Store) -> None:
-    """What is forgotten is forgotten there, too: an unfinished copy holds everything that it had copied."""
+    """Forgotten usage is forgotten there, too: an unfinished copy holds everything that it had copied."""
     folder = BackupFolder(store.path)
     folder.make_daily(DAY)
     left = folder.path / "observer-2026-03-02.db.part"
@@ -79,7 +79,7 @@ def test_backup_folder_clears_what_a_killed_backup_left(store: Store) -> None:
 def test_backup_folder_that_cannot_be_looked_into_is_a_storage_error(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever looks after the backups hears of it in our words, and goes on."""
+    """The keeper of the backups hears of it in our words, and goes on."""
 
     def refuse(_path: Path) -> bool:
         raise PermissionError(errno.EACCES, "no")
@@ -90,7 +90,7 @@ def test_backup_folder_that_cannot_be_looked_into_is_a_storage_error(
 
 
 def test_backup_folder_touches_no_other_files(store: Store) -> None:
-    """What else lies in the folder is not ours; what was left unfinished is."""
+    """Other files in the folder are not ours; unfinished copies are."""
     folder = BackupFolder(store.path)
     folder.path.mkdir()
     for name in ("notes.txt", "other-2026-03-01.db", "observer-2026-03-01.db.part", "observer-old.db"):

@@ -43,7 +43,7 @@ def test_collector_freezes_what_a_large_import_leaves() -> None:
 
 
 def test_collector_freezes_nothing_of_a_failure() -> None:
-    """What a failed import leaves is garbage, and one may fail every two seconds for a month."""
+    """A failed import leaves garbage, and one may fail every two seconds for a month."""
     before = gc.get_freeze_count()
     with pytest.raises(OSError, match="full"), collector_paused():
         fail_after(make_many())

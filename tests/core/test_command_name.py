@@ -57,7 +57,7 @@ def test_command_of_another_installation_is_not_ours(
 
 
 def test_command_of_a_program_that_is_not_installed(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no such program, the interpreter starts it; outside the home directory by its whole path."""
+    """Without such a program, the interpreter starts it; outside the home directory by its whole path."""
     (programs / "aico").unlink()
     assert command_anywhere() == "~/'our checkout/bin/python' -m aico"
     monkeypatch.setenv("HOME", "/nowhere")

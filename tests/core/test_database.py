@@ -55,7 +55,7 @@ def assert_lock_is_free(path: Path) -> None:
     [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("query_only", 0), ("busy_timeout", 1_500)],
 )
 async def test_database_writer_has_its_settings(database: Database, pragma: str, value: str | int) -> None:
-    """What the writer asks SQLite for is in force."""
+    """The writer's settings of SQLite are in force."""
     rows = await database.write(lambda connection: connection.execute(f"PRAGMA {pragma}").fetchall())
     assert rows == [(value,)]
 
@@ -65,7 +65,7 @@ async def test_database_writer_has_its_settings(database: Database, pragma: str,
     [("journal_mode", "wal"), ("query_only", 1), ("wal_autocheckpoint", 0), ("busy_timeout", 1_500)],
 )
 async def test_database_reader_has_its_settings(database: Database, pragma: str, value: str | int) -> None:
-    """What a reader asks SQLite for is in force, on every one of them."""
+    """A reader's settings of SQLite are in force, on every one of them."""
     async with AsyncExitStack() as stack:
         for _ in range(4):
             ask = await stack.enter_async_context(database.asking())
@@ -81,7 +81,7 @@ async def test_database_reader_cannot_write(database: Database) -> None:
 
 
 async def test_database_read_sees_one_moment(database: Database) -> None:
-    """What is committed while somebody reads is not seen before the next read."""
+    """A commit during a read is not seen before the next read."""
     async with database.asking() as ask:
         before = (await ask(COUNT))[0][0]
         await database.write(lambda writer: add_source(writer, "x"))
@@ -263,7 +263,7 @@ async def test_database_looks_go_on_after_looks_that_were_cancelled_or_failed(da
 
 
 async def test_database_look_waits_for_nothing_else(database: Database) -> None:
-    """What would wait for the loop of events says so, and harms nobody after it."""
+    """A look that would wait for the loop of events says so, and harms nobody after it."""
 
     async def wait(_ask: Ask) -> None:
         await asyncio.sleep(0)
@@ -307,7 +307,7 @@ async def test_database_settle_returns_at_once_when_nothing_is_written(database:
 async def test_database_close_waits_for_a_reader_that_still_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever wanted it was cancelled: nothing of it goes on behind the end of the loop."""
+    """The task that wanted the reader was cancelled: nothing of it goes on behind the end of the loop."""
     database = Database(copy_of_template(tmp_path))
     has_begun, may_go_on = threading.Event(), threading.Event()
     connect, opened = sqlite3.connect, []
@@ -356,7 +356,7 @@ async def test_database_settle_swallows_the_failure_of_a_cancelled_write(databas
 
 
 async def test_database_notices_that_its_file_is_gone(database: Database) -> None:
-    """What is written into a file without a name is lost at the end: it is refused, and said."""
+    """A write into a file without a name would be lost at the end: it is refused, and said."""
     await database.open()
     database.path.rename(database.path.with_name("moved.db"))
     for replace in (False, True):

@@ -130,7 +130,7 @@ SENTENCES: dict[ObserverError, str] = {
 
 @pytest.mark.parametrize("error", SENTENCES, ids=lambda error: type(error).__name__)
 def test_error_builds_its_own_sentence(error: ObserverError) -> None:
-    """Whoever raises it hands in facts; the words are the error's."""
+    """The caller that raises it hands in facts; the words are the error's."""
     assert str(error) == SENTENCES[error]
 
 
@@ -156,7 +156,7 @@ def test_error_of_a_source_says_whose_it_is(error: ObserverError) -> None:
 
 
 def test_own_error_of_an_origin_is_the_general_one_with_another_code() -> None:
-    """Whoever asks for the general reason, or its properties, is answered by every origin's own class."""
+    """Every origin's own class answers a question for the general reason, or its properties."""
     error = errors.SessionsBusy()
     assert isinstance(error, errors.SourceUnstable)
     assert (errors.LedgerNotFound.is_absent, errors.LedgerFormat.is_final) == (True, True)

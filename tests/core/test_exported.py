@@ -1,4 +1,4 @@
-"""What was exported never falls, and nothing enters it twice, whatever becomes of database, file and machine."""
+"""Exported counters never fall, and nothing enters them twice, through any loss of database, file and machine."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_copied_home_begins_as_another_instance(tmp_path: Path) -> None:
 
 
 def test_value_of_a_plan_is_no_cost(tmp_path: Path) -> None:
-    """What a plan has paid for is told by itself, and takes nothing from the cost that was told before."""
+    """The value that a plan has paid for is told by itself, and takes nothing from the cost that was told before."""
     machine = Machine(tmp_path)
     value = series("ai.tokens.value", tool_name="codex", model_name="gpt-x")
     money = series(COST, tool_name="codex", model_name="gpt-x")
@@ -213,7 +213,7 @@ def test_values_are_in_units_and_bounded() -> None:
     "content", [b"", b"{", b"[]", b'{"format": 2}', b"\xff", b"[" * 100_000, b'{"format":1,"begun":[],"seen":1}']
 )
 def test_damaged_file_is_no_beginning(tmp_path: Path, content: bytes) -> None:
-    """Whatever was not written here is told apart from nothing, and is kept under another name."""
+    """A content that was not written here is told apart from none, and is kept under another name."""
     file = ExportFile(tmp_path / "observer.db")
     assert file.load() is None
     file.path.write_bytes(content)

@@ -48,7 +48,7 @@ async def test_forgetting_says_first_what_would_go(three: Store) -> None:
 
 
 async def test_forgetting_counts_no_cost_that_a_plan_has_paid_for(three: Store) -> None:
-    """What would go costs what every other sum says that it cost."""
+    """The cost of usage that would go is the same as in every other sum."""
     with closing(sqlite3.connect(three.path)) as connection, connection:
         connection.execute("UPDATE usage_event SET list_nano = 9 WHERE recorded_nano IS NULL AND cache_read = 7")
     assert preview_forgetting(three.path, "tool", ["a", "t"], None).spent.cost_nano == 14
@@ -161,7 +161,7 @@ async def test_agents_go_with_the_session_that_started_them(store: Store) -> Non
         request("5", session="s/a")._replace(parent="s"),
     ]
     assert await store.take_in_of("tool", new) is None
-    # Who started it is not told every time.
+    # The parent of a session is not told every time.
     assert await store.take_in_of("tool", [request("8", session="newest")]) is None
     assert failed_checks(store.path) == []
 
@@ -189,7 +189,7 @@ async def test_session_whose_agents_went_on_stays_with_forgetting_before_a_momen
 
 
 async def test_counters_go_on_after_forgetting(three: Store) -> None:
-    """What was forgotten is no debt: the next token shows at once."""
+    """Forgotten usage is no debt: the next token shows at once."""
     before = (await three.list_counters())["cline", "m"]
     forget(three.path, "cline", ["a", "b", "c"], NOW_MS)
     await three.take_in([usage("d", tokens_in=1, tokens_out=0, total_cost=0.0)])
@@ -200,7 +200,7 @@ async def test_counters_go_on_after_forgetting(three: Store) -> None:
 
 
 async def test_forgetting_leaves_no_byte_of_the_session(three: Store) -> None:
-    """What is removed is overwritten: only the key of the session is left, as forgotten."""
+    """Removed bytes are overwritten: only the key of the session is left, as forgotten."""
     await three.take_in([usage("canary-session", model_id="m")])
     await three.take_in_of("tool", [request("x", session="canary-tool")])
     forget(three.path, "cline", ["canary-session"], NOW_MS)

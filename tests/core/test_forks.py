@@ -58,7 +58,7 @@ async def test_forks_of_a_first_reading_count_once(store: Store, many: int) -> N
 
 
 async def test_fork_of_a_session_that_went_on_is_never_too_much(store: Store) -> None:
-    """What the other one spent after the fork is not known apart, if nobody watched: the sum may lack it."""
+    """The other one's usage after the fork is not known apart, if nobody watched: the sum may lack it."""
     await store.take_in([session("a", 8), session("b", 5, "a")], "sessions")
     assert spent(store) == {"a": 8, "b": 0}
     await store.take_in([session("b", 6, "a")], "sessions")
@@ -73,7 +73,7 @@ async def test_fork_of_nothing_that_is_known_says_so(store: Store) -> None:
 
 
 async def test_fork_brings_nothing_back_that_was_forgotten(tmp_path: Path) -> None:
-    """What stands in a fork when it is seen first may be all of the forgotten session."""
+    """The total of a fork at its first sight may be all of the forgotten session."""
     path = copy_of_template(tmp_path)
     path.chmod(0o600)
     async with open_store(path) as store:

@@ -1,4 +1,4 @@
-"""What was billed beyond what was recorded, from totals: never below zero, never what another total tells."""
+"""Usage billed beyond the recorded one, from totals: never below zero, never usage that another total tells."""
 
 from __future__ import annotations
 

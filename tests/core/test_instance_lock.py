@@ -36,7 +36,7 @@ def write_content(path: Path, content: bytes) -> None:
 
 
 async def test_lock_refuses_a_second_process_and_says_where_the_first_is(path: Path) -> None:
-    """Whoever comes second learns pid and URL of the first."""
+    """The second process learns pid and URL of the first."""
     async with second_process(ACQUIRE, str(path), URL) as other:
         with pytest.raises(InstanceRunning) as caught:
             InstanceLock(path).acquire()

@@ -21,7 +21,7 @@ async def read_revision(snapshot: SumsSnapshot) -> int:
 
 
 def test_look_is_repeated_where_a_service_begins_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read of a file that nobody wrote may be wrong once somebody does: it is read anew, with its log."""
+    """Rows read of a file without a writer may be wrong once there is one: they are read anew, with its log."""
     path = copy_of_template(tmp_path)
     seen: list[str] = []
 

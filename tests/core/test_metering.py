@@ -30,7 +30,7 @@ def drive(*steps: MeterReading, is_joint: bool = False) -> tuple[Meter, list[Amo
 
 
 def test_meter_books_the_first_reading_in_full() -> None:
-    """What was there when it was first seen was spent."""
+    """The total at the first sight was spent."""
     meter, grown = drive(usage(tokens_in=7, tokens_out=3, total_cost=0.5))
     assert grown == [amounts(7, 3, 500_000_000)]
     assert meter.last == meter.high == grown[0]
@@ -120,7 +120,7 @@ def test_session_without_tokens_is_not_unpriced() -> None:
 
 @given(st.lists(readings(("a",), is_partial=True), min_size=1, max_size=8), st.booleans())
 def test_growth_of_a_meter_adds_up_to_its_high_water(steps: list[MeterReading], is_joint: bool) -> None:
-    """Whatever the readings: no growth is negative, the sum is the highest number of all, unknown only if all were."""
+    """For any readings no growth is negative, and the sum is the highest number of all, unknown only if all were."""
     meter, grown = drive(*steps, is_joint=is_joint)
     for place in range(7):
         stated = [number for step in steps if (number := amounts_of(step)[place]) is not None]

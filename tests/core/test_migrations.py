@@ -87,7 +87,7 @@ def test_migration_goes_down_to_nothing(tmp_path: Path) -> None:
 
 
 def test_migration_to_many_sources_is_not_taken_back(tmp_path: Path) -> None:
-    """What it dropped cannot be made again: the backup from before is the way back, and nothing is changed."""
+    """Dropped data cannot be made again: the backup from before is the way back, and nothing is changed."""
     path = copy_of_template(tmp_path)
     command.downgrade(alembic_config(path), "0008")
     schema = read_schema(path)
@@ -264,7 +264,7 @@ def test_migrate_writes_nothing_when_all_is_done(tmp_path: Path) -> None:
 
 
 async def test_database_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
-    """What this version does not understand it does not touch."""
+    """A version does not touch a database that it does not understand."""
     path = copy_of_template(tmp_path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -90,7 +90,7 @@ async def test_old_rows_are_what_they_were(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_old_days_are_what_they_were_for_tasks_that_never_fell(tmp_path: Path, name: str) -> None:
-    """What they spent on each day, to the nano-dollar, and how many they were."""
+    """Their usage on each day, to the nano-dollar, and their number."""
     expected = read_answers()[name]
     async with migrated(name, tmp_path) as store, store.reader.snapshot() as snapshot:
         found = {}

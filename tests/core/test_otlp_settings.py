@@ -23,7 +23,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_names_are_those_of_the_fields() -> None:
-    """Who must not wait for the library knows every name."""
+    """Code that must not wait for the library knows every name."""
     assert FIXED_TABLES["otlp"] == tuple(OtlpSettings.model_fields)
 
 

@@ -45,7 +45,7 @@ def test_private_file_refuses_what_somebody_planted(tmp_path: Path, plant: objec
 
 
 def test_private_file_refuses_the_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who made the file may change it under our hands."""
+    """The user that made the file may change it under our hands."""
     path = tmp_path / "observer.db"
     path.touch()
     owner = path.stat().st_uid
@@ -87,7 +87,7 @@ def test_preparation_refuses_what_somebody_planted_beside_the_database(
 def test_backups_are_neither_made_nor_read_in_a_folder_of_somebody_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who owns the folder could have us write elsewhere, or make a database from what he says."""
+    """The owner of the folder could have us write elsewhere, or make a database from the owner's bytes."""
     path = tmp_path / "observer.db"
     prepare_database(path, lambda: 0)
     backups = BackupFolder(path)

@@ -19,7 +19,7 @@ PARTS = st.lists(st.one_of(st.none(), st.integers(), st.binary(), st.text()), ma
 def test_events_measured_at_once_are_the_sum_of_each(
     kind: EventKind, events: list[tuple[Tokens, Costs, RequestState, bool]]
 ) -> None:
-    """Whatever is unknown, unpriced, or of a state of its own."""
+    """That holds for fields that are unknown or unpriced, and for any states."""
     expected = [0] * WIDTH
     for tokens, costs, state, is_partial in events:
         add(expected, measure(kind, tokens, costs, state, is_partial=is_partial))

@@ -35,7 +35,7 @@ FILES = st.sampled_from(
 
 
 def test_names_are_those_of_the_settings() -> None:
-    """Whoever adds a setting adds its name."""
+    """Each setting has its name here."""
     assert setting_names() == SETTING_NAMES
     assert tuple(SourceSettings.model_fields) == SOURCE_FIELDS
 
@@ -63,7 +63,7 @@ def outcome(load: Callable[[], ReadingSettings | None]) -> ReadingSettings | str
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1e3", "many"])
 def test_odd_value_is_left_to_the_whole(amount: str) -> None:
-    """What cannot be understood at a glance is not guessed."""
+    """A value that cannot be understood at a glance is not guessed."""
     assert find_reading_settings({}, {"AICO_BUDGET_MONTHLY_USD": amount}) is None
 
 

@@ -151,7 +151,7 @@ async def test_recovery_holds_what_the_backup_held(filled: Path) -> None:
 
 
 async def test_recovery_counts_anew_what_the_ledger_still_holds(filled: Path) -> None:
-    """What came after the backup is imported again as growth, once; what only the backup knows stays."""
+    """Usage after the backup is imported again as growth, once; usage that only the backup knows stays."""
     async with open_store(filled) as store:
         await store.take_in([usage("a", total_cost=1.0)])
     BackupFolder(filled).make_daily(date(2026, 3, 1))
@@ -249,7 +249,7 @@ async def test_recovery_takes_an_emptied_file_for_lost_where_there_are_backups(f
 
 
 async def test_recovery_leaves_a_removed_database_removed(filled: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Who removes the database wants another one: backups are left alone, and said to be there."""
+    """A user that removes the database wants another one: backups are left alone, and said to be there."""
     BackupFolder(filled).make_daily(date(2026, 3, 1))
     remove(filled)
     assert await reopen(filled) is None

@@ -69,7 +69,7 @@ async def test_restore_takes_the_backup_as_it_is(path: Path) -> None:
 
 
 async def test_restore_lets_no_counter_fall_or_count_twice(path: Path) -> None:
-    """What came after the backup was shown as growth before: when it is read again, only what exceeds it is."""
+    """Usage after the backup was shown as growth before: when it is read again, only usage beyond it is."""
     later = [usage("a", tokens_in=5_000, total_cost=5.0), usage("c", tokens_in=70, total_cost=7.0)]
     async with open_store(path) as store:
         await store.take_in(later)
@@ -94,7 +94,7 @@ async def test_restore_lets_no_counter_fall_or_count_twice(path: Path) -> None:
 
 
 async def test_restore_of_another_history_counts_everything(path: Path) -> None:
-    """What only the backup knows is shown from now on, and no counter falls."""
+    """Usage that only the backup knows is shown from now on, and no counter falls."""
     remove(path)
     copy_of_template(path.parent)
     async with open_store(path) as store:
@@ -177,7 +177,7 @@ async def test_restore_without_a_database_before_switches_everything_off(path: P
 
 @pytest.mark.parametrize("backed_up", [None, True, False])
 async def test_restore_takes_no_refusal_back(path: Path, backed_up: bool | None) -> None:
-    """What was switched off stays off, be it on, off or left to its default in the backup, or on by default."""
+    """A source that was switched off stays off, be it on, off or at its default in the backup, or on by default."""
     if backed_up is not None:
         switch(path, "ledger", is_on=backed_up)
         backup_of(path).unlink()

@@ -190,7 +190,7 @@ def test_setting_refuses_a_boolean(environment: Environment, name: str) -> None:
     ],
 )
 def test_setting_refuses_a_value_of_another_kind(environment: Environment, name: str, value: object) -> None:
-    """What is no word, address, list or path of the setting's kind is a configuration error."""
+    """A value that is no word, address, list or path of the setting's kind is a configuration error."""
     assert refuse(environment, {name: value}).setting.partition(".")[0] == name
 
 
@@ -270,7 +270,7 @@ def test_settings_without_a_file_are_the_defaults(tmp_path: Path, monkeypatch: p
 
 
 def test_settings_refuse_a_named_file_that_is_missing(tmp_path: Path) -> None:
-    """Who names a file means it."""
+    """A user that names a file means it."""
     assert refuse({CONFIG_VARIABLE: str(tmp_path / "none.toml")}).setting == CONFIG_VARIABLE
 
 
@@ -285,7 +285,7 @@ def test_settings_refuse_a_file_that_is_no_toml(environment: Environment, conten
 
 
 def test_file_of_another_encoding_is_named(tmp_path: Path) -> None:
-    """What an editor or a shell of Windows makes of it: with a mark of UTF-8 it is read, as UTF-16 it says so."""
+    """An editor or a shell of Windows may write it: with a mark of UTF-8 it is read, as UTF-16 it says so."""
     file = tmp_path / "config.toml"
     environment = {CONFIG_VARIABLE: str(file)}
     file.write_bytes(b"\xef\xbb\xbfport = 9")
@@ -334,7 +334,7 @@ def test_tilde_in_a_path_is_explained(environment: Environment) -> None:
 
 
 def test_settings_refuse_a_folder_as_file(tmp_path: Path) -> None:
-    """What cannot be read is a configuration error, no crash."""
+    """A path that cannot be read is a configuration error, no crash."""
     assert refuse({CONFIG_VARIABLE: str(tmp_path)}).setting == str(tmp_path)
 
 
@@ -490,14 +490,14 @@ def test_database_path_becomes_absolute(environment: Environment, monkeypatch: p
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_host_that_is_loopback_needs_no_token(environment: Environment, host: str) -> None:
-    """What only this machine reaches may stay open."""
+    """An address that only this machine reaches may stay open."""
     assert is_loopback(host)
     assert load_settings({"host": host}, environment).settings.token is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", "localhost.example.org", "", "[::1]"])  # noqa: S104  # refused here
 def test_host_that_is_not_loopback_is_refused_without_token(environment: Environment, host: str) -> None:
-    """What others reach is not opened by accident; with a token it is."""
+    """An address that others reach is not opened by accident; with a token it is."""
     assert refuse(environment, {"host": host}).setting == "token"
     assert load_settings({"host": host, "token": TOKEN}, environment).settings.host == host
 
@@ -511,7 +511,7 @@ def test_token_needs_sixteen_characters(environment: Environment) -> None:
 
 
 def test_token_is_never_shown_in_an_error(environment: Environment) -> None:
-    """Whatever else is wrong, the secret is not part of the sentence, nor of what chains behind it."""
+    """Beside any other mistake, the secret is not part of the sentence, nor of an error chained behind it."""
     short = "hush-hush"
     for error in (
         refuse(environment, {"token": short}),
@@ -532,7 +532,7 @@ def test_token_is_never_shown_by_the_settings(environment: Environment) -> None:
 
 
 def test_settings_cannot_be_changed(environment: Environment) -> None:
-    """What the service was started with is what it runs with."""
+    """The service runs with the settings that it was started with."""
     settings = load_settings(None, environment).settings
     with pytest.raises(ValidationError):
         Settings.__setattr__(settings, "port", 1)
@@ -590,7 +590,7 @@ def test_secret_of_the_proxy_is_taken_from_its_own_variable(
 
 
 def test_variable_of_the_proxy_is_left_alone_without_its_address(environment: Environment) -> None:
-    """Whoever does not ask for the proxy cannot be stopped by its variable."""
+    """A user that does not ask for the proxy cannot be stopped by its variable."""
     assert load_settings(None, environment | {"KIMI_PROXY_SECRET": "a b"}).settings.kimi_proxy_secret is None
 
 
@@ -603,7 +603,7 @@ def test_secret_that_fits_no_header_is_refused_unsaid(environment: Environment, 
 
 
 def test_budgets_plans_and_webhook_are_tables(tmp_path: Path) -> None:
-    """What a file names of them; a mistake is told with its place, and never with an address that may be a secret."""
+    """A file names them; a mistake is told with its place, and never with an address that may be a secret."""
     path = tmp_path / "config.toml"
     environment = {"AICO_CONFIG": str(path)}
     path.write_text(

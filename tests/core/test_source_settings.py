@@ -312,7 +312,7 @@ def test_unknown_name_is_refused_with_the_known_ones(
     ],
 )
 def test_unknown_variable_is_refused_by_its_name(environment: Environment, variable: str, hint: str) -> None:
-    """What a misspelt variable holds is not repeated."""
+    """The value of a misspelt variable is not repeated."""
     error = refuse(environment | {variable: "hush"})
     assert variable in str(error)
     assert hint in str(error)

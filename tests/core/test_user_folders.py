@@ -13,7 +13,7 @@ from aico.core.user_folders import APP_NAME, config_folder, data_folder
 def test_folders_are_those_of_the_library(
     monkeypatch: pytest.MonkeyPatch, home: str | None, folder: str | None
 ) -> None:
-    """Whatever the variables say, the short way and the long one lead to the same place."""
+    """For any variables, the short way and the long one lead to the same place."""
     for name, value in (("HOME", home), ("XDG_CONFIG_HOME", folder), ("XDG_DATA_HOME", folder)):
         monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
     assert config_folder() == platformdirs.user_config_path(APP_NAME)

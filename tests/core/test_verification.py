@@ -86,7 +86,7 @@ async def test_verification_counts_beyond_64_bits(store: Store) -> None:
 
 
 async def test_verification_takes_several_meters_and_requests_of_one_session(store: Store) -> None:
-    """What one origin has counted need not be all that the session has spent; it is never more."""
+    """The count of one origin need not be all that the session has spent; it is never more."""
     await store.take_in([usage(tokens_in=100, total_cost=2.0)])
     await store.take_in([usage(tokens_in=90, tokens_out=70)], "sessions")
     await store.take_in_of("tool", [request("1", session="a")])

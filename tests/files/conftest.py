@@ -1,4 +1,4 @@
-"""Where a foreign file stands in a test."""
+"""The place of a foreign file in a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of foreign databases share: a table with something that nobody may read, and questions about it."""
+"""The common part of tests of foreign databases: a table with cells that nobody may read, and questions about it."""
 
 from __future__ import annotations
 

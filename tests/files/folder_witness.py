@@ -1,4 +1,4 @@
-"""What happens in directories, as the kernel tells it: every open, read, write, change of traits, creation."""
+"""Events in directories, as the kernel tells them: every open, read, write, change of traits, creation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMES = {
     0x800: "move_self",
 }
 READING = {"open", "access", "close"}
-"""What a reader may do."""
+"""The deeds that a reader may do."""
 
 
 class Deed(NamedTuple):

@@ -20,7 +20,7 @@ from aico.features.sources.registry import SOURCES
 
 CANARY = "k4nary"
 ADMINISTRATOR = "/root"
-"""Whose home may be that of who tests, so that no path below it may stand in a file."""
+"""The user whose home may be that of the tester, so that no path below it may stand in a file."""
 FILE = LineFile(("00000001-1111-4222-8333-444444444444.jsonl",), 1, 1)
 DATA = Path(__file__).parents[1] / "data"
 
@@ -114,7 +114,7 @@ def test_folder_that_a_head_states_is_that_of_the_answers_behind_it() -> None:
 
 
 def test_sources_that_state_folders_are_those_whose_formats_do() -> None:
-    """What the switch says of a tool is what is looked for in its logs."""
+    """A switch says of a tool that its logs state folders if these are looked for there."""
     formats = {"claude-code": CLAUDE_CODE, "codex": CODEX, "qwen-code": QWEN_CODE, "pi": PI, "gemini-cli": GEMINI}
     known = {source.id for source in SOURCES if source.states_folder}
     assert known == {name for name, each in formats.items() if each.states_folder}

@@ -162,7 +162,7 @@ REFUSALS = [
 def test_guard_refuses_what_is_no_plain_file(
     path: Path, make: Callable[[Path], None], error: type[SourceError], words: str
 ) -> None:
-    """Whatever else stands in the ledger's place is refused by name, opened or not, and no descriptor stays."""
+    """Anything else in the ledger's place is refused by name, opened or not, and no descriptor stays."""
     make(path)
     guard = guard_of(path)
     before = open_descriptors(path)

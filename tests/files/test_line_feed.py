@@ -103,7 +103,7 @@ class BreakingParser:
 
     @property
     def state(self) -> PlainState:
-        """What the parser knows."""
+        """The state of the parser."""
         return self._parser.state
 
     def parse(self, line: memoryview, index: int) -> Iterator[AnyRecord | Rejection]:
@@ -114,7 +114,7 @@ class BreakingParser:
                 raise self._error(bytes(line))
 
 
-# What is read
+# Files and lines that are read
 
 
 async def test_new_lines_are_handed_over_once(logs: LogFolder, driver: FeedDriver) -> None:
@@ -259,7 +259,7 @@ async def test_reading_that_was_not_stored_is_handed_over_again(logs: LogFolder,
     assert total(driver) == 10
 
 
-# What becomes of files
+# Changes of files
 
 
 async def test_start_reads_no_byte_of_files_that_did_not_change(
@@ -373,7 +373,7 @@ async def test_touched_file_brings_nothing_twice(logs: LogFolder, driver: FeedDr
 async def test_other_version_reads_from_the_beginning(
     logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the new parser finds in old lines is handed over, once."""
+    """The new parser's records of old lines are handed over, once."""
     logs.append("a/one.jsonl", use("1", 1))
     await driver.take_in_all()
     driver.restart(open_feed(logs.path, replace(FORMAT, version=2)))
@@ -529,7 +529,7 @@ async def test_line_that_is_no_record_is_refused_and_the_next_is_read(logs: LogF
 
 
 async def test_memory_of_lines_is_wiped(logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was read, and also after a bug: nothing of it stays in the windows."""
+    """After any reading, and also after a bug, nothing of it stays in the windows."""
     readers: list[LineReader] = []
 
     class Noted(LineReader):
@@ -552,7 +552,7 @@ async def test_memory_of_lines_is_wiped(logs: LogFolder, driver: FeedDriver, mon
     assert not any(any(reader._window) for reader in readers)
 
 
-# What is not read
+# Files that are not read
 
 
 def test_path_must_be_absolute_and_plain() -> None:
@@ -746,7 +746,7 @@ async def test_file_that_fails_does_not_hold_up_the_others(
 async def test_file_that_vanishes_or_shrinks_while_it_is_read_harms_nothing(
     logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read of it counts; the others are read."""
+    """The part of it that was read counts; the others are read."""
     path = logs.append("a/one.jsonl", *(use(f"{number}", 1) for number in range(50)))
     logs.append("a/two.jsonl", use("two", 1))
     monkeypatch.setattr(line_window, "WINDOW_BYTES", 256)
@@ -778,7 +778,7 @@ async def test_names_that_are_no_text_are_read_like_others(logs: LogFolder, driv
 
 
 async def test_names_that_are_no_text_are_told_as_text(logs: LogFolder, driver: FeedDriver) -> None:
-    """What is refused under such a name, or links to one, is told in words that can be sent."""
+    """A file refused under such a name, or a link to one, is told in words that can be sent."""
     logs.append("a/one.jsonl", use("1", 1))
     folder = os.fsencode(logs.path / "a")
     os.symlink(b"/nowhere/\xe9", folder + b"/caf\xe9.jsonl")  # noqa: PTH211  # a name of bytes
@@ -801,7 +801,7 @@ def test_root_behind_a_link_to_a_name_that_is_no_text_is_told_as_text(tmp_path: 
 async def test_notes_are_those_of_the_last_look_while_the_next_one_changes_the_tree(
     logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who asks for them on another thread never meets a tree that is half looked at."""
+    """A caller on another thread never meets a tree that is half looked at."""
     feed = driver.feed
     assert isinstance(feed, LineFeed)
     for name in ("a", "b"):

@@ -121,5 +121,5 @@ def test_heads_of_claude_code(line: str, *, is_of_use: bool) -> None:
     ],
 )
 def test_heads_of_codex(line: str, *, is_of_use: bool) -> None:
-    """What tools have returned, and what the user and the developer said, says nothing of usage."""
+    """Results of tools, and messages of the user and the developer, say nothing of usage."""
     assert CODEX.is_of_use(line.encode(), 0, len(line)) is is_of_use

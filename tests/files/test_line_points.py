@@ -1,4 +1,4 @@
-"""What a feed keeps of files that do not change: little, and all that is needed when they do."""
+"""The memory of a feed about files that do not change: little, and all that is needed when they do."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_pages_given_back_are_zeros_and_the_rest_stays() -> None:
 
 
 def test_small_file_is_kept_whole() -> None:
-    """What shares its pages with others is not given back."""
+    """Bytes that share their pages with others are not given back."""
     buffer = bytearray(b"x" * 3 * mmap.PAGESIZE)
     assert give_back(buffer, 0, len(buffer)) == 0
     assert buffer == b"x" * 3 * mmap.PAGESIZE

@@ -61,7 +61,7 @@ async def test_packed_lines_are_read_like_plain_ones(root: Path, monkeypatch: py
 
 
 async def test_packed_file_that_grows_is_read_on(root: Path) -> None:
-    """What a part of it holds is taken, and the rest when it is there; until then it is named."""
+    """The lines of a part of it are taken, and the rest when it is there; until then it is named."""
     packed = b"".join(pack(line) for line in LINES)
     path = root / "a.zst"
     counts = []

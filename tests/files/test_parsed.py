@@ -25,7 +25,7 @@ def test_records_of_different_kinds_never_share_a_key() -> None:
 
 
 def test_gaps_of_different_kinds_or_models_are_different() -> None:
-    """What replaces what was said before is the same kind of the same model in the same session."""
+    """A gap replaces an earlier one of the same kind and model in the same session."""
     gaps = [GAP, GAP._replace(kind="other"), GAP._replace(model="m"), GAP._replace(session="t")]
     assert len(set(keys_of(gaps))) == len(gaps)
     assert keep_newest([*gaps, GAP._replace(requests=3)]) == [GAP._replace(requests=3), *gaps[1:]]

@@ -95,7 +95,7 @@ def cut_and_write_again(path: Path) -> None:
 def test_snapshot_is_unstable_when_the_file_changes_while_it_is_read(
     path: Path, guard: FileGuard, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    """Whatever happens after the first piece is noticed, and the fingerprint stays the one from before it."""
+    """Any change after the first piece is noticed, and the fingerprint stays the one from before it."""
     identity = identity_of(path.stat())
     disturb_reading(monkeypatch, lambda: change(path))
     snapshot = read_snapshot(guard, NOW_MS)
@@ -135,7 +135,7 @@ def test_snapshot_is_bounded_when_the_file_grows_after_the_check(path: Path, gua
 
 
 def test_snapshot_is_refused_when_a_second_name_appears_after_the_check(path: Path, guard: FileGuard) -> None:
-    """What is checked is the descriptor at the moment from which the fingerprint is."""
+    """The check is of the descriptor at the moment of the fingerprint."""
     disturbed = DisturbedGuard(path, MAX_BYTES, lambda: path.with_name("second.json").hardlink_to(path))
     with pytest.raises(SourcePathRefused, match="hard link"):
         read_snapshot(disturbed, NOW_MS)

@@ -213,7 +213,7 @@ def test_answer_does_not_count_when_the_log_began_anew_meanwhile(
 def test_answer_does_not_count_when_another_file_has_the_name(
     writer: SqliteWriter, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read may be the old one's."""
+    """The rows that were read may be the old one's."""
     put(writer, "a", 1)
     asked = when_read_first(
         monkeypatch, lambda: (path.rename(path.with_suffix(".old")), shutil.copy(path.with_suffix(".old"), path))
@@ -367,7 +367,7 @@ def test_view_in_the_place_of_the_table_is_refused(writer: SqliteWriter, path: P
 
 
 def test_table_that_computes_a_column_of_a_prompt_is_denied(writer: SqliteWriter, path: Path) -> None:
-    """What a table's own expressions read is judged like the statement."""
+    """Columns that a table's own expressions read are judged like those of the statement."""
     writer.execute("DROP TABLE usage")
     writer.execute("CREATE TABLE usage (id INTEGER PRIMARY KEY, prompt TEXT, number INTEGER, session AS (prompt))")
     writer.execute("INSERT INTO usage (prompt) VALUES (?)", MARK)

@@ -117,7 +117,7 @@ async def test_database_is_refused_behind_a_linked_folder(writer: SqliteWriter, 
 def test_database_is_refused_when_a_file_belongs_to_somebody_else_than_its_folder(
     writer: SqliteWriter, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another user laid into the folder is not the tool's. Giving away takes root: the folder seems to be."""
+    """Another user's file in the folder is not the tool's. A real one takes root: here the folder seems to be."""
     real = os.fstat
 
     def fstat(descriptor: int) -> os.stat_result:
@@ -306,7 +306,7 @@ def _judging(reading: MeterReading) -> SqliteQuery:
 async def test_identity_is_known_of_files_at_rest_only(
     writer: SqliteWriter, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was just written may be written once more within the same time; one at rest is not read again for that."""
+    """A fresh file may be written once more within the same time; a file at rest is not read again for that."""
     put(writer, "a", 1)
     feed = open_feed(path)
     monkeypatch.setattr(sqlite, "_YOUNG_NS", 1 << 62)

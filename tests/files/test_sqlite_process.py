@@ -181,7 +181,7 @@ async def test_reading_takes_in_more_rows_than_are_sorted_in_a_page_cache(writer
 
 
 async def test_environment_of_the_child_is_empty(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the service was started with is none of the child's business, nor does its command line say a path."""
+    """The child does not get the service's environment, nor does its command line say a path."""
     seen = tmp_path / "seen"
     code = f"import os, sys; open({str(seen)!r}, 'w').write(repr((dict(os.environ), sys.argv)))"
     monkeypatch.setattr(sqlite_process, "_CODE", code)
@@ -234,7 +234,7 @@ async def test_child_is_ended_that_has_said_more_than_was_read(path: Path, monke
 
 @pytest.mark.parametrize("code", ["", "print('{')", "print('[]')", "print('{\"rows\": 7}')", "import nothing"])
 async def test_child_that_answers_nonsense_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Whatever it prints, the service goes on."""
+    """The service goes on after any output of the child."""
     monkeypatch.setattr(sqlite_process, "_CODE", code)
     with pytest.raises(Refused, match="unreadable"):
         await ask_database(question(path))

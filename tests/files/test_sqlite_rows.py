@@ -138,7 +138,7 @@ async def test_rows_of_the_log_alone_are_read_and_nothing_is_left_behind(writer:
 
 
 async def test_only_what_came_or_changed_is_handed_over(writer: SqliteWriter, folder: Path) -> None:
-    """Whatever is the reason to read; what stays the same is counted."""
+    """That holds for every reason to read; rows that stay the same are counted."""
     put(writer, *names(0, 5))
     driver = open_feed(folder)
     await driver.take_in_all(Trigger.STARTUP)
@@ -242,7 +242,7 @@ async def test_new_rows_go_before_the_rest_of_a_first_reading(writer: SqliteWrit
 
 
 async def test_nothing_is_remembered_before_a_reading_is_committed(writer: SqliteWriter, folder: Path) -> None:
-    """What was read and not stored is handed over again."""
+    """Rows that were read and not stored are handed over again."""
     put(writer, "a")
     driver = open_feed(folder)
     assert told([await driver.read()]) == told([await driver.read()]) == ["a"]

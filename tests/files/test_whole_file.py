@@ -137,7 +137,7 @@ async def test_later_readings_hand_over_what_is_new_or_changed(file: ToolsFile, 
 
 
 async def test_nothing_is_remembered_of_a_reading_that_is_not_completed(file: ToolsFile, driver: FeedDriver) -> None:
-    """What was not committed is handed over again, by the same bytes and by others."""
+    """Records that were not committed are handed over again, by the same bytes and by others."""
     file.write(rows(1, 2))
     for _ in range(2):
         reading = await driver.read()
@@ -202,7 +202,7 @@ async def test_checkpoint_is_the_identity_of_what_was_read(file: ToolsFile, driv
 async def test_feed_begins_anew_without_a_usable_checkpoint(
     file: ToolsFile, driver: FeedDriver, position: str | None
 ) -> None:
-    """Whatever is stored, a reading after it hands over everything, and nothing is taken for known."""
+    """With any stored position, a reading after it hands over everything, and nothing is taken for known."""
     file.write(rows(1, 2))
     await driver.take_in()
     driver.feed.resume(position)
@@ -237,7 +237,7 @@ async def test_reading_of_another_feed_is_no_reading_of_this_one(driver: FeedDri
 async def test_young_file_that_was_read_before_counts_only_when_it_stays_the_same(
     file: ToolsFile, driver: FeedDriver, pauses: Pauses
 ) -> None:
-    """What a writer in place leaves for a moment is never handed over; what stands still is."""
+    """A state that a writer in place leaves for a moment is never handed over; one that stands still is."""
     file.write(rows(1))
     await driver.take_in()
 
@@ -255,7 +255,7 @@ async def test_young_file_that_was_read_before_counts_only_when_it_stays_the_sam
 async def test_young_file_is_looked_at_twice_when_nothing_was_read_before(
     file: ToolsFile, driver: FeedDriver, pauses: Pauses
 ) -> None:
-    """Who has no earlier reading of this process cannot know how the file is written."""
+    """A feed without an earlier reading in this process cannot know how the file is written."""
     file.write(rows(1))
     file.touch(NOW_MS - 99)
     driver.feed.resume(json.dumps([1, 2, 3, 4, 5]))
@@ -362,7 +362,7 @@ async def test_file_that_grows_under_every_reading_is_unstable(
 
 
 async def test_single_attempt_refuses_a_broken_file_at_once(file: ToolsFile, pauses: Pauses) -> None:
-    """Where there is no second look, what is of no kind counts as standing still."""
+    """Without a second look, bytes of no kind count as standing still."""
     file.write(b"[")
     with pytest.raises(SourceFormat):
         await open_feed(LOG, file.path, read_attempts=1).read(Trigger.CLI)
@@ -381,7 +381,7 @@ async def test_single_attempt_finds_a_growing_file_unstable(
 
 
 async def test_missing_file_is_missing_at_once(file: ToolsFile, driver: FeedDriver, pauses: Pauses) -> None:
-    """What the guard says is not tried again; the file that comes back unchanged is known."""
+    """A refusal of the guard is not tried again; the file that comes back unchanged is known."""
     file.write(rows(1))
     await driver.take_in()
     file.path.unlink()
@@ -411,7 +411,7 @@ async def test_replaced_file_is_read_whole_with_its_own_identity(file: ToolsFile
 async def test_bytes_of_the_file_do_not_outlive_the_reading(
     file: ToolsFile, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch, pauses: Pauses, is_whole: bool
 ) -> None:
-    """Whether it succeeds or fails, every buffer is full of zeros, and no error holds a word of it."""
+    """After a success and after a failure every buffer is full of zeros, and no error holds a word of the file."""
     file.write(b'[["a",1000,1]]' if is_whole else f'[["{CANARY}"]]'.encode())
     snapshots: list[Snapshot] = []
 
@@ -448,7 +448,7 @@ async def test_parser_that_fails_leaves_no_byte(file: ToolsFile, monkeypatch: py
 
 
 async def test_refusal_keeps_no_byte_of_the_file(file: ToolsFile, driver: FeedDriver, pauses: Pauses) -> None:
-    """Whoever remembers why a reading failed must not remember the file: its trace reaches no buffer."""
+    """A caller that keeps the error of a reading must not keep the file: its trace reaches no buffer."""
     file.write(rows(1)[:-1])
     with pytest.raises(SourceFormat) as raised:
         await driver.read()

@@ -11,7 +11,7 @@ Answer: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class KimiProxyServer:
-    """What a proxy was asked, head by head, and over how many connections."""
+    """A proxy that keeps the heads of its requests, and the number of their connections."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer

@@ -26,7 +26,7 @@ def observer(folder: Path, clock: Callable[[], int] = now_ms, **settings: object
 
 
 class Heard:
-    """What a socket would receive."""
+    """The messages that a socket would receive."""
 
     def __init__(self, service: ObserverService) -> None:
         self.service = service

@@ -21,16 +21,16 @@ TS = 1_772_000_000_000
 LIMIT = 10
 """Records of one transaction."""
 SIZE_BYTES = 1_000
-"""What a reading says of the size of its file."""
+"""The size of a file in each reading."""
 
 
 class Records(list[Record]):
-    """What one reading says; unlike a bare list it can be seen to be let go."""
+    """The records of one reading; unlike a bare list it can be seen to be let go."""
 
 
 @dataclass
 class Script:
-    """What one reading of a scripted place does."""
+    """One reading of a scripted place."""
 
     count: int = 1
     """New sessions that it tells of."""
@@ -38,7 +38,7 @@ class Script:
     skipped_count: int = 3
     is_repeated: bool = False
     left: Left | None = None
-    """What it leaves for the script that follows."""
+    """The rest that it leaves for the script that follows."""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the reading opens the place."""
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
@@ -130,7 +130,7 @@ class GatedWriter(UsageWriter):
         self._permits = asyncio.Semaphore(0)
         self.came: asyncio.Queue[Batch] = asyncio.Queue()
         self.errors: deque[Exception | None] = deque()
-        """What the next transactions fail with."""
+        """The errors of the next transactions."""
 
     def hold(self) -> None:
         """Let no transaction pass by itself from now on."""

@@ -153,7 +153,7 @@ async def test_move_to_another_zone_tells_only_what_a_new_day_reaches(
 
 
 async def test_restore_of_an_older_backup_tells_nothing_twice(tmp_path: Path) -> None:
-    """What was told is told, though the backup does not know it."""
+    """A budget that was told is not told again, though the backup does not know it."""
     clock = SetClock()
     path = tmp_path / "own" / "observer.db"
     async with looked(tmp_path, clock) as it:
@@ -170,7 +170,7 @@ async def test_restore_of_an_older_backup_tells_nothing_twice(tmp_path: Path) ->
 
 
 async def test_restore_lets_counters_of_money_go_on(tmp_path: Path) -> None:
-    """Whatever plans the backup knows: what was shown as money stays, and what a plan has paid for is none."""
+    """With any plans in the backup, an amount shown as money stays, and usage that a plan has paid for is none."""
     clock = SetClock()
     path = tmp_path / "own" / "observer.db"
 
@@ -255,7 +255,7 @@ async def test_plan_holds_for_what_is_told_from_its_revision_on(
 
 
 async def test_configuration_has_its_way_and_nobody_else(tmp_path: Path) -> None:
-    """What a file names is fixed, comes with the start and goes with it; the older settings are a budget each."""
+    """A budget of a file is fixed, comes with the start and goes with it; the older settings are a budget each."""
     clock = SetClock()
     file = {"budgets": {"five": {"amount": 6, "period": "week"}}, "budget_daily_usd": 7.5}
     async with looked(tmp_path, clock) as it:

@@ -77,7 +77,7 @@ async def test_use_is_forgotten_and_the_backup_made_anew(folder: Path) -> None:
 
 
 async def test_activity_ends_with_the_service_that_was_forgetting(folder: Path) -> None:
-    """What rests while use is forgotten does not begin anew behind the end."""
+    """A collector that rests while use is forgotten does not begin anew behind the end."""
     service = observer(folder, ledger_path=f"{folder}/taskHistory.json")
     async with running(service):
         await service.activity.switch("shell", is_on=True)

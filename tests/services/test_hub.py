@@ -56,7 +56,7 @@ async def test_hub_greets_subscriber_with_position_and_version() -> None:
 
 @pytest.mark.parametrize(("since", "missed"), [(0, [1, 2, 3]), (1, [2, 3]), (2, [3]), (3, [])])
 async def test_hub_replays_exactly_the_missed_changes(since: int, missed: list[int]) -> None:
-    """Who comes back with a known position gets what followed it, in order, after the greeting."""
+    """A subscriber that comes back with a known position gets the later changes, in order, after the greeting."""
     hub = make_hub()
     for revision in (1, 2, 3):
         change(hub, revision)
@@ -83,7 +83,7 @@ async def test_hub_asks_for_resync_when_the_position_is_not_its_own(epoch: str |
 
 
 async def test_hub_asks_for_resync_when_changes_were_committed_before_its_start() -> None:
-    """What the process before committed is not in the buffer, so it cannot be replayed."""
+    """A commit of the process before is not in the buffer, so it cannot be replayed."""
     hub = make_hub(revision=5)
     change(hub, 6)
     with hub.subscribe(EPOCH, 4) as late, hub.subscribe(EPOCH, 5) as in_time:
@@ -290,7 +290,7 @@ async def test_hub_makes_no_message_while_nobody_listens() -> None:
 
 
 async def test_hub_forgets_the_oldest_change_that_was_not_made_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is kept unmade weighs as much as it says."""
+    """A change that is kept unmade weighs as much as it says."""
     monkeypatch.setattr(hub_module, "REPLAY_BYTES", 250)
     hub = make_hub()
     for revision in (1, 2, 3):

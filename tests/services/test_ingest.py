@@ -47,7 +47,7 @@ def make_stage(database: Database) -> MakeStage:
 
 
 async def test_ingest_runs_one_further_reading_for_all_who_ask_meanwhile(make_stage: MakeStage) -> None:
-    """Whoever asks during a reading shares one that opens the file afterwards, and never joins the running one."""
+    """Callers that ask during a reading share one that opens the file afterwards, and never join the running one."""
     first, second = Script(), Script()
     stage = make_stage([first, second])
     async with asyncio.timeout(HANG_S):
@@ -116,7 +116,7 @@ async def test_ingest_tells_the_strongest_trigger_of_a_shared_reading(
 
 
 async def test_ingest_hurries_for_every_request_whoever_asked_first(make_stage: MakeStage) -> None:
-    """What runs waits no more for an unfinished file, also when the request joins somebody who waits already."""
+    """The running reading waits no more for an unfinished file, also when the request joins a caller that waits."""
     running, waiting = Script(), Script().free()
     stage = make_stage([running, waiting])
     feed = stage.feeds["place"]
@@ -202,7 +202,7 @@ async def test_ingest_answers_after_the_first_transaction_and_tells_the_followin
     assert stage.feeds["place"].completed == [3 * LIMIT]
     assert stage.ingest.find_progress(key) is None
     assert stage.ingest.run_counts == {"tool": 3}
-    # What is told as the last import is the sum of its transactions.
+    # The receipt of the last import is the sum of its transactions.
     total = stage.ingest.last_receipts[key]
     assert (total.imported_count, total.skipped_count, total.error_count) == (3 * LIMIT, 3, 1)
 
@@ -273,7 +273,7 @@ async def test_what_a_reading_leaves_is_read_at_once(make_stage: MakeStage) -> N
         await stage.ingest.close()
     assert stage.ingest.find_progress(key) is None
     assert stage.feeds["place"].completed == [1, 2 * LIMIT, 1]
-    # What is left was not asked for by a request: the place needs no look at everything for it.
+    # No request asked for the rest: the place needs no look at everything for it.
     assert stage.feeds["place"].triggers == [Trigger.REQUEST, Trigger.WATCH, Trigger.WATCH]
     total = stage.ingest.last_receipts[key]
     assert (total.trigger, total.imported_count, total.error_count) == (Trigger.REQUEST, 2 + 2 * LIMIT, 3)
@@ -317,7 +317,7 @@ async def test_who_asks_comes_between_the_parts_of_a_reading(make_stage: MakeSta
 
 @pytest.mark.parametrize("where", ["read", "store"])
 async def test_failure_in_a_later_part_ends_a_reading_and_is_told(make_stage: MakeStage, where: str) -> None:
-    """What was stored of it stays; the next reading begins where it ended."""
+    """Its stored part stays; the next reading begins at its end."""
     second = Script(left=Left(1, 2, 3), error=LedgerUnreadable("EIO") if where == "read" else None)
     stage = make_stage([Script(left=Left(2, 1, 3)).free(), second, Script().free()])
     key = stage.keys["place"]
@@ -522,7 +522,7 @@ async def test_place_that_is_refused_by_its_metadata_fails_like_any_other(make_s
 
 
 async def test_ingest_tells_the_whole_reading_that_ended_a_failure(make_stage: MakeStage) -> None:
-    """What is left for the next start to tell counts what that reading wrote, too, in all of its transactions."""
+    """The receipt for the next start counts that reading's records, too, in all of its transactions."""
     stage = make_stage([Script(error=LedgerUnreadable("EIO")).free(), Script(count=2 * LIMIT).free()])
     with pytest.raises(LedgerUnreadable):
         await stage.run(Trigger.RESCAN)
@@ -589,7 +589,7 @@ async def test_bug_in_a_reader_reaches_who_waits_and_kills_nothing_else(make_sta
 async def test_what_ends_the_rest_of_a_large_reading_is_told_to_who_waits_for_its_end(
     make_stage: MakeStage, error: Exception
 ) -> None:
-    """Who was answered stays answered; a failure is kept, a bug is raised, and the next reading begins anew."""
+    """An answered caller stays answered; a failure is kept, a bug is raised, and the next reading begins anew."""
     stage = make_stage([Script(count=2 * LIMIT).free(), Script().free()], other=[Script().free()])
     key = stage.keys["place"]
     async with asyncio.timeout(HANG_S):
@@ -615,7 +615,7 @@ async def test_what_ends_the_rest_of_a_large_reading_is_told_to_who_waits_for_it
 async def test_ingest_close_lets_the_running_reading_end_and_the_waiting_one_not_begin(
     make_stage: MakeStage,
 ) -> None:
-    """What has begun is stored; who still waits is told to come again, and nobody is kept for a file."""
+    """A begun reading is stored; a caller that still waits is told to come again, and nobody is kept for a file."""
     first, second = Script(), Script()
     stage = make_stage([first, second])
     async with asyncio.timeout(HANG_S):
@@ -705,7 +705,7 @@ async def test_failures_keep_nothing_of_what_was_read(make_stage: MakeStage) -> 
 
 
 async def test_repeated_bytes_are_no_news_unless_somebody_asks(make_stage: MakeStage) -> None:
-    """What the last reading brought stays to be seen when a notification tells of nothing new."""
+    """The result of the last reading stays to be seen when a notification tells of nothing new."""
     scripts = [Script().free(), *(Script(count=0, is_repeated=True).free() for _ in range(2))]
     stage = make_stage(scripts)
     await stage.run()

@@ -188,6 +188,6 @@ async def test_client_cannot_reach_a_closed_port() -> None:
 
 @pytest.mark.parametrize("url", ["http://[12]", "http://127.0.0.1:99999"])
 def test_address_that_is_none_is_a_configuration_error(url: str) -> None:
-    """What looks like an address and is none names the setting at the start."""
+    """The error about a text that looks like an address and is none names the setting at the start."""
     with pytest.raises(SettingsError, match="kimi_proxy_url"):
         KimiProxyClient(url)

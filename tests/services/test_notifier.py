@@ -94,7 +94,7 @@ async def test_notifier_passes_over_other_names(ledger: LedgerFile) -> None:
 
 
 async def test_notifier_tells_that_the_directory_is_missing(ledger: LedgerFile) -> None:
-    """What cannot be watched is an error to be asked for, not an exception."""
+    """A directory that cannot be watched is an error to be asked for, not an exception."""
     ledger.remove_folder()
     async with notified(ledger) as (watch, _hint):
         assert isinstance(watch.error, FileNotFoundError)
@@ -124,7 +124,7 @@ async def test_notifier_is_silent_after_its_stop(ledger: LedgerFile) -> None:
 async def test_notifier_hears_of_every_file_in_all_queues_by_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written while a queue is looked at, or between two looks, is told by this one or the next."""
+    """A write during a look at a queue, or between two looks, is told by this one or the next."""
     monkeypatch.setattr(notifier_module, "_SLICE_MAX", 2)
     folders = [tmp_path / f"{number}" for number in range(7)]
     for folder in folders:

@@ -138,7 +138,7 @@ async def test_forgotten_names_are_nowhere_in_the_file(home: Home) -> None:
 
 
 async def test_setting_decides_and_a_copied_database_keeps_no_names(home: Home) -> None:
-    """What the file says no switch changes; a switch holds for the machine on which it was set."""
+    """No switch changes the file's setting; a switch holds for the machine on which it was set."""
     service = home.service(project_names=False)
     async with running(service):
         assert service.projects.fixed_by == "project_names"

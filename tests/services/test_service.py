@@ -122,7 +122,7 @@ async def test_bug_in_the_way_of_prices_is_told(
 
 
 async def test_service_ends_subscriptions_at_its_end(ledger: LedgerFile) -> None:
-    """Who listens when the service ends is let go, after the last message."""
+    """A subscriber that listens when the service ends is let go, after the last message."""
     service = make_service(ledger)
     async with asyncio.timeout(HANG_S):
         async with service.run():
@@ -136,7 +136,7 @@ async def test_service_ends_subscriptions_at_its_end(ledger: LedgerFile) -> None
 async def test_service_lets_a_running_import_end_before_its_own_end(
     ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a request asked for at the last moment is stored and announced."""
+    """An import that a request asked for at the last moment is stored and announced."""
     begun, read = asyncio.Event(), WholeFileFeed.read
 
     async def note(feed: WholeFileFeed, trigger: Trigger) -> Reading:
@@ -247,7 +247,7 @@ def test_service_takes_no_more_sockets_than_its_descriptors_allow(
 
 
 async def test_status_is_told_while_an_import_writes(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever reads what is stored gets it whole, from before, while an import holds its transaction open."""
+    """A reader of the store gets it whole, from before, while an import holds its transaction open."""
     ledger.write(entry("1"))
     service = make_service(ledger)
     writing, go_on = asyncio.Event(), asyncio.Event()

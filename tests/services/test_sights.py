@@ -1,4 +1,4 @@
-"""What is off is counted by its metadata: in a thread, at most once a minute, and never opened."""
+"""Origins that are off are counted by their metadata: in a thread, at most once a minute, and never opened."""
 
 from __future__ import annotations
 

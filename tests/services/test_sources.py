@@ -111,7 +111,7 @@ async def test_switch_opens_and_closes_a_place_at_run_time(machine: Machine, sto
 
 
 async def test_switch_is_known_after_a_restart(machine: Machine, store: SessionStore) -> None:
-    """What the user chose holds until it is chosen otherwise; it says nothing about what it was not asked of."""
+    """The user's choice holds until another one; it says nothing about other origins."""
     async with running(machine.service()) as heard:
         await heard.service.sources.switch(CLINE, origins={"sessions": True, "ledger": False})
     machine.ledger.write(entry("old"))
@@ -298,7 +298,7 @@ async def test_two_ledgers_with_one_task_count_the_greater_number_once(machine: 
     service = machine.service(**editors.settings)
     async with running(service) as heard:
         await heard.until_stored(lambda costs: costs == {"a": 5.0})
-        # What is stored may not be told yet: whoever asks for a reading waits for what ran before it.
+        # A stored fact may not be told yet: a request for a reading waits for earlier ones.
         await service.sources.read(Trigger.REQUEST, CLINE)
         revision = service.hub.revision
         for _ in range(2):
@@ -310,7 +310,7 @@ async def test_two_ledgers_with_one_task_count_the_greater_number_once(machine: 
         assert heard.costs() == {"a": 5.0}
         editors.one.write(entry("a", cost=6.0))
         await heard.until_stored(lambda costs: costs == {"a": 6.0})
-        # What stands in one of them alone falls as it does where there is one ledger.
+        # A task in one of them alone falls as it does with a single ledger.
         for cost in (2.0, 1.5):
             editors.two.write(entry("a", cost=5.0), entry("b", cost=cost))
             await heard.until_stored(lambda costs, cost=cost: costs == {"a": 6.0, "b": cost})  # type: ignore[misc]  # the loop's
@@ -533,7 +533,7 @@ async def test_both_databases_of_real_runs_come_to_each_amount_once(machine: Mac
         async with running(service) as heard:
             await heard.until_true(lambda: len(booked(service)) == len(rows.keys() | events.keys()))
             for _ in range(2):
-                # Where nothing is, nothing fails: there is no ledger.
+                # An absent ledger is no failure.
                 assert len(await service.sources.read(Trigger.REQUEST, CLINE)) == 2
             found = booked(service)
     for session in rows.keys() | events.keys():

@@ -81,7 +81,7 @@ class DeafWatch(LimitedWatch):
         return "timeout" if self.is_deaf and isinstance(found, set) else found
 
 
-# What is heard of
+# Changes that are heard of
 
 
 async def test_appended_line_is_read_by_its_notification(
@@ -303,7 +303,7 @@ async def test_watches_are_given_back_before_a_tree_is_left_out(
         assert watched.watcher.state.state is WATCHING
 
 
-# What is not heard of
+# Changes that are not heard of
 
 
 async def test_lost_notifications_cost_one_tick(
@@ -323,7 +323,7 @@ async def test_lost_notifications_cost_one_tick(
 async def test_rescan_finds_what_was_lost_in_old_files_and_folders(
     logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing was written for hours, too."""
+    """It also finds changes in files and folders without a write for hours."""
     monkeypatch.setattr(notifier_module, "RustNotify", DeafWatch)
     monkeypatch.setattr(DeafWatch, "is_deaf", True)
     old = logs.append("a/one.jsonl", use("1", 1))
@@ -338,7 +338,7 @@ async def test_rescan_finds_what_was_lost_in_old_files_and_folders(
 
 
 async def test_root_removed_renamed_and_made_anew_is_followed(logs: LogFolder, database: Database) -> None:
-    """What is written where the root went is not ours; what takes its place is."""
+    """Files below the root's new name are not ours; a folder that takes its place is."""
     logs.append("a/one.jsonl", use("1", 1))
     async with watching_tree(logs, database, TICKS) as watched:
         await watched.until_total(1)
@@ -521,7 +521,7 @@ async def test_first_reading_lets_live_changes_pass(
     assert live.receipt.remaining_count > 70
 
 
-# What it costs
+# Its cost
 
 
 @pytest.fixture

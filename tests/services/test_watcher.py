@@ -71,7 +71,7 @@ def found_nothing_new(_trigger: Trigger, outcome: Outcome) -> bool:
 
 
 async def test_watcher_imports_once_at_its_start_and_watches(ledger: LedgerFile, database: Database) -> None:
-    """What stands in the file at the start is imported, with the trigger that says so."""
+    """The file's content at the start is imported, with the trigger that says so."""
     ledger.write(entry("1"), entry("2"))
     async with watching(ledger, database) as watched:
         assert watched.watcher.state.state is WatcherState.STARTING
@@ -126,7 +126,7 @@ async def test_watcher_that_knows_the_file_is_well_before_it_has_read_it(
 async def test_watcher_that_does_not_know_the_file_reads_it_first(
     ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was written while nobody watched is stored before anything is called well."""
+    """Writes from the time when nobody watched are stored before anything is called well."""
     ledger.write(entry("1"))
     async with watching(ledger, database) as watched:
         await watched.until_state(WATCHING)
@@ -192,7 +192,7 @@ async def test_watcher_hears_of_a_directory_made_anew_with_the_same_inode(
 
 
 async def test_watcher_survives_a_directory_renamed_away(ledger: LedgerFile, database: Database) -> None:
-    """What is written where the directory went is not ours; what takes its place is."""
+    """Files below the directory's new name are not ours; a directory that takes its place is."""
     ledger.write(entry("1"))
     async with watching(ledger, database) as watched:
         await watched.until_state(WATCHING)
@@ -376,7 +376,7 @@ async def test_watcher_says_that_notifications_are_unavailable_and_goes_on(
 async def test_watcher_keeps_rows_when_the_ledger_says_nothing(
     ledger: LedgerFile, database: Database, content: bytes | None, state: WatcherState, reason: str | None
 ) -> None:
-    """Whatever the ledger becomes, no row goes; the state says what it is; and a whole ledger heals it."""
+    """No row goes with any change of the ledger; the state says what it is; and a whole ledger heals it."""
     ledger.write(entry("1"), entry("2"))
     async with watching(ledger, database) as watched:
         await watched.until_state(WATCHING)
@@ -400,7 +400,7 @@ async def test_watcher_keeps_rows_when_the_ledger_says_nothing(
 async def test_watcher_does_not_read_a_refused_file_at_every_tick(
     ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stands still and is no ledger is left alone until it changes or a rescan is due."""
+    """A file at rest that is no ledger is left alone until it changes or a rescan is due."""
     times = WatchTimes(debounce_s=0.01, tick_s=0.02, rescan_interval_s=0, backoff_max_s=8.0)
     ledger.overwrite(b"{}")
     async with watching(ledger, database, times) as watched:
@@ -497,7 +497,7 @@ async def test_supervisor_restarts_the_loop_after_a_bug(
 async def test_bug_in_a_reader_ends_the_watching_for_a_moment_only(
     ledger: LedgerFile, database: Database, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Whatever a reader raises reaches the supervisor, before and after something of it was stored."""
+    """Any error of a reader reaches the supervisor, before and after something of it was stored."""
     monkeypatch.setattr(watcher_module, "_RESTART_FIRST_S", 0.01)
     ledger.write(entry("1"))
     async with watching(ledger, database) as watched:

@@ -22,7 +22,7 @@ from tests.services.recorded_watcher import HANG_S
 from tests.sources.invented_lines import SOURCE, LogFolder
 
 ONLY_HINTS = WatchTimes(debounce_s=0.01, tick_s=3_600, rescan_interval_s=0, backoff_max_s=8.0)
-"""Whatever is found in time was told by the system."""
+"""A change that is found in time was told by the system."""
 TICKS = WatchTimes(debounce_s=0.01, tick_s=0.1, rescan_interval_s=0, backoff_max_s=8.0)
 
 

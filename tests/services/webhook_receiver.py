@@ -22,7 +22,7 @@ class Call(NamedTuple):
 
 
 class Receiver:
-    """What was called, and what is answered from now on."""
+    """The calls so far, and the answer from now on."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer

@@ -11,7 +11,7 @@ from aico.features.files.parsed import keys_of
 from aico.features.sources.source import Origin
 
 NOW_MS = 1_780_000_000_000
-"""What the clock says to a feed."""
+"""The time that a feed's clock shows."""
 
 
 def open_feed(
@@ -37,7 +37,7 @@ class KeptPositions:
     def __init__(self, list_files: Callable[[], Mapping[bytes, str]]) -> None:
         self._list_files = list_files
         self.asked: list[set[bytes]] = []
-        """What was asked for, each time."""
+        """The files that were asked for, each time."""
 
     def read_all(self) -> Iterator[tuple[bytes, str]]:
         """Yield all of them."""

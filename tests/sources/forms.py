@@ -52,7 +52,7 @@ Billed: TypeAlias = "dict[tuple[str, int], Sum]"
 
 @dataclass
 class Desk:
-    """Where one form is written, and what is billed for all of them."""
+    """The home in which one form is written, and the bills of all forms."""
 
     home: Path
     name: str
@@ -76,7 +76,7 @@ class Desk:
 
     @property
     def projects(self) -> Path:
-        """Where transcripts lie."""
+        """The folder of transcripts."""
         return self.home / ROOTS[0]
 
     def session(self, number: int = 0) -> str:
@@ -430,13 +430,13 @@ FORMS: tuple[Form, ...] = (
 
 
 class Change(NamedTuple):
-    """What is done to a file."""
+    """A change of a file."""
 
     path: Path
     data: bytes | None = None
-    """What is written; None where the file goes, or gets another name."""
+    """The bytes that are written; None if the file goes, or gets another name."""
     is_more: bool = False
-    """Whether it is written behind what is there."""
+    """True if it is written behind the file's bytes."""
     new: Path | None = None
 
     def do(self, home: Path) -> None:
@@ -484,7 +484,7 @@ def _mixed(step: list[Change], chance: random.Random) -> list[Change]:
 
 def _cut(change: Change, chance: random.Random) -> Iterator[Change]:
     data = change.data or b""
-    # What is compressed arrives whole.
+    # A compressed file arrives whole.
     count = 0 if change.path.suffix == ".zst" else chance.randint(0, 3)
     cuts = sorted(chance.choices(range(len(data) + 1), k=count))
     for place, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(data)], strict=True)):
@@ -537,7 +537,7 @@ def make_forms() -> Forms:
             write(work, write.__name__)
             made.steps.append(list(_steps(home, iter(()))))
             if lost := work.lost_count - lost_before:
-                # What has no numbers is a request, too.
+                # An answer without numbers is a request, too.
                 ((key, known),) = (each for each in made.billed.items() if each[0][0] == write.__name__)
                 made.billed[key] = known._replace(requests=known.requests + lost)
     return made

@@ -24,7 +24,7 @@ from tests.sources.pipeline import pipeline
 
 
 class Spent(NamedTuple):
-    """What is booked, without prompts."""
+    """The sums that are booked, without prompts."""
 
     requests: int = 0
     input: int = 0
@@ -70,7 +70,7 @@ class Books:
         return sum(self._counts("SELECT 0, SUM(prompts) FROM usage_total HAVING SUM(prompts) > 0").values())
 
     def everything(self) -> tuple[object, ...]:
-        """Return all that must not depend on the order of reading. Whatever was read, all sums agree."""
+        """Return all that must not depend on the order of reading. All sums agree after any reading."""
         assert [check for check in verify(self.path) if not check.ok] == []
         days = self._sums("m.name || ' ' || d.day")
         parents = self.ask("SELECT key, parent_key FROM session WHERE first_ts IS NOT NULL ORDER BY 1")

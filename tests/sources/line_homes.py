@@ -27,7 +27,7 @@ class Tool(NamedTuple):
     origin: str
     format: LineFormat
     names: str = "*.jsonl"
-    """What its logs are called."""
+    """The pattern of its logs' names."""
 
     def logs_of(self, root: Path) -> list[Path]:
         """Return every log below ``root``, by name."""
@@ -35,7 +35,7 @@ class Tool(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """What is booked, without prompts."""
+    """The sums that are booked, without prompts."""
 
     requests: int
     input: int
@@ -58,7 +58,7 @@ class FileReader:
         self.refused: list[Rejection] = []
 
     def read(self, end: int | None = None) -> list[AnyRecord]:
-        """Return what the whole lines before ``end`` say that were not read before; the state goes through JSON."""
+        """Return the records of the new whole lines before ``end``; the state goes through JSON."""
         data = self.path.read_bytes()[self._offset : end]
         parser = self._format.open(self._file, self._state)
         records: list[AnyRecord] = []
@@ -77,7 +77,7 @@ class FileReader:
 
 
 class Home:
-    """What is read of one folder of logs, and what is stored of it."""
+    """The readers of one folder of logs, and the store of their records."""
 
     def __init__(self, tool: Tool, root: Path, store: Store) -> None:
         self.tool = tool

@@ -25,7 +25,7 @@ def intakes_of(ingest: Ingest) -> list[Intake]:
 
 
 class Pipeline:
-    """What reads, and what came of it."""
+    """A pipeline that reads, and the facts that it published."""
 
     def __init__(self, database: Database, ingest: Ingest, committed: list[UsageCommitted]) -> None:
         self.reader = UsageReader(database)

@@ -35,7 +35,7 @@ class _Truth(msgspec.Struct):
 
 
 class Spent(NamedTuple):
-    """What was sent, or booked, for one model."""
+    """The sums that were sent, or booked, for one model."""
 
     requests: int
     input: int

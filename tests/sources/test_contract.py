@@ -1,4 +1,4 @@
-"""What holds for every source of the registry, and for two that nobody wrote: the contract of the house."""
+"""The contract of the house, for every source of the registry and for two invented ones."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ async def test_everything_adds_up(tmp_path: Path, home: Path, tool: Tool) -> Non
 
 
 async def test_nothing_conversational_is_stored(tmp_path: Path, home: Path, tool: Tool) -> None:
-    """What was said, and where, is in no byte of the database or its log, and in no fact that is published."""
+    """No conversation and no folder is in a byte of the database or its log, or in a fact that is published."""
     folder = fresh(tmp_path, "data")
     tool.write(home, STAGES - 1)
     async with pipeline(folder, [tool.source], home) as reading:

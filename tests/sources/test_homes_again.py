@@ -106,7 +106,7 @@ def _children(books: Books) -> set[object]:
 
 @pytest.mark.slow
 async def test_death_at_any_statement_loses_and_doubles_nothing(home: Path, tool: Tool, tmp_path: Path) -> None:
-    """What is read after it comes to what one reading without a death comes to."""
+    """The readings after it give the same sums as one reading without a death."""
     killed = tmp_path / "killed"
     killed.mkdir()
     command = [sys.executable, "-m", "tests.sources.line_killer", str(home), str(killed), "40", tool.source.id]

@@ -128,7 +128,7 @@ async def test_everything_at_once_is_read_in_parts_with_the_same_sums(
 async def test_reading_killed_before_any_statement_goes_on_where_it_was(
     tmp_path: Path, logs: LogFolder, home: Path, step: int
 ) -> None:
-    """What is read after that is what would have been read at once, and everything adds up in between."""
+    """The readings after that give the same as one reading at once, and everything adds up in between."""
     for number in range(5):
         lines = (use(f"{number}-{each}", each, session=f"s{number}") for each in range(6))
         logs.append(f"a/{number}.jsonl", model(f"m{number}"), *lines)
@@ -148,7 +148,7 @@ async def test_reading_killed_before_any_statement_goes_on_where_it_was(
 
 
 async def test_moved_rewritten_and_deleted_logs_change_no_sum(tmp_path: Path, logs: LogFolder, home: Path) -> None:
-    """Whether anybody looked in between or not."""
+    """That holds with a look in between, and without one."""
     folder = database_folder(tmp_path, "data")
     one = logs.append("a/one.jsonl", model("m"), use("1", 1), use("2", 2), use("3", 3))
     two = logs.append("a/two.jsonl", model("m"), use("4", 4))

@@ -1,4 +1,4 @@
-"""Where the roots of tools with a home of their own lie: as the operator, a variable or the tool names it."""
+"""The roots of tools with a home of their own, as the operator, a variable or the tool names them."""
 
 from __future__ import annotations
 

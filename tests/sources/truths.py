@@ -1,4 +1,4 @@
-"""What a fake API noted that it had sent, beside the home that the real tool wrote meanwhile."""
+"""A fake API's notes of its answers, beside the home that the real tool wrote meanwhile."""
 
 from __future__ import annotations
 

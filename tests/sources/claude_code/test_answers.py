@@ -48,7 +48,7 @@ async def test_session_lives_through_updates_in_both_directions(root: Path, home
 
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_split_of_cache_writes_counts_only_if_it_adds_up(session: Transcript, home: Home, is_known: bool) -> None:
-    """Where an API sends no split, zeros stand beside the right total: all of it counts with the shorter life."""
+    """If an API sends no split, zeros stand beside the right total: all of it counts with the shorter life."""
     session.block(1, usage=usage_of(1, is_split=is_known))
     await home.read()
     assert home.total()[3:5] == ((20, 10) if is_known else (30, 0))
@@ -130,7 +130,7 @@ async def test_reason_to_stop_without_details_is_no_end(
 
 
 async def test_final_line_of_an_answer_ends_its_uncertainty(session: Transcript, home: Home) -> None:
-    """Whatever was said of it before, in an earlier reading, too."""
+    """That holds for a line in a later reading, too."""
     session.version = PLACEHOLDERS
     session.block(1, stop=None, usage=usage_of(1, output=2))
     await home.read()

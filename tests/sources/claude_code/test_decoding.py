@@ -67,7 +67,7 @@ def read(answers: list[dict[str, object]]) -> list[AnyRecord | Rejection]:
 
 @given(st.lists(ANSWERS, max_size=4))
 def test_answers_say_the_same_whichever_way_they_are_decoded(answers: list[dict[str, object]]) -> None:
-    """Records and rejections. What a line repeats is told once more where its usage is odd, and counts once anyway."""
+    """Records and rejections. A repeated answer is told once more if its usage is odd, and counts once anyway."""
     plain = read(answers)
     with patch.object(lines, "_LINE", NeverPlain()), patch.object(lines, "_MESSAGE", NeverPlain()):
         thorough = read(answers)
@@ -75,7 +75,7 @@ def test_answers_say_the_same_whichever_way_they_are_decoded(answers: list[dict[
 
 
 def test_each_request_asks_for_the_model_that_it_names() -> None:
-    """What the last one asked for is known again, and only that."""
+    """The parameters of the last request are known again, and no others."""
     parser = TranscriptParser(LineFile((f"{SESSION}.jsonl",), 0, 0), None)
     asked = ["claude-opus-4-8", "claude-opus-4-8", "claude-haiku-5-5", None, "claude-opus-4-8", 7, 7]
     models = []

@@ -1,4 +1,4 @@
-"""Where transcripts are looked for."""
+"""The places in which transcripts are looked for."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ async def test_nothing_that_was_said_is_stored_or_told(session: Transcript, home
 
 
 async def test_nothing_that_was_said_is_kept_in_a_state(session: Transcript) -> None:
-    """What a checkpoint holds after any line is numbers, digests and names of sessions and models."""
+    """A checkpoint after any line holds numbers, digests and names of sessions and models only."""
     fill(session)
     parser = FORMAT.open(LineFile(session.path.relative_to(session.path.parents[1]).parts, 1, 1), None)
     for index, line in enumerate(session.path.read_bytes().splitlines()):
@@ -80,7 +80,7 @@ async def test_nothing_that_was_said_is_kept_in_a_state(session: Transcript) -> 
 
 
 def test_no_text_of_a_request_or_of_a_refusal_is_kept_until_the_next_line() -> None:
-    """What a line asks for, and why an answer stopped, is known again by a mark: it may hold what was said."""
+    """A line's request, and the reason of an answer's end, are known again by a mark: they may hold conversation."""
     parser = FORMAT.open(LineFile(("slug", f"{SESSION}.jsonl"), 1, 1), None)
     at: dict[str, Json] = {"timestamp": "2026-11-28T16:21:29.000Z", "sessionId": SESSION}
     why: Json = {"type": "refusal", "explanation": CANARY}
@@ -152,7 +152,7 @@ async def test_name_on_the_path_that_is_no_session_names_none(
 async def test_name_on_the_path_that_is_an_id_names_a_session_and_its_agent(
     root: Path, home: Home, agent: str | None
 ) -> None:
-    """Where a line does not say it; another name of an agent's file is none."""
+    """The name counts if a line does not state them; another name of an agent's file is no id."""
     written = Transcript(root, SESSION, Clock(), agent=agent)
     written.block(1, sessionId=None, agentId=None)
     await home.read()

@@ -1,4 +1,4 @@
-"""What the real tool wrote, held against what its API had sent: exact, in any order and from any point on."""
+"""The real tool's files, held against the answers of its API: exact, in any order and from any point on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose an answer is: agents, forks in any order of reading, requests without an answer, prompts, hidden calls."""
+"""The session of an answer: agents, forks in any order of reading, requests without one, prompts, hidden calls."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ async def test_total_tells_what_no_transcript_holds(root: Path, home: Home) -> N
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_fork_begins_with_the_total_of_its_parent(root: Path, home: Home, order: tuple[int, int]) -> None:
-    """What the parent had spent by then is taken off, hidden calls included; what it spends later is its own."""
+    """The parent's usage by then is taken off, hidden calls included; its later usage is its own."""
     origin = Transcript(root, SESSION, Clock())
     origin.turn(1)
     origin.total([1], 7)
@@ -288,7 +288,7 @@ async def test_fork_begins_with_the_total_of_its_parent(root: Path, home: Home, 
 
 
 async def test_fork_of_an_unknown_total_tells_nothing(root: Path, home: Home) -> None:
-    """Where its parent is gone, nobody knows with what it began."""
+    """If its parent is gone, nobody knows the total that it began with."""
     origin = Transcript(root, SESSION, Clock())
     origin.turn(1)
     origin.total([1], 7)

@@ -1,4 +1,4 @@
-"""Where a test's ledger stands."""
+"""The place of a test's ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real runs of Cline wrote on disk, and what was billed for them."""
+"""Files that real runs of Cline wrote on disk, and the bills for these runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA = Path(__file__).parents[2] / "data" / "cline"
 
 
 class Truth(msgspec.Struct):
-    """What one session was billed."""
+    """The bill of one session."""
 
     input_gross: int
     output: int

@@ -191,7 +191,7 @@ def test_cost_is_accepted_as_number_or_numeric_text(text: str, cost: float) -> N
     ],
 )
 def test_cost_is_unknown_with_field_and_code(text: str | bytes | None, code: RejectionCode) -> None:
-    """What is no price between zero and a million dollars is unknown and never 0, each for its own reason."""
+    """A cost that is no price between zero and a million dollars is unknown and never 0, each for its own reason."""
     usage, unusable = partial(entry(totalCost=text))
     assert usage == GOOD._replace(cost_usd=None, unknown=("totalCost",))
     assert unusable == [(code, "totalCost")]
@@ -307,7 +307,7 @@ def test_local_time_is_asked_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_ts_is_refused_with_field_and_code(text: str | bytes | None, code: RejectionCode) -> None:
-    """What is no moment between 1970 and the year 9999 is refused, each for its own reason."""
+    """A value that is no moment between 1970 and the year 9999 is refused, each for its own reason."""
     assert judged(entry(ts=text)) == (code, "ts")
 
 
@@ -493,7 +493,7 @@ VALUES = st.one_of(
     fields=st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "ts", "tokensIn", "totalCost", "modelId"], VALUES))
 )
 def test_fast_way_and_single_rules_say_the_same(fields: dict[str, str | None]) -> None:
-    """Whether an entry stands among its like, beside a bad one, or is judged field by field: its value is the same."""
+    """An entry has the same value among its like, beside a bad one, and judged field by field."""
     element = entry(**fields)
     alone, beside = parse(ledger(element)), parse(ledger(element, b"null"))
     single = judge_entry(msgspec.Raw(element), 0, UTC)

@@ -94,7 +94,7 @@ def test_ledger_may_be_printed_over_many_lines() -> None:
     ],
 )
 def test_bytes_that_are_no_array_are_refused(data: bytes, reason: str) -> None:
-    """What is no JSON array in UTF-8 is no ledger, says why, and has no other error behind it that holds its text."""
+    """Bytes that are no JSON array in UTF-8 are no ledger. The error says why; no error behind it holds their text."""
     with pytest.raises(Unparsable, match=reason) as caught:
         parse(data)
     assert caught.value.__cause__ is None
@@ -195,7 +195,7 @@ def test_duplicates_keep_the_place_of_the_first() -> None:
     ],
 )
 def test_prompt_is_never_judged(prompt: bytes) -> None:
-    """Whatever the prompt is, and bytes that could not become text among it, its entry and the others are good."""
+    """With any prompt, and with bytes in it that could not become text, its entry and the others are good."""
     other = GOOD._replace(session="other")
     for fields in ({"task": prompt}, {"cwdOnTaskInitialization": prompt, "size": prompt}):
         assert parse(ledger(entry(**fields), ledger_of(other)[1:-1])).records == [GOOD, other]

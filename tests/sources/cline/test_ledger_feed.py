@@ -185,7 +185,7 @@ async def test_feed_that_missed_updates_converges_after_the_last(file: LedgerFil
     with ClineProcess(file.path, seed=21, task_count=40, duplicate_count=2, surrogates=True, ways=ALL_WAYS) as cline:
         writing = asyncio.create_task(asyncio.to_thread(cline.step, UPDATES))
         while not writing.done():
-            # What is never whole for as long as the reader has patience is refused as such, and looked at again.
+            # A file that is never whole while the reader has patience is refused as such, and looked at again.
             with contextlib.suppress(LedgerUnstable):
                 await driver.take_in()
         await writing

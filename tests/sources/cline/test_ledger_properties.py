@@ -101,7 +101,7 @@ def test_damaged_ledger_is_parsed_or_refused_and_counted(
 @settings(max_examples=examples(2))
 @given(elements=st.lists(BAD_ELEMENTS, max_size=8), count=st.integers(1, 6), rng=st.randoms(use_true_random=False))
 def test_good_entry_is_never_lost_beside_bad_ones(elements: list[bytes], count: int, rng: Random) -> None:
-    """Whatever stands between them, all good entries come out, in their order, and the rest is counted."""
+    """With anything between them, all good entries come out, in their order, and the rest is counted."""
     usages = tasks(count)
     places = sorted(rng.randrange(len(elements) + 1) for _ in usages)
     mixed = list(elements)
@@ -134,7 +134,7 @@ FIELD_VALUES = st.dictionaries(st.sampled_from(FIELDS[2:6]), st.sampled_from(HAZ
 
 @given(entries=st.lists(FIELD_VALUES, max_size=8), rng=st.randoms(use_true_random=False))
 def test_order_of_the_entries_changes_no_sum(entries: list[dict[str, str]], rng: Random) -> None:
-    """Whatever their fields hold, entries of different ids say the same in any order."""
+    """Entries of different ids say the same in any order, with any values in their fields."""
     elements = [entry(id=f'"{number}"', **fields) for number, fields in enumerate(entries)]
     shuffled = list(elements)
     rng.shuffle(shuffled)
@@ -159,7 +159,7 @@ def test_number_is_taken_or_told(fields: dict[str, str]) -> None:
 
 @given(states=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=8))
 def test_newest_state_of_each_id_is_kept(states: list[tuple[int, int]]) -> None:
-    """Whatever stands how often and where, the last of the newest of each id counts, and every id does."""
+    """With any entries, repeated and in any order, the last of the newest of each id counts, and every id does."""
     records = [reading(str(name), ts or None, None, (place, 0), 0) for place, (name, ts) in enumerate(states)]
     expected = {
         str(name): max((ts, place) for place, (other, ts) in enumerate(states) if other == name) for name, _ in states

@@ -129,7 +129,7 @@ def test_piece_that_comes_twice_leads_to_the_whole_ledger() -> None:
 
 
 def test_nested_array_that_looks_like_a_cut_leads_to_the_whole_ledger() -> None:
-    """What an unknown key holds may look like the space between two entries."""
+    """The value of an unknown key may look like the space between two entries."""
     nested = entry(more="[" + ",".join('{"id":"x"}' for _ in range(400)) + "]")
     assert len(cut(bytearray(ledger(nested)), SMALL)) > 3
     assert piecewise(ledger(nested)) is None
@@ -145,7 +145,7 @@ def test_cut_prompt_costs_no_other_piece() -> None:
 
 
 def test_bytes_that_are_no_array_are_not_cut() -> None:
-    """What has no bracket at either end, or anything behind it, is left to the parser of the whole."""
+    """A file without a bracket at either end, or with anything behind it, is left to the parser of the whole."""
     for data in (b"", b"[", b"]", b"][", b"{}", b"[1] x", b"[1]\0", b"x[1]"):
         assert cut(bytearray(data)) == []
     assert cut(bytearray(b"\xef\xbb\xbf [1] \n")) == [4, 6]
@@ -162,7 +162,7 @@ def test_bare_word_costs_no_other_piece() -> None:
 
 
 def test_large_file_is_given_back_while_it_is_parsed() -> None:
-    """What was parsed is gone from the pages of a large file, and what it says is complete."""
+    """Parsed bytes are gone from the pages of a large file, and its records are complete."""
     usages = tasks(6_000)
     data = ledger_of(*usages)
     buffer = allocate(len(data))

@@ -106,7 +106,7 @@ def test_input_is_never_below_zero() -> None:
 
 
 def test_numbers_with_agents_go_before_those_without() -> None:
-    """What a session's team mates spent is the session's."""
+    """The usage of a session's team mates is the session's."""
     metadata = core_metadata(usage(100, 5, 0.1), usage(400, 25, 0.7, read=100))
     assert totals(metadata) == Totals(300, 25, 100, 0, 0.7)
 
@@ -299,7 +299,7 @@ def test_cursor_lies_behind_the_newest_change_and_never_ahead_of_now(rows: list[
 
 
 def test_statement_names_no_private_column_and_never_all_of_them() -> None:
-    """What holds conversations or folders is neither in the statement nor among what the authoriser allows."""
+    """A column of conversations or folders is neither in the statement nor among those that the authoriser allows."""
     assert set(re.findall(r"\w+", QUERY.statement)).isdisjoint(PRIVATE)
     assert "*" not in QUERY.statement
     assert PRIVATE.isdisjoint(sessions.COLUMNS)

@@ -120,7 +120,7 @@ class Rollout:
 
     @property
     def has_counted(self) -> bool:
-        """Whether any line states totals, a copied one included."""
+        """True if any line states totals, a copied one included."""
         payloads = [each["payload"] for each in self.lines]
         return any(isinstance(each, dict) and each.get("info") is not None for each in payloads)
 
@@ -151,7 +151,7 @@ class Rollout:
         head["base_instructions"] = {"text": CANARY}
         self.say("session_meta", head)
 
-    # What happens in a thread
+    # Events in a thread
 
     def resume(self, version: str | None = None) -> None:
         """Go on with another process, perhaps of another version."""

@@ -328,7 +328,7 @@ def differences(home: Home, work: Work) -> dict[str, object]:
     """Return what is booked otherwise than it was billed, by model and day."""
     booked = {key: each for key, each in home.by_model_and_day().items() if any(each[1:])}
     billed = {f"{model} {day}": each for (model, day), each in work.billed.items()}
-    # What has no numbers is a request, too.
+    # An answer without numbers is a request, too.
     begin = {key: key.startswith(unmeasured.__name__) for key in booked.keys() | billed.keys()}
     return {
         key: (booked.get(key), billed.get(key))
@@ -395,7 +395,7 @@ def test_any_life_is_booked_as_it_was_billed(steps: list[tuple[str, int, str]], 
         for number, (step, place, version) in enumerate(steps):
             thread = threads[place % len(threads)]
             if step == "fork":
-                # What a version without ids of turns copies of a fork bears the name of the fork's original.
+                # Lines that a version without ids of turns copies of a fork bear the name of the fork's original.
                 is_told = version in (TURNS, NEW) or (version == MIDDLE and thread.base is None)
                 threads.append(thread.fork(version=version if is_told else NEW))
             elif step == "based":
@@ -517,7 +517,7 @@ def test_what_a_record_lacks_is_taken_from_the_totals(tmp_path: Path) -> None:
 
 
 def test_tier_of_a_thread_holds_until_it_is_set_anew(tmp_path: Path) -> None:
-    """What a thread is set to decides of its answers; a version that does not say it asks for the ordinary tier."""
+    """A thread's setting decides on its answers; a version that does not state it asks for the ordinary tier."""
     thread = Rollout(Work(tmp_path), NEW)
     wanted = []
     for number, (version, tier) in enumerate(((NEW, "flex"), (TURNS, "flex"), (NEW, "priority"), (NEW, ""))):

@@ -1,4 +1,4 @@
-"""What the real tool wrote, held against what its API had sent: exact, in any order and from any point on."""
+"""The real tool's files, held against the answers of its API: exact, in any order and from any point on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Truth(msgspec.Struct):
 
 
 class Truth(NamedTuple):
-    """What the API of a recorded home had sent."""
+    """The answers of the API of a recorded home."""
 
     by_model: dict[str, tuple[int, ...]]
     """Requests and tokens of all kinds, as far as they are on disk."""

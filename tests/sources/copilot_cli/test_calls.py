@@ -1,4 +1,4 @@
-"""What rows of Copilot CLI's session store mean."""
+"""The meaning of rows of Copilot CLI's session store."""
 
 from __future__ import annotations
 

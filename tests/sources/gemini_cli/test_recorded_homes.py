@@ -1,4 +1,4 @@
-"""What the real tool wrote, held against what its API had sent: exact, in any order and from any point on."""
+"""The real tool's files, held against the answers of its API: exact, in any order and from any point on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.sources.truths import DATA, place, requests_of, sum_of
 
 HOMES = sorted(path.name for path in (DATA / "gemini_cli").iterdir() if path.is_dir())
 LATE = "compression while the tool ended"
-"""What was billed and is in no file at all."""
+"""A call that was billed and is in no file at all."""
 HIDDEN = {
     "forms": ["compression", LATE, "routing"],
     "nous": ["routing"],
     "resume": ["compression", "routing", "session summary"],
     "toolone": ["routing"],
 }
-"""What was billed and is in no session file, by home; of ``forms`` also answers that broke off."""
+"""Calls that were billed and are in no session file, by home; of ``forms`` also answers that broke off."""
 PROMPTS = {"forms": 8, "nous": 1, "resume": 3, "toolone": 1}
 RECORDED = {"main", "subagent"}
 FINAL, UNMEASURED = 0, 4

@@ -157,7 +157,7 @@ def test_what_the_tool_says_in_the_place_of_the_model_is_no_answer() -> None:
 
 
 def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
-    """What a checkpoint holds after any line is numbers, digests and names of sessions and models."""
+    """A checkpoint after any line holds numbers, digests and names of sessions and models only."""
     write_home(home, 1)
     odd = line(id=CANARY, timestamp=CANARY, model=f"{CANARY}\n", tokens={"input": CANARY, CANARY: CANARY}), b'{"a'
     for path in (home / ".gemini" / "tmp").rglob("session-*"):
@@ -171,7 +171,7 @@ def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3), st.integers(0, 3)), max_size=8))
 def test_broken_lines_cost_no_good_one(breaks: list[tuple[int, bytes, int]]) -> None:
-    """Whatever stands in a line, its neighbours count, and it is read, refused with a reason, or says nothing."""
+    """A line with any bytes is read, refused with a reason, or says nothing; its neighbours count."""
     lines = [header()]
     for number, (place, junk, length) in enumerate(breaks):
         good = line(id=f"good-{number}")

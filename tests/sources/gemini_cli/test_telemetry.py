@@ -135,7 +135,7 @@ def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=30), st.booleans()), max_size=6))
 def test_broken_record_costs_no_other(tmp_path: Path, breaks: list[tuple[int, bytes, bool]]) -> None:
-    """Whatever stands in one record's lines, or in the place of some, the record behind it counts as it is."""
+    """With any bytes in one record's lines, or in the place of some, the record behind it counts as it is."""
     telemetry, session = Telemetry(tmp_path / "telemetry.log"), Session(tmp_path / "tmp", "s")
     telemetry.path.unlink(missing_ok=True)
     telemetry.answer(session, 1)

@@ -37,7 +37,7 @@ def rows_in(connection: sqlite3.Connection) -> list[Row]:
 
 
 class Booked:
-    """What came of rows in a database."""
+    """The records of rows, in a database."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -1,4 +1,4 @@
-"""What messages of OpenCode mean: answers that grow, forks, zeros, what cannot be used."""
+"""The meaning of OpenCode's messages: answers that grow, forks, zeros, values that cannot be used."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ async def test_forgotten_session_stays_so_though_a_fork_holds_its_answers(store:
 
 
 def test_agents_are_sessions_below_theirs_and_prompts_are_the_users(store: MessageStore) -> None:
-    """What the program says to an agent is no prompt."""
+    """The program's own message to an agent is no prompt."""
     store.session("agent", T, parent="one")
     store.prompt("one", T)
     store.prompt("agent", T)

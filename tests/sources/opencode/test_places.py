@@ -1,4 +1,4 @@
-"""Where databases of OpenCode and Kilo are looked for."""
+"""The places in which databases of OpenCode and Kilo are looked for."""
 
 from __future__ import annotations
 

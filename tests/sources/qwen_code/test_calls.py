@@ -134,7 +134,7 @@ def test_only_lines_of_the_user_are_prompts(session: Session) -> None:
 
 
 def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
-    """What a checkpoint holds after any line is digests and names of sessions."""
+    """A checkpoint after any line holds digests and names of sessions only."""
     write_home(home, 1)
     for path in (home / ".qwen" / "projects").rglob("*.jsonl"):
         parser = SESSIONS.open(LineFile((path.name,), 1, 1), None)
@@ -147,7 +147,7 @@ def test_nothing_that_was_said_is_kept_in_a_state(home: Path) -> None:
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=3), st.integers(0, 3)), max_size=8))
 def test_broken_lines_cost_no_good_one(breaks: list[tuple[int, bytes, int]]) -> None:
-    """Whatever stands in a line, its neighbours count, and it is read or refused with a reason."""
+    """A line with any bytes is read or refused with a reason; its neighbours count."""
     for number, (place, junk, length) in enumerate(breaks):
         bad, good = ledger_line(inputTokens=99_999), ledger_line(inputTokens=20_000 + number)
         broken = (bad[:place] + junk + bad[place + length :]).replace(b"\n", b" ")

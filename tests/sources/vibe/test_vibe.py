@@ -156,7 +156,7 @@ async def test_generation_that_is_not_there_yet_is_tried_again(root: Path, drive
 
 
 def test_any_bytes_are_a_total_or_told() -> None:
-    """Whatever is cut out of a generation, put into it or behind it: no crash, and nothing is left out unsaid."""
+    """Any bytes cut out of a generation, put into it or behind it cause no crash, and nothing is left out unsaid."""
     projection = next(DATA.rglob("0000000000000042/projection-state.json")).read_bytes()
     meta = next(DATA.rglob("meta.json")).read_bytes()
 

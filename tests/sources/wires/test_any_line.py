@@ -80,7 +80,7 @@ def test_no_line_whatever_raises(tool: Tool, data: bytes) -> None:
 
 @TOOLS
 def test_state_stays_small_and_holds_nothing_that_was_said(tool: Tool, tmp_path: Path) -> None:
-    """Whatever a file holds, however long it is."""
+    """That holds for each line of a file of any content and length."""
     WRITERS[tool](tmp_path, 9)
     for path in tmp_path.rglob(tool.names):
         parser = tool.format.open(LineFile(path.relative_to(tmp_path).parts, 1, 1), None)
@@ -92,7 +92,7 @@ def test_state_stays_small_and_holds_nothing_that_was_said(tool: Tool, tmp_path:
 
 @TOOLS
 async def test_forgotten_session_does_not_come_back_from_its_fork(tool: Tool, tmp_path: Path) -> None:
-    """What stands in a fork, too, goes with the session that made it, and nothing else does."""
+    """A request that stands in a fork, too, goes with the session that made it, and nothing else does."""
     WRITERS[tool](tmp_path, 0)
     root = tmp_path / ROOTS[tool]
     async with home_of(tool, root) as home:

@@ -83,7 +83,7 @@ async def test_file_of_the_first_version_counts_once_when_it_gets_ids(root: Path
 
 
 async def test_file_without_a_first_line_is_named_after_its_name(root: Path, pi: Home) -> None:
-    """Where that is an id; what else it says is digested."""
+    """It is named so if its name is an id; any other name is digested."""
     put(root, SESSION, pi_turn(BEGIN_MS, 1))
     write_lines(root / "notes on a secret.jsonl", pi_turn(BEGIN_MS + 5, 2))
     await pi.read()
@@ -94,5 +94,5 @@ async def test_file_without_a_first_line_is_named_after_its_name(root: Path, pi:
 
 
 def test_moment_is_written_as_javascript_does() -> None:
-    """What the fake writes is what the tool does."""
+    """The fake writes moments as the tool does."""
     assert iso_of(1_795_876_236_936) == "2026-11-28T14:30:36.936Z"

@@ -1,4 +1,4 @@
-"""What real tools wrote, held against what their APIs had sent: exact, in any order and from any point on."""
+"""Real tools' files, held against the answers of their APIs: exact, in any order and from any point on."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ FORKS = {
 
 @pytest.mark.parametrize("tool", FORKS, ids=lambda tool: tool.source)
 async def test_fork_counts_where_its_original_is_gone(tool: Tool, tmp_path: Path) -> None:
-    """What it copied counts in it; as soon as the original is back, nothing counts twice."""
+    """The copied requests count in it; as soon as the original is back, nothing counts twice."""
     recorded = FIRST_OF_TOOL[tool.source]
     original, count = FORKS[tool]
     root = copy_of(recorded, tmp_path)
