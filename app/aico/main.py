@@ -80,7 +80,7 @@ def create_app(
 
 @dataclass(frozen=True, slots=True)
 class MountableService:
-    """The whole service as a part of another application: routes, socket, page, lifespan and rules who may call."""
+    """The whole service as a part of another application: routes, socket, page, lifespan and rules for callers."""
 
     app: FastAPI
     """Knows its own paths only: what the other application answers is none of its business."""

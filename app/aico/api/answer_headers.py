@@ -1,4 +1,4 @@
-"""The headers that keep our page and our answers to ourselves: what a browser may do with them, and who may frame."""
+"""The headers that keep our page and answers to ourselves: the rights of a browser, and of pages that frame them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""On every answer, whoever makes it."""
+"""On every answer, of every part that makes one."""
 
 
 def put_headers(message: Message, extra: Mapping[str, str]) -> None:

@@ -102,7 +102,7 @@ async def export_usage(
 async def import_ledger(request: Request, service: Service) -> ReceiptOut:
     """Read all of Cline now, and answer from a reading that began after this request.
 
-    Where the ledger is read, the counts are those of its entries alone: their sum is the number of entries in the file.
+    If the ledger is read, the counts are those of its entries alone: their sum is the number of entries in the file.
     """
     path = _read_path(await request.body())
     if path is None:

@@ -44,7 +44,7 @@ def _kit() -> _Kit:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'self'"
     headers = {
-        "Content-Security-Policy": policy,  # who may frame it is said where it is sent
+        "Content-Security-Policy": policy,  # the sender adds which pages may frame it
         # A browser that may tell nobody where it comes from calls its own form's origin "null".
         "Referrer-Policy": "same-origin",
         "Vary": "Accept, Accept-Language, Sec-Fetch-Dest",

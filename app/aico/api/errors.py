@@ -141,7 +141,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _list_methods(request: Request, error: HTTPException) -> list[str]:
     """Return the methods that an address takes: the framework names those of the first route that has it, only.
 
-    Where routes have just this address, one that takes any name in its place takes others.
+    If routes have just this address, a route that takes any name in its place does not count.
     """
     path = route_of(request.scope)
     routes = [each for each in request.app.routes if isinstance(each, Route) and each.path_regex.fullmatch(path)]

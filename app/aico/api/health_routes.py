@@ -36,7 +36,7 @@ async def read_readiness(response: Response, service: Service) -> HealthOut:
 
 
 async def _render(service: Service) -> bytes:
-    from aico.services.metrics import render_metrics  # 1.3 MB and a part of each start, for who asks only
+    from aico.services.metrics import render_metrics  # 1.3 MB and a part of each start: only if asked for
 
     return await render_metrics(service)
 

@@ -56,7 +56,7 @@ async def list_prices(service: Service) -> list[PriceOut]:
 async def set_price(request: Request, service: Service, model: Pattern) -> list[PriceOut]:
     """Set an own price, in the place of one of the same name and day, and return all of them.
 
-    What is stored follows behind the answer: `pricing` in `GET /api/status` says how far it is.
+    Stored requests get their prices after the answer: `pricing` in `GET /api/status` says how far it is.
     """
     price = (await read_body(request, PriceRequest)).to_price(model)
     await service.prices.set(price)

@@ -90,7 +90,7 @@ class ActivitySpan:
     count: int = 0
     """How often: commands that were called, pages that were visited."""
     place: str = ""
-    """Where: the shell or the browser. Empty for programs."""
+    """The shell or the browser of the use. Empty for programs."""
     cost_nano: int = 0
     """The time at the hourly rate: an estimate, never money."""
 

@@ -1,4 +1,4 @@
-"""The wall clock, for whoever is handed one."""
+"""The wall clock, for code that is handed one."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def _growth_of(tool: str, model: str, before: Seen, after: Seen) -> Iterator[tup
 
 
 def _by_basis(cost: int, before: Sums, after: Sums) -> Iterator[tuple[str, int]]:
-    """Yield the growth of the cost by who says so; where one takes another's place, what it adds to the whole is its.
+    """Yield the growth of the cost by basis; if one takes another's place, the amount that it adds to the whole is its.
 
     So the parts never fall, and their sum is the whole.
     """

@@ -59,7 +59,7 @@ def slot_ceiling(moment_ms: int) -> int:
 def latest_credible(now_ms: int) -> int:
     """Return the last slot that may still belong to "now": clocks differ by a day at most.
 
-    What is dated further ahead is stored and can be asked for, but it would stretch every chart.
+    Usage that is dated further ahead is stored and can be asked for, but it would stretch every chart.
     """
     return slot_floor(now_ms) + DAY_SLOTS
 

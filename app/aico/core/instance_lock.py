@@ -1,4 +1,4 @@
-"""The exclusive lock beside the database: one writer per database, whoever it is."""
+"""The exclusive lock beside the database: one writer per database."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class InstanceLock:
         return self
 
     def announce(self, url: str | None) -> None:
-        """Write pid and URL for whoever finds the lock taken. The lock must be held."""
+        """Write pid and URL for a process that finds the lock taken. The lock must be held."""
         if self._descriptor is None:
             raise RuntimeError("the lock is not held")
         self._is_watching = self._is_watching or url is not None

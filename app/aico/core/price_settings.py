@@ -32,10 +32,10 @@ class OwnPriceSettings(BaseModel):
     input: Amount
     output: Amount
     cache_read: Amount | None = None
-    """None: what input costs; likewise for writes."""
+    """None: the price of input; likewise for writes."""
     cache_write_5m: Amount | None = None
     cache_write_1h: Amount | None = None
-    """None: what a write of five minutes costs."""
+    """None: the price of a write of five minutes."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -62,4 +62,4 @@ def _check_once(prices: tuple[OwnPriceSettings, ...]) -> tuple[OwnPriceSettings,
 
 
 OwnPricesSettings = Annotated[tuple[OwnPriceSettings, ...], AfterValidator(_check_once)]
-"""What ``[[prices]]`` says altogether."""
+"""All prices of ``[[prices]]``."""

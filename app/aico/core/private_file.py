@@ -22,8 +22,8 @@ def open_private(path: Path, *, create: bool) -> int:
     """Return a descriptor of ``path``: a plain file of our own with no other name, readable by us alone.
 
     With ``create`` file (0600) and folders (0700) are made where they are missing; otherwise FileNotFoundError is
-    raised. Raises StorageError for anything that somebody else may have put there: who writes into the folder could
-    otherwise have us write elsewhere, or believe what he says.
+    raised. Raises StorageError for anything that somebody else may have put there: a person who can write into the
+    folder could otherwise have us write elsewhere, or believe a false file.
     """
     try:
         if create:

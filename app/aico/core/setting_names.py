@@ -1,4 +1,4 @@
-"""The names of all settings, for whoever must not wait for the library that checks their values. Pure."""
+"""The names of all settings, for code that must not wait for the library that checks their values. Pure."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def is_id(name: str) -> bool:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean NAME?`` for the known name that is nearest, empty where none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415  # for who has mistyped something only
+    from difflib import get_close_matches  # noqa: PLC0415  # for a mistyped name only
 
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near and near[0] != name else ""

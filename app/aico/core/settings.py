@@ -303,8 +303,8 @@ class Settings(BaseModel):
 class LoadedSettings:
     """The settings and, for each, what chose it: ``default``, a file, a variable or ``flag``.
 
-    What is set for a source is named as in ``sources.cline.origins``, and only if it is set; of a table such as
-    ``otlp`` every setting is named if one is set.
+    A setting of a source is named as in ``sources.cline.origins``, and only if it is set; of a table such as ``otlp``
+    every setting is named if one is set.
     """
 
     settings: Settings

@@ -108,7 +108,7 @@ def _read_file(path: Path, *, required: bool) -> Mapping[str, object]:
         raise SettingsError(str(path), f"cannot be read: {error}") from error
     if not data:
         return {}
-    import tomllib  # noqa: PLC0415  # for who has such a file only
+    import tomllib  # noqa: PLC0415  # for users of such a file only
 
     if (wide := describe_wide_text(data[:4])) is not None:
         raise SettingsError(str(path), f"cannot be read: {wide}")

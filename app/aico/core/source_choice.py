@@ -37,7 +37,7 @@ OPEN = Decision(Choice.CHOOSE, None)
 def decide(source_id: str, origin_ids: Iterable[str], settings: Settings) -> dict[str, Decision]:
     """Return what ``settings`` decide of each origin of a source.
 
-    What is set for the source wins over ``enabled_sources``, and that over the old name ``cline_sessions``.
+    The source's own settings win over ``enabled_sources``, and that over the old name ``cline_sessions``.
     """
     return {origin: _decide(source_id, origin, settings) for origin in origin_ids}
 

@@ -24,9 +24,9 @@ COUNTS = (
 says what they cost. ``lacking_cache`` ones are of a tool that does not tell its cache. The others see RequestState.
 """
 MONEY = ("recorded", "own", "listed", "list")
-"""Nano-dollars: what the tool states; where it states nothing, the user's own price; else a list price.
+"""Nano-dollars: the tool's own cost; if it states none, the user's own price; else a list price.
 
-``list`` is the value of everything at list prices, whoever else says what it cost.
+``list`` is the value of everything at list prices, even if another side states the cost.
 """
 WIDTH = len(TOKENS) + len(COUNTS) + len(MONEY)
 SUM_COLUMNS = (*TOKENS, *COUNTS, *(f"{money}_{unit}" for money in MONEY for unit in ("usd", "nano")))
@@ -62,7 +62,7 @@ REQUEST, GROWTH, PROMPT = EventKind(0, 1, 0), EventKind(1, 0, 0), EventKind(2, 0
 
 
 class Costs(NamedTuple):
-    """The costs of an event, in nano-dollars, by who states them; None is unknown, never 0."""
+    """The costs of an event, in nano-dollars, by the side that states them; None is unknown, never 0."""
 
     recorded: int | None = None
     own: int | None = None

@@ -30,7 +30,7 @@ class DailyBackups:
         """The content of the database when it was backed up last."""
         self._pause = 0
         self.turn = asyncio.Lock()
-        """Held while a backup is made; whoever removes backups holds it, too."""
+        """Held while backups are made or removed."""
         self.failure: StorageError | None = None
         """Why the last attempt failed; None when it did not."""
 

@@ -113,7 +113,7 @@ class BrowserWatch:
         rates = {name: definition.hourly_rate_usd for name, definition in self.domains.items()}
         for first in range(0, len(counted), _BATCH):
             text = answer.position.text(basis) if first + _BATCH >= len(counted) else None
-            # With the last ones: whoever is interrupted before reads them again, and counts what is new.
+            # With the last ones: a look that is interrupted before reads them again, and counts the new ones.
             checkpoint = None if text is None else Checkpoint(BROWSERS.id, place, text, self.now_ms())
             is_new |= await self.store.add_visits(counted[first : first + _BATCH], rates, checkpoint)
         reading.position, reading.identity, reading.reason = answer.position, identity, None

@@ -70,7 +70,7 @@ class BudgetsService:
     async def load(self, *, only_looks: bool = False) -> None:
         """Read what is stored, and let the configuration have its way. Raises StorageBusy, StorageError.
 
-        Who ``only_looks`` writes nothing, and sees what the next start will write.
+        With ``only_looks`` nothing is written, and the result is that of the next start.
         """
         async with self._database.asking() as ask:
             stored_budgets, stored_plans = await list_budgets(ask), await list_plans(ask)

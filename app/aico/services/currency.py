@@ -18,7 +18,7 @@ from aico.services.shapes import Schema
 
 
 class ShownCurrency(NamedTuple):
-    """A currency, and who says it."""
+    """A currency, and the side that states it."""
 
     currency: Currency
     is_fixed: bool

@@ -24,7 +24,7 @@ SWITCHED_ON = {("claude-code", "projects"), ("codex", "sessions"), ("gemini-cli"
 
 
 def sources_below(home: Path) -> tuple[Source, ...]:
-    """Return all sources as somebody has them whose home is ``home``, whatever the user's variables say."""
+    """Return all sources as for a user with the home ``home``; the real user's variables have no say."""
 
     def move(around: Surroundings) -> Surroundings:
         return replace(around, home=home, environment={})

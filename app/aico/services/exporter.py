@@ -155,7 +155,7 @@ class ExportBook:
         *,
         is_kept: bool = True,
     ) -> None:
-        """``machine`` tells this machine and user; without ``is_kept`` nothing is written, for who only looks."""
+        """``machine`` tells this machine and user; without ``is_kept`` nothing is written, for a mere look."""
         self._file = ExportFile(database_path)
         self._now_ms = now_ms
         self._is_kept = is_kept

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def remove_for_good(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
     """Remove stored ``sessions`` from the database and its backups. Raises StorageBusy, StorageError. Blocking."""
-    # Before the rest: whoever is interrupted in between finds them still stored, and can go on.
+    # Before the rest: after an interruption in between they are still stored, and the caller can go on.
     BackupFolder(path).clear()
     forget(path, source, sessions, now_ms)
 

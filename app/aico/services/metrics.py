@@ -230,7 +230,7 @@ def _histogram(histogram: Histogram) -> Metric:
 def _last_families(service: ObserverService, cline: ClineStatus) -> Iterator[Metric]:
     """Yield when each source was read last, what the last reading of the ledger refused, and that file as it is now.
 
-    What never was has no sample.
+    An event that never was has no sample.
     """
     last: dict[str, ImportReceipt] = {} if cline.last_receipt is None else {CLINE: cline.last_receipt}
     for key, receipt in service.ingest.last_receipts.items():
@@ -317,7 +317,7 @@ def _export_families(service: ObserverService) -> Iterator[Metric]:
 
 
 def _limit_families(limits: Sequence[LimitWindow]) -> Iterator[Metric]:
-    """Yield the windows of plans: what is not known has no sample."""
+    """Yield the windows of plans: an unknown number has no sample."""
     labels = ["source", "plan", "window", "origin"]
     share = GaugeMetricFamily("aico_limit_used_ratio", "Used share of a plan's window; 1 is all.", labels=labels)
     value = GaugeMetricFamily("aico_limit_used_usd", "Value at list prices used within a window.", labels=labels)

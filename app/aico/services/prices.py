@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class ListedPrice(NamedTuple):
-    """An own price, and who says it."""
+    """An own price, and the side that states it."""
 
     price: OwnPrice
     is_fixed: bool
@@ -98,7 +98,7 @@ class Prices:
         self._is_asked = False
         self._complaint = Complaint(_log, "prices could not be brought to all requests yet, and it is tried again: %s")
         self.turn = asyncio.Lock()
-        """Held while prices are written: who has it can be sure that none changes."""
+        """Held while prices are written: its holder can be sure that none changes."""
         self.progress: tuple[int, int] | None = None
         """How far the present prices were brought to what is stored: so much of so much; None when all have them."""
 
@@ -159,7 +159,7 @@ class Prices:
     async def review(self) -> PriceReview:
         """Return what the present list says of requests that an older one has priced. Raises StorageBusy, StorageError.
 
-        What it does not know keeps its price, and is not in there.
+        A request that the list does not know keeps its price, and is not in there.
         """
         lines: dict[str, ReviewLine] = {}
         after: int | None = 0
@@ -210,12 +210,12 @@ class Prices:
     async def apply(self) -> int:
         """Bring the present prices to what is stored; return how many requests have another price now.
 
-        Raises StorageBusy, StorageError: what was done until then stays done, and is not done again.
+        Raises StorageBusy, StorageError: the work until then stays done, and is not done again.
         """
         await price_unpriced(self._writer, self._publish, turn=self.turn)
         count = await self._go_through(self._writer.review) + await self._go_through(self._writer.price_own)
         if not self._is_asked:
-            # Not between two changes: who waits for the second one would think that it is done.
+            # Not between two changes: a caller that waits for the second one would think that it is done.
             self.progress = None
         return count
 

@@ -77,7 +77,7 @@ class SourcesService:
         self._siblings: dict[OriginKey, Siblings] = {}
         self._is_running = False
         self._turn = asyncio.Lock()
-        """Held by whoever opens and closes places."""
+        """Held while places are opened and closed."""
 
     # Living
 

@@ -137,16 +137,16 @@ class PlaceWatcher:
         try:
             found: Look | SourceError = self._feed.look()
         except SourceError as error:
-            # Its trace would keep the frames of whoever looked.
+            # Its trace would keep the frames of the look.
             found = error.with_traceback(None)
         self.found = found
         known = found.directory if isinstance(found, Look) else None
         return _Glance(known or self._feed.find_directory_identity(), found)
 
     async def _wait(self) -> tuple[Trigger, bool, _Glance | None]:
-        """Wait for the next reason to sweep; return it, whether the file must be read anyhow, and what is there.
+        """Wait for the next reason to sweep; return it, True if the file must be read anyhow, and a glance.
 
-        What is there is None where the reading looks by itself.
+        The glance is None if the reading looks by itself.
         """
         now = time.monotonic()
         # Of all places at the same moments: waking up costs more than a look.

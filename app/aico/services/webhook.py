@@ -126,7 +126,7 @@ class WebhookCaller:
                 return
             if self._now_ms() - fired.at > _STALE_MS:
                 break
-            # Before it: who dies in between has used it up, and sends the same id again at most twice.
+            # Before it: a service that dies in between has used up the try, and sends the same id again at most twice.
             await note_delivery(self._database, fired.key, Delivery.PENDING, number)
             async with self._turn:
                 answer = await self._call(target, id_of(fired), fired_fields(fired))
@@ -160,7 +160,7 @@ async def _load_post() -> Post:
 
 
 def id_of(fired: Fired) -> str:
-    """Return what names ``fired`` for ever, in 32 hexadecimal digits: who gets it twice can tell."""
+    """Return the id of ``fired`` for ever, in 32 hexadecimal digits: a receiver that gets it twice can tell."""
     key = fired.key
     return digest(key.budget, key.terms, key.since, key.threshold).hex()
 

@@ -127,7 +127,7 @@ def get_plan_values(connection: sqlite3.Connection) -> dict[tuple[str, str], int
 
 
 def hold_plan_values(connection: sqlite3.Connection, shown: Mapping[tuple[str, str], int]) -> None:
-    """Let what plans have paid for go on from what was ``shown``, whatever plans this database knows."""
+    """Let the amounts that plans have paid for go on from ``shown``, for all plans that this database knows or not."""
     counters = counters_of(connection.execute(COUNTERS))
     connection.executemany(
         _PUT_VALUE,

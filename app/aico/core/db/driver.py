@@ -1,4 +1,4 @@
-"""What SQLite's driver takes."""
+"""The values that SQLite's driver takes."""
 
 from __future__ import annotations
 

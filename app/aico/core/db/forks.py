@@ -1,8 +1,8 @@
 """Sessions that were forked: their running totals begin with those of the session that they were forked from.
 
-What a fork begins with was spent by the other session. It is kept under the fork's name when the fork is seen for the
-first time, and taken off every total that the tool states of it from then on, by whatever origin: so all accounts hold
-what the fork itself has spent.
+The other session has spent the total that a fork begins with. It is kept under the fork's name when the fork is seen
+for the first time, and taken off every total that the tool states of it from then on, by any origin: so all accounts
+hold the spending of the fork itself.
 
 Source: the real command line of Cline 3.0.65, ``/fork``: a row of the new session with the totals of the old one stands
 there at once, and goes on from these.

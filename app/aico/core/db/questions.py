@@ -141,7 +141,7 @@ WITHOUT_PRICE = f"""
     SELECT m.name, SUM({_SPENT}) FROM usage_event JOIN model AS m ON m.id = model
     WHERE {_OF_EVENT["unpriced"]} AND (unknown = '' OR {" + ".join(TOKENS[:5])} IS NOT NULL) GROUP BY model
 """
-"""By model, the tokens that any price would give a cost: what could be used in part alone has none, whatever price."""
+"""By model, the tokens that any price would give a cost: usage that is known in part only has none, at any price."""
 EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
 EVENT_AS_MONEY = ", ".join(_as_money(name, _OF_EVENT[name]) for name in SUM_COLUMNS)
 """The same as it counts while plans are what they are."""

@@ -374,7 +374,7 @@ class UsageSnapshot(SumsSnapshot):
     async def list_counters(self) -> dict[tuple[str, str], Sums]:
         """Return what counters show, in the same order: all that was ever spent, what was forgotten since included.
 
-        What had been shown when an older backup was restored is not shown again as growth.
+        Amounts shown before an older backup was restored are not shown again as growth.
         """
         return counters_of(await self.ask(COUNTERS))
 

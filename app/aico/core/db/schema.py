@@ -202,7 +202,7 @@ class CountedCost(SQLModel, table=True):
 
     event: int = Field(primary_key=True)
     basis: int
-    """The place of who said so in :data:`aico.core.sums.COST_PARTS`."""
+    """The place, in :data:`aico.core.sums.COST_PARTS`, of the side that stated it."""
     nano: int
 
 

@@ -1,4 +1,4 @@
-"""Sums over the accounts, all within one snapshot of the database, whoever asks it. Nothing is divided.
+"""Sums over the accounts, all within one snapshot of the database. Nothing is divided.
 
 Nothing here is imported that a command at a prompt would have to wait for.
 """
@@ -119,8 +119,8 @@ class SumsSnapshot:
     async def list_sums(self, wanted: UsageFilter, by: Sequence[Group]) -> dict[tuple[str, ...], Sums]:
         """Return the sums of the events inside ``wanted`` by the names of what ``by`` says, in its order.
 
-        Two sources may call a session the same: who tells sessions apart tells sources apart, too. Without ``by`` there
-        is one sum, under ``()``.
+        Two sources may call a session the same: a caller that divides by session divides by source, too. Without
+        ``by`` there is one sum, under ``()``.
         """
         statement, values = sql.grouped(wanted, by)
         found = await self.ask(statement, values)

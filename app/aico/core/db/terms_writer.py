@@ -42,8 +42,8 @@ async def store_plans(
 ) -> tuple[str, int]:
     """Write plans over those of the same sources, and remove others; return epoch and the new revision.
 
-    What money is changes with them, so every sum that was read is another one afterwards. Counters go on from what
-    they show. Raises StorageBusy, StorageError.
+    They decide which usage costs money, so every sum that was read is another one afterwards. Counters go on from
+    their present values. Raises StorageBusy, StorageError.
     """
 
     def write(connection: sqlite3.Connection) -> tuple[str, int]:

@@ -1,4 +1,4 @@
 """The way out to a collector, by OpenTelemetry's protocol. Imported only where an endpoint is set.
 
-What it needs is the extra ``[otlp]``: the official SDK, the official encoder and gRPC.
+It needs the extra ``[otlp]``: the official SDK, the official encoder and gRPC.
 """

@@ -101,6 +101,6 @@ def is_taken(answer: bytes) -> bool:
 
 def as_json(request: bytes) -> str:
     """Return ``request`` in the protocol's JSON, for people."""
-    from google.protobuf.json_format import MessageToJson  # noqa: PLC0415  # for who looks only
+    from google.protobuf.json_format import MessageToJson  # noqa: PLC0415  # for a look only
 
     return cast("str", MessageToJson(ExportMetricsServiceRequest.FromString(request)))

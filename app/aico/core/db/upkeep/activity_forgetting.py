@@ -80,7 +80,7 @@ def list_going(path: Path, kinds: Collection[str], from_ms: int, to_ms: int) -> 
 def forget_activity(path: Path, kinds: Collection[str], from_ms: int, to_ms: int, now_ms: int) -> list[GoingUse]:
     """Remove the use of ``kinds`` between two moments, rounded out to slots, in one transaction; return what went.
 
-    What comes after ``now_ms`` counts again, also in the slot that has begun. Raises StorageBusy, StorageError.
+    Use after ``now_ms`` counts again, also in the slot that has begun. Raises StorageBusy, StorageError.
     """
     from_ms, to_ms = slot_floor(from_ms) * SLOT_MS, min(slot_ceiling(to_ms) * SLOT_MS, now_ms)
     with in_our_words(), closing(connect(path)) as connection:

@@ -84,9 +84,9 @@ def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms:
 def forget(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
     """Remove the stored ``sessions`` of ``source`` in one transaction, and keep their keys as forgotten.
 
-    What they have started goes with them.
-    The epoch is another one afterwards, so whoever showed them reads again; counters that only grow stay as they are.
-    Nobody else may hold what is stored in memory: the caller has the instance's lock. Raises StorageBusy, StorageError.
+    The sessions that they have started go with them. The epoch is another one afterwards, so a page that showed them
+    reads again; counters that only grow stay as they are. Nobody else may hold stored values in memory: the caller has
+    the instance's lock. Raises StorageBusy, StorageError.
     """
     with in_our_words(), closing(connect(path)) as connection:
         connection.execute("PRAGMA synchronous=FULL")

@@ -177,9 +177,10 @@ class Returning(NamedTuple):
 
 
 def list_returning(path: Path, origin: Path) -> Returning:
-    """Return what was forgotten in the database at ``path`` and what of it the backup ``origin`` still holds.
+    """Return the usage that was forgotten in the database at ``path`` and that the backup ``origin`` still holds.
 
-    What they have started is among them. Raises like :func:`check_backup`; changes nothing. Blocking.
+    The sessions that forgotten ones have started are among it. Raises like :func:`check_backup`; changes nothing.
+    Blocking.
     """
     with _checked_copy(origin) as copy, in_our_words():
         before = _read_shown(path)

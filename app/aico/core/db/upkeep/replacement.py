@@ -1,7 +1,7 @@
 """Putting another file in the database's place: whole before it has the name, and the old one kept aside.
 
-What is interrupted, also by a power cut, is finished at the next start: the new file lies ready under a name that says
-where the old one goes.
+An interrupted replacement, also after a power cut, is finished at the next start: the new file lies ready under a name
+that says where the old one goes.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build(aside: Path, origin: Path | None, change: Callable[[Connection], None]
 
 
 def _check_alone(path: Path) -> None:
-    """Raise StorageError if the log is still there: the last one who closes a database empties it, unless he cannot."""
+    """Raise StorageError if the log is still there: the last connection to close empties it, if it can."""
     if path.with_name(path.name + "-wal").exists():
         raise StorageError("it could not be written to its end")
 

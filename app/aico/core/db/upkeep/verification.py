@@ -158,7 +158,7 @@ class Check:
 def verify(path: Path) -> list[Check]:
     """Return every check of the existing database at ``path``, which may be in use; nothing is changed.
 
-    What cannot be looked at because the pages are damaged is left out. Raises StorageForeign, StorageNewer,
+    Checks that damaged pages make impossible are left out. Raises StorageForeign, StorageNewer,
     StorageBusy, StorageError. Blocking: call it in a thread.
     """
     checks = [_check_permissions(path)]
