@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from aico.features.files.memory import OWN_PAGES_BYTES, allocate, give_back, wipe
+from aico.features.files.memory import OWN_PAGES_BYTES, allocate, give_back, keep, wipe
 
 HAS_OWN_PAGES = sys.platform == "linux"
 
@@ -43,3 +43,50 @@ def test_small_file_is_kept_whole() -> None:
     buffer = bytearray(b"x" * 3 * mmap.PAGESIZE)
     assert give_back(buffer, 0, len(buffer)) == 0
     assert buffer == b"x" * 3 * mmap.PAGESIZE
+
+
+def used(size: int) -> bytearray:
+    """Return memory that held a file of ``size`` bytes and is wiped."""
+    buffer = allocate(size)
+    assert isinstance(buffer, bytearray)
+    buffer[:] = b"x" * size
+    wipe(buffer)
+    return buffer
+
+
+@pytest.mark.parametrize("size", [300_000, 299_000, 330_000, 226_000])
+def test_kept_memory_serves_the_next_file_of_about_its_size(size: int) -> None:
+    """It has exactly the size that is asked for, holds nothing but zeros, and serves one file at a time."""
+    buffer = used(300_000)
+    keep(buffer)
+    taken = allocate(size)
+    assert taken is buffer
+    assert bytes(taken) == bytes(size)
+    assert allocate(size) is not taken
+
+
+@pytest.mark.parametrize("size", [0, 100, 200_000, 500_000])
+def test_kept_memory_serves_no_file_of_another_size(size: int) -> None:
+    """A small file would hold on to much, and a large one would copy it."""
+    buffer = used(300_000)
+    keep(buffer)
+    other = allocate(size)
+    assert other is not buffer
+    assert bytes(other) == bytes(size)
+
+
+def test_memory_that_somebody_looks_at_is_not_kept() -> None:
+    """A view that is left over never shows the bytes of the next file."""
+    buffer = used(300_000)
+    with memoryview(buffer) as view:
+        keep(buffer)
+        assert allocate(300_000) is not buffer
+        assert len(view) == 300_000
+
+
+def test_memory_of_small_and_large_files_is_not_kept() -> None:
+    """The one is made in no time, the other goes back to the system."""
+    for size in (100, OWN_PAGES_BYTES + 1):
+        buffer = allocate(size)
+        keep(buffer)
+        assert allocate(size) is not buffer

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from aico.core.db.writer import Batch, UsageWriter
-from aico.core.usage import AnyRecord, MeterReading, Trigger
+from aico.core.usage import AnyRecord, MeterReading, ReadingCounts, Trigger
 from aico.features.files.feed import Feed, Reading, TreeFeed
 from aico.features.sources.source import Origin, Source
 
@@ -46,11 +46,11 @@ class Intake:
     """True if something ought to lie there; of several known places, a tool writes to some."""
     siblings: Siblings | None = None
     """The sessions that all places of the origin tell of, if there are several."""
+    key: IntakeKey = field(init=False)
+    """The key inside the process."""
 
-    @property
-    def key(self) -> IntakeKey:
-        """The key inside the process."""
-        return IntakeKey(self.source.id, self.origin.id, self.feed.path)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", IntakeKey(self.source.id, self.origin.id, self.feed.path))
 
     @property
     def place(self) -> str:
@@ -73,7 +73,7 @@ class Intake:
         ] or [()]
         meters = tuple(dict.fromkeys(origin.meter_id for origin in origins))
         counts = replace(reading.counts, trigger=trigger)
-        later = replace(counts, skipped_count=0, rejections=(), partials=(), partial_count=0)
+        later = counts if len(parts) == 1 else ReadingCounts(trigger)
         left = len(records)
         # Of files that were not opened yet nobody knows how many records they hold.
         files = 0 if reading.left is None else reading.left.files

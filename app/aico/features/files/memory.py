@@ -12,12 +12,15 @@ FileBytes: TypeAlias = "bytearray | mmap.mmap"
 OWN_PAGES_BYTES = 1 << 20
 """From here on a file gets pages of its own, which can be given back."""
 _ZEROS = bytes(1 << 16)
+_SPARE_BYTES_MIN = 1 << 16
+_SPARES: list[bytearray] = []
+"""The wiped memory of the file that was read last, if it was small: to make it anew costs as much as to fill it."""
 
 
 def allocate(size: int) -> FileBytes:
     """Return ``size`` bytes of zeros. Raises MemoryError, and OSError when the system has no pages left."""
-    if sys.platform != "linux" or size < OWN_PAGES_BYTES:
-        return bytearray(size)
+    if size < OWN_PAGES_BYTES or sys.platform != "linux":
+        return _take_spare(size) or bytearray(size)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError):  # a kernel without it
         pages.madvise(mmap.MADV_DONTDUMP)
@@ -46,3 +49,30 @@ def wipe(buffer: FileBytes) -> None:
         for start in range(0, len(view), len(_ZEROS)):
             part = view[start : start + len(_ZEROS)]
             part[:] = _ZEROS[: len(part)]
+
+
+def keep(buffer: FileBytes) -> None:
+    """Keep the memory of a small file, which holds nothing but zeros, for the next one. Nobody uses it any more."""
+    if isinstance(buffer, bytearray) and _SPARE_BYTES_MIN <= len(buffer) < OWN_PAGES_BYTES:
+        try:
+            buffer.append(0)  # which memory that anybody still looks at refuses
+        except BufferError:
+            return
+        buffer.pop()
+        _SPARES[:] = [buffer]
+
+
+def _take_spare(size: int) -> bytearray | None:
+    """Return the kept memory with ``size`` bytes; None if there is none, or it is far from that size."""
+    try:
+        spare = _SPARES.pop()
+    except IndexError:
+        return None
+    length = len(spare)
+    if not length * 3 // 4 <= size <= length + length // 8:
+        return None
+    if size < length:
+        del spare[size:]
+    else:
+        spare.extend(bytes(size - length))
+    return spare

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aico.features.files.guard import FileGuard
 from aico.features.files.identity import FileIdentity, identity_of
-from aico.features.files.memory import FileBytes, allocate, wipe
+from aico.features.files.memory import FileBytes, allocate, keep, wipe
 
 YOUNG_MS = 100
 """A file written less than this before it was read may still be being written in place."""
@@ -54,8 +54,9 @@ class Snapshot:
     """True when the file was written so recently that a second reading is due."""
 
     def wipe(self) -> None:
-        """Leave nothing but zeros in the buffer."""
+        """Leave nothing but zeros in the buffer, and let the next file have it."""
         wipe(self.buffer)
+        keep(self.buffer)
 
 
 def read_snapshot(guard: FileGuard, now_ms: int, cut: Callable[[FileBytes], Sequence[int]] | None = None) -> Snapshot:
