@@ -83,7 +83,7 @@ class MountableService:
     """The whole service as a part of another application: routes, socket, page, lifespan and rules for callers."""
 
     app: FastAPI
-    """Knows its own paths only: what the other application answers is none of its business."""
+    """Knows its own paths only: the other application's answers are none of its business."""
     settings: Settings
     lock: InstanceLock
     links: LoginLinks

@@ -1,4 +1,4 @@
-"""Budgets, plans, limits and the webhook: what the user has set, and how it stands."""
+"""Budgets, plans, limits and the webhook: as the user has set them, and how they stand."""
 
 from __future__ import annotations
 

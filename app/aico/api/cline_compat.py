@@ -136,7 +136,7 @@ def _check_path(service: ObserverService, path: str) -> None:
 
 @router.get("/status", responses=problems.READING)
 async def read_status(service: Service) -> TaskStatusOut:
-    """Return what is watched, since when, what was imported last and what is wrong."""
+    """Return the watched place, since when it is watched, the last import and the fault if there is one."""
     status = await get_cline_status(service)
     recovery = await service.database.find_recovery()
     watcher, kimi, settings = status.watcher, service.kimi_monitor, service.settings

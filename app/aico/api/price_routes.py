@@ -1,4 +1,4 @@
-"""The user's own prices, and what a model would be priced at."""
+"""The user's own prices, and the price that a model would have."""
 
 from __future__ import annotations
 

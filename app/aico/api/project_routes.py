@@ -1,4 +1,4 @@
-"""Projects: the switch by which the last names of working folders are kept, and what forgets them."""
+"""Projects: the switch by which the last names of working folders are kept, and the way to forget them."""
 
 from __future__ import annotations
 

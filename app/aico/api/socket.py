@@ -1,4 +1,4 @@
-"""The socket: what is committed reaches every page at once, and a page that lags delays nobody."""
+"""The socket: a commit reaches every page at once, and a page that lags delays nobody."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @router.websocket("/ws")
 async def serve_socket(websocket: WebSocket, service: Service) -> None:
-    """Send ``hello``, what was missed since ``?epoch=E&since=R``, and then every message until one side ends it."""
+    """Send ``hello``, the messages missed since ``?epoch=E&since=R``, and then every message until one side ends it."""
     query = websocket.query_params
     epoch, since = query.get("epoch"), query.get("since")
     try:

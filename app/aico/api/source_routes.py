@@ -88,7 +88,7 @@ async def switch_source(
 
 @router.post("/import", responses=_IMPORT, openapi_extra=describe_body(ReadRequest, is_required=False))
 async def import_sources(request: Request, service: Service) -> ImportOut:
-    """Read now what changed before this request; what is left of a first reading goes on behind the answer."""
+    """Read now what changed before this request; the rest of a first reading goes on behind the answer."""
     wanted = await read_body(request, ReadRequest)
     outcome = (await service.sources.read_each(Trigger.REQUEST, wanted.source)).check_any()
     receipts = sums_by_source(outcome.receipts)

@@ -1,4 +1,4 @@
-"""The table ``[activity]`` of the configuration: what may be seen, and the user's own definitions. No I/O."""
+"""The table ``[activity]`` of the configuration: the kinds that may be seen, and the user's own definitions. No I/O."""
 
 from __future__ import annotations
 

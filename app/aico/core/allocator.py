@@ -1,4 +1,4 @@
-"""How the C library keeps memory: what is let go shall go back to the system. Nothing happens with another library."""
+"""How the C library keeps memory: free memory shall go back to the system. Nothing happens with another library."""
 
 from __future__ import annotations
 

@@ -56,9 +56,9 @@ class Usage:
     """The usage in the database."""
 
     counters: Mapping[tuple[str, str], Sums]
-    """By source and model, as the counters of ``/metrics`` show it: what a plan has paid for is no part of the cost."""
+    """By source and model, as the counters of ``/metrics`` show it: usage paid for by a plan is no part of the cost."""
     unpriced_tokens: Mapping[tuple[str, str], int]
-    """Tokens that nobody has a price for now; what is missing has not changed."""
+    """Tokens that nobody has a price for now; a missing key has not changed."""
     complete: Collection[str]
     """Sources whose first reading has ended."""
     first_seen_ms: int | None
@@ -76,7 +76,7 @@ class FirstActivity(Enum):
     """How an instance takes the first totals of activity that it sees."""
 
     KNOWN = 0
-    """It has seen some before: what is more has grown."""
+    """It has seen some before: any more is growth."""
     HISTORY = 1
     """They are told at once."""
     TOLD = 2
@@ -105,7 +105,7 @@ class Exported:
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
     seen_spans: dict[Series, int] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
-    """Sources whose history has been taken over; what comes from then on is growth."""
+    """Sources whose history has been taken over; all later usage is growth."""
     instances: list[Instance] = field(default_factory=list)
     """By use, the last one first."""
 

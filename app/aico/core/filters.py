@@ -8,7 +8,7 @@ from aico.core.units import DAY_SLOTS, SLOT_MS
 
 
 class UsageFilter(NamedTuple):
-    """A part of the events: a half-open stretch of slots, and what they belong to."""
+    """A part of the events: a half-open stretch of slots, and the source, model and session that they belong to."""
 
     first_slot: int | None = None
     """None: from the first event on."""

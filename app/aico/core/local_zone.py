@@ -17,7 +17,7 @@ _FOLDER = "zoneinfo/"
 
 
 class LocalZone(NamedTuple):
-    """A zone, and what it is called: its name in the IANA database wherever it has one."""
+    """A zone, and its name: that of the IANA database if it has one."""
 
     name: str
     zone: ZoneInfo

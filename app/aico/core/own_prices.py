@@ -1,4 +1,4 @@
-"""The user's own prices: which of them a request has, and what it costs then. Pure: no I/O, no clock, no logging.
+"""The user's own prices: which of them a request has, and its cost then. Pure: no I/O, no clock, no logging.
 
 They have no tiers and know no context, so that also the growth of a running total may be priced. Everything is counted
 in pico-dollars a token, which are micro-dollars a million tokens, and rounded once for each event, half to even.
@@ -79,7 +79,7 @@ class OwnPrices:
     """
 
     def __init__(self, prices: Iterable[OwnPrice] = ()) -> None:
-        # Of one day, what comes later replaces what came before.
+        # Of one day, a later price replaces an earlier one.
         self._prices = {price.key: price for price in prices}
         self._found: dict[str, tuple[OwnPrice, ...]] = {}
 

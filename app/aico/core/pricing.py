@@ -56,8 +56,8 @@ def may_be_priced(tokens: Tokens, state: RequestState, *, is_partial: bool) -> b
 
     The price of what is known is a lower bound of the price of all. A sum says "at least" of interrupted requests and
     of those whose output is a lower bound, so theirs is told. It does not say so of a final request, so one that lacks
-    input or output is unpriced, which makes the sum say it. A tool that never tells its cache is no such case: what it
-    calls input is all it has. If a field could not be used (``is_partial``), the number that is missing may be that
+    input or output is unpriced, which makes the sum say it. A tool that never tells its cache is no such case: its
+    input is all it has. If a field could not be used (``is_partial``), the number that is missing may be that
     field. A request that is open or unmeasured has no price: nobody knows yet, or ever, what it took.
     """
     if state is _FINAL:

@@ -31,7 +31,7 @@ def find_reading_settings(
 ) -> ReadingSettings | None:
     """Return the same values as :func:`aico.core.settings.load_settings`, or None where that has to judge one of them.
 
-    Other settings are not judged: what they say changes no number. Raises SettingsError for an unknown name and for a
+    Other settings are not judged: they change no number. Raises SettingsError for an unknown name and for a
     file that cannot be read; nothing was opened but the configuration file.
     """
     values: dict[str, object] = {}

@@ -301,7 +301,7 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings and, for each, what chose it: ``default``, a file, a variable or ``flag``.
+    """The settings and the origin of each: ``default``, a file, a variable or ``flag``.
 
     A setting of a source is named as in ``sources.cline.origins``, and only if it is set; of a table such as ``otlp``
     every setting is named if one is set.
@@ -466,7 +466,7 @@ def _default_ledger(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def default_sessions(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return where Cline keeps its session store, and what says so. Source: ``resolveDbDataDir`` in Cline."""
+    """Return the path of Cline's session store, and the variable behind it. Source: ``resolveDbDataDir`` in Cline."""
     if folder := find_cline_folder(environment, "CLINE_DB_DATA_DIR"):
         return f"{folder}/{SESSIONS_NAME}", "CLINE_DB_DATA_DIR"
     folder, origin = _data_folder(environment)

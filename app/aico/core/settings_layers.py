@@ -21,7 +21,7 @@ _VARIABLES = {"enabled_sources": "AICO_SOURCES"}
 
 
 class Layer(NamedTuple):
-    """The values of one place, by flat name, and what each of them came from."""
+    """The values of one place, by flat name, and the origin of each."""
 
     values: Mapping[str, object]
     origins: Mapping[str, str]

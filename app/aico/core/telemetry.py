@@ -101,7 +101,7 @@ class Activity(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """One export: what each series amounts to at one moment."""
+    """One export: the amount of each series at one moment."""
 
     resource: Mapping[str, str]
     start_ms: int
@@ -141,7 +141,7 @@ class Outcome(StrEnum):
     CA_UNREADABLE = "ca_unreadable"
     """Here, before anything was sent."""
     NOT_KEPT = "not_kept"
-    """Nor was anything sent: what cannot be kept here could be counted twice there."""
+    """Nor was anything sent: amounts that cannot be kept here could be counted twice there."""
     STORAGE = "storage"
     """The database did not answer."""
 

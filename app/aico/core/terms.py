@@ -51,7 +51,7 @@ class Budget(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A source that is paid by subscription: what it uses has a value, and costs nothing by itself."""
+    """A source that is paid by subscription: its usage has a value, and costs nothing by itself."""
 
     source: str
     price_nano: int

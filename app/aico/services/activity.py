@@ -132,7 +132,7 @@ class ActivityService:
 
     @asynccontextmanager
     async def resting(self) -> AsyncIterator[None]:
-        """See nothing until the block ends; what was seen until then is stored. Then go on."""
+        """See nothing until the block ends; use seen until then is stored. Then go on."""
         async with self._turn:
             was_running, self._is_running = self._is_running, False
             await self._follow()
@@ -148,7 +148,7 @@ class ActivityService:
         async with self._turn:
             await self._follow()
             if not is_on:
-                # A look that was going on may have noted how far it came; what follows until then must never count.
+                # A look that was going on may have noted how far it came; use until then must never count.
                 await self.database.settle()
                 await self.store.forget_positions([kind_id])
         self._publish()

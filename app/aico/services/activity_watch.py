@@ -1,4 +1,4 @@
-"""Sees apps and commands: what runs, every 15 seconds, and whose time it is, at every tick. Imported when needed."""
+"""Sees apps and commands: running ones every 15 seconds, and the one in use at every tick. Imported when needed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ProgramWatch:
         self._told: object = None
 
     async def run(self) -> None:
-        """See until cancelled; what was seen until then is stored. Raises nothing but bugs."""
+        """See until cancelled; use seen until then is stored. Raises nothing but bugs."""
         next_scan = self._clock()
         try:
             while True:
@@ -186,7 +186,7 @@ class ProgramWatch:
     async def _save(self) -> bool:
         """Store what was seen; keep it for the next time where that fails. Return whether there was anything."""
         spans = [self._span_of(*piece) for piece in self._stopwatch.take()]
-        # A write that was begun goes on when we are cancelled: what it stores must not be stored once more at the end.
+        # A write that was begun goes on when we are cancelled: its use must not be stored once more at the end.
         unsaved, self._unsaved = [*self._unsaved, *spans][-_PIECES_MAX:], []
         if not unsaved:
             return False

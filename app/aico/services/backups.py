@@ -71,7 +71,7 @@ class DailyBackups:
             [(spent, forgotten)] = await snapshot.ask(ACTIVITY)
         if self._made is None:
             self._made = await asyncio.to_thread(self._folder.find_last_content)
-        # Of this moment or a later one: what comes in between is in the backup, and in the next one once more.
+        # Of this moment or a later one: a change in between is in the backup, and in the next one once more.
         content = Content(Position(snapshot.epoch, snapshot.revision), (spent, forgotten))
         if content != self._made and (has_usage or spent):
             await asyncio.to_thread(self._folder.make_daily, today)

@@ -43,7 +43,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class BrowserWatch:
-    """One loop for all profiles. The first look reads what is there; a later one, also after a restart, what is new."""
+    """One loop for all profiles. The first look reads all visits; a later one, also after a restart, the new ones."""
 
     domains: Mapping[str, Definition]
     store: BrowserStore

@@ -124,7 +124,7 @@ class PlanRequest(Schema):
 
 
 class PlanOut(Schema):
-    """A source that is paid by subscription, and what it has used of its plan."""
+    """A source that is paid by subscription, and its use of the plan."""
 
     source: str
     price: float = Field(description="For one billing period, in `currency`.")

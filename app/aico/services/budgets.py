@@ -1,4 +1,4 @@
-"""Budgets and plans as they are set, and what is told when a budget is reached: once for each period, and for ever."""
+"""Budgets and plans as they are set, and the notices of reached budgets: once for each period, and for ever."""
 
 from __future__ import annotations
 
@@ -191,8 +191,8 @@ class BudgetsService:
 
     async def _store_plans(self, put_: Sequence[Plan] = (), removed: Sequence[str] = ()) -> None:
         epoch, revision = await store_plans(self._database, self._now_ms(), put_=put_, removed=removed)
-        # Nothing is awaited in between: revisions are published in the order in which they were committed, and what is
-        # told of the next ones counts as these plans say.
+        # Nothing is awaited in between: revisions are published in the order in which they were committed, and the
+        # facts of the next ones count as these plans say.
         changed = {*removed, *(each.source for each in put_)}
         self.plans = sorted([*(each for each in self.plans if each.source not in changed), *put_])
         self._hub.publish_change(revision, {"type": "resync", "epoch": epoch, "revision": revision})
@@ -242,7 +242,7 @@ class BudgetsService:
 
 
 def as_value(event: UsageCommitted) -> UsageCommitted:
-    """Return a commit of a source that is under a plan: what its list prices say is no money."""
+    """Return a commit of a source that is under a plan: its list prices are no money."""
     rows = (replace(row, spent=row.spent.without_list(), total=row.total.without_list()) for row in event.rows)
     return replace(event, rows=tuple(rows))
 

@@ -181,7 +181,7 @@ class ExportBook:
         self._is_changed |= growth.take(usage)
         self._is_changed |= growth.take_activity(activity)
         if self._is_changed and self._is_kept:
-            # Before it is sent: what a collector was told is never forgotten here.
+            # Before it is sent: an amount told to a collector is never forgotten here.
             self._file.save(exported)
             self._is_changed = False
         return make_sending(instance, self._resource, growth.make_points(activity.gauges), self._now_ms())

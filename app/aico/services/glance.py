@@ -71,7 +71,7 @@ async def take_heat(snapshot: SumsSnapshot, now_ms: int, wanted: UsageFilter, zo
 def _fold(
     slots: Sequence[tuple[int, int, int, int]], stretch: Stretch, zone: ZoneInfo, by_day: bool
 ) -> tuple[date | None, list[int | None], list[int]]:
-    """Return the day of the first cell, if cells are days, and what each cell cost and used."""
+    """Return the day of the first cell, if cells are days, and cost and usage of each cell."""
     first, count = None, HOURS_OF_WEEK
     if by_day:
         last, last_credible = (local_moment(slot - 1, zone).date() for slot in (stretch.end, stretch.drawn_end))

@@ -34,7 +34,7 @@ class Subscription:
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
         self._greeting_left = len(greeting)
         self.lagged = asyncio.Event()
-        """Set once a message found no room: what follows would have a gap, so nothing follows."""
+        """Set once a message found no room: later ones would follow a gap, so none follows."""
         for text in greeting:
             self._queue.put_nowait(text)
 
@@ -107,7 +107,7 @@ class Hub:
     def publish_lazily(self, revision: int, make: Callable[[], list[dict[str, object]]], size_bytes: int) -> None:
         """Publish a committed change whose messages are made only when somebody hears them, now or coming back.
 
-        ``make`` returns the same whenever it is called; what it holds, or the messages, weigh about ``size_bytes``.
+        ``make`` returns the same whenever it is called; its data, or the messages, weigh about ``size_bytes``.
         """
         if self._subscriptions:
             self.publish_change(revision, *make())

@@ -1,4 +1,4 @@
-"""One open place of one source, and what names it."""
+"""One open place of one source, and its key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Siblings:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A feed, and what it is a part of."""
+    """A feed, and the source and origin that it is a part of."""
 
     source: Source
     origin: Origin
@@ -58,7 +58,7 @@ class Intake:
         return self.feed.place.hex()
 
     async def resume(self, writer: UsageWriter) -> None:
-        """Let the feed go on where it was left; what cannot be read of that costs a reading from the beginning."""
+        """Let the feed go on where it was left; a position that cannot be read costs a reading from the beginning."""
         positions = writer.positions_of(self.source.id, self.place)
         self.feed.resume(await asyncio.to_thread(positions.find_own))
         if isinstance(self.feed, TreeFeed):

@@ -11,7 +11,7 @@ from aico.core.receipts import UsageCommitted
 LABEL_MAX = 200
 """Characters of a label."""
 _REFUSED = {"Cc", "Cs", "Zl", "Zp"}
-"""Control characters, halves of a character, and what ends a line."""
+"""Control characters, halves of a character, and ends of lines."""
 _TURNING = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 """Characters that turn the direction of the text behind them, so that it reads as another."""
 

@@ -228,7 +228,7 @@ def _histogram(histogram: Histogram) -> Metric:
 
 
 def _last_families(service: ObserverService, cline: ClineStatus) -> Iterator[Metric]:
-    """Yield when each source was read last, what the last reading of the ledger refused, and that file as it is now.
+    """Yield when each source was read last, the ledger's entries that the last reading refused, and its file now.
 
     An event that never was has no sample.
     """

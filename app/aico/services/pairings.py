@@ -1,4 +1,4 @@
-"""The extensions that may report, and what their reports add."""
+"""The extensions that may report, and the use that their reports add."""
 
 from __future__ import annotations
 

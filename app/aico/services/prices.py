@@ -236,7 +236,7 @@ class Prices:
                 self._complaint.note(error)
                 self._is_asked = True
                 await asyncio.sleep(_RETRY_S)
-            except Exception:  # noqa: BLE001  # a bug: what was done stays done, and the next change goes on from there
+            except Exception:  # noqa: BLE001  # a bug: the work so far stays done, and the next change goes on from there
                 _log.exception("prices could not be brought to all requests")
                 self.progress = None
             else:

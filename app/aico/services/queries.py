@@ -49,7 +49,7 @@ class SessionDetail:
     children: list[StoredSession]
     """The sessions that it started, the first one first."""
     events: list[StoredEvent]
-    """Newest first: requests, and what a running total grew by."""
+    """Newest first: requests, and the growth of a running total."""
     event_count: int
     """On all pages."""
     from_ms: int
@@ -84,7 +84,7 @@ class UsageQueries:
     ) -> SessionPage:
         """Return a page of the sessions with an event inside ``wanted``; with Cline's own rows of them if asked.
 
-        Folded, what a session has started stands under it. Briefly, nobody counts unpriced sessions.
+        Folded, the sessions that a session has started stand under it. Briefly, nobody counts unpriced sessions.
         """
 
         async def look(snapshot: UsageSnapshot) -> SessionPage:

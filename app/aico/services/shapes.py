@@ -165,7 +165,7 @@ class SummaryOut(Schema):
 
 
 class StatedOut(Schema):
-    """A session's running total as its tool shows it now: it may fall, what was spent does not."""
+    """A session's running total as its tool shows it now: it may fall, the spending does not."""
 
     input_tokens: int | None
     cache_read_tokens: int | None
@@ -306,7 +306,7 @@ class ComparedOut(Schema):
 
 
 class RelativeOut(Schema):
-    """A session that started another one, or was started by it: what it is called by."""
+    """A session that started another one, or was started by it: its key and its name."""
 
     session_id: str
     label: str | None

@@ -1,4 +1,4 @@
-"""Which origins are read, and where: what settings and switches say. Opens nothing but the switches' table."""
+"""Which origins are read, and where: the decisions of settings and switches. Opens nothing but the switches' table."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ class SourcesService:
     # States
 
     async def list_states(self) -> list[SourceState]:
-        """Return how every known source is, found or not. Blocks nobody: what is off is counted in a thread.
+        """Return how every known source is, found or not. Blocks nobody: places that are off are counted in a thread.
 
         Beside a service that runs, a long count goes on behind the answer.
         """
@@ -358,7 +358,7 @@ def _times_of(settings: Settings) -> WatchTimes:
 def _without_absent_defaults(choice: OriginChoice, opened: list[_Open]) -> list[_Open]:
     """Return the places whose state is the origin's: of several known ones, none that is not there counts.
 
-    A tool writes to one of its known places; what the operator named is expected to be there.
+    A tool writes to one of its known places; a place that the operator named is expected to be there.
     """
     known = {place.path for place in choice.places if place.chosen_by == "default"}
     there = [

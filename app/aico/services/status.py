@@ -172,7 +172,7 @@ def _newest(receipts: Iterable[ImportReceipt | None]) -> ImportReceipt | None:
 
 
 def _look(feed: Feed) -> tuple[Look | None, bool]:
-    """Return what the metadata say, and whether nothing is there; what may not be read is there all the same."""
+    """Return the metadata, and whether nothing is there; a file that may not be read is there all the same."""
     try:
         return feed.look(), False
     except SourceError as error:

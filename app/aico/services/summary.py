@@ -64,7 +64,7 @@ class UsageSummary(NamedTuple):
     split: Group | None
     """The key by which the series is divided into parts."""
     parts: dict[str, list[Sums]]
-    """By its names, for each point of the series; what cost most over all time comes first."""
+    """By its names, for each point of the series; the most expensive over all time comes first."""
     exact_since: Mapping[str, int | None]
     """By source: from when on usage was seen as it happened; None before the end of a first reading."""
 

@@ -86,7 +86,7 @@ def group_names(by: Sequence[str]) -> list[str]:
 
 
 def summary_fields(summary: UsageSummary, tz: str) -> Fields:
-    """Return the fields of the answer for ``summary``: what ``GET /api/summary`` says, in its order."""
+    """Return the fields of the answer for ``summary``: those of ``GET /api/summary``, in its order."""
     groups, others = heaviest(summary.groups, GROUPS_MAX)
     return {
         "from": summary.from_ms,
@@ -108,7 +108,7 @@ def summary_fields(summary: UsageSummary, tz: str) -> Fields:
 
 
 def usd_or_none(nano: int | None) -> float | None:
-    """Return the US dollars of ``nano`` nano-dollars; what is unknown stays so."""
+    """Return the US dollars of ``nano`` nano-dollars; None stays None."""
     return None if nano is None else usd(nano)
 
 

@@ -1,4 +1,4 @@
-"""The loop that keeps the database equal to a place: notifications, ticks, rescans, and what is wrong if it is."""
+"""The loop that keeps the database equal to a place: notifications, ticks, rescans, and the fault if there is one."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class PlaceWatcher:
         deadline = noticed + max(PATIENCE_S, _IMPORT_SHARE * self._ingest.last_durations_s.get(self._intake.key, 0.0))
         glance: _Glance | None = None
         while True:
-            # Before the look: what is heard of from here on may be later than that.
+            # Before the look: changes heard of from here on may be later than that.
             self._hint.clear()
             if self._must_look or glance is not None:
                 self._must_look = False
@@ -262,7 +262,7 @@ class PlaceWatcher:
         try:
             await self._ingest.run(trigger, (self._intake.key,))
             if not had_failed:
-                # Follow-up runs of a large file take their time, and what it said first is there.
+                # Follow-up runs of a large file take their time, and its first part is there.
                 self._report(None)
             failure = await self._ingest.finish(self._intake.key)
         except (SourceError, StorageError) as error:

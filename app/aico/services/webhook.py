@@ -85,7 +85,7 @@ class WebhookCaller:
         self._news.set()
 
     async def run(self) -> None:
-        """Send what is pending, what an earlier process left included, until cancelled."""
+        """Send pending notices, those that an earlier process left included, until cancelled."""
         while True:
             self._news.clear()
             try:

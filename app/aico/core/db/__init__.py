@@ -1,1 +1,1 @@
-"""The database: its tables, one writer, readers, and what keeps it well."""
+"""The database: its tables, one writer, readers, and its upkeep."""

@@ -126,7 +126,7 @@ class ActivityStore:
             return await find_checkpoint(ask, kind, place)
 
     async def forget_positions(self, kinds: Sequence[str]) -> None:
-        """Forget how far the places of ``kinds`` were read: what comes while nobody may look is never counted."""
+        """Forget how far the places of ``kinds`` were read: use while nobody may look is never counted."""
         async with self._database.asking() as ask:
             kept = {str(kind) for (kind,) in await ask(_KINDS_READ)}
         wanted = [(kind,) for kind in kinds if kind in kept]

@@ -37,7 +37,7 @@ class ActivitySpan(SQLModel, table=True):
 class ActivitySlot(SQLModel, table=True):
     """The sum of a subject's use in a slot of 15 minutes.
 
-    The key comes first: where it does not, SQLite's check of a clustered table takes whole rows for damaged.
+    The key comes first: else SQLite's check of a clustered table takes whole rows for damaged.
     """
 
     __tablename__ = "activity_slot"

@@ -1,4 +1,4 @@
-"""The tables of browsers: what was counted of histories, and the extensions that are paired."""
+"""The tables of browsers: the counted visits of histories, and the extensions that are paired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of Cline's tasks, whose columns are fixed: what Cline states now, beside what was booked."""
+"""The table of Cline's tasks, whose columns are fixed: Cline's present numbers, beside the booked ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices held against each other: what tools state beside the list, and older lists beside the present one."""
+"""Prices held against each other: the tools' own beside the list, and older lists beside the present one."""
 
 from __future__ import annotations
 

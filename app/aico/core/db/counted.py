@@ -42,7 +42,7 @@ def keep_counted(
 ) -> dict[int, Vector]:
     """Keep what counters have counted of stored events that are about to change.
 
-    ``is_repricing`` says that only their prices change. Return, by model, what :func:`shift_counters` is to add.
+    ``is_repricing`` says that only their prices change. Return, by model, the sums for :func:`shift_counters`.
     """
     if not changed or not (is_repricing or connection.execute(_IS_ANY).fetchone()):
         return {}

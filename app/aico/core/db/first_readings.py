@@ -1,4 +1,4 @@
-"""The first readings of many new sessions, stored at once: what a first import is made of.
+"""The first readings of many new sessions, stored at once: a first import is made of them.
 
 For each of them :class:`aico.core.booking.Books` would come to the same: a session, a meter at its first totals, and
 one event of all that it says. Here their values are bound once, into a table of this connection, and every other table

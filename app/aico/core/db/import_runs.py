@@ -1,4 +1,4 @@
-"""The record of import runs: what each reading changed, and where failures began and ended."""
+"""The record of import runs: the changes of each reading, and the beginning and end of failures."""
 
 from __future__ import annotations
 

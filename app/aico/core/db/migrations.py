@@ -79,7 +79,7 @@ def _create(path: Path) -> str | None:
 
 
 def _find_revision(path: Path) -> str | None:
-    """Return the schema's revision, or None for an empty database. Looks only: what is not ours is not touched."""
+    """Return the schema's revision, or None for an empty database. Looks only: another's file is not touched."""
     if not path.exists():
         return None
     # Not mode=ro: that would leave a -shm file behind beside a database in WAL mode.

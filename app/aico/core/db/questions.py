@@ -46,7 +46,7 @@ _IS_UNDER_PLAN = "source IN (SELECT s.id FROM plan AS p CROSS JOIN source AS s O
 
 
 def _as_money(column: str, expression: str) -> str:
-    """Return a column of a row of sums as it counts: what a plan has paid for is not listed."""
+    """Return a column of a row of sums as it counts: usage that a plan has paid for is not listed."""
     if column not in {"listed_usd", "listed_nano"}:
         return expression if expression == column else f"{expression} AS {column}"
     return f"IIF({_IS_UNDER_PLAN}, 0, {expression}) AS {column}"
@@ -83,7 +83,7 @@ BILLED_TOTALS = f"""
     FROM gap AS g JOIN session AS s ON s.id = g.session JOIN model AS m ON m.id = g.model
     WHERE s.source = (SELECT id FROM source WHERE name = ?) AND g.at > 0 AND g.requests IS NULL
 """
-# Of each session with a total: what it and its agents recorded before its next request. Most have none: then the sums
+# Of each session with a total: its records and its agents' before its next request. Most have none: then the sums
 # by day say it, and only of the others the events are asked. No request before a total is open any more.
 RECORDED_PARTS = f"""
     WITH last AS MATERIALIZED (
@@ -161,7 +161,7 @@ COUNTED_SHIFTS = f"""
 }
     FROM counted_cost AS c JOIN usage_event AS e ON e.id = c.event GROUP BY source, model
 """
-"""By source and model, what counters show besides the totals."""
+"""By source and model, the part of counters beside the totals."""
 
 GROUP_COLUMNS = {
     "source": ("source", "(SELECT name FROM source WHERE id = source_id)"),
@@ -489,7 +489,7 @@ class _Pieces(NamedTuple):
 def pieces_of(stretches: Iterable[Stretch]) -> _Pieces:
     """Return what adds up to each stretch.
 
-    Days are taken whole, also one that reaches beyond its stretch: what is too much is taken off again. So a day of a
+    Days are taken whole, also one that reaches beyond its stretch: the surplus is taken off again. So a day of a
     zone costs two hours of slots where its midnight is two hours from that of UTC, and not 24.
     """
     pieces = _Pieces([], [], [])

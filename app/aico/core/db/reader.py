@@ -117,7 +117,7 @@ class StoredEvent:
 
 
 class FoundSessions(NamedTuple):
-    """A page of sessions, and what all pages come to."""
+    """A page of sessions, and the sums of all pages."""
 
     items: list[StoredSession]
     row_count: int
@@ -128,7 +128,7 @@ class FoundSessions(NamedTuple):
 
 
 class SessionOrder(NamedTuple):
-    """Sessions in an order that somebody asked for, and what is folded under them."""
+    """Sessions in an order that somebody asked for, and those folded under them."""
 
     ids: Sequence[int]
     """Of the first ones at least."""
@@ -208,7 +208,7 @@ class UsageReader:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
-        """Yield a view of one moment: what it returns adds up. Raises StorageBusy, StorageError."""
+        """Yield a view of one moment: its answers add up. Raises StorageBusy, StorageError."""
         async with self._database.asking() as ask:
             snapshot = await UsageSnapshot.of(ask)
             snapshot.remember(self._pages)
@@ -368,11 +368,11 @@ class UsageSnapshot(SumsSnapshot):
         return {row[0]: ClineRow(*row) for row in rows}
 
     async def list_first_models(self, limit: int) -> list[str]:
-        """Return the known models that were seen first, of any source: what this returns once it returns for ever."""
+        """Return the known models that were seen first, of any source: a returned model is returned for ever."""
         return [str(name) for (name,) in await self.ask(sql.FIRST_MODELS, (limit,))]
 
     async def list_counters(self) -> dict[tuple[str, str], Sums]:
-        """Return what counters show, in the same order: all that was ever spent, what was forgotten since included.
+        """Return the values of counters, in the same order: all that was ever spent, usage forgotten since included.
 
         Amounts shown before an older backup was restored are not shown again as growth.
         """
@@ -388,7 +388,7 @@ class UsageSnapshot(SumsSnapshot):
         return {name: count for name, count in await self.ask(sql.ORIGINS, (source,))}  # noqa: C416
 
     async def _complete(self, page: list[StoredSession]) -> list[StoredSession]:
-        """Return ``page`` with what each session spent altogether, and what its tool states."""
+        """Return ``page`` with each session's whole spending and its tool's own numbers."""
         if not page:
             return page
         ids = json_of(session.id for session in page)

@@ -1,6 +1,6 @@
 """Which stored events come next when prices are brought to them: in parts, and from where an ended process has left it.
 
-Every function is part of a transaction of its caller: what was looked at is noted together with what came of it.
+Every function is part of a transaction of its caller: the events looked at are noted together with the result.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ REVIEWS = """
 
 
 class Review(NamedTuple):
-    """A newer list that replaced the prices of older ones: what that changed."""
+    """A newer list that replaced the prices of older ones, and the change by that."""
 
     at_ms: int
     list: str

@@ -177,7 +177,7 @@ class PricingJob(SQLModel, table=True):
 
 
 class PriceReview(SQLModel, table=True):
-    """A newer list that the user let replace the prices of older ones: what that changed."""
+    """A newer list that the user let replace the prices of older ones, and the change by that."""
 
     __tablename__ = "price_review"
 
@@ -346,7 +346,7 @@ class UsageDay(_Sums, _DayKey, table=True):
 
 
 class UsageSessionDay(_Sums, _SessionDayKey, table=True):
-    """The events summed by session, day and model: what sessions and periods are counted from."""
+    """The events summed by session, day and model: sessions and periods are counted from these."""
 
     __tablename__ = "usage_session_day"
     __table_args__ = (Index("ix_usage_session_day_session", "session"), _CLUSTERED)

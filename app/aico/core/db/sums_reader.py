@@ -155,8 +155,8 @@ class SumsSnapshot:
     ) -> list[dict[tuple[str, ...], Sums]]:
         """Return the sums between each of ``starts`` (ascending slots) and the next, the last one up to ``end``.
 
-        Each bucket holds sums by names, like :meth:`list_sums`; what had no event is not in it. ``starts`` and ``end``
-        take the place of the time in ``wanted``.
+        Each bucket holds sums by names, like :meth:`list_sums`, but no name without events. ``starts`` and ``end`` take
+        the place of the time in ``wanted``.
         """
         return await self.list_stretch_sums(wanted, list(zip(starts, [*starts[1:], end], strict=True)), by)
 

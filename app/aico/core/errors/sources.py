@@ -25,7 +25,7 @@ class OriginName(NamedTuple):
 
 
 class SourceError(ObserverError):
-    """A place of a source could not be read; what was imported before stays."""
+    """A place of a source could not be read; earlier imports stay."""
 
     is_absent: ClassVar[bool] = False
     """True when there is nothing to read (yet), which is no fault."""

@@ -86,7 +86,7 @@ class RequestMaker:
         self._provider.shutdown(timeout_millis=100)
 
     def _observer_of(self, instrument: Instrument) -> Observer:
-        # Everything was read before: what raises here would lose a metric, or half of it.
+        # Everything was read before: an error here would lose a metric, or half of it.
         return lambda _options: [Observation(value, labels) for labels, value in self._values.get(instrument.name, ())]
 
 

@@ -120,7 +120,7 @@ class BackupFolder:
             return sorted(self.path.glob(f"{glob.escape(self._database_path.stem)}-*{_UNFINISHED}*"))
 
     def clear(self) -> None:
-        """Remove every backup: what is forgotten is forgotten there, too. Raises StorageError."""
+        """Remove every backup: forgotten usage is forgotten there, too. Raises StorageError."""
         with in_our_words():
             for path in [*self.list_all(), *self.list_unfinished()]:
                 remove(path)

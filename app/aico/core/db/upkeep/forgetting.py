@@ -1,4 +1,4 @@
-"""Removing sessions on request: what they spent goes, and no import brings it back.
+"""Removing sessions on request: their spending goes, and no import brings it back.
 
 All functions block: call them in a thread.
 """

@@ -32,7 +32,7 @@ SUM_TABLES = {
     },
     "usage_total": {"source": "source", "model": "model"},
 }
-"""The tables that sum up the events: the columns of each key, and what they are of an event."""
+"""The tables that sum up the events: the columns of each key, each with its expression on an event."""
 
 CHOSEN_EVENTS = """
     session IN (SELECT id FROM chosen) OR (source, kind, key_high, key_low) IN (SELECT * FROM forgotten_key)

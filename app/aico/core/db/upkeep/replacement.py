@@ -92,7 +92,7 @@ def put_in_place(path: Path, ready: Path) -> None:
 
 
 def finish_interrupted(path: Path) -> None:
-    """Do what is left of a replacement that was interrupted; what was not ready yet is removed. Raises StorageError."""
+    """Finish a replacement that was interrupted; a file that was not ready yet is removed. Raises StorageError."""
     with in_our_words():
         for ready in _list(path, _READY):
             refuse_planted(ready)

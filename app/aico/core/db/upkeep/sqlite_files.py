@@ -125,6 +125,6 @@ def sync(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a database that nobody needs, with its companions; what is not there is no error."""
+    """Remove a database that nobody needs, with its companions; a missing file is no error."""
     for end in ("", *COMPANIONS):
         path.with_name(path.name + end).unlink(missing_ok=True)
