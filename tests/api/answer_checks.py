@@ -1,4 +1,4 @@
-"""What every answer must be, whatever it says."""
+"""The checks that every answer must pass."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.e2e.fake_cline_ledger import LedgerFile
 
 
 class Live:
-    """What is served, and where."""
+    """A served application, and its address."""
 
     def __init__(self, service: ObserverService, server: _Server, port: int, ledger: LedgerFile) -> None:
         self.service = service
@@ -49,7 +49,7 @@ async def live(ledger: LedgerFile, *, limits: ConnectionLimits | None = None, **
         }
     )
     if not settings.database_path.exists():
-        # What the first start makes, in a fraction of the time that the migrations take.
+        # The database of a first start, in a fraction of the time that the migrations take.
         settings.database_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         copy_of_template(settings.database_path.parent).chmod(0o600)
     app = create_app(settings)

@@ -74,7 +74,7 @@ def serve(ledger: LedgerFile, tmp_path: Path) -> Serve:
     async def served(**values: object) -> AsyncIterator[Api]:
         own = tmp_path / "data"
         if not own.exists():
-            # What the first start makes, in a fraction of the time that the migrations take.
+            # The database of a first start, in a fraction of the time that the migrations take.
             own.mkdir(mode=0o700)
             copy_of_template(own)
         settings = Settings.model_validate(

@@ -12,7 +12,7 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass
 class Answer:
-    """What came back: of a socket, 101 is an accepted handshake."""
+    """The answer to a request; of a socket, 101 is an accepted handshake."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who may call: the whole table of hosts, origins, fetch sites, methods and transports."""
+"""The callers that are let in: the whole table of hosts, origins, fetch sites, methods and transports."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ async def test_middleware_refuses_a_socket_where_it_cannot_answer() -> None:
 
 
 async def test_middleware_lets_the_lifespan_pass() -> None:
-    """What is neither HTTP nor a socket is not its business."""
+    """A scope that is neither HTTP nor a socket is not its business."""
     seen = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

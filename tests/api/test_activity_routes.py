@@ -76,7 +76,7 @@ async def test_activity_of_a_period_adds_up(api: Api) -> None:
 
 
 async def test_use_is_forgotten_for_good(api: Api) -> None:
-    """What goes is said; a report of that time that comes late adds nothing, one of a later time does."""
+    """The forgotten use is told; a late report of that time adds nothing, one of a later time does."""
     now = api.service.now_ms()
     spans = [ActivitySpan("apps", "Cursor", "editor", NOON, 60_000), ActivitySpan("shell", "llm", "c", NOON, 0, 4)]
     await api.service.activity.store.add(spans)
@@ -98,7 +98,7 @@ async def test_activity_refuses_what_it_does_not_know(api: Api, query: str) -> N
 
 
 async def test_configuration_decides_over_the_switch(serve: Serve) -> None:
-    """What is set is what is seen: the switch says so and cannot be turned, from another page never."""
+    """The setting decides what is seen: the switch says so and cannot be turned, from another page never."""
     async with serve(activity={"kinds": []}) as api:
         kinds = (await api.get("/api/activity")).json()["kinds"]
         assert {(kind["enabled"], kind["fixed_by"]) for kind in kinds} == {(False, "activity.kinds")}

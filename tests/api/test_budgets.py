@@ -74,7 +74,7 @@ async def test_plan_makes_list_prices_a_value_and_no_money(serve: Serve) -> None
             await subscription.get()
             [row] = json.loads(await subscription.get() or "")["rows"]
         assert (row["cost_usd"], row["spent"]["cost_usd"], row["spent"]["list_cost_usd"]) == (0.25, 0.0, 0.075)
-        # What was shown as money stays; what is used from now on is a value.
+        # The cost shown as money stays; usage from now on is a value.
         assert await metric(api, "aico_cost_usd_total") == before
         assert await metric(api, "aico_plan_value_usd_total") == {CLAUDE: 0.075}
         assert (await metric(api, "aico_current_cost_usd"))[CLAUDE] == 0.25

@@ -1,4 +1,4 @@
-"""Who may put what into a frame: one address, and the pages of listed origins only."""
+"""The address that may be framed, and the pages that may frame it: those of listed origins only."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_views_of_vscode_may_frame_where_they_are_listed(serve: Serve) -> 
 
 @pytest.mark.parametrize("origins", ["", KIMI])
 async def test_nothing_else_may_be_framed(serve: Serve, origins: str) -> None:
-    """Whoever is listed, every other answer refuses all frames; without anybody listed, so does the page for frames."""
+    """With any list, every other answer refuses all frames; with an empty list, so does the page for frames."""
     routes = NOT_FOR_FRAMES if origins else (*NOT_FOR_FRAMES, "/embed")
     async with serve(allowed_origins=origins) as api:
         answers = {route: await api.client.get(f"http://127.0.0.1:8611{route}") for route in routes}
@@ -62,7 +62,7 @@ async def test_nothing_else_may_be_framed(serve: Serve, origins: str) -> None:
 
 
 async def test_frame_without_the_token_says_so_in_words(serve: Serve) -> None:
-    """What the cookie does not reach is refused by a page that the frame may show, not by an empty one."""
+    """A frame that the cookie does not reach gets a refusal that it may show, not an empty page."""
     async with serve(allowed_origins=KIMI, token=TOKEN) as api:
         answer = await api.get("/embed", accept="text/html")
     assert answer.status_code == 401

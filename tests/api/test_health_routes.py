@@ -139,7 +139,7 @@ async def test_openapi_is_valid_and_lists_the_routes(api: Api) -> None:
     "route", ["/docs", "/redoc", "/nothing", "/api", "/api/cline", "/api/cline/usage/1", "/login", "/ws"]
 )
 async def test_address_without_anything_is_404(api: Api, route: str) -> None:
-    """What there is not is a problem document, too; the interactive pages of the framework are among it."""
+    """The answer is a problem document, too; the interactive pages of the framework are among these addresses."""
     check_problem(await api.get(route), errors.RouteNotFound)
 
 
@@ -157,7 +157,7 @@ async def test_address_without_anything_is_404(api: Api, route: str) -> None:
     ],
 )
 async def test_head_is_answered_like_get_without_its_body(api: Api, route: str) -> None:
-    """Whoever only asks for the headers gets those of GET."""
+    """A request for the headers alone gets those of GET."""
     head, get = await api.client.head(route), await api.get(route)
     assert head.status_code == get.status_code
     assert head.content == b""
@@ -168,7 +168,7 @@ async def test_head_is_answered_like_get_without_its_body(api: Api, route: str) 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("route", ["/", "/healthz", "/metrics", "/api/cline/usage", "/assets/index.html"])
 async def test_reading_address_takes_no_other_method(api: Api, route: str, method: str) -> None:
-    """What is read is not written, and the answer is a problem that names the methods there are."""
+    """An address to read is not written to; the answer is a problem that names the methods there are."""
     response = await api.client.request(method, route)
     check_problem(response, errors.MethodNotAllowed)
 
@@ -204,7 +204,7 @@ def list_assets() -> list[tuple[str, str]]:
     ],
 )
 async def test_no_path_leads_out_of_the_assets(api: Api, route: str) -> None:
-    """Whatever the spelling, only files of the page are served; everything else is 404."""
+    """In any spelling, only files of the page are served; everything else is 404."""
     url = httpx.URL(f"http://{api.client.base_url.netloc.decode()}").copy_with(raw_path=route.encode())
     response = await api.client.send(httpx.Request("GET", url))
     assert "passwd" not in response.text

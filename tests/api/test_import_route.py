@@ -233,7 +233,7 @@ def make_file_parent(ledger: LedgerFile) -> None:
 async def test_import_refuses_what_is_no_plain_file(
     serve: Serve, ledger: LedgerFile, make: Callable[[LedgerFile], None]
 ) -> None:
-    """Whatever else stands at the path, or on the way to it, is refused and never read."""
+    """Anything else at the path, or on the way to it, is refused and never read."""
     make(ledger)
     async with serve() as api:
         check_problem(await api.import_ledger(), errors.LedgerPathRefused)
@@ -268,7 +268,7 @@ async def test_import_answers_413_for_a_ledger_beyond_the_limit(serve: Serve) ->
     ],
 )
 async def test_import_answers_422_for_a_file_that_is_no_ledger(api: Api, content: bytes) -> None:
-    """What stands still and is no JSON array in UTF-8 is 422, and nothing of it is repeated."""
+    """A file at rest that is no JSON array in UTF-8 is 422, and nothing of it is repeated."""
     api.ledger.overwrite(content)
     detail = check_problem(await api.import_ledger(), errors.LedgerFormat)
     assert "text" not in detail

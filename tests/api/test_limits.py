@@ -15,7 +15,7 @@ def plan(at: int, *windows: PlanWindow, name: str = "codex") -> PlanReading:
 
 
 async def test_newest_word_on_each_plan_is_told(serve: Serve) -> None:
-    """Whatever is read later: an older word changes nothing, and a newer one replaces every window of its plan."""
+    """In any order of reading, an older word changes nothing, and a newer one replaces every window of its plan."""
     now = int(time.time() * 1000)
     later = now + 3_600_000
     async with serve(tick_s=3_600, rescan_interval_s=0) as api:
@@ -63,7 +63,7 @@ async def test_newest_word_on_each_plan_is_told(serve: Serve) -> None:
 
 
 async def test_share_of_a_window_that_began_anew_is_unknown(serve: Serve) -> None:
-    """What was used since it began is not known; what was said of the one before is no answer."""
+    """The share used since it began is not known; the share of the window before is no answer."""
     now = int(time.time() * 1000)
     async with serve(tick_s=3_600, rescan_interval_s=0) as api:
         await write(api, TOOL, plan(now - 9_000, PlanWindow("primary", 9_900, 300, now - 1)))

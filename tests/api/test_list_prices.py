@@ -1,4 +1,4 @@
-"""What an invented tool's requests to real models cost by the list, as every answer tells it."""
+"""The cost of an invented tool's requests to real models by the list, as every answer tells it."""
 
 from __future__ import annotations
 

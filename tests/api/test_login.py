@@ -220,7 +220,7 @@ async def test_cookie_has_one_spelling(void_at_s: str) -> None:
 
 @pytest.mark.parametrize("value", ["", ".", "4102444800", "4102444800.", "9" * 5_000 + ".x", "\xb2.x", "-1.x", "x.y.z"])
 async def test_cookie_that_is_none_is_refused(value: str) -> None:
-    """Whatever stands in the cookie is no bug and no proof; a later moment does not fit the proof of another one."""
+    """No value of the cookie is a bug or a proof; a later moment does not fit the proof of another one."""
     later = f"9999999999.{cookie_value(TOKEN, 4_102_444_800).partition('.')[2]}"
     for shown in (value, later):
         answer = await call(guarded(token=TOKEN), "GET", [("host", AUTHORITY), ("cookie", f"{COOKIE}={shown}")])

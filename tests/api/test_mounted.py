@@ -194,7 +194,7 @@ async def test_lifespans_are_nested_and_both_end(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_application_does_not_start_beside_another_writer(ledger: LedgerFile, tmp_path: Path) -> None:
-    """Where another process holds the database, the start fails before the application's own, and says who it is."""
+    """If another process holds the database, the start fails before the application's own, and names the process."""
     settings = make_settings(ledger, tmp_path)
     events: list[str] = []
     host = make_application(events, settings.database_path)

@@ -27,7 +27,7 @@ OLD_FIELDS = ("task_id", "ts", "model_id", "tokens_in", "tokens_out", "total_cos
 
 @dataclass
 class OldPage:
-    """What the old page did: it read, it imported by a button, and it listened."""
+    """The old page's deeds: it read, it imported by a button, and it listened."""
 
     client: httpx.AsyncClient
     socket: ClientConnection

@@ -155,7 +155,7 @@ async def test_recorded_costs_stand_beside_list_values(serve: Serve) -> None:
 
 
 async def test_newer_list_is_shown_and_applied_when_told(serve: Serve) -> None:
-    """What an older list priced keeps its price until the review is applied; then it is noted, and nothing is left."""
+    """A price of an older list stays until the review is applied; then that is noted, and none is left."""
     async with serve(tick_s=3_600, rescan_interval_s=0) as api:
         await fill(api)
         with closing(sqlite3.connect(api.settings.database_path)) as connection, connection:

@@ -33,7 +33,7 @@ async def status(serve: Serve, ledger: LedgerFile, tmp_path: Path) -> dict[str, 
 
 
 def test_status_says_what_was_lost(status: dict[str, object]) -> None:
-    """Where the lost file lies, what took its place, and that something may be missing; the ledger is imported."""
+    """The status names the lost file and its replacement, and that something may be missing; the ledger is imported."""
     recovery = status["recovery"]
     assert isinstance(recovery, dict)
     assert str(recovery["set_aside"]).startswith("observer.db.corrupt-")

@@ -1,4 +1,4 @@
-"""What a request may be, and what every answer holds, whoever makes it and whatever it says."""
+"""The bounds of a request, and the headers of every answer, from any part of the program."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_body_that_breaks_off_reaches_no_application() -> None:
 async def test_every_refusal_is_a_problem_with_security_headers(
     api: Api, method: str, route: str, headers: dict[str, str], kind: type[ObserverError]
 ) -> None:
-    """Whoever refuses, middleware, router or route, answers in the same shape and with the same headers."""
+    """Middleware, router and route refuse in the same shape and with the same headers."""
     check_problem(await api.client.request(method, route, headers=headers), kind)
 
 

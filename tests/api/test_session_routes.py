@@ -384,7 +384,7 @@ async def test_mistake_in_a_parameter_is_told_in_our_words(api: Api, address: st
     ],
 )
 async def test_parameter_out_of_bounds_is_422(api: Api, address: str) -> None:
-    """What a route knows besides the filter has bounds, too."""
+    """A route's parameters besides the filter have bounds, too."""
     check_problem(await api.get(f"/api/{address}"), errors.RequestInvalid)
 
 

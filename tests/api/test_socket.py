@@ -145,7 +145,7 @@ async def test_socket_beats_while_nothing_happens(ledger: LedgerFile, monkeypatc
 
 
 async def test_socket_replays_exactly_what_was_missed(ledger: LedgerFile) -> None:
-    """Who comes back at revision R gets R + 1 and so on, and then what follows, without a gap."""
+    """A page that comes back at revision R gets R + 1 and so on, and then the live changes, without a gap."""
     async with live(ledger) as served:
         for number in range(1, 6):
             ledger.write(*(entry(str(each)) for each in range(number)))
@@ -167,7 +167,7 @@ async def test_socket_replays_exactly_what_was_missed(ledger: LedgerFile) -> Non
     ),
 )
 async def test_socket_asks_for_resync_at_an_unknown_position(ledger: LedgerFile, query: str) -> None:
-    """Whatever position is not one of this database gets one resync, and the live messages after it."""
+    """A position that is not one of this database gets one resync, and the live messages after it."""
     ledger.write(entry("1"))
     async with live(ledger) as served:
         await import_ledger(served)

@@ -56,7 +56,7 @@ def enabled(source: SourceOut) -> dict[str, bool]:
 
 
 async def test_sources_are_listed_found_or_not(quiet: Api) -> None:
-    """What lies in their places by metadata, what is read of it, and what is stored."""
+    """The list tells the files in their places by metadata, the state of reading, and the stored sums."""
     source = await cline(quiet)
     assert (source.title, source.enabled, source.fixed_by) == ("Cline", True, None)
     assert enabled(source) == {"ledger": True, "sessions": False, "hub": False}
@@ -224,7 +224,7 @@ async def test_program_on_another_machine_switches_and_names_nothing(serve: Serv
 
 
 async def test_import_answers_by_source(quiet: Api) -> None:
-    """What changed before the request is in the answer; refused entries and partial ones are told apart."""
+    """Changes before the request are in the answer; refused entries and partial ones are told apart."""
     partial = {**entry("3"), "tokensIn": None}
     quiet.ledger.write(entry("1"), entry("2"), partial, {"id": ""}, 7)
     response = await quiet.client.post("/api/import", json={})
@@ -287,7 +287,7 @@ async def test_import_tells_of_a_place_that_cannot_be_read_beside_the_receipts_o
 
 
 async def test_status_tells_of_every_source(quiet: Api) -> None:
-    """Where the database stands, the last reading of any source, and how each is."""
+    """The status tells the state of the database, the last reading of any source, and the state of each."""
     response = await quiet.get("/api/status")
     status = StatusOut.model_validate(response.json())
     assert (status.database_id, status.commit_seq) == (quiet.service.hub.epoch, 1)

@@ -247,7 +247,7 @@ async def test_status_of_a_file_that_is_refused(filled: Api) -> None:
 
 
 async def test_status_shows_the_budget(serve: Serve) -> None:
-    """What the operator means to spend is told to the page."""
+    """The operator's budget is told to the page."""
     async with serve(budget_daily_usd=5, budget_monthly_usd=100.5) as api:
         budget = (await api.get("/api/cline/status")).json()["budget"]
     assert budget == {"daily_usd": 5.0, "monthly_usd": 100.5}

@@ -406,14 +406,14 @@ def test_unknown_source_ends_a_command_with_the_known_ones(tmp_path: Path, setti
 
 
 def test_flag_wins_over_the_environment(tmp_path: Path) -> None:
-    """What is said on the command line stands above everything."""
+    """A flag on the command line stands above everything."""
     ended = run_aico(tmp_path, "config", "show", "--port", "9000")
     assert re.search(r"^port +9000 +flag$", ended.stdout, re.MULTILINE)
 
 
 VERDICTS = ["OK", "WARN", "FAIL"]
 OF_THE_MACHINE = {"inotify", "file system", "database disk", "disk"}
-"""What the doctor says of these depends on where the tests run."""
+"""The doctor's verdicts on these depend on the machine of the tests."""
 
 
 def findings(folder: Path) -> dict[str, tuple[str, str]]:

@@ -103,7 +103,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 
 
 def test_every_option_is_explained() -> None:
-    """What has no help is a word that nobody can look up; what completion asks for is hidden on purpose."""
+    """A word without help is one that nobody can look up; words for completion alone are hidden on purpose."""
     levels = list(parsers(build_parser()))
     lacking = [(level.prog, action.dest) for level in levels for action in level._actions if not action.help]
     assert [each for each in lacking if each[1] not in {"command", "action"}] == []
@@ -115,7 +115,7 @@ def test_every_option_is_explained() -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_script_holds_every_word(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is added to the parser is offered by every shell."""
+    """Every shell offers every word of the parser."""
     assert main(["completion", shell]) == EXIT_OK
     script = capsys.readouterr().out
     levels = list(list_levels(build_parser()))

@@ -111,7 +111,7 @@ def test_db_restore_brings_a_backup_back(database: Path, home: Path, capsys: pyt
 def test_db_restore_says_what_it_does_not_switch_on(
     database: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was not read before is not read because a backup says so; how to switch it on is said."""
+    """A source that was off before stays off, though it is on in the backup; the command to switch it on is said."""
     change(database, "INSERT INTO source_choice VALUES ('tool', 'files', 'here', 'r', 1, 1)")
     main(["db", "backup", str(home / "copy.db")])
     change(database, "UPDATE source_choice SET is_on = 0")
@@ -123,7 +123,7 @@ def test_db_restore_says_what_it_does_not_switch_on(
 
 
 def test_db_restore_leaves_switches_of_our_own_sources_as_they_are(database: Path, home: Path) -> None:
-    """What the user switched off stays off; what is read by default is read on, without a word."""
+    """A source that the user switched off stays off; one that is read by default is read on, without a word."""
     main(["sources", "on", "cline"])
     main(["db", "backup", str(home / "on.db")])
     main(["sources", "off", "cline"])
@@ -328,7 +328,7 @@ def test_forget_removes_for_good(database: Path) -> None:
 def test_forget_that_is_interrupted_leaves_the_task_in_no_backup(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever comes after the commit: a database that is lost then is not made of a backup that holds the task."""
+    """A database that is lost at any time after the commit is not made of a backup that holds the task."""
     BackupFolder(database).make_daily(date(2026, 3, 1))
 
     def commit_and_die(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
@@ -383,7 +383,7 @@ def test_forget_takes_the_beginning_of_an_id_of_any_source(database: Path, capsy
 
 
 def test_forget_says_at_least_of_a_sum_that_lacks_something(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is unpriced is not told as free, and nothing is told as nothing."""
+    """Unpriced usage is not told as free, and an empty result is told as one."""
 
     async def fill() -> None:
         async with open_store(database) as store:
@@ -414,7 +414,7 @@ def test_forgotten_task_stays_forgotten_when_the_database_is_lost(database: Path
 def test_forgotten_task_comes_back_only_when_told_twice(
     database: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What would return is named first; what the backup does not hold stays forgotten."""
+    """Tasks that would return are named first; a task that the backup does not hold stays forgotten."""
     backup = str(home / "copy.db")
     main(["db", "backup", backup])
     take_in(database, usage("later"))
@@ -472,7 +472,7 @@ def test_forget_removes_nothing_behind_a_service(
 
 
 def test_forget_names_the_files_that_hold_it_still(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was set aside is not ours to change: it is named."""
+    """A file that was set aside is not ours to change: it is named."""
     aside = database.with_name("observer.db.corrupt-20260301T000000Z")
     aside.write_bytes(contents(database))
     assert main(["forget", "a", "--yes"]) == EXIT_OK

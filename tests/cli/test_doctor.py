@@ -133,7 +133,7 @@ def test_file_system_is_that_of_the_innermost_mount(path: str, file_system: str,
 async def test_file_system_in_each_state(
     ledger_file: LedgerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where notifications do not cross, and where a database is not safe, it is told with what to do."""
+    """A file system that passes no notifications, or is not safe for a database, is told with what to do."""
     table = tmp_path / "mountinfo"
     monkeypatch.setattr(mounts, "MOUNTS", table)
     settings = settings_of()
@@ -393,7 +393,7 @@ def port_of(server: asyncio.Server) -> int:
     ],
 )
 async def test_service_in_each_state(home: Path, body: bytes, status: int, verdict: Verdict) -> None:
-    """Who holds the lock is asked over HTTP; what he says, or that he is silent, is told."""
+    """The holder of the lock is asked over HTTP; its answer, or its silence, is told."""
     settings = settings_of()
     async with await answering(body, status) as server:
         lock = InstanceLock(settings.database_path).acquire(f"http://127.0.0.1:{port_of(server)}")
@@ -449,7 +449,7 @@ KIND = '{"kinds": [{"id": "apps", "enabled": %s, "state": "%s", "reason": %s}]}'
     ],
 )
 async def test_activity_in_each_state(home: Path, body: str, verdict: Verdict, subject: str, text: str) -> None:
-    """What is on is told as the service sees it, and what to do; without a service, that it would say."""
+    """A kind that is on is told as the service sees it, with its cure. Without a service, the finding points to it."""
     settings = settings_of()
     alone = await collected(activity.examine_activity(settings))
     async with await answering(body.encode()) as server:
@@ -525,7 +525,7 @@ def list_errors(kind: type[ObserverError]) -> list[type[ObserverError]]:
 
 
 def test_broken_configuration_is_a_finding(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What else is wrong cannot be looked up, but a program that asked for JSON gets it, and the file's name."""
+    """Other findings cannot be looked up, but a program that asked for JSON gets JSON, with the file's name."""
     file = home / ".config/ai-cost-observer/config.toml"
     file.parent.mkdir(parents=True)
     for content, words in (("port = 70000\n", f"(from {file})"), ("port = \n", str(file)), ("hue = 1\n", str(file))):
@@ -550,7 +550,7 @@ def test_doctor_changes_nothing(ledger_file: LedgerFile, stored: Path, programs:
 
 
 def test_every_examination_is_in_the_report() -> None:
-    """What somebody writes beside the others is also asked."""
+    """A new examination beside the others is also asked."""
     modules = (activity, cline, clock, database, instance, otlp, places, sources, watching)
     written = {value for module in modules for name, value in vars(module).items() if name.startswith("examine_")}
     assert written == {*doctor.OF_SOURCES, *doctor.WATCHING, *doctor.OF_MACHINE, *doctor.OF_OTHERS}

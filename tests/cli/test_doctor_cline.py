@@ -1,4 +1,4 @@
-"""What the doctor says of Cline alone: a ledger that has ended, stores elsewhere, and the one that is written."""
+"""The doctor's findings on Cline alone: a ledger that has ended, stores elsewhere, and the one that is written."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_missing_ledger_that_nobody_asked_for_is_well_beside_another_tool(
 
 
 def test_duplicates_and_refused_entries_are_counted(ledger: LedgerFile) -> None:
-    """What is refused is told by its place and the reason, three of them."""
+    """Refused entries are told by their places and the reasons, three of them."""
     ledger.write(entry("1"), entry("1"), None)
     found = lines_of()["cline.ledger entries"]
     assert found.verdict is WARN
@@ -145,7 +145,7 @@ def test_frozen_ledger_is_told_until_the_session_store_is_read(ledger: LedgerFil
 
 
 def test_missing_ledger_is_well_beside_a_store_that_can_be_read(home: Path, store: SessionStore) -> None:
-    """Who uses newer Cline alone is not sent to look for a file that never comes."""
+    """A user of newer Cline alone is not sent to look for a file that never comes."""
     assert lines_of()["cline.ledger place"].verdict is WARN
     found = lines_of(cline_sessions=True)["cline.ledger place"]
     assert (found.verdict, found.text.endswith("The session store is read too")) == (OK, True)
@@ -163,7 +163,7 @@ def test_store_that_is_off_is_looked_at_and_not_opened(home: Path, store: Sessio
 
 
 def test_store_that_is_on_is_read_once(home: Path, store: SessionStore) -> None:
-    """What can be read is counted; what may not be is a failure, and one that is not there is waited for."""
+    """A readable store is counted; one that may not be read is a failure, and an absent one is waited for."""
     lines = lines_of(cline_sessions=True)
     assert lines["cline.sessions place"].text.endswith("; on by the setting cline_sessions")
     assert lines["cline.sessions entries"] == (OK, "1 entry can be read, 0 skipped, 0 refused, 0 in part")
@@ -231,7 +231,7 @@ def test_live_ledger_that_is_off_names_what_switches_it_on(ledger: LedgerFile, m
 
 
 def test_live_store_that_cannot_be_read_is_never_said_to_be(ledger: LedgerFile) -> None:
-    """What was written last may be no ledger at all."""
+    """The file that was written last may be no ledger at all."""
     ledger.overwrite(b"{}")
     lines = lines_of()
     assert lines["cline.ledger entries"].verdict is FAIL
@@ -241,7 +241,7 @@ def test_live_store_that_cannot_be_read_is_never_said_to_be(ledger: LedgerFile) 
 def test_other_ledgers_are_named_with_the_setting_to_paste(
     home: Path, ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who uses Cline in an editor is told the one setting to paste; the file is looked at, not read."""
+    """A user of Cline in an editor is told the one setting to paste; the file is looked at, not read."""
     looked = lines_of()["places"]
     assert looked.verdict is OK
     assert re.fullmatch(r"looked in \d+ known places for ledgers and 1 for session stores", looked.text)

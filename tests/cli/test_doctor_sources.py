@@ -1,4 +1,4 @@
-"""What the doctor says of every source: a source that nobody wrote stands in the report like any other."""
+"""The doctor's findings on every source: an invented source stands in the report like any other."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def switch_on(settings: Settings) -> None:
 
 
 def test_switch_decides_where_no_setting_does(log: Path) -> None:
-    """What was switched in the page is read, and told as that; a database without switches has none."""
+    """An origin that the page switched on is read, and told as that; a database without switches has none."""
     settings = settings_of()
     asyncio.run(switch_on(settings))
     lines = lines_of()
@@ -162,7 +162,7 @@ def test_place_that_its_tool_writes_is_well(log: Path, on: None, monkeypatch: py
 
 
 def test_dates_in_each_state(log: Path, on: None) -> None:
-    """What is dated next year is stored, but stands in no period that ends now."""
+    """An entry of next year is stored, but stands in no period that ends now."""
     assert lines_of()["invented.log dates"].verdict is OK
     log.write_text(f'[["a",{int(time.time() * 1000) + 400 * 86_400_000},1]]', encoding="ascii")
     found = lines_of()["invented.log dates"]
@@ -218,7 +218,7 @@ def test_refusal_without_a_link_says_what_is_wrong(log: Path, on: None, monkeypa
 def test_place_that_is_not_there_is_missed_where_it_was_asked_for(
     home: Path, on: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where all tools are read, one that is not on this computer is waited for."""
+    """If all tools are read, one that is not on this computer is waited for."""
     line = lines_of()["invented.log place"]
     assert (line.verdict, line.text.startswith("There is no Invented log at ")) == (WARN, True)
     monkeypatch.delenv("AICO_SOURCES_INVENTED_ENABLED")

@@ -86,7 +86,7 @@ def test_export_holds_what_the_filter_asks_for_in_its_order(
 
 
 def test_export_has_a_flag_for_every_parameter_of_the_endpoint() -> None:
-    """What the page can ask for, the command can, and in the same words; pages of a list are the endpoint's alone."""
+    """The command can ask for all that the page can, in the same words; pages of a list are the endpoint's alone."""
     application = create_app(Settings(ledger_path="/x/taskHistory.json", database_path=Path("/x/observer.db")))
     paths = application.openapi()["paths"]
     parameters = [one for path in ("/api/export", "/api/cline/export") for one in paths[path]["get"]["parameters"]]
@@ -174,7 +174,7 @@ def test_moments_are_local_unless_they_say_otherwise() -> None:
 
 
 def test_file_is_replaced_as_a_whole_and_private(stored: Path) -> None:
-    """What was in the file goes at once, and others cannot read what is there now; nothing else is left."""
+    """The old content goes at once, and others cannot read the new one; nothing else is left."""
     target = stored / "costs.json"
     target.write_text("what was there" * 10_000, encoding="utf-8")
     target.chmod(0o644)
@@ -198,7 +198,7 @@ def test_file_behind_a_link_is_replaced_and_the_link_stays(stored: Path) -> None
 def test_file_behind_another_users_link_stays(
     stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where everybody may write, a link in the file's place may lead to what its maker may not touch himself."""
+    """In a folder that everybody may write to, another user's link may lead to a file that this user may not touch."""
     target = stored / "precious"
     target.write_bytes(b"precious")
     (stored / "link.csv").symlink_to(target)
@@ -222,7 +222,7 @@ def test_file_stays_when_reading_fails(stored: Path, capsys: pytest.CaptureFixtu
 
 
 def test_file_stays_when_writing_fails(tmp_path: Path) -> None:
-    """Whatever ends the writing half-way, the old file is whole and nothing lies beside it."""
+    """If anything ends the writing half-way, the old file is whole and nothing lies beside it."""
     target = tmp_path / "costs.csv"
     target.write_text("yesterday", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What the process of the service leaves to others."""
+"""The process of the service, and its traces that others could read."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def record() -> logging.LogRecord:
 
 
 def test_json_stays_json_where_a_terminal_shows_little() -> None:
-    """What standard error cannot show is escaped by the rules of JSON, not by those of the stream."""
+    """A character that standard error cannot show is escaped by the rules of JSON, not by those of the stream."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="latin-1", errors="backslashreplace", write_through=True)
     text = "é-日本 \\udcff"
@@ -90,7 +90,7 @@ def test_log_to_a_terminal(log_format: Literal["auto", "text", "json"], *, is_js
 
 @pytest.mark.slow
 def test_serve_on_a_terminal_shows_its_box_and_a_log_for_people(tmp_path: Path, ledger: LedgerFile) -> None:
-    """Who starts it by hand sees where the page is, and lines to read."""
+    """A user that starts it by hand sees the address of the page, and lines to read."""
     ledger.write(entry("1"))
     with terminal() as (person, stream):
         command = [sys.executable, "-m", "aico", "serve"]

@@ -285,7 +285,7 @@ def test_db_restore_refuses_a_backup_of_a_newer_version(
 def test_database_of_an_older_version_is_not_read_as_if_it_were_ours(
     home: Path, older: Path, capsys: pytest.CaptureFixture[str], words: Words
 ) -> None:
-    """What only reads migrates nothing by the way, and says who does."""
+    """A command that only reads migrates nothing by the way, and names the one that does."""
     before = tree(home)
     check_refused(run(words, home, capsys), StorageOlder())
     assert tree(home) == before
@@ -368,7 +368,7 @@ def test_dry_run_without_a_database_would_import_everything(
 def test_damaged_database_is_an_error_and_stays(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str], words: Words, kind: str
 ) -> None:
-    """What cannot be read is told without a trace, and only a start sets it aside."""
+    """A database that cannot be read is told without a trace, and only a start sets it aside."""
     if kind == "damaged":
         break_page(database, 1)
     else:

@@ -112,7 +112,7 @@ def test_listen_names_the_reason_and_the_setting(
     ],
 )
 def test_address_of_the_page_can_be_opened(host: str, url: str) -> None:
-    """Whatever is listened on, the printed address is one that a browser on this machine reaches."""
+    """For any host, the printed address is one that a browser on this machine reaches."""
     values = {"ledger_path": "/cline/taskHistory.json", "host": host, "token": "a-token-of-the-operator"}
     settings = Settings.model_validate(values)
     assert url_of(settings) == url
@@ -172,7 +172,7 @@ def noise(name: str, text: str) -> logging.LogRecord:
 
 
 def test_noise_of_libraries_is_bounded_by_kind_and_time() -> None:
-    """What any page can provoke a thousand times is written a few times a minute; our own log is always written."""
+    """A line that any page can provoke a thousand times is written a few times a minute; our own log always is."""
     now = 0.0
     bounded = BoundedNoise(lambda: now)
     first = [bounded.filter(noise("uvicorn.error", "broken handshake")) for _ in range(NOISE_MAX + 3)]

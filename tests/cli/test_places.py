@@ -1,4 +1,4 @@
-"""Where sources are looked for, and what the box and the service's file make of the places that are on."""
+"""The places of sources, and the words of the box and the service's file about those that are on."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_box_says_what_is_wrong_with_a_place(home: Path, store: SessionStore) ->
 
 
 def test_box_names_the_session_store_that_is_read(home: Path, store: SessionStore) -> None:
-    """Where it lies and how it is, only where it is asked for."""
+    """The box tells its path and its state, only if it is on."""
     assert "session store" not in str(rows_of())
     *_, (_, path), (_, found) = rows_of(cline_sessions=True)
     assert (path, found[:7]) == (f"session store {store.path} (chosen by default)", "found, ")
@@ -166,7 +166,7 @@ def test_box_names_the_session_store_that_is_read(home: Path, store: SessionStor
 
 @pytest.mark.parametrize("reads_sessions", [False, True])
 def test_box_says_where_newer_cline_writes(home: Path, reads_sessions: bool) -> None:
-    """Who waits for a ledger that newer Cline never writes is told what reads it, unless it is on."""
+    """A user that waits for a ledger of newer Cline is told the setting that reads its store, unless that is on."""
     text = str(rows_of(cline_sessions=reads_sessions))
     assert WAITING in text
     assert ("AICO_CLINE_SESSIONS=true" in text) is not reads_sessions
@@ -200,7 +200,7 @@ def test_service_shares_temporary_files_with_a_store_that_lies_there(
 def test_service_shares_temporary_files_with_a_place_that_was_switched_on(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the user has switched counts like a setting; a database that cannot be read counts for nothing."""
+    """A switch of the user counts like a setting; a database that cannot be read counts for nothing."""
     monkeypatch.setattr(program, "__file__", "/x/program.py")
     monkeypatch.setattr(sys, "executable", "/x/python")
     settings = settings_of(database_path="/x/observer.db", sessions_path="/tmp/sessions.db")  # noqa: S108  # not opened

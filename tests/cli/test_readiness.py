@@ -1,4 +1,4 @@
-"""What a command that must not wait asks a running service."""
+"""The question of a command that must not wait to a running service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aico.proxy.readiness import is_ready
     ],
 )
 def test_status_of_the_answer_decides(answer: bytes, expected: bool | None) -> None:
-    """Well, or not; what is no such answer says neither."""
+    """Well, or not; any other answer says neither."""
 
     def serve() -> bytes:
         connection, _ = listener.accept()

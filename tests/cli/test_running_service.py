@@ -1,4 +1,4 @@
-"""What the commands make of the answers of the service that holds the lock, and how they call themselves."""
+"""The commands' use of the answers of the service that holds the lock, and their name for themselves."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_names_to_forget_come_in_requests_that_the_service_takes(names: li
 
 
 async def test_name_of_a_session_is_text_and_its_id_part_of_the_address() -> None:
-    """Whatever an id holds, it names one session; null takes its name away."""
+    """An id of any characters names one session; null takes its name away."""
     asked: list[bytes] = []
     async with answering(b"{}", asked=asked) as service:
         await service.set_label("claude-code", "a/b&c=d é", None)
@@ -93,7 +93,7 @@ async def test_sessions_before_a_moment_are_one_request() -> None:
 
 
 async def test_receipts_of_the_service_are_handed_on() -> None:
-    """What the service answers are the receipts of the command, and what could not be read beside them."""
+    """The service's answer gives the receipts of the command, and beside them the places that could not be read."""
     answer = {"receipts": [{"imported_count": 2}], "failures": [{"code": "ledger_format"}], "commit_seq": 7}
     async with answering(json.dumps(answer).encode()) as service:
         assert await service.import_all(None) == answer

@@ -83,7 +83,7 @@ def test_install_again_ends_in_the_same(home: Path, systemd: FakePrograms) -> No
 def test_dry_run_shows_everything_and_does_nothing(
     home: Path, systemd: FakePrograms, capsys: pytest.CaptureFixture[str], action: str
 ) -> None:
-    """What would be written and run is printed; no file changes and systemd is not asked."""
+    """The files and commands of the plan are printed; no file changes and systemd is not asked."""
     if action == "uninstall":
         main(["service", "install"])
         systemd.calls()
@@ -100,7 +100,7 @@ def test_dry_run_shows_everything_and_does_nothing(
 
 
 def test_dry_run_of_nothing_says_so(home: Path, systemd: FakePrograms, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nothing is installed there is nothing to take back."""
+    """Without an installation there is nothing to take back."""
     assert main(["service", "uninstall", "--dry-run"]) == EXIT_OK
     assert capsys.readouterr().out == "There is nothing to do.\n"
 
@@ -174,7 +174,7 @@ def test_purge_removes_the_data_and_nothing_else(
 
 
 def test_purge_leaves_no_empty_folder(home: Path, systemd: FakePrograms) -> None:
-    """Where nobody keeps anything else, the folders go, too."""
+    """Folders without other files go, too."""
     main(["service", "install"])
     (data_folder(home) / "observer.db").write_bytes(b"")
     assert main(["service", "uninstall", "--purge"]) == EXIT_OK
@@ -197,7 +197,7 @@ def test_purge_is_refused_while_somebody_writes(
 
 
 def test_purge_without_data_is_well(home: Path, systemd: FakePrograms) -> None:
-    """What was never there need not go."""
+    """Data that was never there need not go."""
     assert main(["service", "uninstall", "--purge"]) == EXIT_OK
     assert tree(home) == {}
 
@@ -273,7 +273,7 @@ def test_program_that_cannot_be_run_is_told(
 def test_refusal_of_systemd_is_handed_on(
     home: Path, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What systemd says is printed, without what would steer the terminal; silence is told as a code."""
+    """The words of systemd are printed, without characters that steer the terminal; silence is told as a code."""
     programs.install("systemctl", {"enable": (4, "", "\x1b[31mUnit is masked.")})
     assert main(["service", "install"]) == EXIT_FAILED
     assert "systemctl: [31mUnit is masked." in capsys.readouterr().err
@@ -345,7 +345,7 @@ def test_token_stays_in_its_private_file(home: Path, systemd: FakePrograms, caps
 def test_choices_of_the_caller_are_written_down(
     home: Path, systemd: FakePrograms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was chosen by flag or variable holds for the service; what stands in the file stays there."""
+    """A choice by flag or variable holds for the service; a setting in the file stays there."""
     config = home / "here.toml"
     config.write_text('log_level = "debug"\n', encoding="utf-8")
     monkeypatch.chdir(home)

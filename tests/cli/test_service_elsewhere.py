@@ -49,7 +49,7 @@ def test_agent_is_written_and_started(home: Path, mac: FakePrograms) -> None:
 
 
 def test_loaded_agent_is_replaced(home: Path, mac: FakePrograms) -> None:
-    """What is loaded is taken out first, since launchd loads nothing twice."""
+    """A loaded agent is taken out first, since launchd loads nothing twice."""
     mac.install("launchctl")
     assert main(["service", "install"]) == EXIT_OK
     words = [call[1] for call in mac.calls()]

@@ -38,7 +38,7 @@ AWKWARD = (
     ";",
     "&<>",
 )
-"""What is said in paths and means something to somebody."""
+"""Text in paths that has a meaning to some program."""
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -89,7 +89,7 @@ def entry(unit: str, name: str) -> str:
 
 @given(st.one_of(st.sampled_from(AWKWARD), st.text(st.characters(exclude_characters="/\0"), min_size=1)))
 def test_unit_says_every_path_as_it_is(part: str) -> None:
-    """Whatever stands in a path, systemd reads back exactly that, and no line is added."""
+    """Of any text in a path, systemd reads back exactly that, and no line is added."""
     if not is_plain(part) or part in {".", ".."}:
         return
     program = awkward(part)
@@ -125,7 +125,7 @@ def test_agent_says_every_path_as_it_is(part: str) -> None:
 
 
 def test_agent_starts_again_only_after_a_failure() -> None:
-    """What a user ended stays ended; what fails is started again, at most once a minute."""
+    """A service that a user ended stays ended; one that fails is started again, at most once a minute."""
     read = plistlib.loads(texts()["ai-cost-observer.plist"].encode())
     assert (read["RunAtLoad"], read["KeepAlive"], read["ThrottleInterval"]) == (True, {"SuccessfulExit": False}, 60)
     assert (read["Label"], read["Umask"]) == ("ai-cost-observer", 0o077)

@@ -77,7 +77,7 @@ def refused(ended: CompletedProcess[str], code: int) -> str:
 
 
 def test_sources_are_switched_as_a_whole_and_in_part(server: ServerProcess | None, tmp_path: Path) -> None:
-    """What was switched stays, for the next command and the next start; the service follows at once."""
+    """A switch stays, for the next command and the next start; the service follows at once."""
     assert switches(tmp_path) == LEDGER
     assert switches(tmp_path, "on", "cline.sessions") == {**LEDGER, "cline.sessions": True}
     assert switches(tmp_path, "off", "cline.ledger", "cline.sessions") == OFF
@@ -195,7 +195,7 @@ def test_listing_tells_how_what_is_on_is_watched(tmp_path: Path) -> None:
 
 
 def test_switch_says_what_is_read_and_what_never_is(server: ServerProcess | None, tmp_path: Path) -> None:
-    """Whoever switches all of a source on learns of each place, of the one with conversation above all."""
+    """A user that switches all of a source on learns of each place, of the one with conversation above all."""
     lines = run_aico(tmp_path, "sources", "on", "cline").stdout.splitlines()
     hub = next(number for number, line in enumerate(lines) if line.startswith("  cline.hub"))
     path = tmp_path.resolve() / ".cline/data/db/hub-events-hub-production.db"
@@ -328,7 +328,7 @@ def test_names_become_one_change_for_each_source() -> None:
 def test_import_keeps_the_receipt_beside_a_place_that_cannot_be_read(
     server: ServerProcess | None, tmp_path: Path, ledger: LedgerFile
 ) -> None:
-    """What could be read is told as ever, the other by its sentence and code; a script can tell by exit 3."""
+    """A place that could be read is told as ever, the other by its sentence and code; a script can tell by exit 3."""
     assert switches(tmp_path, "on", "cline.sessions")["cline.sessions"]
     ledger.overwrite(b"{}")
     plain, as_json = run_aico(tmp_path, "import"), run_aico(tmp_path, "import", "--json")

@@ -138,7 +138,7 @@ def test_lines_are_the_golden_ones(
     words: tuple[str, ...],
     width: int,
 ) -> None:
-    """What a person reads changes on purpose only; no line is wider than the terminal."""
+    """The lines for a person change on purpose only; no line is wider than the terminal."""
     fill(database, typical())
     monkeypatch.setenv("COLUMNS", str(width))
     lines = said(capsys, *words)
@@ -216,7 +216,7 @@ def test_short_status_is_the_same_with_and_without_its_parser(
 
 @pytest.mark.parametrize("words", [("--width",), ("--width", "x"), ("--json",), ("--width", "-1", "x"), ("also",)])
 def test_short_status_with_wrong_words_is_wrong_usage(words: tuple[str, ...]) -> None:
-    """What is not plainly right is left to the parser, which says what is wrong."""
+    """Words that are not plainly right are left to the parser, which says what is wrong."""
     with pytest.raises(SystemExit) as ended:
         main(("status", "--short", *words))
     assert ended.value.code == EXIT_USAGE
@@ -303,7 +303,7 @@ def test_json_is_what_the_service_answers(
 @given(st.lists(BATCHES, max_size=5))
 @settings(max_examples=examples(0.2))
 def test_json_is_what_the_service_answers_of_any_data(batches: list[tuple[str, list[Record]]]) -> None:
-    """Whatever several tools have said, page and terminal tell the same sums."""
+    """For any records of several tools, page and terminal tell the same sums."""
     with pytest.MonkeyPatch.context() as patch, temporary_database() as path:
         patch.setenv("AICO_DATABASE_PATH", str(path))
         patch.setenv("TZ", "Europe/Paris")
@@ -425,7 +425,7 @@ def test_day_is_the_local_one(
 def test_month_begins_at_its_first_midnight(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was spent a moment before belongs to the month before."""
+    """A request a moment before belongs to the month before."""
     first = datetime(2026, 11, 1, tzinfo=PARIS)
     fill(database, [("codex", [request("1", ts=at(first) - 1, nano=10**9), request("2", ts=at(first), nano=10**9)])])
     answer = json.loads(said(capsys, "month", "--json"))
@@ -452,7 +452,7 @@ def test_day_before_there_is_a_usual_one_says_how_many_are_needed(
 def test_today_is_compared_with_usual_days_up_to_this_hour(
     database: Path, capsys: pytest.CaptureFixture[str], today: float, words: str
 ) -> None:
-    """What those days cost later does not count."""
+    """Later costs of those days do not count."""
     fill(database, [("codex", [*saturdays(9), spent(1, SATURDAY - timedelta(hours=1), today)])])
     assert words in said(capsys)
 
@@ -541,7 +541,7 @@ def test_model_without_a_price_is_listed_beside_records_of_it_that_could_be_used
 def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_what_was_spent(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a plan pays for is not free, and no part of a budget."""
+    """Usage that a plan pays for is not free, and no part of a budget."""
     fill(database, [("claude-code", [spent(3, SATURDAY, None, "claude-opus-4-1")])], GenaiPriceList())
     assert said(capsys, "plan", "set", "claude-code", "--price", "100", "--renews", "15")
     short = ("status", "--short", "--width", "40")

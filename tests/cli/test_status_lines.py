@@ -96,7 +96,7 @@ def test_status_says_how_the_session_store_is() -> None:
 
 
 def test_status_says_nothing_of_a_ledger_that_is_off() -> None:
-    """What is not read is neither watched nor waited for."""
+    """A ledger that is not read is neither watched nor waited for."""
     status: Fields = {"ledger": {"path": "/x", "exists": False}, "watcher": {"state": "waiting", "reason": "off"}}
     off = source("cline", origin(enabled=False, state="off"), origin("sessions"))
     assert "ledger       " not in text_of(status, off)

@@ -1,6 +1,6 @@
-"""What commands print: in every encoding, to a closed pipe, to a full disk, to nothing.
+"""The output of commands: in every encoding, to a closed pipe, to a full disk, to nothing.
 
-Where it is only the encoding that matters, they are forked from a process whose Python was started in that encoding.
+If only the encoding matters, they are forked from a process whose Python was started in that encoding.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ PRINTING = [
 @pytest.mark.parametrize("words", first_is_quick(*PRINTING, ("doctor",), ("db", "check"), ("serve",)), ids=" ".join)
 @pytest.mark.parametrize("buffering", first_is_quick({}, {"PYTHONUNBUFFERED": "1"}), ids=["buffered", "unbuffered"])
 def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buffering: Mapping[str, str]) -> None:
-    """What could not be written is no success: exit 1 and a sentence, no trace, nothing of the interpreter's own."""
+    """A failed write is no success: exit 1 and a sentence, no trace, nothing of the interpreter's own."""
     ended = run(folder, {**UTF_8, **buffering}, *words, stdout=full)
     assert ended.returncode == 1
     said = [line for line in ended.stderr.decode().splitlines() if not line.startswith("{")]
@@ -291,7 +291,7 @@ def test_full_disk_is_told(folder: Path, full: int, words: tuple[str, ...], buff
 @pytest.mark.slow
 @pytest.mark.parametrize("buffering", first_is_quick({}, {"PYTHONUNBUFFERED": "1"}), ids=["buffered", "unbuffered"])
 def test_part_of_an_export_is_no_success(tmp_path: Path, buffering: Mapping[str, str]) -> None:
-    """Where a write takes the first part and no more, exit 1 and a sentence, as where it takes nothing."""
+    """A write that takes the first part and no more gives exit 1 and a sentence, like one that takes nothing."""
     LedgerFile(ledger_path(tmp_path)).write(*(entry(f"task-{number}") for number in range(2_000)))
     assert run(tmp_path, UTF_8, "import").returncode == 0
     read, write = os.pipe()
@@ -327,7 +327,7 @@ def test_closed_output_is_told(folder: Path, words: tuple[str, ...]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("end", first_is_quick("2>&-", f"2>{FULL}", ">&- 2>&- <&-"))
 def test_nobody_to_tell_is_no_other_error(folder: Path, end: str) -> None:
-    """Where standard error takes nothing, the exit code says what there is to say, and the database stays whole."""
+    """If standard error takes nothing, the exit code alone tells the failure, and the database stays whole."""
     assert shell(folder, f'exec "$0" -m aico db backup /no/such/file.db {end}').returncode == 1
     assert shell(folder, f'exec "$0" -m aico nothing {end}').returncode == 2
     assert run(folder, UTF_8, "db", "check").returncode == 0
@@ -391,7 +391,7 @@ def in_terminal(folder: Path, wishes: Mapping[str, str], *words: str) -> tuple[i
 
 @pytest.mark.parametrize("words", [("sources",), ("doctor",)])
 def test_terminal_wraps_no_line(folder: Path, words: tuple[str, ...]) -> None:
-    """What is too long goes on below, where its text begins, but for one long path; a pipe gets a line each."""
+    """A text that is too long goes on below its beginning, but for one long path; a pipe gets a line each."""
     _code, said = in_terminal(folder, {}, *words)
     lines = said.decode().splitlines()
     piped = run(folder, UTF_8, *words).stdout.decode().splitlines()

@@ -1,1 +1,1 @@
-"""What is asked of the accounts: periods, sums, pages, exports."""
+"""Questions to the accounts: periods, sums, pages, exports."""

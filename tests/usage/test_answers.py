@@ -244,7 +244,7 @@ async def test_explicit_bucket_beyond_the_limit_is_refused(store: Store) -> None
 
 
 async def test_previous_period_is_the_equally_long_one_before(store: Store) -> None:
-    """What was spent in the stretch before, under the same model."""
+    """It gives the usage of the stretch before, under the same model."""
     await store.take_in(
         [
             usage("1", ts=NOW_MS),
@@ -260,7 +260,7 @@ async def test_previous_period_is_the_equally_long_one_before(store: Store) -> N
 
 
 async def test_fall_of_a_running_total_takes_nothing_from_any_day(store: Store) -> None:
-    """What was spent stays spent; the session says that its tool shows less now."""
+    """Spent cost stays spent; the session says that its tool shows less now."""
     await store.take_in([usage(total_cost=1.0)])
     await store.take_in([usage(total_cost=0.4)])
     assert (await summarise(store)).totals.sums.cost_nano == 10**9
@@ -597,7 +597,7 @@ async def test_sum_says_null_of_what_nobody_tells(store: Store) -> None:
 
 
 async def test_session_says_null_of_what_its_tool_does_not_state(store: Store) -> None:
-    """All of a session without a number; of another one its output alone. What is stated as 0 is 0."""
+    """All of a session without a number; of another one its output alone. A stated 0 is 0."""
     silent = usage("silent", tokens_in=None, tokens_out=None, total_cost=None)
     half = usage("half", tokens_in=5, tokens_out=None, total_cost=0.5)
     await store.take_in([silent, half, usage("nil", tokens_in=0, tokens_out=0, total_cost=0.5)])

@@ -180,7 +180,7 @@ def test_sum_beyond_what_a_float_holds_is_exact() -> None:
 
 
 def test_session_is_exported_with_its_moment_here_and_in_utc() -> None:
-    """What is unknown is empty, not 0; the local time says its distance from UTC."""
+    """An unknown number is empty, not 0; the local time says its distance from UTC."""
     spent = sums(input=100, output=20, requests=2, lacking_cache=2, recorded=nano_usd(0.25))
     ts = 1_774_738_800_000  # midnight in Paris, an hour before the clocks go forward
     text = write([SessionLayout(PARIS).rows([session(ts=ts, spent=spent)])], ExportFormat.CSV, columns=SESSION_COLUMNS)

@@ -1,4 +1,4 @@
-"""Whatever several tools spent, and whatever is asked for: every answer of every kind says the same sums."""
+"""For any usage of several tools, and any question, every answer of every kind says the same sums."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_months_end_with_the_last_year() -> None:
 @pytest.mark.parametrize("bucket", Bucket)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles"])
 def test_last_slot_of_the_calendar_has_a_bucket_in_every_zone(zone: str, bucket: Bucket) -> None:
-    """Where a local day would begin beyond the year 9999, the bucket goes on to its end."""
+    """If a local day would begin beyond the year 9999, the bucket goes on to its end."""
     end = (TS_MAX + 1) // (SLOT_S * 1000)
     assert list_bucket_starts(end - 1, end, bucket, ZoneInfo(zone)) == [end - 1]
     assert list_bucket_starts(end - 2, end, bucket, ZoneInfo(zone))[0] == end - 2

@@ -1,4 +1,4 @@
-"""Whatever is asked for, every answer adds up to the same events, to the last nano-dollar."""
+"""For any question, every answer adds up to the same events, to the last nano-dollar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a day is usual, and what a month will come to."""
+"""The comparison of a day with usual ones, and the projected cost of a month."""
 
 from __future__ import annotations
 
