@@ -1,4 +1,4 @@
-"""What holds for every test: what is the user's stays untouched, examples are drawn, faults are counted."""
+"""The rules of every test: the user's things stay untouched, examples are drawn, faults are counted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _home = users_things_guard.isolate()
 users_things_guard.watch()
 hypothesis_profiles.load()
 SLOW_FOLDERS = ("faults", "system")
-"""What their tests do takes its time: kill, fill disks, flood, search a memory, trace."""
+"""Their tests take their time: they kill, fill disks, flood, search a memory, trace."""
 _PREFIX = "fault: "
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in the slow folders, so that each test is either quick or slow."""
+    """Mark the tests in the slow folders, so that each test is either quick or slow."""
     folders = [Path(__file__).parent / name for name in SLOW_FOLDERS]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):

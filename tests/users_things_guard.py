@@ -29,7 +29,7 @@ OF_THE_RUN = {"AICO_SEED", "AICO_SOAK"}
 ROOT = Path(__file__).resolve().parents[1]
 
 touched: list[str] = []
-"""What was refused since it was last looked at."""
+"""The things refused since the last look at it."""
 _let_through: list[None] = []
 
 

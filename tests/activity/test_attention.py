@@ -1,4 +1,4 @@
-"""Whose time a moment is: the rules one by one, and a stopwatch that has never more time than has passed."""
+"""The subject of a moment: the rules one by one, and a stopwatch that never has more time than has passed."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_pieces_stand_where_the_wall_clock_says() -> None:
     )
 )
 def test_stopwatch_never_has_more_than_has_passed(steps: list[tuple[str | None, float, float]]) -> None:
-    """Whatever is seen, and whatever the wall clock does, all subjects together have no more than the time."""
+    """For any looks, and any steps of the wall clock, all subjects together have no more than the time."""
     now, notes = 0.0, []
     for name, passed, step in steps:
         now += passed

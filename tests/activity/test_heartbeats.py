@@ -1,4 +1,4 @@
-"""What a report adds: time goes only forward, never beyond now, and counts once."""
+"""The time that a report adds: it goes only forward, never beyond now, and counts once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_beat_counts_what_is_new_and_has_passed(
 
 
 def test_clock_that_is_set_back_costs_one_beat() -> None:
-    """What is counted up to a moment that is yet to come is counted up to now: the next beat counts in full."""
+    """Time counted up to a moment that is yet to come is counted up to now: the next beat counts in full."""
     first = take([Beat("x", NOW - 30_000, 30_000, 0)], NOW + 3_600_000, 0, NOW)
     assert first == Taken((), NOW)
     assert take([Beat("x", NOW, 30_000, 0)], first.until_ms, 0, NOW + 30_000).beats == (Beat("x", NOW, 30_000, 0),)
@@ -46,7 +46,7 @@ def test_clock_that_is_set_back_costs_one_beat() -> None:
 
 @given(reports=st.lists(st.tuples(st.lists(ANY, max_size=5), st.integers(0, 120_000)), max_size=5))
 def test_time_never_overlaps_nor_exceeds_what_passed(reports: list[tuple[list[Beat], int]]) -> None:
-    """Whatever is sent, and how often: stretches of one browser follow each other, and end at now."""
+    """For any reports, sent any number of times, stretches of one browser follow each other, and end at now."""
     until, now, found = 0, NOW, list[Beat]()
     for beats, passed in reports:
         now += passed

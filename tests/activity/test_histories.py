@@ -1,4 +1,4 @@
-"""What is asked of histories: listed sites by whole labels and parts, real times, nothing of any other device."""
+"""The questions to histories: listed sites by whole labels and parts, real times, nothing of any other device."""
 
 from __future__ import annotations
 
@@ -169,5 +169,5 @@ def test_profiles_are_found_wherever_browsers_keep_them(tmp_path: Path) -> None:
     ],
 )
 def test_history_counts_nothing_while_the_extension_reports(start: int, duration: int, left: int | None) -> None:
-    """What began before is counted up to there; what began after the pairing ended is counted again."""
+    """A visit that began before is counted up to there; one that began after the pairing ended is counted again."""
     assert left_of(start, duration, [Stretch(1000, 2000), Stretch(5000, None)]) == left

@@ -111,7 +111,7 @@ def test_command_knows_its_terminal_and_what_it_lives_in(tmp_path: Path) -> None
 
 
 def test_number_that_is_used_again_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was spent before belongs to who spent it: a second process under a number begins at nothing."""
+    """Processor time belongs to the process that spent it: a second one under the same number begins at nothing."""
     signs: dict[int, tuple[object, ...]] = {1: (1,), 2: (1,)}
     table = SystemProcesses(DEFINITIONS, BOTH, list_pids=lambda: list(signs))
     asked: list[int] = []

@@ -39,7 +39,7 @@ def use(start_ms: int, duration_ms: int, subject: str = "Cursor", **more: object
 
 
 async def test_use_is_stored_once_in_rows_and_sums(database: Database) -> None:
-    """What follows at once goes on with its stretch, what comes later is another; slots and totals are their sums."""
+    """Use that follows at once goes on with its stretch, later use is another; slots and totals are their sums."""
     store = ActivityStore(database)
     await store.add([use(START + 890_000, 15_000), use(START + 905_000, 15_000)])
     await store.add([use(START + 921_500, 10_000)], Checkpoint("apps", "d1", "5", START))

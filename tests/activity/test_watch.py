@@ -37,7 +37,7 @@ class FakeDesk:
     closed: int = 0
     told_once: asyncio.Event = field(default_factory=asyncio.Event)
     is_slow: bool = False
-    """Whether the next write is begun and does not end before its caller does."""
+    """True if the next write is begun and does not end before its caller does."""
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def watch(self) -> ProgramWatch:

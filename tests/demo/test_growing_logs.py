@@ -148,7 +148,7 @@ def test_logs_repeat_their_bytes_for_the_same_seed() -> None:
 
 
 def test_sources_of_the_demonstration_lie_below_its_home(tmp_path: Path) -> None:
-    """Whatever the user's home holds and the user's variables say; read are the ledger and the made-up logs."""
+    """With any home and any variables of the user, only the made-up ledger and logs are read."""
     user, home = tmp_path / "user", tmp_path / "home"
     ledger = user / EDITORS_LEDGER
     ledger.parent.mkdir(parents=True)

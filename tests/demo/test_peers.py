@@ -58,7 +58,7 @@ def sessions_nano(data: Path) -> int:
 
 
 def test_same_seed_makes_the_same_home() -> None:
-    """What is measured can be measured again."""
+    """A measurement can be repeated."""
     assert made(Kind.MIXED) == made(Kind.MIXED)
     assert made(Kind.MIXED).told() == made(Kind.MIXED).told()
 

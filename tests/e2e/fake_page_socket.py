@@ -27,9 +27,9 @@ class Listener:
         self.received: list[dict[str, object]] = []
         """Every message."""
         self.tasks: dict[str, Task] = {}
-        """What the old rows so far say."""
+        """The tasks by the old rows so far."""
         self.sessions: dict[str, SessionItemOut] = {}
-        """What the rows for all sources say."""
+        """The sessions by the rows for all sources."""
         self.closed: ConnectionClosed | None = None
         self._news = asyncio.Condition()
 

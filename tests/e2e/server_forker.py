@@ -41,7 +41,7 @@ class ForkedServer:
 
     @property
     def url(self) -> str:
-        """Where it serves. It must have shown its box."""
+        """The address that it serves at. It must have shown its box."""
         return next(word for word in self.output().split() if word.startswith("http://"))
 
     def output(self) -> str:

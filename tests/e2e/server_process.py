@@ -23,7 +23,7 @@ from tests.users_things_guard import SETTINGS_OF_USERS
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG_S = 60.0
-"""Whatever takes longer hangs."""
+"""A step that takes longer hangs."""
 FAST = {"AICO_TICK_S": "0.1", "AICO_RESCAN_INTERVAL_S": "1", "AICO_DEBOUNCE_MS": "10"}
 """The times with which faults are tested."""
 _URL = re.compile(r"https?://[^\s/]+:\d+")
@@ -64,7 +64,7 @@ def prepare_database(folder: Path) -> Path:
 
 
 class RunningProcess(Protocol):
-    """What a server process needs of ``subprocess.Popen``."""
+    """The part of ``subprocess.Popen`` that a server process needs."""
 
     @property
     def pid(self) -> int:
@@ -72,7 +72,7 @@ class RunningProcess(Protocol):
 
     @property
     def stdout(self) -> IO[str] | None:
-        """What it says."""
+        """Its standard output."""
 
     def send_signal(self, number: int, /) -> None:
         """Send a signal."""

@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[ForkedServerProcess]:
 
 
 def test_second_server_says_where_the_first_is_and_leaves(server: ForkedServerProcess, tmp_path: Path) -> None:
-    """Whoever starts the service twice learns its address, and that is success."""
+    """A second start of the service tells its address, and that is success."""
     for _ in range(2):
         second = run_aico(tmp_path, "serve")
         assert second.returncode == 0
@@ -39,7 +39,7 @@ def test_second_server_says_where_the_first_is_and_leaves(server: ForkedServerPr
 
 
 def test_second_start_prints_a_fresh_link_to_sign_in(tmp_path: Path) -> None:
-    """Whoever knows the token and missed the first link gets another one by the same command."""
+    """A user that knows the token and missed the first link gets another one by the same command."""
     settings = {"AICO_TOKEN": "a-token-of-the-operator"}
     with ForkedServerProcess(tmp_path, settings) as server, server.client() as client:
         second = run_aico(tmp_path, "serve", settings=settings)
@@ -91,7 +91,7 @@ def test_import_asks_the_running_service(server: ForkedServerProcess, tmp_path: 
 
 
 def test_import_hands_on_the_refusal_of_the_running_service(server: ForkedServerProcess, tmp_path: Path) -> None:
-    """What the service answers is what the command says: sentence, hint, and exit 1."""
+    """The command says the service's answer: sentence, hint, and exit 1."""
     LedgerFile(server.ledger).unlink()
     ended = run_aico(tmp_path, "import")
     assert ended.returncode == 1

@@ -213,7 +213,7 @@ async def test_page_resumes_with_exactly_what_it_missed(server: ForkedServerProc
 
 
 async def test_restarted_server_goes_on_and_asks_pages_to_read_again(tmp_path: Path) -> None:
-    """What was written while no server ran is imported at the next start; a page of before is told to read again."""
+    """Writes while no server ran are imported at the next start; a page of before is told to read again."""
     with ForkedServerProcess(tmp_path) as server:
         ledger = LedgerFile(server.ledger)
         ledger.write(entry("1"))

@@ -34,6 +34,6 @@ PARTIAL_TASKS: Mapping[str, Task] = {
     "broken-huge": Task("broken-huge", _TS, None, 0, 1, 0.1),
     "broken-cost": Task("broken-cost", _TS, None, 1, 1, 0.0),
 }
-"""What is told of them: an unknown number as 0."""
+"""The rows that are told of them: an unknown number as 0."""
 
 BROKEN_ENTRIES = (*REFUSED_ENTRIES, *PARTIAL_ENTRIES)

@@ -55,9 +55,9 @@ class ClineProcess:
         self.updates: list[Update] = []
         """Every update read so far, the ledger at the start included."""
         self.truth: dict[str, Task] = {}
-        """What is true of the file after the last update read."""
+        """The tasks of the file after the last update read."""
         self.expected: dict[str, Task] = {}
-        """What an observer holds that saw every update: tasks never go, and a known model stays known."""
+        """The tasks of an observer that saw every update: tasks never go, and a known model stays known."""
         flags = {"quiet": quiet, "surrogates": surrogates, "neighbours": neighbours, "absent": absent}
         self._command = [
             *(sys.executable, "-m", "tests.emulator", "--ledger", str(ledger), "--seed", str(seed)),

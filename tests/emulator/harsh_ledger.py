@@ -58,7 +58,7 @@ def step_of(word: str) -> AnyStep:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step did to the ledger, seen from outside."""
+    """One step's change of the ledger, seen from outside."""
 
     kind: AnyStep
     changed: tuple[Task, ...]
@@ -122,7 +122,7 @@ class HarshLedger:
 
     @property
     def truth(self) -> Mapping[str, Task]:
-        """What is true of the file now, by task id."""
+        """The file's tasks now, by id."""
         return self._truth
 
     def to_json(self) -> bytes:

@@ -12,7 +12,7 @@ PRIVATE_KEYS = ("task", "shadowGitConfigWorkTree", "cwdOnTaskInitialization", "c
 
 
 class Task(NamedTuple):
-    """What is told of a task: a row of ``cline_task_usage`` without the times of its bookkeeping."""
+    """A task as it is told: a row of ``cline_task_usage`` without the times of its bookkeeping."""
 
     task_id: str
     ts: int

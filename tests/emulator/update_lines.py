@@ -1,4 +1,4 @@
-"""What the emulator tells its parent: one JSON line for each completed update. No I/O, no clock."""
+"""The emulator's messages to its parent: one JSON line for each completed update. No I/O, no clock."""
 
 from __future__ import annotations
 

@@ -78,10 +78,10 @@ DAMAGES = {
     "bad escape": f',{{"task":"{canary("escape")} \\x {canary("escape")}"}}',
     "zeros": f',{{"task":"{canary("hole")}\0\0\0{canary("hole")}"}}',
 }
-"""What makes the whole file no ledger."""
+"""Damages after which the whole file is no ledger."""
 STRANGE = {
     "lone surrogate": f',{{"task":"{canary("cut")} \\ud83d"}}',
     "too deep": f',{{"task":{"[" * 100}"{canary("deep")}"{"]" * 100}}}',
     "not finite": f',{{"task":"{canary("nan")}","x":NaN}}',
 }
-"""What takes the parser off its fast way."""
+"""Elements that take the parser off its fast way."""

@@ -1,4 +1,4 @@
-"""Whether a database file is whole, asked by a second program that computes every account anew, the slow way."""
+"""Checks that a database file is whole, by a second program that computes every account anew, the slow way."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Sums: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What stands in a database that is whole and knows no other source than Cline's ledger."""
+    """The content of a database that is whole and knows no other source than Cline's ledger."""
 
     epoch: str
     revision: int
     tasks: dict[str, Task]
     growth: dict[GrowthKey, Growth]
-    """What was booked, by task, slot and model."""
+    """The booked growth, by task, slot and model."""
     highs: dict[str, Numbers]
     """The highest numbers that each task ever had."""
 
 
 def audit(path: Path) -> Audit:
-    """Return what is stored; fail where SQLite finds damage, where accounts differ, or where a revision is missing."""
+    """Return the stored content; fail if SQLite finds damage, if accounts differ, or if a revision is missing."""
     found = failed_checks(path)
     assert found == [], found
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

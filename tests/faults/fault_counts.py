@@ -1,7 +1,7 @@
 """How often each fault is done, and the seed of everything that is drawn.
 
-``make check`` does few (quick), ``make soak`` many: it sets ``AICO_SOAK=1``. ``AICO_SEED=n`` repeats a run. What was
-asked for is printed at the end of the run.
+``make check`` does few (quick), ``make soak`` many: it sets ``AICO_SOAK=1``. ``AICO_SEED=n`` repeats a run. The counts
+are printed at the end of the run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ SEED_VARIABLE = "AICO_SEED"
 
 IS_SOAK = os.environ.get(SOAK_VARIABLE, "") not in {"", "0"}
 if IS_SOAK:
-    # Where several processes share the run, all draw from one seed: they inherit the variable.
+    # If several processes share the run, all draw from one seed: they inherit the variable.
     os.environ.setdefault(SEED_VARIABLE, str(SystemRandom().getrandbits(32)))
 SEED = int(os.environ.get(SEED_VARIABLE) or 20_260_214)
-"""The same in each quick run, so that what fails, fails for what was changed; another one in each soak."""
+"""The same in each quick run, so that a failure comes from a change; another one in each soak."""
 
 asked: dict[str, int] = {}
 """How often each fault was asked for by the present test."""

@@ -1,8 +1,8 @@
-"""What must be true of the parser for any bytes at all, and two ways to look for bytes for which it is not.
+"""The rules of the parser for any bytes at all, and two ways to look for bytes that break one.
 
-``python -m tests.faults.fuzz_parser -runs=100000 -seed=1 FOLDER`` lets atheris (libFuzzer) look for them, led by what
-the parser's own modules run through, from the ledgers in FOLDER on. It exists for Linux on x86_64. Any argument is
-libFuzzer's.
+``python -m tests.faults.fuzz_parser -runs=100000 -seed=1 FOLDER`` lets atheris (libFuzzer) look for them, led by the
+lines that the parser's own modules run through, from the ledgers in FOLDER on. It exists for Linux on x86_64. Any
+argument is libFuzzer's.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""``python -m tests.faults.importer_killer ROUNDS SEED FOLDER``: kills imports, and looks at what they leave.
+"""``python -m tests.faults.importer_killer ROUNDS SEED FOLDER``: kills imports, and checks the database after each.
 
-Each round forks a child that opens the database with the real pipeline, imports what stands in the
-ledger, and then one generation after the other; every commit that was published is acknowledged on a pipe. The child is
-killed at a random moment: before a statement or a commit, or from outside after so many acknowledgements and some
-milliseconds. What it leaves must be whole, hold everything acknowledged, and be where the next child goes on.
+Each round forks a child that opens the database with the real pipeline, imports the ledger as it is, and then one
+generation after the other; every commit that was published is acknowledged on a pipe. The child is killed at a random
+moment: before a statement or a commit, or from outside after so many acknowledgements and some milliseconds. Its
+database must be whole, hold everything acknowledged, and let the next child go on.
 
 A program of its own: forking is safe only in a process without threads.
 """

@@ -1,4 +1,4 @@
-"""What can happen to the ledger, its name and its directory. Every accident blocks for some system calls."""
+"""Accidents of the ledger, its name and its directory. Every accident blocks for some system calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from random import Random
 from aico.features.demo.writer import replace_file
 
 DECOY = b'[{"id":"decoy","ts":1,"tokensIn":1,"tokensOut":1,"totalCost":1}]'
-"""What stands wherever a link could lead."""
+"""The content of each file that a link could lead to."""
 DECOY_ID = "decoy"
 _HUGE_BYTES = 1 << 40
 _NOISE = 40

@@ -1,6 +1,6 @@
-"""What the database must say after any history of Cline's ledger, computed the slow way. Pure: no I/O, no clock.
+"""The expected database after any history of Cline's ledger, computed the slow way. Pure: no I/O, no clock.
 
-What is spent is growth above the highest numbers that a task ever had; a fall books nothing. A number that the ledger
+Spending is growth above the highest numbers that a task ever had; a fall books nothing. A number that the ledger
 does not tell is unknown: it takes nothing away, and a better one that is known stays. Tokens that came without a cost
 have none until one is told again.
 """
@@ -24,7 +24,7 @@ _UNKNOWN: Numbers = (None, None, None)
 
 
 class Entry(NamedTuple):
-    """What one entry of the ledger says; None is a field that is missing or cannot be used."""
+    """The fields of one entry of the ledger; None is a field that is missing or cannot be used."""
 
     task_id: str
     ts: int
@@ -40,21 +40,21 @@ class Entry(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """What is booked for a task in one slot with one model."""
+    """The growth that is booked for a task in one slot with one model."""
 
     tokens_in: int | None
     tokens_out: int | None
     cost_nano: int | None
     """None while no cost above 0 was ever stated for the task."""
     is_measured: bool
-    """Whether the ledger ever told tokens of the task."""
+    """True if the ledger ever told tokens of the task."""
     is_cost_whole: bool = True
     """False while it holds tokens of a task with a price whose cost was not told yet: the cost is a lower bound."""
 
 
 @dataclass
 class _Meter:
-    """One task: what the ledger says now, and the highest that it ever said."""
+    """One task: the ledger's numbers now, and the highest that it ever told."""
 
     ts: int
     model_id: str | None

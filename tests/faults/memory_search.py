@@ -1,4 +1,4 @@
-"""What stands in the memory of another process: every readable mapping, searched for a few bytes. Linux only."""
+"""Searches the memory of another process for a few bytes, in every readable mapping. Linux only."""
 
 from __future__ import annotations
 

@@ -19,19 +19,19 @@ _BUFFER_BYTES = 1 << 20
 
 
 class Event(NamedTuple):
-    """What happened to one name."""
+    """An event of one name."""
 
     path: Path
     mask: int
 
     @property
     def overflowed(self) -> bool:
-        """Whether events before this one were lost."""
+        """True if events before this one were lost."""
         return bool(self.mask & OVERFLOW)
 
 
 class Inotify:
-    """Watches folders; what happened is kept by the system until it is read."""
+    """Watches folders; the system keeps events until they are read."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(None, use_errno=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.api.answer_checks import SECURITY_HEADERS
 
 HANG_S = 60.0
-"""Whatever takes longer hangs."""
+"""A step that takes longer hangs."""
 
 
 @dataclass(frozen=True, slots=True)

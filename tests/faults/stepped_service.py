@@ -78,7 +78,7 @@ class Page:
 
     @property
     def is_connected(self) -> bool:
-        """Whether it listens."""
+        """True while it listens."""
         return self._subscription is not None
 
     @property
@@ -91,7 +91,7 @@ class Page:
         self._subscription = self._stack.enter_context(hub.subscribe(self.epoch, self.revision))
 
     def disconnect(self) -> None:
-        """Break off. What it has not taken by now is lost with the connection."""
+        """Break off. Messages that it has not taken by now are lost with the connection."""
         self._subscription = None
         self._stack.close()
 
@@ -146,9 +146,9 @@ class World:
         self.model = LedgerModel()
         self.revision = 0
         self._remembered: dict[str, Entry] = {}
-        """What the present life knows to be stored, and hands over no more."""
+        """Entries that the present life knows to be stored, and hands over no more."""
         self._handed: list[list[Entry]] | None = None
-        """What the last reading hands over, by transaction; None when none can have been stored to its end."""
+        """The last reading's entries, by transaction; None when no reading can have been stored to its end."""
         self.pages = [Page() for _ in range(3)]
         self._lives = self._written = 0
         self.open(copy_of_template(self._new_folder()))

@@ -143,7 +143,7 @@ def test_database_without_room_to_write_its_log_back_loses_nothing(tmp_path: Pat
 
 @pytest.mark.parametrize("limit", [5_000, 20_000, 60_000])
 async def test_database_without_room_to_be_migrated_stays_as_it_was(tmp_path: Path, limit: int) -> None:
-    """Whether the backup before it or the migration finds no room: the old schema stays, and the next start goes on."""
+    """If the backup before it or the migration finds no room, the old schema stays, and the next start goes on."""
     path = open_old("0007", tmp_path)
     rows = read_rows(path, "SELECT * FROM cline_task_usage")
     close_log(path)

@@ -21,7 +21,7 @@ from tests.sources.cline.ledgers import GOOD, PARSER, entry, entry_of, ledger, l
 
 
 def test_generated_ledgers_are_counted_or_refused() -> None:
-    """Whatever is made of bytes that a ledger could have, everything that must be true of the parser is."""
+    """The rules of the parser hold for any file made of bytes that a ledger could have."""
     count = count_of("generated ledgers", quick=10_000, soak=1_000_000)
     generated = generate(rng_of("generated ledgers"))
     outcomes = Counter(check(data) for _, data in zip(range(count), generated, strict=False))

@@ -87,7 +87,7 @@ def test_renamed_file_is_whole_at_every_reading(path: Path, entry_count: int, sh
 def test_file_that_is_being_written_is_never_taken_for_another(
     path: Path, way: Way, entry_count: int, share: int
 ) -> None:
-    """What is read half-written is refused, seen to move, or so young that it counts only when it is read again.
+    """A half-written file is refused, seen to move, or so young that it counts only when it is read again.
 
     After the last byte the very next reading is the last generation.
     """
@@ -117,7 +117,7 @@ def test_file_that_is_written_in_place_is_right_after_the_last_byte(path: Path, 
 
 
 def test_file_that_grows_without_end_is_read_within_bounds(path: Path) -> None:
-    """Whoever appends faster than anybody reads holds up no reading, and never brings a state of its own."""
+    """A writer that appends faster than anybody reads holds up no reading, and never brings a state of its own."""
     reads = count_of("readings beside appends", quick=60, soak=2_000)
     reader = reader_of(path, 100)
     reader.guard = guard_of(path, 8 << 20)

@@ -145,7 +145,7 @@ async def test_trouble_that_lasts_is_told_once_and_heals_by_itself(
 
 
 async def test_watcher_says_at_once_that_a_follow_up_run_failed(world: World) -> None:
-    """What the first run of a reading brought is not all: as long as the rest is missing, the state says why."""
+    """The records of a reading's first run are not all: as long as the rest is missing, the state says why."""
     with failing_follow_up_runs(world):
         world.write([each._replace(tokens_in=7) for each in ENTRIES], "rename", 0)
         await world.tick()
@@ -158,7 +158,7 @@ async def test_watcher_says_at_once_that_a_follow_up_run_failed(world: World) ->
 
 
 async def test_ledger_that_goes_back_after_a_follow_up_run_failed_is_stored(world: World) -> None:
-    """What the first run of a broken-off reading brought is taken back, too, though it was known before."""
+    """The records of a broken-off reading's first run are taken back, too, though they were known before."""
     with failing_follow_up_runs(world):
         world.write([each._replace(tokens_in=700) for each in ENTRIES], "rename", 0)
         await world.tick()
@@ -212,7 +212,7 @@ async def test_import_that_failed_does_not_make_the_next_one_wait(world: World) 
 
 
 async def test_bug_in_a_follow_up_run_reaches_the_watcher(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody waits for any more is not swallowed."""
+    """An error that nobody waits for any more is not swallowed."""
     apply, calls = world.writer.apply, itertools.count()
 
     async def break_down_later(batch: Batch) -> tuple[ImportReceipt, UsageCommitted | None]:

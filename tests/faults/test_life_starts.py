@@ -91,7 +91,7 @@ def test_second_instance_waits_until_the_first_has_said_where_it_is(
 def test_second_instance_does_not_take_the_word_of_a_dead_one(
     tmp_path: Path, first: InstanceLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a killed process left in the file is not where the first one is."""
+    """The address that a killed process left in the file is not that of the first instance."""
     child = os.posix_spawn(shutil.which("true") or "true", ["true"], {})
     os.waitpid(child, 0)
     first.path.write_text(f'{{"pid": {child}, "url": "http://127.0.0.1:2"}}', encoding="utf-8")

@@ -131,7 +131,7 @@ async def test_body_that_is_too_large_is_refused(served: Live, lines: tuple[str,
 
 @pytest.mark.parametrize("lines", [("Content-Length: 1000000000",), ("Transfer-Encoding: chunked",)])
 async def test_body_without_end_is_cut_off(served: Live, lines: tuple[str, ...]) -> None:
-    """Whoever goes on sending after the refusal is hung up on, not listened to for ever."""
+    """A client that goes on sending after the refusal is cut off, not listened to for ever."""
     piece = (b"8000\r\n" if "chunked" in lines[0] else b"") + b"x" * 32_768 + b"\r\n"
     async with wire(served.port) as attacker:
         attacker.send(post(served.authority, *lines))
@@ -156,7 +156,7 @@ async def test_body_of_single_bytes_is_still_a_body(served: Live) -> None:
 
 
 async def test_body_longer_than_declared_is_no_second_request(served: Live) -> None:
-    """What stands behind the declared length is taken for what it is: nonsense."""
+    """Bytes behind the declared length are nonsense, and are treated so."""
     async with wire(served.port) as attacker:
         attacker.send(post(served.authority, "Content-Length: 4") + b"null and more\r\n\r\n")
         assert (await attacker.read_answer()).status == 200

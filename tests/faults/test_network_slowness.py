@@ -16,7 +16,7 @@ from tests.faults.raw_tcp_client import HANG_S, ask_for_socket, frame, get, open
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE_S = 1.0
-"""Of the server here, instead of 10 and 30 seconds. What is sent at one go is in time, however busy the machine is."""
+"""Of the server here, instead of 10 and 30 seconds. A request sent at one go is in time on any busy machine."""
 ENTRIES = 1_000
 ANSWERS = 20
 

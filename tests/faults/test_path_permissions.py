@@ -82,7 +82,7 @@ async def test_permission_that_comes_back_heals_by_itself(home: Path, part: str)
 
 
 async def test_directory_that_cannot_be_watched_is_looked_at_instead(home: Path) -> None:
-    """Where entering is allowed and watching is not, the state says so, and every change is found all the same."""
+    """If entering is allowed and watching is not, the state says so, and every change is found all the same."""
     async with watched_by_ordinary_user(home) as (ledger, run):
         ledger.rename_folder("moved")
         ledger.write(entry("2"))

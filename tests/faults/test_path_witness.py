@@ -80,7 +80,7 @@ def use(client: httpx.Client, cline: Cline) -> None:
 
 
 def test_second_process_sees_only_the_ledger_opened(server: ServerProcess, cline: Cline, tmp_path: Path) -> None:
-    """Whatever the service and ``aico doctor`` do, of all files below Cline's folder the ledger alone is opened.
+    """The service and ``aico doctor`` open the ledger alone, of all files below Cline's folder.
 
     The witness itself is tried at the end: it tells of one look at each of the others.
     """

@@ -83,7 +83,7 @@ def stored(home: Path, cline: Cline) -> list[bytes]:
     """Return every file of the home that is not Cline's."""
     found = []
     for path in home.rglob("*"):
-        # What the database makes for a moment may be gone again.
+        # Files that the database makes for a moment may be gone again.
         with suppress(FileNotFoundError, IsADirectoryError):
             if cline.folder not in path.parents:
                 found.append(path.read_bytes())

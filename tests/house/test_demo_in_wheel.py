@@ -35,7 +35,7 @@ def used_names(tree: ast.Module) -> Iterator[str]:
 
 
 def test_demonstration_uses_all_of_its_code() -> None:
-    """Whatever only a test or a benchmark would use is not shipped."""
+    """Code that only a test or a benchmark would use is not shipped."""
     used = {name for user in USERS for name in used_names(ast.parse(user.read_text(encoding="utf-8")))}
     defined = {name for path in DEMO for name in defined_names(ast.parse(path.read_text(encoding="utf-8")))}
     assert {name for name in defined - used if not name.startswith("__")} == set()

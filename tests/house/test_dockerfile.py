@@ -40,7 +40,7 @@ def test_everything_is_installed_from_locks(instructions: list[tuple[str, str]])
 
 
 def test_everything_that_is_copied_is_there(instructions: list[tuple[str, str]]) -> None:
-    """What the image is built from is in the checkout, and its list of ignored files lets it in."""
+    """The files that the image is built from are in the checkout, and its list of ignored files lets them in."""
     ignored = (DOCKERFILE.with_name("Dockerfile.dockerignore")).read_text(encoding="utf-8").splitlines()
     allowed = {line.removeprefix("!") for line in ignored if line.startswith("!")}
     assert ignored[0] == "*"

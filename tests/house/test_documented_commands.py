@@ -136,7 +136,7 @@ def misunderstood(span: str) -> list[str]:
 
 @pytest.mark.parametrize("document", list_documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_mentioned_in_a_document_exist(document: Path) -> None:
-    """What stands in backticks and begins like a command of ours or of make is one, with flags that there are."""
+    """Text in backticks that begins like a command of ours or of make is one, with flags that exist."""
     for span in list_spans(document):
         if span.startswith("aico "):
             assert misunderstood(span) == [], span

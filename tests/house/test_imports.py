@@ -47,7 +47,7 @@ print("heavy", *(name for name in heavy if name in sys.modules))
 
 
 class Findings(TypedDict):
-    """What the probe prints."""
+    """The output of the probe."""
 
     names: list[str]
     deeds: list[str]

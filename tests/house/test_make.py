@@ -100,7 +100,7 @@ def test_unfinished_environment_is_not_trusted(machine: Machine) -> None:
 
 
 def test_missing_tool_of_the_system_is_named_with_its_package(machine: Machine) -> None:
-    """Where nothing may be installed, each tool that the system tests lack is told with the Debian package of it."""
+    """If nothing may be installed, each tool that the system tests lack is told with its Debian package."""
     answer = machine.run(sys.executable, "scripts/system_tools.py")
     assert answer.returncode == 1
     assert ("apt install strace" if sys.platform == "linux" else "Linux") in answer.stderr

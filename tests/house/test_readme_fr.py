@@ -67,7 +67,7 @@ def test_both_have_the_same_number_of_tables() -> None:
 
 @pytest.mark.parametrize(("path", "other"), [(ENGLISH, FRENCH), (FRENCH, ENGLISH)])
 def test_each_names_the_other(path: Path, other: Path) -> None:
-    """Who reads the one finds the other."""
+    """A reader of the one finds the other."""
     assert f"]({other.name})" in path.read_text(encoding="utf-8")
 
 

@@ -75,7 +75,7 @@ def test_guarded_are_the_defaults_of_the_service() -> None:
 
 
 def test_tests_and_their_children_have_a_home_without_settings() -> None:
-    """What a child inherits leads nowhere near the user's files."""
+    """The variables that a child inherits lead nowhere near the user's files."""
     code = "import os, pathlib; print(pathlib.Path.home(), *sorted(os.environ))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     home, *names = said.split()

@@ -80,7 +80,7 @@ class FakeCollector:
         self.metadata: list[dict[str, str]] = []
         """Of every call, refused ones included."""
         self.answer: grpc.StatusCode | None = None
-        """What it refuses everything with."""
+        """The status of every refusal; None accepts."""
         self.rejected_points = 0
         self.is_hanging = False
         self._released = threading.Event()

@@ -52,7 +52,7 @@ async def test_database_is_exported_to_the_digit(tmp_path: Path, certificates: P
         known = await asyncio.to_thread(
             receiver.wait_for, lambda each: each.values("ai.tokens.cost_usd_total").get("gpt-5.5 cline", 0) > 0
         )
-    # What was there before the first export is told at once; what comes later begins with a 0.
+    # Series from before the first export are told at once; later ones begin with a 0.
     assert first.values("ai.tokens.cost_usd_total") == {"claude-opus-4-8 cline": 0.1, "other cline": 0.7}
     assert new.values("ai.tokens.cost_usd_total")["gpt-5.5 cline"] == 0
     assert known.values("ai.tokens.cost_usd_total") == {

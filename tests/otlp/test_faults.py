@@ -58,7 +58,7 @@ FOREIGN = {
     "grpc_proxy": "http://127.0.0.1:9",
     "all_proxy": "http://127.0.0.1:9",
 }
-"""What a user may have set for other programs; most of it breaks or bends an exporter that looks at it."""
+"""Variables that a user may have set for other programs; most break or bend an exporter that looks at them."""
 
 
 def ledger_of(folder: Path) -> LedgerFile:
@@ -176,7 +176,7 @@ async def test_end_waits_for_the_collector_no_longer_than_two_seconds(
 async def test_restored_backup_and_forgotten_task_take_nothing_back(
     tmp_path: Path, certificates: Path, receiver: FakeCollector
 ) -> None:
-    """What a backup lacks is told no more until it is more than ever; what is forgotten stays told."""
+    """Usage that a backup lacks is told again only beyond the highest value; forgotten usage stays told."""
     backup = tmp_path / "backup.db"
     spend(tmp_path, 1.0)
     service = exporting(tmp_path, certificates, receiver.port)
@@ -316,7 +316,7 @@ async def test_damaged_file_begins_another_instance_at_0(
 
 
 class HttpCollector:
-    """What a collector over HTTP was asked, and what it shall answer."""
+    """The requests to a collector over HTTP, and its answer."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None, str | None]] = []

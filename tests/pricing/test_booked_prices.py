@@ -112,7 +112,7 @@ def test_lower_bound_is_told_only_where_the_sum_says_at_least(
 
 
 async def test_running_totals_are_never_priced(store: Store) -> None:
-    """What a session grew by is a sum of requests: tiers would make it too dear."""
+    """The growth of a session is a sum of requests: tiers would make it too dear."""
     reading = MeterReading("s", NOW_MS, "claude-opus-4-8", 1_000_000, 0, 0, 0, 1_000_000, None, None)
     await store.take_in_of(TOOL, [reading])
     await store.take_in_of(TOOL, [reading._replace(input=2_000_000)])
@@ -136,7 +136,7 @@ async def test_newer_list_changes_nothing_that_was_priced(tmp_path: Path) -> Non
 
 
 async def test_list_that_forgets_a_model_takes_no_price_away(tmp_path: Path) -> None:
-    """What was priced keeps its price, even when more becomes known and the newer list has no price for it."""
+    """A priced request keeps its price, even when more becomes known and the newer list has no price for it."""
     async with open_store(copy_of_template(tmp_path), FakePriceList("old 1", {"m"})) as store:
         await store.take_in_of(TOOL, [call("1", "m", 100, 0, 0, 0, 10)])
         store.pricer = FakePriceList("new 2", set())
@@ -185,7 +185,7 @@ async def test_newer_list_prices_what_had_none_once_and_tells_it(tmp_path: Path)
 
 
 async def test_list_is_asked_again_after_an_older_version_ran(tmp_path: Path) -> None:
-    """Who goes back to an older list and forward again has new requests that the newer one was not asked for."""
+    """A step back to an older list and forward again leaves new requests that the newer one was not asked for."""
     old, new = FakePriceList("old 1", {"m"}), FakePriceList("new 2", {"m", "n"})
     async with open_store(copy_of_template(tmp_path), new) as store:
         for pricer, name in ((new, "1"), (old, "2"), (new, "3")):
@@ -207,7 +207,7 @@ async def test_list_is_not_asked_where_nothing_could_be_priced(tmp_path: Path) -
 
 
 async def test_service_asks_a_newer_list_when_it_starts(tmp_path: Path) -> None:
-    """What an older version stored without a price has one soon after the start, and a page is told."""
+    """A request that an older version stored without a price has one soon after the start, and a page is told."""
     (tmp_path / "own").mkdir(mode=0o700)
     async with open_store(copy_of_template(tmp_path / "own")) as store:
         await store.take_in_of(TOOL, [call("1", "claude-opus-4-8", 1_000_000, 0, 0, 0, 0)])

@@ -20,7 +20,7 @@ from tests.pricing.priced_by_library import entry_of, library_nano
 FIRST_MS, LAST_MS = 1_700_000_000_000, 1_800_000_000_000
 """From November 2023 to January 2027: prices of the list change in between."""
 BORDERS = (32_000, 100_000, 128_000, 199_999, 200_000, 256_000, 272_000, 512_000, 524_288)
-"""Where tiers of the list begin."""
+"""The borders of the list's tiers."""
 NUMBERS = st.one_of(
     st.none(),
     st.integers(0, 20),
@@ -105,7 +105,7 @@ def test_every_entry_costs_what_the_library_says() -> None:
 @settings(max_examples=examples(4))
 @given(REQUEST)
 def test_request_costs_what_the_library_says(request: tuple[str, int, str, Tokens]) -> None:
-    """Whatever was used, and whenever, a price is the library's, rounded once."""
+    """For any tokens at any time, a price is the library's, rounded once."""
     model, ts, context, tokens = request
     price = GenaiPriceList().price(model, ts, context, tokens)
     if price is not None:

@@ -1,4 +1,4 @@
-"""What an invented home of Claude Code costs: by hand, as stored, and as viewers say that know one price of writes."""
+"""The cost of an invented home of Claude Code: by hand, as stored, and by viewers that know one price of writes."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_the_library_alone_would_take_near_misses_for_others() -> None:
     st.one_of(st.text(), st.text("claude-opus4.8/[1m]:@20"), st.sampled_from([*NAMED, *NEAR]).map(str.upper)), st.text()
 )
 def test_any_name_and_context_has_a_price_or_none(name: str, context: str) -> None:
-    """Whatever a tool calls its model, asking for the price ends without an error."""
+    """For any name of a model, asking for the price ends without an error."""
     price = GenaiPriceList().price(name, TS_MAX, context, Tokens(1, 1, 1, 1, 1, 1))
     assert price is None or price.nano > 0
 

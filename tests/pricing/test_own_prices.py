@@ -85,7 +85,7 @@ def test_what_is_no_price_is_refused(text: str) -> None:
 
 
 def test_prices_keep_their_digits() -> None:
-    """What was typed is what is counted with."""
+    """The typed price is the one that is counted with."""
     assert [micro_usd(Decimal(text)) for text in ("0", "0.075", "3", "1000000", "0.000001", "1e-6")] == [
         *(0, 75_000, 3_000_000),
         *(10**12, 1, 1),

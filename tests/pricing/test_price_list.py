@@ -1,4 +1,4 @@
-"""What single requests cost, held to a table computed by hand from the sellers' published prices."""
+"""The cost of single requests, held to a table computed by hand from the sellers' published prices."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ PRICES = (
     Row("claude-opus-5-5", ALL, None, context="fast batch"),
     Row("claude-opus-5-5", ALL, None, context="us"),
     Row("azure/gpt-5.5", ALL, None, context="priority"),
-    # What is not known costs nothing here; whether that may be told is decided elsewhere.
+    # Unknown tokens cost nothing here; other code decides if that may be told.
     Row("claude-opus-4-8", Tokens(1_000, None, None, None, 500, None), "0.0175"),
     Row("claude-opus-4-8", Tokens(0, 0, 0, 0, 0, 0), "0"),
 )

@@ -104,7 +104,7 @@ async def test_price_is_brought_to_what_is_stored_and_taken_back(store: Store) -
 
 
 async def test_price_of_nothing_is_a_price(store: Store) -> None:
-    """Who runs a model at home pays nothing for it: its requests are no longer without a price."""
+    """A model that runs at home costs nothing: its requests are no longer without a price."""
     await store.take_in_of(TOOL, [call("1", "local")])
     await set_prices(store, price("local", 0))
     unpriced = "SELECT unpriced, own_usd, own_nano FROM usage_total"
@@ -126,7 +126,7 @@ async def test_growth_of_a_running_total_has_an_own_price_until_its_tool_states_
 
 
 async def test_first_import_of_many_tasks_knows_the_prices(store: Store) -> None:
-    """What is stored at once, column by column, has its price, too."""
+    """A task that is stored at once, column by column, has its price, too."""
     await set_prices(store, price("m"))
     await store.take_in([usage(str(number), total_cost=0.0) for number in range(250)])
     assert set(own_costs(store)) == {110_000}
@@ -171,7 +171,7 @@ async def test_prices_of_the_file_are_found_when_they_have_changed(tmp_path: Pat
 
 
 async def test_counters_count_each_cost_once_and_never_take_it_back(store: Store) -> None:
-    """Whatever prices become, counters grow with what is new: a request, or a first price of one that had none."""
+    """With any change of prices, counters grow by new requests, and by the first price of one that had none."""
     await store.take_in_of(TOOL, [call("1"), call("2", "listed")])
     assert await counted(store) == 110_000
     await set_prices(store, price("m", 1_000), price("listed", 5))
@@ -186,7 +186,7 @@ async def test_counters_count_each_cost_once_and_never_take_it_back(store: Store
 
 
 async def test_counters_stay_when_a_repriced_session_is_forgotten(store: Store) -> None:
-    """What was counted of it stays counted, and what is spent next is growth."""
+    """Its counted cost stays counted, and the next cost is growth."""
     await store.take_in_of(TOOL, [call("1"), call("2", "listed")])
     await set_prices(store, price("m", 10))
     await set_prices(store, price("m", 1), price("listed", 3))
@@ -226,7 +226,7 @@ async def test_newer_list_is_reviewed_only_when_told(tmp_path: Path) -> None:
 
 
 class Told:
-    """What a service would tell its sockets."""
+    """The news that a service would tell its sockets."""
 
     def __init__(self, store: Store, fixed: Sequence[OwnPrice] = ()) -> None:
         self.commits: list[UsageCommitted] = []

@@ -1,4 +1,4 @@
-"""What runs beside a real command line: an API that notes what it sends, and the service that reads what is written."""
+"""Helpers beside a real command line: an API that notes its answers, and the service that reads the tool's files."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ class Tool(NamedTuple):
     """A tool whose homes are recorded."""
 
     folder: str
-    """Where what is recorded lies below the home."""
+    """The recorded folder below the home."""
     report: str
-    """What ccusage calls it."""
+    """Its name in ccusage."""
     sources: tuple[str, ...]
-    """What this program calls it; ccusage takes both tools of one maker together."""
+    """Its names in this program; ccusage takes both tools of one maker together."""
 
 
 TOOLS = {

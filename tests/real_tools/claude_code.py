@@ -1,9 +1,9 @@
 """``python -m tests.real_tools.claude_code CLAUDE``: the real command line of Claude Code against a fake API.
 
 Runs it in a home of its own below the temporary directory, with an empty environment and a dummy key: an answer, a tool
-call, a resumed and a forked session, an agent, streams that are cut. What its transcripts say is held against what the
-fake API has sent; what differs is printed, and ends the script with 1. Nothing leaves this machine but what Claude Code
-itself may try to send.
+call, a resumed and a forked session, an agent, streams that are cut. The usage of its transcripts is held against that
+of the fake API; each difference is printed, and ends the script with 1. Nothing leaves this machine but what Claude
+Code itself may try to send.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ WORDS: dict[str, object] = {"type": "text", "text": "All done."}
 
 
 class Sent(NamedTuple):
-    """What one request was answered with."""
+    """The answer to one request."""
 
     number: int
     is_main: bool
     is_cut: bool
     is_late: bool = False
-    """Whether it breaks after its first block, and not within it."""
+    """True if it breaks after its first block, and not within it."""
 
     def usage(self, *, output: int | None = None) -> dict[str, object]:
         """Return its usage, as the API states it."""

@@ -2,11 +2,10 @@
 
 Each of them, of any version, runs in a home of its own below the temporary directory, with an empty environment and a
 dummy key: an answer, tools in parallel, reasoning, a resumed and a forked thread, forks by its app server and by those
-of the commands behind ``--``, a compaction, agents where its version has them, answers without a usage, streams that
-are cut, a failure, an interruption. What the rollouts say is
-held against what the fake API has sent. What differs is printed, and ends the script with 1. At last, a service reads
-the home while Codex answers: the time from the end of an answer to the frame on the socket is printed. Nothing leaves
-this machine but what Codex itself may try to send.
+of the commands behind ``--``, a compaction, agents if its version has them, answers without a usage, streams that
+are cut, a failure, an interruption. The usage of the rollouts is held against that of the fake API. Each difference is
+printed, and ends the script with 1. At last, a service reads the home while Codex answers: the time from the end of an
+answer to the frame on the socket is printed. Nothing leaves this machine but what Codex itself may try to send.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ stream_max_retries = 1
 
 
 class Sent(NamedTuple):
-    """What one request was answered with."""
+    """The answer to one request."""
 
     number: int
     kind: str
@@ -149,7 +148,7 @@ class FakeApi(BaseHTTPRequestHandler):
 
 _ID = re.compile(r'"id": "([0-9a-f-]{36})"')
 _AGENTS = "collaboration"
-"""Where newer versions keep the tools for agents."""
+"""The namespace of newer versions' tools for agents."""
 KINDS = (("FAIL", "failed"), ("CUT", "cut"), ("NOUSE", "unmeasured"), ("HANG", "hung"))
 
 

@@ -1,8 +1,8 @@
 """``python -m tests.real_tools.codex_forks CODEX CODEX``: two versions of Codex that share a home.
 
 Each begins threads, some of which answer nothing yet, and both go on with them and fork them by their app servers, in
-every order, against the fake API of ``tests.real_tools.codex``. What the rollouts say is held against what was sent, by
-session. What differs is printed, and ends the script with 1. Seen with ``@openai/codex`` 0.171.0 and 0.128.0.
+every order, against the fake API of ``tests.real_tools.codex``. The usage of the rollouts is held against that of the
+API, by session. Each difference is printed, and ends the script with 1. Seen with ``@openai/codex`` 0.171.0, 0.128.0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIVES = (
     "begin, swap, go 0, fork, swap, fork, go 0, go 1, go 2",
     "begin, swap, go 0, swap, go 0, fork, go 0, go 1",
 )
-"""What is done with a thread and its forks, by number. ``swap``: the other version goes on."""
+"""The steps of a thread and its forks, by number. ``swap``: the other version goes on."""
 
 
 class Life:

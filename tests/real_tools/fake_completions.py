@@ -34,7 +34,7 @@ MARKS = ("TOOL", "AGENT", "THINK", "CUT", "BARE", "FAIL", "BIG", "WAIT")
 
 
 class Sent(NamedTuple):
-    """What one request was answered with."""
+    """The answer to one request."""
 
     number: int
     marks: frozenset[str]
@@ -59,7 +59,7 @@ class Sent(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether its usage was stated."""
+        """True if its usage was stated."""
         return self.marks.isdisjoint({"CUT", "BARE", "FAIL", "WAIT"})
 
     def as_sum(self) -> Sum:
@@ -100,7 +100,7 @@ class FakeApi(BaseHTTPRequestHandler):
             self._answer(404, {"error": {"message": "no"}})
             return
         request = json.loads(body)
-        # What was said since the last answer: some tools put notes of their own behind the prompt.
+        # The messages since the last answer: some tools put notes of their own behind the prompt.
         roles = [message["role"] for message in request["messages"]]
         first = max((place for place, role in enumerate(roles) if role == "assistant"), default=-1) + 1
         last = json.dumps([message.get("content") for message in request["messages"][first:]])

@@ -1,8 +1,8 @@
-"""A fake API of OpenAI's kind, which answers what marks in the last prompt ask for and notes every usage it sends.
+"""A fake API of OpenAI's kind, which answers as marks in the last prompt ask and notes every usage it sends.
 
 ``[[tool]]`` calls the shell once, ``[[two]]`` twice at once, ``[[agent]]`` starts an agent, ``[[think]]`` reasons,
 ``[[bare]]`` states no usage, ``[[fail]]`` refuses, ``[[cut]]`` breaks off, ``[[slow]]`` takes seconds, ``[[big]]``
-states a prompt that fills the context, so that the tool compacts it. What a small model is asked is a title. Nothing
+states a prompt that fills the context, so that the tool compacts it. A small model is asked for a title. Nothing
 leaves the loopback.
 """
 
@@ -25,7 +25,7 @@ _AGENTS = ("task", "agent", "new_task")
 
 
 class Sent(NamedTuple):
-    """What one request was answered with."""
+    """The answer to one request."""
 
     number: int
     model: str

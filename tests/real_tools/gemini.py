@@ -2,8 +2,8 @@
 
 Runs it in a home of its own below the temporary directory, with an empty environment and a dummy key: an answer, tools
 in parallel, a resumed session, an agent, a web search, checks for loops, a compression, a broken stream, a failure, an
-answer without usage; in another home, in a terminal, prompts that are taken back and asked again. What its session
-files and its telemetry say is held against what the fake API has sent; what differs is printed, and ends the script
+answer without usage; in another home, in a terminal, prompts that are taken back and asked again. The usage of its
+session files and its telemetry is held against that of the fake API; each difference is printed, and ends the script
 with 1. Also printed is the time from the end of an answer to the message on the socket.
 Held against 0.61.0 (``npm install @google/gemini-cli@0.61.0``). Nothing leaves this machine but what the tool may try
 to send.
@@ -165,7 +165,7 @@ async def compare(home: Path, sent: list[Sent]) -> int:
     answered = [each for each in sent if each.outcome != "failed"]
     recorded = [each for each in answered if each.role != "utility" and each.outcome != "cut"]
     print("not in session files:", sorted(each.number for each in set(sent) - set(recorded)))
-    # What ends while the tool does is in no file: its telemetry is shut down before its last calls are over.
+    # Calls that end while the tool does are in no file: its telemetry is shut down before its last calls are over.
     told = (home / ".gemini" / "telemetry.log").read_text()
     late = [
         each for each in answered if each.role == "utility" and f'input_token_count": {each.tokens[0]},' not in told

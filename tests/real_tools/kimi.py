@@ -2,8 +2,8 @@
 
 Runs it in a home of its own with a clean environment and a dummy key, and the service beside it: an answer, tools, an
 agent, resumed sessions, reasoning, answers without usage, cut and failed ones, a compaction, an interruption. A fork is
-copied as each tool's own function does it (``fork_session``, ``/fork``), which needs a terminal. What is booked is held
-against what the fake API has sent, the compaction of Kimi CLI as a gap; what differs is printed, and ends the script
+copied as each tool's own function does it (``fork_session``, ``/fork``), which needs a terminal. The booked usage is
+held against that of the fake API, the compaction of Kimi CLI as a gap; each difference is printed, and ends the script
 with 1.
 Held against ``kimi-cli`` 1.50.0 and ``@moonshot-ai/kimi-code`` 2.1.0.
 """

@@ -1,8 +1,8 @@
 """``python -m tests.real_tools.pi COMMAND...``: the real command line of pi against a fake API.
 
 Runs it in a home of its own with a clean environment and a dummy key, and the service beside it: an answer, tools, a
-resumed and a forked session, reasoning, answers without usage, cut and failed ones, a compaction. What is booked is
-held against what the fake API has sent, the compaction as a gap; what differs is printed, and ends the script with 1.
+resumed and a forked session, reasoning, answers without usage, cut and failed ones, a compaction. The booked usage is
+held against that of the fake API, the compaction as a gap; each difference is printed, and ends the script with 1.
 pi has no agents. Without a command it is ``pi``; held against ``@mariozechner/pi-coding-agent`` 0.73.1.
 """
 

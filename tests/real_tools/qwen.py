@@ -2,10 +2,10 @@
 
 Runs it in a home of its own below the temporary directory, with an empty environment and a dummy key: an answer, tools
 in parallel, a resumed and a forked session, an agent, a compression, a broken stream, a failure, an answer without
-usage, and a session without statistics. What its ledger and its session files say is held against what the fake API has
-sent; what differs is printed, and ends the script with 1. Then the time from the end of an answer to the message on the
-socket. Held against 0.24.4 (``npm install @qwen-code/qwen-code@0.24.4``, on Node 22). Nothing leaves this machine but
-what the tool may try to send.
+usage, and a session without statistics. The usage of its ledger and its session files is held against that of the fake
+API; each difference is printed, and ends the script with 1. Then the time from the end of an answer to the message on
+the socket. Held against 0.24.4 (``npm install @qwen-code/qwen-code@0.24.4``, on Node 22). Nothing leaves this machine
+but what the tool may try to send.
 """
 
 from __future__ import annotations

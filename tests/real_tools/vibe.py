@@ -1,8 +1,8 @@
 """``python -m tests.real_tools.vibe COMMAND...``: the real command line of Mistral Vibe against a fake API.
 
 Runs it in a home of its own with a clean environment and a dummy key, and the service beside it: an answer, tools, an
-agent that is asked twice, resumed sessions, reasoning, an answer without usage, failed ones, an interruption. What is
-booked altogether is held against what the fake API has sent; what differs is printed, and ends the script with 1.
+agent that is asked twice, resumed sessions, reasoning, an answer without usage, failed ones, an interruption. The sum
+of the booked usage is held against that of the fake API; each difference is printed, and ends the script with 1.
 Without a command it is ``vibe``; held against ``mistral-vibe`` 3.0.3.
 """
 

@@ -200,7 +200,7 @@ async def test_service_without_the_setting_never_touches_the_session_store(ledge
 
 
 async def test_service_with_the_setting_only_reads_the_two_files(ledger: LedgerFile, path: Path) -> None:
-    """Whatever the service does, in that folder it opens database and log to read, and nothing else ever."""
+    """The service opens database and log in that folder to read, and nothing else ever."""
     with SessionProcess(path) as cline:
         cline.put("s", editor_metadata(1, 1, 0.25))
         with witnessing(path.parent) as witness:

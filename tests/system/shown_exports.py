@@ -58,7 +58,7 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 class Shown:
-    """What is shown now."""
+    """The exports that are shown now."""
 
     def __init__(self, fake: FakeCollector, authority: str) -> None:
         self._fake = fake

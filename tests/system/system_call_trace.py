@@ -27,27 +27,27 @@ class Call:
 
     @property
     def opens(self) -> bool:
-        """Whether it opens what it names, so that it could be read."""
+        """True if it opens the file that it names, so that this could be read."""
         return self.name in OPENING
 
     @property
     def only_walks(self) -> bool:
-        """Whether it opens a directory at the most, and so that nothing can be read from it."""
+        """True if it opens a directory at the most, and so that nothing can be read from it."""
         return self.opens and "O_PATH" in self.line and "O_DIRECTORY" in self.line and "O_NOFOLLOW" in self.line
 
     @property
     def lists(self) -> bool:
-        """Whether it reads the names in a directory."""
+        """True if it reads the names in a directory."""
         return self.name in LISTING
 
     @property
     def only_reads(self) -> bool:
-        """Whether it opens for reading alone."""
+        """True if it opens for reading alone."""
         return self.opens and "O_RDONLY" in self.line and not re.search("O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", self.line)
 
 
 def strace_command(output: Path) -> list[str]:
-    """Return what stands before a command to write its calls, thread by thread, into ``output.<thread>``."""
+    """Return the words before a command that write its calls, thread by thread, into ``output.<thread>``."""
     return [
         *("strace", "--follow-forks", "--output-separately", f"--output={output}", "--seccomp-bpf", "--quiet=all"),
         *("--decode-fds=path", "--string-limit=4096", "--signal=none", "--interruptible=waiting"),

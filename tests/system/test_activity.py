@@ -21,7 +21,7 @@ STRETCH_S = float(os.environ.get("TEST_STRETCH_S", "300"))
 """Five minutes; shorter by hand."""
 CANARY = "KANARIENVOGEL"
 SHARES = (("Cursor", 0.3), (None, 0.1), ("Zed", 0.2), ("Cursor", 0.15), ("claude", 0.15))
-"""Whose window is in front, and for what share of the stretch; the rest nobody is there."""
+"""The app whose window is in front, and its share of the stretch; the rest nobody is there."""
 PROGRAMS = {"Cursor": "cursor/cursor", "Zed": "zed-editor", None: "other-terminal", "claude": "terminal"}
 TOLERANCE_S = 4.0
 """Each subject has at most two switches, of a tick and a little each."""
@@ -42,7 +42,7 @@ class Screen:
         self.folder = folder
         self.windows: dict[str | None, str] = {}
         self.fronts: list[tuple[str | None, float]] = []
-        """Whose window came to the front, and when: on a busy machine not when it was asked for."""
+        """The app whose window came to the front, and the time: on a busy machine later than it was asked for."""
         self._run("openbox")
         for name, path in PROGRAMS.items():
             program = folder / "programs" / path

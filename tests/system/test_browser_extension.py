@@ -85,7 +85,7 @@ async def test_time_on_one_page_counts_in_full_though_the_worker_dies(tmp_path: 
 
 _IS_WAITING = """chrome.storage.local.get(["queue", "sending"]).then(
   ({ queue, sending }) => queue === undefined || queue.length > 0 || sending !== undefined && sending !== null)"""
-"""Whether something is still to be reported."""
+"""True if something is still to be reported."""
 
 
 class LossyService:
@@ -139,9 +139,9 @@ class LossyService:
 
 
 class Clock:
-    """What the script did: the seconds of each site at least and at most.
+    """The script's steps: the seconds of each site at least and at most.
 
-    What it asks for takes its time on a busy machine; meanwhile it may be the one site's or the other's.
+    A step takes its time on a busy machine; meanwhile it may be the one site's or the other's.
     """
 
     def __init__(self) -> None:

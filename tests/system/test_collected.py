@@ -234,7 +234,7 @@ def test_another_translator_gives_the_same_names(
     tmp_path_factory: pytest.TempPathFactory,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where vmagent can be had: it turns the last export of a machine into the names and values of the table."""
+    """If vmagent can be had, it turns the last export of a machine into the names and values of the table."""
     _, fake, _ = day
     program, folder = find_vmagent(), tmp_path_factory.mktemp("vmagent")
     with capsys.disabled():
@@ -259,7 +259,7 @@ def test_another_translator_gives_the_same_names(
     [("check", "config", "prometheus.yml"), ("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml")],
 )
 def test_shipped_files_are_valid_and_alerts_fire_when_they_should(arguments: tuple[str, ...]) -> None:
-    """What we ship is read by promtool, and the rules' own tests pass."""
+    """The shipped files are read by promtool, and the rules' own tests pass."""
     answer = promtool(*arguments, folder=SHIPPED)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 

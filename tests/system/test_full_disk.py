@@ -43,7 +43,7 @@ def fill(path: Path) -> None:
 
 
 def test_service_outlives_a_disk_that_is_full(tmp_path: Path) -> None:
-    """What it stored stays, what was spent meanwhile comes when there is room, and the database agrees with itself."""
+    """Stored usage stays, usage of the meantime comes when there is room, and the database agrees with itself."""
     with small_disk(tmp_path / "data") as is_small:
         if not is_small:
             # The same by limits of pages and bytes: tests/faults/test_database_trouble.py.

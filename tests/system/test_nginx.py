@@ -36,7 +36,7 @@ class Front(NamedTuple):
     scheme: str
     prefix: str
     keeps_prefix: bool = False
-    """Whether nginx leaves the prefix in the path."""
+    """True if nginx leaves the prefix in the path."""
     has_public_url: bool = True
 
 

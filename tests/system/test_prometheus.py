@@ -75,7 +75,7 @@ def test_promtool_has_nothing_to_say_about_our_metrics(server: ServerProcess) ->
     [("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")],
 )
 def test_shipped_files_are_valid_and_alerts_fire_when_they_should(arguments: tuple[str, ...]) -> None:
-    """What we ship is read by promtool, and the alerts' own tests pass."""
+    """The shipped files are read by promtool, and the alerts' own tests pass."""
     answer = promtool(*arguments)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 

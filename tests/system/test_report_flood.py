@@ -14,7 +14,7 @@ from tests.ui.restartable_service import Service
 
 PER_S, FOR_S, CONNECTIONS = 1_000, 10, 10
 LONGEST_S = 300
-"""Whatever takes longer hangs: other suites run beside this one."""
+"""A flood that takes longer hangs: other suites run beside this one."""
 STOCK, TAKEN_PER_S = 60, 2
 
 

@@ -53,7 +53,7 @@ def test_only_ledger_database_and_log_are_opened_and_only_for_reading(
     opened = [call for call in calls if call.opens and not call.only_walks]
     read = {str(ledger), *map(str, databases)}
     logs = {f"{each}-wal" for each in databases}
-    # Whether the events are there is looked at, whatever is read.
+    # The presence of the events is looked at in any case.
     named = {*read, *logs, *(f"{each}{end}" for each in (database, events) for end in ("", "-wal", "-shm", "-journal"))}
     # The log is asked for by name also when it is not there; nothing is made of that.
     assert {call.path for call in opened} == {*read, *logs}, lines(opened)

@@ -1,4 +1,4 @@
-"""Where the dashboard's files are, and what counts as ours."""
+"""The places of the dashboard's files, and those among them that count as ours."""
 
 from __future__ import annotations
 

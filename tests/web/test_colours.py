@@ -15,7 +15,7 @@ Colour: TypeAlias = tuple[float, float, float]
 CONTRAST_LEAST = 3.0
 DIFFERENCE_LEAST = 9.5
 THEMES = ("light", "dark")
-# What an eye without one kind of cones sees, in linear light.
+# The sight of an eye without one kind of cones, in linear light.
 # Source: Machado, Oliveira, Fernandes (2009), IEEE TVCG 15(6), severity 1.
 SIGHTS: dict[str, tuple[Colour, Colour, Colour]] = {
     "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

@@ -1,4 +1,4 @@
-"""What the content security policy forbids is not even written down."""
+"""Code that the content security policy forbids is not even written down."""
 
 from __future__ import annotations
 

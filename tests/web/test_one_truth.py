@@ -1,4 +1,4 @@
-"""Whatever was spent and asked for: cards, chart, models, table and export say the same, to the last digit."""
+"""For any usage and any question, cards, chart, models, table and export say the same, to the last digit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Spent(TypedDict):
 
 
 class Entry(NamedTuple):
-    """What a task stands at in the ledger."""
+    """The numbers of a task in the ledger."""
 
     task: int
     quarter: int

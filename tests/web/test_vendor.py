@@ -1,4 +1,4 @@
-"""What other people wrote is shipped exactly as the list of it says."""
+"""Other people's code is shipped exactly as the list of it says."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _has_words(code: str, words: dict[str, str]) -> bool:
 
 
 def test_languages_have_the_same_keys() -> None:
-    """What one language can say, the other can say too."""
+    """Each language can say all that the other can."""
     english, french = (_words(language) for language in LANGUAGES)
 
     assert english.keys() == french.keys()
@@ -87,7 +87,7 @@ def test_translations_use_the_same_placeholders() -> None:
 
 
 def test_every_key_used_in_the_scripts_has_words() -> None:
-    """Whatever the scripts ask for by name is there, plural forms included."""
+    """Words that the scripts ask for by name are there, plural forms included."""
     words = _words("en")
     used = {
         f"{key}.{form}" if plural else key for plural, key in _LITERAL.findall(_sources()) for form in ("one", "other")
@@ -156,7 +156,7 @@ def test_french_never_breaks_a_line_before_its_punctuation() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_gap_has_its_words(language: str) -> None:
-    """What a tool bills and does not write down is said in the page's language, for each kind that a source names."""
+    """A tool's billed and unrecorded calls are told in the page's language, for each kind that a source names."""
     kinds = {f"gap.{source.id}.{gap.id}" for source in SOURCES for gap in source.gaps}
 
     assert sorted(kinds - _words(language).keys()) == []
