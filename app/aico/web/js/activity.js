@@ -1,7 +1,7 @@
 // The use of apps, commands and sites: asked for while its section is open, never before.
 import { effect, signal } from "../vendor/signals-core.js";
 import { getActivity, putActivity } from "./api.js";
-import { isOpen } from "./opened.js";
+import { isOpen } from "./asked.js";
 import { addDays, midnight, zone } from "./period.js";
 import { period } from "./store.js";
 

@@ -1,7 +1,7 @@
 // Single keys, unless somebody types, holds a modifier, or has switched them off.
 import { signal } from "../vendor/signals-core.js";
+import { selected } from "./asked.js";
 import { PERIODS } from "./period.js";
-import { selected } from "./selection.js";
 import { importNow } from "./sources.js";
 import { choosePeriod } from "./state.js";
 import { keyOf } from "./store.js";

@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
-import { readActivity } from "./opened.js";
+import { readActivity } from "./asked.js";
 import { notePricing, readPrices } from "./prices.js";
 import { about, noteProgress, readSources, readSourcesSoon } from "./sources.js";
 import { loadedAt, markFresh, problem, readNow, readSoon, status } from "./store.js";

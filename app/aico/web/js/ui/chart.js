@@ -2,11 +2,11 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import uPlot from "../../vendor/uplot.js";
+import { hovered } from "../asked.js";
 import { moneyAxis, moneySteps, range } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
-import { hovered } from "../selection.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { before, groups, metric, shown, status, summary, valueOf } from "../store.js";
 import { color, painted } from "../theme.js";

@@ -1,10 +1,10 @@
 // Where the money, or the tokens, went: the list is the chart's legend, and a click filters.
 import { useState } from "../../vendor/preact-hooks.js";
+import { hovered } from "../asked.js";
 import { change, share } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { spentSoFar } from "../period.js";
-import { hovered } from "../selection.js";
 import { hasProjects } from "../sources.js";
 import { choose, isChosen, show } from "../state.js";
 import { before, group as chosen, groups, metric, shown, summary, valueOf } from "../store.js";

@@ -1,13 +1,15 @@
 // Who we are, how everything is, what is read, and when it was.
+import { useState } from "../../vendor/preact-hooks.js";
 import { second } from "../clock.js";
-import { LANGUAGES, language, t, useLanguage } from "../i18n.js";
+import { LANGUAGES, language, t, tn, useLanguage } from "../i18n.js";
 import { openHelp } from "../keys.js";
-import { about } from "../sources.js";
+import { link } from "../live.js";
+import { about, sources } from "../sources.js";
 import { embedded, isCline } from "../state.js";
 import { nextTheme, theme } from "../theme.js";
+import { isHere } from "./found.js";
 import { ImportButton, LastImport, Result } from "./imports.js";
-import { Menu } from "./menu.js";
-import { Icon, Lamp, Segmented, html, since, when } from "./parts.js";
+import { Icon, Lamp, Later, Segmented, html, since, when } from "./parts.js";
 import { Standing } from "./standing.js";
 
 function Kimi() {
@@ -39,6 +41,16 @@ const OpenWhole = () => html`<a class="ghost" href="./" target="_blank" rel="noo
 	title=${t("embed.open")}><${Icon} name="open" /></a>`;
 
 const Name = () => html`<h1><img src="assets/favicon.svg" alt="" width="20" height="20" />${embedded && isCline.value ? html`Cline <span>(local)</span>` : t("title")}</h1>`;
+
+/** Its list is loaded and made when it is opened: a page has switches once. */
+function Menu() {
+	const [isOpen, setOpen] = useState(false);
+	const count = sources.value.filter((source) => source.enabled && (isHere(source) || source.sessions > 0)).length;
+	const words = link.value.state === "waiting" ? t("sources.all") : count > 0 ? tn("sources", count) : t("sources.none");
+	const turned = ({ target, currentTarget }) => target === currentTarget && setOpen(target.open);
+	return html`<details class="popover sources" data-field="sources" onToggle=${turned}><summary class="soft">${words}</summary>
+		<div class="panel">${isOpen && html`<${Later} name="tools" />`}</div></details>`;
+}
 
 /** A frame has no menu: nothing is switched there. */
 export function Header() {

@@ -1,11 +1,12 @@
-// The heat map's line: closed until somebody wants it; what draws it, and its numbers, are loaded only then.
+// The lines of the heat map and of activity: closed until somebody wants them; what is in them is loaded only then.
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { getHeat } from "../api.js";
+import { isOpen as isActive, openActivity } from "../asked.js";
 import { t } from "../i18n.js";
 import { zone } from "../period.js";
 import { shown, summary, usageFilter } from "../store.js";
 import { keep, recall } from "../stored.js";
-import { html } from "./parts.js";
+import { Later, html } from "./parts.js";
 
 const STORED = "hours";
 
@@ -34,4 +35,10 @@ export function Heat() {
 	};
 	return html`<details class="gaps" data-field="hours" open=${isOpen} onToggle=${toggle}><summary><b>${t("hours.title")}</b> <span class="soft">${t(`hours.${by}`)}</span></summary>
 		${isOpen && drawn && html`<div class="panel-box"><${drawn.Grid} heat=${drawn.heat} /></div>`}</details>`;
+}
+
+export function Activity() {
+	return html`<details class="gaps activity" data-field="activity" open=${isActive.value} onToggle=${({ target }) => openActivity(target.open)}>
+		<summary><b>${t("activity.title")}</b> <span class="soft">${t("activity.what")}</span></summary>
+		<div class="panel-box">${isActive.value && html`<${Later} name="seen" />`}</div></details>`;
 }

@@ -1,11 +1,10 @@
 // The sessions of all sources: a window over pages of the server.
 import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
-import { openSession } from "../asked.js";
+import { openSession, selected } from "../asked.js";
 import { minute } from "../clock.js";
 import { moneyColumn } from "../format.js";
 import { locale, t, tn } from "../i18n.js";
-import { selected } from "../selection.js";
 import { slotOf } from "../slots.js";
 import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "../state.js";
 import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
