@@ -244,3 +244,24 @@ def test_page_itself_may_stand_in_no_frame(service: Service) -> None:
     assert page["x-frame-options"] == "DENY"
     assert "frame-ancestors http://127.0.0.1:" in frame["content-security-policy"]
     assert "x-frame-options" not in frame
+
+
+@pytest.mark.parametrize(
+    ("language", "placeholder"), first_row_is_quick(("en-US", "model or id"), ("fr-FR", "modèle ou id"))
+)
+def test_frame_shows_no_label(make_service: ServiceMaker, open_page: Opener, language: str, placeholder: str) -> None:
+    """A user's own names stay on the whole page: a frame calls a session by its start, and its search names none."""
+    service = make_service()
+    service.ledger.write(entry("1001", cost=1.25))
+    service.start()
+    named = {"source": "cline", "session_id": "1001"}
+    assert service.ask("/api/session", named, method="PATCH", body={"label": "secret client"}).status_code == 200
+    whole = open_page(service, language=language).page
+    expect(whole.locator(SHOWN)).to_contain_text("secret client")
+    page = open_page(service, "/embed", language=language).page
+    expect(page.locator(SHOWN)).to_be_visible()
+    expect(page.locator("#filter")).to_have_attribute("placeholder", placeholder)
+    page.locator(f"{SHOWN} .when").click()
+    expect(page.locator("#session [data-field=session-cost]")).to_be_visible()
+    assert "secret client" not in page.content()
+    expect(page.locator(f"{SHOWN} .open .soft")).to_have_count(0)

@@ -11,6 +11,7 @@ import { metric, period, shown, summary, unpriced, usageFilter } from "../store.
 import { Icon, Later, NameOf, Segmented, Swatch, html, titleOf, when } from "./parts.js";
 
 const TYPING_MS = 200;
+const inFrame = embedded ? ".embed" : "";
 
 export const dayText = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 const dayOf = (input) => new Date(`${input.value}T00:00`).getTime();
@@ -86,7 +87,7 @@ function Search() {
 		timer.current = setTimeout(() => show({ q }, { replace: true }), TYPING_MS);
 	};
 	return html`<label class="search"><${Icon} name="search" /><input type="search" id="filter" value=${state.value.q} onInput=${typed}
-		spellcheck=${false} autocomplete="off" maxlength="200" placeholder=${t("filter.placeholder")} aria-label=${t("filter.label")} /></label>`;
+		spellcheck=${false} autocomplete="off" maxlength="200" placeholder=${t(`filter.placeholder${inFrame}`)} aria-label=${t(`filter.label${inFrame}`)} /></label>`;
 }
 
 function Export() {

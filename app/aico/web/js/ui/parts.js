@@ -97,10 +97,10 @@ export const wordsOf = (group, name) => (group === "source" ? titleOf(name) : (n
 export const NameOf = ({ name, group = shown.value.group }) =>
 	group === "model" ? html`<${ModelName} id=${name} />` : html`<span class="named" title=${wordsOf(group, name)}>${wordsOf(group, name)}</span>`;
 
-/** A session is called by the user's own label, else by its start. */
+/** A session is called by the user's own label, never in a frame, else by its start. */
 export function nameOf({ label, started_at: start }) {
 	const isThisYear = new Date(start).getFullYear() === new Date(minute.value).getFullYear();
-	return label ?? when(start, isThisYear ? "start" : "dated");
+	return (!embedded && label) || when(start, isThisYear ? "start" : "dated");
 }
 
 export const StateTag = ({ state }) => state && html`<span class=${`tag is-${state}`}>${t(`note.${state}`)}</span>`;
