@@ -34,6 +34,8 @@ def test_field_signs_in_and_dead_ends_lead_home(
     field, button = page.locator("#token"), page.get_by_role("button", name=sign_in)
     expect(field).to_be_focused()
     check_with_axe(page)
+    page.locator("code", has_text="aico serve").click()  # one click takes the whole command: there is no script
+    assert page.evaluate("getSelection().toString()") == "aico serve"
     field.fill("another")
     button.click()
     expect(page.get_by_role("alert")).to_have_text(wrong)

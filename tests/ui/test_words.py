@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -10,8 +11,21 @@ from playwright.sync_api import expect
 from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener
 from tests.ui.restartable_service import Service, entry
+from tests.web.page_files import LANGUAGES, WEB
 
 KEY_LIKE = re.compile(r"\b(?:card|chart|code|col|filter|import|live|metric|models|period|start|table)\.[a-z_]+")
+NOT_TO_BE_TYPED = {"Host"}
+"""A head of HTTP, which a proxy passes on."""
+RENDER = """async (texts) => {
+  const [{ Words, html }, { render }] = await Promise.all([
+    import("/assets/js/ui/parts.js"), import("/assets/vendor/preact.js"),
+  ]);
+  return texts.map((text) => {
+    const place = document.createElement("p");
+    render(html`<${Words} text=${text} />`, place);
+    return [...place.querySelectorAll("button.copy")].map((button) => button.previousElementSibling.textContent);
+  });
+}"""
 
 
 @pytest.mark.parametrize(
@@ -47,3 +61,24 @@ def test_language_can_be_switched_and_is_remembered(service: Service, open_page:
     expect(page.get_by_text("Exporter", exact=True)).to_be_visible()
     page.reload()
     expect(page.get_by_text("Exporter", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_command_and_setting_in_a_sentence_can_be_copied(
+    service: Service, open_page: Opener, language: str
+) -> None:
+    """Each sentence of a language is rendered: what stands between backticks has a button, but for names of others."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, language=language).page
+    expect(page.locator("[data-field=cost]")).to_be_visible()
+    words = json.loads((WEB / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
+    marked = {key: re.findall(r"`([^`]*)`", text) for key, text in words.items() if "`" in text}
+    shown = page.evaluate(RENDER, [words[key] for key in marked])
+    program = service.ask("/api/status").json()["command"]
+    typed = {
+        key: [re.sub("^aico ", f"{program} ", name) for name in names if name not in NOT_TO_BE_TYPED]
+        for key, names in marked.items()
+    }
+    assert len(marked) > 10
+    assert dict(zip(marked, shown, strict=True)) == typed

@@ -160,3 +160,12 @@ def test_every_gap_has_its_words(language: str) -> None:
     kinds = {f"gap.{source.id}.{gap.id}" for source in SOURCES for gap in source.gaps}
 
     assert sorted(kinds - _words(language).keys()) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_command_and_setting_in_a_sentence_is_marked(language: str) -> None:
+    """Between backticks the page makes it something that can be copied; outside, a reader would have to type it."""
+    bare = {key: re.sub(r"`[^`]*`|\{\w+\}", "", text) for key, text in _words(language).items()}
+
+    typed = re.compile(r"\b(?:aico|pip) [a-z]|\b[a-z]+_[a-z]+|\bAICO_")
+    assert [key for key, text in bare.items() if typed.search(text)] == []

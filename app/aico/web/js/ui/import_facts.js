@@ -1,18 +1,18 @@
 // What one reading came to, and what it refused: behind the line of the last import.
 import { t, tcode, tn } from "../i18n.js";
-import { html, when, whole } from "./parts.js";
+import { Words, html, when, whole } from "./parts.js";
 
 function Rejections({ run }) {
 	if (!run.rejections.length) return null;
 	return html`<p>${tn("import.rejected", run.error_count)}</p>
 		<ul>${run.rejections.map(({ index, code, field }) => html`
-			<li>${t("import.entry", { index: index + 1 })} ${field && html`<code>${field}</code> `}${tcode(code)}</li>`)}</ul>`;
+			<li>${t("import.entry", { index: index + 1 })} ${field && html`<code>${field}</code> `}<${Words} text=${tcode(code)} /></li>`)}</ul>`;
 }
 
 export function Part({ run }) {
 	const facts = {
 		at: when(run.at, "full"),
-		trigger: t(`trigger.${run.trigger}`),
+		trigger: html`<${Words} text=${t(`trigger.${run.trigger}`)} />`,
 		took: `${whole(Math.ceil(run.duration_ms))} ms`,
 		unchanged: whole(run.skipped_count),
 	};

@@ -7,7 +7,7 @@ import { about, counted, isSlow, isWaiting, read, sources, troubled } from "../s
 import { embedded, state } from "../state.js";
 import { loadedAt, problem } from "../store.js";
 import { ImportButton } from "./imports.js";
-import { Ago, Notice, Words, html, timeOf, when } from "./parts.js";
+import { Ago, Copyable, Notice, Words, html, timeOf, when } from "./parts.js";
 import { Progress } from "./found.js";
 
 const FROZEN = 7 * DAY; // newer Cline leaves its ledger as it is
@@ -52,7 +52,7 @@ function Recovery() {
 	if (!recovery) return null;
 	const { backup, backup_at: at, set_aside: file } = recovery;
 	return html`<${Notice} kind="warn" name="recovery"><b>${t("recovery.title")}</b>${" "}
-		${backup ? t("recovery.backup", { at: when(at, "full") }) : t("recovery.empty")} ${t("recovery.file")} <code>${file}</code><//>`;
+		${backup ? t("recovery.backup", { at: when(at, "full") }) : t("recovery.empty")} ${t("recovery.file")} <${Copyable} text=${file} /><//>`;
 }
 
 function Frozen() {

@@ -1,8 +1,8 @@
 // Browsers whose extensions may report: one more is paired here, and each can be ended.
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { deletePairing, getPairings, putPairing } from "../api.js";
-import { t, tcode } from "../i18n.js";
-import { Ago, Copyable, html } from "./parts.js";
+import { t } from "../i18n.js";
+import { Ago, Complaint, Copyable, html } from "./parts.js";
 
 /** The extension reports to its own machine and to nothing else. */
 const isHere = location.protocol === "http:" && ["127.0.0.1", "localhost"].includes(location.hostname);
@@ -29,7 +29,7 @@ export function Part() {
 	const pair = async () => give((await attempt(putPairing))?.token ?? null);
 	const end = (id) => attempt(() => deletePairing(id));
 	return html`<div data-field="pairings">${paired.length > 0 && html`<ul>${paired.map((pairing) => html`<${Paired} key=${pairing.id} pairing=${pairing} end=${end} />`)}</ul>`}
-		${code && html`<p class="warn" role="alert">${tcode(code)}</p>`}
+		<${Complaint} code=${code} />
 		${isHere && html`<button class="small" onClick=${pair}>${t("pair.add")}</button>`}
 		<div role="status">${given && html`<p>${t("pair.how")}</p><p>${t("pair.address")} <${Copyable} text=${location.origin} /></p><p>${t("pair.token")} <${Copyable} text=${given} /></p>`}</div></div>`;
 }

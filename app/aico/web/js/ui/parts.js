@@ -5,7 +5,7 @@ import { computed, signal } from "../../vendor/signals-core.js";
 import { h } from "../../vendor/preact.js";
 import { minute, second } from "../clock.js";
 import { ago, compact, count, moment, money, moneyExact } from "../format.js";
-import { locale, t } from "../i18n.js";
+import { locale, t, tcode } from "../i18n.js";
 import { midnight } from "../period.js";
 import { about, command, sources } from "../sources.js";
 import { embedded } from "../state.js";
@@ -126,11 +126,14 @@ export function Copyable({ text }) {
 		title=${t("copy.text", { text: given })}>${mark}</button></span>`;
 }
 
-const PASTED = /^aico |[=]/;
+const PASTED = /^(aico|pip) |[=_]/;
 
-/** Words with `names` among them, of which commands and assignments can be copied. */
+/** Words with `names` among them, of which commands and settings can be copied. */
 export const Words = ({ text }) => text.split("`").map((part, index) =>
 	(index % 2 === 0 ? part : PASTED.test(part) ? html`<${Copyable} text=${part} />` : html`<code>${part}</code>`));
+
+/** What was refused, with what to do. */
+export const Complaint = ({ code }) => code && html`<p class="warn" role="alert"><${Words} text=${tcode(code)} /></p>`;
 
 /** A state in words, with a light that says the same. */
 export const Lamp = ({ name, kind, title, children }) =>

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { deleteCurrency, deletePrice, getCompared, getTried, putCurrency, putPrice } from "../api.js";
 import { share } from "../format.js";
-import { locale, t, tcode } from "../i18n.js";
+import { locale, t } from "../i18n.js";
 import { priceProblem, prices, pricing, readPrices, take, wanted } from "../prices.js";
 import { slotOf } from "../slots.js";
 import { readSources } from "../sources.js";
@@ -11,7 +11,7 @@ import { filterOf } from "../state.js";
 import { shown, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { dayText } from "./filters.js";
-import { Icon, ModelName, Money, Swatch, Tokens, currency, html, titleOf, whole } from "./parts.js";
+import { Complaint, Icon, ModelName, Money, Swatch, Tokens, currency, html, titleOf, whole } from "./parts.js";
 
 const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output"];
 
@@ -149,6 +149,6 @@ export function Prices() {
 		${wanted.value && html`<div class="sheet"><div class="head"><h2 id="prices-title">${t("price.title")}</h2><button class="ghost" onClick=${() => dialog().close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>
 			<p class="soft">${t("price.intro")}</p>
 			${pricing.value !== null && html`<p class="pricing" role="status"><progress max="1" value=${pricing.value}></progress> ${t("price.going", { share: share(pricing.value, 1, locale.value) })}</p>`}
-			${priceProblem.value && html`<p class="warn" role="alert">${tcode(priceProblem.value)}</p>`}
+			<${Complaint} code=${priceProblem.value} />
 			<${Listed} /><${Form} /><${Compared} /><${Shown} /></div>`}</dialog>`;
 }

@@ -3,7 +3,7 @@ import { activity, activityProblem, switchKind } from "../activity.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { addDays, midnight } from "../period.js";
 import { Fixed } from "./switches.js";
-import { Later, Words, amount, html } from "./parts.js";
+import { Complaint, Later, Words, amount, html } from "./parts.js";
 
 const TYPES = ["app", "command", "domain"];
 const MINUTE = 60;
@@ -73,15 +73,15 @@ function Kind({ kind }) {
 	return html`<div><label class="switch"><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)} onChange=${turn}
 			data-switch=${`activity.${id}`} /><span>${words}</span></label>
 		${fixed_by && html`<${Fixed} by=${fixed_by} />`}
-		${enabled && (state !== "watching" || reason) && html`<p class="warn">${told(`activity.reason.${reason ?? state}`, state)}</p>`}
+		${enabled && (state !== "watching" || reason) && html`<p class="warn"><${Words} text=${told(`activity.reason.${reason ?? state}`, state)} /></p>`}
 		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p>
 		${id === "extension" && enabled && html`<${Later} name="pairings" />`}</div>`;
 }
 
 export function Part() {
-	if (!activity.value) return html`<p class="soft" role="status">${activityProblem.value ? tcode(activityProblem.value) : t("loading")}</p>`;
+	if (!activity.value) return html`<p class="soft" role="status">${activityProblem.value ? html`<${Words} text=${tcode(activityProblem.value)} />` : t("loading")}</p>`;
 	const { today, period } = activity.value;
-	return html`${activityProblem.value && html`<p class="warn" role="alert">${tcode(activityProblem.value)}</p>`}
+	return html`<${Complaint} code=${activityProblem.value} />
 		${today.seconds + period.seconds > 0 && html`<p data-field="activity-today">${t("activity.sum", { today: duration(today.seconds), period: duration(period.seconds) })}
 			${period.estimated_cost_usd > 0 && html` <span class="soft">${t("activity.cost", { cost: amount(period.estimated_cost_usd) })}</span>`}</p>`}
 		<${Timeline} today=${today} /><${Subjects} today=${today} period=${period} />

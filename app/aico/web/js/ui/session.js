@@ -4,7 +4,7 @@ import { signal } from "../../vendor/signals-core.js";
 import { getSession, getSummary, patchSession } from "../api.js";
 import { asked, openSession } from "../asked.js";
 import { share } from "../format.js";
-import { locale, t, tcode, tn, told } from "../i18n.js";
+import { locale, t, tn, told } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { addDays, barFor, midnight, zone } from "../period.js";
 import { slotOf } from "../slots.js";
@@ -13,7 +13,7 @@ import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { Lack } from "./lacks.js";
-import { Ago, BigCost, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+import { Ago, BigCost, Complaint, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -177,5 +177,5 @@ export function SessionPanel() {
 		${question && html`<div class="sheet"><div class="head"><h2 id="session-title"><${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}</h2>
 			<button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
 			<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
-			${code ? html`<p class="warn" role="alert">${tcode(code)}</p>` : detail ? html`<${Detail} detail=${detail} dialog=${dialog} />` : html`<${Loading} />`}</div>`}</dialog>`;
+			${code ? html`<${Complaint} code=${code} />` : detail ? html`<${Detail} detail=${detail} dialog=${dialog} />` : html`<${Loading} />`}</div>`}</dialog>`;
 }

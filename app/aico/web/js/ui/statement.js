@@ -11,8 +11,8 @@ import { keyOf, summary } from "../store.js";
 import { LACKS, addBy, cacheWrites, tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { chosen, dayText } from "./filters.js";
-import { priceOf } from "./limits.js";
-import { Cost, ModelName, amount, html, titleOf, when, whole, wordsOf } from "./parts.js";
+import { priceOf } from "./glance.js";
+import { Complaint, Cost, ModelName, amount, html, titleOf, when, whole, wordsOf } from "./parts.js";
 
 const PAGE = 1000;
 const READINGS = 5;
@@ -122,5 +122,5 @@ export function Part() {
 		<p class="controls"><label>${t("statement.month")} <select onChange=${({ target }) => show({ statement: target.value })}>${listed.map((one) => html`<option value=${one} selected=${one === month}>${nameOfMonth(startOf(one))}</option>`)}</select></label>
 			<label><input type="checkbox" checked=${rows} onChange=${({ target }) => show({ rows: target.checked })} /> ${t("statement.rows")}</label>
 			<button class="primary" onClick=${() => print()} disabled=${!answer.of}>${t("statement.print")}</button><button class="small" onClick=${close}>${t("statement.close")}</button></p>
-		${answer.code ? html`<p class="warn" role="alert">${tcode(answer.code)}</p>` : answer.of ? html`<${Month} ...${answer} />` : html`<p class="empty soft" role="status">${t("loading")}</p>`}</article>`;
+		${answer.code ? html`<${Complaint} code=${answer.code} />` : answer.of ? html`<${Month} ...${answer} />` : html`<p class="empty soft" role="status">${t("loading")}</p>`}</article>`;
 }

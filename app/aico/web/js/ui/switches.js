@@ -1,9 +1,9 @@
 // The switches of sources and of their origins, with what is read there and what never is. Never in a frame.
 import { minute } from "../clock.js";
 import { bytes } from "../format.js";
-import { locale, t, tcode, told, tn } from "../i18n.js";
+import { locale, t, told, tn } from "../i18n.js";
 import { about, refused, sources, switchOrigins } from "../sources.js";
-import { Copyable, Words, html, since, when } from "./parts.js";
+import { Complaint, Copyable, Words, html, since, when } from "./parts.js";
 
 /** The box is as the service says it is, not as it was pressed. */
 export function Switch({ source, origin, words }) {
@@ -47,7 +47,7 @@ export function Elsewhere({ origin: { elsewhere } }) {
 
 export function Refused({ source }) {
 	if (refused.value?.id !== source.id) return null;
-	return html`<p class="warn" role="alert">${tcode(refused.value.code)}</p>`;
+	return html`<${Complaint} code=${refused.value.code} />`;
 }
 
 export function Privacy({ source, origin }) {

@@ -2,13 +2,13 @@
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { deleteBudget, deletePlan, getWebhook, putBudget, putPlan, testWebhook } from "../api.js";
 import { share } from "../format.js";
-import { locale, t, tcode } from "../i18n.js";
+import { locale, t } from "../i18n.js";
 import { sources } from "../sources.js";
 import { wantNotifications } from "../notify.js";
 import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
 import { Bar, budgetState, kindOf, resets, used, windowName } from "./limits.js";
 import { Fixed } from "./switches.js";
-import { Ago, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
+import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 
 const PERIODS = ["day", "week", "month"];
 const dialog = () => document.getElementById("terms");
@@ -32,7 +32,7 @@ function useAttempt() {
 			return false;
 		}
 	};
-	return [attempt, code && html`<p class="warn" role="alert">${tcode(code)}</p>`];
+	return [attempt, html`<${Complaint} code=${code} />`];
 }
 
 /** A form's fields as an object; what is empty is null. */

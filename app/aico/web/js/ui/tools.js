@@ -2,12 +2,12 @@
 import { signal } from "../../vendor/signals-core.js";
 import { deleteProjects, putProjects } from "../api.js";
 import { share } from "../format.js";
-import { locale, t, tcode, tn, why } from "../i18n.js";
+import { locale, t, tn, why } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { about, choosing, progress, readSources, sources } from "../sources.js";
 import { isHere, lying, originTitle } from "./found.js";
 import { ImportButton, LastImport } from "./imports.js";
-import { Ago, html, titleOf } from "./parts.js";
+import { Ago, Complaint, html, titleOf } from "./parts.js";
 import { Common, Fixed, Refused, Standing, Switch } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
@@ -56,7 +56,7 @@ function Projects() {
 	};
 	return html`<div data-source="projects"><label class="switch"><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)} onChange=${turn} data-switch="projects" /><span>${t("projects.switch")}</span></label>
 		<p class="soft">${t("projects.why", { sources: told.map(titleOf).join(", ") })}</p>${fixed_by && html`<${Fixed} by=${fixed_by} />`}
-		${attempt.value && html`<p class="warn" role="alert">${tcode(attempt.value)}</p>`}
+		<${Complaint} code=${attempt.value} />
 		<p class="buttons">${enabled && html`<button class="small" onClick=${() => change(() => putProjects({ enabled: true, backwards: true }))}>${t("projects.backwards")}</button>`}
 			${named > 0 && html`<button class="small" onClick=${() => change(deleteProjects)}>${t("projects.forget")}</button><span class="soft">${tn("projects.named", named)}</span>`}</p></div>`;
 }
