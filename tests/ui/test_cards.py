@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 import pytest
@@ -47,8 +48,11 @@ def test_sums_show_change_and_budgets(service: Service, open_page: Opener) -> No
     page = open_page(service, prepare=watch_since(LONG_AGO)).page
 
     expect(page.locator("[data-card=cost] .note")).to_have_text("+30% vs previous")
-    expect(page.locator("[data-field=budget]").first).to_have_text("Today 120% of $5.00 over budget")
-    expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
+    expect(page.locator("[data-card=limits] [data-field=budget]")).to_have_text("Today 120% of $5.00 over budget")
+    month = page.locator("[data-card=month] [data-field=budget]")
+    expect(month).to_have_text(re.compile(r"^\s*32% of \$200\.00, \$137\.00 left\s*$"))
+    expect(month.locator(".tick")).to_have_count(1)
+    expect(page.locator("[data-card=limits] [data-field=budget]")).to_have_count(1)
 
 
 @pytest.mark.slow
@@ -144,7 +148,10 @@ def test_filtered_chart_has_no_budget(service: Service, open_page: Opener) -> No
 
     expect(page.locator("[data-field=cost]")).to_have_text("$4.00")
     expect(page.locator(".legend")).not_to_contain_text("budget")
-    expect(page.locator("[data-field=budget]").last).to_have_text("Month 32% of $200.00")
+    month = page.locator("[data-card=month] [data-field=budget]")
+    expect(month).to_have_text(re.compile(r"^\s*32% of \$200\.00, \$137\.00 left\s*$"))
+    expect(month.locator(".tick")).to_have_count(1)
+    expect(page.locator("[data-card=limits] [data-field=budget]")).to_have_count(1)
     expect(page).to_have_title("⚠ $6.00 today · AI Cost Observer")  # of everything, and this model cost nothing today
 
 

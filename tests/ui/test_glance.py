@@ -40,7 +40,8 @@ def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Op
     expect(today.locator("[data-field=last-use]")).to_contain_text(": Cline")
     expect(today.locator("svg.hours")).to_be_visible()
     expect(month.locator(".big")).to_have_text(re.compile(r"^\$8\d\.25$"))
-    expect(month.locator("h2")).to_have_text(re.compile(r"^[A-Z][a-z]+$"))
+    expect(month.locator("h2")).to_have_text(re.compile(r"^[A-Z][a-z]+ not filtered$"))
+    expect(today.locator("h2 .soft")).to_be_visible()
 
     month.get_by_role("button", name="Set a budget").click()
     expect(page.get_by_role("dialog", name="Budgets, plans and limits")).to_be_visible()
@@ -69,7 +70,7 @@ def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Op
 def test_cards_speak_french_and_stay_out_of_frames(service: Service, open_page: Opener) -> None:
     """The month has its name, and an arrow its words; a page of others shows what it frames and no more."""
     page = open_page(service, language="fr-FR").page
-    expect(page.locator("[data-card=today] h2")).to_have_text(re.compile("^Aujourd.hui$"))
+    expect(page.locator("[data-card=today] h2")).to_have_text(re.compile("^Aujourd.hui sans filtre$"))
     expect(page.locator("[data-field=usual]")).to_contain_text(
         re.compile(r"^▲ (\d+ fois |Plus qu.)un \w+ habituel à cette heure")
     )

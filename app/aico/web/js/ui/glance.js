@@ -1,18 +1,89 @@
-// Today, this month and the limits, whatever is filtered below: beside a usual day, and with what the month will come to.
+// Today, this month and what is nearest to its limit, whatever is filtered below. Never in a frame.
+import { signal } from "../../vendor/signals-core.js";
 import { second } from "../clock.js";
-import { count, percent } from "../format.js";
+import { count, percent, share } from "../format.js";
 import { language, locale, t, tn } from "../i18n.js";
 import { midnight, monthStart } from "../period.js";
 import { overview, spending, status } from "../store.js";
-import { Limits, openTerms } from "./limits.js";
-import { BigCost, amount, html, since, titleOf, when } from "./parts.js";
+import { budgets, limits, plans } from "../terms.js";
+import { BigCost, amount, html, since, timeOf, titleOf, when } from "./parts.js";
 import { spentNow } from "./totals.js";
+
+const SHOWN = 3; // lines, budgets included
+const WINDOWS = { 300: "five_hours", 1440: "day", 10080: "week" };
+
+export const panel = signal(null); // the dialog, once somebody wants it
+
+async function openTerms() {
+	panel.value ??= (await import("./terms.js")).Terms;
+	requestAnimationFrame(() => document.getElementById("terms")?.showModal());
+}
+
+export const budgetState = (spent, budget) => (spent > budget ? "over" : spent >= 0.8 * budget ? "near" : "ok");
+
+/** With a tick where the time is, if `now` says how much of it is over. */
+export const Bar = ({ part, now }) => html`<svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"><path d="M0,1H100" /><path d=${`M0,1H${Math.min(100, 100 * part)}`} />${now && html`<path class="tick" d=${`M${100 * now},-1v4`} />`}</svg>`;
+
+function Budget({ spent, budget, label, now }) {
+	if (!budget) return null;
+	const kind = budgetState(spent, budget);
+	return html`<p class=${`budget ${kind}`} data-field="budget">${label} ${share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}${spent !== null && spent <= budget && `, ${t("budget.left", { left: amount(budget - spent) })}`}
+		${kind !== "ok" && html`<b> ${t(`budget.${kind}`)}</b>`}<${Bar} part=${spent / budget} now=${now} /></p>`;
+}
+
+/** "Claude Code, 5 hours". */
+export function windowName({ source, plan, window, window_minutes: minutes, origin }) {
+	if (origin === "budget") return plan;
+	const named = WINDOWS[minutes] ?? (window === "week" ? "week" : null);
+	return `${titleOf(source)}, ${named ? t(`window.${named}`) : tn("window.hours", Math.round(minutes / 60))}`;
+}
+
+export const kindOf = ({ used_share: used }) => (used >= 1 ? "over" : used >= 0.8 ? "near" : "ok");
+
+export function used(limit) {
+	const { used_share, used_usd, at_least } = limit;
+	const least = at_least ? "≥ " : "";
+	if (used_share !== null) return `${least}${share(used_share, 1, locale.value)}`;
+	return used_usd === null ? t("limit.anew") : least + amount(used_usd);
+}
+
+export const resets = ({ resets_at: at }) => at !== null && t("limit.resets", { at: timeOf(at) });
+
+function Limit({ limit }) {
+	const words = [resets(limit), limit.origin !== "budget" && t(limit.used_share === null ? "limit.unknown" : `limit.${limit.origin}`)].filter(Boolean).join(" · ");
+	return html`<p class=${`budget ${kindOf(limit)}`} data-field="limit" title=${words}>${windowName(limit)} <b>${used(limit)}</b> <span>${words}</span>
+		${limit.used_share !== null && html`<${Bar} part=${limit.used_share} />`}</p>`;
+}
+
+/** Further budgets, and windows of plans of which something is known, the nearest to its end first. */
+function nearest(own) {
+	const above = budgets.value?.filter(({ period, amount_usd, source, model, project }) => amount_usd === own[period] && !(source || model || project)).map(({ name }) => name);
+	return limits.value
+		.filter(({ origin, plan, used_share, used_usd }) => (origin === "budget" ? !above?.includes(plan) : used_share !== null || used_usd > 0))
+		.sort((a, b) => (b.used_share ?? -1) - (a.used_share ?? -1));
+}
+
+/** "$200", "180,50 €". */
+export const priceOf = ({ price, currency }) => new Intl.NumberFormat(locale.value, { style: "currency", currency, currencyDisplay: "narrowSymbol", trailingZeroDisplay: "stripIfInteger" }).format(price);
+
+/** Of everything, whatever the filter: today's budget, then what is nearest to its end; the month's is in its own card. */
+function Limits({ spent }) {
+	const { daily_usd, monthly_usd } = status.value.budget ?? {};
+	const count = daily_usd ? 1 : 0;
+	const all = nearest({ day: daily_usd, month: monthly_usd });
+	const shown = all.slice(0, SHOWN - count);
+	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}${all.length > shown.length && ` (+${all.length - shown.length})`}</button></h2>
+		${count + shown.length === 0 && html`<p class="note">${t("limits.none")}</p>`}
+		<${Budget} spent=${spent} budget=${daily_usd} label=${t("period.today")} />
+		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}
+		${plans.value.map((plan) => html`<p class="note" data-field="plan">${titleOf(plan.source)}${t("colon")} ${t("plan.value", { value: amount(plan.value_usd), price: priceOf(plan) })}</p>`)}</section>`;
+}
 
 const TIMES = 10; // from there on per cent say nothing any more
 const ALIKE_SHARE = 0.25;
 const ALIKE_USD = 1;
 
-const Card = ({ name, title, children }) => html`<section class="panel-box card" data-card=${name} aria-label=${title}><h2>${title}</h2>${children}</section>`;
+const Card = ({ name, title, children }) => html`<section class="panel-box card" data-card=${name} aria-label=${title}><h2>${title} <span class="soft count">${t("glance.unfiltered")}</span></h2>${children}</section>`;
 
 /** "Saturday", in the words of the page. */
 const weekday = (at) => new Intl.DateTimeFormat(locale.value, { weekday: "long" }).format(at);
@@ -67,10 +138,15 @@ function course({ last, projected }) {
 	return t(low === high ? "glance.course.one" : "glance.course", words);
 }
 
-function Month() {
+function Month({ spent }) {
 	const { at, month } = overview.value;
-	return html`<${Card} name="month" title=${monthName(monthStart(at))}><${Big} totals=${month.totals} />
-		<p class="note"><span data-field="course">${course(month)}</span></p>${!status.value.budget?.monthly_usd && html`<button class="link" onClick=${openTerms}>${t("budget.set")}</button>`}<//>`;
+	const [start, end] = [monthStart(at), monthStart(at, 1)];
+	const budget = status.value.budget?.monthly_usd;
+	return html`<${Card} name="month" title=${monthName(start)}><${Big} totals=${month.totals} />
+		<p class="note"><span data-field="course">${course(month)}</span></p>${budget ? html`<${Budget} spent=${spent} budget=${budget} now=${(at - start) / (end - start)} />` : html`<button class="link" onClick=${openTerms}>${t("budget.set")}</button>`}<//>`;
 }
 
-export const Glance = () => overview.value && html`<div class="cards" role="group" aria-label=${t("glance.title")}><${Today} /><${Month} /><${Limits} spent=${spentNow(spending.value)} /></div>`;
+export function Glance() {
+	const { today, month } = spentNow(spending.value);
+	return overview.value && html`<div class="cards" role="group" aria-label=${t("glance.title")}><${Today} /><${Month} spent=${month} /><${Limits} spent=${today} /></div>`;
+}

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "../../vendor/preact-hooks.js";
 import { getSessions, getSummary } from "../api.js";
 import { minute } from "../clock.js";
 import { UNKNOWN, range } from "../format.js";
-import { locale, t, tcode, tn } from "../i18n.js";
+import { locale, t, tn } from "../i18n.js";
 import { monthStart, zone } from "../period.js";
 import { hasProjects } from "../sources.js";
 import { filterOf, show, state } from "../state.js";

@@ -6,7 +6,7 @@ import { locale, t } from "../i18n.js";
 import { sources } from "../sources.js";
 import { wantNotifications } from "../notify.js";
 import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
-import { Bar, budgetState, kindOf, resets, used, windowName } from "./limits.js";
+import { Bar, budgetState, kindOf, priceOf, resets, used, windowName } from "./glance.js";
 import { Fixed } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 
@@ -14,8 +14,6 @@ const PERIODS = ["day", "week", "month"];
 const dialog = () => document.getElementById("terms");
 const close = () => dialog().close();
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
-
-const price = ({ price, currency }) => new Intl.NumberFormat(locale.value, { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(price);
 
 /** What came of an attempt is said where it was made. */
 function useAttempt() {
@@ -84,7 +82,7 @@ function Plan({ plan, edit, attempt }) {
 	const { source, since, until, value_usd, at_least, fixed_by } = plan;
 	const value = value_usd === null ? t("unpriced") : `${at_least ? `${t("atleast")} ` : ""}${amount(value_usd)}`;
 	return html`<li data-plan=${source}><div class="line"><span><button class="link" disabled=${Boolean(fixed_by)} onClick=${edit}>${titleOf(source)}</button> <span class="soft">${t("plan.renews", { day: day(until) })}</span></span>
-		<span>${t("plan.value", { value, price: price(plan) })}</span>${!fixed_by && html`<${Remove} label=${t("terms.remove", { name: titleOf(source) })} onClick=${() => attempt(() => deletePlan(source))} />`}</div>
+		<span>${t("plan.value", { value, price: priceOf(plan) })}</span>${!fixed_by && html`<${Remove} label=${t("terms.remove", { name: titleOf(source) })} onClick=${() => attempt(() => deletePlan(source))} />`}</div>
 		<p class="soft">${t("plan.since", { day: day(since) })}</p>${fixed_by && html`<${Fixed} by=${fixed_by} />`}</li>`;
 }
 
