@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.quick_variants import first_is_quick
+from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms
 from tests.ui.restartable_service import Service, entry, now_ms
@@ -106,3 +106,42 @@ def test_cards_stand_in_one_row_down_to_800_pixels(service: Service, open_page: 
     assert len({round(box["y"]) for box in boxes if box is not None}) == 1
     assert cards.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    ("language", "map_of_days", "keys"),
+    first_row_is_quick(
+        ("fr-FR", "Jours en cases", "Les flèches vont de jour en jour, Entrée en ouvre un."),
+        ("en-US", "Days as cells", "Arrow keys go from day to day, Enter opens one."),
+    ),
+)
+def test_cells_of_a_year_say_what_they_are_and_enter_opens_a_day(
+    service: Service, open_page: Opener, language: str, map_of_days: str, keys: str
+) -> None:
+    """The map has a name that tells its keys; the key stands on a day, and Enter shows that day."""
+    page = open_page(service, "/?period=year", language=language).page
+    cells = page.locator("[data-field=hours]")
+    cells.locator("summary").click()
+    map_ = cells.get_by_role("img", name=re.compile(f"^{map_of_days}.*{re.escape(keys)}$"))
+    expect(map_).to_be_visible()
+    map_.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"period=custom&from=\d+&to=\d+"))
+    expect(page.locator("[data-chip=period]")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    first_row_is_quick(("en-US", "The service does not answer."), ("fr-FR", re.compile("Le service ne répond pas."))),
+)
+def test_cells_that_cannot_be_read_say_so(
+    service: Service, open_page: Opener, language: str, words: str | re.Pattern[str]
+) -> None:
+    """An open section is never silent: the reason stands in the place of the map."""
+    observed = open_page(
+        service, language=language, prepare=lambda page: page.route("**/api/heatmap?*", lambda route: route.abort())
+    )
+    observed.allow("ERR_FAILED")
+    observed.page.locator("[data-field=hours] summary").click()
+    expect(observed.page.locator("[data-field=hours]").get_by_role("alert")).to_have_text(words)

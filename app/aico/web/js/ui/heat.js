@@ -6,7 +6,7 @@ import { t } from "../i18n.js";
 import { zone } from "../period.js";
 import { shown, summary, usageFilter } from "../store.js";
 import { keep, recall } from "../stored.js";
-import { Later, html } from "./parts.js";
+import { Complaint, Later, html } from "./parts.js";
 
 const STORED = "hours";
 
@@ -24,7 +24,7 @@ export function Heat() {
 	const question = JSON.stringify([usageFilter.value, by]);
 	useEffect(() => {
 		let isCurrent = true;
-		if (isOpen) load({ ...usageFilter.value, by }).then((found) => isCurrent && setDrawn(found)).catch(() => {});
+		if (isOpen) load({ ...usageFilter.value, by }).catch(({ code }) => ({ code: code ?? "internal_error" })).then((found) => isCurrent && setDrawn(found));
 		return () => {
 			isCurrent = false;
 		};
@@ -34,7 +34,7 @@ export function Heat() {
 		keep(STORED, currentTarget.open ? "open" : "");
 	};
 	return html`<details class="gaps" data-field="hours" open=${isOpen} onToggle=${toggle}><summary><b>${t("hours.title")}</b> <span class="soft">${t(`hours.${by}`)}</span></summary>
-		${isOpen && drawn && html`<div class="panel-box"><${drawn.Grid} heat=${drawn.heat} /></div>`}</details>`;
+		${isOpen && drawn && html`<div class="panel-box">${drawn.code ? html`<${Complaint} code=${drawn.code} />` : html`<${drawn.Grid} heat=${drawn.heat} />`}</div>`}</details>`;
 }
 
 export function Activity() {

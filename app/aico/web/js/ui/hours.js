@@ -73,14 +73,15 @@ export function Grid({ heat }) {
 		setAt({ column: Math.min(grid.columns - 1, Math.max(0, from.column + steps[0])), row: Math.min(DAYS - 1, Math.max(0, from.row + steps[1])) });
 	};
 	const peak = peakOf(grid);
+	const most = peak ? t("hours.most", { what: words(peak) }) : t("hours.none");
 	const isDays = heat.first !== null;
 	return html`<div class="heat"><div class="days soft" aria-hidden="true">${[0, 2, 4, 6].map((row) => html`<span>${dayName(row, "short")}</span>`)}</div>
-		<div class="cells" ref=${box}><svg tabindex="0" role="img" aria-label=${peak ? t("hours.most", { what: words(peak) }) : t("hours.none")} viewBox=${`0 0 ${grid.columns} ${DAYS}`}
+		<div class="cells" ref=${box}><svg tabindex="0" role="img" aria-label=${t(isDays ? "hours.map.day" : "hours.map.hour", { most })} viewBox=${`0 0 ${grid.columns} ${DAYS}`}
 			width=${isDays ? grid.columns * SIZE : "100%"} height=${DAYS * SIZE} preserveAspectRatio=${isDays ? "xMinYMin" : "none"} class=${isDays && "can"}
 			onMouseMove=${point} onMouseLeave=${() => setAt(null)} onClick=${open} onKeyDown=${move}>
 			${Array.from({ length: LEVELS + 1 }, (_, level) => html`<path class=${`h${level}`} d=${shade(level)} />`)}
 			${cell && html`<path class="at" d=${`M${cell.column},${cell.row}h.86v.86h-.86z`} />`}</svg>
 			${isDays ? html`<div class="months soft" aria-hidden="true" style=${{ gridTemplateColumns: `repeat(${grid.columns}, ${SIZE}px)` }}>${monthsOf(grid).map(([column, name]) => html`<span style=${{ gridColumn: column + 1 }}>${name}</span>`)}</div>`
 				: html`<div class="axis soft" aria-hidden="true">${[0, 6, 12, 18].map((hour) => html`<span>${hourName(hour)}</span>`)}</div>`}</div>
-		<p class="soft" role="status" data-field="hours-at">${cell ? words(cell) : peak ? t("hours.most", { what: words(peak) }) : t("hours.none")}</p></div>`;
+		<p class="soft" role="status" data-field="hours-at">${cell ? words(cell) : most}</p></div>`;
 }
