@@ -8,7 +8,7 @@ import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
-import { before, groups, metric, shown, status, summary, valueOf } from "../store.js";
+import { announcement, before, groups, metric, shown, status, summary, valueOf } from "../store.js";
 import { color, painted } from "../theme.js";
 import { Later, NameOf, Segmented, Swatch, amount, currency, html, short, when } from "./parts.js";
 
@@ -315,6 +315,7 @@ function Tip({ list }) {
 
 function Plot({ list, label: told }) {
 	const box = useRef(null);
+	const tapped = useRef();
 	const plot = useRef(null);
 	const made = useRef({ list });
 	made.current.list = list;
@@ -333,7 +334,30 @@ function Plot({ list, label: told }) {
 		plot.current.setData(dataOf(list));
 	}, [list, state.value.chart]);
 	useEffect(() => plot.current.redraw(false), [hovered.value]);
-	return html`<div class="plot" ref=${box} role="img" aria-label=${told}><${Tip} list=${list} /></div>`;
+	const leave = () => plot.current.setCursor({ left: -10, top: 0 });
+	const open = () => {
+		const { start, end, late } = list[pointed.value?.index] ?? { late: true };
+		leave();
+		if (!late && end - start > QUARTER) chooseRange(start, end);
+	};
+	// Where nothing hovers, the first press shows what the second one opens.
+	const press = () => {
+		const { index } = pointed.value ?? {};
+		const isTold = index === tapped.current || !matchMedia("(hover: none)").matches;
+		tapped.current = isTold ? null : index;
+		if (isTold) open();
+	};
+	const move = (event) => {
+		if (event.key === "Enter") open();
+		const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+		if (!step) return;
+		event.preventDefault();
+		const last = list.findLastIndex((column) => known(column) > 0);
+		const index = Math.max(0, Math.min(last, (pointed.value?.index ?? last + 1) + step));
+		plot.current.setCursor({ left: plot.current.valToPos(index, "x"), top: 0 });
+		announcement.value = `${titleOf(list[index])}${t("colon")} ${words(list[index].total)}`;
+	};
+	return html`<div class="plot" ref=${box} role="img" tabindex="0" aria-label=${told} onClick=${press} onKeyDown=${move} onBlur=${leave}><${Tip} list=${list} /></div>`;
 }
 
 function Legend({ list }) {
