@@ -12,7 +12,6 @@ import { announcement, before, groups, metric, shown, status, summary, valueOf }
 import { color, painted } from "../theme.js";
 import { Later, NameOf, Segmented, Swatch, amount, currency, html, short, when } from "./parts.js";
 
-const HEIGHT = 264;
 const BUDGET_REACH = 3; // a budget this many times above the curve would flatten it: it is then left off
 const TOLD = 6;
 const SLOTS = [...Array(9).keys()];
@@ -254,7 +253,7 @@ function point(plot, list) {
 	if (isOutside ? pointed.value : pointed.value?.index !== index) pointed.value = isOutside ? null : { index, left: left + plot.over.offsetLeft, width: plot.root.clientWidth };
 }
 
-function options(width, made) {
+function options({ clientWidth: width, clientHeight: height }, made) {
 	const axis = { font: `11px ${getComputedStyle(document.body).fontFamily}`, stroke: color("muted"), ticks: { show: false }, gap: 8 };
 	const palette = Object.fromEntries(SLOTS.map((slot) => [slot, color(`slot-${slot}`)]));
 	for (const name of ["ghost", "panel", "warn", "rule"]) palette[name] = color(name);
@@ -262,7 +261,7 @@ function options(width, made) {
 	const unseen = { paths: () => null, points: { show: false } };
 	return {
 		width,
-		height: HEIGHT,
+		height,
 		padding: [10, 14, 0, 0],
 		legend: { show: false },
 		cursor: { drag: { x: true, y: false, setScale: false, dist: 4 }, y: false, points: { show: false } },
@@ -282,7 +281,7 @@ function options(width, made) {
 				values: (plot, ticks, a, space, step) => ticks.map((y) => tick(y, ticks.length > 1 ? ticks[1] - ticks[0] : step)),
 				grid: { stroke: color("grid"), width: 1 },
 				size: (plot, texts) => 20 + 6.2 * Math.max(3, ...(texts ?? []).map((text) => text.length)),
-				space: 44,
+				space: 36,
 			},
 		],
 		series: [{}, unseen],
@@ -315,14 +314,14 @@ function Tip({ list }) {
 
 function Plot({ list, label: told }) {
 	const box = useRef(null);
-	const tapped = useRef();
 	const plot = useRef(null);
+	const tapped = useRef();
 	const made = useRef({ list });
 	made.current.list = list;
 	useLayoutEffect(() => {
-		const one = new uPlot(options(box.current.clientWidth, made.current), dataOf(list), box.current);
+		const one = new uPlot(options(box.current, made.current), dataOf(list), box.current);
 		plot.current = one;
-		const resized = new ResizeObserver(() => one.setSize({ width: box.current.clientWidth, height: HEIGHT }));
+		const resized = new ResizeObserver(() => one.setSize({ width: box.current.clientWidth, height: box.current.clientHeight }));
 		resized.observe(box.current);
 		return () => {
 			resized.disconnect();
