@@ -412,3 +412,18 @@ def test_session_of_another_tool_appears_by_itself(
     expect(row.locator(".in")).to_have_text("102")
     expect(page.locator("[data-field=sessions]")).to_have_text("3")
     expect(page.locator("[data-field=requests]")).to_have_text("2")
+
+
+@pytest.mark.parametrize("language", first_is_quick("en-US", "fr-FR"))
+def test_sessions_are_seen_above_the_fold_of_a_desktop(service: Service, open_page: Opener, language: str) -> None:
+    """At 1440 x 900 three rows stand whole above the sums at the foot; nothing has to be scrolled to."""
+    page = open_page(service, language=language, size=(1440, 900), prepare=stop_clock).page
+    expect(page.locator(".cards > .card")).to_have_count(3)
+    expect(page.locator("[data-field=hours]")).to_be_visible()
+    expect(page.locator("tr[data-task]").nth(3)).to_be_attached()
+    foot = page.locator(".tasks tfoot").bounding_box()
+    third = page.locator("tr[data-task]").nth(2).bounding_box()
+    assert foot is not None
+    assert third is not None
+    assert foot["y"] + foot["height"] <= 900
+    assert third["y"] + third["height"] <= foot["y"]
