@@ -32,7 +32,8 @@ export function Gaps() {
 		return [name, ...[1, 2].map((at) => addUsd(found.map((one) => one[at])))];
 	}).filter(([, n]) => n > 0);
 	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
-	const heads = [...totals.map(say), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") }), until !== null && t("gaps.before", { at: when(until, "day") })].filter(Boolean);
+	const heads = [...totals.map(say), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
+	if (heads.length === 0 && until !== null) heads.push(t("gaps.before", { at: when(until, "day") })); // else the chart says it
 	if (heads.length === 0) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
 	return html`<details class="gaps" data-field="gaps" onToggle=${({ target }) => setOpen(target.open)}><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>
 		${isOpen && html`<${Later} name="lacks" list=${list} until=${until} />`}</details>`;

@@ -40,7 +40,7 @@ function costOf(sum, lifetime, isPartial) {
 	const { recorded, own, listed } = sum.cost_basis;
 	const basis = usd === null ? null : listed > 0 && recorded === 0 && own === 0 ? "listed" : own > 0 ? "own" : null;
 	const why = [exact(usd), lifetime !== usd && lifetime !== undefined && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) }), basis && t(`basis.${basis}.why`), sum.at_least && usd !== null && t("atleast.why")];
-	return html`<td class="cost" title=${why.filter(Boolean).join("\n")}>${basis && html`<span class="soft">${t(`basis.${basis}.short`)} </span>`}${sum.at_least && usd !== null && html`<span class="soft">≥ </span>`}${head}<span class="soft tail">${tail}</span>${end}</td>`;
+	return html`<td class="cost" title=${why.filter(Boolean).join("\n")}>${basis && html`<i class="soft">${t(`basis.${basis}.short`)} </i>`}${sum.at_least && usd !== null && html`<span class="soft">≥ </span>`}${head}<span class="soft tail">${tail}</span>${end}</td>`;
 }
 
 const numbers = (sum, lifetime, isPartial) => html`${tokens("in", sum.input_tokens)}${cacheOf(sum)}${tokens("out", sum.output_tokens)}${costOf(sum, lifetime, isPartial)}`;
