@@ -50,14 +50,14 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(page).to_have_title("$0.50 today · AI Cost Observer")
-    expect(page.locator("[data-field=budget]").first).to_have_text("Today 50% of $1.00")
+    expect(page.locator("[data-card=limits] [data-field=budget]")).to_have_text("Today 50% of $1.00, $0.50 left")
 
     service.stop()
     expect(page.locator("main")).to_have_class("stale")
     page.clock.fast_forward(12 * 3_600_000)
 
     expect(page).to_have_title("AI Cost Observer")
-    expect(page.locator("[data-field=budget]").first).to_have_text("Today \u2013 of $1.00")
+    expect(page.locator("[data-card=limits] [data-field=budget]")).to_have_text("Today \u2013 of $1.00")
     day = f"{late:%a}, {late:%b} {late.day}"
     expect(page.locator("[data-field=live]")).to_have_text(
         re.compile(rf"Offline since {day}, 11:5\d PM, trying again in \d+ s")

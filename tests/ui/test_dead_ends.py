@@ -13,8 +13,16 @@ from tests.ui.restartable_service import entry
 from tests.ui.test_axe import DESKTOP, PHONE, THEMES, Size, Theme, check_with_axe
 
 TOKEN = "a-token-of-the-operator"  # noqa: S105  # of a test
-SEEN = {"en-US": ("Sign in", "That is not the token.", "Nothing at this address", "To the dashboard")}
-SEEN["fr-FR"] = ("Entrer", "Ce n’est pas le jeton.", "Rien à cette adresse", "Vers le tableau de bord")  # noqa: RUF001  # French
+SEEN = {
+    "en-US": ("Sign in", "That is not the token.", "Nothing at this address", "To the dashboard", "This link is void")
+}
+SEEN["fr-FR"] = (
+    "Entrer",
+    "Ce n\u2019est pas le jeton.",
+    "Rien à cette adresse",
+    "Vers le tableau de bord",
+    "Ce lien n\u2019est plus valable",
+)
 
 
 @pytest.mark.slow
@@ -26,7 +34,7 @@ def test_field_signs_in_and_dead_ends_lead_home(
     service = make_service(token=TOKEN)
     service.ledger.write(entry("1001", cost=1.25))
     service.start(probe="/healthz")
-    sign_in, wrong, nothing, home = SEEN[language]
+    sign_in, wrong, nothing, home, void = SEEN[language]
     observed = open_page(service, "/api/summary", theme=theme, language=language, size=size)
     observed.allow("401")
     observed.allow("404")
@@ -36,9 +44,13 @@ def test_field_signs_in_and_dead_ends_lead_home(
     check_with_axe(page)
     page.locator("code", has_text="aico serve").click()  # one click takes the whole command: there is no script
     assert page.evaluate("getSelection().toString()") == "aico serve"
+    page.goto(f"{service.url}/login?key=void")
+    expect(page.locator("h1")).to_have_text(void)
+    check_with_axe(page)
     field.fill("another")
     button.click()
     expect(page.get_by_role("alert")).to_have_text(wrong)
+    check_with_axe(page)
     field.fill(TOKEN)
     page.keyboard.press("Enter")
     expect(page.locator("[data-field=cost]")).to_contain_text("1")
