@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Position, Route, expect
 
 from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
@@ -27,7 +27,7 @@ def service(make_shared: ServiceMaker) -> Service:
     return service
 
 
-def _place(page: Page, day: int) -> dict[str, float]:
+def _place(page: Page, day: int) -> Position:
     """Return the middle of the column of a day of seven, when nothing moves it any more."""
     expect(page.locator(".cards > .card")).to_have_count(3)
     expect(page.locator("[data-field=gaps]")).to_be_visible()
@@ -62,8 +62,8 @@ def test_click_on_a_bar_opens_its_day_and_back_leads_back(service: Service, open
 @pytest.mark.parametrize(
     ("language", "newest", "keys"),
     first_row_is_quick(
-        ("en-US", "Tue, Nov 11: $6.00", "Arrow keys go from bar to bar, Enter opens one."),
-        ("fr-FR", "mar. 11 nov.\u00a0: 6,00\u00a0$", "Les flèches vont de barre en barre, Entrée en ouvre une."),
+        ("en-US", "Tue, Nov 11: $6.00", "Arrow keys read each bar, Enter opens it."),
+        ("fr-FR", "mar. 11 nov.\u00a0: 6,00\u00a0$", "Les flèches lisent chaque barre, Entrée l\u2019ouvre."),
     ),
 )
 def test_arrow_keys_tell_each_bar_and_enter_opens_it(
