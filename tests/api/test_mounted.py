@@ -100,7 +100,7 @@ def make_application(events: list[str], database: Path) -> FastAPI:
 async def test_documented_lines_show_a_live_row_below_the_prefix(
     monkeypatch: pytest.MonkeyPatch, ledger: LedgerFile
 ) -> None:
-    """What Cline writes reaches the socket of the mounted service, and its answers, as if it stood alone."""
+    """Cline's writes reach the socket of the mounted service, and its answers, as if it stood alone."""
     async with running(monkeypatch, ledger) as host, listening(f"ws://{host.authority}{PREFIX}/ws") as page:
         await page.until_kind("hello")
         ledger.write(entry("1", cost=0.25))

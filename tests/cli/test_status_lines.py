@@ -1,4 +1,4 @@
-"""What ``aico status`` makes of the answers of the service."""
+"""The lines of ``aico status`` for the answers of the service."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_migrations_make_what_the_classes_describe(tmp_path: Path) -> None:
 
 
 def test_migrations_make_the_same_text_as_the_classes(tmp_path: Path) -> None:
-    """What Alembic does not compare is equal too, but for keys stored backwards, which classes cannot say."""
+    """Parts that Alembic does not compare are equal too, but for keys stored backwards, which classes cannot say."""
     engine = create_engine(f"sqlite:///{tmp_path}/classes.db")
     SQLModel.metadata.create_all(engine)
     engine.dispose()

@@ -582,7 +582,7 @@ SECRET = "secret-of-the-proxy"  # noqa: S105  # of a test
 def test_secret_of_the_proxy_is_taken_from_its_own_variable(
     environment: Environment, own: str | None, theirs: str | None, secret: str | None, origin: str
 ) -> None:
-    """What Kimi Proxy itself looks at is the default, our own setting wins, and an empty variable is none."""
+    """Kimi Proxy's own variable is the default, our own setting wins, and an empty variable is none."""
     given = {"AICO_KIMI_PROXY_URL": "http://a", "AICO_KIMI_PROXY_SECRET": own, "KIMI_PROXY_SECRET": theirs}
     loaded = load_settings(None, environment | {name: value for name, value in given.items() if value is not None})
     found = loaded.settings.kimi_proxy_secret

@@ -167,7 +167,7 @@ _codes: list[int] = []
 def _leave() -> None:
     """Let a child go when all is done, and take no modules apart: of so many, that takes longer than most commands.
 
-    What cannot be written any more, Python tells as always.
+    Python tells of output that cannot be written any more, as always.
     """
     if _codes:
         with suppress(OSError, ValueError):

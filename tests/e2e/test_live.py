@@ -94,7 +94,7 @@ async def follow(
 
 @pytest.mark.slow
 async def test_page_receives_every_changed_row_of_200_updates(server: ForkedServerProcess) -> None:
-    """Whatever Cline writes, in whatever way, arrives row by row, in gapless revisions, and is exact to the last digit.
+    """All of Cline's writes, in any way, arrive row by row, in gapless revisions, and are exact to the last digit.
 
     The ledger also holds broken entries, duplicates, lone surrogates and private texts beside files nobody may open.
     """

@@ -102,7 +102,7 @@ class ClineProcess:
     def settle(self) -> Update:
         """Let everything that ever stood in the ledger return in its last state, and return that update.
 
-        Whoever reads the file after this holds ``expected``, whatever it missed in between.
+        A reader of the file after this holds ``expected``, with any updates missed in between.
         """
         return self.step(kind=HarshStep.SETTLE)[0]
 

@@ -21,7 +21,7 @@ _CUT_SHARE = 0.02
 
 
 class HarshStep(StrEnum):
-    """What Cline does to its ledger and the demonstration does not show."""
+    """Cline's deeds to its ledger that the demonstration does not show."""
 
     DELETE = "delete"
     DELETE_ALL = "delete_all"
@@ -35,7 +35,7 @@ class HarshStep(StrEnum):
 AnyStep: TypeAlias = StepKind | HarshStep
 
 DELETIONS = frozenset({HarshStep.DELETE, HarshStep.DELETE_ALL})
-"""What Cline writes pretty-printed and without a rename."""
+"""Cline writes these pretty-printed and without a rename."""
 
 HARSH_WEIGHTS: Mapping[AnyStep, float] = {
     StepKind.GROW: 40,

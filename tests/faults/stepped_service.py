@@ -192,9 +192,9 @@ class World:
         await self.start()
 
     async def die(self, statement: int) -> None:
-        """Tick, and die before the ``statement``-th statement or commit of it; go on with what that leaves behind.
+        """Tick, and die before the ``statement``-th statement or commit of it; go on with the files of that moment.
 
-        What a killed process leaves is what stands in its files at that moment: they are copied then.
+        A killed process leaves its files as they are at that moment: they are copied then.
         """
         folder = self._new_folder()
         heard: list[int] = []

@@ -74,7 +74,7 @@ JUNK = {
 
 @pytest.mark.parametrize("junk", JUNK)
 async def test_what_is_no_http_is_refused_as_a_problem(served: Live, junk: str) -> None:
-    """Whatever HTTP does not know is answered once, in the shape and with the headers of any other refusal."""
+    """Bytes that are no HTTP are answered once, in the shape and with the headers of any other refusal."""
     async with wire(served.port) as attacker:
         attacker.send(JUNK[junk].replace(b"{host}", served.authority.encode()))
         answer = await attacker.read_answer()

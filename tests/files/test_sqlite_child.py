@@ -376,7 +376,7 @@ def test_table_that_computes_a_column_of_a_prompt_is_denied(writer: SqliteWriter
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + b"\xff" * 5_000, MARK.encode() * 900, b""])
 def test_file_that_is_no_database_is_refused_without_a_word_of_it(path: Path, content: bytes) -> None:
-    """What SQLite cannot read is told by its code."""
+    """A file that SQLite cannot read is told by its code."""
     path.parent.mkdir()
     path.write_bytes(content)
     code, reason = code_of(path)

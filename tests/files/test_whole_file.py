@@ -67,7 +67,7 @@ class ToolsFile:
 
     @property
     def identity(self) -> FileIdentity:
-        """What ``stat`` tells of it now."""
+        """The facts of ``stat`` on it now."""
         return identity_of(self.path.stat())
 
 

@@ -36,7 +36,7 @@ class BuildSystem(msgspec.Struct):
 
 
 class PyProject(msgspec.Struct, rename="kebab"):
-    """What ``pyproject.toml`` asks for."""
+    """The requirements of ``pyproject.toml``."""
 
     build_system: BuildSystem
     project: Project
@@ -77,7 +77,7 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_lock_satisfies_what_is_asked_for(name: str, asked: dict[str, list[str]]) -> None:
-    """Whatever ``pyproject.toml`` asks for is locked, in a version that it allows."""
+    """Each requirement of ``pyproject.toml`` is locked, in a version that it allows."""
     locked = pins(name)
     missing = [
         text

@@ -1,4 +1,4 @@
-"""What ``make`` says on a machine that lacks something: one line, and what to install."""
+"""The words of ``make`` on a machine that lacks something: one line, and what to install."""
 
 from __future__ import annotations
 

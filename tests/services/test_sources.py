@@ -478,7 +478,7 @@ def booked(service: ObserverService) -> dict[str, Sums]:
 async def test_running_turn_is_seen_call_by_call_and_booked_once(machine: Machine) -> None:
     """The hub tells each call while the store only says that the session runs; at its end the store says it all again.
 
-    What happened is recorded of Cline itself.
+    The events are recorded ones of Cline itself.
     """
     truth = truth_of("mix")[TURN]
     events = (DATA / "mix" / "hub-events-hub-production.sql").read_text(encoding="utf-8").split(";\n")

@@ -2,8 +2,8 @@
 
     python -m tests.system.run_confined PROGRAM ARGUMENT...
 
-What a group such as ``@system-service`` holds is asked of systemd-analyze; the filters are libseccomp's, which systemd
-itself depends on. Source: systemd.exec(5), SystemCallFilter and MemoryDenyWriteExecute; seccomp_rule_add(3).
+The calls of a group such as ``@system-service`` are asked of systemd-analyze; the filters are libseccomp's, which
+systemd itself depends on. Source: systemd.exec(5), SystemCallFilter and MemoryDenyWriteExecute; seccomp_rule_add(3).
 """
 
 from __future__ import annotations

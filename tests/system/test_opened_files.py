@@ -181,7 +181,7 @@ def use_switches(folder: Path, settings: dict[str, str], trace: Path, switched: 
 def test_nothing_is_opened_before_its_switch(tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start without switches opens the ledger alone; one switch opens the files of that source, and no other's.
 
-    What is off may be counted: folders are listed, and nothing in them is opened or watched.
+    A source that is off may be counted: folders are listed, and nothing in them is opened or watched.
     """
     home = tmp_path.resolve() / "home"
     home.mkdir()

@@ -114,7 +114,7 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return what was said; ends with 2 for what is no command or option."""
+    """Return the parsed words; ends with 2 for a word that is no command or option."""
     from aico.cli.words import build_parser
 
     if arguments and arguments[0] in _ALONE and list(arguments[1:]) in ([], ["--json"]):
@@ -130,7 +130,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _say_status_line(arguments: list[str]) -> int:
-    """Say the line for a coding tool. It shows what is printed, whatever that is: one line, and 0, also of a bug."""
+    """Say the line for a coding tool. The tool shows all that is printed: so one line, and 0, also for a bug."""
     from aico.cli.streams import say
 
     try:

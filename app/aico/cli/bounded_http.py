@@ -26,7 +26,7 @@ class BoundedHttp(H11Protocol):
     """One connection."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Take a place; when there is none, whoever waits the longest gives way, else this connection is refused."""
+        """Take a place; if there is none, the one that waits longest gives way, else this connection is refused."""
         limits = limits_of(self.config)
         self._limits = limits
         self._heard_bytes = 0
@@ -134,6 +134,6 @@ class BoundedHttp(H11Protocol):
         if cycle is None or not cycle.response_started or (cycle.response_complete and not cycle.more_body):
             self.transport.write(answer_bytes(error))
         if cycle is not None:
-            cycle.disconnected = True  # whoever still waits for the body learns that it will not come
+            cycle.disconnected = True  # a reader that still waits for the body learns that it will not come
             cycle.message_event.set()
         self.transport.close()

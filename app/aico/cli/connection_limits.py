@@ -1,7 +1,7 @@
 """How many connections there may be, how slow a peer may be. uvicorn bounds neither by itself.
 
 Nobody may hold a connection for nothing. One that waits for its peer, for the rest of a request or for a peer that does
-not read, ends at a limit; and before it when all places are taken and somebody new comes: whoever waits the longest
+not read, ends at a limit; and before it when all places are taken and a new one comes: the one that waits the longest
 gives way then. Connections that are being served and pages that listen are left alone.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BACKLOG = 128
 """Connections that the operating system holds for us, and that may be accepted at one go."""
 _REQUESTS = 128
-"""Connections at once besides those of pages that listen: requests, and those who only seem to make one."""
+"""Connections at once besides those of pages that listen: requests, and connections that only seem to make one."""
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no connection: database, files of the tools, folders that are watched."""
 _FRAME_MAX_BYTES = 4_096

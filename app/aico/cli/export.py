@@ -38,7 +38,7 @@ def export(options: argparse.Namespace) -> int:
     """Write the sessions with usage inside the filter. Reading only, it may run beside the service.
 
     A file that is there already is replaced as a whole once everything has been read and written; until then, and
-    whatever fails, it stays as it is. Exits with 2 for a word that names nothing. Raises StorageError, OutputFailed.
+    after any failure, it stays as it is. Exits with 2 for a word that names nothing. Raises StorageError, OutputFailed.
     """
     settings = load(options).settings
     target = None if options.output is None else check_target(Path(options.output), settings)

@@ -125,7 +125,7 @@ def _say_where(error: InstanceRunning, settings: Settings) -> int:
     """Say where the first instance is and, where it asks for its token, how a browser gets in."""
     code = already_running(error)
     if settings.token is not None and error.url is not None:
-        from aico.proxy.running_service import RunningService  # with HTTPX, which who serves has no use for
+        from aico.proxy.running_service import RunningService  # with HTTPX, which a server does not need
 
         try:
             path = asyncio.run(RunningService(error.url, settings.token.get_secret_value()).issue_sign_in())

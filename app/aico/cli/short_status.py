@@ -53,7 +53,7 @@ def show_short(flags: Mapping[str, object], width: int, *, has_colours: bool) ->
 
 
 async def find_limit(snapshot: SumsSnapshot, now: int) -> ShortLimit | None:
-    """Return the limit that is nearest to its end, in words; who has no plan does not wait for what looks for it."""
+    """Return the limit that is nearest to its end, in words; a user without a plan does not wait for its code."""
     if not await snapshot.knows_limits(_WITH_BLOCKS, slot_floor(now) - 7 * DAY_SLOTS):
         return None
     from aico.cli.limit_words import find_short_limit

@@ -70,7 +70,7 @@ def show_sources(options: argparse.Namespace) -> int:
         if changes and running is None:
             lock.release()
     if options.json:
-        # With the keys of a tool: whoever goes through the origins of each finds none of a kind.
+        # With the keys of a tool: a script that goes through the origins of each finds none of a kind.
         say(json.dumps([*sources, *({**kind, "id": f"{ACTIVITY}.{kind['id']}", "origins": []} for kind in kinds)]))
         return EXIT_OK
     _except_named(sources, list_named(settings))
@@ -85,7 +85,7 @@ def show_sources(options: argparse.Namespace) -> int:
 
 
 def _except_named(sources: Sequence[Mapping[str, object]], named: Collection[str]) -> None:
-    """Take from what is never read of ``named`` sources what projects keep."""
+    """Except the names that projects keep from the words on what is never read, for ``named`` sources."""
     for source in sources:
         if source["id"] in named:
             for origin in _origins_of(source):
@@ -95,7 +95,7 @@ def _except_named(sources: Sequence[Mapping[str, object]], named: Collection[str
 def _describe_change(
     names: Sequence[str], listed: Listed, before: Mapping[str, bool], *, is_running: bool
 ) -> Iterator[str]:
-    """Yield what was switched, and of what was named how it stands now."""
+    """Yield the switches that changed, and the present state of each named source or kind."""
     after = _switches(listed)
     changed = [name for name, is_on in after.items() if is_on != before.get(name, is_on)]
     is_off = bool(changed) and not after[changed[0]]
@@ -110,7 +110,7 @@ def _describe_change(
         origins = {name.partition(".")[2] for name in names if name.partition(".")[0] == source["id"]}
         if origins:
             lines = _lines(source, is_running=is_running, only=None if "" in origins else origins)
-            # Nobody switches on what was not told; what is off is not read.
+            # Nobody switches on a place that was not told; one that is off is not read.
             yield from (line for line in lines if not is_off or not line.startswith(_BELOW))
     for kind in kinds:
         if {ACTIVITY, f"{ACTIVITY}.{kind['id']}"} & set(names):
@@ -272,7 +272,7 @@ def _fixed(part: Mapping[str, object]) -> str:
 
 
 def _describe_reading(origin: Mapping[str, object]) -> list[str]:
-    """Say what is read of an origin, or would be, and what never is: nobody switches on what was not told."""
+    """Say what is read of an origin, or would be, and what never is: nobody switches on an untold place."""
     paths = origin.get("paths")
     never = f"; never {origin['never_read']}" if origin.get("never_read") else ""
     return [f"numbers, models, ids and times of {path}{never}" for path in (paths if isinstance(paths, list) else [])]

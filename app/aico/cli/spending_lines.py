@@ -120,7 +120,7 @@ def describe_stretch(
 
 
 def list_buckets(summary: UsageSummary, by_bucket: SumsBySource, zone: ZoneInfo, screen: Screen) -> list[str]:
-    """Return a line for each hour or day: its cost, a bar, and whose it is."""
+    """Return a line for each hour or day: its cost, a bar, and its tools."""
     used = [place for place, sums in enumerate(by_bucket) if sums]
     is_hours = summary.bucket is Bucket.HOUR
     shown = range(used[0] if is_hours else 0, used[-1] + 1) if used else range(0)

@@ -33,7 +33,7 @@ Fields: TypeAlias = dict[str, object]
 def show_status(options: argparse.Namespace) -> int:
     """Print the status of the running service; exit with 1 when none runs and with 3 when it is degraded.
 
-    Where none runs, raises StorageForeign and StorageNewer: `aico serve` would only say the same.
+    If none runs, raises StorageForeign and StorageNewer: `aico serve` would only say the same.
     """
     settings = load(options).settings
     holder = InstanceLock(settings.database_path).find_holder()

@@ -1,7 +1,7 @@
 """``aico statusline``: the line below the prompt of a coding tool, which hands over what it knows as JSON.
 
 Of that JSON the id of the session is taken, and nothing else: no file that it names is opened. ``aico.cli`` has it end
-with 0 whatever happens, because a tool hides the line of a command that fails.
+with 0 in any case, because a tool hides the line of a command that fails.
 """
 
 from __future__ import annotations

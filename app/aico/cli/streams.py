@@ -1,6 +1,6 @@
-"""Standard output and standard error, whatever stands behind them: what is said never ends in a traceback.
+"""Standard output and standard error, with anything behind them: no output ends in a traceback.
 
-What a person reads is escaped where the terminal cannot show it. Exports are bytes of UTF-8, whatever the locale.
+Lines for a person are escaped where the terminal cannot show them. Exports are bytes of UTF-8, in any locale.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class ReaderGone(Exception):
 
 
 def prepare_streams() -> None:
-    """Have what cannot be shown escaped, and make a stream that is closed one that fails like any other.
+    """Have characters that cannot be shown escaped, and make a closed stream one that fails like any other.
 
-    A closed one is None in Python, and its number would be that of the next file that is opened: what is written to
+    A closed one is None in Python, and its number would be that of the next file that is opened: lines for
     standard error would end in the database.
     """
     while (descriptor := os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)) in _STANDARD:

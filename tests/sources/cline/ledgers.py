@@ -21,7 +21,7 @@ def reading(session: str, ts: int | None, model: str | None, tokens: tuple[int, 
 
 GOOD_TS = 1_772_000_100_000
 GOOD = reading("1772000000000", GOOD_TS, "moonshotai/kimi-k2.5", (1200, 340), 0.125)
-"""What :func:`entry` says when nothing is asked of it."""
+"""The reading of :func:`entry` without arguments."""
 _FIELDS = {
     "id": f'"{GOOD.session}"',
     "ts": f"{GOOD.ts}",

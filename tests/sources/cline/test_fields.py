@@ -239,7 +239,7 @@ def test_cost_is_unknown_with_field_and_code(text: str | bytes | None, code: Rej
 def test_ts_is_accepted_as_number_or_iso_8601(text: str, ts: int | None) -> None:
     """Milliseconds up to the year 9999, seconds when that few, or a moment as text, cut to the millisecond; 0 is none.
 
-    What says no time zone is local time: in these tests that of Greenwich.
+    A moment without a time zone is local time: in these tests that of Greenwich.
     """
     assert judged(entry(ts=text)) == GOOD._replace(ts=ts)
 

@@ -127,7 +127,7 @@ async def take(feed: SqliteFeed, trigger: Trigger) -> list[int | None]:
 
 @pytest.mark.slow
 async def test_reading_for_a_notification_goes_on_behind_the_last_event(store: HubEventsStore, path: Path) -> None:
-    """What Cline drops after some days takes nothing away."""
+    """Events that Cline drops after some days take nothing away."""
     add(store, "a", usage(10, 1, 0.5))
     add(store, "b", usage(10, 2, 0.5))
     feed = QUERY.open(str(path), LIMITS)

@@ -124,7 +124,7 @@ def test_bytes_of_a_prompt_never_cost_an_entry(prompt: bytes, others: list[bytes
 
 @given(values=st.lists(JSON, max_size=6), is_ascii=st.booleans())
 def test_any_array_of_python_is_a_ledger(values: list[object], is_ascii: bool) -> None:
-    """Whatever Python's encoder writes as an array is counted element by element, its NaN and surrogates included."""
+    """Any array of Python's encoder is counted element by element, its NaN and surrogates included."""
     data = json.dumps(values, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
     assert parse(data).length == len(values)
 

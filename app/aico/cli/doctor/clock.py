@@ -14,12 +14,12 @@ from aico.features.files.feed import Look
 _PROGRAM = Path(__file__)
 """Installed at a moment that the clock has passed."""
 _TOLERANCE_S = 86_400
-"""Clocks, and the time zones of who packs files, differ by a day at most."""
+"""Clocks, and the time zones of people that pack files, differ by a day at most."""
 _AHEAD_S = 60
 
 
 def examine_clock(report: SourcesReport, _settings: Settings) -> Iterator[Finding]:
-    """Compare the clock with the moments at which this program was installed and what is read was written."""
+    """Compare the clock with the moments of this program's installation and of the tools' last writes."""
     now_s = time.time()
     if now_s < _PROGRAM.stat().st_mtime - _TOLERANCE_S:
         yield warn("clock", "it is behind the day on which this program was installed: set the clock")

@@ -24,7 +24,7 @@ _FREE_NONE_BYTES = 10 * 1024 * 1024
 
 
 def examine_database(settings: Settings) -> Iterator[Finding]:
-    """Look at the file and whom it is open to, at what is in it, and at the disk."""
+    """Look at the file, its permissions and its content, and at the disk."""
     path = settings.database_path
     try:
         status = path.stat()
@@ -42,7 +42,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
 
 
 def _losses(path: Path) -> Iterator[Finding]:
-    """Say what was lost and not seen to yet, and what there is against the next time."""
+    """Tell losses that nobody has dealt with yet, and the backups against the next one."""
     recovery = find_recovery(path)
     if recovery is not None:
         yield warn("recovery", f"{recovery.describe()} Remove that file when nothing of it is needed any more")

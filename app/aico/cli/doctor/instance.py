@@ -35,7 +35,7 @@ def examine_port(settings: Settings) -> Iterator[Finding]:
     elif own == settings.port:
         yield ok("port", f"{where} is the service's")
     elif own is not None:
-        # It was started with another one: who has this one disturbs nobody until the next start.
+        # It was started with another one: a program at this one disturbs nobody until the next start.
         found = _try_port(settings, where)
         yield found if found.verdict is Verdict.OK else ok("port", f"the service runs at {own}; {found.text}")
     else:

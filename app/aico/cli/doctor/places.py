@@ -135,7 +135,7 @@ class SourcesReport:
     def is_missed(self, report: PlaceReport) -> bool:
         """Return whether an absent place should be there: it was asked for, and nothing else tells what it would.
 
-        Where all tools are read, one that is not on this computer is none; nor is one that nobody has asked for, where
+        If all tools are read, one that is not on this computer is none; nor is one that nobody has asked for, if
         another is read.
         """
         if self.find_substitute(report) is not None:

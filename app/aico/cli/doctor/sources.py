@@ -1,4 +1,4 @@
-"""Findings on every source and origin: on or off and by whom, what lies there, whose it is, what can be read."""
+"""Findings on every source and origin: on or off and by which choice, its files, their owner, and their reading."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _permissions(name: str, path: str) -> Iterator[Finding]:
 
 
 def judge_permissions(name: str, path: str, status: os.stat_result) -> Finding:
-    """Say whose a place is, and who else may write costs into it."""
+    """Tell the owner of a place, and other users that may write costs into it."""
     mode = stat.S_IMODE(status.st_mode)
     text = f"belongs to {_name_of(status.st_uid)}, mode {mode:04o}"
     if status.st_uid not in {os.geteuid(), 0}:
@@ -180,7 +180,7 @@ def _name_of(user_id: int) -> str:
 
 
 def _reason(refused: Rejection) -> str:
-    """Return the place and the reason in words: never what stands there."""
+    """Return the place and the reason in words: never the content of the entry."""
     field = "" if refused.field is None else f" {refused.field}"
     return f"entry {refused.index + 1}{field} {_REASONS[refused.code]}"
 

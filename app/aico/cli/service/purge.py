@@ -1,4 +1,4 @@
-"""Removing the data, for who asks for it by name."""
+"""Removes the data, for a user that asks for it by name."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Purge:
                 path.unlink()
             lock.path.unlink()
             for folder in (BackupFolder(self.database_path).path, self.database_path.parent):
-                with contextlib.suppress(OSError):  # somebody keeps something of his own there
+                with contextlib.suppress(OSError):  # somebody keeps other files there
                     folder.rmdir()
         except OSError as error:
             raise StorageError(f"cannot remove {error.filename}: {error.strerror}") from error

@@ -1,6 +1,6 @@
 """A systemd user unit.
 
-What is left out, and why: a user's own systemd has no privileges. ``CapabilityBoundingSet``, ``PrivateDevices``,
+Left out, with the reasons: a user's own systemd has no privileges. ``CapabilityBoundingSet``, ``PrivateDevices``,
 ``ProtectKernelModules``, ``ProtectKernelLogs`` and ``ProtectClock`` drop capabilities, which it may not: the service
 would not start (218/CAPABILITIES). ``InaccessiblePaths`` and ``ProtectKernelTunables`` did not start (226/NAMESPACE)
 when this was tried with systemd 252 and user namespaces; what is in the unit did. ``IPAddressDeny`` needs BPF, and a

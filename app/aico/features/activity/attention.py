@@ -45,9 +45,9 @@ def attend(
     now: float,
     windows: Set[int] = frozenset(),
 ) -> Program | None:
-    """Return the program whose time ``now`` is.
+    """Return the program that has the time at ``now``.
 
-    ``front`` is None where no screen can be looked at; ``in_front`` the listed program whose window is in front.
+    ``front`` is None if no screen can be looked at; ``in_front`` the listed program whose window is in front.
     ``windows`` are the numbers of processes whose windows were in front before.
     """
     commands = [(each, terminals[each.terminal]) for each in programs if each.terminal and each.terminal in terminals]
@@ -79,7 +79,7 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Adds up whose time passed between moments. It never has more time than the monotonic clock has gone.
+    """Adds up the time of subjects between moments. It never has more time than the monotonic clock has gone.
 
     That clock stands still while the machine sleeps, and knows no steps; the wall clock only says where a piece stands.
     """
@@ -90,10 +90,10 @@ class Stopwatch:
     _at: float | None = None
 
     def note(self, subject: tuple[str, str] | None, now: float, wall_ms: int) -> None:
-        """Note whose time it is at ``now`` (seconds of the monotonic clock), when the wall clock says ``wall_ms``.
+        """Note the subject at ``now`` (seconds of the monotonic clock), when the wall clock says ``wall_ms``.
 
-        What passed since the moment before belongs to ``subject`` if it had that moment, too; else to who had it
-        before, if that is not longer than two ticks ago. The rest is nobody's.
+        Time since the moment before belongs to ``subject`` if it had that moment, too; else to the subject of that
+        moment, if that is not longer than two ticks ago. The rest is nobody's.
         """
         before, passed = self._before, None if self._at is None else now - self._at
         self._before, self._at = subject, now

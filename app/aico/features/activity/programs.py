@@ -1,4 +1,4 @@
-"""The shapes of what runs, whatever the system. No I/O, no clock, no logging."""
+"""The shapes of running programs, on any system. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Cline does to one entry while a task runs; each function returns a new entry. No I/O, no clock, no logging."""
+"""Cline's changes of one entry while a task runs; each function returns a new entry. No I/O, no clock, no logging."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ DEMO_WEIGHTS: Mapping[StepKind, float] = {
 
 
 class GrowingLedger:
-    """The ledger of a person at work: ``task_count`` finished tasks, then whatever ``step`` brings.
+    """The ledger of a person at work: ``task_count`` finished tasks, then those that ``step`` brings.
 
     The same arguments and steps give the same bytes.
     """

@@ -64,7 +64,7 @@ class _Worker:
 
 
 class GrowingLogs:
-    """The logs of a person at work with several tools: finished sessions, then whatever ``step`` brings.
+    """The logs of a person at work with several tools: finished sessions, then the lines that ``step`` brings.
 
     The same arguments and steps give the same bytes.
     """

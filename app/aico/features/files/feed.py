@@ -184,7 +184,7 @@ class CountedFeed(Protocol):
     """A place of many files that can be counted without being known: it is not read."""
 
     def count(self, is_unwanted: Callable[[], bool]) -> Look:
-        """Return the metadata of what is there, keeping nothing. Raises SourceError. Blocks for a walk of all folders.
+        """Return the metadata of the files, keeping nothing. Raises SourceError. Blocks for a walk of all folders.
 
-        What was counted so far is returned once ``is_unwanted``, which is asked at each folder.
+        The count so far is returned once ``is_unwanted``, which is asked at each folder.
         """

@@ -1,4 +1,4 @@
-"""What ``stat`` can tell of a moment of a file. No I/O."""
+"""The facts of ``stat`` on a moment of a file. No I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class FileIdentity(NamedTuple):
-    """What ``stat`` can tell of a moment of a file; compared by inequality only."""
+    """The facts of ``stat`` on a moment of a file; compared by inequality only."""
 
     device: int
     inode: int

@@ -76,7 +76,7 @@ class LineReader:
                 if length is None:
                     break
                 offset, count = offset + length + 1, count + 1
-        # Told to stop at the last line: there is nothing behind it, and who came back would take it for written over.
+        # Told to stop at the last line: there is nothing behind it, and a later reading would take it for written over.
         return LinePosition(offset, count, is_done=goes_on or offset >= end)
 
     def mark(self, data: LineBytes, offset: int) -> str:

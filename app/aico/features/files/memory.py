@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TypeAlias
 
 FileBytes: TypeAlias = "bytearray | mmap.mmap"
-"""Both can be searched, altered in place and handed to whoever reads buffers; neither changes its length."""
+"""Both can be searched, altered in place and handed to readers of buffers; neither changes its length."""
 OWN_PAGES_BYTES = 1 << 20
 """From here on a file gets pages of its own, which can be given back."""
 _ZEROS = bytes(1 << 16)
@@ -30,8 +30,8 @@ def allocate(size: int) -> FileBytes:
 def give_back(buffer: FileBytes, first: int, end: int) -> int:
     """Give the whole pages of ``buffer[first:end]`` back to the system; return where the rest begins.
 
-    What was given back reads as zeros, and ``first`` is 0 or what an earlier call returned. So a large file and what
-    is made of it never take up memory together: 32 MB less at the peak of a ledger of 87 MB.
+    Pages that were given back read as zeros, and ``first`` is 0 or the result of an earlier call. So a large file and
+    its records never take up memory together: 32 MB less at the peak of a ledger of 87 MB.
     """
     end -= end % mmap.PAGESIZE
     if sys.platform != "linux" or not isinstance(buffer, mmap.mmap) or end <= first:

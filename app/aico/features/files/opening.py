@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from aico.features.files.walk import explain_link, open_directory
 
 WAL, SHM, JOURNAL = "-wal", "-shm", "-journal"
-"""What SQLite keeps beside a database: the newest pages, an index of them that is not needed here, a rollback."""
+"""SQLite's files beside a database: the newest pages, an index of them that is not needed here, a rollback."""
 ANY_SIZE = 1 << 62
 _O_NOATIME: int = getattr(os, "O_NOATIME", 0)
 # NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.

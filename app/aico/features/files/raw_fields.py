@@ -25,7 +25,7 @@ _NOWHERE = (NOTHING, Raw(b"null"))
 UNUSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The exceptions of a decoder at bytes that it does not expect."""
 _TEXT_BYTES_MAX = 6 * MODEL_LENGTH_MAX + 2
-"""A longer text has more characters than any that is taken, whatever its escapes."""
+"""A longer text has more characters than any that is taken, with any escapes."""
 _QUOTE = ord('"')
 _MOMENT_LENGTH = len('"2026-11-28T14:31:49.432Z"')
 _MINUTE = re.compile(rb'"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):')

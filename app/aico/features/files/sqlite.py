@@ -127,7 +127,7 @@ class _Answer(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """What :meth:`SqliteFeed.complete` remembers."""
+    """The facts that :meth:`SqliteFeed.complete` remembers."""
 
     reading: Reading
     known: dict[str, _Known]

@@ -31,14 +31,14 @@ from aico.features.files.sqlite_question import NOT_FINITE, NOT_UTF8, Cell, Ques
 
 CPU_LIMIT_S = 20
 MEMORY_MAX_BYTES = 1 << 30
-"""Databases are not copied: this holds the interpreter, the answer and its order, whatever their size."""
+"""Databases of any size are not copied: this holds the interpreter, the answer and its order."""
 _ATTEMPTS = 6
 _FIRST_PAUSE_S = 0.02
 _LENGTH_MAX = 128 * 1024 * 1024
 _LOG_HEADER = 32
 _CACHE_KB = 32 * 1024
 _DATABASE = "/database"
-"""What SQLite calls the file; our file system knows no other, and its log."""
+"""SQLite's name for the file; our file system knows no other, and its log."""
 _PR_SET_DUMPABLE = 4  # Source: prctl(2)
 _CLOCK_REALTIME_COARSE = 5  # Source: clock_gettime(2)
 _WHOLE_SECOND_NS = 1_000_000_000

@@ -124,7 +124,7 @@ class WholeFileFeed:
 
     @property
     def identity(self) -> FileIdentity | None:
-        """What ``stat`` said of the last reading that was committed to its end, in this process or before."""
+        """The result of ``stat`` at the last reading that was committed to its end, in this process or before."""
         return self._resumed if self._completed is None else self._completed.fingerprint.identity
 
     def look(self) -> Look:

@@ -1,4 +1,4 @@
-"""Titles of tools, and which of them bill more than they write down, for whoever must not wait for their readers."""
+"""Titles of tools, and which of them bill more than they write down, for code that must not wait for their readers."""
 
 from __future__ import annotations
 

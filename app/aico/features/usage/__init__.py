@@ -1,1 +1,1 @@
-"""Money, periods and exports over what is stored, whatever its source."""
+"""Money, periods and exports over stored usage of any source."""

@@ -50,8 +50,8 @@ class SumFields(NamedTuple):
 def sum_fields(sums: Sums, stated: Tokens | None = None) -> SumFields:
     """Return ``sums`` by the names of the interface.
 
-    A number that is 0 is unknown if something in the sum lacks it: 0 is said only of what is known to be 0. ``stated``
-    is the running total of the session whose sums they are: which of its numbers are known, and which were never told.
+    A number that is 0 is unknown if something in the sum lacks it: 0 is said only of a number known to be 0. ``stated``
+    is the running total of the session of the sums: which of its numbers are known, and which were never told.
     """
     tokens, counts, money = sums.vector[:_COUNTS], sums.vector[_COUNTS:_MONEY], sums.vector[_MONEY:]
     input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, reasoning = tokens

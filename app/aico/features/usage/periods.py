@@ -81,7 +81,7 @@ def _list_later_starts(first_slot: int, bucket: Bucket, zone: ZoneInfo, months: 
     try:
         yield from _list_natural_starts(first_slot, bucket, zone, months)
     except (OverflowError, ValueError):
-        # What Python says of a moment beyond; of the two it depends on how one came there.
+        # Python's errors for a moment beyond; which of the two depends on the way there.
         return
 
 

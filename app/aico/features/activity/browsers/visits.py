@@ -88,7 +88,7 @@ class History:
 def visit_of(row: Sequence[Cell], epoch_us: int, now_us: int) -> Visit | None:
     """Return the visit of a row (id, time, name, time in front), all times in microseconds; None for an unusable one.
 
-    ``epoch_us`` is the browser's zero. A time in front never reaches beyond now, whatever the clock was.
+    ``epoch_us`` is the browser's zero. A time in front never reaches beyond now, with any step of the clock.
     """
     key, at, name, foreground = row[:4]
     if not isinstance(key, int) or not isinstance(at, int) or not isinstance(name, str):

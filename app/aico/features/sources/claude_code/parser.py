@@ -451,7 +451,7 @@ class TranscriptParser:
     # Places
 
     def _place_of(self, line: Line, judge: RowJudge, where: bytes) -> _Place | None:
-        """Return whose a line is that says ``where``; None if no session can be named."""
+        """Return the session of a line that says ``where``; None if no session can be named."""
         if (known := self._places.get(where)) is not None:
             place, self._version = known
             return place
@@ -501,7 +501,7 @@ def _mark_of(raw: Raw) -> bytes:
 
 
 def _where(line: Line) -> bytes:
-    """Return what a line says of whose it is."""
+    """Return the fields of a line that tell its session."""
     return b"\0".join(
         (
             line.session_id,

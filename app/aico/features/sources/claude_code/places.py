@@ -1,4 +1,4 @@
-"""Where Claude Code is known to keep its transcripts. No I/O.
+"""The known places of Claude Code's transcripts. No I/O.
 
 Source: Claude Code 1.0.0 to 2.1.332.
 """
@@ -20,7 +20,7 @@ SETTING = "[sources.claude-code] roots"
 def choose_roots(surroundings: Surroundings) -> tuple[Place, ...]:
     """Return the folders of transcripts: those that the operator names, or below what the variable names, or the usual.
 
-    What the operator names is taken as it stands, so that it can be the real path of a folder that is linked; only in a
+    The operator's path is taken as it stands, so that it can be the real path of a folder that is linked; only in a
     folder that is called as Claude Code's configuration is, the transcripts lie one step deeper.
     """
     if named := surroundings.configured.get("projects") or surroundings.configured.get(""):

@@ -1,4 +1,4 @@
-"""Where Cline keeps its databases. Looks up nothing.
+"""The places of Cline's databases. Looks up nothing.
 
 Source: ``resolveDbDataDir`` and ``resolveClineDataDir`` in Cline.
 """

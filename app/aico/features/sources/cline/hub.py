@@ -52,7 +52,7 @@ STATEMENT = f"""
 """Per event, the oldest first: its number, session, time in milliseconds, and ``USAGE_FIELDS``.
 
 All are told unless the last one seen still stands under its number, with its session and time: else the database is
-another, or was emptied. A number that is looked up costs nothing, whatever the size of the database.
+another, or was emptied. A number that is looked up costs nothing, in a database of any size.
 """
 
 

@@ -1,4 +1,4 @@
-"""Where Cline is known to keep its stores. Metadata only: nothing is opened, no link is followed to a file.
+"""The known places of Cline's stores. Metadata only: nothing is opened, no link is followed to a file.
 
 Source: Cline's global storage in VS Code and its relatives, the data directory of its command line, and the
 variables that move it (``resolveClineDataDir`` and ``resolveDbDataDir`` in Cline).

@@ -208,9 +208,9 @@ def _read_state(facts: _Facts) -> SessionState:
 
 
 def read_totals(numbers: Sequence[Cell], judge: RowJudge) -> Totals:
-    """Return what ``numbers``, in the order of the statement, come to.
+    """Return the totals of ``numbers``, which are in the order of the statement.
 
-    What includes the agents of a session goes before what does not. During a turn the editor's own counts run ahead of
+    Totals with the agents of a session go before those without. During a turn the editor's own counts run ahead of
     the core's, which are written at its end; those that are further on, by their output, are taken, but take nothing
     away.
     """

@@ -120,7 +120,7 @@ _FINAL, _UNMEASURED = RequestState.FINAL, RequestState.UNMEASURED
 _named_by_response = digests_behind("response")
 _NOTHING = Vector()
 _COPY = digest("copy")[:8]
-"""The second half of the key of what a copy says whose original may have said it by records."""
+"""The second half of a copy's key, if the original may have said the same by records."""
 _TURNS_MAX, _THREADS_MAX, _WAITING_MAX = 8, 32, 16
 """Bounds of a state: some 3 kB."""
 
@@ -280,7 +280,7 @@ class RolloutParser:
                 self._is_fork = True
                 self._born.setdefault(base, born_of(base) or 0)
                 thread = base
-            # Some agents begin with the history of who started them, without its head.
+            # Some agents begin with the history of the thread that started them, without its head.
             for kin in filter(None, (self._root, parent_of(payload))):
                 self._born.setdefault(kin, born_of(kin) or 0)
         self._owner = thread
@@ -295,7 +295,7 @@ class RolloutParser:
         self._is_foreign = not begun
         before, self._owner = self._owner, max(begun)[1] if begun else self._owner
         if before != self._owner == self._thread:
-            # A copy has ended, and with it what the version that wrote its original does.
+            # A copy has ended, and with it the habits of the version that wrote its original.
             self._has_records = self._writes_records
         self._is_fork = self._is_fork or self._is_foreign or self._owner != self._thread
 
@@ -381,7 +381,7 @@ class RolloutParser:
         is_head_of_copy = self._total is None and not is_own
         rise = self._rise(total, last)
         if rise is None:
-            # Said again; at the head of a copy nobody knows what was said before.
+            # A repetition; at the head of a copy nobody knows the totals before.
             self._total = total
             if answered_at and not is_head_of_copy:
                 records.append(self._lose(place, answered_at))
@@ -396,7 +396,7 @@ class RolloutParser:
     def _count_rest(
         self, rest: Vector, total: Vector, place: _Place, ts: int, doubted: str | None, judge: RowJudge
     ) -> UsageEvent:
-        """Return the request that only totals tell; in a copy, a record of the original may tell what they say."""
+        """Return the request that only totals tell; in a copy, a record of the original may tell the same."""
         key, former, is_bare = b"", None, False
         if doubted is not None:
             key = bytes.fromhex(doubted)
@@ -421,8 +421,8 @@ class RolloutParser:
         before, is_new_process = self._total, self._is_new_process
         self._is_new_process = False
         if before is None and self._is_fork:
-            # They begin with those of another thread, and where responses have records, say again what that one said;
-            # of a version whose turns have no ids nobody knows, but nothing counts that the other one has said.
+            # They begin with those of another thread, and repeat its words if responses have records. If turns have no
+            # ids nobody knows that, but nothing counts that the other thread has said.
             is_own = self._owner == self._thread or self._has_turns or self._writes_records
             is_said = self._has_records and is_own and self._since is None and self._doubted is None
             return None if is_said else last or total

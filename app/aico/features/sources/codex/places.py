@@ -1,4 +1,4 @@
-"""Where Codex is known to keep its rollouts. No I/O.
+"""The known places of Codex's rollouts. No I/O.
 
 Source: Codex 0.20 to 0.171.0.
 """
@@ -17,7 +17,7 @@ PATTERNS = tuple(f"{folder}{name}" for folder in _FOLDERS for name in _NAMES)
 
 
 def choose_roots(surroundings: Surroundings) -> tuple[Place, ...]:
-    """Return Codex's own folder: what the operator names, what the variable names, or the usual one.
+    """Return Codex's own folder: that of the operator, that of the variable, or the usual one.
 
     One root for active and archived rollouts, so that one that is archived is known again.
     """

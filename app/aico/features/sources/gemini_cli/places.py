@@ -1,4 +1,4 @@
-"""Where Gemini CLI is known to keep its sessions and its telemetry. No I/O.
+"""The known places of Gemini CLI's sessions and telemetry. No I/O.
 
 Source: Gemini CLI 0.61.0, ``packages/core/src/utils/paths.ts`` and ``packages/core/src/telemetry/config.ts``.
 """

@@ -1,4 +1,4 @@
-"""Where OpenCode and its relatives keep their databases. Looks up nothing.
+"""The places of databases of OpenCode and its relatives. Looks up nothing.
 
 Source: OpenCode 1.18.33 and Kilo CLI 7.7.7, which follow the XDG base directories on macOS as well. Editions that are
 no release name their database after their channel: ``opencode-dev.db``.

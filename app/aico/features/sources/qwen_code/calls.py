@@ -1,4 +1,4 @@
-"""What Qwen Code's usage ledger and its session files say of usage. Pure: no I/O, no clock, no logging.
+"""Reads usage from Qwen Code's usage ledger and its session files. Pure: no I/O, no clock, no logging.
 
 The ledger has a line for each call, utility calls included, and no text beside it; it is written as long as usage
 statistics are on. Session files tell of the same calls in both settings, as ``ui_telemetry`` beside conversation. No

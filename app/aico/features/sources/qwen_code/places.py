@@ -1,4 +1,4 @@
-"""Where Qwen Code is known to keep its usage ledger and its sessions. No I/O.
+"""The known places of Qwen Code's usage ledger and sessions. No I/O.
 
 Source: Qwen Code 0.24.4, ``Storage`` (``packages/core/src/config/storage.ts``).
 """
