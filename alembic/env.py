@@ -13,7 +13,7 @@ from aico.core.db.upgrading import migration_engine
 
 
 def described() -> MetaData:
-    """Return what the classes of tables describe, for commands that compare; a service only migrates."""
+    """Return the schema that the classes of tables describe, for commands that compare; a service only migrates."""
     from sqlmodel import SQLModel
 
     import aico.core.db.activity_schema

@@ -1,1 +1,1 @@
-"""What users feel, measured beside a yardstick in the same process."""
+"""Measures the times that users feel, beside a yardstick in the same process."""

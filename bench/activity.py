@@ -1,4 +1,4 @@
-"""Figures: what seeing the use of apps, commands and sites costs, and what reading a browser's history takes."""
+"""Figures: the cost of seeing the use of apps, commands and sites, and of reading a browser's history."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _many_processes(folder: Path) -> Iterator[None]:
 
 
 def _measure_scan(setup: Setup) -> Measurement:
-    """Look at 300 known processes, and at what the listed ones take, again and again."""
+    """Look at 300 known processes, and at the use of the listed ones, again and again."""
     samples = []
     with _many_processes(setup.folder):
         table = SystemProcesses(load_definitions(ActivitySettings()), ("apps", "commands"))

@@ -1,4 +1,4 @@
-"""Figures: this build beside an earlier one, pair by pair, so that whatever else the machine does falls on both.
+"""Figures: this build beside an earlier one, pair by pair, so that other work of the machine falls on both.
 
 Processor time of imports is what each build's own process says of itself. Start, rest, memory and the time to the frame
 are those of the served builds.

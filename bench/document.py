@@ -1,4 +1,4 @@
-"""Writes what was measured into docs/performance.md, between two marks, with its pictures."""
+"""Writes the measured figures into docs/performance.md, between two marks, with its pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GROWTH = "growth_300000"
 
 
 def write_document(results: Sequence[Result], machine: Mapping[str, object], path: Path) -> None:
-    """Replace what stands between the marks in ``path``; its pictures lie in ``pictures`` beside it."""
+    """Replace the text between the marks in ``path``; its pictures lie in ``pictures`` beside it."""
     before, _mark, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
     _old, _mark, after = rest.partition(_END)
     pictures = path.parent / "pictures"

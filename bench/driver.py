@@ -39,7 +39,7 @@ class Importing(Protocol):
 
 
 class Receipt(Protocol):
-    """What a commit has brought."""
+    """The result of a commit."""
 
     revision: int
 

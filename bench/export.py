@@ -1,4 +1,4 @@
-"""Figures: what exporting to a collector costs, beside the same service without it."""
+"""Figures: the cost of exporting to a collector, beside the same service without it."""
 
 from __future__ import annotations
 

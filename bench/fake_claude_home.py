@@ -48,7 +48,7 @@ PROSE = _WORDS * 1_000
 
 
 class Sums(NamedTuple):
-    """What is booked of answers."""
+    """The booked amounts of answers."""
 
     requests: int = 0
     input: int = 0
@@ -63,7 +63,7 @@ class Sums(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What sums are told by."""
+    """The key of a sum."""
 
     day: int
     """Days of UTC since the epoch."""
@@ -117,7 +117,7 @@ class FakeClaudeHome:
 
     def __init__(self, folder: Path, size_bytes: int, folder_count: int = 50, seed: int = 1) -> None:
         self.folder = folder
-        """What ``CLAUDE_CONFIG_DIR`` names."""
+        """The folder that ``CLAUDE_CONFIG_DIR`` names."""
         self.truth: dict[Key, Sums] = {}
         self.forms: dict[str, str] = {}
         """The form of each session; those of agents have the same, and begin with its name and a slash."""
@@ -268,7 +268,7 @@ class FakeClaudeHome:
         )
 
     def _result(self, transcript: _Transcript, form: str) -> None:
-        """Write what a tool returned: some kilobytes, or up to 4 MB in the form of long ones."""
+        """Write the result of a tool: some kilobytes, or up to 4 MB in the form of long ones."""
         size = min(int(self._rng.lognormvariate(8.0, 1.2)), 200_000)
         if form == "long_results" and self._rng.random() < _LONG_SHARE:
             size = self._rng.randint(300_000, 4_000_000)

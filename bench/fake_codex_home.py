@@ -69,7 +69,7 @@ class FakeCodexHome:
 
     def __init__(self, folder: Path, size_bytes: int, seed: int = 1) -> None:
         self.folder = folder
-        """What ``CODEX_HOME`` names."""
+        """The folder that ``CODEX_HOME`` names."""
         self.truth: dict[Key, Sums] = {}
         self.forms: dict[str, str] = {}
         """The form of each thread."""

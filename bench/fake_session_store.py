@@ -55,18 +55,18 @@ SECRET = f"{CANARY_PREFIX}-session"
 
 
 def iso(moment_ms: int) -> str:
-    """Return what ``new Date(moment_ms).toISOString()`` returns."""
+    """Return the text of ``new Date(moment_ms).toISOString()``."""
     return datetime.fromtimestamp(moment_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment_ms % 1000:03d}Z"
 
 
 def usage(gross: int, out: int, cost: float, *, read: int = 0, written: int = 0) -> Json:
-    """Return ``usage`` or ``aggregateUsage``: its input includes what the cache read and wrote."""
+    """Return ``usage`` or ``aggregateUsage``: its input includes cache reads and writes."""
     cached = {"cacheReadTokens": read, "cacheWriteTokens": written}
     return {"inputTokens": gross, "outputTokens": out, **cached, "totalCost": cost}
 
 
 def core_metadata(alone: Json, with_agents: Json | None = None) -> Json:
-    """Return what Cline's core writes when a turn ends."""
+    """Return the text that Cline's core writes when a turn ends."""
     everything = with_agents or alone
     return {
         "title": f"{SECRET} title",
@@ -78,7 +78,7 @@ def core_metadata(alone: Json, with_agents: Json | None = None) -> Json:
 
 
 def editor_metadata(tokens_in: int, tokens_out: int, cost: float, **more: object) -> Json:
-    """Return what the VS Code extension writes with each answer, and when it resumes a task of the ledger."""
+    """Return the text that the VS Code extension writes with each answer, and when it resumes a task of the ledger."""
     counts = {"tokensIn": tokens_in, "tokensOut": tokens_out, "cacheWrites": 0, "cacheReads": 0}
     return {"title": f"{SECRET} title", "size": 1, "isFavorited": False, "totalCost": cost, **counts, **more}
 

@@ -55,7 +55,7 @@ _EVENT = (
 
 @dataclass(slots=True)
 class Truth:
-    """What was invented, added up without a database."""
+    """The invented usage, added up without a database."""
 
     end_ms: int
     """Behind the last request: a midnight of UTC."""

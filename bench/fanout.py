@@ -76,7 +76,7 @@ def _measure_memory(setup: Setup) -> Measurement:
 
 
 def _memory_kib(ledger: LedgerFile, folder: Path) -> float:
-    """Return what each of the clients adds to the memory of the service."""
+    """Return the memory that each of the clients adds to the service."""
     with serve(ledger.path, folder, _SETTINGS) as served:
         served.wait_until_ready()
         _connect(served).close()

@@ -1,4 +1,4 @@
-"""What a figure is, and when its goal is missed. No I/O, no clock."""
+"""Figures, and the rule that says when a goal is missed. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.intervals import Interval
 
 
 class Unmeasurable(Exception):
-    """A figure needs what is not on this machine; the message says what."""
+    """A figure needs a thing that is not on this machine; the message names it."""
 
 
 class Verdict(StrEnum):
@@ -48,7 +48,7 @@ class Measurement:
     interval: Interval
     sample_count: int
     details: Mapping[str, float] = field(default_factory=dict)
-    """What helps to understand it, by a name that ends in the unit."""
+    """Further values that explain it, by a name that ends in the unit."""
 
 
 @dataclass(frozen=True, slots=True)

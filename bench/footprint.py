@@ -1,4 +1,4 @@
-"""Figures: what the service costs while nothing happens, at its start, and on the disk."""
+"""Figures: the cost of the service while nothing happens, at its start, and on the disk."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Y, ``first``: map each file, find the marker of usage, cut that line, decode it with msgspec, store a row for each
 request and one for each file in SQLite (WAL, FULL, checkpointed). W, ``warm``: stat all files, compare with the table
-of files, and add the rows up by model. Both print what they used after their imports, and what they came to. They know
+of files, and add the rows up by model. Both print their use after their imports, and their sums. They know
 none of the odd cases but those that the invented homes have.
 """
 

@@ -52,7 +52,7 @@ def _measurement(pairs: Sequence[Pair], ledger: LedgerFile) -> Measurement:
 
 
 async def _measure_look(setup: Setup) -> Measurement:
-    """Time what the watcher does at a notification whose file is the one that was read."""
+    """Time the watcher's work at a notification whose file is the one that was read."""
     ledger = LedgerFile(setup.folder, 100)
     samples = []
     async with open_importing(ledger.path, setup.folder / "import") as importing:
@@ -68,7 +68,7 @@ async def _measure_look(setup: Setup) -> Measurement:
 
 
 async def _measure_growth(setup: Setup) -> Measurement:
-    """Time one changed entry in ever longer ledgers, beside what nothing can avoid: reading and hashing the file."""
+    """Time one changed entry in ever longer ledgers, beside the unavoidable work: reading and hashing the file."""
     details: dict[str, float] = {}
     ratios: list[float] = []
     for entry_count in _GROWTH_COUNTS:

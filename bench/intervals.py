@@ -27,7 +27,7 @@ class Interval:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the interval says too little."""
+        """True if the interval is too wide to say much."""
         return self.high - self.low > WIDE * self.median
 
 

@@ -1,4 +1,4 @@
-"""Figures: a large home of Claude Code and Codex read first and at a next start, and what is kept of it."""
+"""Figures: a large home of Claude Code and Codex read first and at a next start, and the size of its store."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class LargeHome:
 
     @property
     def truth(self) -> dict[Key, Sums]:
-        """What is right by day, model and form; the models of the two differ."""
+        """The true sums by day, model and form; the models of the two differ."""
         return self.claude.truth | self.codex.truth
 
     @property
@@ -102,7 +102,7 @@ class LargeHome:
 
     @property
     def by_model(self) -> dict[str, Sums]:
-        """What is right by model."""
+        """The true sums by model."""
         found: dict[str, Sums] = defaultdict(Sums)
         for key, sums in self.truth.items():
             found[key.model] = found[key.model].plus(sums)
@@ -110,7 +110,7 @@ class LargeHome:
 
 
 class Yard(NamedTuple):
-    """What a yardstick used."""
+    """The time that a yardstick used."""
 
     cpu_s: float
     wall_s: float
@@ -133,7 +133,7 @@ def run_yardstick(home: LargeHome, database: Path, what: str) -> Yard:
 
 
 def _settings_of(home: LargeHome) -> dict[str, str]:
-    """Return what switches ``home`` on, which may be empty."""
+    """Return the settings that switch ``home`` on, which may be empty."""
     for root in home.roots:
         Path(root).mkdir(parents=True, exist_ok=True)
     return {
@@ -145,7 +145,7 @@ def _settings_of(home: LargeHome) -> dict[str, str]:
 
 
 def _check(home: LargeHome, folder: Path) -> None:
-    """Hold what is stored against the truth; a sum that is wrong ends the run."""
+    """Compare the stored sums with the truth; a wrong sum ends the run."""
     stored: dict[Key, Sums] = defaultdict(Sums)
     forms, truth = home.forms, home.truth
     with closing(sqlite3.connect(folder / "data" / "observer.db")) as connection:
@@ -161,7 +161,7 @@ def _check(home: LargeHome, folder: Path) -> None:
 
 
 def _vacuumed_bytes(folder: Path) -> int:
-    """Return how large the store of a service that has ended is without what was freed."""
+    """Return the size of the store of a service that has ended, without its freed pages."""
     path = folder / "data" / "observer.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM")
@@ -171,7 +171,7 @@ def _vacuumed_bytes(folder: Path) -> int:
 
 @contextmanager
 def _accesses(folders: list[str]) -> Iterator[Callable[[], int]]:
-    """Yield what counts the reads of files below ``folders`` from now on, by any process."""
+    """Yield a counter of the reads of files below ``folders`` from now on, by any process."""
     libc = ctypes.CDLL(None, use_errno=True)
     handle = libc.inotify_init1(os.O_NONBLOCK)
     try:
@@ -199,7 +199,7 @@ def _count_reads(handle: int) -> int:
 
 
 class _Use(NamedTuple):
-    """What a service used from its start until it had nothing to do."""
+    """The time and memory that a service used from its start until it had nothing to do."""
 
     cpu_s: float
     wall_s: float
@@ -299,7 +299,7 @@ class _Reading:
         _check(home, folder)
 
     def _check_rewritten(self, setup: Setup, home: LargeHome) -> None:
-        """Hold what is stored against the truth after files were written anew in place."""
+        """Compare the stored sums with the truth after files were written anew in place."""
         if home.claude.rewrite():
             folder = setup.folder / "long"
             _use_of(folder, home)

@@ -1,4 +1,4 @@
-"""Figures: one line appended to a log, whatever its size, and folders in which nothing happens."""
+"""Figures: one line appended to a log of any size, and folders in which nothing happens."""
 
 from __future__ import annotations
 

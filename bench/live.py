@@ -103,7 +103,7 @@ def _drain(socket: ClientConnection) -> None:
 
 @contextmanager
 def _bare_loop(path: Path) -> Iterator[IO[str]]:
-    """Yield what the bare loop says: a line for each change after this."""
+    """Yield the output of the bare loop: a line for each change after this."""
     if sys.platform != "linux":
         raise Unmeasurable("inotify is Linux's")
     process = subprocess.Popen([sys.executable, "-c", _BARE, str(path)], stdout=subprocess.PIPE, text=True)

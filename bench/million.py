@@ -59,7 +59,7 @@ def _since(truth: Truth, days: int) -> int:
 
 
 def _verify(client: httpx.Client, truth: Truth) -> None:
-    """Compare sums of all time and of 30 days with what was invented."""
+    """Compare sums of all time and of 30 days with the invented ones."""
     for days, bounds in ((None, ""), (_MONTH_DAYS, f"&from={_since(truth, _MONTH_DAYS)}&to={truth.end_ms}")):
         answer = client.get(f"/api/summary?by=source&tz=UTC{bounds}").raise_for_status().json()
         told = {
@@ -162,7 +162,7 @@ async def _measure_block(setup: Setup) -> Measurement:
 
 class _Beats:
     longest_s = 0.0
-    """The most processor time of the loop's thread between two beats: what other programs take is not in it."""
+    """The most processor time of the loop's thread between two beats: the time of other programs is not in it."""
 
     async def beat(self) -> None:
         before = time.thread_time()

@@ -1,4 +1,4 @@
-"""Runs two sides in turn, so that whatever else the machine does falls on both."""
+"""Runs two sides in turn, so that other work of the machine falls on both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a short script would do with a home of Claude Code: ``python -m bench.plain_script FOLDER DATABASE``.
+"""Reads a home of Claude Code as a short script would: ``python -m bench.plain_script FOLDER DATABASE``.
 
 It finds the transcripts, decodes each line that may tell of usage, keeps one row for each answer and each prompt, and
 stores the rows with one ``executemany``. It is the yardstick of a first reading, and knows none of its odd cases.

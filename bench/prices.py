@@ -1,4 +1,4 @@
-"""Figure: what pricing requests by the list takes, beside genai-prices called for each of them."""
+"""Figure: the time of pricing requests by the list, beside genai-prices called for each of them."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ _AICO = str(Path(sys.executable).with_name("aico"))
 _TASKS = 2_000
 _WARM_UP = 3
 _SAID = b'{"session_id": "1", "transcript_path": "/nowhere", "cost": {"total_cost_usd": 1}}'
-"""What a coding tool hands over to its status line; the others do not read it."""
+"""The text that a coding tool passes to its status line; the other commands do not read it."""
 
 
 def _measure(words: Sequence[str], setup: Setup) -> Measurement:
     database = setup.folder / "data" / "observer.db"
     fill(database, _TASKS)
-    # Whatever this process was told, modules are compiled once, as where the program is installed.
+    # Modules are compiled once, as in an installation, even if this process was told not to.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AICO_", "PYTHON"))}
     environment = {**kept, "AICO_DATABASE_PATH": str(database), "AICO_CONFIG": str(setup.folder / "config.toml")}
     (setup.folder / "config.toml").touch()

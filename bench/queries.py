@@ -129,7 +129,7 @@ def _measure_pages(setup: Setup) -> Measurement:
 
 def _measure_month(setup: Setup) -> Measurement:
     now = now_ms()
-    # Another period each time: what is remembered of the last answer does not count.
+    # Another period each time, so that a remembered answer does not count.
     return _tail(setup, lambda number: f"/api/cline/summary?tz=Europe/Paris&from={_month_ago(now, number)}")
 
 

@@ -19,7 +19,7 @@ _LIBRARIES = ("msgspec", "sqlalchemy", "sqlmodel")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure, what was measured, and how it stands to its goal."""
+    """One figure, its measurement, and its relation to its goal."""
 
     figure: Figure
     measurement: Measurement
@@ -63,7 +63,7 @@ def write_results(results: Sequence[Result], path: Path) -> None:
 
 
 def machine() -> dict[str, object]:
-    """Return what was measured on, without a name of it."""
+    """Return a description of the machine, without its name."""
     return {
         "system": platform.system(),
         "architecture": platform.machine(),

@@ -1,4 +1,4 @@
-"""A service in a process of its own, and what Linux says of it."""
+"""A service in a process of its own, and the numbers of Linux about it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Served:
         raise Unmeasurable("the service did not become ready")
 
     def memory_mb(self, name: str = "VmRSS") -> float:
-        """Return what the process holds now, or (``VmHWM``) held at most, in millions of bytes."""
+        """Return the memory that the process holds now, or (``VmHWM``) held at most, in millions of bytes."""
         return memory_mb(self.process.pid, name)
 
     def processor_s(self) -> float:
@@ -59,7 +59,7 @@ class Served:
         return sum(map(int, parts)) / 1e9
 
     def written_bytes(self) -> int:
-        """Return what the process has sent to the disk so far."""
+        """Return the bytes that the process has sent to the disk so far."""
         lines = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
 

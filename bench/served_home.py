@@ -21,7 +21,7 @@ _QUIET_SHARE = 0.05
 
 @contextmanager
 def serve_home(folder: Path, settings: Mapping[str, str]) -> Iterator[Served]:
-    """Yield a service, which is ready, of a small ledger and of what ``settings`` switch on."""
+    """Yield a ready service of a small ledger and of the sources that ``settings`` switch on."""
     folder.mkdir(exist_ok=True)
     ledger = folder / f"ledger-{_LEDGER_ENTRIES}" / "taskHistory.json"
     if not ledger.exists():
@@ -32,7 +32,7 @@ def serve_home(folder: Path, settings: Mapping[str, str]) -> Iterator[Served]:
 
 
 def wait_until_read(served: Served, names: Collection[str]) -> float:
-    """Return when all files of the sources ``names`` were read and what follows from that was done.
+    """Return when all files of the sources ``names`` were read and all work after that was done.
 
     The answer is the moment of the first, of a monotonic clock.
     """

@@ -1,4 +1,4 @@
-"""The yardstick Y(n): what a short script would do, from bytes to commit."""
+"""The yardstick Y(n): the work of a short script, from bytes to commit."""
 
 from __future__ import annotations
 

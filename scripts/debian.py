@@ -23,7 +23,7 @@ def can_install() -> bool:
 
 
 def install(packages: Sequence[str], log: Path) -> bool:
-    """Install ``packages``, after an update of the lists where that is what it takes; return whether it worked."""
+    """Install ``packages``, after an update of the lists if that is needed; return whether it worked."""
     if not can_install():
         return False
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

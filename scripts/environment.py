@@ -65,7 +65,7 @@ def main(profile: str) -> int:
 
 
 def bring_to(profile: str) -> None:
-    """Install what differs from the stamps. Raises SetupError when that fails."""
+    """Install everything that differs from the stamps. Raises SetupError when that fails."""
     runs_inside = VENV.exists() and Path(sys.prefix).resolve() == VENV.resolve()
     if runs_inside and is_stamped("packages", profile) and is_stamped("project", "run"):
         return
@@ -97,7 +97,7 @@ def announce(profile: str, *, anew: bool) -> None:
 
 
 def make_venv() -> None:
-    """Make an empty ``.venv``; what was there is no use any more."""
+    """Make an empty ``.venv``; the old one is of no use any more."""
     UNFINISHED.touch()
     made = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True, check=False

@@ -20,7 +20,7 @@ _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'data
 
 
 def describe() -> str:
-    """Return the statements that make what the migrations make, but for the row that says which database it is."""
+    """Return the statements that make the same schema as the migrations, except the row that names the database."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "new.db")
         path.touch()

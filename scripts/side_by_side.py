@@ -4,8 +4,8 @@
     python scripts/side_by_side.py --all        everything; the system's where there is Linux
 
 Runs of their own, because synchronous Playwright disturbs asynchronous tests after it; at the same time, because all
-wait a lot: stretches of minutes that are played to the service cost next to nothing beside the others. What the core's
-run says is shown as it comes, that of the others below it, when all have ended. Exits with 0 when all are well.
+wait a lot: stretches of minutes that are played to the service cost next to nothing beside the others. The output of
+the core's run is shown as it comes, that of the others below it, when all have ended. Exits with 0 when all are well.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def upgrade() -> None:
         *_integers("tokens_in", "tokens_out", "cost_nano_usd"),
         sqlite_with_rowid=False,
     )
-    # What was counted before is not known; the accounts are, and a counter may begin anywhere above zero.
+    # Earlier values of counters are not known; the accounts are, and a counter may begin anywhere above zero.
     op.execute(
         "INSERT INTO usage_counter (source, model, tokens_in, tokens_out, cost_usd, cost_nano) "
         "SELECT source, model, max(sum(tokens_in), 0), max(sum(tokens_out), 0), max(sum(cost_usd), 0), sum(cost_nano) "

@@ -1,4 +1,4 @@
-"""What each task spent per day, and on each model: what periods and models are counted from."""
+"""Sums of each task by day and by model, from which periods and models are counted."""
 
 from __future__ import annotations
 

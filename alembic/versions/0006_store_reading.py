@@ -1,4 +1,4 @@
-"""What each store's last reading was of: a service that starts knows whether what is stored is what a store says."""
+"""The file of each store's last reading: a service that starts knows if the stored usage is that of the file."""
 
 from __future__ import annotations
 

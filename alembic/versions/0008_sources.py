@@ -1,6 +1,6 @@
 """Many sources: events with all kinds of tokens, sessions, meters, and sums of integers under short keys.
 
-What was booked for a task whose totals never fell is copied one to one. Of a task whose totals fell, the falls and the
+Booked amounts of a task whose totals never fell are copied one to one. Of a task whose totals fell, the falls and the
 way back up to the mark are dropped, in the order of the slots, so that its events add up to the highest totals that it
 ever had. The old tables go only when everything adds up.
 """
@@ -148,7 +148,7 @@ _OLD = (
     "source_state",
     "summed_source",
 )
-# A day, a slot and a sum of what an event adds to each.
+# A day, a slot and a sum of the amounts that an event adds to each.
 _OF_EVENT = ", ".join(
     [
         *(f"SUM(IFNULL({name}, 0))" for name in _TOKENS),
@@ -310,7 +310,7 @@ def _convert(connection: sa.Connection) -> tuple[int, list[int]]:
 
 
 def _posted(deltas: Iterable[sqlite3.Row], tasks: Mapping[str, _Task]) -> Iterator[tuple[str, list[_Delta]]]:
-    """Yield each task with its deltas by slot, at least one: what nobody dated was spent last."""
+    """Yield each task with its deltas by slot, at least one: usage without a date was spent last."""
     without = dict.fromkeys(tasks)
     for task, group in groupby(deltas, key=itemgetter(0)):
         without.pop(task, None)
@@ -331,7 +331,7 @@ def _growth_of(posted: Sequence[_Delta], high: tuple[int, ...]) -> list[_Delta]:
         above = tuple(min(max(mark, number), most) for mark, number, most in zip(mark, total, high, strict=True))
         grown.append((quarter, model, tuple(a - b for a, b in zip(above, mark, strict=True))))
         mark = above
-    # What rose and fell within one slot is no delta of its own: it goes to the last slot in which something is known.
+    # A rise and fall within one slot is no delta of its own: it goes to the last slot in which something is known.
     left = tuple(a - b for a, b in zip(high, mark, strict=True))
     quarter, model, last = grown[-1]
     grown[-1] = (quarter, model, tuple(a + b for a, b in zip(last, left, strict=True)))
@@ -367,7 +367,7 @@ class _Writer:
 def _keep_counters(connection: sa.Connection) -> None:
     """Let every counter show what it did, and go on from there.
 
-    What it shows beyond the totals was forgotten, or belongs to tasks that a restored backup lacks. Peaks tell of them.
+    The part above the totals was forgotten, or belongs to tasks that a restored backup lacks. Peaks tell of them.
     They may come back: then nothing is growth that the counter has shown.
     """
     shown: dict[tuple[int, int], list[int]] = {}
@@ -418,7 +418,7 @@ def _wide(amount: Sequence[int]) -> tuple[int | None, ...]:
 
 
 def _key(task: str, slot: int, model: str) -> tuple[int, int]:
-    """Return the key of what ``task`` grew by in ``slot`` on ``model``, as two signed integers."""
+    """Return the key of the growth of ``task`` in ``slot`` on ``model``, as two signed integers."""
     state = blake2b(digest_size=16)
     for part in (task, slot, model):
         data = str(part).encode("utf-8", "surrogatepass")

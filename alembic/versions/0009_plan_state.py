@@ -1,4 +1,4 @@
-"""What tools say of the limits of their plans: the last state of each window."""
+"""The limits of plans as tools state them: the last state of each window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets, what was told of them, and plans that are paid by subscription."""
+"""Budgets, the reports of them, and plans that are paid by subscription."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The user's own prices, how far they were brought to the stored events, and the currency that amounts are shown in.
 
-What counters have counted of an event stays, whatever its price becomes: ``counted_cost`` and ``counter_shift``.
+The counted cost of an event stays in counters, even if its price changes: ``counted_cost`` and ``counter_shift``.
 """
 
 from __future__ import annotations

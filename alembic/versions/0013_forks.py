@@ -1,4 +1,4 @@
-"""What the totals of forked sessions begin with."""
+"""The totals that forked sessions begin with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Browsers: what was counted of histories, extensions that are paired, and their reports."""
+"""Browsers: the counted visits of histories, extensions that are paired, and their reports."""
 
 from __future__ import annotations
 

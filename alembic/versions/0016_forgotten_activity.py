@@ -1,4 +1,4 @@
-"""Activity that was forgotten: the times of it, and what counters go on to show."""
+"""Activity that was forgotten: its times, and the values that counters go on to show."""
 
 from __future__ import annotations
 

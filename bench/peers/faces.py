@@ -20,11 +20,11 @@ _ANSWER_S = 60.0
 _PORTS = free_ports(20_000, 32_000)
 _STOP_S = 15.0
 _NOBODY = "http://127.0.0.1:9"
-"""A proxy that nobody is: what asks for prices or reports usage over the network fails at once, for all alike."""
+"""The address of a proxy that does not exist: requests for prices and reports of usage fail at once, for all alike."""
 
 
 class Face(Protocol):
-    """One way to see what a viewer shows."""
+    """One way to see the numbers of a viewer."""
 
     def start(self, home: Path) -> None:
         """Start it for the user whose HOME is ``home``."""

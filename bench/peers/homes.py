@@ -1,4 +1,4 @@
-"""What an invented person spent with Cline, to the nano-dollar, and in which store Cline recorded it.
+"""Invents the spending of a person with Cline, to the nano-dollar, and the store in which Cline recorded it.
 
 The same seed gives the same home. No I/O, no clock, no logging.
 """
@@ -20,7 +20,7 @@ _DAYS = 20
 
 
 class Price(StrEnum):
-    """Whether a list of prices can know what Cline recorded."""
+    """How a list of prices relates to the cost that Cline recorded."""
 
     LISTED = "at list price"
     OWN = "own deployment name"
@@ -28,7 +28,7 @@ class Price(StrEnum):
 
 
 class Model(NamedTuple):
-    """A model and what is recorded for it: nano-dollars per token, which are dollars per million times a thousand."""
+    """A model and its recorded prices: nano-dollars per token, which are dollars per million times a thousand."""
 
     model_id: str
     provider: str
@@ -62,7 +62,7 @@ class Kind(StrEnum):
 
 
 class Request(NamedTuple):
-    """One answer of a model: tokens without the cached ones, cached ones, and what Cline recorded as its cost."""
+    """One answer of a model: tokens without the cached ones, cached ones, and the cost that Cline recorded."""
 
     ts: int
     model: Model
@@ -73,7 +73,7 @@ class Request(NamedTuple):
 
     @property
     def cost_nano_usd(self) -> int:
-        """What is recorded for it."""
+        """The cost that is recorded for it."""
         model = self.model
         return (
             self.tokens_in * model.tokens_in
@@ -90,7 +90,7 @@ class Request(NamedTuple):
 
 @dataclass
 class Task:
-    """One task: what it spent while the ledger was written, and after that, alone and through its subagents."""
+    """One task: its spending while the ledger was written, and after that, alone and through its subagents."""
 
     task_id: str
     prompt: str
@@ -145,7 +145,7 @@ class Home:
 
     @property
     def truth(self) -> Sums:
-        """What all tasks spent."""
+        """The spending of all tasks."""
         return Sums.of(request for task in self.tasks for request in task.requests)
 
     def told(self) -> str:
@@ -165,7 +165,7 @@ class Home:
 
 
 class HomeMaker:
-    """Draws homes. ``plain`` ones hold what is easy: one store's tasks, models at list price, no subagents."""
+    """Draws homes. ``plain`` ones hold the easy cases: one store's tasks, models at list price, no subagents."""
 
     def __init__(self, seed: int, now_ms: int) -> None:
         self._rng = Random(seed)  # noqa: S311 - reproducible, and nothing depends on its being unpredictable

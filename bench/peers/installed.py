@@ -19,7 +19,7 @@ _FETCH_S = 600
 
 @dataclass
 class Installed:
-    """What can be run, and why the rest cannot."""
+    """The programs that can be run, and why the others cannot."""
 
     tokdash: Path | None = None
     agentsview: Path | None = None
@@ -29,7 +29,7 @@ class Installed:
 
 
 def install() -> Installed:
-    """Fetch what is not there yet; what cannot be fetched is told in ``lacking``."""
+    """Fetch missing programs; ``lacking`` names those that cannot be fetched."""
     found = Installed()
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, version in PYTHON_PEERS.items():

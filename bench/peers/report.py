@@ -1,4 +1,4 @@
-"""Shows what each viewer showed as a table, and keeps it as JSON without a date or a folder."""
+"""Prints the results of each viewer as a table, and keeps them as JSON without a date or a folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Measured:
 
 
 def seconds(values: Sequence[float | None]) -> str:
-    """Return the median, with the least and the greatest; what was not shown in time is said to be so."""
+    """Return the median, with the least and the greatest; a value that was not shown in time is marked."""
     known = [value for value in values if value is not None]
     if not values:
         return "-"

@@ -40,7 +40,7 @@ class WrittenHome:
             self._sessions.connection.execute("COMMIT")
 
     def rewrite(self, task: Task) -> None:
-        """Write what Cline writes when ``task`` has got one more answer."""
+        """Write the files that Cline writes when ``task`` has got one more answer."""
         self._write_task(task)
         if self.home.kind is Kind.CLASSIC:
             self._write_ledger()
@@ -96,7 +96,7 @@ def ledger_entry(task: Task) -> Json:
 
 
 def ui_messages(task: Task) -> list[Json]:
-    """Return ``ui_messages.json``: the prompt, then for each answer what it cost and what it said."""
+    """Return ``ui_messages.json``: the prompt, then for each answer its cost and its text."""
     found: list[Json] = [{"ts": int(task.task_id), "type": "say", "say": "task", "text": task.prompt}]
     for one in task.in_ledger:
         cost = {
@@ -123,7 +123,7 @@ def conversation(task: Task) -> list[Json]:
 
 
 def messages_file(task: Task, requests: Sequence[Request], agent: str) -> Json:
-    """Return a session's ``.messages.json``. What was said before a task was resumed stands there without figures."""
+    """Return a session's ``.messages.json``. Messages before a resumption have no figures."""
     said: list[Json] = [{"id": f"msg_{task.task_id}_{agent}_u", "role": "user", "ts": requests[0].ts - 1_000}]
     said[0]["content"] = [{"type": "text", "text": f'<user_input mode="act">{task.prompt}</user_input>'}]
     said += [message_of(task, one, f"msg_{task.task_id}_{agent}_{index}") for index, one in enumerate(requests)]
@@ -138,7 +138,7 @@ def messages_file(task: Task, requests: Sequence[Request], agent: str) -> Json:
 
 
 def message_of(task: Task, one: Request, message_id: str) -> Json:
-    """Return one answer; its input includes what the cache read and wrote."""
+    """Return one answer; its input includes cache reads and writes."""
     return {
         "id": message_id,
         "role": "assistant",
@@ -168,7 +168,7 @@ def usage_of(requests: Sequence[Request]) -> Json:
 
 
 def metadata_of(task: Task) -> Json:
-    """Return a session's ``metadata_json``. A resumed task begins with what the ledger says of it."""
+    """Return a session's ``metadata_json``. A resumed task begins with its totals in the ledger."""
     if task.in_ledger:
         sums = Sums.of(task.own)
         counts = {"cacheWrites": sums.cache_writes, "cacheReads": sums.cache_reads, "legacyTask": True}

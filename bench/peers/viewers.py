@@ -1,4 +1,4 @@
-"""The viewers: what each is told, what it is asked, and where its answer says the cost."""
+"""The viewers: the settings of each, the question it is asked, and the place of the cost in its answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Viewer:
     timed: tuple[Kind, ...]
     """The homes whose stores it reads, on which it is timed."""
     everywhere: bool = True
-    """Whether its cost is compared on every home; not for a second face of the same program."""
+    """True if its cost is compared on every home; false for a second face of the same program."""
 
 
 def our_cost(answer: object) -> float | None:
@@ -36,7 +36,7 @@ def our_cost(answer: object) -> float | None:
 
 
 def tokdash_cost(answer: object) -> float | None:
-    """Return what Cline cost; the total of all tools is rounded to cents and only tells that there is an answer."""
+    """Return the cost of Cline; the total of all tools is rounded to cents and only shows that there is an answer."""
     cost = number_at(answer, "by_tool", "cline", "cost")
     return number_at(answer, "total_cost") if cost is None else cost
 

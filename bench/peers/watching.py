@@ -1,4 +1,4 @@
-"""Times what a viewer shows from outside: its first cost, the same after a second start, and a change."""
+"""Times the numbers of a viewer from outside: its first cost, the same after a second start, and a change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.peers.stores import WrittenHome
 from bench.peers.viewers import Viewer
 
 LIMIT_S = 60.0
-"""What is not shown by then is told as that."""
+"""A value that is not shown by then is reported as not shown."""
 _PAUSE_S = 0.05
 _CALM_S = 2.0
 """A cost that has not changed for so long is the one that it shows."""
@@ -31,7 +31,7 @@ _SAME_USD = 1e-9
 
 @dataclass
 class Shown:
-    """What one viewer showed of one home. Seconds; None where it did not show it within the limit."""
+    """The times of one viewer on one home. Seconds; None if it did not show the cost within the limit."""
 
     cost_usd: float | None = None
     cold_s: list[float | None] = field(default_factory=list)
