@@ -1,4 +1,4 @@
-"""The command ``aico``. Knows the words only; what they do is imported when they are said."""
+"""The command ``aico``. Knows the words only; their functions are imported when they are said."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _say_status_line(arguments: list[str]) -> int:
 def _find_plain_short(arguments: Sequence[str]) -> tuple[int, bool] | None:
     """Return width and colour of ``status --short [--width N] [--color]``, None for any other way of saying anything.
 
-    Prompts say it at each line that is typed, and argparse would be a tenth of what they wait for.
+    Prompts say it at each line that is typed, and argparse would be a tenth of their wait.
     """
     match arguments:
         case ["status", "--short", *words]:
@@ -170,7 +170,7 @@ def _find_plain_short(arguments: Sequence[str]) -> tuple[int, bool] | None:
 
 
 def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[argparse.Namespace], int]:
-    """Return what the command does; only now is it imported."""
+    """Return the function of the command; only now is it imported."""
     if options.command in LOOKING and (options.command != "status" or options.short):
         module, function = _SHORT if options.command == "status" else _COMMANDS[options.command or "report"]
         return _function(module, "show_overview" if options.command is None else function)
@@ -207,7 +207,7 @@ def flags_of(options: argparse.Namespace) -> dict[str, object]:
 
 
 def already_running(error: InstanceRunning) -> int:
-    """Say where the first instance is; that is what the user wanted to know."""
+    """Tell the address of the first instance: the user wanted to know it."""
     from aico.cli.streams import say
 
     say(str(error))

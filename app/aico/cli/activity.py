@@ -87,7 +87,7 @@ async def _find(settings: Settings, url: str | None, from_ms: int, to_ms: int) -
 
 
 def _lines(answer: Mapping[str, object], period: str, *, is_running: bool) -> Iterator[str]:
-    """Yield the use for a person; what runs is known of a running service."""
+    """Yield the use for a person; a running service alone knows the programs that run."""
     yield f"{period}: {time_text(_number(answer.get('seconds')))} in AI apps, commands and sites"
     if answer.get("estimated_cost_usd"):
         yield f"{'':<2}about {_usd(answer['estimated_cost_usd'])} at your hourly rates: an estimate, in no other sum"

@@ -88,7 +88,7 @@ def _forget(settings: Settings, meant: _Meant) -> list[GoingUse]:
         asyncio.run(asyncio.to_thread(prepare_database, path, now_ms))
         if going := _preview(settings, meant):
             going = asyncio.run(asyncio.to_thread(remove_activity_for_good, path, *meant, now_ms()))
-            # A recovery from this one, too, knows what was forgotten.
+            # A recovery from this one, too, knows the forgotten use.
             asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
         return going
     finally:

@@ -44,14 +44,14 @@ def describe_short(
 
 
 def find_budget(settings: ReadingSettings, overview: Overview) -> float | None:
-    """Return what may be spent in a month, in US dollars: as the configuration says, else as it is stored."""
+    """Return the budget of a month, in US dollars: as the configuration says, else as it is stored."""
     if settings.budget_monthly_usd is not None:
         return settings.budget_monthly_usd
     return None if overview.budget_nano is None else usd(overview.budget_nano)
 
 
 def cost_of(sums: Sums, *, is_spent: bool = False) -> str:
-    """Return what ``sums`` cost, ``unpriced`` where tokens were spent and nobody says, ``-`` where nothing was.
+    """Return the cost of ``sums``, ``unpriced`` for tokens without a known price, ``-`` for no usage.
 
     It is ``no count`` where the tool wrote none, so that no price would help.
 

@@ -72,7 +72,7 @@ class BoundedHttp(H11Protocol):
             self._asking.begin()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # of uvicorn
-        """Refuse what is no HTTP. uvicorn calls it while it handles h11's error, and would answer without headers."""
+        """Refuse bytes that are no HTTP. uvicorn calls it on h11's error, and would itself answer without headers."""
         hint = getattr(sys.exception(), "error_status_hint", HTTPStatus.BAD_REQUEST)
         too_large = hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         self._refuse(HeadTooLarge(HEAD_MAX_BYTES) if too_large else RequestMalformed())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
-    """A page that listens. It has nothing to say: what it says is counted against the limit of frames and dropped."""
+    """A page that listens. It has nothing to say: its messages are counted against the limit of frames and dropped."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Take over from HTTP."""
@@ -53,7 +53,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def check_handshake(self) -> bool:
-        """Return whether it goes on; refuse what uvicorn would keep for ever without a word, as it is no handshake."""
+        """Return whether it goes on; refuse a request that is no handshake: uvicorn would silently keep it for ever."""
         if self.handshake_initiated:
             return not self.transport.is_closing()
         error = self.conn.handshake_exc

@@ -1,4 +1,4 @@
-"""``aico budget``: what is meant to be spent, and how it stands."""
+"""``aico budget``: the intended limits of spending, and their state."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def tend(options: argparse.Namespace) -> int:
 
 
 def default_name(period: str, parts: Iterable[str | None]) -> str:
-    """Return what a budget is called that was given no name: ``monthly``, ``daily-codex``."""
+    """Return the name of a budget that was given none: ``monthly``, ``daily-codex``."""
     words = [_NAMES[period], *(part.replace("/", "-") for part in parts if part)]
     return "-".join(words)[:NAME_MAX].rstrip()
 

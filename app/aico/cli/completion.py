@@ -1,4 +1,4 @@
-"""``aico completion``: what a shell needs to complete our words, made from the parser itself.
+"""``aico completion``: the scripts with which a shell completes our words, made from the parser itself.
 
 Sources: bash(1) "Programmable Completion", zshcompsys(1), fish "complete".
 """
@@ -34,7 +34,7 @@ class Level(NamedTuple):
     path: tuple[str, ...]
     """Such as ``("db", "backup")``; empty for ``aico`` alone."""
     words: Mapping[str, str]
-    """To what each means, in a few words."""
+    """To the meaning of each, in a few words."""
     after: Mapping[str, Sequence[str]]
     """By option with a value: the values that are known."""
     lists: Mapping[str, Sequence[str]]
@@ -49,7 +49,7 @@ def complete(options: argparse.Namespace) -> int:
 
 
 def list_levels(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Level]:
-    """Yield what may follow at each level, the commands below it behind it."""
+    """Yield the words that may follow at each level, the commands below it behind it."""
     words: dict[str, str] = {}
     after: dict[str, Sequence[str]] = {}
     lists: dict[str, Sequence[str]] = {}

@@ -38,7 +38,7 @@ class ConnectionLimits:
     request_s: float = 10.0
     """From the first byte of a request to its last, and before the first byte of the first."""
     stalled_s: float = 30.0
-    """How long a peer may leave unread what was sent."""
+    """How long a peer may leave sent bytes unread."""
     ping_s: float = 10.0
     """Distance of the pings to a page that listens, and how long it may leave one unanswered."""
 

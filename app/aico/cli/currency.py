@@ -44,6 +44,6 @@ def tend(options: argparse.Namespace) -> int:
 
 
 def describe_currency(currency: Currency) -> str:
-    """Return what is shown, at which rate, and of when."""
+    """Return the currency that is shown, its rate, and the rate's date."""
     rate = f"{currency.per_usd:f}"
     return f"Amounts in {currency.code}, at your rate of {rate} to the US dollar, {currency.as_of:%b %d %Y}."

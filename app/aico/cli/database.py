@@ -23,7 +23,7 @@ def only_reading(path: Path) -> Iterator[None]:
 
 
 def refuse_unusable(path: Path) -> None:
-    """Raise StorageForeign or StorageNewer for what every start of the service refuses.
+    """Raise StorageForeign or StorageNewer for a database that every start of the service refuses.
 
     All else is a start's to tell, or to mend: a file that is not there, damaged, locked, of an older version.
     """

@@ -49,7 +49,7 @@ def _back_up(settings: Settings, target: Path) -> int:
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
     """Replace the database; raises InstanceRunning while a service would go on writing to the old one.
 
-    Brings back what was forgotten only when told so twice.
+    Brings back forgotten usage only when told so twice.
     """
     origin, path, keeps = Path(options.file).absolute(), settings.database_path, bool(options.keep_forgotten)
     # Before anything is made or locked: a wrong name changes nothing.

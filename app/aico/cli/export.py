@@ -73,7 +73,7 @@ def _has_task_columns(options: argparse.Namespace) -> bool:
 
 
 def _check_columns(options: argparse.Namespace) -> None:
-    """Raise Wrong for what the columns of Cline's tasks do not know."""
+    """Raise Wrong for a filter that the columns of Cline's tasks do not know."""
     if _has_task_columns(options) and (set(options.source) - {CLINE} or options.project or options.tz):
         raise Wrong("--cline and --store write Cline's tasks alone, without --source, --project and --tz")
 
@@ -92,7 +92,7 @@ def check_target(path: Path, settings: Settings) -> Path:
 
 
 def _list_kept(settings: Settings) -> Iterator[str]:
-    """Yield our database and every place of every source, read or not, with what lies beside it.
+    """Yield our database and every place of every source, read or not, with the files beside it.
 
     A tool's own places are kept also where the settings name others in their stead.
     """

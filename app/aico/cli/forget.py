@@ -136,7 +136,7 @@ def _remove(settings: Settings, options: argparse.Namespace) -> Forgetting:
         asyncio.run(asyncio.to_thread(remove_for_good, path, wanted.source, going.sessions, now_ms()))
     say(*_lines(going, "Forgot", wanted))
     if going.sessions:
-        # A recovery from this one, too, knows what was forgotten.
+        # A recovery from this one, too, knows the forgotten sessions.
         asyncio.run(asyncio.to_thread(BackupFolder(path).make_daily, datetime.now(UTC).date()))
     return going
 
@@ -159,7 +159,7 @@ def _lines(going: Forgetting, verb: str, wanted: _Wanted) -> list[str]:
 
 
 def _cost(spent: Sums) -> str:
-    """Return what it cost to the last digit: never 0 where nobody says, or where a plan pays."""
+    """Return its cost to the last digit: never 0 if no price is known, or if a plan pays."""
     fields = sum_fields(spent)
     if fields.cost_nano is None:
         return "unpriced" if fields.unpriced_requests else "at a cost that is not known"

@@ -41,7 +41,7 @@ _COUNTS = (
 def import_once(options: argparse.Namespace) -> int:
     """Import, or only say what would be imported, and print the receipt."""
     settings = load(options).settings
-    logging.getLogger("aico").addHandler(logging.NullHandler())  # what fails is told once, by the command
+    logging.getLogger("aico").addHandler(logging.NullHandler())  # a failure is told once, by the command
     source: str | None = options.source
     if source is not None and not are_known((source,), KNOWN):
         return EXIT_USAGE
@@ -137,7 +137,7 @@ def _objects(value: object) -> list[dict[str, object]]:
 
 
 async def _import(settings: Settings, source: str | None) -> Outcome:
-    """Import every place that is read to its end; return what came of each.
+    """Import every place that is read to its end; return the outcome of each.
 
     Raises SourceOff; SourceError or StorageError where no place could be read, or not all of one was stored.
     """
@@ -165,7 +165,7 @@ async def _import(settings: Settings, source: str | None) -> Outcome:
 
 
 async def _preview(settings: Settings, source: str | None) -> Outcome:
-    """Return what an import would bring on top of what is stored now: a real one, into a copy of the database."""
+    """Return the result of an import on top of the stored usage: a real one, into a copy of the database."""
     with tempfile.TemporaryDirectory(prefix="aico-") as folder:
         copy = Path(folder) / "observer.db"
         with suppress(StorageAbsent), only_reading(settings.database_path):
@@ -174,7 +174,7 @@ async def _preview(settings: Settings, source: str | None) -> Outcome:
 
 
 def _what(fields: dict[str, object]) -> str:
-    """Return what was imported, in the words of its tool."""
+    """Return the count of imported records, in the words of their tool."""
     count = fields["imported_count"]
     if fields["source"] == CLINE:
         return describe_count(count, "task")

@@ -46,7 +46,7 @@ class ShortLimit(NamedTuple):
 async def find_short_limit(snapshot: SumsSnapshot, now_ms: int) -> ShortLimit | None:
     """Return the plan's window that is nearest to its end, such as ``Codex week 81 %``.
 
-    Without any of which a share is known, what was used in the open block: ``Claude Code 5 hours $3.20``.
+    Without any of which a share is known, the usage of the open block: ``Claude Code 5 hours $3.20``.
     """
     found = find_nearest(await take_limits(snapshot, now_ms, await list_plans(snapshot.ask)))
     return None if found is None else ShortLimit(describe_limit(found), found.used_share, found.resets_at)

@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["trace"] = self.formatException(record.exc_info)
-        # In ASCII: what standard error cannot show would be escaped by its rules, which are not JSON's.
+        # In ASCII: characters that standard error cannot show would be escaped by its rules, which are not JSON's.
         return json.dumps(content)
 
 
@@ -67,7 +67,7 @@ class BoundedNoise(logging.Filter):
 
 
 def make_handler(settings: Settings, stream: TextIO) -> logging.Handler:
-    """Return what writes the log to ``stream`` in the format of the settings."""
+    """Return a handler that writes the log to ``stream`` in the format of the settings."""
     handler = logging.StreamHandler(stream)
     handler.addFilter(BoundedNoise())
     wanted = settings.log_format

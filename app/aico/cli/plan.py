@@ -1,4 +1,4 @@
-"""``aico plan``: tools that are paid by subscription, and what they were worth."""
+"""``aico plan``: tools that are paid by subscription, and the value of their usage."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from aico.services.service import ObserverService
 T = TypeVar("T")
 _POLL_S = 0.2
 _TELL_S = 2.0
-"""So long nothing is said of how far prices were brought to what is stored."""
+"""So long nothing is said of how far stored usage has its new prices."""
 
 
 def tend(options: argparse.Namespace) -> int:
@@ -134,7 +134,7 @@ def change(
     change: Callable[[ObserverService], Awaitable[None]],
     ask: Callable[[RunningService], Awaitable[object]],
 ) -> None:
-    """Change prices and bring them to what is stored, by the service where one runs. Raises InstanceRunning."""
+    """Change prices and bring them to stored usage, by the service if one runs. Raises InstanceRunning."""
     lock = InstanceLock(settings.database_path)
     try:
         lock.acquire()
@@ -181,7 +181,7 @@ def _tell(progress: tuple[int, int], told_at: float) -> float:
 
 
 def look(settings: Settings, read: Callable[[ObserverService], Awaitable[T]], nothing: T) -> T:
-    """Return what ``read`` makes of the database; ``nothing`` where there is none. Raises StorageError."""
+    """Return the result of ``read`` for the database; ``nothing`` if there is none. Raises StorageError."""
 
     async def read_all() -> T:
         async with _opened(settings) as service:
@@ -211,7 +211,7 @@ def _is_stored(path: Path) -> bool:
 
 
 class _Owned(NamedTuple):
-    """The own prices, and what is stored of models at them and at list prices."""
+    """The own prices, and the stored usage of models at them and at list prices."""
 
     prices: list[ListedPrice]
     priced: dict[str, OwnPriced]

@@ -53,7 +53,7 @@ def describe_prices(
 
 
 def describe_test(test: PriceTestOut, screen: Screen) -> Iterator[str]:
-    """Yield what a model would be priced at, and why."""
+    """Yield the price of a model, and the reason."""
     why = {
         "own": "your own price" if test.own is None else f"your own price of {test.own.model}{_since(test.own)}",
         "listed": ""
@@ -77,7 +77,7 @@ def describe_test(test: PriceTestOut, screen: Screen) -> Iterator[str]:
 
 
 def describe_review(review: ReviewOut, screen: Screen, *, is_applied: bool) -> Iterator[str]:
-    """Yield what the present list would change, or has changed."""
+    """Yield the changes that the present list would make, or has made."""
     if not review.requests:
         yield f"{review.price_list} changes no price that is stored."
     else:
@@ -128,13 +128,13 @@ def change_line(before: Mapping[str, OwnPriced], after: Mapping[str, OwnPriced])
 
 
 def _priced(models: Sequence[OwnPriced]) -> str:
-    """Return what models cost together: never $0.00 for what has no price."""
+    """Return the cost of models together: never $0.00 for usage without a price."""
     nano, unpriced = sum(each.nano for each in models), sum(each.unpriced for each in models)
     return "unpriced" if unpriced and not nano else f"{'at least ' if unpriced else ''}{money(nano)}"
 
 
 def undo_line(price: PriceOut, replaced: PriceOut | None, screen: Screen) -> str:
-    """Return what takes back that ``price`` was set, in the place of ``replaced``."""
+    """Return the line that takes ``price`` back, which was set in the place of ``replaced``."""
     words = ["aico price", "remove" if replaced is None else "set", shlex.quote(price.model)]
     if replaced is not None:
         kinds = {kind: getattr(replaced, kind) for kind in _KINDS}
@@ -150,7 +150,7 @@ def _plain(usd: float) -> str:
 
 
 def _own(price: PriceOut) -> tuple[str, ...]:
-    """Return an own price by kind; of a kind that is not set, what is used in its place."""
+    """Return an own price by kind; of a kind that is not set, the price that is used in its place."""
     used = {"cache_read": "as input", "cache_write_5m": "as input", "cache_write_1h": "as 5 min"}
     if price.cache_write_5m is None:
         used["cache_write_1h"] = "as input"

@@ -115,12 +115,12 @@ def show_in(currency: Currency | None) -> None:
 
 
 def shown_in() -> Currency | None:
-    """Return what amounts are said in."""
+    """Return the currency of amounts."""
     return _SHOWN_IN.get()
 
 
 def show_plans(plans: Sequence[PlanPrice]) -> None:
-    """Have what the sources of ``plans`` used told as a value, and as no cost."""
+    """Have the usage of the sources of ``plans`` told as a value, and as no cost."""
     _PLANS.set(tuple(plans))
 
 
@@ -130,7 +130,7 @@ def shown_plans() -> tuple[PlanPrice, ...]:
 
 
 def money(nano: int) -> str:
-    """Return nano-dollars to the cent, marked with what they are said in; no cost reads as nothing."""
+    """Return nano-dollars to the cent, marked with their currency; no cost reads as nothing."""
     currency = _SHOWN_IN.get()
     mark = "$" if currency is None else f"{currency.code} "
     cents = ((nano if currency is None else currency.of_nano(nano)) + _CENT // 2) // _CENT

@@ -83,7 +83,7 @@ class _ServerState(ServerState):
 class _Server(uvicorn.Server):
     """Leaves signals to us (uvicorn raises them again after its end, which would skip ours), and rests until its end.
 
-    uvicorn looks ten times a second whether it shall end. For months, that is a fifth of what a service at rest costs.
+    uvicorn looks ten times a second whether it shall end. For months, that is a fifth of the cost of a service at rest.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -175,7 +175,7 @@ def run_server(
 ) -> int:
     """Serve on the settings' address while the lock is held; ``demo`` runs beside until the end.
 
-    ``sources`` are the tools that can be read. Raises PortTaken, SettingsError, and what the database's start raises.
+    ``sources`` are the tools that can be read. Raises PortTaken, SettingsError, and the errors of the database's start.
     """
     prepare_process()
     keep_little()
@@ -242,7 +242,7 @@ async def _beside(work: Callable[[], Coroutine[None, None, None]] | None) -> Asy
 
 @contextmanager
 def _address_to_open(url: str, page: str) -> Iterator[str]:
-    """Yield what the browser is started with: never a key, because other users can read command lines."""
+    """Yield the address that the browser is started with: never a key, because other users can read command lines."""
     if page == url:
         yield url
         return

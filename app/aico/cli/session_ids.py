@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 def list_ids(options: argparse.Namespace) -> int:
     """Print the ids that begin with ``options.begin``, the newest first, each with its tool, age and label.
 
-    Nothing where nothing can be read: a shell would show the reason in the middle of what is typed.
+    Nothing if nothing can be read: a shell would show the reason in the middle of the typed line.
     """
     try:
         path = load_reading_settings(flags_of(options)).database_path

@@ -42,7 +42,7 @@ _BELOW = " " * 30
 
 
 def show_sources(options: argparse.Namespace) -> int:
-    """Switch what is named, by the running service where there is one, and tell it; without a name list all."""
+    """Switch the named ones, by the running service if there is one, and tell it; without a name list all."""
     settings = load(options).settings
     if options.switch and not options.names:
         complain(f"aico: which one shall be {options.switch}? `{command_name()} sources` lists them")
@@ -247,7 +247,7 @@ def _kind_lines(kind: Mapping[str, object]) -> list[str]:
 
 
 def _describe_look(origin: Mapping[str, object], *, is_alone: bool) -> str:
-    """Say what lies in the places of an origin; of one that is alone, its source has said it."""
+    """Tell the files in the places of an origin; of one that is alone, its source has told them."""
     look = origin.get("look")
     if isinstance(look, dict):
         return "" if is_alone else f", {_describe_files(look)}"

@@ -1,4 +1,4 @@
-"""``aico``, ``aico today``, ``week``, ``month``, ``report``: what was spent, from the stored numbers alone.
+"""``aico``, ``aico today``, ``week``, ``month``, ``report``: spending, from the stored numbers alone.
 
 With or without the service. Nothing is imported that takes longer than the answer.
 """
@@ -97,7 +97,7 @@ def show_overview(options: argparse.Namespace) -> int:
 
 
 def show_period(options: argparse.Namespace) -> int:
-    """Print what was spent in a period, as lines, JSON or CSV; exit with 2 for a word that names nothing.
+    """Print the spending of a period, as lines, JSON or CSV; exit with 2 for a word that names nothing.
 
     Raises SettingsError, StorageError.
     """
@@ -238,7 +238,7 @@ async def check_names(snapshot: SumsSnapshot, sources: Sequence[str], models: Se
     stored = list(await snapshot.list_exact_since())
     missing = [name for name in sources if name not in stored]
     if missing:
-        from aico.features.sources.registry import KNOWN  # with what reads them: few name what was never read
+        from aico.features.sources.registry import KNOWN  # with their readers: few name a source never read
 
         _check_each("source", missing, list(dict.fromkeys([*stored, *KNOWN])))
     if models:

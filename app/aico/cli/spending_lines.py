@@ -148,7 +148,7 @@ def describe_report(
     zone: ZoneInfo,
     screen: Screen,
 ) -> list[str]:
-    """Return the total of a period, and what it is told apart by, the most expensive first; days in their order.
+    """Return the total of a period, and its parts, the most expensive first; days in their order.
 
     Of the sessions ``named`` says label, start and parent.
     """
@@ -322,7 +322,7 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
 
 
 def _list_least(lacking: Lacking) -> Iterator[str]:
-    """Yield what makes a sum the least."""
+    """Yield the reasons that make a sum the least."""
     if lacking.unpriced_models:
         models = plural(lacking.unpriced_models, "model")
         yield f"the cost of {tokens(lacking.unpriced_tokens)} tokens: {models} without a price (aico price list)"
@@ -341,7 +341,7 @@ def _plan_price(plan: PlanPrice) -> str:
 
 
 def _describe_known(unwritten: Sequence[Unwritten]) -> str:
-    """Return what is known of calls that are written nowhere."""
+    """Return the known numbers of calls that are written nowhere."""
     known: list[str] = []
     for calls in unwritten:
         parts = [f"{tokens(calls.tokens)} tokens"] if calls.tokens else []

@@ -1,4 +1,4 @@
-"""``aico status``: what is watched, since when, what is wrong."""
+"""``aico status``: the watched places, since when, and their troubles."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _describe_export(export: Fields | None) -> list[str]:
 
 
 def _describe_future(count: int, cost_usd: object) -> str:
-    """Say what is dated further ahead than clocks differ."""
+    """Tell entries that are dated further ahead than clocks differ."""
     cost = f"{money(nano_usd(cost_usd))}" if isinstance(cost_usd, int | float) else "without a price"
     return f"{describe_count(count, 'session')}, {cost}, {'is' if count == 1 else 'are'} dated in the future"
 

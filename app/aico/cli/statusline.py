@@ -1,4 +1,4 @@
-"""``aico statusline``: the line below the prompt of a coding tool, which hands over what it knows as JSON.
+"""``aico statusline``: the line below the prompt of a coding tool, which hands over its facts as JSON.
 
 Of that JSON the id of the session is taken, and nothing else: no file that it names is opened. ``aico.cli`` has it end
 with 0 in any case, because a tool hides the line of a command that fails.
@@ -64,7 +64,7 @@ def show_parts(
     has_colours: bool = False,
     is_debugged: bool = False,
 ) -> int:
-    """Print what the session, today and this month cost, and a limit, in at most ``width`` columns.
+    """Print the cost of the session, of today and of this month, and a limit, in at most ``width`` columns.
 
     ``form`` says it otherwise. With ``has_colours`` a limit that is close to its end is yellow, and red behind it. With
     ``is_debugged``, standard error says why nothing can be told.
@@ -143,5 +143,5 @@ def _line(texts: dict[str, str], form: str | None, width: int, limit_style: str)
 
 
 def _without_mark(budget_usd: float) -> str:
-    """Return an amount without what it is said in, which stands before the one beside it."""
+    """Return an amount without its currency, which stands before the one beside it."""
     return money(nano_usd(budget_usd)).removeprefix("$").rpartition(" ")[2].removesuffix(".00")

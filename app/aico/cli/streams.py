@@ -93,7 +93,7 @@ def _prepared(stream: TextIO | None, number: int) -> TextIO:
         return open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     if isinstance(stream, io.TextIOWrapper):
         if isinstance(stream.buffer, io.RawIOBase):
-            # PYTHONUNBUFFERED leaves out what writes on after a part was taken: half an export would be a success.
+            # PYTHONUNBUFFERED leaves out the layer that writes on after a part: half an export would be a success.
             return open(number, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False)
         stream.reconfigure(errors="backslashreplace")
     return stream

@@ -104,7 +104,7 @@ def wrapped(text: str, width: int, indent: str) -> Iterator[str]:
 
 
 def hanging(lines: Iterable[str], indent: int) -> Iterator[str]:
-    """Yield ``lines`` so that a terminal wraps none: what is too long goes on below, behind ``indent`` columns.
+    """Yield ``lines`` so that a terminal wraps none: a text that is too long goes on below, behind ``indent`` columns.
 
     A file or a pipe gets each line whole.
     """
@@ -139,7 +139,7 @@ def tokens(count: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """Return what ``part`` is of ``whole`` in per cent; what is there never reads as nothing."""
+    """Return the share of ``part`` in ``whole`` in per cent; a part above 0 never reads as nothing."""
     if whole <= 0 or part <= 0:
         return "-"
     percent = round(100 * part / whole)

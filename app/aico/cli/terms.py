@@ -25,7 +25,7 @@ def change(
 ) -> T:
     """Have a change made by the running service, or make it ``alone`` on the database, which is made where it lacks.
 
-    Raises InstanceRunning for a command that holds the lock, and what either raises.
+    Raises InstanceRunning for a command that holds the lock, and the errors of either.
     """
     lock = InstanceLock(settings.database_path)
     try:
@@ -45,7 +45,7 @@ def look(
     by_service: Callable[[RunningService], Awaitable[T]],
     alone: Callable[[ObserverService], Awaitable[T]],
 ) -> T | None:
-    """Return what the running service says, or what is stored; None where there is no database yet."""
+    """Return the answer of the running service, or the stored values; None if there is no database yet."""
     holder = InstanceLock(settings.database_path).find_holder()
     if holder is not None and holder.url is not None:
         return asyncio.run(_ask(RunningService(holder.url, _token(settings)), by_service))

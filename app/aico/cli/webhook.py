@@ -1,4 +1,4 @@
-"""``aico webhook``: what is called when a budget is reached. Only here and in the configuration it is set."""
+"""``aico webhook``: the address to call when a budget is reached. It is set here and in the configuration only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILE_MAX = 4_096
 
 
 def tend(options: argparse.Namespace) -> int:
-    """Do what ``options.action`` says; exit with 1 for a test that failed, with 2 for what cannot be set."""
+    """Do what ``options.action`` says; exit with 1 for a test that failed, with 2 for a value that cannot be set."""
     settings = load(options).settings
     if options.action == "set":
         return _set(settings, options.url, options.secret_file)

@@ -50,7 +50,7 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells what cannot be written, as every command does; argparse would end with 0 after half a help."""
+    """Tells output that cannot be written, as every command does; argparse would end with 0 after half a help."""
 
     def _get_formatter(self) -> argparse.HelpFormatter:
         return _Formatter(self.prog)
@@ -83,7 +83,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the command line; with a command that may only look at numbers, it knows no other.
 
-    To make the options of all of them takes longer than what those commands do.
+    To make the options of all of them takes longer than the work of those commands.
     """
     parser = _Parser(
         prog="aico",
@@ -178,7 +178,7 @@ def _add_projects(commands: argparse._SubParsersAction[_Parser], settings: _Pars
 
 
 def _add_terms(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
-    """Add the commands of what the user sets for spending."""
+    """Add the commands of the user's settings for spending."""
     budget = commands.add_parser("budget", help="what you mean to spend in a day, a week or a month")
     actions = budget.add_subparsers(dest="action", metavar="ACTION", required=True)
     put = actions.add_parser("set", parents=[settings], help="set a budget, or set it anew")
@@ -246,7 +246,7 @@ def _add_label(commands: argparse._SubParsersAction[_Parser], settings: _Parser)
 
 
 def _add_spending(commands: argparse._SubParsersAction[_Parser], settings: _Parser) -> None:
-    """Add the commands that tell what was spent; they differ in the days that they begin with."""
+    """Add the commands that tell spending; they differ in the days that they begin with."""
     for name, words in (
         ("today", "what was spent today, by hours"),
         ("week", "what was spent since Monday, by days"),

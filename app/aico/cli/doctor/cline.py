@@ -54,7 +54,7 @@ def setting_of_place(report: PlaceReport, path: str, settings: Settings) -> str 
 
 
 def _setting_of_ledger(path: str, settings: Settings, instead_of: str | None = None) -> str:
-    """Return what has ``path`` read; with a list of ledgers in the place of one of them, or besides."""
+    """Return the setting that has ``path`` read; with a list of ledgers in the place of one of them, or besides."""
     if not _names_ledgers(settings):
         return f"AICO_LEDGER_PATH={shlex.quote(path)}"
     ledgers = [path if ledger == instead_of else ledger for ledger in settings.ledgers]

@@ -69,7 +69,7 @@ def _privacy(path: Path, status: os.stat_result) -> Iterator[Finding]:
 
 
 def _content(path: Path) -> Iterator[Finding]:
-    """Say what the next start will find there, in its own words."""
+    """Tell the finding of the next start there, in its own words."""
     try:
         found = inspect(path)
     except StorageError as error:

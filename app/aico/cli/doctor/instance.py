@@ -1,4 +1,4 @@
-"""The running service, its address, what starts it, and its neighbour Kimi Proxy."""
+"""The running service, its address, its supervisor, and its neighbour Kimi Proxy."""
 
 from __future__ import annotations
 

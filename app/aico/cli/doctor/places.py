@@ -177,7 +177,7 @@ async def _look_at(choice: OriginChoice, place: Place, feed: Feed) -> PlaceRepor
 
 
 async def _count(feed: Feed) -> Tally:
-    """Return what all parts of a reading come to; of a large place, those for which there is time."""
+    """Return the sum of all parts of a reading; of a large place, of those for which there is time."""
     end_s = time.monotonic() + PATIENCE_S
     reading = await feed.read(Trigger.CLI)
     tally = tally_of(reading, now_ms())

@@ -94,7 +94,7 @@ def _on(report: SourcesReport, place: PlaceReport, settings: Settings) -> Iterat
 
 
 def _outdated(place: PlaceReport) -> Iterator[Finding]:
-    """Name what an older version of a tool has left; it matters where nothing newer is found."""
+    """Name the files of an older version of a tool; they matter if nothing newer is found."""
     outdated = place.choice.origin.outdated
     if outdated is None:
         return
@@ -146,7 +146,7 @@ def _describe(report: PlaceReport, look: Look) -> str:
 
 
 def _notes(name: str, notes: Sequence[str]) -> Iterator[Finding]:
-    """Name what of a tree is not read, the first of many."""
+    """Name the files of a tree that are not read, the first of many."""
     if notes:
         more = [f"{len(notes) - _NOTES_SHOWN} more are not read"] if len(notes) > _NOTES_SHOWN else []
         yield warn(name, ". ".join([*(note.removesuffix(".") for note in notes[:_NOTES_SHOWN]), *more]), "unread")

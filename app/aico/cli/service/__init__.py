@@ -54,7 +54,7 @@ class Supervisor(Protocol):
         ...
 
     def plan_start(self) -> list[Step]:
-        """Return the steps that start what is installed; one that runs goes on."""
+        """Return the steps that start the installed service; one that runs goes on."""
         ...
 
     def plan_stop(self) -> list[Step]:
@@ -74,7 +74,7 @@ class Supervisor(Protocol):
         ...
 
     def advice(self) -> list[str]:
-        """Return what the user should know after an installation."""
+        """Return the lines that the user should read after an installation."""
         ...
 
 
@@ -93,7 +93,7 @@ def control(options: argparse.Namespace) -> int:
 
 
 def find_supervisor(environment: Mapping[str, str]) -> Supervisor:
-    """Return what starts services here: launchd on macOS, else systemd."""
+    """Return the supervisor of this system: launchd on macOS, else systemd."""
     home = Path("~").expanduser()
     if sys.platform == "darwin":
         return Launchd(home / "Library", os.getuid())
@@ -101,7 +101,7 @@ def find_supervisor(environment: Mapping[str, str]) -> Supervisor:
 
 
 def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
-    """Write what starts the service and start it; what was installed before is replaced. Data are left alone.
+    """Write the service's file and start the service; an older installation is replaced. Data are left alone.
 
     Raises SupervisorRefused, InstanceRunning when the service already runs without the supervisor, SettingsError.
     """
@@ -117,7 +117,7 @@ def install(supervisor: Supervisor, options: argparse.Namespace) -> int:
 
 
 def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
-    """Stop the service and remove what :func:`install` wrote; with ``--purge`` the database and its backups, too.
+    """Stop the service and remove the files of :func:`install`; with ``--purge`` the database and its backups, too.
 
     Raises SupervisorRefused; InstanceRunning when the data are to go while somebody else still writes them; before
     anything is done, StorageForeign and StorageNewer for data that are not this version's to remove.
@@ -140,7 +140,7 @@ def uninstall(supervisor: Supervisor, options: argparse.Namespace) -> int:
 
 
 def drive(supervisor: Supervisor, action: str) -> int:
-    """Start, stop or restart what is installed; exit with 1 where nothing is. Raises SupervisorRefused."""
+    """Start, stop or restart the installed service; exit with 1 if there is none. Raises SupervisorRefused."""
     if not supervisor.find_state().installed:
         complain(f"aico: it is not installed. To have {supervisor.name} start it: `{command_name()} service install`")
         return EXIT_FAILED
@@ -151,7 +151,7 @@ def drive(supervisor: Supervisor, action: str) -> int:
 
 
 def show_log(supervisor: Supervisor, lines: int, *, follow: bool) -> int:
-    """Print the log of what is installed, by the program that keeps it. Raises SupervisorRefused."""
+    """Print the log of the installed service, by the program that keeps it. Raises SupervisorRefused."""
     if not supervisor.find_state().installed:
         complain("aico: it is not installed; `aico serve` in a terminal prints its log there")
         return EXIT_FAILED

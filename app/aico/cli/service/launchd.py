@@ -1,7 +1,7 @@
 """A launchd agent.
 
-launchd offers nothing of what hardens the systemd unit (sandbox-exec is deprecated and its language undocumented), and
-no limit on restarts: it waits ``ThrottleInterval`` seconds between them.
+launchd has no options like those that harden the systemd unit (sandbox-exec is deprecated and its language
+undocumented), and no limit on restarts: it waits ``ThrottleInterval`` seconds between them.
 Source: launchd.plist(5), launchctl(1).
 """
 
@@ -109,7 +109,7 @@ class Launchd:
         return ("tail", "-n", str(lines), *(["-F"] if follow else []), str(self.log_path))
 
     def find_state(self) -> ServiceState:
-        """Return what launchd says. Raises SupervisorRefused."""
+        """Return the state that launchd reports. Raises SupervisorRefused."""
         if not check_ours(self.path):
             return ServiceState(installed=False)
         self.check()
@@ -120,7 +120,7 @@ class Launchd:
         return ServiceState(installed=True, enabled=enabled, running=running)
 
     def advice(self) -> list[str]:
-        """Return what the user should know."""
+        """Return the lines that the user should read."""
         return [f"Its log: {self.log_path}", "It runs while you are logged in."]
 
     def _stop(self) -> list[Step]:

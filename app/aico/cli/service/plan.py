@@ -25,7 +25,7 @@ class Step(Protocol):
     """One thing that changes the system."""
 
     def describe(self) -> list[str]:
-        """Return what taking the step would do, in lines."""
+        """Return the effects of the step, in lines."""
         ...
 
     def take(self) -> None:
@@ -44,7 +44,7 @@ class MakeFolder:
         return [f"make the folder {self.path} if it is not there (mode 0700)"]
 
     def take(self) -> None:
-        """Make it and what is missing above it."""
+        """Make it and the missing folders above it."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -106,7 +106,7 @@ class Run:
 
     command: tuple[str, ...]
     attempts: int = 1
-    """How often it is tried; more than once only for what is known to fail for a moment."""
+    """How often it is tried; more than once only for a command that is known to fail for a moment."""
 
     def describe(self) -> list[str]:
         """Return the command as a shell takes it."""
@@ -124,7 +124,7 @@ class Run:
 
 
 def ask(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run ``command`` and return how it ended and what it said. Raises SupervisorRefused when it cannot be run."""
+    """Run ``command`` and return its exit code and output. Raises SupervisorRefused when it cannot be run."""
     name = command[0]
     if shutil.which(name) is None:
         raise SupervisorRefused(name, "this program is not on the PATH")

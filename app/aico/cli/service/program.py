@@ -99,7 +99,7 @@ def _variables(loaded: LoadedSettings, environment: Mapping[str, str], config: P
             raise SettingsError(name, reason)
         if isinstance(value, tuple) and any("," in part for part in value):
             raise SettingsError(name, f"holds a comma, which parts values in a variable. Write it into {config}")
-        # An empty variable is what says that what the file names is not wanted.
+        # An empty variable says that the file's value is not wanted.
         kept[variable_of(name)] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
     return dict(sorted(kept.items()))
 

@@ -157,7 +157,7 @@ class Systemd:
         return (*command, "--follow") if follow else command
 
     def find_state(self) -> ServiceState:
-        """Return what systemd says. Raises SupervisorRefused."""
+        """Return the state that systemd reports. Raises SupervisorRefused."""
         if not check_ours(self.path):
             return ServiceState(installed=False)
         self.check()
@@ -166,7 +166,7 @@ class Systemd:
         return ServiceState(installed=True, enabled=enabled, running=running)
 
     def advice(self) -> list[str]:
-        """Return what the user should know."""
+        """Return the lines that the user should read."""
         return [
             f"Its log: journalctl --user --unit {UNIT}",
             "It runs while you are logged in. To have it run without that: loginctl enable-linger",

@@ -1,4 +1,4 @@
-"""The list of AI apps, commands and sites, with what the user adds. Reads one file of the package; looks at nothing."""
+"""The list of AI apps, commands and sites, with the user's additions. Reads one file of the package, nothing else."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ class Taken(NamedTuple):
 
 
 def take(beats: Iterable[Beat], until_ms: int, since_ms: int, now_ms: int) -> Taken:
-    """Return what counts of ``beats``: one browser has one page in front, so its time goes only forward.
+    """Return the part of ``beats`` that counts: one browser has one page in front, so its time goes only forward.
 
     ``until_ms`` is up to when it is counted. Nothing before ``since_ms`` or a week ago counts, nothing beyond now. A
-    clock that was set back would hide all beats until it is there again: what is counted is then counted up to now.
+    clock that was set back would hide all beats until it is there again: then ``until_ms`` is taken for now.
     """
     until_ms = min(until_ms, now_ms)
     earliest_ms = max(since_ms, now_ms - AGE_MAX_MS)
@@ -58,7 +58,7 @@ def take(beats: Iterable[Beat], until_ms: int, since_ms: int, now_ms: int) -> Ta
 
 
 def without_forgotten(beats: Iterable[Beat], forgotten: Sequence[tuple[int, int]]) -> list[Beat]:
-    """Return what of ``beats`` lies in no time that was ``forgotten``, each from a moment to another."""
+    """Return ``beats`` without the times that were ``forgotten``, each from a moment to another."""
     stretches = [Stretch(*each) for each in forgotten]
     parts = ((beat, left_of(beat.start_ms, beat.duration_ms, stretches)) for beat in beats)
     return [beat._replace(duration_ms=left) for beat, left in parts if left is not None]

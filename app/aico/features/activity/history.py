@@ -1,4 +1,4 @@
-"""Reads what is new in the histories of shells: read-only, and without any link. Blocks."""
+"""Reads the new lines of shells' histories: read-only, and without any link. Blocks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HistoryPlace(NamedTuple):
 
     @property
     def key(self) -> str:
-        """A digest of the path: what is stored of it."""
+        """A digest of the path: nothing else of it is stored."""
         return digest(ACTIVITY, self.path).hex()
 
 
@@ -64,9 +64,9 @@ def list_places(home: Path, environment: Mapping[str, str]) -> list[HistoryPlace
 
 
 def read_history(place: HistoryPlace, words: FirstWords, known: Position | None) -> HistoryReading | None:
-    """Return what is new behind ``known``; of a history that was never read, only its end.
+    """Return the new lines behind ``known``; of a history that was never read, only its end.
 
-    None while nothing was added. Raises SourceError for what is not there, no plain file, or cannot be read.
+    None while nothing was added. Raises SourceError for a file that is absent, not plain, or cannot be read.
     """
     errors = SourceErrors(OriginName(ACTIVITY, SHELL.id, f"{place.shell} history"))
     guard = FileGuard(place.path, {place.path.rpartition("/")[2]}, MAX_BYTES, errors)
@@ -118,7 +118,7 @@ def _count(
 
 
 def _count_later(shell: Shell, words: FirstWords, buffer: bytearray, known: Position) -> HistoryReading:
-    """Count what the shell itself dates behind everything that was seen; without such dates, nothing."""
+    """Count the lines that the shell itself dates behind everything that was seen; without such dates, none."""
     position = _end(shell, buffer)
     entries = [
         entry

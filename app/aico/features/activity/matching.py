@@ -16,14 +16,14 @@ from typing import NamedTuple
 from aico.features.activity.definitions import Definition
 
 INTERPRETERS = {"node", "nodejs", "bun", "deno", "sh", "bash", "zsh", "dash", "ruby", "python", "python3"}
-"""Programs that run another one, which is what counts."""
+"""Programs that run another one, which counts in their place."""
 
 
 class Invocation(NamedTuple):
     """The facts about a running program, for as long as it takes to compare it."""
 
     paths: tuple[str, ...]
-    """Its file, the name that it was called by, and what an interpreter runs."""
+    """Its file, the name that it was called by, and the program that an interpreter runs."""
     word: str = ""
     """The first word after it."""
 
@@ -80,9 +80,9 @@ class ProgramNames:
 
 
 def invocation_of(executable: str, arguments: Sequence[str]) -> Invocation:
-    """Return what is compared of a program: its file and the first of ``arguments``, its command line.
+    """Return the parts of a program that are compared: its file and the first of ``arguments``, its command line.
 
-    Behind an interpreter, options are left out; ``-m NAME`` names what it runs. Nothing further is looked at.
+    Behind an interpreter, options are left out; ``-m NAME`` names its program. Nothing further is looked at.
     """
     called = arguments[0] if arguments else ""
     paths, rest = [executable, called], list(arguments[1:5])

@@ -72,7 +72,7 @@ class SystemProcesses:
         return found.program
 
     def measure(self) -> dict[tuple[str, str], Load]:
-        """Return what the programs of the last scan take, by kind and name."""
+        """Return the load of the programs of the last scan, by kind and name."""
         now = self._clock()
         passed = None if self._measured_at is None else now - self._measured_at
         spent: dict[tuple[int, tuple[object, ...]], float] = {}
@@ -113,7 +113,7 @@ class SystemProcesses:
 
 
 def _look(pid: int, known: Mapping[int, _Known], match: Callable[[int, tuple[object, ...]], _Known]) -> _Known | None:
-    """Return what is known of a process, looked at anew where it is another one; None for what is not ours."""
+    """Return the facts on a process, looked at anew if it is another one; None for a process that is not ours."""
     sign = _sign_of(pid)
     if sign is None:
         return None
@@ -122,7 +122,7 @@ def _look(pid: int, known: Mapping[int, _Known], match: Callable[[int, tuple[obj
 
 
 def _sign_of(pid: int) -> tuple[object, ...] | None:
-    """Return what tells a process from every other one with its number, None for one that is not this user's."""
+    """Return the traits that tell a process from all others with its number, None for one that is not this user's."""
     try:
         if _IS_LINUX:
             # Its folder is made anew for each process; its file changes when it becomes another program.

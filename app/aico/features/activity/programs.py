@@ -36,4 +36,4 @@ class ProcessTable(Protocol):
         """Return the listed program with this number, None for any other."""
 
     def measure(self) -> Mapping[tuple[str, str], Load]:
-        """Return what the programs of the last scan take, by kind and name."""
+        """Return the load of the programs of the last scan, by kind and name."""

@@ -61,7 +61,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return what :meth:`text` wrote, None for anything else."""
+        """Return the position that :meth:`text` wrote, None for any other text."""
         try:
             offset, anchor, size, newest = json.loads(text)
             return cls(int(offset), str(anchor), int(size), int(newest))
@@ -106,7 +106,7 @@ def _next_word(buffer: bytes | bytearray, start: int, end: int) -> tuple[int, in
 
 
 def list_entries(shell: Shell, buffer: bytes | bytearray, start: int = 0) -> Iterator[Entry]:
-    """Yield what was typed, of the whole lines in ``buffer`` from ``start`` on, which begins a line."""
+    """Yield the typed commands of the whole lines in ``buffer`` from ``start`` on, which begins a line."""
     lines = _lines(buffer, start)
     if shell is Shell.FISH:
         yield from _fish(buffer, lines)
@@ -156,7 +156,7 @@ def _fish(buffer: bytes | bytearray, lines: Iterable[tuple[int, int]]) -> Iterat
 
 
 def end_of_lines(shell: Shell, buffer: bytes | bytearray) -> int:
-    """Return where the last whole entry ends: what is being written is left for the next time."""
+    """Return the end of the last whole entry: one that is being written is left for the next time."""
     end = buffer.rfind(b"\n") + 1
     while shell is Shell.ZSH and end > 1 and buffer[end - 2] == ord("\\"):
         end = buffer.rfind(b"\n", 0, end - 1) + 1  # it goes on in a line that is not there yet

@@ -1,1 +1,1 @@
-"""Budgets: their periods, and what of them is reached. Pure."""
+"""Budgets: their periods, and the thresholds that are reached. Pure."""

@@ -1,4 +1,4 @@
-"""The periods of budgets, and what of a budget is reached in one. Pure: no I/O, no clock."""
+"""The periods of budgets, and the thresholds of a budget that are reached in one. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

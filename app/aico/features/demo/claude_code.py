@@ -54,7 +54,7 @@ class ClaudeCode:
         self._answer(self._model, "end_turn")
 
     def end(self) -> None:
-        """Write what was billed since the session began."""
+        """Write the bill since the session began."""
         usage = {model: dict(zip(_KINDS, counts, strict=True)) for model, counts in self._billed.items()}
         self._desk.append(self._path(), {"type": "cost-state", "sessionId": self._session, "modelUsage": usage})
 

@@ -58,12 +58,12 @@ class Desk:
         self._appended.setdefault(path, bytearray()).extend(stringify(line) + b"\n")
 
     def take(self) -> dict[str, bytearray]:
-        """Return what was appended since the last call, by path."""
+        """Return the bytes that were appended since the last call, by path."""
         appended, self._appended = self._appended, {}
         return appended
 
     def draw(self, model: DemoModel, before: Spending) -> tuple[Answer, Spending]:
-        """Return one more request of a conversation, and what it has spent with it."""
+        """Return one more request of a conversation, and the conversation's totals with it."""
         after = spend_turn(self.rng, before, model)
         fresh, output, written, read = (now - was for now, was in zip(after[:4], before[:4], strict=True))
         return Answer(model.model_id, int(fresh), int(read), int(written), int(output), int(output) // 3), after

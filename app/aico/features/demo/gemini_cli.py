@@ -34,7 +34,7 @@ class GeminiCli:
         self._desk.append(self._path, {"sessionId": self._session, "startTime": moment, "kind": "main"})
 
     def exchange(self) -> None:
-        """Write a prompt, an answer, the same again when its tools have run, and what was said of their results."""
+        """Write a prompt, an answer, the same again when its tools have run, and the answer to their results."""
         self._prompts += 1
         self._say("user", content=[{"text": SAID}])
         self._answer()

@@ -85,7 +85,7 @@ class LedgerGenerator:
 
 
 def _add_circumstances(rng: Random, entry: LedgerEntry, era: float) -> None:
-    """Add where the task ran and what became of it, each key only as often as it really occurs."""
+    """Add the circumstances of the task, each key only as often as it really occurs."""
     if rng.random() < 0.4:
         entry["shadowGitConfigWorkTree"] = write_path(rng)
     if rng.random() < 0.85:

@@ -24,10 +24,10 @@ class Tool(Protocol):
     """A tool whose lines are made up."""
 
     def begin(self, *, goes_on: bool) -> None:
-        """Begin a session, perhaps with what the last one holds."""
+        """Begin a session, perhaps with the content of the last one."""
 
     def exchange(self) -> None:
-        """Write a prompt and what answers it: some milliseconds of the desk's time."""
+        """Write a prompt and its answer: some milliseconds of the desk's time."""
 
     def end(self) -> None:
         """End the session."""
@@ -84,5 +84,5 @@ class GrowingLogs:
         next(self._turns).step(now_ms)
 
     def take(self) -> dict[str, bytearray]:
-        """Return what was appended since the last call, by path below the home."""
+        """Return the bytes that were appended since the last call, by path below the home."""
         return {path: data for worker in self._workers for path, data in worker.desk.take().items()}

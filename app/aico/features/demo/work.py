@@ -30,7 +30,7 @@ class StepKind(StrEnum):
 
 
 def work(generator: LedgerGenerator, window: Window, kind: StepKind, now_ms: int) -> StepKind:
-    """Change the array of ``window`` at ``now_ms`` and return what was really done.
+    """Change the array of ``window`` at ``now_ms`` and return the step that was really done.
 
     On an empty array, everything that needs a task begins one.
     """

@@ -70,7 +70,7 @@ class RowJudge:
         raise self.refuse(code, field)
 
     def refuse(self, code: RejectionCode, field: str | None = None) -> RowRefused:
-        """Return what says that the row as a whole cannot be used."""
+        """Return the error for a row that cannot be used as a whole."""
         return RowRefused(Rejection(self._index, code, field))
 
     def read_model(self, cell: Cell, field: str) -> str | None:

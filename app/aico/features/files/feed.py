@@ -24,7 +24,7 @@ class Look(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """How far a place was read, kept in the transaction that stores what it said. Losing it costs time, never money."""
+    """How far a place was read, kept in the transaction that stores its records. Losing it costs time, never money."""
 
     place: bytes
     """16 bytes that name the place: a digest of its path. The path itself is never stored.

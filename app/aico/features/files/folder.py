@@ -89,7 +89,7 @@ class ProjectNoting:
         return self._parser.state
 
     def parse(self, line: memoryview, index: int) -> Iterable[AnyRecord | Rejection]:
-        """Return what the other parser says of a line, and the projects of sessions that were not told yet."""
+        """Return the other parser's records of a line, and the projects of sessions that were not told yet."""
         self._name = last_name(find_folder(line)) or self._name
         return [*self._told_by(self._parser.parse(line, index))]
 

@@ -66,7 +66,7 @@ class UnpackedBytes:
         self._begin()
 
     def fill(self, buffer: bytearray | memoryview, offset: int, size: int) -> int:
-        """See :class:`LineBytes`. Raises Refusal for what is no zstd, or asks for too much memory."""
+        """See :class:`LineBytes`. Raises Refusal for bytes that are no zstd, or ask for too much memory."""
         with memoryview(buffer) as whole, whole[:size] as view:
             if offset + len(view) <= len(self._head):
                 view[:] = self._head[offset : offset + len(view)]
@@ -128,7 +128,7 @@ class UnpackedBytes:
     def _unpack_more(self) -> bool:
         """Unpack a piece, and let go of the oldest bytes; return whether there was one."""
         try:
-            # Not read(), which loses what was good before what is broken.
+            # Not read(), which loses the good bytes before the broken ones.
             piece = self._stream.read1(_PIECE_BYTES)
         except zstandard.ZstdError:
             self._is_broken = True

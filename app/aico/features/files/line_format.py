@@ -30,7 +30,7 @@ class LineParser(Protocol):
     def parse(self, line: memoryview, index: int) -> Iterable[AnyRecord | Rejection]:
         """Return the records of a line that holds a needle; ``index`` counts all lines of the file from 0.
 
-        The memory is the reader's, and no view of it outlives what is returned. A rejection beside a record names a
+        The memory is the reader's, and no view of it outlives the result. A rejection beside a record names a
         field that could not be used; alone, it refuses the line. Any exception is a bug; it refuses
         the line, too, and the parser goes on behind it.
         """
@@ -66,7 +66,7 @@ class LineFormat:
         return self.has_needle(data, begin, end)
 
     def find_head(self, data: bytes | bytearray, begin: int, end: int) -> re.Match[bytes] | None:
-        """Return what the beginning of a line says, None if it says nothing."""
+        """Return the match of :attr:`head` with the beginning of a line, None if there is none."""
         return None if self.head is None else self.head.match(data, begin, end)
 
     def has_needle(self, data: bytes | bytearray, begin: int, end: int) -> bool:

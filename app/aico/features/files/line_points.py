@@ -1,4 +1,4 @@
-"""How far the files of a tree were read: of all of them what a look compares, of the few that change everything."""
+"""How far the files of a tree were read: of all of them the fields that a look compares, of the few that change all."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Point(msgspec.Struct, array_like=True, frozen=True):
     offset: int
     lines: int
     mark: str
-    """A digest of what is known of the bytes before ``offset``."""
+    """A digest of the first bytes of the file and of the last ones before ``offset``."""
     first_seen_ms: int
     state: msgspec.Raw
     gone_ms: int = 0
@@ -74,11 +74,11 @@ class Points:
         self._by_inode: dict[int, bytes] = {}
 
     def resume(self, positions: Positions) -> None:
-        """Take over what is stored; it is read by :meth:`load`."""
+        """Take over the stored checkpoints; they are read by :meth:`load`."""
         self._positions, self._is_loaded = positions, False
 
     def load(self) -> None:
-        """Read what is stored; a checkpoint that cannot be understood is none."""
+        """Read the stored checkpoints; one that cannot be understood is none."""
         if self._is_loaded or self._positions is None:
             return
         self._is_loaded = True
@@ -96,7 +96,7 @@ class Points:
         return iter(self._known)
 
     def know(self, key: bytes) -> KnownPoint | None:
-        """Return what is kept of a checkpoint."""
+        """Return the part of a checkpoint that is kept in memory."""
         packed = self._known.get(key)
         return None if packed is None else _unpack(packed)
 

@@ -84,7 +84,7 @@ class DatabaseFiles:
         return status
 
     def check(self) -> os.stat_result:
-        """Return the database's metadata; raise Refused when it or a file beside it is not what it must be."""
+        """Return the database's metadata; raise Refused when it or a file beside it breaks a rule."""
         database = self.find()
         if database is None:
             raise Refused("not_found", "")

@@ -14,7 +14,7 @@ _FIRST = itemgetter(0)
 
 
 class Unparsable(Exception):
-    """The bytes are not what the tool writes. The reason is a part of a sentence, and holds nothing of the bytes."""
+    """The bytes are no file of the tool's. The reason is a part of a sentence, and holds nothing of the bytes."""
 
     def __init__(self, reason: str, missing: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
@@ -70,7 +70,7 @@ class Pieces(Protocol):
 
 
 def keys_of(records: Sequence[Record]) -> list[Hashable]:
-    """Return what each record is known by: of a meter its session, of all else its own key."""
+    """Return the key of each record: of a meter its session, of all else its own key."""
     if set(map(type, records)) <= {MeterReading, UsageEvent}:
         return list(map(_FIRST, records))
     return list(map(_key_of, records))

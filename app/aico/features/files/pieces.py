@@ -1,4 +1,4 @@
-"""A file in pieces, so that what was read last time need not be parsed again. Pure: no I/O, no clock, no logging.
+"""A file in pieces, so that pieces that were read last time need not be parsed again. Pure: no I/O, clock or logging.
 
 Many tools write their whole file for every change of one entry. Pieces are known again by their digests; of those that
 are, only what must not be forgotten is kept: how many entries they hold, which keys, and what could not be used.
@@ -28,7 +28,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PiecewiseFile:
-    """All that a file says: its fresh pieces, and what is known of the others."""
+    """All that a file says: its fresh pieces, and the known facts of the others."""
 
     fresh: Parsed
     """The records of pieces that were not known; rejections and partials of all, by their place in the whole file."""

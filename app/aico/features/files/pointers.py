@@ -134,12 +134,12 @@ class PointerFeed(LineFeed):
 
 
 class _NoLines:
-    """The parser of what has no lines."""
+    """The parser of files without lines."""
 
     state = None
 
     def __init__(self, file: LineFile, state: PlainState) -> None:
-        """Take what every parser does."""
+        """Take the arguments of every parser."""
 
     def parse(self, line: memoryview, index: int) -> list[Record | Rejection]:  # noqa: ARG002
         """Return nothing."""

@@ -76,7 +76,7 @@ def identity_of(raw: Raw) -> bytes | None:
 
 
 def cell_of(raw: Raw) -> Cell:
-    """Return a text or a number; 0 for what is neither, None for null."""
+    """Return a text or a number; 0 for a value that is neither, None for null."""
     if not is_there(raw):
         return None
     data = bytes(raw) if len(raw) <= _TEXT_BYTES_MAX else bytes(memoryview(raw)[: _TEXT_BYTES_MAX + 1])
@@ -91,7 +91,7 @@ def cell_of(raw: Raw) -> Cell:
 
 
 def read_number(raw: Raw) -> Cell:
-    """Return a number, or a text of digits as one; what else there is as a text, which no judge takes for a number."""
+    """Return a number, or a text of digits as one; any other value as a text, which no judge takes for a number."""
     if not is_there(raw):
         return None
     data = bytes(memoryview(raw)[:64])
@@ -106,14 +106,14 @@ def read_count(raw: Raw, field: str, judge: RowJudge) -> int | None:
 
 
 class Count(NamedTuple):
-    """A count as it stands, and what its tool calls it."""
+    """A count as it stands, and its name in the tool."""
 
     raw: Raw
     field: str
 
 
 def read_tokens(fresh: Count, cached: Count, written: Count, output: Count, judge: RowJudge) -> Tokens:
-    """Return the numbers of a usage of disjoint kinds; how long what was written to a cache lives is unknown."""
+    """Return the numbers of a usage of disjoint kinds; the life of tokens written to a cache is unknown."""
     known = read_count(*written, judge)
     return Tokens(
         read_count(*fresh, judge),

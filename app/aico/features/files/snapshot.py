@@ -34,7 +34,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Identity from before the first byte was read, and the digest of what was read."""
+    """Identity from before the first byte was read, and the digest of all bytes that were read."""
 
     identity: FileIdentity
     digest: bytes
@@ -97,7 +97,7 @@ def _spans_of(cuts: Sequence[int], digests: Sequence[bytes]) -> tuple[Span, ...]
 
 
 def _digest(buffer: FileBytes, spans: Sequence[Span]) -> bytes:
-    """Return the digest of all bytes, or of all pieces: what stands around them makes no difference."""
+    """Return the digest of all bytes, or of all pieces: bytes around them make no difference."""
     return hashlib.sha256(b"".join(span.digest for span in spans) if spans else buffer).digest()
 
 

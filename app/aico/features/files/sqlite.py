@@ -1,4 +1,4 @@
-"""Reads a foreign SQLite database that may be in use: one fixed question, asked by a child, and what changed since.
+"""Reads a foreign SQLite database that may be in use: one fixed question, asked by a child, and the changes since.
 
 Nothing is locked, made or changed, and no page of the database is ever in the memory of the service.
 """
@@ -137,7 +137,7 @@ class _Pending(NamedTuple):
 
 
 class SqliteFeed:
-    """One foreign database. Hands over what changed since the last completed reading; the first one in a process, all.
+    """One foreign database. Hands over changes since the last completed reading; the first one in a process, all.
 
     A running total whose numbers did not change keeps its time, unless its session runs: tools also touch rows when
     they clean up.
@@ -194,7 +194,7 @@ class SqliteFeed:
         return self._query.rest_s
 
     def look(self) -> Look:
-        """Return what is there without opening it. Raises SourceError. Blocks for a few system calls."""
+        """Return the files' metadata without opening them. Raises SourceError. Blocks for a few system calls."""
         return _look_of(self._find())
 
     def find_directory_identity(self) -> tuple[int, int] | None:
@@ -295,7 +295,7 @@ class SqliteFeed:
                 await asyncio.wait_for(self._hurry.wait(), seconds)
 
     def _changed(self, records: Sequence[Record]) -> tuple[list[Record], dict[str, _Known]]:
-        """Return the records that differ from what was handed over, and what is to be remembered of them."""
+        """Return the records that differ from those handed over before, and the facts to remember of them."""
         changed: list[Record] = []
         known: dict[str, _Known] = {}
         for record in records:
@@ -325,7 +325,7 @@ class SqliteFeed:
 
 
 def error_of(refused: Refused, errors: SourceErrors, path: str, max_bytes: int) -> SourceError:
-    """Return the error for what the opening module calls ``refused.code``."""
+    """Return the error for the opening module's ``refused.code``."""
     of = errors.name
     if refused.code == "not_found":
         return errors.not_found(path, of=of)

@@ -52,7 +52,7 @@ def main() -> None:
         answer = '{"rows":[' + ",".join(read_database(question)) + "]}"
     except Refused as refused:
         answer = json.dumps({"code": refused.code, "reason": refused.reason, "missing": refused.missing})
-    except Exception as error:  # noqa: BLE001  # a trace could show what was being read
+    except Exception as error:  # noqa: BLE001  # a trace could show bytes of the database
         answer = json.dumps({"code": "unreadable", "reason": type(error).__name__})
     sys.stdout.write(answer)
 
@@ -133,7 +133,7 @@ def _attempt(files: DatabaseFiles, question: Question) -> list[str]:
 
 
 def _check(files: DatabaseFiles) -> None:
-    """Raise Refused unless the files are what they must be, _Unstable when the database may hold half a transaction."""
+    """Raise Refused for files that break a rule, _Unstable when the database may hold half a transaction."""
     try:
         files.check()
     except Refused as refused:
@@ -170,7 +170,7 @@ def _look(database: int, log: int | None) -> _Moment:
 
 
 def _is_same(files: DatabaseFiles, suffix: str, descriptor: int | None) -> bool:
-    """Return whether the name still leads to what was opened, or still to nothing."""
+    """Return whether the name still leads to the opened file, or still to nothing."""
     named = files.find(suffix)
     if named is None or descriptor is None:
         return named is None and descriptor is None
@@ -257,7 +257,7 @@ def _ask(files: _Files, question: Question) -> list[str]:
         connection.authorizer = _authorizer(question)
         return _rows(connection, question)
     except apsw.Error as error:
-        # Not its words: they may quote what they stumbled over.
+        # Not its words: they may quote a text of the database.
         reason = f"its database cannot be read ({type(error).__name__})"
     finally:
         if connection is not None:
@@ -298,7 +298,7 @@ def _check_schema(connection: apsw.Connection, question: Question) -> None:
 
 
 def _authorizer(question: Question) -> apsw.Authorizer:
-    """Return what allows the statement's own needs, and nothing else."""
+    """Return an authoriser that allows the statement's own needs, and nothing else."""
     # The empty name stands for a table of which a part of the statement takes no column; a row's number tells nothing.
     columns = {(table, column) for table, names in question.tables.items() for column in (*names, "", "ROWID")}
     views, functions = set(question.views), set(question.functions)
@@ -330,7 +330,7 @@ def _rows(connection: apsw.Connection, question: Question) -> list[str]:
 
 
 def _sayable(cell: apsw.SQLiteValue) -> Cell:
-    """Return what JSON can say of ``cell``. Statements hand texts on as bytes: they need not be UTF-8."""
+    """Return ``cell`` as JSON can hold it. Statements hand texts on as bytes: they need not be UTF-8."""
     if isinstance(cell, float) and not isfinite(cell):
         return NOT_FINITE
     if isinstance(cell, bytes):

@@ -1,4 +1,4 @@
-"""Runs the child that asks a foreign database, within limits, and takes what it prints."""
+"""Runs the child that asks a foreign database, within limits, and takes its output."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def ask_database(question: Question) -> list[Row]:
     try:
         answer = _DECODER.decode(output)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Not chained: it could quote what was printed.
+        # Not chained: it could quote the output.
         answer = _Answer(reason="the reading process ended early")
     if answer.rows is None:
         raise Refused(answer.code, answer.reason, answer.missing)
@@ -71,7 +71,7 @@ def find_cpu_s() -> float:
 
 
 async def _run(question: bytes, max_bytes: int) -> bytes:
-    """Return what the child prints. Raises Refused."""
+    """Return the output of the child. Raises Refused."""
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -80,7 +80,7 @@ async def _run(question: bytes, max_bytes: int) -> bytes:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env={name: os.environ[name] for name in _KEPT if name in os.environ},
-            start_new_session=True,  # Ctrl-C is for the service: it lets what runs end
+            start_new_session=True,  # Ctrl-C is for the service: it lets running children end
         )
     except OSError as error:
         raise Refused("unreadable", f"the reading process did not start ({type(error).__name__})") from error

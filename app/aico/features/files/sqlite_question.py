@@ -1,6 +1,6 @@
 """A question to a foreign database: its statement, all that it may touch, and how a cell of the answer looks. No I/O.
 
-Conversation text lies beside what is asked for, in the same rows and in the same JSON. It is never selected; should a
+Conversation text lies beside the wanted cells, in the same rows and in the same JSON. It is never selected; should a
 statement ever be wrong, the authoriser still denies every other column, table and function. Standard library only.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 Cell: TypeAlias = "str | int | float | None"
 
 NOT_FINITE = "infinite"
-"""Stands for a number without bounds, as the names of JSON's types stand for what is no number."""
+"""Stands for a number without bounds, as the names of JSON's types stand for values that are no numbers."""
 NOT_UTF8 = "\0"
 """Stands for a text that is not UTF-8: every judge refuses it, and no word of it is told."""
 TEXT_MAX = 201
@@ -70,6 +70,6 @@ def text_of(column: str) -> str:
 
 
 def _text(expression: str, kind: str) -> str:
-    # As bytes: what is not UTF-8 must not stop the reading, nor be quoted by an error.
+    # As bytes: text that is not UTF-8 must not stop the reading, nor be quoted by an error.
     beginning = f"CAST(substr({expression}, 1, {TEXT_MAX}) AS BLOB)"
     return f"CASE {kind} WHEN 'text' THEN {beginning} WHEN 'null' THEN NULL ELSE 0 END"

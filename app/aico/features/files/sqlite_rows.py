@@ -1,4 +1,4 @@
-"""The databases of a folder, read row by row: the newest rows first, later only what came or changed.
+"""The databases of a folder, read row by row: the newest rows first, later only new and changed ones.
 
 Each database has a checkpoint of its own. It names the last row that was read, by its number and by something that
 tells it from another row under the same number: without that row the database is another, and is read anew. Rows must
@@ -252,7 +252,7 @@ class RowsFeed:
         return tuple((base.name, base.done) for base in bases) if not any(base.is_pending for base in bases) else None
 
     def look(self) -> Look:
-        """Look for changes, and return what is there. Raises SourceError. Opens the folder at most."""
+        """Look for changes, and return the files' metadata. Raises SourceError. Opens the folder at most."""
         with self._turn:
             directory = self._scan()
             bases = list(self._bases.values())
@@ -265,7 +265,7 @@ class RowsFeed:
         return self._guard.find_identity()
 
     def resume(self, position: str | None) -> None:  # each database has a checkpoint of its own
-        """Do nothing: what was not completed is handed over again anyhow."""
+        """Do nothing: a reading that was not completed is handed over again anyhow."""
 
     def resume_files(self, positions: Positions) -> None:
         """Take over the stored checkpoints of all databases."""
@@ -379,13 +379,13 @@ class RowsFeed:
                     base.is_full |= base.is_dirty or base.done is None or trigger in _BY_HAND
 
     def _list_waiting(self) -> list[_Base]:
-        """Return what is to be read, the last written first, then what could not be read before."""
+        """Return the databases to read, the last written first, then those that could not be read before."""
         bases = sorted(self._bases.values(), key=lambda base: base.written_ns, reverse=True)
         failed = [base for base in bases if base.failure is not None and not base.failure.is_final]
         return [*(base for base in bases if base.is_pending), *(base for base in failed if not base.is_pending)]
 
     def _take_notes(self) -> None:
-        """Keep what is told of what is not read."""
+        """Keep the notes on databases that are not read."""
         refused = [f"{printable_path(f'{self._folder}/{name}')} {why}." for name, why in self._refused.items()]
         failed = [str(base.failure) for base in self._bases.values() if base.failure is not None]
         self._notes = (*refused, *failed)
@@ -408,7 +408,7 @@ class RowsFeed:
         raise error_of(refused, self._query.errors.at(path), path, self._limits.max_bytes)
 
     async def _ask_once(self, base: _Base, path: str) -> _Asked:
-        """Ask for what is new; for everything where the last row that was read is not there. Raises Refused."""
+        """Ask for new rows; for all of them if the last row that was read is not there. Raises Refused."""
         stats: Stats | None = base.stats
         if time.time_ns() - base.written_ns < _YOUNG_NS:
             stats = None
@@ -458,7 +458,7 @@ class RowsFeed:
         )
 
     def _left(self, base: _Base, position: _Position) -> Left | None:
-        """Return what is left when ``base`` has been read to ``position``."""
+        """Return the rest when ``base`` has been read to ``position``."""
         others = [each for each in self._bases.values() if each is not base and each.is_pending]
         if not others and not position.low:
             return None

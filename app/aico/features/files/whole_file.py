@@ -85,7 +85,7 @@ class _Attempt:
 
 
 class WholeFileFeed:
-    """Reads one file whole, and hands over what is new or changed since the last reading that was committed.
+    """Reads one file whole, and hands over records that are new or changed since the last reading that was committed.
 
     Remembered of each record is its key and a hash of all that it says: of two states of one record the hash is the
     same once in 10**19, and the next start reads everything anew.
@@ -182,7 +182,7 @@ class WholeFileFeed:
         self._completed = reading.outcome.completed
 
     async def _read(self) -> _Outcome:
-        """Return what a whole reading came to.
+        """Return the result of a whole reading.
 
         An unfinished file is read again, up to ``read_attempts`` times, and so is one that is perhaps being written
         in place. One that stands still and cannot be parsed is of a wrong format, one that keeps changing unstable.
@@ -295,7 +295,7 @@ class WholeFileFeed:
         return replace(attempt, outcome=_Outcome(completed, records, signs))
 
     def _compare(self, records: Sequence[Record]) -> tuple[Sequence[Record], Mapping[Hashable, int]]:
-        """Return the records that are not known as they are, the newest first, and what to remember of them."""
+        """Return the records that are not known as they are, the newest first, and the facts to remember of them."""
         keys, signs = keys_of(records), list(map(hash, records))
         if self._known:
             changed = list(map(ne, map(self._known.get, keys), signs))

@@ -19,7 +19,7 @@ VIEWS = ["listed", "authority", "bare", "addressed"]
 
 
 def listed(names: Iterable[str]) -> tuple[str, list[Cell]]:
-    """Return the SQL of a table ``listed (name, host, path)``, and what is bound to it.
+    """Return the SQL of a table ``listed (name, host, path)``, and the cells that are bound to it.
 
     ``host`` has a dot in front. ``path`` is empty, or begins with a slash and ends with none.
     """

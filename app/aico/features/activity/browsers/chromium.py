@@ -1,4 +1,4 @@
-"""The history of Chromium and its kin: what is asked, and what the answer says. No I/O, no clock, no logging.
+"""The history of Chromium and its kin: the question, and the meaning of the answer. No I/O, no clock, no logging.
 
 ``context_annotations.total_foreground_duration`` is how long a page was in front; it is written when the page is left,
 and -1 second until then. ``visit_duration`` also counts the time behind other windows, so it is not used.

@@ -1,4 +1,4 @@
-"""The history of Firefox: what is asked, and what the answer says. No I/O, no clock, no logging.
+"""The history of Firefox: the question, and the meaning of the answer. No I/O, no clock, no logging.
 
 ``moz_places_metadata`` has a row for each page that was looked at: ``total_view_time`` (milliseconds) counts while its
 tab and window are in front and somebody is there, and grows as long as the page stays. Visits that came from another

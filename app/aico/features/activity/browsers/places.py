@@ -23,7 +23,7 @@ class Browser(NamedTuple):
     """A browser, and the folders that may hold its profiles."""
 
     id: str
-    """Also what the extension calls it."""
+    """Also its name in the extension."""
     title: str
     history: History
     linux: tuple[str, ...]
@@ -133,7 +133,7 @@ def find_profiles(home: Path, environment: Mapping[str, str], system: str = sys.
 
 
 def _list_folders(root: Path, browser: Browser) -> Iterator[Path]:
-    """Yield the folders that may be profiles: the root itself, its own folders, and what ``profiles.ini`` names."""
+    """Yield the folders that may be profiles: the root itself, its own folders, and those of ``profiles.ini``."""
     try:
         with os.scandir(root) as entries:
             inside = sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))

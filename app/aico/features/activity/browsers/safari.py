@@ -1,4 +1,4 @@
-"""The history of Safari: what is asked, and what the answer says. No I/O, no clock, no logging.
+"""The history of Safari: the question, and the meaning of the answer. No I/O, no clock, no logging.
 
 It counts visits and no time: Safari stores none. **Untested on macOS**: tables and columns are those of published
 descriptions (``history_items``, ``history_visits``; ``origin`` 1 is a visit that came by iCloud).

@@ -1,4 +1,4 @@
-"""A visit to a listed site, whichever browser tells of it, and what is asked next. No I/O, no clock, no logging."""
+"""A visit to a listed site, as any browser tells it, and the position to ask from next. No I/O, clock or logging."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Position(NamedTuple):
     """How far a history was read."""
 
     last: int = 0
-    """The greatest id, or the newest change; what is behind it is new."""
+    """The greatest id, or the newest change; rows behind it are new."""
     anchor: tuple[int, int] | None = None
     """Id and time of a visit that must still be there; else this is another history, and it is read anew."""
     open: tuple[int, ...] = ()
@@ -45,13 +45,13 @@ class Position(NamedTuple):
     def text(self, basis: str) -> str | None:
         """Return it as it is kept; None for one without an anchor: nothing would tell another history then.
 
-        ``basis`` is what decided about the visits that were read: with another one they are to be read anew.
+        ``basis`` stands for the rules by which visits were read: with another one they are to be read anew.
         """
         return None if self.anchor is None else json.dumps([basis, self.last, *self.anchor, *self.open])
 
     @classmethod
     def parse(cls, text: str, basis: str) -> Position:
-        """Return what was kept on the same ``basis``; the start where it was another, or the text is not ours."""
+        """Return the position kept on the same ``basis``; the start for another one, or a text that is not ours."""
         try:
             kept, *numbers = json.loads(text)
             last, key, at, *others = map(int, numbers)
