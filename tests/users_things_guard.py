@@ -111,7 +111,7 @@ def let_through() -> Iterator[None]:
 
 @contextmanager
 def default_port_taken() -> Iterator[None]:
-    """Let another program have the default port until the block ends: one that never answers, or who has it already.
+    """Let another program have the default port until the block ends: it never answers, or it has the port already.
 
     It is bound and nothing else: nobody's service is called.
     """

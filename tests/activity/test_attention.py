@@ -46,7 +46,7 @@ def typed(ago: float, moved: float | None = None) -> TerminalUse:
         (OTHER, None, {"/dev/pts/1": typed(TYPED_S)}, CLAUDE),
         (OTHER, None, {"/dev/pts/1": typed(TYPED_S + 1)}, None),
         (OTHER._replace(idle_s=900), None, {"/dev/pts/1": typed(3)}, CLAUDE),
-        # No screen: what was typed says who is there, what is written does not.
+        # No screen: typing shows that somebody is there, output does not.
         (None, None, {"/dev/pts/1": typed(IDLE_S)}, CLAUDE),
         (None, None, {"/dev/pts/1": typed(IDLE_S + 1, moved=1)}, None),
         (None, None, {}, None),
@@ -81,7 +81,7 @@ def timed(*notes: tuple[str | None, float, float], tick_s: float = 1.0) -> dict[
 
 
 def test_stopwatch_counts_what_passed_between_looks() -> None:
-    """The same subject before and after has all of it; a switch belongs to who was before, if the tick was short."""
+    """The same subject before and after has all of it; a switch belongs to the one before, if the tick was short."""
     assert timed(("A", 0, 0), ("A", 1, 1), ("B", 2, 2), ("B", 3, 3), (None, 4, 4), ("A", 5, 5)) == {
         "A": 2000,
         "B": 2000,

@@ -23,7 +23,7 @@ NOT_FOR_FRAMES = (
 
 
 def ancestors(policy: str) -> str:
-    """Return who may frame an answer."""
+    """Return the pages that may frame an answer."""
     return next(part for part in policy.split("; ") if part.startswith("frame-ancestors "))
 
 

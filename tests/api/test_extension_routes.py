@@ -1,4 +1,4 @@
-"""The extension's reports over HTTP: who may send them, and that each second counts once."""
+"""The extension's reports over HTTP: their allowed senders, and that each second counts once."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_header_of_addresses_is_refused_when_it_is_half_written(value: str) -> N
     ],
 )
 def test_forwarded_passes_with_loopback_in_each_element(value: str) -> None:
-    """Only ``for=`` counts: where a proxy stands and by which name it was called is not who called."""
+    """Only ``for=`` counts: the place of a proxy, and the name that it was called by, are not the caller."""
     assert not says(("Forwarded", value))
 
 

@@ -185,7 +185,7 @@ def make_cookie(void_at_s: object) -> tuple[str, str]:
 
 
 async def test_link_is_good_for_ten_minutes() -> None:
-    """A link that nobody opened in time opens nothing, whoever finds it in a terminal or a log."""
+    """A link that nobody opened in time opens nothing for a later finder in a terminal or a log."""
     now_s = [1_000.0]
     links = LoginLinks(lambda: now_s[0])
     app = guarded(links, token=TOKEN)

@@ -1,4 +1,4 @@
-"""A lost database, as whoever uses the service learns of it."""
+"""A lost database, as users of the service learn of it."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def names(page: SessionsOut) -> list[tuple[str, str]]:
 
 
 async def test_summary_is_told_apart_by_source_and_model(filled: Api) -> None:
-    """The most expensive first; tokens of each kind, costs by who says so, and null for what nobody tells."""
+    """The most expensive first; tokens of each kind, costs by their basis, and null for numbers that nobody tells."""
     answer = (await get(filled, "/api/summary")).json()
     assert answer["by"] == ["source", "model"]
     assert [(group["source"], group["model"], group["cost_usd"]) for group in answer["groups"]] == [
@@ -199,7 +199,7 @@ async def test_session_item_tells_whole_and_part(filled: Api) -> None:
 
 
 async def test_session_is_told_with_its_requests(filled: Api) -> None:
-    """Newest first, page by page, with what each cost and who says so; and the sessions that it started."""
+    """Newest first, page by page, with the cost of each and its basis; and the sessions that it started."""
     answer = (await get(filled, f"/api/session?source={TOOL}&session_id=main&limit=1")).json()
     found = SessionOut.model_validate(answer)
     assert (found.total, found.limit, found.offset, found.request_count, found.children) == (2, 1, 0, 2, ["a"])

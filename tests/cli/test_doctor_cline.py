@@ -107,7 +107,7 @@ def test_sessions_whose_numbers_another_store_has_are_told_apart(ledger: LedgerF
 def test_missing_ledger_that_nobody_asked_for_is_well_beside_another_tool(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cline's ledger alone is on from the start; who names it in a setting wants it."""
+    """Cline's ledger alone is on from the start; a user that names it in a setting wants it."""
     assert lines_of()["cline.ledger place"].verdict is WARN
     log = home / ".invented/usage.json"
     log.parent.mkdir()

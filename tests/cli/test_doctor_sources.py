@@ -170,7 +170,7 @@ def test_dates_in_each_state(log: Path, on: None) -> None:
 
 
 def test_permissions_in_each_state(log: Path, on: None) -> None:
-    """A place that others can write holds costs of whoever likes."""
+    """A place that others can write may hold anybody's costs."""
     assert lines_of()["invented.log permissions"].verdict is OK
     log.chmod(0o666)
     found = lines_of()["invented.log permissions"]

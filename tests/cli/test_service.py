@@ -421,7 +421,7 @@ def test_temporary_folder_is_shared_only_when_something_needed_lies_in_it(home: 
 def test_service_in_a_terminal_is_told_first(
     home: Path, systemd: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two services cannot share a database: who has one running is told where, and nothing is installed."""
+    """Two services cannot share a database: a user with a running one is told its address, and nothing is installed."""
     data_folder(home).mkdir(parents=True)
     lock = InstanceLock(data_folder(home) / "observer.db").acquire("http://127.0.0.1:1")
     try:

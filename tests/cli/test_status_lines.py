@@ -35,7 +35,7 @@ def test_status_is_degraded_when_an_origin_is(state: str, is_well: bool) -> None
 
 
 def test_status_says_how_each_source_and_origin_is() -> None:
-    """On or off, state and reason, who decides, sessions, the last reading; the others are named."""
+    """On or off, state and reason, the deciding setting, sessions, the last reading; the others are named."""
     fixed = origin("sessions", enabled=False, state="off", fixed_by="cline_sessions")
     ill = origin("log", state="degraded", reason="source_format", problem="Not a known log: it is none.")
     lines = _lines(

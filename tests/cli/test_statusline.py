@@ -64,7 +64,7 @@ def test_only_a_limit_has_a_colour_and_only_if_asked(database: Path, share: int,
 
 
 def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: Path, tmp_path: Path) -> None:
-    """The id alone is taken from what the tool says: a pipe in the transcript's place would hold up who opens it."""
+    """The id alone is taken from the tool's JSON: a pipe in the transcript's place would hold up a reader."""
     transcript = tmp_path / "transcript.jsonl"
     os.mkfifo(transcript)
     told = {"session_id": "s0", "transcript_path": str(transcript), "cost": {"total_cost_usd": 99}}
@@ -83,7 +83,7 @@ def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: 
 def test_bug_is_one_line_and_no_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    """A tool shows what is printed; what is wrong is told on standard error to who asks for it."""
+    """A tool shows the printed line; the error is told on standard error if it is asked for."""
 
     def fail(*_arguments: object) -> None:
         raise ZeroDivisionError("an injected bug")

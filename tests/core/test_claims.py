@@ -141,7 +141,7 @@ async def test_request_moves_with_its_sums_to_a_better_claim(store: Store) -> No
 
 
 async def test_earliest_moment_counts(store: Store) -> None:
-    """A copy with an earlier line takes the request to its own slot and day, whoever owns it."""
+    """A copy with an earlier line takes the request to its own slot and day, with any owner."""
     await store.take_in_of("tool", [request("1")])
     await store.take_in_of("tool", [request("1", ts=NOW_MS - 200 * SLOT_MS)])
     assert read_rows(store.path, "SELECT slot, requests FROM usage_slot") == [((NOW_MS - 200 * SLOT_MS) // SLOT_MS, 1)]

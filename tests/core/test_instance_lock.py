@@ -1,4 +1,4 @@
-"""One writer per database: the lock holds between processes, dies with its process, and tells who has it."""
+"""One writer per database: the lock holds between processes, dies with its process, and names its holder."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_lock_announces_nothing_while_it_is_not_held(path: Path) -> None:
     ],
 )
 def test_lock_tolerates_junk_in_its_file(path: Path, content: bytes) -> None:
-    """The content is information only: whoever scribbles in it changes nothing about the lock."""
+    """The content is information only: a program that scribbles in it changes nothing about the lock."""
     lock = InstanceLock(path).acquire(URL)
     write_content(path, content)
     assert InstanceLock(path).find_holder() == LockHolder(None, None)

@@ -96,7 +96,7 @@ def test_enabled_sources_is_read_from_its_variable(
 @pytest.mark.parametrize("variable", ["AICO_SOURCES", "AICO_SOURCES_CLINE_ORIGINS"])
 @pytest.mark.parametrize("value", ["", " ", ","])
 def test_empty_variable_is_an_error_and_no_empty_list(environment: Environment, variable: str, value: str) -> None:
-    """Like an empty port: whoever leaves it empty means that it is not set, and not that nothing is read."""
+    """Like an empty port: an empty list means that it is not set, and not that nothing is read."""
     with pytest.raises(SettingsError, match=rf"is empty; unset the variable, .*\(from {variable}\)"):
         load(environment | {variable: value}, "")
     assert load(environment, "enabled_sources = []").settings.enabled_sources == ()

@@ -12,7 +12,7 @@ from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.faults.canary_ledger import FIELD_MARK, MARK
 
 HELD_SESSION = "held-session-PWNUBGTD"
-"""Of a session that only the store tells of: whoever searches for canaries must find this, or is blind."""
+"""Of a session that only the store tells of: a search for canaries must find this, or is blind."""
 HELD_EVENT = "held-event-PWNUBGTD"
 """Of one that only the hub tells of."""
 SESSIONS = 30

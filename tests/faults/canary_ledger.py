@@ -12,7 +12,7 @@ MARK = "ZQXJKVWY"
 FIELD_MARK = "BFHPWGTD"
 """Of texts in the place of one of the six fields, which cannot be used for them. These are looked at."""
 HELD_MODEL = "held-model-PWNUBGTD"
-"""Stands in a field that is kept: whoever searches for canaries must find this, or is blind."""
+"""Stands in a field that is kept: a search for canaries must find this, or is blind."""
 _ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in MARK) * 4
 
 

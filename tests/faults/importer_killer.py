@@ -205,7 +205,7 @@ def _lines(pipe: int) -> Iterator[str]:
 
 
 def _is_migrated(path: Path) -> bool:
-    # The newest revision is written last: who dies before it has promised nothing.
+    # The newest revision is written last: a child that dies before it has promised nothing.
     return path.exists() and f"{list_revisions()[-1]}".encode() in path.read_bytes() + _log_of(path)
 
 

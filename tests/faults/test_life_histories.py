@@ -141,7 +141,7 @@ class Histories(RuleBasedStateMachine):
         """Come to rest once more, with every page there; end, and leave nothing."""
         try:
             self.tick()
-            self.hear()  # who lags too far behind learns it now
+            self.hear()  # a page that lags too far behind learns it now
             for number in range(3):
                 self.connect(number)
             self.hear()

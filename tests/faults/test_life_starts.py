@@ -1,4 +1,4 @@
-"""Many starts at once on one database: one serves, the others say where it is, whatever the moment."""
+"""Many starts at once on one database: at any moment one serves, and the others tell its address."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_second_instance_takes_the_place_of_a_first_one_that_gave_up(
 def test_second_instance_waits_for_no_address_without_end(
     tmp_path: Path, first: InstanceLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command that only writes never has an address: the start gives up after a while, and says who it is."""
+    """A command that only writes never has an address: the start gives up after a while, and names its process."""
     waits = on_each_look(monkeypatch)
     with pytest.raises(InstanceRunning) as caught:
         serve_module._take(InstanceLock(tmp_path / "observer.db"))

@@ -1,4 +1,4 @@
-"""Tunnels, proxies and pages of other ports, byte for byte, before the real server: who of them is answered."""
+"""Tunnels, proxies and pages of other ports, byte for byte, before the real server: which of them are answered."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def ledger(tmp_path: Path) -> LedgerFile:
 
 
 def test_limits_end_every_stalled_page_within_half_a_minute() -> None:
-    """The limits that are really used: whoever does not read, ask on or answer pings is gone within 30 seconds."""
+    """The limits that are really used: a peer that does not read, ask on or answer pings is gone within 30 seconds."""
     limits = ConnectionLimits.of(256)
     assert limits.request_s <= 10
     assert limits.stalled_s <= 30
@@ -209,5 +209,5 @@ async def test_pages_that_never_read_delay_and_cost_nobody(ledger: LedgerFile) -
 
 
 def unsent_bytes(served: Live) -> int:
-    """Return what the server keeps for those who do not read."""
+    """Return the bytes that the server keeps for peers that do not read."""
     return sum(one.transport.get_write_buffer_size() for one in served.server.server_state.connections)

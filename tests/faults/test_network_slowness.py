@@ -62,7 +62,7 @@ async def ask_in_drops(served: Live, begun: bytes) -> None:
 
 
 async def test_request_that_comes_too_slowly_is_refused(served: Live) -> None:
-    """Head and body together have one deadline, and whoever misses it is told so."""
+    """Head and body together have one deadline, and a client that misses it is told so."""
     await asyncio.gather(*(ask_halfway(served, begun) for begun in BEGUN.values()))
     await until(lambda: served.connection_count == 0)
     assert served.service.hub.revision == 1
@@ -113,7 +113,7 @@ async def test_page_that_answers_no_ping_is_ended(served: Live) -> None:
 
 
 async def test_page_that_talks_and_does_not_read_is_ended(served: Live) -> None:
-    """Pings are answered only to who takes the answers: a flood of them ends at the limit, in bounded memory."""
+    """Pings are answered only if their sender takes the answers: a flood ends at the limit, in bounded memory."""
     async with wire(served.port, narrow=True) as attacker:
         attacker.send(ask_for_socket(served.authority))
         async with asyncio.timeout(HANG_S):

@@ -66,7 +66,7 @@ def _parse(data: bytes) -> Iterator[Deed]:
 
 @contextmanager
 def witnessing(*directories: Path) -> Iterator[Witness]:
-    """Watch ``directories``, whoever acts in them."""
+    """Watch ``directories``, with any process that acts in them."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     assert descriptor >= 0

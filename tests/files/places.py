@@ -1,4 +1,4 @@
-"""The place of an invented tool, for whatever reads whole files."""
+"""The place of an invented tool, for any reader of whole files."""
 
 from __future__ import annotations
 

@@ -579,7 +579,7 @@ async def test_root_behind_a_link_is_refused_with_its_real_path(logs: LogFolder,
 
 
 async def test_look_opens_nothing_to_be_read(logs: LogFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system would tell whoever watches a folder of that, at each look; the look says which folder the root is."""
+    """The system would tell a watcher of the folder of that, at each look; the look says which folder the root is."""
     feed = open_feed(logs.path)
     logs.append("a/one.jsonl", use("1", 1))
     await FeedDriver(feed).take_in_all()

@@ -14,7 +14,7 @@ HAS_OWN_PAGES = sys.platform == "linux"
 
 @pytest.mark.parametrize("size", [0, 1, OWN_PAGES_BYTES - 1, OWN_PAGES_BYTES, OWN_PAGES_BYTES * 3 + 1])
 def test_wiped_memory_holds_zeros(size: int) -> None:
-    """Nothing of it can be read any more, not even by whoever still holds a view."""
+    """Nothing of it can be read any more, not even by code that still holds a view."""
     buffer = allocate(size)
     assert isinstance(buffer, mmap.mmap) == (HAS_OWN_PAGES and size >= OWN_PAGES_BYTES)
     assert bytes(buffer) == bytes(size)

@@ -376,7 +376,7 @@ async def test_rollback_under_way_is_waited_for(path: Path, monkeypatch: pytest.
 
 
 async def test_readings_for_notifications_keep_their_distance(writer: SqliteWriter, path: Path) -> None:
-    """Others come at once, and whoever is in a hurry ends the waiting."""
+    """Others come at once, and a caller in a hurry ends the waiting."""
     put(writer, "a", 1)
     feed = open_feed(path, rest_s=0.3)
     began_s = time.monotonic()

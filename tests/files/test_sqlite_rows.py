@@ -154,7 +154,7 @@ async def test_only_what_came_or_changed_is_handed_over(writer: SqliteWriter, fo
 async def test_reading_rests_in_proportion_to_its_work_and_says_so(
     writer: SqliteWriter, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A busy machine makes readings long, but no rest; whoever asks by hand waits for none."""
+    """A busy machine makes readings long, but no rest; a user that asks by hand waits for none."""
     cpu_s = iter([0.0, 0.02] * 3)
     rests: list[float] = []
 

@@ -41,7 +41,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 
 def test_no_file_names_this_machine() -> None:
-    """Neither this checkout's place nor the home of who tests it stands in any file."""
+    """Neither this checkout's place nor the home of the tester stands in any file."""
     private = [f"{place}/" for place in (ROOT, users_home()) if len(place.parts) > 1]
     assert {name for name, text in read_tracked().items() for place in private if place in text} == set()
 

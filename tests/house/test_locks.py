@@ -106,6 +106,6 @@ def test_development_holds_everything_that_runs() -> None:
 
 @pytest.mark.slow
 def test_what_the_locks_install_lacks_nothing() -> None:
-    """They are installed without resolving anything, so whatever a package asks for must stand in them."""
+    """They are installed without resolving anything, so all requirements of a package must stand in them."""
     checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout

@@ -30,6 +30,6 @@ def receiver(certificates: Path) -> Iterator[FakeCollector]:
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """Keep a port on which nobody listens but who is told."""
+    """Keep a port on which only a program listens that is told of it."""
     with held_port() as port:
         yield port

@@ -146,7 +146,7 @@ def test_ten_requests_below_a_tier_cost_less_than_their_sum_would() -> None:
 
 
 def test_questions_for_prices_of_any_name_leave_nothing_behind() -> None:
-    """Only names of stored requests are kept; whoever asks for many others takes no memory."""
+    """Only names of stored requests are kept; questions for many others take no memory."""
     prices, at = GenaiPriceList(), int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
     assert isinstance(prices.quote("claude-opus-4-8", at), Quote)
     assert prices.quote("claude-opus-4-8-invented", at) is Unpriced.NAME

@@ -33,7 +33,7 @@ class Terminal:
         return _ESCAPES.sub(b"", self._said).decode(errors="replace")
 
     def press(self, keys: str) -> None:
-        """Press keys, one by one, as somebody does who types."""
+        """Press keys, one by one, as a person does."""
         for key in re.findall(r"\x1b\[.|.", keys, re.DOTALL):
             os.write(self._descriptor, key.encode())
             self.look(0.02)

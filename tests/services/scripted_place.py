@@ -188,7 +188,7 @@ class Stage:
         """Return a task that has asked for that."""
         task = asyncio.create_task(self.run(trigger, *origins))
         for _ in range(3):
-            # The caller, and who asks place after place for it.
+            # For the caller, and for the task that asks place after place for it.
             await asyncio.sleep(0)
         return task
 

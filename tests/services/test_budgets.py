@@ -288,7 +288,7 @@ async def test_configuration_has_its_way_and_nobody_else(tmp_path: Path) -> None
 
 
 async def test_process_that_dies_after_the_note_leaves_it_to_page_and_webhook(tmp_path: Path) -> None:
-    """Two processes never tell the same: the note comes first, and says who is still to be called."""
+    """Two processes never tell the same: the note comes first, and names the address that is still to be called."""
     clock = SetClock()
     address = {"webhook_url": "http://127.0.0.1:9/", "webhook_secret": "0123456789abcdef"}
     async with looked(tmp_path, clock, **address) as it:

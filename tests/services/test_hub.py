@@ -1,4 +1,4 @@
-"""The hub: who gets which message, in which order, and what becomes of those who lag."""
+"""The hub: the messages of each subscriber, their order, and the fate of subscribers that lag."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def kinds(found: list[dict[str, object]]) -> list[object]:
 
 
 async def test_hub_greets_subscriber_with_position_and_version() -> None:
-    """The first message says where the database stands, and who speaks."""
+    """The first message tells the position of the database, and the version of the service."""
     with make_hub(revision=7).subscribe(None, None) as subscription:
         assert await drain(subscription) == [{"type": "hello", "epoch": EPOCH, "revision": 7, "version": "1.2.3"}]
 
@@ -228,7 +228,7 @@ async def test_hub_publishes_in_order_to_waiting_subscriber() -> None:
 
 
 async def test_hub_keeps_no_notice_for_replay() -> None:
-    """States and heartbeats are of their moment: who comes back gets changes only."""
+    """States and heartbeats are of their moment: a subscriber that comes back gets changes only."""
     hub = make_hub()
     hub.publish_notice({"type": "notice"})
     change(hub, 1)
@@ -270,7 +270,7 @@ async def test_hub_replays_all_messages_of_a_change_and_counts_them_as_one() -> 
 
 
 async def test_hub_makes_no_message_while_nobody_listens() -> None:
-    """A change that nobody hears is kept as it is; who comes back hears it, in its place among the others."""
+    """A change that nobody hears is kept as it is; a later subscriber hears it, in its place among the others."""
     hub, made = make_hub(), []
 
     def make(revision: int) -> list[dict[str, object]]:

@@ -151,7 +151,7 @@ async def test_ingest_goes_on_when_its_only_caller_is_cancelled(make_stage: Make
 
 
 async def test_ingest_answers_the_others_when_one_of_them_is_cancelled(make_stage: MakeStage) -> None:
-    """Those who share a reading do not share a caller's fate."""
+    """Callers that share a reading do not share one caller's fate."""
     script = Script()
     stage = make_stage([script])
     async with asyncio.timeout(HANG_S):
@@ -210,7 +210,7 @@ async def test_ingest_answers_after_the_first_transaction_and_tells_the_followin
 async def test_changes_and_requests_go_between_two_transactions_of_a_large_reading(
     make_stage: MakeStage,
 ) -> None:
-    """Nobody waits for the end of a first reading of much: who asks is next after the transaction that runs."""
+    """Nobody waits for the end of a first reading of much: a request is next after the transaction that runs."""
     live, requested = Script(), Script()
     nothing = Script(count=0).free()
     stage = make_stage([nothing, Script(count=4 * LIMIT).free()], live=[nothing, live], requested=[nothing, requested])
@@ -443,7 +443,7 @@ async def test_ingest_publishes_nothing_when_nothing_changed(make_stage: MakeSta
 async def test_ingest_raises_the_failure_to_all_who_share_it(
     make_stage: MakeStage, error: SourceError | StorageError
 ) -> None:
-    """Everybody who waits for a reading gets the error that it ended with, and it is counted by source and code."""
+    """All callers that wait for a reading get the error that ended it, and it is counted by source and code."""
     stage = make_stage([Script(error=error).free()])
     async with asyncio.timeout(HANG_S):
         results = await asyncio.gather(*(stage.run() for _ in range(3)), return_exceptions=True)
@@ -660,7 +660,7 @@ async def test_ingest_closes_between_two_transactions_of_a_large_reading(
 
 
 async def test_place_that_is_removed_is_read_to_the_end_of_its_transaction(make_stage: MakeStage) -> None:
-    """Nothing of it comes afterwards; who waits for it is told, and the other places go on."""
+    """Nothing of it comes afterwards; a caller that waits for it is told, and the other places go on."""
     stage = make_stage([Script(count=3 * LIMIT).free(), Script().free()], other=[Script().free()])
     key = stage.keys["place"]
     async with asyncio.timeout(HANG_S):

@@ -152,7 +152,7 @@ async def test_client_reads_no_more_than_its_bound() -> None:
 
 
 async def test_client_follows_no_redirect() -> None:
-    """Another address is never called, whoever names it."""
+    """Another address is never called, by anybody's word."""
     async with kimi_proxy(saying(200)) as elsewhere:
         async with kimi_proxy(saying(302, header=f"Location: {elsewhere.url}/health")) as proxy:
             assert await ask(proxy.url, SECRET) is BAD_ANSWER

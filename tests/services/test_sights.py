@@ -189,7 +189,7 @@ async def test_long_count_holds_nothing_up(home: Path, logs: LogFolder, held: He
 
 
 async def test_long_count_ends_with_the_service(home: Path, logs: LogFolder, held: HeldFeed) -> None:
-    """Nobody who stops it waits for a walk through a large home."""
+    """A caller that stops it does not wait for a walk through a large home."""
     service = service_of(home, SOURCE)
     async with running(service):
         await service.sources.list_states()

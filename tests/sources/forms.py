@@ -1,7 +1,7 @@
 """Homes that hold every form in which usage stands twice, late or not at all, each form under a model of its own.
 
-A form says what its tool does, and yields where somebody may look. From that follow the changes of files that he may
-see between: in any order that keeps what each file does, and with each line written up to any byte.
+A form says what its tool does, and yields where a reader may look. From that follow the changes of files that the
+reader may see between: in any order that keeps each file's own, and with each line written up to any byte.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ async def live(laptop: Machine, desktop: Machine, fake: FakeCollector, page: Sho
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, FakeCollector, ExitStack]]:
-    """Live a day; yield who is to be asked, what was received, and what ends the showing of it."""
+    """Live a day; yield the server to ask, the collector, and the stack that ends the showing."""
     folder = tmp_path_factory.mktemp("day")
     certificates = make_certificates(folder / "ca", "localhost")
     with ExitStack() as stack, collector(certificates) as fake:
@@ -210,7 +210,7 @@ def test_totals_in_prometheus_are_what_the_machines_have_sent(
 def test_names_are_those_of_the_table(
     day: tuple[Prometheus, FakeCollector, ExitStack], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Prometheus knows exactly the names that are documented, with their labels; who translated them is said."""
+    """Prometheus knows exactly the names that are documented, with their labels; their translator is told."""
     asked, fake, _ = day
     rows = [line.split("|") for line in (SHIPPED / "README.md").read_text(encoding="utf-8").splitlines()]
     table = {row[2].strip(" `"): row for row in rows if len(row) > 5 and row[2].strip().startswith("`ai.")}

@@ -22,7 +22,7 @@ def may_look_anywhere() -> bool:
 
 
 def test_memory_is_closed_to_its_own_user_and_holds_no_conversation(tmp_path: Path) -> None:
-    """Another program of the same user may not look into it; who has root's right to finds no conversation there."""
+    """Another program of the same user may not look into it; one with root's rights finds no conversation there."""
     path = tmp_path / "cline" / "taskHistory.json"
     path.parent.mkdir()
     path.write_bytes(ledger(damage="".join(STRANGE.values())))

@@ -225,7 +225,7 @@ def names_of(spent: Spent, by: Sequence[str], zone: ZoneInfo) -> tuple[str, ...]
 
 
 def _weight(writes: list[int | None]) -> tuple[int, int, bool, bool]:
-    """Return how much is said of cache writes: all of them, then those with the longer life, then by whom."""
+    """Return how much is said of cache writes: all of them, then those with the longer life, then which are stated."""
     short, long = writes
     return (short or 0) + (long or 0), long or 0, short is not None, long is not None
 

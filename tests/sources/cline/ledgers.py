@@ -89,7 +89,7 @@ def judged(element: bytes) -> MeterReading | tuple[RejectionCode, str | None]:
 
 
 def partial(element: bytes) -> tuple[MeterReading, list[tuple[RejectionCode, str | None]]]:
-    """Return what a ledger of this one element says, and code and field of whatever of it cannot be used."""
+    """Return the readings of a ledger of this one element, and code and field of each part that cannot be used."""
     parsed = parse(ledger(element))
     (record,) = parsed.records
     assert isinstance(record, MeterReading)

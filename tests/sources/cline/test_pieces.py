@@ -175,7 +175,7 @@ def test_large_file_is_given_back_while_it_is_parsed() -> None:
 
 
 def test_buffer_is_left_as_it_was() -> None:
-    """Commas that served as brackets are commas again, for whoever parses the next piece."""
+    """Commas that served as brackets are commas again, for the parser of the next piece."""
     data = ledger_of(*tasks(40))
     buffer = bytearray(data)
     assert parse_pieces(buffer, spans_of(buffer), PARSER, {}, ()) is not None

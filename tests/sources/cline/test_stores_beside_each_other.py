@@ -1,4 +1,4 @@
-"""Cline's stores beside each other: who states a session's numbers, where several know it."""
+"""Cline's stores beside each other: the one that states a session's numbers, if several know it."""
 
 from __future__ import annotations
 
