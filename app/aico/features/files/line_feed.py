@@ -54,23 +54,23 @@ _NOTHING = msgspec.Raw(b"null")
 # An enumeration is asked for a member by a function of Python; this stands on every request.
 _OPEN = RequestState.OPEN
 _EVERYTHING = {Trigger.CLI, Trigger.REQUEST}
-"""Who asks by hand gets all that there is, whatever was heard of."""
+"""A user that asks by hand gets everything, after any notifications."""
 
 
 @dataclass(slots=True)
 class _Taken:
-    """What one reading has read of one file."""
+    """The part of one file that one reading has read."""
 
     path: str
     key: bytes
     point: Point | None
-    """Where it ended; None where nothing of it could be read."""
+    """Its end; None if nothing of it could be read."""
     is_unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _LinesReading(Reading):
-    """A reading that knows what must be remembered of it."""
+    """A reading with the facts that must be remembered of it."""
 
     taken: Sequence[_Taken] = field(kw_only=True, repr=False)
     removed: Sequence[bytes] = field(default=(), kw_only=True, repr=False)
@@ -78,7 +78,7 @@ class _LinesReading(Reading):
 
 
 class _Chunk:
-    """What is read within one reading."""
+    """The lines and records of one reading."""
 
     def __init__(self) -> None:
         self.records: list[AnyRecord] = []
@@ -169,8 +169,8 @@ class _Chunk:
 class LineFeed:
     """Reads the files below one root. A file is known by its path, and where it was moved by its inode and bytes.
 
-    What a file said stays, whatever becomes of it: it is read again from its beginning where it was written anew, and
-    the keys of its requests see to it that nothing counts twice.
+    The records of a file stay, with any fate of the file. A file that was written anew is read again from its
+    beginning, and the keys of its requests see to it that nothing counts twice.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class LineFeed:
         limits: ReadLimits,
         named: str = "",
     ) -> None:
-        """Read below the root ``path``; ``named`` is what the place is called where that is not the root."""
+        """Read below the root ``path``; ``named`` is the name of the place if that is not the root."""
         shape = Shape(patterns)
         self._guard = TreeGuard(path, shape, errors, named)
         self._tree = Tree(self._guard, shape, self._notice)
@@ -192,13 +192,13 @@ class LineFeed:
         self._named = named or path
         self.place = digest(self._named)
         self._folders = -1, frozenset[str]()
-        """What was told of the folders last, and the version of the tree then."""
+        """The folders that were told last, and the version of the tree then."""
         self._notes: tuple[str, ...] = ()
         self._turn = threading.Lock()
-        """Held by whoever looks at or reads the tree."""
+        """Held by the caller that looks at or reads the tree."""
         self._points = Points(line_format.version)
         self._unsaved: dict[bytes, int] = {}
-        """Where the stored checkpoint of a file stands, if that is not where it was read to."""
+        """The position of a file's stored checkpoint, if the file was read to another one."""
         self._pending: dict[str, int] = {}
         """Bytes that are to be read, by the path of the file."""
         self._queue: list[tuple[int, str]] = []
@@ -208,7 +208,7 @@ class LineFeed:
         self._cut_off: dict[str, FileStat] = {}
         """Packed files that were read as far as they go, as they were then."""
         self._taken: Sequence[_Taken] = ()
-        """What the last reading has read, until it is settled or taken back."""
+        """The files of the last reading, until it is settled or taken back."""
         self._settled: deque[_LinesReading] = deque()
         """Readings that were completed and are still to be remembered."""
         self._left_bytes = 0
@@ -220,10 +220,10 @@ class LineFeed:
         self._hints: set[str] = set()
         self._hints_lock = threading.Lock()
         self._is_flooded = False
-        """Whether there were more hints than are kept."""
+        """True if there were more hints than are kept."""
         self._watched: frozenset[str] = frozenset()
         self._unwatched = -1, self._watched, frozenset[str]()
-        """The version of the tree and what was watched when folders were compared last, and the others."""
+        """The version of the tree and the watched folders at the last comparison of folders, and the other folders."""
         self._fresh_watched: set[str] = set()
         """Folders to be looked at once more, because they are watched since a moment ago."""
 
@@ -234,7 +234,7 @@ class LineFeed:
 
     @property
     def title(self) -> str:
-        """What the place is called in a sentence."""
+        """The name of the place in a sentence."""
         return self._errors.name.title
 
     @property
@@ -249,7 +249,7 @@ class LineFeed:
 
     @property
     def identity(self) -> int | None:
-        """What the last look said when everything that it had found was read; None before."""
+        """The result of the last look if everything that it had found was read; None before."""
         return self._done_generation
 
     @property
@@ -268,7 +268,7 @@ class LineFeed:
         return self._notes
 
     def look(self) -> Look:
-        """Look for changes, and return what is there. Raises SourceError. Opens folders at most."""
+        """Look for changes, and return the files' metadata. Raises SourceError. Opens folders at most."""
         with self._turn, self._guard.open() as root:
             self._refresh(root)
             self._take_notes()
@@ -277,7 +277,7 @@ class LineFeed:
             return Look(self._generation, tree.written_ns, tree.size_bytes, tree.file_count, root.identity)
 
     def count(self, is_unwanted: Callable[[], bool]) -> Look:
-        """Return the metadata of what is there, keeping nothing. Raises SourceError. Opens folders at most."""
+        """Return the metadata of the files, keeping nothing. Raises SourceError. Opens folders at most."""
         with self._guard.open() as root:
             files = self._guard.list_files(root, is_unwanted)
             count = size_bytes = written_ns = 0
@@ -292,7 +292,7 @@ class LineFeed:
         return self._guard.find_identity()
 
     def resume(self, position: str | None) -> None:  # noqa: ARG002  # each file has a checkpoint of its own
-        """Take back what was read and not completed; the next reading hands it over again."""
+        """Take back a reading that was not completed; the next reading hands it over again."""
         self._done_generation = None
 
     def resume_files(self, positions: Positions) -> None:
@@ -330,7 +330,7 @@ class LineFeed:
         """Do nothing: no reading waits for anything."""
 
     async def read(self, trigger: Trigger) -> Reading:
-        """Read what is new, up to a bound; ``left`` says whether there is more. Raises SourceError."""
+        """Read new lines, up to a bound; ``left`` says whether there are more. Raises SourceError."""
         return await asyncio.to_thread(self._read, trigger)
 
     def complete(self, reading: Reading) -> None:
@@ -341,10 +341,10 @@ class LineFeed:
         if reading.left is None:
             self._done_generation = reading.generation
 
-    # What is to be read
+    # Files to read
 
     def _refresh(self, root: Root, trigger: Trigger | None = None) -> None:
-        """Find out what has changed; a reading says what causes it."""
+        """Find changes; a reading names its cause."""
         self._settle()
         self._points.load()
         with self._hints_lock:
@@ -361,8 +361,8 @@ class LineFeed:
             tree.look_at(root, path)
         tree.sweep(root, self._find_unwatched(watched) | fresh)
         if fresh or not hints or trigger is not None:
-            # After a hint there is another look, or a reading. What was appended in a folder between the last look
-            # and the moment from which it is watched was told of by nobody.
+            # After a hint there is another look, or a reading. Nobody has told of lines that were appended in a folder
+            # between the last look and the moment from which it is watched.
             tree.sweep_active(root)
         if trigger is Trigger.RESCAN:
             tree.look_around(root)
@@ -429,7 +429,7 @@ class LineFeed:
         self._left_bytes -= self._pending.pop(path, 0)
 
     def _settle(self) -> None:
-        """Remember what was completed."""
+        """Remember the readings that were completed."""
         while self._settled:
             reading = self._settled.popleft()
             for key in reading.removed:
@@ -444,7 +444,7 @@ class LineFeed:
             self._points.let_go(self._unsaved)
 
     def _take_back(self) -> None:
-        """Let what the last reading has read be read again, because it was not completed."""
+        """Let the lines of the last reading be read again, because it was not completed."""
         taken, self._taken = self._taken, ()
         for each in taken:
             self._pend_again(each, only_unfinished=False)
@@ -454,7 +454,7 @@ class LineFeed:
         if file is None or file.path in self._pending or self._is_read(file):
             return
         if taken.is_unfinished or not only_unfinished:
-            # What has changed since it was read is pending already.
+            # A file that has changed since it was read is pending already.
             self._pend(file)
 
     # Reading
@@ -468,7 +468,7 @@ class LineFeed:
             chunk = _Chunk()
             reader = LineReader(self._format, chunk.take, chunk.refuse)
             done = self._left_bytes
-            # From now on: also after a bug, what is taken is either completed or taken back.
+            # From now on: also after a bug, taken files are either completed or taken back.
             self._taken = chunk.taken
             try:
                 while self._queue and chunk.has_room:
@@ -568,7 +568,7 @@ class LineFeed:
         if is_cut_off:
             self._cut_off[file.path] = file.stat
         if is_cut_off or not end.is_done:
-            # So it is not taken for what was read to its end.
+            # So it is not taken for a file that was read to its end.
             stat = stat._replace(size=0 if is_packed else end.offset, mtime_ns=0)
         point = Point(
             self._format.version,
@@ -642,7 +642,7 @@ class LineFeed:
             self._points.let_go(self._unsaved)
 
     def _take_notes(self) -> None:
-        """Keep what is told of what is not read: who asks for it does so while the tree may change."""
+        """Keep the notes on files that are not read: they may be asked for while the tree changes."""
         refused = [*self._tree.notes, *((path, reason) for path, (_, reason) in self._failed.items())]
         for path, stat in self._cut_off.items():
             file = self._tree.find_file(path)

@@ -1,4 +1,4 @@
-"""What is known of the files below a root, by metadata alone: which are there, and which may have changed."""
+"""The known files below a root, by metadata alone: which are there, and which may have changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATUS = struct.Struct("<QQqH")
 """Metadata of a folder, and the number of its files."""
 _FILE = struct.Struct("<Qqqq")
 _FEW = 8
-"""Most folders have so few files: they are kept as bytes, a third of what objects take."""
+"""Most folders have so few files: they are kept as bytes, a third of the size of objects."""
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class Tree:
     def look_at(self, root: Root, path: str) -> None:
         """Look at one file or folder that may have come, changed or gone."""
         while _REPLACED in path:
-            # A name that is no text is told with this in its place: what it lies in is listed.
+            # A name that is no text is told with this in its place: its folder is listed.
             path = path.rpartition("/")[0]
         folder = path.rpartition("/")[0] if path else ""
         while folder and folder not in self._folders:
@@ -194,7 +194,7 @@ class Tree:
         return self._shape.is_file(self._shape.find_rests(folder), name)
 
     def _list(self, root: Root, first: str, gone: set[str] | None = None) -> None:
-        """List ``first``, and below it what is new; with ``gone`` everything, and what is there is taken from it."""
+        """List ``first``, and below it new folders; with ``gone`` all folders, and those found are taken from it."""
         waiting = [(first, self._shape.find_rests(first))]
         while waiting:
             path, rests = waiting.pop()
@@ -215,7 +215,7 @@ class Tree:
                     waiting.append((below, self._shape.descend(rests, name)))
 
     def _take(self, path: str, listing: Listing) -> bool:
-        """Take over what lies in one folder; return whether that is another folder than before."""
+        """Take over the content of one folder; return whether that is another folder than before."""
         before = self._get(path)
         known = {} if before is None else before.files
         files = {name: _FILE.pack(*status) for name, status in listing.files.items()}
@@ -239,7 +239,7 @@ class Tree:
         folder, _, name = path.rpartition("/")
         known = self._get(folder)
         if known is None:
-            return  # its folder is gone: whoever lists that again sees the file
+            return  # its folder is gone: the next listing of that sees the file
         before = known.files.get(name)
         if status is not None:
             packed = _FILE.pack(*status)
@@ -267,13 +267,13 @@ class Tree:
         self._note(TreeFile(path, digest(path), status))
 
     def _drop(self, path: str, packed: bytes) -> None:
-        """Take a file off what is counted."""
+        """Take a file off the counts."""
         self.file_count -= 1
         self.size_bytes -= FileStat(*_FILE.unpack(packed)).size
         self._active.pop(path, None)
 
     def _lose(self, path: str) -> None:
-        """Forget a folder that is gone, and what was below it."""
+        """Forget a folder that is gone, and everything below it."""
         waiting = [path]
         while waiting:
             below = waiting.pop()
@@ -291,7 +291,7 @@ class Tree:
             self._drop(_join(path, name), packed)
 
     def _get(self, path: str) -> _Folder | None:
-        """Return a folder that is there; what is changed of it has to be put back."""
+        """Return a folder that is there; a change of it has to be put back."""
         known = self._folders.get(path)
         return _unpack(known) if isinstance(known, bytes) else known
 

@@ -33,7 +33,7 @@ _YOUNG_NS = 100_000_000
 
 
 class FileStat(NamedTuple):
-    """What ``stat`` can tell of a moment of a file, without the device: its number changes when the system starts."""
+    """The facts of ``stat`` on a moment of a file, without the device: its number changes when the system starts."""
 
     inode: int
     size: int
@@ -42,7 +42,7 @@ class FileStat(NamedTuple):
 
 
 class FolderStat(NamedTuple):
-    """What changes when an entry of a folder comes or goes; the time is 0 while it may be that of a later change."""
+    """Changes when an entry of the folder comes or goes; the time is 0 while it may be that of a later change."""
 
     device: int
     inode: int
@@ -51,13 +51,13 @@ class FolderStat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in one folder, as far as it is the tool's."""
+    """The content of one folder, as far as it is the tool's."""
 
     status: FolderStat
     files: dict[str, FileStat] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    """Names of what would be the tool's and may not be read, with the reason as the rest of a sentence."""
+    """Names of files that would be the tool's and may not be read, with the reason as the rest of a sentence."""
 
 
 class Refusal(Exception):
@@ -72,7 +72,7 @@ class Root(NamedTuple):
     """An open root."""
 
     descriptor: int
-    """What lies below is opened relative to it; it cannot be read itself."""
+    """Files and folders below are opened relative to it; it cannot be read itself."""
     owner: int
     """All files must belong to the same user."""
     identity: tuple[int, int]
@@ -80,10 +80,10 @@ class Root(NamedTuple):
 
 
 class TreeGuard:
-    """Opens a root by its exact path, and what lies below it by one name after the other, none of them a link.
+    """Opens a root by its exact path, and files below it by one name after the other, none of them a link.
 
     Each is opened relative to the descriptor of the one before, so that no swap of a folder between check and use can
-    lead elsewhere; what is checked is the descriptor that is read. All methods block for a few system calls.
+    lead elsewhere; the descriptor that is read is the one that is checked. All methods block for a few system calls.
     """
 
     def __init__(self, path: str, shape: Shape, errors: SourceErrors, named: str = "") -> None:
@@ -107,7 +107,7 @@ class TreeGuard:
         if descriptor < 0:
             raise self._translate(number)
         try:
-            # Asked instead of opened for reading: who watches the root would be told of that at each look.
+            # Asked instead of opened for reading: a watcher of the root would be told of that at each look.
             if not os.access(".", os.R_OK | os.X_OK, dir_fd=descriptor, effective_ids=_EFFECTIVE):
                 raise self._translate(errno.EACCES)
             status = os.fstat(descriptor)
@@ -138,7 +138,7 @@ class TreeGuard:
         return None if self._judge(root, status) else _stat_of(status)
 
     def list_folder(self, root: Root, folder: str, rests: Rests) -> Listing | None:
-        """Return what is the tool's in ``folder``; None when it is not there. Raises Refusal when it cannot be read."""
+        """Return the tool's part of ``folder``; None when it is not there. Raises Refusal when it cannot be read."""
         try:
             descriptor = _open_below(root.descriptor, folder, _FOLDER)
         except FileNotFoundError:
@@ -225,7 +225,7 @@ class TreeGuard:
         """Return why a link is not followed; None for one that leads to nothing of the tool's."""
         try:
             real = os.path.realpath(f"{self.path}/{path}")
-        except OSError:  # what was a link is none any more
+        except OSError:  # the link is none any more
             return None
         if not is_file and not os.path.isdir(real):  # noqa: PTH112  # only to tell the user of it
             return None
