@@ -1,8 +1,8 @@
-"""What one transaction does to the accounts, worked out on plain values. Pure: no I/O, no clock, no logging.
+"""The effect of one transaction on the accounts, worked out on plain values. Pure: no I/O, no clock, no logging.
 
-The writer loads what is stored of the records' sessions, meters and events, lets a :class:`Books` take the records, and
-stores what came of them. Rules: a known request never loses a number and never counts twice; a running total books its
-growth above its high water only; what a sum says follows from the events alone.
+The writer loads the stored rows of the records' sessions, meters and events, lets a :class:`Books` take the records,
+and stores the result. Rules: a known request never loses a number and never counts twice; a running total books its
+growth above its high water only; a sum follows from the events alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _TRUST = {
     RequestState.UNMEASURED: 1,
     RequestState.OPEN: 0,
 }
-"""What is known of a request is replaced only by what is known better."""
+"""The trust in each state: known numbers of a request are replaced only by more trusted ones."""
 _MEASURED = _TRUST[RequestState.INTERRUPTED]
 _REQUEST = REQUEST.code
 # An enumeration is asked for a member by a function of Python; this stands on every prompt.
@@ -75,11 +75,11 @@ class SessionEntry:
     project: str | None = None
     is_new: bool = False
     is_changed: bool = False
-    """Whether its row must be written."""
+    """True if its row must be written."""
     is_touched: bool = False
-    """Whether anything of it changed, so that it is told."""
+    """True if anything of it changed, so that it is told."""
     is_outranked: bool = False
-    """Whether another origin states its numbers with more authority than the one that is read."""
+    """True if another origin states its numbers with more authority than the one that is read."""
 
 
 @dataclass(slots=True)
@@ -99,15 +99,15 @@ class EventEntry:
     unknown: str = ""
     context: str = ""
     price_ref: int | None = None
-    """What the list price was taken from."""
+    """The source of the list price."""
     claim: int | None = None
     is_changed: bool = False
     is_posted: bool = True
-    """Whether the sums know it; a new one waits for its price until all records are taken, or somebody asks."""
+    """True if the sums know it; a new one waits for its price until all records are taken, or somebody asks."""
 
     @property
     def priced_by(self) -> tuple[object, ...]:
-        """What a list price follows from: as long as this stays, the price stays, whatever newer lists say."""
+        """The basis of a list price: as long as this stays, the price stays, even if newer lists state another."""
         return self.model, self.ts, self.context, self.tokens, self.state, self.unknown
 
     def vector(self) -> Vector:
@@ -128,7 +128,7 @@ def _find_no_price(_event: EventEntry) -> None:
 
 
 class Tally:
-    """What a transaction adds to each table of sums, added up once by slot, session and model."""
+    """The additions of a transaction to each table of sums, added up once by slot, session and model."""
 
     def __init__(self) -> None:
         self._posted: dict[tuple[int, int, int], Vector] = {}
@@ -185,7 +185,7 @@ class Tally:
 
 
 class Growth(NamedTuple):
-    """What one reading will book, as soon as the event that it belongs to is known."""
+    """The growth that one reading will book, as soon as the event that it belongs to is known."""
 
     session: SessionEntry
     meter: Meter
@@ -193,21 +193,21 @@ class Growth(NamedTuple):
     ts: int
     model: int
     books: bool
-    """Whether an event is to be written: at first sight, and for growth."""
+    """True if an event is to be written: at first sight, and for growth."""
     is_unpriced: bool
-    """Whether the session has tokens, and no meter of it a cost."""
+    """True if the session has tokens, and no meter of it a cost."""
     is_unmeasured: bool
-    """Whether no meter of the session ever stated tokens."""
+    """True if no meter of the session ever stated tokens."""
     was_unpriced: bool
     was_unmeasured: bool
     is_cost_stated: bool
-    """Whether the reading states a cost: then it is the cost of all that was read so far."""
+    """True if the reading states a cost: then it is the cost of all that was read so far."""
     found: frozenset[str]
     """Names of fields that can be used now, and could not at the reading before."""
 
     @property
     def tells_more(self) -> bool:
-        """Whether something may become known of what was booked before."""
+        """True if something may become known of earlier growth."""
         return (
             (self.was_unpriced and not self.is_unpriced)
             or (self.was_unmeasured and not self.is_unmeasured)
@@ -267,7 +267,7 @@ class Books:
 
     @property
     def tally(self) -> Tally:
-        """What all that was taken so far adds to the sums."""
+        """The additions of all records taken so far to the sums."""
         self._post_new()
         return self._tally
 
@@ -704,7 +704,7 @@ class Books:
         self._post(more, event, session)
 
     def _price_own(self, event: EventEntry) -> None:
-        """Follow what is known of ``event`` now. What the tool states needs no price of the user's."""
+        """Follow the present knowledge of ``event``. A cost that the tool states needs no price of the user's."""
         if self._own is _find_no_price and event.costs.own is None:
             return
         nano = None if event.costs.recorded is not None or event.kind is PROMPT else self._own(event)

@@ -30,7 +30,7 @@ _STOPPING = "the service is stopping"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking for readings of several places: each of them has a receipt or an error."""
+    """The result of asking for readings of several places: each of them has a receipt or an error."""
 
     receipts: list[ImportReceipt]
     """In the order of the places."""
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Ticket:
-    """What everybody waits for who asked for a place before the same reading of it began."""
+    """One reading of a place, for all callers that asked before it began."""
 
     trigger: Trigger
     receipt: asyncio.Future[ImportReceipt]
@@ -65,7 +65,7 @@ class _Ticket:
 
 @dataclass(slots=True)
 class _Rest:
-    """What is left of a large reading."""
+    """The rest of a large reading."""
 
     reading: Reading
     batches: deque[Batch]
@@ -80,16 +80,16 @@ class _Lane:
     waiting: _Ticket | None = None
     rest: _Rest | None = None
     left: Left | None = None
-    """What the last completed reading has left for the next one."""
+    """The things that the last completed reading has left for the next one."""
     total: ImportReceipt | None = None
     """The sum of the receipts of that reading, and of those whose rest it was."""
     is_busy: bool = False
     is_closing: bool = False
     is_awaited: bool = False
-    """Whether its watcher is about to ask for its first reading."""
+    """True if its watcher is about to ask for its first reading."""
     was_read: bool = False
     bug: BaseException | None = None
-    """What ended the last reading after its first transaction, if that was no error that is known."""
+    """The unknown error that ended the last reading after its first transaction, if one did."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -112,7 +112,7 @@ class _Lane:
         self.wake.set()
 
     async def close(self, reason: str) -> None:
-        """Wait until nothing of it runs; who waits is told ``reason``."""
+        """Wait until nothing of it runs; waiting callers are told ``reason``."""
         self.begin_close()
         if self.task is not None:
             await asyncio.wait({self.task})
@@ -125,7 +125,7 @@ class Ingest:
     """Reads places, stores and publishes what they change, and remembers how the last readings went.
 
     Each place is read by itself, so that one that fails, or waits for its tool, delays no other; transactions come one
-    after the other, in the order in which they are asked for. So whatever else changes goes between two transactions of
+    after the other, in the order in which they are asked for. So any other change goes between two transactions of
     a large reading. A caller never joins a reading that is already running, because its file may have been opened
     before the caller asked: it waits for one further reading, and so does everybody else who asks meanwhile.
     """
@@ -144,7 +144,7 @@ class Ingest:
         self._lanes: dict[IntakeKey, _Lane] = {}
         self._is_closing = False
         self._turn = asyncio.Lock()
-        """Held during a transaction; whoever waits longest is next."""
+        """Held during a transaction; the longest waiting caller is next."""
         self._moved = asyncio.Condition()
         """Told whenever a reading has come to its first transaction, or to its end."""
         self._runs: set[asyncio.Task[list[asyncio.Future[ImportReceipt]]]] = set()
@@ -322,7 +322,7 @@ class Ingest:
                 await self._tell()
 
     async def _serve(self, lane: _Lane, ticket: _Ticket) -> None:
-        """Read a place and store what it says, to its end; whatever goes wrong is told to who waits, or kept."""
+        """Read a place and store what it says, to its end; an error is told to waiting callers, or kept."""
         lane.bug = lane.rest = lane.left = None
         lane.intake.feed.take_time()
         try:
@@ -406,7 +406,7 @@ class Ingest:
         try:
             with collector_paused():
                 reading = await intake.feed.read(trigger if before is None else Trigger.WATCH)
-                started += reading.rested_s  # else whoever waits in proportion to a reading would wait for a rest, too
+                started += reading.rested_s  # else waits in proportion to a reading would include rests
                 batches = deque(intake.batches(reading, trigger, self._limit, started))
                 receipt = await self._apply(intake, reading, batches.popleft())
         except (SourceError, StorageError) as error:
@@ -445,7 +445,7 @@ class Ingest:
             await self._complete(lane, rest.reading, rest.total)
 
     def _break_off(self, lane: _Lane) -> None:
-        """Let go of what is left of a reading. What is stored of it stays, and the next one hands over everything.
+        """Let go of the rest of a reading. Its stored part stays, and the next one hands over everything.
 
         The feed remembers an earlier reading: a place that says again what it said then would be no news to it.
         """
@@ -459,7 +459,7 @@ class Ingest:
                 # Before the next transaction: the numbers of changes are told in their order.
                 self._publish(committed, intake, reading)
         if committed is not None:
-            # Whoever listens is told before anything else is done.
+            # Listeners are told before anything else is done.
             await asyncio.sleep(0)
             if _log.isEnabledFor(logging.INFO):
                 _log.info("%s", describe(receipt))

@@ -33,15 +33,15 @@ _SLICE_MAX = 1_000
 """Folders that one object of watchfiles watches: to make it holds up every thread of Python, 20 ms for so many."""
 _RACES_MAX = 5
 _QUICK_S = 0.02
-"""What failed is tried again after a while only if that takes longer than this."""
+"""A failed watch waits before its next try only if a try takes longer than this."""
 
 
 class Hint(NamedTuple):
-    """What the system has told."""
+    """A notification of the system."""
 
     path: str
     is_change: bool
-    """Whether a file of that name was written to, and neither came nor went."""
+    """True if a file of that name was written to, and neither came nor went."""
     about_s: float
     """When, by the monotonic clock: in the middle between two looks at the queue."""
 
@@ -87,7 +87,7 @@ class _BriefLook:
 
 
 class Watch:
-    """What one place wants to hear of. Made by :meth:`Notifier.make_watch`.
+    """The notifications that one place wants. Made by :meth:`Notifier.make_watch`.
 
     A notification is a hint only. Which file it names, and what happened to it, is never trusted; that one may be lost
     is made good by the watcher's ticks and rescans.
@@ -121,13 +121,13 @@ class Watch:
 
     @property
     def is_watching(self) -> bool:
-        """Whether notifications of the main folder may arrive."""
+        """True if notifications of the main folder may arrive."""
         return self._notifier.is_armed(self.main)
 
     async def start(self, main: str, *names: str, folders: Collection[str] = ()) -> None:
         """Watch ``main`` for ``names``, and ``folders`` beside it, in place of what was watched before.
 
-        What happens there after this call is noticed, unless ``error`` says why not.
+        Changes there after this call are noticed, unless ``error`` says why not.
         """
         self.main, self.names, self.folders = main, frozenset(names), _with(main, folders)
         await self._notifier.start(self)
@@ -173,16 +173,16 @@ class Notifier:
         """Main folders of those for which no watches are left."""
         self._ending: list[_Slice] = []
         self._queues: list[_Slice] = []
-        """What the thread looks at; under the lock."""
+        """The queues that the thread looks at; under the lock."""
         self._queues_lock = threading.Lock()
         self._told_s = time.monotonic()
         """When something was told last."""
         self._is_looking = False
-        """Whether the thread goes on; under the lock."""
+        """True if the thread goes on; under the lock."""
         self._thread: threading.Thread | None = None
         """Looks at the queues while there are any."""
         self._turn = asyncio.Lock()
-        """Held by whoever changes what is watched."""
+        """Held while watched folders change."""
         self._soon: asyncio.Task[None] | None = None
         self._built_s = float("-inf")
         self._build_s = 0.0
@@ -211,7 +211,7 @@ class Notifier:
         if self.find_error(watch) is not None and time.monotonic() - self._built_s < delay_s:
             return
         self._dropped.pop(watch.main, None)
-        # Whatever is watched under its name may be another folder by now.
+        # The folder watched under its name may be another one by now.
         self._forget(watch.main)
         async with self._turn:
             if not all(map(self.is_armed, watch.folders)):
@@ -373,7 +373,7 @@ class Notifier:
                 problem = RuntimeError("the notifications ended")
         except _Empty:
             pass
-        except Exception as error:  # noqa: BLE001  # whatever it is, ticks take its place, and it is told
+        except Exception as error:  # noqa: BLE001  # any error: ticks take its place, and it is told
             problem = error
         if not is_last and problem is None:
             return False

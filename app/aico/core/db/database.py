@@ -72,7 +72,7 @@ class Database:
         return looking_uri(self.path) if self._only_looks else f"file:{uri_path(self.path)}?mode=ro"
 
     def connect_to_read(self) -> sqlite3.Connection:
-        """Return a connection that only reads, for whoever is in a thread of their own. Raises sqlite3.Error."""
+        """Return a connection that only reads, for work in a thread of its own. Raises sqlite3.Error."""
         return _connect_to_read(self._reading_uri())
 
     async def check(self) -> None:
@@ -125,7 +125,7 @@ class Database:
     async def asking(self) -> AsyncIterator[Ask]:
         """Yield what asks a read-only connection, whose answers all see one snapshot. Raises StorageBusy, StorageError.
 
-        Each question is a change of thread: who needs nothing but answers takes :meth:`look`.
+        Each question is a change of thread: a caller that needs nothing but answers takes :meth:`look`.
         """
         try:
             async with self._askers.hold() as ask:
@@ -165,7 +165,7 @@ class _Lookers:
     def _release(self, done: asyncio.Future[T]) -> None:
         self._free.release()
         if not done.cancelled():
-            done.exception()  # whoever waited has it
+            done.exception()  # the waiting caller has it
 
     def _run(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
         connection = self._idle.pop() if self._idle else self._open()

@@ -1,4 +1,4 @@
-"""The one writer: what sources say becomes rows, in one transaction for each batch."""
+"""The one writer: statements of sources become rows, in one transaction for each batch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ T = TypeVar("T")
 FRESH_ROWS_MAX = 500
 """Sessions that one message carries at most."""
 UNHEARD_ROWS_MAX = 5
-"""The same while nobody listens: who comes back reads the others. 500 take a third of a first import of 1,000."""
+"""The same while nobody listens: a returning page reads the others. 500 take a third of a first import of 1,000."""
 _KINDS = {kind.code: kind for kind in (REQUEST, GROWTH, PROMPT)}
 _NUMBERS = (*TOKENS, "nano")
 _METER = (
@@ -201,7 +201,7 @@ class Batch:
     counts: ReadingCounts
     """Of the whole reading; in later parts of it only the trigger."""
     is_joint: bool = False
-    """Whether this origin is not the first that reads its meter."""
+    """True if this origin is not the first that reads its meter."""
     shared: frozenset[str] = frozenset()
     """Sessions whose totals another place of the origin tells, too: a lower one of one of them is no fall."""
     meters: tuple[str, ...] = ()
@@ -213,12 +213,12 @@ class Batch:
     started: float = field(default_factory=time.perf_counter)
     """``time.perf_counter`` when the reading began."""
     has_task_rows: bool = False
-    """Whether the sessions are tasks with rows of their own, in the table that is Cline's."""
+    """True if the sessions are tasks with rows of their own, in the table that is Cline's."""
 
 
 @dataclass(slots=True)
 class _Names:
-    """What the writer knows of the database: true as long as it stands where the last transaction has left it."""
+    """The writer's knowledge of the database: true as long as it stands where the last transaction has left it."""
 
     epoch: str
     revision: int
@@ -287,7 +287,7 @@ class UsageWriter:
     async def apply(self, batch: Batch) -> tuple[ImportReceipt, UsageCommitted | None]:
         """Store ``batch`` in one transaction; return its receipt and, if it changed something, the fact to publish.
 
-        What equals what is stored is counted as skipped. Raises StorageBusy or StorageError with nothing written.
+        A record equal to the stored row is counted as skipped. Raises StorageBusy or StorageError with nothing written.
         """
 
         def write(connection: sqlite3.Connection, known: _Names) -> tuple[ImportReceipt, UsageCommitted | None]:
@@ -321,7 +321,7 @@ class UsageWriter:
         """
 
         def write(connection: sqlite3.Connection, known: _Names) -> int | None:
-            # What is removed is overwritten, too.
+            # Removed data is overwritten, too.
             connection.execute("PRAGMA secure_delete=ON")
             is_gone = connection.execute(_FORGET_PROJECTS).rowcount > 0
             connection.execute("PRAGMA secure_delete=OFF")
@@ -352,8 +352,8 @@ class UsageWriter:
     async def price_unpriced(self, source: str, after: int, limit: int) -> tuple[int | None, UsageCommitted | None]:
         """Price requests of ``source`` that have no list price, ``limit`` of those behind the event ``after``.
 
-        Return the last event that was looked at, None behind the last one of all, and the fact to publish. What has a
-        list price keeps it. Raises StorageBusy or StorageError with nothing written.
+        Return the last event that was looked at, None behind the last one of all, and the fact to publish. A request
+        with a list price keeps it. Raises StorageBusy or StorageError with nothing written.
         """
         batch = Batch(source, "", "", (), ReadingCounts(Trigger.STARTUP))
 
@@ -433,7 +433,7 @@ class UsageWriter:
     async def review(self, limit: int) -> repricing.Step | None:
         """Let the present list replace older prices of at most ``limit`` further requests; None when nothing is left.
 
-        What it does not know keeps its price. Raises StorageBusy or StorageError with nothing written.
+        A request that it does not know keeps its price. Raises StorageBusy or StorageError with nothing written.
         """
 
         def write(connection: sqlite3.Connection, known: _Names) -> repricing.Step | None:
@@ -476,7 +476,7 @@ class UsageWriter:
     async def note_list(self) -> None:
         """Note that the present list was asked for everything, as the only one. Raises StorageBusy, StorageError.
 
-        Who goes back to an older version, and forward again, has requests that the newer list was not asked for.
+        After a step back to an older version, and forward again, there are requests that this list was not asked for.
         """
         if self._pricer is None:
             return
@@ -556,7 +556,7 @@ class _Transaction:
         is_first = not self._count(source)[0]
         by_key = {} if is_first else self._load_sessions(source, {record.session for record in records})
         origin = self._origin(source, batch.origin)
-        # What they grew by may have own prices, which the quick way knows nothing of.
+        # Their growth may have own prices, which the quick way knows nothing of.
         kinds = _sorted_out(records)
         is_quick = bool(kinds.readings) and not names.own
         chosen = first_readings.choose(records, by_key, batch.shared) if is_quick else []
@@ -577,7 +577,7 @@ class _Transaction:
             self._store_first(first, source, origin, meter)
             stored = {reading.session for reading in chosen}
             readings = [reading for reading in readings if reading.session not in stored]
-        # Requests first: what a total includes of them is not booked once more.
+        # Requests first: the part of them in a total is not booked once more.
         self._take_events(books, source, requests)
         if readings:
             self._take_readings(books, source, meter, meters, readings)
@@ -847,7 +847,7 @@ class _Transaction:
             session = books.sessions.get(reading.session)
             meters = {} if session is None else known.setdefault(session.id, {})
             louder = {origin for origin, each in meters.items() if not each.is_silent}
-            # What never stated a number says nothing of a session whose numbers another origin states.
+            # A meter that never stated a number says nothing of a session whose numbers another origin states.
             is_mute = reading.is_silent and meter not in louder
             if session is not None and is_mute and (louder if meter in meters else meters):
                 books.note_state(session, reading)
@@ -876,7 +876,7 @@ class _Transaction:
                 doubtful[key] = books.book(growth, key)
             if growth.tells_more:
                 for event in doubtful.values():
-                    # What a stronger origin has seen may be more than the totals that are read.
+                    # A stronger origin may have seen more than the totals that are read.
                     books.restate(growth, event, is_told=not stronger or event.origin in lesser)
 
     def _load_doubtful(self, books: Books, sessions: set[int]) -> dict[int, dict[tuple[int, int], EventEntry]]:
@@ -952,7 +952,7 @@ class _Transaction:
     def _take_plans(self, source: int, readings: Sequence[PlanReading]) -> bool:
         """Store the newest state of each plan, if it is newer than what is stored; return whether one was.
 
-        What a wrong clock has dated ahead says nothing: it would stay the newest one.
+        A state that a wrong clock has dated ahead says nothing: it would stay the newest one.
         """
         ceiling = self._now_ms + PLAN_AHEAD_MS
         readings = [each for each in readings if each.at <= ceiling]
