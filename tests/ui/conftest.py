@@ -19,7 +19,7 @@ from tests.ui.observed_page import Observed
 from tests.ui.restartable_service import Service
 
 HANG_MS = 60_000
-"""Whatever takes longer hangs; a machine with much else to do is slower than the library thinks."""
+"""A step that takes longer hangs; a machine with much else to do is slower than the library thinks."""
 expect.set_options(timeout=HANG_MS)
 
 
@@ -86,7 +86,7 @@ def _maker(parent: Path, service_forker: ServerForker) -> Iterator[ServiceMaker]
             folder.mkdir()
             variables = {f"AICO_{name.upper()}": value for name, value in settings.items()}
             service = made.enter_context(Service(folder, variables, forker=service_forker))
-            # What the first start makes of nothing is looked at elsewhere: here it is only waited for.
+            # Other tests look at the database of a first start: here it would only be waited for.
             service.database.parent.mkdir(mode=0o700)
             copy_of_template(service.database.parent).chmod(0o600)
             return service

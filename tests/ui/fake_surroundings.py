@@ -1,4 +1,4 @@
-"""What a test does to the world around a page: its clock, its visibility, its luck, and what the service answers."""
+"""A test's changes of the world around a page: its clock, its visibility, its luck, and the service's answers."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 GONE = r"net::ERR_(CONNECTION_|CONTENT_LENGTH_|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)|WebSocket connection"
-"""What Chromium complains of when a service goes away: which of it, depends on where the request was.
+"""Chromium's complaints when a service goes away: which of them depends on the state of the request.
 
 A mismatch of lengths is a service that was killed between the head of an answer and its body.
 """

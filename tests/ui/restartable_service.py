@@ -113,7 +113,7 @@ class Service:
     The system chooses the port at the first start. From the first stop on it is kept from others by a socket without a
     listener, beside which the service can listen.
 
-    Where there is a forker, it starts the process: as before, but for the second that the imports take.
+    A forker, if there is one, starts the process: as before, but for the second that the imports take.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Service:
         self.database = folder / "data" / "observer.db"
         self.ledger = Ledger(folder / "cline" / "taskHistory.json")
         self.url = ""
-        """Where it serves, from its first start on."""
+        """Its address, from its first start on."""
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_OF_USERS)},
             "AICO_LEDGER_PATH": str(self.ledger.path),
@@ -176,7 +176,7 @@ class Service:
         self, path: str, params: Mapping[str, str | int] | None = None, *, method: str = "GET", body: object = None
     ) -> httpx.Response:
         """Return what it answers, however much else the machine has to do."""
-        # Where there is no limit of the test's own, the library's is 5 seconds.
+        # Without a limit of the test's own, the library's is 5 seconds.
         with httpx.Client(base_url=self.url, timeout=_ANSWER_DEADLINE_S, trust_env=False) as client:
             return client.request(method, path, params=params, json=body)
 

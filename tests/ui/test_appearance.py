@@ -196,7 +196,7 @@ def test_models_of_today_are_read_whole_on_a_small_desktop(
 @pytest.mark.parametrize("language", first_is_quick("fr-FR", "en-US"))
 @pytest.mark.parametrize("width", first_is_quick(1280, 320, 390, 768, 1024, 1100))
 def test_chip_that_comes_or_goes_moves_nothing(service: Service, open_page: Opener, width: int, language: str) -> None:
-    """What is read stays where it is when a filter is chosen, also beside what marks a card."""
+    """The numbers stay in their places when a filter is chosen, also beside the mark of a card."""
     path = "/?period=30d"
     page = open_page(service, path, language=language, size=(width, 2400), prepare=stop_clock).page
     expect(page.locator("[data-card=cost] .tag")).to_be_visible()

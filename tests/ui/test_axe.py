@@ -71,7 +71,7 @@ def check_with_axe(page: Page) -> None:
 
 @pytest.mark.parametrize("theme", first_is_quick(*THEMES))
 def test_axe_finds_nothing_in_the_page_for_frames(services: Services, open_page: Opener, theme: Theme) -> None:
-    """What stands in a frame of another page is as good as the whole one."""
+    """The page in a frame of another page is as good as the whole one."""
     page = open_page(services.full, "/embed", theme=theme).page
     expect(page.locator("[data-field=cost]")).to_be_visible()
     expect(page.locator("[data-field=last-import]")).to_be_visible()

@@ -87,7 +87,7 @@ def test_axe_finds_nothing_in_what_is_opened(
 
 @pytest.mark.parametrize("theme", first_is_quick(*THEMES))
 def test_axe_finds_nothing_in_the_notice_of_polling(service: Service, browser: Browser, theme: Theme) -> None:
-    """Where no socket gets through, the notice with its setting is as good as the rest."""
+    """If no socket gets through, the notice with its setting is as good as the rest."""
     with proxy(urlsplit(service.url).port or 0, keeps_host=False) as address:
         context = browser.new_context(locale="en-US", color_scheme=theme)
         observed = Observed(context.new_page(), address)

@@ -1,4 +1,4 @@
-"""Where no socket gets through the page asks every ten seconds, and says so and why."""
+"""If no socket gets through, the page asks every ten seconds, and says so and why."""
 
 from __future__ import annotations
 

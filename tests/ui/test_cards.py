@@ -69,7 +69,7 @@ def test_what_leans_on_the_time_before_we_watched_is_marked(service: Service, op
 
 @pytest.mark.slow
 def test_exact_period_is_not_marked(service: Service, open_page: Opener) -> None:
-    """What was observed as it happened carries no mark."""
+    """Usage that was observed as it happened carries no mark."""
     page = open_page(service, prepare=watch_since(LONG_AGO)).page
 
     expect(page.locator("[data-card=cost] .note")).to_have_text("+30% vs previous")
@@ -100,7 +100,7 @@ def test_chart_names_ghost_and_budget(service: Service, open_page: Opener) -> No
 
 
 def test_chart_as_table_has_the_period_before_and_no_legend_of_lines(service: Service, open_page: Opener) -> None:
-    """Whatever is drawn is a column too; what explains lines is only there with lines."""
+    """Each drawn series is a column too; the legend of lines is only there with lines."""
     page = open_page(service, "/?table=true&group=source", prepare=stop_clock).page
 
     expect(page.locator(".astable thead th")).to_have_text(["When", "Per day", "previous period", "Cumulative"])

@@ -90,7 +90,7 @@ def test_arrow_keys_tell_each_bar_and_enter_opens_it(
 
 @pytest.mark.slow
 def test_first_touch_tells_a_bar_and_the_second_opens_it(service: Service, open_page: Opener) -> None:
-    """Where nothing hovers, nobody could read a bar otherwise."""
+    """On a device without hovering, nobody could read a bar otherwise."""
 
     def prepare(page: Page) -> None:
         stop_clock(page)
@@ -106,7 +106,7 @@ def test_first_touch_tells_a_bar_and_the_second_opens_it(service: Service, open_
 
 
 def test_numbers_of_the_period_before_are_set_back_while_others_come(service: Service, open_page: Opener) -> None:
-    """What is read for another period dims what is not of it, and nothing else, until it is there."""
+    """A reading for another period dims the numbers of the old one, and nothing else, until it is there."""
     page = open_page(service, prepare=stop_clock).page
     expect(page.locator("[data-card=cost] .big")).to_have_text("$10.00")
     held: list[Route] = []

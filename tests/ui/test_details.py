@@ -1,4 +1,4 @@
-"""What is easily forgotten: the proxy beside us, locked doors, falls, French spreadsheets, small feedback."""
+"""Details that are easily forgotten: the proxy beside us, locked doors, falls, French spreadsheets, small feedback."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_inverted_range_is_turned_round_and_enter_applies_it(service: Service, o
 
 @pytest.mark.slow
 def test_phone_sorts(service: Service, open_page: Opener) -> None:
-    """Where the table has no head there is a choice above it."""
+    """If the table has no head, there is a choice above it."""
     page = open_page(service, "/?period=all&sort=input_tokens", size=(390, 1800), prepare=stop_clock).page
     first = page.locator("tr[data-task]").first
     expect(first).to_have_attribute("data-task", "1001")

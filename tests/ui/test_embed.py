@@ -1,4 +1,4 @@
-"""The page in the frame of another origin, and that origin's scripts: who is listed gets in, nobody else."""
+"""The page in the frame of another origin, and that origin's scripts: listed origins get in, no others."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_nothing_but_embed_is_framed(service: Service, listed: HostPage, open_ho
 
 
 def test_frame_of_another_origin_is_refused(service: Service, unlisted: HostPage, open_host: HostOpener) -> None:
-    """What is not listed shows nothing of ours, not even by a name that another page is listed by."""
+    """An origin that is not listed shows nothing of ours, not even by a name that another page is listed by."""
     unlisted.frame(f"{service.url}/embed")
     page = open_host(unlisted.origin, to(service), REFUSED_FRAME)
     wait_for_refusal(page, page.frame_locator("iframe"))

@@ -21,7 +21,7 @@ class Panel(NamedTuple):
     opener: str
     panel: str
     field: str
-    """Where somebody may be typing, or what has the focus."""
+    """The field that somebody may be typing in, or that has the focus."""
     module: str
     """It is loaded when the panel is opened; empty if there is none."""
 

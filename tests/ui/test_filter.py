@@ -154,7 +154,7 @@ def test_drag_on_the_chart_zooms_the_page(service: Service, open_page: Opener) -
 
 @pytest.mark.slow
 def test_chart_is_also_a_table(service: Service, open_page: Opener) -> None:
-    """What the chart paints can be read as a table whose last sum is the total; nothing moves when it is."""
+    """The chart can be read as a table whose last sum is the total; nothing moves when it is."""
     page = open_page(service).page
     top = "(part) => part.getBoundingClientRect().top"
     before = page.locator(".tasks").evaluate(top)

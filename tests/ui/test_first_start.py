@@ -1,4 +1,4 @@
-"""The first minutes of somebody who has configured nothing: what was found, what would be read of it, and money."""
+"""The first minutes of a user without a configuration: tools found, their parts that would be read, and money."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_nothing_of_a_tool_is_read_before_its_switch(
 
 @pytest.mark.slow
 def test_commands_are_copied_as_this_machine_knows_them(service: Service, open_page: Opener) -> None:
-    """What the clipboard gets is what the service says starts it, with the word behind it."""
+    """The clipboard gets the command that the service names for itself, with the word behind it."""
     service.ledger.path.parent.mkdir(parents=True)
     service.start(probe="/healthz")
     page = open_page(service).page
@@ -233,7 +233,7 @@ def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) 
 
 @pytest.mark.slow
 def test_page_writes_no_path_into_a_request(service: Service, open_page: Opener) -> None:
-    """What the page sends to switch names a source and an origin, nothing else."""
+    """The page's request for a switch names a source and an origin, nothing else."""
     transcript(home_of(service), 1)
     service.start(probe="/healthz")
     sent: list[str | None] = []

@@ -1,4 +1,4 @@
-"""What Cline writes appears by itself."""
+"""Cline's writes appear by themselves."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_two_pages_show_the_same(service: Service, open_page: Opener) -> None:
 
 @pytest.mark.slow
 def test_rows_that_are_read_do_not_move_when_new_ones_arrive(service: Service, open_page: Opener) -> None:
-    """A reader who has scrolled into the table keeps the same row at the same place on the screen."""
+    """A reader that has scrolled into the table keeps the same row at the same place on the screen."""
     base = 1_790_000_000_000
     service.ledger.write(*(entry(str(2000 + n), ts=base + n * 60_000) for n in range(300)))
     service.start()

@@ -178,7 +178,7 @@ def test_tooltip_names_the_day_that_the_pointer_is_over(service: Service, open_p
 
 
 def test_row_opens_its_requests_states_and_family(service: Service, open_page: Opener) -> None:
-    """Enter or a click opens a session: course, kinds, requests page by page, what is unknown, who started whom."""
+    """Enter or a click opens a session: course, kinds, requests page by page, unknown parts, parent and children."""
     page = open_page(service, prepare=stop_clock).page
     row = page.locator("tr[data-task='main'][data-tool='claude-code']")
     expect(row.locator(".id .open")).to_have_text("Nov 11, 07:12 AM")
@@ -324,7 +324,7 @@ def test_table_of_the_chart_says_at_least_and_names_as_they_are(service: Service
 
 
 def test_foot_of_a_phone_cuts_no_digit_off(service: Service, open_page: Opener) -> None:
-    """What is shown is the amount with its four decimals, as on a wide screen: cut to two it would be another one."""
+    """The foot shows the amount with its four decimals, as on a wide screen: cut to two it would be another one."""
     page = open_page(service, size=(390, 844), prepare=stop_clock).page
     tail = page.locator(".tasks tfoot .tail")
     page.locator(".tasks").scroll_into_view_if_needed()
@@ -390,7 +390,7 @@ def test_bars_are_not_faint_when_the_row_below_the_pointer_goes(service: Service
 def test_session_of_another_tool_appears_by_itself(
     make_service: ServiceMaker, open_page: Opener, tmp_path: Path
 ) -> None:
-    """What Claude Code writes is in the list, marked as new, and in the sums, without a reload."""
+    """Claude Code's writes are in the list, marked as new, and in the sums, without a reload."""
     root = tmp_path.resolve() / "projects"
     clock = Clock()
     clock.now_s = now_ms() // 1000 - 60

@@ -103,7 +103,7 @@ def test_session_without_numbers_shows_its_state_and_dashes(
 
 
 def test_field_that_could_not_be_used_is_named_and_its_number_a_dash(service: Service, open_page: Opener) -> None:
-    """What is usable of an entry is shown; what is not is named by its field, and is no 0 and no price of 0."""
+    """The usable fields of an entry are shown; another one is named, and is no 0 and no price of 0."""
     service.ledger.write(entry("1001", cost=0.5) | {"tokensIn": True}, entry("1002") | {"totalCost": None})
     service.start()
     page = open_page(service).page

@@ -89,7 +89,7 @@ def test_switch_keeps_names_tells_them_apart_and_forgets_them(service: Service, 
 
 @pytest.mark.slow
 def test_setting_fixes_the_switch_in_french_on_a_phone(make_service: ServiceMaker, open_page: Opener) -> None:
-    """What the configuration says is shown as fixed."""
+    """The setting of the configuration is shown as fixed."""
     service = make_service(project_names="true", sources="claude-code")
     _answer(service, 1, "shop")
     service.start(probe="/healthz")

@@ -1,4 +1,4 @@
-"""What the page says of answers that are rare: faked, each in both languages."""
+"""The page's words on rare answers: faked, each in both languages."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_switch_in_the_menu_stops_and_begins_a_source(
 
 
 def test_ledger_that_a_current_cline_does_not_write_is_not_waited_for(service: Service, open_page: Opener) -> None:
-    """Where its session store is found, and not read, the tool is off; the missing ledger is a line of its own."""
+    """If its session store is found, and not read, the tool is off; the missing ledger is a line of its own."""
     with closing(SessionStore(home_of(service) / ".cline" / "data" / "db" / "sessions.db")) as store:
         store.put("s1", editor_metadata(9_000, 700, 0.4), updated_ms=now_ms())
         service.start(probe="/healthz")
@@ -111,7 +111,7 @@ def test_what_one_setting_decides_is_said_once(make_service: ServiceMaker, open_
 
 @pytest.mark.slow
 def test_switch_that_is_refused_says_why(service: Service, open_page: Opener) -> None:
-    """Where the service refuses, the box stays as it is and words stand beside it."""
+    """If the service refuses, the box stays as it is and words stand beside it."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
     observed = open_page(service)

@@ -144,7 +144,7 @@ def test_first_screen_lines_up_what_can_be_done(service: Service, open_page: Ope
 
 @pytest.mark.slow
 def test_source_that_configuration_switches_off_says_so(make_service: ServiceMaker, open_page: Opener) -> None:
-    """Where nothing is read, the page waits for nothing, names the setting that decides, and so does an import."""
+    """If nothing is read, the page waits for nothing, names the setting that decides, and so does an import."""
     service = make_service(sources_cline_enabled="false")
     service.ledger.write(entry("1001"))
     service.start(probe="/healthz")

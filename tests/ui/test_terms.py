@@ -67,7 +67,7 @@ def _opened(page: Page) -> None:
 def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Opener) -> None:
     """By a form; what it reaches is told by one notification, over a reload, and from then on only what is new."""
     page = open_page(service, prepare=lambda page: page.add_init_script(NOTED)).page
-    # Who says a cost is read without a pointer: the tool itself, or the list.
+    # The basis of a cost is read without a pointer: the tool itself, or the list.
     expect(page.locator("tr[data-tool=claude-code] .cost")).to_have_text("list $3.0000")
     expect(page.locator("tr[data-tool=cline] .cost")).to_have_text("$4.0000")
     _opened(page)

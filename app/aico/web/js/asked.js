@@ -1,4 +1,4 @@
-// What somebody points at and wants to see; what shows it is loaded with the first wish.
+// The thing that a user points at or opens; its code is loaded with the first wish.
 import { effect, signal } from "../vendor/signals-core.js";
 import { keep, recall } from "./stored.js";
 
@@ -16,7 +16,7 @@ effect(() => {
 
 const STORED = "activity";
 
-/** Whether the section of activity is open. */
+/** True if the section of activity is open. */
 export const isOpen = signal(recall(STORED) === "open");
 
 export function openActivity(wanted) {

@@ -1,5 +1,5 @@
 // The socket: it resumes by epoch and revision and reconnects with full-jitter back-off. After an event the page reads
-// again, so nothing can drift. Where sockets do not get through, the page asks every ten seconds, and says why.
+// again, so nothing can drift. If sockets do not get through, the page asks every ten seconds, and says why.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { query, whyNoSocket } from "./api.js";
 import { minute } from "./clock.js";
@@ -37,7 +37,7 @@ const handlers = {
 		link.value = { state: "live", since: null, retryAt: null, why: null };
 		if (problem.value || (seen && (seen.epoch !== epoch || seen.revision !== revision))) readSoon();
 		readSources();
-		// What was missed is replayed after this, and only then is the revision ours.
+		// Missed changes are replayed after this, and only then is the revision ours.
 		if (seen?.epoch !== epoch) seen = { epoch, revision };
 	},
 	resync({ epoch, revision }) {

@@ -1,4 +1,4 @@
-// Where the page begins: words first, then the numbers, then what happens.
+// The page's beginning: words first, then the numbers, then events.
 import { render } from "../vendor/preact.js";
 import "../vendor/signals.js"; // components follow the signals they read
 import { startClock } from "./clock.js";

@@ -51,7 +51,7 @@ export function bucketFor({ from, to }) {
 	return to - from <= 6 * HOUR ? "15m" : to - from <= 8 * DAY ? "hour" : "day";
 }
 
-/** What a bar stands for: never finer than what the server sent. */
+/** The span of a bar: never finer than that of the server. */
 export function barFor({ from, to, ahead_from, bucket }) {
 	const limits = [6 * HOUR, 2 * DAY + HOUR, 92 * DAY, 400 * DAY, Infinity];
 	const wanted = limits.findIndex((limit) => (ahead_from ?? to) - from <= limit);

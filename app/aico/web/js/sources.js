@@ -1,4 +1,4 @@
-// How the service and its sources are: read at once and with each change, whatever the numbers on the page do.
+// State of the service and its sources: read at once and with each change, apart from the numbers on the page.
 import { batch, computed, effect, signal } from "../vendor/signals-core.js";
 import { getAbout, postImport, putSource } from "./api.js";
 import { embedded, state } from "./state.js";
@@ -15,7 +15,7 @@ export const refused = signal(null); // {id, code}: a switch that could not be t
 export const importing = signal(false);
 export const importResult = signal(null); // {at, receipts} or {at, code}
 
-/** What starts the program on this machine. */
+/** The command of this program here. */
 export const command = computed(() => about.value?.command ?? "aico");
 
 export const sources = computed(() => about.value?.sources ?? []);
@@ -36,7 +36,7 @@ export const troubled = computed(() => read.value.filter((origin) => ["degraded"
 export const isWaiting = computed(() => read.value.length > 0 && read.value.every((origin) => origin.state === "waiting"));
 export const counted = computed(() => sources.value.filter(isShown).reduce((sum, { sessions }) => sum + sessions, 0));
 
-/** What lies on this computer and is not read, though it could be. */
+/** Sources on this computer that could be read and are not. */
 export const offered = computed(() =>
 	sources.value.filter(({ origins }) => origins.some(({ enabled, found, fixed_by }) => found && !enabled && !fixed_by)));
 
@@ -165,7 +165,7 @@ export async function importNow() {
 	importing.value = false;
 }
 
-/** What could not be read is no longer said once it can be. */
+/** Trouble is no longer told once a source can be read. */
 export function startHealing() {
 	let before = new Set();
 	effect(() => {

@@ -1,4 +1,4 @@
-// What the page shows, as a value that the address bar holds.
+// The page's state, as a value that the address bar holds.
 import { computed, signal } from "../vendor/signals-core.js";
 import { query } from "./api.js";
 import { PERIODS } from "./period.js";
@@ -61,7 +61,7 @@ function written({ source, ...state }) {
 
 export const state = signal(read());
 
-/** What is shown is Cline's alone: the section that Kimi Proxy's users know. */
+/** Only Cline is shown: the section that Kimi Proxy's users know. */
 export const isCline = computed(() => String(state.value.source) === "cline");
 
 /** Change what is shown: a step for "back", except what is typed letter by letter. */

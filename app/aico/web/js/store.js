@@ -23,7 +23,7 @@ export const status = signal(null);
 export const summary = signal(null);
 export const before = signal(null); // the summary of the period before: the ghost on the chart
 export const spending = signal(null); // this month day by day, of everything: budgets and the title
-export const overview = signal(null); // today and this month, of everything, whatever is filtered; not in a frame
+export const overview = signal(null); // today and this month, of everything, with any filter; not in a frame
 export const shown = signal(null); // {state, window} of the numbers that are on the page
 export const rows = signal({ total: 0, totals: null, pages: new Map() });
 export const problem = signal(null); // code
@@ -54,7 +54,7 @@ export const keyOf = ({ source, session_id }) => `${source}/${session_id}`;
 
 export const valueOf = (sum) => (metric.value === "cost" ? sum.cost_usd : tokensOf(sum));
 
-/** What chart and list tell apart, the weightiest first: {name, slot, sum}; and the others. */
+/** The parts of chart and list, the weightiest first: {name, slot, sum}; and the others. */
 export const groups = computed(() => {
 	const { group } = shown.value;
 	const found = addBy(summary.value.groups, group)

@@ -1,4 +1,4 @@
-// What this browser keeps between two visits; in a frame of another site it may refuse.
+// This browser's memory between two visits; in a frame of another site it may refuse.
 
 export function recall(name) {
 	try {

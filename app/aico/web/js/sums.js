@@ -1,4 +1,4 @@
-// What the page makes of sums: unknown stays unknown, and money is added up in whole nano-dollars. Pure.
+// Adds up sums: unknown stays unknown, and money is added up in whole nano-dollars. Pure.
 
 const NANO = 1e9;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens"];
@@ -22,7 +22,7 @@ export function cacheWrites({ cache_write_5m_tokens: short, cache_write_1h_token
 /** Tokens without a price are not free: their cost is not known. */
 export const isUnpriced = (sum) => isUnknown(sum.cost_usd) && tokensOf(sum) > 0 && !(sum.list_cost_usd > 0);
 
-/** What was used is paid by a plan: it has a value, and no cost. */
+/** The usage is paid by a plan: it has a value, and no cost. */
 export const isPaidByPlan = (sum) => !(sum.cost_usd > 0) && sum.list_cost_usd > 0;
 
 function total(values, unit = 1) {

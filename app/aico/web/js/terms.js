@@ -21,7 +21,7 @@ const remember = (ids) => keep(TOLD, [...ids].slice(-TOLD_MAX).join(" "));
 /** "granted", "denied", "default"; null where the browser has no notifications for this page. */
 export const permission = () => (globalThis.isSecureContext && globalThis.Notification?.permission) || null;
 
-/** What was reached is told once, also when the page was closed meanwhile; while nobody wants it, it counts as told. */
+/** A reached limit is told once, also if the page was closed meanwhile; while nobody wants it, it counts as told. */
 function notify(all) {
 	const ids = known();
 	const fresh = all.filter(({ told }) => told.some(({ id }) => !ids.has(id)));

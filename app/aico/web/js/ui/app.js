@@ -24,7 +24,7 @@ import { Totals, spentNow } from "./totals.js";
 const SPEAK_MS = 10_000;
 const spoken = signal("");
 
-/** What a screen reader hears: one sentence in ten seconds. */
+/** For screen readers: one sentence in ten seconds. */
 export function startSpeaking() {
 	let last = 0;
 	let timer = null;

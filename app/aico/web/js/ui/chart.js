@@ -27,7 +27,7 @@ const isBars = () => state.value.chart === "bars";
 
 export const ghostSeries = () => (before.value?.series.some((point) => value(point) !== 0) ? before.value.series : null);
 
-/** What is painted, one beside the other: {start, end, total, layers, then}. The last layer is that of the others. */
+/** The bars, one beside the other: {start, end, total, layers, then}. The last layer is that of the others. */
 export function columns(isMerged) {
 	const { series, parts, to } = summary.value;
 	const { named } = groups.value;
@@ -339,7 +339,7 @@ function Plot({ list, label: told }) {
 		leave();
 		if (!late && end - start > QUARTER) chooseRange(start, end);
 	};
-	// Where nothing hovers, the first press shows what the second one opens.
+	// If nothing hovers, the first press shows what the second one opens.
 	const press = () => {
 		const { index } = pointed.value ?? {};
 		const isTold = index === tapped.current || !matchMedia("(hover: none)").matches;

@@ -5,7 +5,7 @@ import { groups } from "../store.js";
 import { columns, ghostSeries, known, perBarWords, titleOf, words } from "./chart.js";
 import { NameOf, html } from "./parts.js";
 
-/** What may be more says so; of nothing but that, nothing is known. */
+/** A number that may be more says so; a 0 then is unknown. */
 const least = (n, isLess) => (isLess ? (n > 0 ? `≥ ${words(n)}` : UNKNOWN) : words(n));
 
 export function Part() {

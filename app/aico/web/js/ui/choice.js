@@ -1,4 +1,4 @@
-// What can be filtered by: what was spent on in the period, whatever else is chosen. Read whenever it is opened.
+// The choices of filters: names with usage in the period, with any other filter. Read at each opening.
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { getSummary } from "../api.js";
 import { t } from "../i18n.js";

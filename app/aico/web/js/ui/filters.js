@@ -36,10 +36,10 @@ function Custom() {
 		</form></details>`;
 }
 
-/** What is chosen beyond the periods: {name, words, remove}. */
+/** Choices beyond the periods: {name, words, remove}. */
 export function chosen() {
 	const { period, from, to, source, unknown_model, q } = state.value;
-	// What a frame shows from the start is no choice.
+	// A frame's tool from the start is no choice.
 	const tools = embedded && String(source) === "cline" ? [] : source;
 	return [
 		period === "custom" && { name: "period", words: range(from, to, locale.value), remove: () => choosePeriod("7d") },

@@ -1,4 +1,4 @@
-// What is told of sources beside the numbers: how far a large reading is, and that there is more to read.
+// News of sources beside the numbers: how far a large reading is, and that there is more to read.
 import { signal } from "../../vendor/signals-core.js";
 import { minute } from "../clock.js";
 import { bytes, duration, share } from "../format.js";

@@ -1,4 +1,4 @@
-// What the sums lack, in one quiet line that opens.
+// Gaps of the sums, in one quiet line that opens.
 import { useState } from "../../vendor/preact-hooks.js";
 import { t, tn } from "../i18n.js";
 import { sources } from "../sources.js";

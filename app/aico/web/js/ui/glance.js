@@ -1,4 +1,4 @@
-// Today, this month and what is nearest to its limit, whatever is filtered below. Never in a frame.
+// Today, this month and the nearest limits, with any filter below. Never in a frame.
 import { signal } from "../../vendor/signals-core.js";
 import { second } from "../clock.js";
 import { count, percent, share } from "../format.js";
@@ -66,7 +66,7 @@ function nearest(own) {
 /** "$200", "180,50 €". */
 export const priceOf = ({ price, currency }) => new Intl.NumberFormat(locale.value, { style: "currency", currency, currencyDisplay: "narrowSymbol", trailingZeroDisplay: "stripIfInteger" }).format(price);
 
-/** Of everything, whatever the filter: today's budget, then what is nearest to its end; the month's is in its own card. */
+/** Of everything, with any filter: today's budget, then the nearest limits; the month's is in its own card. */
 function Limits({ spent }) {
 	const { daily_usd, monthly_usd } = status.value.budget ?? {};
 	const count = daily_usd ? 1 : 0;

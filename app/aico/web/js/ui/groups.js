@@ -1,4 +1,4 @@
-// Where the money, or the tokens, went: the list is the chart's legend, and a click filters.
+// Parts of the money, or the tokens: the list is the chart's legend, and a click filters.
 import { useState } from "../../vendor/preact-hooks.js";
 import { hovered } from "../asked.js";
 import { change, share } from "../format.js";
@@ -11,7 +11,7 @@ import { before, group as chosen, groups, metric, shown, summary, valueOf } from
 import { add, isUnpriced, tokensOf } from "../sums.js";
 import { Cost, NameOf, Segmented, Swatch, Tokens, html, wordsOf } from "./parts.js";
 
-/** What a part was in the period before, at the same point of it; of `name` undefined, everything. */
+/** A part in the period before, at the same point of it; of `name` undefined, everything. */
 function earlier(name) {
 	const { window, group } = shown.value;
 	if (!window.before || !before.value) return null;

@@ -1,4 +1,4 @@
-// Who we are, how everything is, what is read, and when it was: one state, never a green word beside a red one.
+// Name, state, sources, and the last reading: one state, never a green word beside a red one.
 import { useState } from "../../vendor/preact-hooks.js";
 import { computed } from "../../vendor/signals-core.js";
 import { second } from "../clock.js";

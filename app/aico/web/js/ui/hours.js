@@ -41,7 +41,7 @@ const peakOf = ({ cells }) => cells.reduce((best, cell) => (cell.value > (best?.
 
 const NAMED_APART = 3; // columns: two names do not touch
 
-/** Where a month begins: [column, name]. One that the next would touch has no name. */
+/** Beginnings of months: [column, name]. One that the next would touch has no name. */
 function monthsOf({ cells }) {
 	const begins = cells.filter(({ day }, i) => i === 0 || new Date(day).getDate() === 1);
 	return begins.filter(({ column }, i) => (begins[i + 1]?.column ?? Infinity) - column >= NAMED_APART)

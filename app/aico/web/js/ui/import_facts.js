@@ -1,4 +1,4 @@
-// What one reading came to, and what it refused: behind the line of the last import.
+// Counts of one reading, and its refusals: behind the line of the last import.
 import { t, tcode, tn } from "../i18n.js";
 import { Words, html, when, whole } from "./parts.js";
 

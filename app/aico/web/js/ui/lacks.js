@@ -1,4 +1,4 @@
-// What the sums lack, source by source: what is said once the line of gaps is opened.
+// Gaps of the sums, source by source, as told once the line of gaps is opened.
 import { t, tn, told } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { slotOf } from "../slots.js";

@@ -1,4 +1,4 @@
-// Where numbers alone would mislead: words, with what to do.
+// If numbers alone would mislead: words, with what to do.
 import { minute } from "../clock.js";
 import { t, tcode, tn } from "../i18n.js";
 import { link } from "../live.js";
@@ -34,7 +34,7 @@ function Origins() {
 		const change = fixed ? `\`${fixed}\`` : embedded ? "`aico sources on cline`" : t("watcher.menu");
 		return html`<${Notice} kind="warn" name="off"><b>${tcode("source_off")}</b> ${t("watcher.change")} <${Words} text=${change} /><//>`;
 	}
-	// What is not there is no trouble, but numbers that are kept should not look as if they went on.
+	// An absent file is no trouble, but numbers that are kept should not look as if they went on.
 	const waiting = isWaiting.value && counted.value > 0 ? read.value.slice(0, 1) : [];
 	return [...troubled.value, ...read.value.filter(isSlow), ...waiting].map(Origin);
 }
@@ -67,7 +67,7 @@ function Frozen() {
 		<ul>${reasons.map((reason) => html`<li><${Words} text=${t(`frozen.${reason}`)} /></li>`)}</ul></details><//>`;
 }
 
-/** Cline's old file says nothing to somebody who looks at other tools. */
+/** Cline's old file says nothing to a reader of other tools. */
 const showsCline = () => state.value.source.length === 0 || state.value.source.includes("cline");
 
 export const Notices = () => html`<${Trouble} /><${Polling} /><${Origins} /><${Progress} />

@@ -16,7 +16,7 @@ import { onPaper } from "../theme.js";
 
 export const html = htm.bind(h);
 
-/** What amounts are shown in: {code, per_usd, as_of}; null: US dollars, as in a frame. */
+/** The currency of amounts: {code, per_usd, as_of}; null: US dollars, as in a frame. */
 export const currency = computed(() => (embedded ? null : (about.value?.currency ?? null)));
 export const amount = (usd) => money(usd, locale.value, currency.value);
 export const short = (n) => compact(n, locale.value);
@@ -65,13 +65,13 @@ export function Ago({ ms, tag = "time", ...more }) {
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;
 export const Tokens = ({ n, tag = "span", ...more }) => html`<${tag} ...${more} title=${whole(n)}>${short(n)}<//>`;
 
-/** What a plan has paid for: its value, and no cost; null of anything else. */
+/** Usage paid by a plan: its value, and no cost; null of anything else. */
 export function valueOfPlan(sum) {
 	if (plans.value.length === 0 || !isPaidByPlan(sum)) return null;
 	return html`<span class="soft" data-field="value" title=${t("value.plan", { value: exact(sum.list_cost_usd) })}>(${amount(sum.list_cost_usd)})</span>`;
 }
 
-/** What is not known is never $0.00, and a sum that lacks something says so. */
+/** An unknown cost is never $0.00, and a sum that lacks something says so. */
 export function Cost({ sum, tag = "span" }) {
 	const value = valueOfPlan(sum);
 	if (value) return tag === "span" ? value : html`<${tag}>${value}<//>`;
@@ -91,7 +91,7 @@ export function BigCost({ sum }) {
 export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;
 export const titleOf = (id) => sources.value.find((source) => source.id === id)?.title ?? id;
 
-/** What a source, a model or a project is called. */
+/** The name of a source, a model or a project. */
 export const wordsOf = (group, name) => (group === "source" ? titleOf(name) : (name ?? t(group === "project" ? "project.unknown" : "model.unknown")));
 
 export const NameOf = ({ name, group = shown.value.group }) =>
@@ -114,7 +114,7 @@ export async function copyText(text, words = text) {
 
 const COPIED_MS = 1500;
 
-/** What can be pasted: a command as this machine knows it, or a setting. */
+/** Text to paste: a command as this machine knows it, or a setting. */
 export function Copyable({ text }) {
 	const [mark, setMark] = useState("");
 	const given = text.replace(/^aico\b/, command.value);
@@ -132,7 +132,7 @@ const PASTED = /^(aico|pip) |[=_]/;
 export const Words = ({ text }) => text.split("`").map((part, index) =>
 	(index % 2 === 0 ? part : PASTED.test(part) ? html`<${Copyable} text=${part} />` : html`<code>${part}</code>`));
 
-/** What was refused, with what to do. */
+/** A refusal, with what to do. */
 export const Complaint = ({ code }) => code && html`<p class="warn" role="alert"><${Words} text=${tcode(code)} /></p>`;
 
 /** A state in words, with a light that says the same. */

@@ -21,7 +21,7 @@ const tried = signal(null); // what the model that is typed would cost now
 const setPrice = (model, body) => take(putPrice(model, body));
 const removePrice = ({ model, valid_from }) => take(deletePrice(model, valid_from ?? ""));
 
-/** What amounts are shown in; without a body, US dollars again. */
+/** The currency of amounts; without a body, US dollars again. */
 async function setCurrency(body) {
 	try {
 		await (body ? putCurrency(body) : deleteCurrency());

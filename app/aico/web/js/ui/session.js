@@ -20,7 +20,7 @@ const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "ca
 
 const answer = signal(null); // {of, detail} or {of, code}
 
-/** What everything cost on the day of its last activity, of which its own part is known; never in a frame. */
+/** The cost of everything on the day of its last activity, of which its own part is known; never in a frame. */
 async function readDay({ last_at, bucket }) {
 	const from = midnight(last_at);
 	if (embedded || ["week", "month"].includes(bucket)) return null;
@@ -28,7 +28,7 @@ async function readDay({ last_at, bucket }) {
 	return { from, cost_usd: totals.cost_usd };
 }
 
-/** What is shown of it, after what is to come before. */
+/** Reads it for the dialog, once `before` is done. */
 async function read(question, before) {
 	const { offset, ...of } = question;
 	try {
@@ -137,7 +137,7 @@ function Requests({ detail }) {
 			<tbody>${requests.map((request, i) => html`<${Request} key=${offset + i} request=${request} />`)}</tbody></table></div>`;
 }
 
-/** What can be pasted into a note. */
+/** Text to paste into a note. */
 function textOf(dialog) {
 	const words = (element) => element.innerText.trim().replace(/\s+/g, " ");
 	const cells = (selector) => [...dialog.querySelectorAll(selector)].map((row) => [...row.children].map(words).join("\t"));

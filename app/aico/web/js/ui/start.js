@@ -14,7 +14,7 @@ const Origin = ({ source, origin }) => html`<li class=${origin.found ? "" : "abs
 const Card = ({ source }) => html`<article class="tool" data-card=${source.id}><h3>${source.title}</h3>
 	<ul>${source.origins.map((origin) => html`<${Origin} key=${origin.id} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></article>`;
 
-/** Where was looked; a place that is not there is no fault. */
+/** Places looked at; a place that is not there is no fault. */
 const Places = ({ list, isOpen }) => html`<details class="places" open=${isOpen}><summary>${tn("start.places", list.length)}</summary>
 	<dl>${list.map(({ title, origins }) => html`<div><dt>${title}</dt><dd>${origins.flatMap(({ paths }) => paths).map((path) => html`<code>${path}</code>`)}</dd></div>`)}</dl></details>`;
 

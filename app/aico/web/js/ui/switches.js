@@ -16,7 +16,7 @@ export function Switch({ source, origin, words }) {
 		aria-label=${`${source.title}: ${words}`} onChange=${turn} data-switch=${`${source.id}.${id}`} /><span>${words}</span></label>`;
 }
 
-/** What fixes a switch. */
+/** Fixed by a setting. */
 export const Fixed = ({ by }) => html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${by} /></p>`;
 
 /** The setting that fixes several switches is said once, above them. */
@@ -36,7 +36,7 @@ export function Standing({ source, origin }) {
 	return html`<p class="soft" data-field="off">${t("switch.off", { at: when(off_since, "hour") })}${counted}</p>`;
 }
 
-/** What only a setting has read, because no request names a file: its lines are copied. */
+/** Files that only a setting has read, as no request names a file: its lines are copied. */
 export function Elsewhere({ origin: { elsewhere } }) {
 	if (!elsewhere) return null;
 	const { files, setting } = elsewhere;

@@ -61,13 +61,13 @@ function notes({ state, stated, unknown, has_fallen, spent }) {
 	].filter(Boolean);
 }
 
-/** Where nothing hovers, and for the keyboard. */
+/** If nothing hovers, and for the keyboard. */
 function tell({ currentTarget: mark }) {
 	const { left, bottom } = mark.getBoundingClientRect();
 	told.value = { words: mark.title, left: Math.max(12, Math.min(left, innerWidth - TOLD_WIDTH)) + scrollX, top: bottom + 4 + scrollY };
 }
 
-/** One a row, whatever there is to say: nothing moves. */
+/** One a row, with any notes: nothing moves. */
 function Mark({ item }) {
 	const said = notes(item);
 	if (said.length === 0) return null;

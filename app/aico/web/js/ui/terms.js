@@ -1,4 +1,4 @@
-// Budgets, plans, limits and who is told: plain forms in a dialog.
+// Budgets, plans, limits and webhook: plain forms in a dialog.
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { deleteBudget, deletePlan, getWebhook, putBudget, putPlan, testWebhook } from "../api.js";
 import { share } from "../format.js";
@@ -15,7 +15,7 @@ const dialog = () => document.getElementById("terms");
 const close = () => dialog().close();
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
 
-/** What came of an attempt is said where it was made. */
+/** An attempt's result is said where it was made. */
 function useAttempt() {
 	const [code, setCode] = useState(null);
 	const attempt = async (work) => {

@@ -12,7 +12,7 @@ import { Common, Fixed, Refused, Standing, Switch } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
 
-/** What is not there is no matter where something else is, read or not: today's Cline writes no ledger. */
+/** An absent origin is no matter if another is there, read or not: today's Cline writes no ledger. */
 function worst({ origins }) {
 	const isThere = origins.some(({ found }) => found);
 	return origins.filter(({ enabled, state }) => enabled && !(isThere && state === "waiting")).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state))[0];

@@ -23,13 +23,13 @@ function Change({ total }) {
 	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;
 }
 
-/** What plans have paid for: a value, and no part of the cost. */
+/** Usage paid by plans: a value, and no part of the cost. */
 function planValue() {
 	const paid = plans.value.map(({ source }) => source);
 	return addUsd(summary.value.groups.filter(({ source }) => paid.includes(source)).map(({ list_cost_usd }) => list_cost_usd));
 }
 
-/** Who says what it cost, and what nobody says. */
+/** The bases of the cost, and the unpriced rest. */
 function Bases() {
 	const { cost_basis: basis, unpriced_requests: without } = summary.value.totals;
 	const all = Object.entries(basis).filter(([, usd]) => usd > 0);
