@@ -681,9 +681,9 @@ def test_limit_and_budget_stand_in_the_short_line(database: Path, capsys: pytest
     assert line().endswith(", Claude Code 5 hours 25 %")
     week = PlanWindow("secondary", 8_190, 10_080, at(SATURDAY) + 3_600_000)
     fill(database, [("codex", [PlanReading("codex", NOW_MS, (week,))])])
-    assert line().endswith(", Codex week 81 %")
+    assert line().endswith(", Codex week 82 %")
     for words in ((), ("today",)):
-        assert re.search(r"^  Limits +Codex week 81 % used, resets 17:10$", said(capsys, *words), re.MULTILINE)
+        assert re.search(r"^  Limits +Codex week 82 % used, resets 17:10$", said(capsys, *words), re.MULTILINE)
     assert said(capsys, "status", "--short", "--width", "40", code=EXIT_DEGRADED) == "$10.00 today, $10.00 of $125.00\n"
 
 

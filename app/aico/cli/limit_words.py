@@ -56,7 +56,7 @@ def describe_limit(limit: LimitWindow) -> str:
     """Return a window in a few words."""
     name = f"{TITLES.get(limit.source or '', limit.source or '')} {_name_of(limit)}"
     if limit.used_share is not None:
-        return f"{name} {int(100 * limit.used_share)} %"
+        return f"{name} {round(100 * limit.used_share)} %"
     return f"{name} {money(limit.used_nano) if limit.used_nano else f'{tokens(limit.tokens or 0)} tokens'}"
 
 

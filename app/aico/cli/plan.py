@@ -57,7 +57,9 @@ def tend(options: argparse.Namespace) -> int:
         lambda service: service.change("PUT", route, wanted.model_dump(mode="json")),
         lambda service: service.budgets.put_plan(wanted.as_plan(options.source)),
     )
-    return _list(settings, as_json=False)
+    code = _list(settings, as_json=False)
+    say("Usage at list prices costs nothing more. A cost that the tool records stays one.")
+    return code
 
 
 def _list(settings: Settings, *, as_json: bool) -> int:

@@ -371,7 +371,8 @@ def _parts(parts: Sequence[tuple[tuple[str, ...], Sums]], total: Sums, room: int
     """Return the sources of a day with their shares, as many as there is room for."""
     text = ""
     for (source,), sums in parts[:_PARTS_SHOWN]:
-        more = f"{', ' if text else ''}{_name('source', source)} {share(sums.cost_nano, total.cost_nano)}".rstrip(" -")
+        part = share(sums.cost_nano, total.cost_nano, is_short=True)
+        more = f"{', ' if text else ''}{_name('source', source)} {part}".rstrip(" -")
         if columns_of(text + more) > room:
             break
         text += more

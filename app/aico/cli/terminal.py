@@ -12,6 +12,8 @@ from aico.core.units import NANO
 _NAME_MIN, _NAME_USUAL = 12, 22
 _NAME_BESIDE_BARS = 18
 _BAR_MIN = 4
+_LEAST_SHARE, _WHOLE_FROM = 0.1, 10
+"""Per cent: below the first a share is said to be less, and from the second on it has no decimal."""
 _WIDTH_OF_COLUMNS = 60
 """Columns from which on there is room for whole words below a name."""
 
@@ -138,9 +140,16 @@ def tokens(count: int) -> str:
     return f"{count / size:,.1f} {unit}"
 
 
-def share(part: int, whole: int) -> str:
-    """Return the share of ``part`` in ``whole`` in per cent; a part above 0 never reads as nothing."""
+def share(part: int, whole: int, *, is_short: bool = False) -> str:
+    """Return the share of ``part`` in ``whole`` in per cent, rounded as on the page; none above 0 reads as nothing.
+
+    If ``is_short``, none has a decimal.
+    """
     if whole <= 0 or part <= 0:
         return "-"
-    percent = round(100 * part / whole)
-    return f"{percent} %" if percent else "<1 %"
+    percent = 100 * part / whole
+    if is_short:
+        return f"{round(percent) or '<1'} %"
+    if percent < _LEAST_SHARE:
+        return f"<{_LEAST_SHARE} %"
+    return f"{percent:.0f} %" if percent >= _WHOLE_FROM else f"{percent:.1f}".removesuffix(".0") + " %"

@@ -86,7 +86,7 @@ function Row({ item, index, isFresh, isOn }) {
 	const { source, session_id: id, project, last_at, model, models, spent, cost_usd, has_fallen, folded } = item;
 	const open = ({ target }) => target.closest("td button:not(.open)") || openSession(item);
 	return html`<tr class=${(isFresh ? "fresh " : "") + (isOn ? "on" : "") || undefined} aria-rowindex=${index + 2} data-task=${id} data-tool=${source} tabindex="-1" onClick=${open}>
-		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${item.label && !embedded && html`<span class="soft">${when(item.started_at, "day")} </span>`}${nameOf(item)}</button>${folded > 0 && html`<span class="tag" title=${tn("row.folded", folded)}>+${folded}</span>`}${isFresh && html`<em>${t("row.new")}</em>`}</td>
+		<td class="id" title=${id}><button class="open" aria-label=${t("session.open", { name: nameOf(item) })}>${item.label && !embedded && html`<span class="soft">${when(item.started_at, "day")} </span>`}${nameOf(item)}</button>${folded > 0 && html`<span class="tag" title=${tn("row.folded", folded)}>+${folded}</span>`}${isFresh && !item.label && html`<em>${t("row.new")}</em>`}</td>
 		<td class=${`of s${slotOf(source)}`} title=${embedded ? null : project}>${titleOf(source)}${project && !embedded && html` <span class="soft">${project}</span>`}</td>
 		<td class="name">${ModelName({ id: model, tag: "button", onClick: () => choose("model", model) })}${models > 1 && html`<span class="tag" title=${tn("models", models)}>+${models - 1}</span>`}${Mark({ item })}</td>
 		${Ago({ ms: last_at, tag: "td", class: "when soft" })}
