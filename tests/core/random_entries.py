@@ -47,6 +47,7 @@ def readings(
         parent=st.none(),
         unknown=st.sampled_from([(), (), ("x",), ("y", "x")]) if is_partial else st.just(()),
         forked_from=st.none(),
+        started_ts=st.none(),
     )
 
 

@@ -369,6 +369,27 @@ async def test_silent_origin_takes_no_number_from_a_task_that_another_one_knows(
     assert failed_checks(store.path) == []
 
 
+@pytest.mark.parametrize("origin", ["ledger", "sessions"])
+async def test_start_of_a_session_moves_no_usage(store: Store, origin: str) -> None:
+    """A stored session begins at the start that is told later, of a silent origin too; its usage stays where it was."""
+    start = NOW_MS - 3 * 86_400_000
+    await store.take_in([usage()])
+    days = read_rows(store.path, "SELECT day, recorded_nano FROM usage_session_day")
+    silent = usage(ts=NOW_MS + 5, model_id=None, tokens_in=None, tokens_out=None, total_cost=None)
+    told = (usage() if origin == "ledger" else silent)._replace(started_ts=start)
+    assert len(await store.take_in([told], origin)) == 1
+    assert read_rows(store.path, "SELECT first_ts, last_ts FROM session") == [(start, NOW_MS)]
+    assert read_rows(store.path, "SELECT day, recorded_nano FROM usage_session_day") == days
+    assert await store.take_in([told], origin) == []
+    assert failed_checks(store.path) == []
+
+
+async def test_start_behind_the_last_activity_is_none(store: Store) -> None:
+    """A session does not begin after it was used."""
+    await store.take_in([usage()._replace(started_ts=NOW_MS + 5)])
+    assert read_rows(store.path, "SELECT first_ts, last_ts FROM session") == [(NOW_MS, NOW_MS)]
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_running_total_beside_requests_books_what_exceeds_them(store: Store, at_once: bool) -> None:
     """A tool that writes both down is not counted twice, also where one batch holds both."""

@@ -49,6 +49,7 @@ READINGS = st.builds(
     parent=st.sampled_from([None, "s0"]),
     unknown=st.sampled_from([(), ("tokensIn", "ts")]),
     forked_from=st.none(),
+    started_ts=st.one_of(st.none(), st.integers(NOW_MS - 3 * DAY_MS, NOW_MS + DAY_MS)),
 )
 TABLES = {
     "sessions": """

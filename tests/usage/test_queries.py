@@ -101,6 +101,7 @@ READINGS = st.builds(
     parent=st.none(),
     unknown=st.just(()),
     forked_from=st.none(),
+    started_ts=st.none(),
 )
 PROMPTS = st.builds(
     PromptSeen,

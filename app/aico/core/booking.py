@@ -348,6 +348,7 @@ class Books:
         meter, amounts = advance(known, reading, earlier, is_joint=is_joint, origin=self._origin)
         model = session.model if reading.model is None else self._model_id(reading.model)
         session.is_outranked = is_outranked
+        _begin(session, reading)
         if not is_outranked:
             # Of several origins that read one meter, each tells a moment of its own: the later one is the last.
             self._follow(session, max(session.last_ts, ts) if meter.is_joint else ts, model, reading.state)
@@ -381,8 +382,8 @@ class Books:
 
     def note_state(self, session: SessionEntry, reading: MeterReading) -> None:
         """Take over the state of a session whose origin states no number yet, and whose numbers come from another."""
-        has_state = reading.state not in {SessionState.UNKNOWN, session.state}
-        if not (self._note_parent(session, reading.parent) or has_state):
+        has_news = _begin(session, reading) or reading.state not in {SessionState.UNKNOWN, session.state}
+        if not (self._note_parent(session, reading.parent) or has_news):
             self.skipped_count += 1
             return
         session.state = int(reading.state) or session.state
@@ -715,6 +716,14 @@ class Books:
         if event.is_posted:
             self._tally.post(more, event.ts, event.session, event.model)
         session.is_touched = True
+
+
+def _begin(session: SessionEntry, reading: MeterReading) -> bool:
+    """Let the session's row reach back to the start that the tool tells; return whether it does so only now."""
+    if reading.started_ts is None or reading.started_ts >= session.first_ts:
+        return False
+    session.first_ts, session.is_changed = reading.started_ts, True
+    return True
 
 
 def cost_of(

@@ -242,6 +242,8 @@ class MeterReading(NamedTuple):
     """Names of fields, in the tool's own words, that could not be used, or must be there and are not."""
     forked_from: str | None = None
     """The session that it was forked from, whose total at that moment its own begins with; see ``core.db.forks``."""
+    started_ts: int | None = None
+    """The start, epoch milliseconds, where the tool tells it; its usage is dated by ``ts`` all the same."""
 
     @property
     def tokens(self) -> Tokens:

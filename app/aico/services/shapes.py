@@ -183,7 +183,7 @@ class SessionFieldsOut(AmountsOut):
     session_id: str
     label: str | None = Field(description="The user's own name for it.")
     project: str | None
-    started_at: int = Field(description="First activity, epoch milliseconds.")
+    started_at: int = Field(description="Start as its tool tells it, else first activity; epoch milliseconds.")
     last_at: int = Field(description="Last activity, epoch milliseconds.")
     model: str | None = Field(description="Used last; null if unknown.")
     models: int | None = Field(description="How many it used; null in a message.")
@@ -310,7 +310,7 @@ class RelativeOut(Schema):
 
     session_id: str
     label: str | None
-    started_at: int = Field(description="First activity, epoch milliseconds.")
+    started_at: int = Field(description="Start as its tool tells it, else first activity; epoch milliseconds.")
     model: str | None
     state: StateName | None
     cost_usd: float | None = Field(description="All that it spent.")

@@ -12,14 +12,16 @@ from aico.features.sources.cline.ledger import LedgerParser
 
 CANARY = "CANARY-prompt"
 PARSER = LedgerParser(UTC)
+GOOD_TS = 1_772_000_100_000
 
 
 def reading(session: str, ts: int | None, model: str | None, tokens: tuple[int, int], cost: float) -> MeterReading:
-    """Return the reading of a whole entry: tokens in and out, nothing of caches."""
-    return MeterReading(session, ts, model, tokens[0], None, None, None, tokens[1], None, cost)
+    """Return the reading of a whole entry: tokens in and out, nothing of caches; its id may be its start."""
+    started = int(session) if session.isdecimal() and len(session) == len(str(GOOD_TS)) else None
+    counts = tokens[0], None, None, None, tokens[1], None
+    return MeterReading(session, ts, model, *counts, cost, started_ts=started)
 
 
-GOOD_TS = 1_772_000_100_000
 GOOD = reading("1772000000000", GOOD_TS, "moonshotai/kimi-k2.5", (1200, 340), 0.125)
 """The reading of :func:`entry` without arguments."""
 _FIELDS = {

@@ -326,7 +326,19 @@ def test_ts_is_refused_with_field_and_code(text: str | bytes | None, code: Rejec
 )
 def test_id_is_accepted_as_opaque_text(text: str, task_id: str) -> None:
     """Any text of 1 to 128 characters without control characters is an id, whatever it means."""
-    assert judged_both_ways(id=text) == GOOD._replace(session=task_id)
+    assert judged_both_ways(id=text) == GOOD._replace(session=task_id, started_ts=None)
+
+
+@pytest.mark.parametrize("task_id", ["1772000000000", "1000000000000"])
+def test_id_of_thirteen_digits_is_the_start(task_id: str) -> None:
+    """Cline names a task after the millisecond in which it was begun."""
+    assert judged_both_ways(id=f'"{task_id}"') == GOOD._replace(session=task_id, started_ts=int(task_id))
+
+
+@pytest.mark.parametrize("task_id", ["0772000000000", "17720000000001", "177200000000", "x1772000000000"])
+def test_id_of_other_digits_is_no_start(task_id: str) -> None:
+    """Nobody knows what they would mean."""
+    assert judged_both_ways(id=f'"{task_id}"') == GOOD._replace(session=task_id, started_ts=None)
 
 
 NAMES_REFUSED = [
@@ -453,7 +465,7 @@ def test_money_of_entries_with_bad_fields_is_taken() -> None:
 def test_last_one_of_two_equal_keys_counts() -> None:
     """As for JavaScript and Python, the later of two members of one name is the member."""
     twice = entry()[:-1]
-    assert judged(twice + b',"id":"later","tokensIn":5}') == GOOD._replace(session="later", input=5)
+    assert judged(twice + b',"id":"later","tokensIn":5}') == GOOD._replace(session="later", started_ts=None, input=5)
     assert judged(twice + b',"tokensIn":null}') == (CODE.WRONG_TYPE, "tokensIn")
     assert judged(b'{"tokensIn":null,' + entry()[1:]) == GOOD
 

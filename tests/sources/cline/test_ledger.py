@@ -196,7 +196,7 @@ def test_duplicates_keep_the_place_of_the_first() -> None:
 )
 def test_prompt_is_never_judged(prompt: bytes) -> None:
     """With any prompt, and with bytes in it that could not become text, its entry and the others are good."""
-    other = GOOD._replace(session="other")
+    other = GOOD._replace(session="other", started_ts=None)
     for fields in ({"task": prompt}, {"cwdOnTaskInitialization": prompt, "size": prompt}):
         assert parse(ledger(entry(**fields), ledger_of(other)[1:-1])).records == [GOOD, other]
         assert parse(ledger(entry(**fields), b"null")).records == [GOOD]
@@ -220,12 +220,12 @@ def test_bad_field_of_one_entry_is_found_beside_a_cut_prompt() -> None:
             deep(300, kind="{}"),
         )
     )
-    named = GOOD._replace(session="5", model="\ufffdx", cost_usd=0.5)
-    silent = GOOD._replace(session="2", cost_usd=None, unknown=("totalCost",))
+    named = GOOD._replace(session="5", started_ts=None, model="\ufffdx", cost_usd=0.5)
+    silent = GOOD._replace(session="2", started_ts=None, cost_usd=None, unknown=("totalCost",))
     assert parsed.records == [
-        GOOD._replace(session="1"),
+        GOOD._replace(session="1", started_ts=None),
         silent,
-        *(GOOD._replace(session=each) for each in "3\ufffd"),
+        *(GOOD._replace(session=each, started_ts=None) for each in "3\ufffd"),
         named,
     ]
     assert parsed.partials == rejections((1, RejectionCode.NOT_FINITE, "totalCost"))
@@ -240,7 +240,7 @@ def test_bad_field_of_one_entry_is_found_beside_a_cut_prompt() -> None:
 def test_deep_nesting_in_an_unknown_key_costs_nothing(depth: int, kind: str) -> None:
     """However deep something that nobody looks at goes, its entry and its neighbours are good."""
     nested = deep(depth, kind=kind)
-    other = GOOD._replace(session="other")
+    other = GOOD._replace(session="other", started_ts=None)
     parsed = parse(ledger(entry(x=nested, y=nested), ledger_of(other)[1:-1]))
     assert parsed == Parsed([GOOD, other])
 
@@ -255,7 +255,7 @@ def test_nesting_beyond_what_decoders_bear_is_refused(kind: str) -> None:
 @pytest.mark.parametrize("depth", [2, 65, 500])
 def test_deep_nesting_at_the_top_is_one_refused_element(depth: int) -> None:
     """Arrays in arrays are an array with an element that is no object."""
-    other = GOOD._replace(session="other")
+    other = GOOD._replace(session="other", started_ts=None)
     parsed = parse(b"[" + deep(depth, inside='"]",{}') + b"," + ledger_of(other)[1:])
     assert parsed.records == [other]
     assert parsed.rejections == rejections((0, RejectionCode.NOT_AN_OBJECT, None))

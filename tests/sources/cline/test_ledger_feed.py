@@ -46,7 +46,7 @@ async def test_ledger_is_read_newest_first_with_every_entry_counted(file: Ledger
     older = entry_of(usages[0]._replace(ts=1_700_000_000_000))
     file.write(ledger(*map(entry_of, usages), older, b"null", entry(id='"part"', ts="0", tokensIn="-1")))
     reading = await driver.take_in()
-    part = GOOD._replace(session="part", ts=None, input=None, unknown=("tokensIn",))
+    part = GOOD._replace(session="part", started_ts=None, ts=None, input=None, unknown=("tokensIn",))
     assert list(reading.records) == [*usages[::-1], part]
     assert (reading.counts.skipped_count, reading.counts.partial_count) == (1, 1)
     assert reading.counts.rejections == rejections((6, RejectionCode.NOT_AN_OBJECT, None))

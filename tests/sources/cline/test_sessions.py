@@ -158,7 +158,23 @@ def test_session_becomes_a_reading() -> None:
         cost_usd=0.25,
         state=SessionState.DONE,
         parent="p",
+        started_ts=FIRST_MS,
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "start"),
+    [
+        ({"session_id": f"{FIRST_MS + 9}_x"}, FIRST_MS),
+        ({"session_id": f"{FIRST_MS - 9}"}, FIRST_MS - 9),
+        ({"session_id": f"{FIRST_MS - 9}_x", "started_at": "then"}, FIRST_MS - 9),
+        ({"session_id": f"{FIRST_MS}0", "started_at": None}, None),
+    ],
+)
+def test_start_is_that_of_the_row_or_of_the_id(facts: dict[str, Cell], start: int | None) -> None:
+    """A task that was resumed from the ledger keeps its id, and so its start; a start that is no time costs nothing."""
+    reading = judged(**facts)
+    assert (reading.started_ts, reading.unknown) == (start, ())
 
 
 @pytest.mark.parametrize("metadata", [{}, {"title": "x", "legacyTask": True}, {"usage": {}}, {"usage": None}])

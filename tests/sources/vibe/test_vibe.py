@@ -81,6 +81,13 @@ async def test_recorded_home_is_booked_exactly_however_early_it_was_read(tmp_pat
     assert (len(stored_events(whole)), len(stored_events(twice))) == (1, 1)
 
 
+async def test_start_of_a_session_is_that_of_its_file(early: Path) -> None:
+    """It is told beside the last change, by which its usage is dated."""
+    (reading,) = (await FeedDriver(open_feed(SOURCE.origins[0], early / ROOT)).take_in()).records
+    assert isinstance(reading, MeterReading)
+    assert (reading.started_ts, reading.ts) == (1_795_876_571_843, 1_795_876_798_690)
+
+
 async def test_total_that_grew_is_read_again_and_old_generations_may_go(root: Path, driver: FeedDriver) -> None:
     """Only the session that has changed; a restart reads nothing again."""
     one, other = FakeSession(root, "one"), FakeSession(root, "other")

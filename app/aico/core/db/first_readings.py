@@ -35,13 +35,16 @@ from aico.core.usage import (
 MANY = 200
 """From so many on it is worth while."""
 _NUMBERS = (*TOKENS, "nano")
-_STAGED = ("id", "key", "ts", "model", *TOKENS, "cost_usd", "state", "parent", "unknown", "nano", "key_high", "key_low")
+_STAGED = (
+    *("id", "key", "ts", "first_ts", "model", *TOKENS, "cost_usd"),
+    *("state", "parent", "unknown", "nano", "key_high", "key_low"),
+)
 _STAGE = f"CREATE TEMP TABLE IF NOT EXISTS first_reading (id INTEGER PRIMARY KEY, {', '.join(_STAGED[1:])})"
 _FILL = f"INSERT INTO first_reading ({', '.join(_STAGED)}) VALUES ({', '.join('?' * len(_STAGED))})"
 _CLEAR = "DELETE FROM first_reading"
 _ADD_SESSIONS = """
     INSERT INTO session (id, source, key, parent_key, first_ts, last_ts, model, state, seen_at)
-    SELECT id, ?, key, parent, ts, ts, model, state, ? FROM first_reading ORDER BY id
+    SELECT id, ?, key, parent, first_ts, ts, model, state, ? FROM first_reading ORDER BY id
 """
 _ADD_METERS = f"""
     INSERT INTO meter (session, origin, {", ".join(f"{at}_{name}" for at in ("last", "high") for name in _NUMBERS)},
@@ -169,7 +172,7 @@ class FirstReadings:
             session=reading.session,
             parent=reading.parent,
             model=reading.model or UNKNOWN_MODEL,
-            first_ts=ts,
+            first_ts=_first_ts(reading),
             last_ts=ts,
             state=reading.state,
             label=None,
@@ -196,6 +199,7 @@ class FirstReadings:
             count(self._first_id),
             sessions,
             moments,
+            map(_first_ts, readings),
             [model_ids[name] for name in names],
             [reading.input for reading in readings],
             [reading.cache_read for reading in readings],
@@ -239,3 +243,8 @@ def _nanos(costs: Sequence[float | None]) -> Sequence[int | None]:
 
 def _moment(reading: MeterReading) -> int:
     return reading.ts or 0
+
+
+def _first_ts(reading: MeterReading) -> int:
+    ts, start = reading.ts or 0, reading.started_ts
+    return ts if start is None or start > ts else start

@@ -55,6 +55,7 @@ class _Fields(msgspec.Struct, gc=False):
     modelId: msgspec.Raw = _ABSENT  # noqa: N815  # Cline's key
 
 
+_BEGINS_WITH_START = re.compile(r"[1-9][0-9]{12}(?![0-9])")
 _FIELDS = msgspec.json.Decoder(_Fields)
 _TEXT = msgspec.json.Decoder(str)
 
@@ -115,8 +116,14 @@ def judge_entry(raw: msgspec.Raw, index: int, zone: tzinfo | None = None) -> Jud
         None,
         cost,
         unknown=tuple(each.field or "" for each in partials),
+        started_ts=start_of(session),
     )
     return Judged(reading, tuple(partials))
+
+
+def start_of(session: str) -> int | None:
+    """Return the start of a session in epoch milliseconds, with which Cline begins its id; None for any other id."""
+    return int(session[:13]) if _BEGINS_WITH_START.match(session) else None
 
 
 def has_control_character(text: str) -> bool:

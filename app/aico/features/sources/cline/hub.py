@@ -20,6 +20,7 @@ from aico.features.files.sqlite import Judged, SqliteQuery
 from aico.features.files.sqlite_process import Row
 from aico.features.files.sqlite_question import Cell, json_of, number_in, text_in
 from aico.features.sources.cline.databases import list_database_places
+from aico.features.sources.cline.fields import start_of
 from aico.features.sources.cline.sessions import SESSIONS, USAGE_FIELDS, greater, read_usage
 from aico.features.sources.source import Origin, Place, Surroundings
 
@@ -100,6 +101,7 @@ def _judge_row(row: Row, judge: RowJudge) -> MeterReading:
         reasoning=None,
         cost_usd=totals.cost_usd,
         unknown=judge.unknown,
+        started_ts=start_of(session),
     )
 
 

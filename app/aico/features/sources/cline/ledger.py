@@ -28,7 +28,7 @@ from aico.core.usage import (
 )
 from aico.features.files.memory import FileBytes
 from aico.features.files.parsed import Parsed, Unparsable
-from aico.features.sources.cline.fields import has_control_character, judge_entry
+from aico.features.sources.cline.fields import has_control_character, judge_entry, start_of
 from aico.features.sources.cline.mending import mend_surrogates, quote_words
 from aico.features.sources.cline.pieces import CLOSING, OPENING, cut
 
@@ -156,6 +156,7 @@ def _read_at_once(array: memoryview) -> list[MeterReading] | None:
         _NOTHING,
         _NO_FIELDS,
         _NOTHING,
+        map(start_of, sessions),
         strict=False,  # what repeats never ends
     )
     return list(map(make_reading, columns))
@@ -170,7 +171,8 @@ def _read_entry(raw: msgspec.Raw) -> MeterReading | None:
     if has_control_character(entry.id) or has_control_character(entry.modelId):
         return None
     model, cost = _model_of(entry.modelId), entry.totalCost + 0.0
-    return MeterReading(entry.id, entry.ts, model, entry.tokensIn, None, None, None, entry.tokensOut, None, cost)
+    counts = entry.tokensIn, None, None, None, entry.tokensOut, None
+    return MeterReading(entry.id, entry.ts, model, *counts, cost, started_ts=start_of(entry.id))
 
 
 def _decode(view: memoryview) -> tuple[list[msgspec.Raw] | None, str]:

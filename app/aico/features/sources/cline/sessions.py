@@ -32,6 +32,7 @@ from aico.features.files.sqlite import Judged, SqliteQuery
 from aico.features.files.sqlite_process import Row
 from aico.features.files.sqlite_question import Cell, json_of, number_in, text_in, text_of
 from aico.features.sources.cline.databases import list_database_places
+from aico.features.sources.cline.fields import start_of
 from aico.features.sources.source import Origin, Place, Surroundings
 
 Number = TypeVar("Number", int, float)
@@ -179,7 +180,14 @@ def _judge_row(row: Row, judge: RowJudge) -> MeterReading:
         parent=judge.find_identifier(facts.parent, "parent_session_id"),
         unknown=judge.unknown,
         forked_from=judge.find_identifier(facts.forked_from, "fork.forkedFromSessionId"),
+        started_ts=_find_start(facts, session),
     )
+
+
+def _find_start(facts: _Facts, session: str) -> int | None:
+    """Return when the session was started: one that was resumed from the ledger says it in its id."""
+    stated = RowJudge(0).read_iso_moment_ms(facts.started_at, "started_at")  # nothing else hangs on it: no partial
+    return min((start for start in (stated, start_of(session)) if start is not None), default=None)
 
 
 def _read_last_activity(facts: _Facts, judge: RowJudge) -> int | None:

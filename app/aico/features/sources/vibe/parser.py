@@ -41,6 +41,7 @@ class _Usage(msgspec.Struct):
 class _Session(msgspec.Struct):
     id: Raw = NOTHING
     parent: Raw = msgspec.field(name="parentSessionId", default=NOTHING)
+    created: Raw = msgspec.field(name="createdAt", default=NOTHING)
     updated: Raw = msgspec.field(name="updatedAt", default=NOTHING)
     usage: Raw = msgspec.field(name="tokenUsage", default=NOTHING)
 
@@ -120,6 +121,7 @@ def parse(files: Sequence[FileBytes | None]) -> Parsed:
         state=_state_of(snapshot.turn),
         parent=parent and session_named(parent),
         unknown=judge.unknown,
+        started_ts=RowJudge(0).read_moment_ms(cell_of(snapshot.session.created), "createdAt"),
     )
     return Parsed((reading,), (), tuple(judge.partials), 1 if judge.partials else 0)
 
