@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.db import database as database_module
 from aico.core.db.database import Database
 from aico.core.db.sums_reader import Ask
 from aico.core.errors import StorageBusy, StorageError
@@ -335,6 +336,42 @@ async def test_database_close_waits_for_a_reader_that_still_opens(
     [thread] = opened
     await asyncio.to_thread(thread.join, HANG_S)
     assert not thread.is_alive()
+
+
+async def test_database_close_waits_for_readers_in_use_and_lets_none_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks gets an answer to the end, nobody asks behind it, and no thread holds up the end of the process."""
+    database = Database(copy_of_template(tmp_path))
+    has_asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def read() -> object:
+        async with database.asking() as ask:
+            await ask(COUNT)
+            has_asked.set()
+            await may_go_on.wait()
+            return (await ask(COUNT))[0][0]
+
+    before = set(threading.enumerate())
+    async with asyncio.timeout(HANG_S):
+        await database.look(count)
+        reading = asyncio.create_task(read())
+        await has_asked.wait()
+        threads = {each for each in set(threading.enumerate()) - before if not each.name.startswith("asyncio")}
+        assert len(threads) == 2
+        closing_ = asyncio.create_task(database.close())
+        done, _ = await asyncio.wait([closing_], timeout=0.05)
+        assert not done
+        may_go_on.set()
+        assert await reading == 0
+        await closing_
+        monkeypatch.setattr(database_module, "BUSY_TIMEOUT_S", 0.01)
+        for ask in (read(), database.look(count)):
+            with pytest.raises(StorageBusy):
+                await ask
+    for thread in threads:
+        await asyncio.to_thread(thread.join, HANG_S)
+        assert not thread.is_alive()
 
 
 async def test_database_settle_swallows_the_failure_of_a_cancelled_write(database: Database) -> None:

@@ -97,7 +97,7 @@ class Database:
         """Let running writes end, then close every connection."""
         await self.settle()
         await self._askers.close()
-        await asyncio.to_thread(self._lookers.close)
+        await self._lookers.close()
         await asyncio.to_thread(self._writer.close)
 
     async def settle(self) -> None:
@@ -182,8 +182,9 @@ class _Lookers:
     def _open(self) -> sqlite3.Connection:
         return _connect_to_read(self._find_target())
 
-    def close(self) -> None:
-        """Let everything end that runs, and close the connections."""
+    async def close(self) -> None:
+        """Let everything end that runs, and close the connections. Nobody gets one any more."""
+        await _acquire_all(self._free)
         self._threads.shutdown()
         for connection in self._idle:
             connection.close()
@@ -254,9 +255,9 @@ class _Askers:
             ended.exception()  # a caller that still waits has it
 
     async def close(self) -> None:
-        """Let everything end that runs, and close the connections."""
-        if self._ending:
-            await asyncio.wait(self._ending)
+        """Let everything end that runs, and close the connections. Nobody gets one any more."""
+        # A thread that is left over holds up the end of the process.
+        await _acquire_all(self._free)
         for connection in self._idle:
             await connection.close()
         self._idle.clear()
@@ -268,6 +269,11 @@ async def _acquire(free: asyncio.Semaphore) -> None:
             await free.acquire()
     except TimeoutError as error:
         raise StorageBusy("all of its readers are in use") from error
+
+
+async def _acquire_all(free: asyncio.Semaphore) -> None:
+    for _ in range(_READERS):
+        await free.acquire()
 
 
 async def _close_taken(taking: asyncio.Task[aiosqlite.Connection]) -> None:
