@@ -13,8 +13,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from aico.core.db.migrations import LOCK_WAIT_S, MIGRATION_PRAGMAS
+from aico.core.db.migrations import MIGRATION_PRAGMAS
 from aico.core.db.revisions import migrations_path
+from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S
 from aico.core.errors import StorageError
 
 
@@ -48,7 +49,7 @@ def migration_engine(path: Path) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=NullPool,
-        connect_args={"timeout": LOCK_WAIT_S, "isolation_level": None},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
 
     def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
