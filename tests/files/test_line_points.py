@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,46 @@ async def test_file_that_was_moved_goes_on_where_it_was_read_to(logs: LogFolder)
     reading = await driver.take_in(Trigger.REQUEST)
     assert len(reading.records) == 1
     assert total(driver) == 11
+
+
+async def test_file_that_comes_back_under_another_name_goes_on_where_it_was_read_to(
+    logs: LogFolder, tmp_path: Path
+) -> None:
+    """Also after it was noted that it is gone."""
+    driver = FeedDriver(open_feed(logs.path))
+    logs.append("a/old.jsonl", use("1", 1))
+    await driver.take_in_all()
+    away = tmp_path / "away.jsonl"
+    (logs.path / "a/old.jsonl").rename(away)
+    driver.restart(open_feed(logs.path))
+    await driver.take_in_all()
+    driver.feed.look()
+    away.rename(logs.path / "a/new.jsonl")
+    logs.append("a/new.jsonl", use("2", 10))
+    reading = await driver.take_in(Trigger.REQUEST)
+    assert len(reading.records) == 1
+    assert total(driver) == 11
+
+
+async def test_file_that_is_replaced_over_and_over_is_known_by_its_last_inode(logs: LogFolder) -> None:
+    """Some file systems use no inode again: each one that a file ever had would be kept."""
+    feed = open_feed(logs.path)
+    driver = FeedDriver(feed)
+    path = logs.append("a/one.jsonl", use("0", 1))
+    await driver.take_in_all()
+    inodes = []
+    with ExitStack() as stack:
+        for number in range(1, 5):
+            stack.enter_context(path.open("rb"))  # so that nobody else gets its inode
+            inodes.append(path.stat().st_ino)
+            other = path.with_name("other")
+            other.write_bytes(use("0", 1) + use(f"{number}", 1))
+            other.rename(path)
+            await driver.take_in_all(Trigger.REQUEST)
+        feed.look()
+        assert [feed._points.find_inode(inode) for inode in inodes] == [None] * 4
+        assert feed._points.find_inode(path.stat().st_ino) is not None
+    assert total(driver) == 5
 
 
 async def test_checkpoint_that_is_lost_costs_a_reading_from_the_beginning(logs: LogFolder) -> None:

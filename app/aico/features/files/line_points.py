@@ -140,10 +140,10 @@ class Points:
 
     def put(self, key: bytes, point: Point) -> None:
         """Remember a checkpoint that is stored, or is as good as a stored one."""
-        self._recent.pop(key, None)
+        self.remove(key)
         self._recent[key] = point
         self._known[key] = _pack(point)
-        if not point.gone_ms:
+        if not point.gone_ms or point.inode not in self._by_inode:
             self._by_inode[point.inode] = key
 
     def remove(self, key: bytes) -> None:
