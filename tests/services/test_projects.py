@@ -125,16 +125,33 @@ async def test_names_are_forgotten_and_pages_are_told(home: Home) -> None:
         assert service.hub.revision == revision + 1
 
 
-async def test_forgotten_names_are_nowhere_in_the_file(home: Home) -> None:
-    """SQLite leaves what an update takes away where it was; here it is overwritten."""
+async def test_forgotten_names_are_nowhere_in_the_files(home: Home) -> None:
+    """SQLite leaves what an update takes away where it was, and in its log; here it is overwritten, and the log cut."""
     for number in range(300):
         home.answer(f"1{number:07}-1111-4222-8333-444444444444", f"g0ne-{number}")
     service = home.service(project_names=True)
     async with running(service) as heard:
         await read(heard)
         assert await service.projects.count() == 302
+        assert b"g0ne" in home.kept()
         await service.projects.forget()
-    assert b"g0ne" not in service.database.path.read_bytes()
+        assert b"g0ne" not in home.kept()
+    assert b"g0ne" not in home.kept()
+
+
+async def test_forgotten_names_are_told_to_nobody_who_comes_back(home: Home) -> None:
+    """What a page has missed is kept for it; with the names in it, it reads everything again instead."""
+    service = home.service(project_names=True)
+    async with running(service) as heard:
+        position = service.hub.epoch, service.hub.revision
+        await read(heard)
+        with service.hub.subscribe(*position) as subscription:
+            missed = [await subscription.get() or "" for _ in range(subscription._queue.qsize())]
+        assert "sh0p" in "".join(missed)
+        await service.projects.forget()
+        with service.hub.subscribe(*position) as subscription:
+            kinds = [json.loads(await subscription.get() or "")["type"] for _ in range(2)]
+    assert kinds == ["hello", "resync"]
 
 
 async def test_setting_decides_and_a_copied_database_keeps_no_names(home: Home) -> None:

@@ -93,9 +93,13 @@ class Hub:
     def begin_epoch(self, epoch: str, revision: int) -> None:
         """Take another position of the database and tell every subscriber to read again; nothing before it is kept."""
         self.open(epoch, revision)
+        self.forget_missed()
+        self._send(self._encode({"type": "resync", "epoch": epoch, "revision": revision}))
+
+    def forget_missed(self) -> None:
+        """Keep nothing that was published: a subscriber that missed any of it is told to read again."""
         self._replay.clear()
         self._replay_bytes = 0
-        self._send(self._encode({"type": "resync", "epoch": epoch, "revision": revision}))
 
     def publish_change(self, revision: int, *messages: dict[str, object]) -> None:
         """Publish a committed change, in one message or in several, and keep it for those who come back."""

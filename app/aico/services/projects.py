@@ -120,3 +120,5 @@ class Projects:
         revision = await self._writer.forget_projects()
         self._counted = None
         self._publish(revision)
+        # Until it is written over, the log holds what stood there before.
+        await self._database.empty_log()

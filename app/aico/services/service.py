@@ -223,6 +223,8 @@ class ObserverService:
             self.hub.publish_notice(messages.projects_updated(self.hub.epoch, self.hub.revision))
         else:
             self.hub.publish_change(revision, messages.projects_updated(self.hub.epoch, revision))
+            # What was published before names them.
+            self.hub.forget_missed()
 
     def _publish_proxy(self, state: KimiProxyState) -> None:
         self.hub.publish_notice(messages.kimi_proxy_state(state))

@@ -121,6 +121,13 @@ class Database:
         """Let go of pages that writing has kept in memory, and of all else that is free: what follows is small."""
         await asyncio.shield(self._writer.let_go())
 
+    async def empty_log(self) -> None:
+        """Write the log back, and leave none of its bytes there unless somebody reads on. Raises StorageError."""
+        try:
+            await asyncio.shield(self._writer.empty_log())
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Ask]:
         """Yield what asks a read-only connection, whose answers all see one snapshot. Raises StorageBusy, StorageError.
@@ -311,6 +318,14 @@ class _Writer:
             with suppress(sqlite3.Error):  # the next transaction tells of it
                 self._connection.execute("PRAGMA shrink_memory")
         give_back()
+
+    def empty_log(self) -> asyncio.Future[None]:
+        """Write the log back and cut it off. Raises sqlite3.Error."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._empty_log)
+
+    def _empty_log(self) -> None:
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def settle(self) -> None:
         """Return when everything that was begun has ended."""
