@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending
+from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending, spending_lines
 from aico.cli.screen import columns_of
 from aico.cli.terminal import tokens as tokens_text
 from aico.core.instance_lock import InstanceLock
@@ -87,6 +87,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AICO_DATABASE_PATH", str(path))
     monkeypatch.setenv("TZ", "Europe/Paris")
     monkeypatch.setenv("COLUMNS", "78")
+    monkeypatch.setattr(spending_lines, "command_name", lambda: "aico")
     set_clock(monkeypatch, SATURDAY)
     return path
 
@@ -477,6 +478,18 @@ def test_what_the_tool_did_not_count_is_not_called_unpriced(database: Path, caps
         ["no", "count", "no", "count", "-", "-"]
     ]
     assert any("1 model without a price" in line for line in lines)
+
+
+def test_hint_names_the_command_that_the_user_can_type(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that is not on the PATH would not be found by its bare name."""
+    monkeypatch.setattr(spending_lines, "command_name", lambda: ".venv/bin/aico")
+    fill(database, [("codex", [spent(1, SATURDAY, 3), spent(2, SATURDAY, None)])])
+    lines = said(capsys)
+    for words in ("today", "month", "report --by session", "serve"):
+        assert f".venv/bin/aico {words}" in lines
+    assert "(.venv/bin/aico price list)" in " ".join(lines.split())
 
 
 def test_today_without_usage_says_so_and_shows_no_month(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,27 @@ def test_status_says_how_each_source_and_origin_is() -> None:
     assert lines[6] == "off          codex, kilo"
 
 
+def test_status_says_of_what_was_found_how_it_is_read() -> None:
+    """A tool that is off and here, or an origin, has a command beside it; one that a setting fixes has that."""
+    log, found = origin("log", enabled=False, state="off"), {"files": 231, "bytes": 1_200_000_000}
+    lines = _lines(
+        "u",
+        {},
+        [
+            source("cline", origin(), origin("hub", enabled=False, look={"files": 1, "bytes": 4_000})),
+            source("codex", log, found=found),
+            source("pi", {**log, "fixed_by": "enabled_sources"}, found=found),
+            source("kilo", log, found=None),
+        ],
+    )
+    assert lines[3:7] == [
+        "             hub: off, found, 1 file, 4.0 kB: `aico sources on cline.hub` reads it",
+        "off          codex: found, 231 files, 1.2 GB: `aico sources on codex` reads it",
+        "off          pi: found, 231 files, 1.2 GB: the setting enabled_sources decides",
+        "off          kilo",
+    ]
+
+
 def test_status_is_short_of_a_cline_that_is_not_there_beside_other_tools() -> None:
     """Nobody asked for it: it is on by default, and no folder of it is missed."""
     absent = source("cline", origin(state="waiting"), origin("hub", enabled=False, state="off"), sessions=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.command_name import command_anywhere, command_name
+from aico.core.command_name import as_typed, command_anywhere, command_name
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,21 @@ def test_command_calls_itself_as_the_user_can(
     """A hint names the program by the words that start it from where the user is."""
     monkeypatch.setenv("PATH", str(programs) if on_path else "")
     assert command_name() == ("aico" if on_path else str(programs / "aico"))
+    assert as_typed("an `aico` starts by `aico serve`") == f"an `aico` starts by `{command_name()} serve`"
+
+
+def test_path_is_searched_as_a_shell_does(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of our name, and a file that cannot be run, are passed over; an empty part is no folder."""
+    for folder in ("folders", "files"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "folders" / "aico").mkdir()
+    (tmp_path / "files" / "aico").touch(mode=0o600)
+    others = f"{tmp_path}/folders:{tmp_path}/files:"
+    monkeypatch.setenv("PATH", f"{others}:{programs}/")
+    assert command_name() == "aico"
+    monkeypatch.setenv("PATH", others)
+    monkeypatch.chdir(programs)
+    assert command_name() == str(programs / "aico")
 
 
 @pytest.mark.parametrize("started", ["aico", "-m", "uvicorn"])

@@ -101,10 +101,9 @@ def _run(arguments: Sequence[str], *, is_own_process: bool = False) -> int:
         command = options.command
         return _load(options, is_own_process=is_own_process)(options)
     except ObserverError as error:
-        from aico.core.command_name import command_name
+        from aico.core.command_name import as_typed
 
-        hint = error.hint.replace("`aico ", f"`{command_name()} ")
-        complain(f"aico: {error} [{error.code}]", f"      {hint}")
+        complain(f"aico: {error} [{error.code}]", f"      {as_typed(error.hint)}")
         return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
     except KeyboardInterrupt:
         # A service is ended that way; of anything else it means that it was not done.

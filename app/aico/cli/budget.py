@@ -15,6 +15,7 @@ from aico.cli.names import are_known
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.cli.terms import change, look
+from aico.core.command_name import as_typed
 from aico.core.settings import Settings
 from aico.core.terms import NAME_MAX, check_name
 from aico.features.sources.registry import KNOWN
@@ -82,7 +83,7 @@ def _list(settings: Settings, *, as_json: bool) -> int:
         width = max(len(str(each["name"])) for each in budgets)
         say(*(_line(each, width) for each in budgets))
     else:
-        say("No budget is set. `aico budget set --amount 5 --period day` sets one.")
+        say(as_typed("No budget is set. `aico budget set --amount 5 --period day` sets one."))
     return EXIT_OK
 
 

@@ -82,7 +82,7 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     if restored.switched_off:
         say(
             f"Not read until you switch it on again, because it was not on before: {', '.join(restored.switched_off)}.",
-            "See `aico sources`.",
+            f"See `{command_name()} sources`.",
         )
     return EXIT_OK
 

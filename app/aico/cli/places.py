@@ -9,7 +9,7 @@ from aico.cli import NEWER_CLINE
 from aico.cli.box import describe_age, describe_size
 from aico.cli.no_ledger import NO_LEDGER
 from aico.core.clock import now_ms
-from aico.core.command_name import command_name
+from aico.core.command_name import as_typed, command_name
 from aico.core.errors import SourceError
 from aico.core.settings import Settings
 from aico.features.files.feed import CountedFeed, Feed
@@ -56,7 +56,7 @@ def _describe(choice: OriginChoice, on: list[OriginChoice], settings: Settings) 
         yield text, is_there
         if text == _WAITING and choice.origin is LEDGER and not _reads_sessions(on):
             for line in NEWER_CLINE:
-                yield line.replace("`aico ", f"`{command_name()} "), is_there
+                yield as_typed(line), is_there
 
 
 def _has_sessions(on: list[OriginChoice], settings: Settings) -> bool:

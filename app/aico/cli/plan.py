@@ -15,6 +15,7 @@ from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.cli.terms import change, look
 from aico.core.clock import now_ms
+from aico.core.command_name import as_typed
 from aico.core.settings import Settings
 from aico.features.sources.registry import KNOWN
 from aico.proxy.running_service import RunningService
@@ -69,7 +70,8 @@ def _list(settings: Settings, *, as_json: bool) -> int:
     elif plans:
         say(*map(_line, plans))
     else:
-        say("No tool is marked as paid by subscription. `aico plan set claude-code --price 200 --renews 15` marks one.")
+        hint = "`aico plan set claude-code --price 200 --renews 15` marks one."
+        say(as_typed(f"No tool is marked as paid by subscription. {hint}"))
     return EXIT_OK
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from aico.cli.screen import DIM, UNDERLINED, YELLOW, Screen, money, plural
 from aico.cli.terminal import Row, Table, tokens, wrapped
+from aico.core.command_name import command_name
 from aico.core.money import nano_usd
 from aico.services.price_shapes import PriceOut, PriceTestOut, QuoteOut, ReviewOut
 
@@ -48,7 +49,7 @@ def describe_prices(
             yield f"  {screen.cut(model or 'unknown model', 50)}, {tokens(count)} tokens"
         if len(most) > _UNPRICED_SHOWN:
             yield f"  and {len(most) - _UNPRICED_SHOWN} more"
-        command = "aico price set MODEL --input 0.6 --output 2.2"
+        command = f"{command_name()} price set MODEL --input 0.6 --output 2.2"
         yield screen.mark(f"Set one with: {command}", command, UNDERLINED)
 
 
@@ -95,9 +96,8 @@ def describe_review(review: ReviewOut, screen: Screen, *, is_applied: bool) -> I
         yield from Table(("Model",), heads, rows, total, widths=(10, 12, 12)).draw(screen)
         yield f"What things cost {'changed' if is_applied else 'would change'} by {_signed(review.cost_change_usd)}."
         if not is_applied:
-            yield screen.mark(
-                "Nothing was changed. To do it: aico price review --apply", "aico price review --apply", UNDERLINED
-            )
+            command = f"{command_name()} price review --apply"
+            yield screen.mark(f"Nothing was changed. To do it: {command}", command, UNDERLINED)
     for each in review.applied:
         day = f"{datetime.fromtimestamp(each.at / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
         change = f"{_amount(each.before_usd)} became {_amount(each.after_usd)}"
@@ -135,7 +135,7 @@ def _priced(models: Sequence[OwnPriced]) -> str:
 
 def undo_line(price: PriceOut, replaced: PriceOut | None, screen: Screen) -> str:
     """Return the line that takes ``price`` back, which was set in the place of ``replaced``."""
-    words = ["aico price", "remove" if replaced is None else "set", shlex.quote(price.model)]
+    words = [f"{command_name()} price", "remove" if replaced is None else "set", shlex.quote(price.model)]
     if replaced is not None:
         kinds = {kind: getattr(replaced, kind) for kind in _KINDS}
         words += [f"--{kind.replace('_', '-')} {_plain(usd)}" for kind, usd in kinds.items() if usd is not None]

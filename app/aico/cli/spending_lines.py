@@ -26,6 +26,7 @@ from aico.cli.screen import (
 )
 from aico.cli.session_names import NamedSessions, parent_text, session_name, start_text
 from aico.cli.terminal import Row, Table, share, tokens, whole_money, wrapped
+from aico.core.command_name import command_name
 from aico.core.db.sums_reader import PlanPrice
 from aico.core.money import nano_usd
 from aico.core.sums import NOTHING, Sums
@@ -44,7 +45,8 @@ SumsBySource: TypeAlias = Sequence[Mapping[tuple[str, ...], Sums]]
 PRODUCT = "AI Cost Observer"
 _WIDTH_OF_BARS = 60
 """Columns from which on there is room for bars beside words."""
-_MORE = ("aico today", "aico month", "aico report --by session")
+_MORE = ("today", "month", "report --by session")
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _MODELS_SHOWN = 5
 ROWS_SHOWN = 40
 """Groups of a report that a person reads."""
@@ -81,7 +83,7 @@ def describe_overview(
         lines = [screen.mark(line, limit.text, limit.style) for line in lines]
     by_source = _rows(overview, place=0)
     if hours is not None and not hours and overview.last_use_ms is not None:
-        command = "aico month"
+        command = f"{command_name()} month"
         lines += [
             "",
             *_with_commands(f"No hour of today has any usage. The days of this month: {command}", screen, command),
@@ -94,18 +96,19 @@ def describe_overview(
         lines += ["", *Table(("By source",), heads, by_source, whole, name_least=name).draw(screen)]
         lines += ["", *(hours or Table(("By model",), heads, by_model, name_least=name).draw(screen))]
     if overview.last_use_ms is None:
-        command = "aico sources"
+        command = f"{command_name()} sources"
         lines += [
             "",
             *_with_commands(f"Nothing is counted yet. What this computer has to be read: {command}", screen, command),
         ]
-    more = f"More: {', '.join(_MORE)}"
-    return [*lines, "", *_describe_lacking(overview.lacking, screen), *_with_commands(more, screen, *_MORE)]
+    commands = [f"{command_name()} {words}" for words in _MORE]
+    more = f"More: {', '.join(commands)}"
+    return [*lines, "", *_describe_lacking(overview.lacking, screen), *_with_commands(more, screen, *commands)]
 
 
 def describe_standstill(now: datetime, until_ms: int | None, screen: Screen) -> Iterator[str]:
     """Yield the lines for numbers that nobody has brought up to date since ``until_ms``, as it is said at ``now``."""
-    command = "aico serve"
+    command = f"{command_name()} serve"
     as_of = "" if until_ms is None else f": numbers as of {moment_text(until_ms, now)}"
     return _with_commands(f"Not watching{as_of}. Start with: {command}", screen, command)
 
@@ -324,8 +327,8 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
 def _list_least(lacking: Lacking) -> Iterator[str]:
     """Yield the reasons that make a sum the least."""
     if lacking.unpriced_models:
-        models = plural(lacking.unpriced_models, "model")
-        yield f"the cost of {tokens(lacking.unpriced_tokens)} tokens: {models} without a price (aico price list)"
+        models = f"{plural(lacking.unpriced_models, 'model')} without a price"
+        yield f"the cost of {tokens(lacking.unpriced_tokens)} tokens: {models} ({command_name()} price list)"
     if lacking.unmeasured:
         yield f"the tokens of {plural(lacking.unmeasured, 'request')}: the tool wrote no count"
     if lacking.cut:
@@ -360,8 +363,11 @@ def _end(screen: Screen, summary: UsageSummary) -> list[str]:
 
 
 def _with_commands(line: str, screen: Screen, *commands: str) -> Iterator[str]:
+    """Yield ``line``, wrapped, with ``commands`` in their style: a command stays in one line, to be copied."""
+    for command in commands:
+        line = line.replace(command, command.replace(" ", _NO_BREAK))
     for each in wrapped(line, screen.width, "  "):
-        marked = each
+        marked = each.replace(_NO_BREAK, " ")
         for command in commands:
             marked = screen.mark(marked, command, UNDERLINED)
         yield marked

@@ -15,6 +15,7 @@ from aico.cli.no_ledger import describe_no_ledger
 from aico.cli.screen import money
 from aico.cli.settings import load
 from aico.cli.streams import say
+from aico.core.command_name import as_typed, command_name
 from aico.core.instance_lock import InstanceLock
 from aico.core.money import nano_usd
 from aico.core.telemetry import describe_outcome
@@ -43,7 +44,8 @@ def show_status(options: argparse.Namespace) -> int:
 
             refuse_unusable(settings.database_path)
         fields: Fields = {"running": False, "ledger_path": settings.ledger_path}
-        say(json.dumps(fields) if options.json else "AI Cost Observer is not running. Start it with `aico serve`.")
+        told = f"AI Cost Observer is not running. Start it with `{command_name()} serve`."
+        say(json.dumps(fields) if options.json else told)
         return EXIT_FAILED
     token = settings.token.get_secret_value() if settings.token else None
     status, sources, limits, export = asyncio.run(_ask(RunningService(holder.url, token)))
@@ -54,7 +56,8 @@ def show_status(options: argparse.Namespace) -> int:
             )
         )
     else:
-        say(*_lines(holder.url, status, sources), *map(_describe_limit, limits), *_describe_export(export))
+        lines = *_lines(holder.url, status, sources), *map(_describe_limit, limits), *_describe_export(export)
+        say(*map(as_typed, lines))
     return EXIT_OK if _is_well(sources) else EXIT_DEGRADED
 
 
@@ -127,10 +130,21 @@ def _describe_sources(sources: Sequence[Fields]) -> list[str]:
             )
         for origin in _origins(source):
             told = describe_no_ledger(source) if origin.get("id") == "ledger" else None
-            text = _describe_origin(origin) if told is None else f"{origin.get('title')}: {told}"
+            text = _describe_origin(origin, source.get("id")) if told is None else f"{origin.get('title')}: {told}"
             lines.append(f"             {text}")
-    off = [str(source.get("id")) for source in sources if not source.get("enabled")]
-    return [*lines, f"off          {', '.join(off)}"] if off else lines
+    off = [source for source in sources if not source.get("enabled")]
+    for source in off:
+        if found := _part(source, "found"):
+            fixed = next((each["fixed_by"] for each in _origins(source) if each.get("fixed_by")), None)
+            lines.append(f"off          {source['id']}: {_describe_found(found, str(source['id']), fixed)}")
+    absent = [str(source.get("id")) for source in off if not source.get("found")]
+    return [*lines, f"off          {', '.join(absent)}"] if absent else lines
+
+
+def _describe_found(found: Fields, name: str, fixed_by: object) -> str:
+    """Say of something that is off and lies here how much it is, and how it would be read."""
+    how = f"the setting {fixed_by} decides" if fixed_by else f"`aico sources on {name}` reads it"
+    return f"found, {describe_count(found.get('files'), 'file')}, {_size(found.get('bytes'))}: {how}"
 
 
 def _describe_export(export: Fields | None) -> list[str]:
@@ -191,9 +205,12 @@ def _size(size_bytes: object) -> str:
     return describe_size(size_bytes) if isinstance(size_bytes, int) else "?"
 
 
-def _describe_origin(origin: Fields) -> str:
+def _describe_origin(origin: Fields, source: object) -> str:
     fixed = f", by the setting {origin['fixed_by']}" if origin.get("fixed_by") else ""
     if not origin.get("enabled"):
+        if (look := _part(origin, "look")) and not fixed:
+            name = f"{source}.{origin.get('id')}"
+            return f"{origin.get('title')}: off, {_describe_found(look, name, None)}"
         return f"{origin.get('title')}: off{fixed}"
     problem = f". {origin['problem']}" if origin.get("problem") else ""
     return f"{origin.get('title')}: {_describe_state(origin)}{fixed}{problem}"

@@ -12,6 +12,7 @@ from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.cli.terms import look
+from aico.core.command_name import as_typed
 from aico.core.errors import SettingFixed, WebhookMissing
 from aico.core.settings import Settings
 from aico.core.spending_settings import check_secret, check_webhook_url, shown_address
@@ -39,7 +40,7 @@ def tend(options: argparse.Namespace) -> int:
         shown = None if target is None else shown_address(target.url)
         say(json.dumps({"is_set": target is not None, "address": shown, "fixed_by": target and target.fixed_by}))
     elif target is None:
-        say("No webhook is set. `aico webhook set URL` sets one.")
+        say(as_typed("No webhook is set. `aico webhook set URL` sets one."))
     else:
         fixed = f", fixed by {target.fixed_by}" if target.fixed_by else ""
         say(f"Called when a budget is reached: {shown_address(target.url)}{fixed}. It is signed with a secret.")
@@ -80,7 +81,7 @@ def _test(settings: Settings) -> int:
         raise WebhookMissing
     answer = look(settings, lambda service: service.test_webhook(), _call)
     if answer is None:
-        complain("aico webhook: there is no database yet; start the service once with `aico serve`")
+        complain(as_typed("aico webhook: there is no database yet; start the service once with `aico serve`"))
         return EXIT_FAILED
     say(f"The webhook was called: {answer.replace('_', ' ')}.")
     return EXIT_OK if answer == WebhookAnswer.TAKEN else EXIT_FAILED

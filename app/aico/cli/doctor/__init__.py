@@ -23,7 +23,7 @@ from aico.cli.doctor.watching import examine_file_systems, examine_limits, exami
 from aico.cli.settings import load
 from aico.cli.streams import say
 from aico.cli.terminal import hanging
-from aico.core.command_name import command_name
+from aico.core.command_name import as_typed
 from aico.core.errors import SettingsError
 from aico.core.settings import LoadedSettings, Settings
 from aico.features.sources.registry import SOURCES
@@ -90,5 +90,4 @@ def worst_of(findings: Iterable[Finding]) -> Verdict:
 
 
 def _line(finding: Finding, width: int) -> str:
-    text = finding.text.replace("`aico ", f"`{command_name()} ")
-    return f"{finding.verdict:<4}  {finding.subject:<{width}} {text}"
+    return f"{finding.verdict:<4}  {finding.subject:<{width}} {as_typed(finding.text)}"

@@ -153,7 +153,7 @@ def drive(supervisor: Supervisor, action: str) -> int:
 def show_log(supervisor: Supervisor, lines: int, *, follow: bool) -> int:
     """Print the log of the installed service, by the program that keeps it. Raises SupervisorRefused."""
     if not supervisor.find_state().installed:
-        complain("aico: it is not installed; `aico serve` in a terminal prints its log there")
+        complain(f"aico: it is not installed; `{command_name()} serve` in a terminal prints its log there")
         return EXIT_FAILED
     command = supervisor.log_command(lines, follow=follow)
     sys.stdout.flush()
