@@ -173,6 +173,32 @@ def test_sessions_are_told_by_label_start_and_parent(
     assert lines == (GOLDEN / f"sessions-{width}.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("width", first_is_quick(78, 60, 50))
+@pytest.mark.parametrize(
+    "by",
+    ["source,day", "source,model,day", "session,day", "source,model,session,day", "project,session,model,source,day"],
+)
+def test_neither_day_nor_cost_is_cut(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str, width: int
+) -> None:
+    """Of many names the others are cut first, and no line is wider than the terminal."""
+    fill(database, family())
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = said(capsys, "report", "--by", by, "--all").splitlines()
+    assert max(map(columns_of, lines)) <= width
+    rows = [line for line in lines if re.search(r" {2}(\$[0-9]+\.[0-9]{2}|unpriced)( |$)", line)]
+    days = [line for line in rows if re.search(r"(^| )(2026-11-28|2025-11-28)( |$)", line)]
+    assert len(days) == len(rows) - ("All" in rows[0]) > 1
+
+
+def test_report_counts_no_requests_where_none_are_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tool that writes totals alone has made requests, and nobody knows how many: none is said, not 0."""
+    fill(database, [("cline", [usage("a", at(SATURDAY))])])
+    assert "110 tokens, 1 session\n" in said(capsys, "report")
+    fill(database, [("codex", [spent(1, SATURDAY, 3)])])
+    assert " tokens, 1 request, 2 sessions\n" in said(capsys, "report")
+
+
 @pytest.mark.parametrize(
     "words", first_is_quick((), ("today",), ("status", "--short"), ("statusline",), ("report", "--json"))
 )

@@ -32,6 +32,7 @@ from aico.core.money import nano_usd
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import NANO
 from aico.features.sources.titles import TITLES
+from aico.features.usage.fields import tells_only_totals
 from aico.features.usage.periods import Bucket
 from aico.features.usage.usual import is_as_usual
 from aico.services.overview import Lacking, Overview, Unwritten
@@ -292,8 +293,10 @@ def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[
     days = f"{first:%a %b %d %Y}"
     if first.date() != last.date():
         days = f"{first:{'%b %d' if first.year == last.year else '%b %d %Y'}} to {last:%b %d %Y}"
-    remark = f"{_tokens(whole)} tokens, {plural(whole.get('requests'), 'request')}"
-    remark += f", {plural(summary.totals.counts.counted, 'session')}"
+    parts = [f"{_tokens(whole)} tokens", plural(summary.totals.counts.counted, "session")]
+    if not tells_only_totals(whole):
+        parts.insert(1, plural(whole.get("requests"), "request"))
+    remark = ", ".join(parts)
     title = f"{PRODUCT}{days:>{max(len(days) + 1, screen.width - len(PRODUCT))}}"
     return [_with_title(title, screen), "", *_amount_lines([("All", head_cost(whole), remark)], screen)]
 

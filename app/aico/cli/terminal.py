@@ -11,6 +11,10 @@ from aico.core.units import NANO
 
 _NAME_MIN, _NAME_USUAL = 12, 22
 _NAME_BESIDE_BARS = 18
+_NAME_SHORT, _NAME_CUT = 6, 3
+"""Columns that a name keeps if room lacks without any number but the cost, and those that it keeps in any case."""
+_WHOLE = "Day", "Started", "Source"
+"""Names that are cut after all others, the first one never: half a day is none."""
 _BAR_MIN = 4
 _LEAST_SHARE, _WHOLE_FROM = 0.1, 10
 """Per cent: below the first a share is said to be less, and from the second on it has no decimal."""
@@ -32,7 +36,10 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Names at the left, numbers at the right, bars behind them. If room lacks, bars go first, then numbers."""
+    """Names at the left, numbers at the right, bars behind them.
+
+    If room lacks, bars go first, then numbers, then names are cut.
+    """
 
     names: tuple[str, ...]
     heads: tuple[str, ...]
@@ -54,36 +61,54 @@ class Table(NamedTuple):
             max(least, *(columns_of(cell) + 2 for cell in column))
             for least, *column in zip(self.widths, self.heads, *(row.cells for row in rows), strict=False)
         ]
-        firsts = [
-            max(columns_of(head), *(columns_of(row.names[place]) for row in rows)) + 2
-            for place, head in enumerate(self.names[:-1])
-        ]
-        firsts = [min(width, _NAME_BESIDE_BARS) for width in firsts]
+        wished = self._wish(rows)
         bars = BAR_MAX if any(row.part for row in rows) else 0
-        room = screen.width - 2 - sum(firsts)
+        room = screen.width - 2
         if bars:
-            bars = min(bars, room - sum(widths) - 2 - _NAME_BESIDE_BARS)
+            bars = min(bars, room - sum(wished[:-1]) - sum(widths) - 2 - _NAME_BESIDE_BARS)
             bars = bars if bars >= _BAR_MIN else 0
-        while len(widths) > self.kept and room - sum(widths) < _NAME_MIN:
+        least = self._list_least(wished, _NAME_MIN)
+        while len(widths) > self.kept and room - sum(widths) < sum(least):
             widths.pop()
-        spare = max(1, room - sum(widths) - (bars + 2 if bars else 0))
-        longest = max(columns_of(self.names[-1]), *(columns_of(row.names[-1]) for row in rows))
-        name = min(spare, max(_NAME_USUAL, self.name_least, longest))
+        names = _shrunk(wished, least, room - sum(widths) - (bars + 2 if bars else 0))
+        for kept, whole in ((_NAME_SHORT, _WHOLE), (_NAME_CUT, _WHOLE[:1])):
+            names = _shrunk(names, self._list_least(wished, kept, whole), room - sum(widths))
         head = Row(self.names, self.heads)
-        names, cells = self._line(screen, head, [*firsts, name], widths)
-        lines = [f"  {screen.paint(names, BOLD)}{screen.paint(cells, DIM)}".rstrip()]
+        left, right = self._line(screen, head, names, widths)
+        lines = [f"  {screen.paint(left, BOLD)}{screen.paint(right, DIM)}".rstrip()]
         for row in self.rows:
-            names, cells = self._line(screen, row, [*firsts, name], widths)
+            left, right = self._line(screen, row, names, widths)
             bar = f"  {screen.bar(row.part, row.source, bars)}" if bars else ""
-            lines.append(f"  {names}{cells}{bar}".rstrip())
+            lines.append(f"  {left}{right}{bar}".rstrip())
             if row.below:
-                indent = 4 + (sum(firsts[: self.below_at]) if screen.width >= _WIDTH_OF_COLUMNS else 0)
+                indent = 4 + (sum(names[: self.below_at]) if screen.width >= _WIDTH_OF_COLUMNS else 0)
                 lines.append(f"{' ' * indent}{screen.paint(screen.cut(row.below, screen.width - indent), DIM)}")
         if self.total is not None:
-            names, cells = self._line(screen, self.total, [*firsts, name], widths)
-            lines.append(screen.paint(f"  {screen.rule * (sum(firsts) + name + sum(widths))}", DIM))
-            lines.append(screen.paint(f"  {names}{cells}", BOLD))
+            left, right = self._line(screen, self.total, names, widths)
+            lines.append(screen.paint(f"  {screen.rule * (sum(names) + sum(widths))}", DIM))
+            lines.append(screen.paint(f"  {left}{right}", BOLD))
         return lines
+
+    def _wish(self, rows: Sequence[Row]) -> list[int]:
+        """Return the columns that the names would take, two blanks behind each but the last included."""
+        longest = [
+            max(columns_of(head), *(columns_of(row.names[place]) for row in rows))
+            for place, head in enumerate(self.names)
+        ]
+        firsts = [
+            width if head in _WHOLE else min(width, _NAME_BESIDE_BARS - 2)
+            for head, width in zip(self.names[:-1], longest, strict=False)
+        ]
+        last = longest[-1] if self.names[-1] in _WHOLE else max(_NAME_USUAL, self.name_least, longest[-1])
+        return [*(width + 2 for width in firsts), last]
+
+    def _list_least(self, wished: Sequence[int], least: int, whole: Sequence[str] = _WHOLE) -> list[int]:
+        """Return the columns that each name keeps of ``wished``: as many as are asked for, or all of ``whole``."""
+        blanks = [2] * (len(wished) - 1) + [0]
+        return [
+            width if head in whole else min(width, least + blank)
+            for head, width, blank in zip(self.names, wished, blanks, strict=True)
+        ]
 
     @staticmethod
     def _line(screen: Screen, row: Row, names: Sequence[int], cells: Sequence[int]) -> tuple[str, str]:
@@ -92,6 +117,17 @@ class Table(NamedTuple):
         left += padded(screen.cut(last[0], last[1]), last[1])
         right = "".join(" " * (width - columns_of(text)) + text for text, width in zip(row.cells, cells, strict=False))
         return left, right
+
+
+def _shrunk(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Return ``widths`` that fit into ``room``: the widest is cut first, and none below ``least``."""
+    fitting = list(widths)
+    while sum(fitting) > room:
+        wide = [place for place, width in enumerate(fitting) if width > least[place]]
+        if not wide:
+            break
+        fitting[max(wide, key=fitting.__getitem__)] -= 1
+    return fitting
 
 
 def wrapped(text: str, width: int, indent: str) -> Iterator[str]:
