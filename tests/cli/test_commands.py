@@ -94,6 +94,20 @@ def test_service_does_without_the_old_models_of_a_library() -> None:
     assert ended.stdout == "aico.api.routes,fastapi"
 
 
+def test_service_puts_the_client_of_the_price_library_off() -> None:
+    """Nothing is fetched, so that what the library would fetch with is not imported with it: 2 MB."""
+    program = (
+        "import sys\nfrom aico.cli import main\nsys.argv = ['aico', 'serve', '--port', '70000']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "import genai_prices\n"
+        "sys.stdout.write(','.join(name for name in sys.modules if name.startswith('httpx2')))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=True
+    )
+    assert ended.stdout == "httpx2"
+
+
 @pytest.mark.parametrize(
     "arguments", [("nothing",), ("serve", "--nothing"), ("config",), ("export", "--format", "xls")]
 )

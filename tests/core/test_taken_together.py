@@ -72,6 +72,9 @@ class TokenPrices:
         refs = [each.ref for each in found if each is not None]
         return (refs[0] if refs else None), [None if each is None else each.nano for each in found]
 
+    def let_go(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
 
 class PostingAtOnce(Books):
     """Books whose sums follow each new event, before anything else is taken."""

@@ -31,3 +31,6 @@ class FakePriceList:
         """Return what :meth:`price` says of each."""
         prices = [self.price(model, ts, context, tokens) for ts, tokens in zip(moments, many, strict=True)]
         return PriceRef(self.name, f"fake/{model}"), [None if price is None else price.nano for price in prices]
+
+    def let_go(self) -> None:
+        """Do nothing: it is small."""

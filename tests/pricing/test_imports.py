@@ -12,6 +12,12 @@ from tests.house.test_imports import run
 LOADED = """
 print("loaded", "genai_prices" in sys.modules)
 """
+HELD = """
+import gc
+from genai_prices.types import ModelInfo
+gc.unfreeze()
+print(sum(isinstance(each, ModelInfo) for each in gc.get_objects()), "genai_prices.data" in sys.modules)
+"""
 STATUS = """
 import sys
 from aico.cli import main
@@ -68,6 +74,13 @@ def test_service_loads_prices_with_the_first_request(tmp_path: Path) -> None:
     """As soon as a request comes, the list is there."""
     path = copy_of_template(tmp_path)
     assert run(["-c", SERVICE + LOADED, str(path), "requests"], tmp_path).splitlines()[-1] == "loaded True"
+
+
+@pytest.mark.slow
+def test_service_keeps_nothing_of_the_list_after_a_transaction(tmp_path: Path) -> None:
+    """Its two thousand entries are 4 MB; a price for a model that was seen needs none of them."""
+    path = copy_of_template(tmp_path)
+    assert run(["-c", SERVICE + HELD, str(path), "requests"], tmp_path).splitlines()[-1] == "0 False"
 
 
 def test_pricing_reaches_for_no_network_and_starts_nothing(tmp_path: Path) -> None:

@@ -145,9 +145,21 @@ def test_ten_requests_below_a_tier_cost_less_than_their_sum_would() -> None:
     assert (one.nano * 10, total.nano) == (50_000_000, 250_000_000)
 
 
+def test_prices_of_known_models_outlive_the_list() -> None:
+    """After it was let go of, a model that was seen is priced without it, and a new one reads it again."""
+    prices = GenaiPriceList()
+    before = prices.price("deepseek-v4-pro", ms(NOVEMBER), "", ALL)
+    prices.let_go()
+    assert prices.price("deepseek-v4-pro", ms(NOVEMBER), "", ALL) == before
+    assert prices._list is None
+    assert prices.price("claude-opus-4-8", ms(NOVEMBER), "", ALL) is not None
+    assert prices._list is not None
+
+
 def test_questions_for_prices_of_any_name_leave_nothing_behind() -> None:
     """Only names of stored requests are kept; questions for many others take no memory."""
     prices, at = GenaiPriceList(), int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
     assert isinstance(prices.quote("claude-opus-4-8", at), Quote)
     assert prices.quote("claude-opus-4-8-invented", at) is Unpriced.NAME
     assert prices._tariffs == {}
+    assert prices._list is None

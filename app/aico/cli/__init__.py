@@ -177,6 +177,7 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
         return _function(*_IDS)
     from aico.cli.hardening import forbid_dumps
     from aico.core.collector import collector_paused
+    from aico.core.put_off import put_off
 
     if is_own_process:
         # Some commands read the tools' files themselves; those above only our own numbers.
@@ -187,6 +188,8 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
         if is_own_process and options.command in _UNTIL_TOLD:
             # FastAPI looks for it to refuse models of it, of which we have none, and does without: 1 MB until the end.
             sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]  # which is how an import is barred
+            # With this the library of prices could fetch newer ones: 2 MB.
+            put_off("httpx2")
         return _function(*_COMMANDS[options.command])
 
 

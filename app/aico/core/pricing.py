@@ -50,6 +50,9 @@ class Pricer(Protocol):
         The same as :meth:`price` says of each, in a third of the time.
         """
 
+    def let_go(self) -> None:
+        """Give back the memory that questions about new models have taken. Asked for after each transaction."""
+
 
 def may_be_priced(tokens: Tokens, state: RequestState, *, is_partial: bool) -> bool:
     """Return True if a list price may be told of a request: it is exact, or its sum says "at least" anyway.

@@ -168,6 +168,7 @@ class Prices:
             async with self._reader.snapshot() as snapshot:
                 found, after = await find_old_prices(snapshot, self.list_name, after)
             await asyncio.to_thread(self._add_lines, lines, found)
+        self._price_list.let_go()
         async with self._reader.snapshot() as snapshot:
             reviews = await list_reviews(snapshot)
         return PriceReview(self.list_name, [lines[model] for model in sorted(lines)], reviews)

@@ -458,7 +458,11 @@ class UsageWriter:
         def write(connection: sqlite3.Connection) -> T:
             nonlocal known
             known = _know(connection, names, self._fixed_prices)
-            return work(connection, known)
+            try:
+                return work(connection, known)
+            finally:
+                if self._pricer is not None:
+                    self._pricer.let_go()
 
         async with self._turn:
             # Known again only after the commit; if that never comes, the next call reads the database.

@@ -1,8 +1,9 @@
 """The price list that comes with ``genai-prices``: what a single request costs at its own time and in its own context.
 
-The library is imported when the first request is priced: it takes 0.1 s and 6 MB, which a service that reads only
-running totals does without. Its data is embedded; what would fetch newer data is never started. Only single requests
-are priced, because tiers are cliffs on one request's input: a sum would be priced as if it had been sent at once.
+The library is imported when the first request is priced: a service that reads only running totals does without. Its
+data is embedded, and read for as long as names are looked up that are new; what would fetch newer data is never
+started. Only single requests are priced, because tiers are cliffs on one request's input: a sum would be priced as if
+it had been sent at once.
 
 A request's price is exactly what the library says of it, rounded once to the nano-dollar; the library itself is asked
 for the prices of each model, period and context once, and everything else is integers (:mod:`.rates`).
@@ -19,6 +20,8 @@ from aico.core.pricing import ListPrice, PriceRef
 from aico.core.usage import Tokens
 
 if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+
     from aico.features.pricing.tariff import Tariff
 
 LIBRARY = "genai-prices"
@@ -60,6 +63,7 @@ class GenaiPriceList:
     def __init__(self) -> None:
         self._name = f"{LIBRARY} {version(LIBRARY)}"
         self._tariffs: dict[tuple[str, str], Tariff | None] = {}
+        self._list: DataSnapshot | None = None
 
     @property
     def name(self) -> str:
@@ -81,10 +85,15 @@ class GenaiPriceList:
         tariff = self._tariff(model, context)
         return (None, [None] * len(many)) if tariff is None else (tariff.ref, tariff.costs_of(moments, many))
 
+    def let_go(self) -> None:
+        """See :class:`aico.core.pricing.Pricer`."""
+        self._list = None
+
     def quote(self, model: str, ts: int) -> Quote | Unpriced:
         """Return what an ordinary request of ``ts``, epoch milliseconds, would be priced at, or why it is not."""
         # Not kept: anybody may ask for any name.
         tariff = self._tariffs.get((model, "")) or self._find_tariff(model, "")
+        self.let_go()
         if tariff is None:
             from aico.features.pricing.names import is_ambiguous, split_name
 
@@ -107,13 +116,14 @@ class GenaiPriceList:
         # No list says what two of them cost together.
         if not model or len(words) > 1 or not all(word in CONTEXTS for word in words):
             return None
-        from genai_prices.data_snapshot import get_snapshot
-
+        from aico.features.pricing.library import read_list
         from aico.features.pricing.names import find_entry
-        from aico.features.pricing.tariff import Tariff
+        from aico.features.pricing.tariff import tariff_of
 
-        entry = find_entry(get_snapshot(), model)
+        # Another thread may let go of it meanwhile.
+        self._list = known = self._list or read_list()
+        entry = find_entry(known, model)
         if entry is None:
             return None
         ref = PriceRef(self.name, f"{entry.seller.id}/{entry.model.id}")
-        return Tariff(entry, ref, CONTEXTS[words[0]] if words else None)
+        return tariff_of(entry, ref, CONTEXTS[words[0]] if words else None)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from genai_prices.types import ModelInfo, StartDateConstraint, TimeOfDateConstraint
 
@@ -19,31 +19,23 @@ DAY_MS = 86_400_000
 Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint
 
 
-class Tariff:
-    """The prices of one entry in one context. Each period is asked for once."""
+class Tariff(NamedTuple):
+    """The prices of one entry in one context. It holds nothing of the list, which is not kept."""
 
-    __slots__ = ("_context", "_days", "_entry", "_rates", "_times", "ref")
-
-    def __init__(self, entry: Entry, ref: PriceRef, context: Mapping[str, str] | None) -> None:
-        """``context`` is written as the library does; None is the ordinary one."""
-        self.ref = ref
-        self._entry = entry
-        self._context = context
-        days, times = set(), set()
-        for constraint in _constraints(entry.model, with_variants=context is not None):
-            if isinstance(constraint, StartDateConstraint):
-                days.add(_ms_of(datetime.combine(constraint.start_date, time(), UTC)))
-            else:
-                times |= {_ms_of_day(constraint.start_time), _ms_of_day(constraint.end_time)}
-        self._days, self._times = sorted(days), sorted(times)
-        self._rates: dict[tuple[int, int], Rates | None] = {}
+    ref: PriceRef
+    days: Sequence[int]
+    """From these moments on prices are others, in epoch milliseconds."""
+    times: Sequence[int]
+    """Likewise within each day, in milliseconds."""
+    rates: Mapping[tuple[int, int], Rates | None]
+    """By the number of days and of times that have passed; None where there are none."""
 
     def cost_of(self, ts: int, tokens: Tokens) -> int | None:
         """Return what a request of ``ts``, epoch milliseconds, costs in nano-dollars.
 
         None where the list has no price for that moment, or none for this context.
         """
-        rates = self._rates_in(self._period_of(ts), ts)
+        rates = self.rates_at(ts)
         return None if rates is None else cost_of(rates, tokens)
 
     def costs_of(self, moments: Sequence[int], many: Sequence[Tokens]) -> list[int | None]:
@@ -51,16 +43,16 @@ class Tariff:
         if not moments:
             return []
         first, last = self._period_of(min(moments)), self._period_of(max(moments))
-        if first == last and not self._times:
-            rates = self._rates_in(first, moments[0])
+        if first == last and not self.times:
+            rates = self.rates[first]
             return [None] * len(many) if rates is None else list(costs_of(rates, many))
-        days, times = self._days, self._times
+        days, times = self.days, self.times
         places: dict[tuple[int, int], list[int]] = defaultdict(list)
         for place, ts in enumerate(moments):
             places[bisect_right(days, ts), bisect_right(times, ts % DAY_MS)].append(place)
         costs: list[int | None] = [None] * len(many)
         for period, those in places.items():
-            rates = self._rates_in(period, moments[those[0]])
+            rates = self.rates[period]
             if rates is not None:
                 for place, cost in zip(those, costs_of(rates, [many[place] for place in those]), strict=True):
                     costs[place] = cost
@@ -68,35 +60,45 @@ class Tariff:
 
     def rates_at(self, ts: int) -> Rates | None:
         """Return the prices at ``ts``, epoch milliseconds; None where there are none."""
-        return self._rates_in(self._period_of(ts), ts)
+        return self.rates[self._period_of(ts)]
 
     def _period_of(self, ts: int) -> tuple[int, int]:
         """Return which period ``ts`` lies in: between two such moments no price of the list changes."""
-        return bisect_right(self._days, ts), bisect_right(self._times, ts % DAY_MS)
+        return bisect_right(self.days, ts), bisect_right(self.times, ts % DAY_MS)
 
-    def _rates_in(self, period: tuple[int, int], ts: int) -> Rates | None:
-        """Return the prices in ``period``, which ``ts`` lies in."""
-        if period not in self._rates:
-            self._rates[period] = self._rates_at(ts)
-        return self._rates[period]
 
-    def _rates_at(self, ts: int) -> Rates | None:
-        at = datetime.fromtimestamp(ts / 1000, UTC)
-        if self._context is None:
-            return rates_of(self._entry.model.get_prices(at))
-        # The library takes the ordinary price where it knows no other; that would be a wrong one.
-        if not self._knows_context(at):
-            return None
-        return rates_of(self._entry.model.get_prices(at, self._context))
+def tariff_of(entry: Entry, ref: PriceRef, context: Mapping[str, str] | None) -> Tariff:
+    """Return the prices of ``entry`` in ``context``, which is written as the library does; None is the ordinary one."""
+    days, times = set(), set()
+    for constraint in _constraints(entry.model, with_variants=context is not None):
+        if isinstance(constraint, StartDateConstraint):
+            days.add(_ms_of(datetime.combine(constraint.start_date, time(), UTC)))
+        else:
+            times |= {_ms_of_day(constraint.start_time), _ms_of_day(constraint.end_time)}
+    starts = [min(days, default=0) - DAY_MS, *sorted(days)]
+    rates = {
+        (day, part): _rates_at(entry, context, start + ms)
+        for day, start in enumerate(starts)
+        for part, ms in enumerate([0, *sorted(times)])
+    }
+    return Tariff(ref, starts[1:], sorted(times), rates)
 
-    def _knows_context(self, at: datetime) -> bool:
-        seller, model, _name = self._entry
-        # Of an entry that is another seller's, the library takes the ordinary prices only.
-        return any(each is model for each in seller.models) and any(
-            (variant.constraint is None or variant.constraint.active(at))
-            and variant.when.items() <= (self._context or {}).items()
-            for variant in model.price_variants or ()
-        )
+
+def _rates_at(entry: Entry, context: Mapping[str, str] | None, ts: int) -> Rates | None:
+    at = datetime.fromtimestamp(ts / 1000, UTC)
+    if context is None:
+        return rates_of(entry.model.get_prices(at))
+    # The library takes the ordinary price where it knows no other; that would be a wrong one.
+    return rates_of(entry.model.get_prices(at, context)) if _knows_context(entry, context, at) else None
+
+
+def _knows_context(entry: Entry, context: Mapping[str, str], at: datetime) -> bool:
+    seller, model, _name = entry
+    # Of an entry that is another seller's, the library takes the ordinary prices only.
+    return any(each is model for each in seller.models) and any(
+        (variant.constraint is None or variant.constraint.active(at)) and variant.when.items() <= context.items()
+        for variant in model.price_variants or ()
+    )
 
 
 def _constraints(model: ModelInfo, *, with_variants: bool) -> Iterator[Constraint]:
