@@ -484,6 +484,12 @@ def test_today_is_compared_with_usual_days_up_to_this_hour(
     assert words in said(capsys)
 
 
+def test_usual_day_without_a_cost_is_no_measure(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a dollar is not "about as" nothing."""
+    fill(database, [("codex", [spent(1, SATURDAY - timedelta(days=40), 1), spent(2, SATURDAY, 0.55)])])
+    assert "Usually no cost by 16:10 on a Saturday" in said(capsys)
+
+
 def test_month_without_a_price_is_never_nothing(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Tokens were spent, and nobody says what they cost."""
     fill(database, [("kilo", [spent(1, SATURDAY, None)])])

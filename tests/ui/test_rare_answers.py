@@ -28,6 +28,7 @@ CASES: Mapping[str, Sequence[tuple[Given, str, str]]] = {
             "About as on a usual Tuesday by this hour ($8.50)",
             "On course for $8 by Nov 30",
         ),
+        ((0.004, 0, None), "Usually no cost by this hour on a Tuesday", "Too few days yet for a forecast"),
         ((None, 1, None), "No usual day yet, 1 more day needed", "Too few days yet for a forecast"),
         ((None, 9, None), "No usual day yet, 9 more days needed", "Too few days yet for a forecast"),
     ),
@@ -41,6 +42,11 @@ CASES: Mapping[str, Sequence[tuple[Given, str, str]]] = {
             (8.5, 0, {"low_usd": 8.0, "high_usd": 8.0}),
             "À peu près comme un mardi habituel à cette heure (8,50\u00a0$)",
             "En route pour 8\u00a0$ d\u2019ici le 30 nov.",
+        ),
+        (
+            (0.0, 0, None),
+            "D\u2019habitude aucun coût à cette heure un mardi",
+            "Encore trop peu de jours pour une prévision",
         ),
         (
             (None, 1, None),
@@ -142,6 +148,48 @@ def test_limit_says_its_rate_and_when_it_is_reached(
     row = page.locator("#terms [data-limit='claude-code/five_hours']")
     expect(row).to_contain_text(rate)
     expect(row).to_contain_text(reached)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    first_row_is_quick(
+        ("en-US", ("not measured: no list price", "limit $1.00")),
+        ("fr-FR", ("non mesurée\u00a0: aucun prix catalogue", "limite 1,00\u00a0$")),
+    ),
+)
+def test_stated_limit_that_is_not_measured_says_so(
+    service: Service, open_page: Opener, language: str, words: tuple[str, str]
+) -> None:
+    """Tokens without a list price have no value: card and dialog show the limit, and why nothing is told of its use."""
+    limit = {
+        "source": "cline",
+        "plan": "",
+        "window": "five_hours",
+        "window_minutes": 300,
+        "used_share": None,
+        "used_usd": None,
+        "limit_usd": 1.0,
+        "tokens": 1_000,
+        "at_least": True,
+        "started_at": moment_ms() - 7_200_000,
+        "resets_at": moment_ms() + 10_800_000,
+        "origin": "estimate",
+        "as_of": moment_ms(),
+        "usd_per_hour": 0.0,
+        "reached_at": None,
+    }
+
+    def prepare(page: Page) -> None:
+        stop_clock(page)
+        page.route("**/api/limits", lambda route: route.fulfill(json=[limit]))
+
+    page = open_page(service, language=language, prepare=prepare).page
+    card = page.locator("[data-card=limits] [data-field=limit]")
+    page.locator("[data-field=terms]").click()
+    row = page.locator("#terms [data-limit='cline/five_hours']")
+    for said in words:
+        expect(card).to_contain_text(said)
+        expect(row).to_contain_text(said)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aico.core.units import NANO
-from aico.features.usage.usual import Usual, find_usual, is_as_usual, project
+from aico.features.usage.usual import Usual, find_usual, is_as_usual, is_nothing, project
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_usual_is_the_median_of_enough_days(costs: list[int], days: int, expecte
 def test_day_within_a_quarter_or_a_dollar_is_as_usual(today: float, usual: float, alike: bool) -> None:
     """Small differences are nobody's concern."""
     assert is_as_usual(round(today * NANO), round(usual * NANO)) is alike
+
+
+@pytest.mark.parametrize(("usual", "nothing"), [(0, True), (0.004, True), (0.005, False)])
+def test_usual_day_that_would_be_shown_as_nothing_is_nothing(usual: float, nothing: bool) -> None:
+    """Below half a cent no amount is like it."""
+    assert is_nothing(round(usual * NANO)) is nothing
 
 
 def test_month_is_projected_from_five_days_on() -> None:

@@ -9,7 +9,7 @@ from aico.core.money import nano_usd, usd
 from aico.core.reading_settings import ReadingSettings
 from aico.core.sums import Sums
 from aico.features.usage.fields import sum_fields
-from aico.features.usage.usual import is_as_usual
+from aico.features.usage.usual import is_as_usual, is_nothing
 from aico.services.overview import Overview
 
 AT_LEAST = "*"
@@ -88,7 +88,7 @@ def moment_text(moment_ms: int, now: datetime) -> str:
 
 def change_text(today_nano: int, usual_nano: int | None) -> str:
     """Return ``+62 %``; empty where nothing is usual, or today is as usual."""
-    if not usual_nano or is_as_usual(today_nano, usual_nano):
+    if usual_nano is None or is_nothing(usual_nano) or is_as_usual(today_nano, usual_nano):
         return ""
     if today_nano >= TIMES_FROM * usual_nano:
         return f"{today_nano // usual_nano} times"

@@ -34,7 +34,7 @@ from aico.core.units import NANO
 from aico.features.sources.titles import TITLES
 from aico.features.usage.fields import tells_only_totals
 from aico.features.usage.periods import Bucket
-from aico.features.usage.usual import is_as_usual
+from aico.features.usage.usual import is_as_usual, is_nothing
 from aico.services.overview import Lacking, Overview, Unwritten
 from aico.services.summary import UsageSummary
 
@@ -52,7 +52,7 @@ _MODELS_SHOWN = 5
 ROWS_SHOWN = 40
 """Groups of a report that a person reads."""
 _PARTS_SHOWN = 3
-_LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|More|\S+ over)(?= )")
+_LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|\S+ over)(?= )")
 """The part of a remark that has a colour."""
 _UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no project"}
 
@@ -203,11 +203,18 @@ def compare_today(overview: Overview, today: Sums) -> str:
     usual = overview.usual.nano
     if usual is None:
         return f"No usual day yet, {plural(overview.usual.days_needed, 'more day')} needed"
+    if is_nothing(usual):
+        return f"Usually no cost by {overview.now:%H:%M} on a {overview.now:%A}"
+    return _beside(overview, today, usual)
+
+
+def _beside(overview: Overview, today: Sums, usual: int) -> str:
+    """Return how today compares with ``usual``, which is something."""
     of = f"a usual {overview.now:%A} by {overview.now:%H:%M} ({money(usual)})"
     if is_as_usual(today.cost_nano, usual):
         return f"About as on {of}"
-    if today.cost_nano > usual and (not usual or today.cost_nano >= TIMES_FROM * usual):
-        return f"{f'{today.cost_nano // usual} times' if usual else 'More than'} {of}"
+    if today.cost_nano >= TIMES_FROM * usual:
+        return f"{today.cost_nano // usual} times {of}"
     percent = round(100 * abs(today.cost_nano - usual) / usual)
     return f"{percent} % {'more' if today.cost_nano > usual else 'less'} than {of}"
 

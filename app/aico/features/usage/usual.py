@@ -15,6 +15,8 @@ DAYS_LEAST = 4
 _WEEK = 7
 _ALIKE_SHARE, _ALIKE_NANO = 0.25, NANO
 """Within a quarter, or a dollar, a day is as usual."""
+_NOTHING_NANO = NANO // 200
+"""Below half a cent a usual day costs nothing: no amount is like it, or times as much."""
 _PROJECTED_FROM = 5
 """Whole days that a month must have had before anything is said about its end."""
 
@@ -42,6 +44,11 @@ def find_usual(costs_nano: Sequence[int], day_count: int) -> Usual:
     ordered = sorted(costs_nano)
     middle = len(ordered) // 2
     return Usual(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2, 0)
+
+
+def is_nothing(usual_nano: int) -> bool:
+    """Return whether a usual day has no cost worth a comparison."""
+    return usual_nano < _NOTHING_NANO
 
 
 def is_as_usual(today_nano: int, usual_nano: int) -> bool:

@@ -44,13 +44,15 @@ export function used(limit) {
 	const { used_share, used_usd, at_least } = limit;
 	const least = at_least ? "≥ " : "";
 	if (used_share !== null) return `${least}${share(used_share, 1, locale.value)}`;
-	return used_usd === null ? t("limit.anew") : least + amount(used_usd);
+	return used_usd === null ? t(limit.limit_usd ? "limit.unmeasured" : "limit.anew") : least + amount(used_usd);
 }
+
+export const ofLimit = ({ limit_usd: usd }) => t(usd ? "limit.stated" : "limit.unknown", { limit: amount(usd) });
 
 export const resets = ({ resets_at: at }) => at !== null && t("limit.resets", { at: timeOf(at) });
 
 function Limit({ limit }) {
-	const words = [resets(limit), limit.origin !== "budget" && t(limit.used_share === null ? "limit.unknown" : `limit.${limit.origin}`)].filter(Boolean).join(" · ");
+	const words = [resets(limit), limit.origin !== "budget" && (limit.used_share === null ? ofLimit(limit) : t(`limit.${limit.origin}`))].filter(Boolean).join(" · ");
 	return html`<p class=${`budget ${kindOf(limit)}`} data-field="limit" title=${words}>${windowName(limit)} <b>${used(limit)}</b> <span>${words}</span>
 		${limit.used_share !== null && html`<${Bar} part=${limit.used_share} />`}</p>`;
 }
@@ -59,7 +61,7 @@ function Limit({ limit }) {
 function nearest(own) {
 	const above = budgets.value?.filter(({ period, amount_usd, source, model, project }) => amount_usd === own[period] && !(source || model || project)).map(({ name }) => name);
 	return limits.value
-		.filter(({ origin, plan, used_share, used_usd }) => (origin === "budget" ? !above?.includes(plan) : used_share !== null || used_usd > 0))
+		.filter(({ origin, plan, used_share, used_usd, limit_usd }) => (origin === "budget" ? !above?.includes(plan) : used_share !== null || used_usd > 0 || limit_usd))
 		.sort((a, b) => (b.used_share ?? -1) - (a.used_share ?? -1));
 }
 
@@ -82,6 +84,7 @@ function Limits({ spent }) {
 const TIMES = 10; // from there on per cent say nothing any more
 const ALIKE_SHARE = 0.25;
 const ALIKE_USD = 1;
+const NOTHING_USD = 0.005;
 
 const Card = ({ name, title, children }) => html`<section class="panel-box card" data-card=${name} aria-label=${title}><h2>${title} <span class="soft count">${t("glance.unfiltered")}</span></h2>${children}</section>`;
 
@@ -101,11 +104,12 @@ function comparison({ at, today, last_use: last }) {
 	if (!(last?.at >= midnight(at))) return [t("glance.none"), false];
 	if (usual.cost_usd === null) return [tn("glance.needed", usual.days_needed), false];
 	const words = { weekday: weekday(at), usual: amount(usual.cost_usd) };
+	if (usual.cost_usd < NOTHING_USD) return [t("glance.any", words), false];
 	const apart = cost - usual.cost_usd;
 	if (Math.abs(apart) <= Math.max(ALIKE_USD, ALIKE_SHARE * usual.cost_usd)) return [t("glance.alike", words), false];
 	if (apart < 0) return [t("glance.less", { ...words, part: percent(-apart / usual.cost_usd, locale.value) }), false];
-	const times = usual.cost_usd > 0 ? Math.floor(cost / usual.cost_usd) : Infinity;
-	if (times >= TIMES) return [usual.cost_usd > 0 ? t("glance.times", { ...words, n: count(times, locale.value) }) : t("glance.any", words), true];
+	const times = Math.floor(cost / usual.cost_usd);
+	if (times >= TIMES) return [t("glance.times", { ...words, n: count(times, locale.value) }), true];
 	return [t("glance.more", { ...words, part: percent(apart / usual.cost_usd, locale.value) }), true];
 }
 

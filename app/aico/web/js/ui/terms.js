@@ -6,7 +6,7 @@ import { locale, t } from "../i18n.js";
 import { sources } from "../sources.js";
 import { wantNotifications } from "../notify.js";
 import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
-import { Bar, budgetState, kindOf, priceOf, resets, used, windowName } from "./glance.js";
+import { Bar, budgetState, kindOf, ofLimit, priceOf, resets, used, windowName } from "./glance.js";
 import { Fixed } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 
@@ -116,7 +116,7 @@ function Limit({ limit }) {
 		resets(limit),
 		rate > 0 && t("limit.rate", { usd: amount(rate) }),
 		used_share < 1 && reached_at && t("limit.at", { at: timeOf(reached_at) }),
-		limit_usd !== null && used_usd !== null && `${amount(used_usd)} ${t("budget.of", { budget: amount(limit_usd) })}`,
+		limit_usd && (used_usd === null ? ofLimit(limit) : `${amount(used_usd)} ${t("budget.of", { budget: amount(limit_usd) })}`),
 	].filter(Boolean);
 	return html`<li class=${`budget ${kindOf(limit)}`} data-limit=${`${limit.source}/${limit.window}`}><div class="line"><span>${windowName(limit)} <span class="tag" title=${t(`limit.${origin}.why`)}>${t(`limit.${origin}`)}</span></span><b>${used(limit)}</b></div>
 		${used_share !== null && html`<${Bar} part=${used_share} />`}<p class="soft">${words.join(" · ")}${origin === "tool" && html` · ${t("limit.told")} <${Ago} ms=${as_of} />`}</p></li>`;
