@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from aico.api.source_routes import ImportOut
 from aico.api.status_schemas import StatusOut
 from aico.core import errors
+from aico.services.overview import take_overview
 from aico.services.source_shapes import SourceOut
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.api.answer_checks import check_problem, check_security_headers
@@ -55,6 +57,13 @@ def enabled(source: SourceOut) -> dict[str, bool]:
     return {origin.id: origin.enabled for origin in source.origins}
 
 
+async def unwritten(api: Api) -> list[str]:
+    """Return the tools of which a terminal says that some calls are written nowhere."""
+    async with api.service.reader.snapshot() as snapshot:
+        overview = await take_overview(snapshot, 1_772_000_000_000, ZoneInfo("UTC"))
+    return [each.source for each in overview.lacking.unwritten]
+
+
 async def test_sources_are_listed_found_or_not(quiet: Api) -> None:
     """The list tells the files in their places by metadata, the state of reading, and the stored sums."""
     source = await cline(quiet)
@@ -96,6 +105,21 @@ async def test_switch_of_a_source_is_of_all_its_origins(quiet: Api) -> None:
     assert set(enabled(on).values()) == {True}
     (receipt,) = ImportOut.model_validate((await quiet.client.post("/api/import")).json()).receipts
     assert receipt.imported_count + receipt.skipped_count == 2
+
+
+async def test_calls_that_only_the_session_store_lacks_are_a_gap_of_it(serve: Serve, own: str) -> None:
+    """Older editions write a ledger, which holds them: nothing is said of it, on the page or in the terminal."""
+    async with serve(tick_s=3_600, rescan_interval_s=0, sessions_path=own) as api:
+        api.ledger.write(entry("1"))
+        (await api.import_ledger()).raise_for_status()
+        assert (await cline(api)).gaps == []
+        assert await unwritten(api) == []
+        with closing(SessionStore(Path(own))) as store:
+            store.put("s", editor_metadata(1, 2, 0.75))
+            await put(api, {"origins": {"sessions": True}})
+            (await api.client.post("/api/import", json={"source": "cline"})).raise_for_status()
+        assert [gap.kind for gap in (await cline(api)).gaps] == ["agents"]
+        assert await unwritten(api) == ["cline"]
 
 
 async def test_switch_outlives_the_service(serve: Serve, own: str) -> None:

@@ -39,7 +39,7 @@ from aico.core.usage import (
 )
 from aico.features.pricing.price_list import GenaiPriceList
 from aico.features.sources.registry import SOURCES
-from aico.features.sources.titles import TITLES, UNWRITTEN
+from aico.features.sources.titles import TITLES, UNWRITTEN, UNWRITTEN_BY
 from aico.main import create_app
 from aico.services.glance_shapes import OverviewOut
 from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store, request, temporary_database, usage
@@ -707,7 +707,9 @@ def test_without_a_database_it_says_how_to_start(database: Path, capsys: pytest.
 def test_titles_are_those_of_the_sources() -> None:
     """A terminal calls a tool what the page calls it."""
     assert {source.id: TITLES.get(source.id) for source in SOURCES} == {source.id: source.title for source in SOURCES}
-    assert {source.id for source in SOURCES if source.gaps} == UNWRITTEN
+    named = {(source.id, gap.origin) for source in SOURCES for gap in source.gaps}
+    assert {source for source, origin in named if origin is None} == UNWRITTEN
+    assert {(source, origin) for source, origin in named if origin is not None} == set(UNWRITTEN_BY.items())
 
 
 def test_limit_and_budget_stand_in_the_short_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from aico.core.db.sums_reader import Group, SumsSnapshot
 from aico.core.filters import UsageFilter, latest_credible, slot_ceiling
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import SLOT_MS
-from aico.features.sources.titles import UNWRITTEN
+from aico.features.sources.titles import UNWRITTEN, UNWRITTEN_BY
 from aico.features.usage.periods import local_moment, midnight_slot
 from aico.features.usage.usual import DAYS_COMPARED, Range, Usual, find_usual, project
 
@@ -131,8 +131,16 @@ async def find_lacking(snapshot: SumsSnapshot, wanted: UsageFilter, total: Sums,
         total.get("unmeasured"),
         total.get("interrupted") + total.get("at_least"),
         total.get("partial"),
-        tuple([await _find_unwritten(snapshot, each) for each in dict.fromkeys(sources) if each in UNWRITTEN]),
+        tuple(
+            [await _find_unwritten(snapshot, each) for each in dict.fromkeys(sources) if await _lacks(snapshot, each)]
+        ),
     )
+
+
+async def _lacks(snapshot: SumsSnapshot, source: str) -> bool:
+    """Return whether calls of ``source`` are billed and written nowhere, or not where it was read."""
+    origin = UNWRITTEN_BY.get(source)
+    return source in UNWRITTEN or (origin is not None and await snapshot.has_meters(source, origin))
 
 
 async def _find_unwritten(snapshot: SumsSnapshot, source: str) -> Unwritten:

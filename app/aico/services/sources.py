@@ -267,7 +267,11 @@ class SourcesService:
             reason=worst[1],
             reading=(sum(done for done, _ in reading), sum(total for _, total in reading)) if reading else None,
             last_receipt=max(receipts, key=lambda receipt: receipt.finished_at_ms, default=None),
-            gaps=tuple(GapState(kind.id, kind.title, None, None) for kind in source.gaps),
+            gaps=tuple(
+                GapState(kind.id, kind.title, None, None)
+                for kind in source.gaps
+                if kind.origin is None or kind.origin in {origin.id for origin in enabled}
+            ),
         )
 
     def _origin_state(self, choice: OriginChoice, seen: Sight | None) -> OriginState:

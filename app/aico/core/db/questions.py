@@ -69,6 +69,13 @@ TOTALS = f"""
     JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
 """
 # Of a call whose moment is known, copies of a session say the same: it counts once.
+HAS_METERS = """
+    SELECT EXISTS (
+        SELECT 1 FROM meter WHERE origin = (
+            SELECT o.id FROM origin AS o JOIN source AS s ON s.id = o.source WHERE s.name = ? AND o.name = ?
+        )
+    )
+"""
 GAPS = f"""
     SELECT kind, SUM(requests), {", ".join(f"SUM({name})" for name in TOKENS)} FROM (
         SELECT g.kind, MAX(g.requests) AS requests, {", ".join(f"MAX(g.{name}) AS {name}" for name in TOKENS)}

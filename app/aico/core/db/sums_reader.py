@@ -218,6 +218,11 @@ class SumsSnapshot:
             gaps |= {kind: (None, tokens) for kind, tokens in find_unrecorded(totals, parts).items()}
         return gaps
 
+    async def has_meters(self, source: str, origin: str) -> bool:
+        """Return whether an origin has ever stated a session's totals."""
+        [(found,)] = await self.ask(sql.HAS_METERS, (source, origin))
+        return bool(found)
+
     async def find_last_read(self) -> int | None:
         """Return when the last recorded reading ended, epoch milliseconds."""
         [(moment,)] = await self.ask(sql.LAST_READ)

@@ -121,6 +121,8 @@ class GapKind(NamedTuple):
 
     id: str
     title: str
+    origin: str | None = None
+    """The origin that lacks them, where another one of the tool may have them; None for the tool as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

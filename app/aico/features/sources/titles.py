@@ -19,4 +19,6 @@ TITLES = {
 """Titles of sources by id, also of some that are not read yet. Each is that of its source."""
 
 UNWRITTEN = frozenset({"claude-code", "codex", "gemini-cli", "opencode", "kimi-cli", "pi", "vibe", "copilot-cli"})
-"""Tools that bill calls which they write nowhere: those whose source names gaps."""
+"""Tools that bill calls which they write nowhere: those whose source names gaps of all its origins."""
+UNWRITTEN_BY = {"cline": "sessions"}
+"""The origin that lacks such calls, of tools of which another one does not."""

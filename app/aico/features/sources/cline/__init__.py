@@ -18,7 +18,7 @@ from aico.features.sources.cline.hub import HUB
 from aico.features.sources.cline.ledger import LedgerParser
 from aico.features.sources.cline.places import choose_ledgers, find_elsewhere
 from aico.features.sources.cline.sessions import SESSIONS
-from aico.features.sources.source import Origin, Source
+from aico.features.sources.source import GapKind, Origin, Source
 
 _PARSER = LedgerParser()
 
@@ -46,4 +46,17 @@ LEDGER = Origin(
     privacy="the first prompts and the paths of folders",
 )
 
-SOURCE = Source(id="cline", title="Cline", origins=(LEDGER, SESSIONS, HUB), has_task_rows=True)
+SOURCE = Source(
+    id="cline",
+    title="Cline",
+    origins=(LEDGER, SESSIONS, HUB),
+    gaps=(
+        GapKind(
+            "agents",
+            "billed and not in the session store: agents that a session started, and turns that were killed; the "
+            "events of its hub have a part of them",
+            SESSIONS.id,
+        ),
+    ),
+    has_task_rows=True,
+)
