@@ -157,11 +157,24 @@ def test_box_says_what_is_wrong_with_a_place(home: Path, store: SessionStore) ->
 
 
 def test_box_names_the_session_store_that_is_read(home: Path, store: SessionStore) -> None:
-    """The box tells its path and its state, only if it is on."""
-    assert "session store" not in str(rows_of())
+    """The box tells its path and its state; if it is on, nothing has to be switched."""
+    assert "to read it" not in str(rows_of(cline_sessions=True))
     *_, (_, path), (_, found) = rows_of(cline_sessions=True)
     assert (path, found[:7]) == (f"session store {store.path} (chosen by default)", "found, ")
     assert rows_of(cline_sessions=True, sessions_path="/x/sessions.db")[-1] == ("", WAITING)
+
+
+def test_box_leads_to_the_store_of_a_cline_that_keeps_no_ledger(
+    home: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user of today's Cline misses nothing: its store is named with what switches it on, in the place of a ledger."""
+    *_, (_, none), (_, found), (_, how) = rows_of()
+    assert none == "none, and none is needed: this Cline writes to its session store"
+    assert re.match(rf"session store {re.escape(str(store.path))}: found, [0-9.]+ .B, last written ", found)
+    assert how == "to read it: `python -m aico sources on cline.sessions`, or the page"
+    assert WAITING not in str(rows_of())
+    monkeypatch.setenv("AICO_CLINE_SESSIONS", "false")
+    assert rows_of()[-1][1] == "to read it: the setting cline_sessions"
 
 
 @pytest.mark.parametrize("reads_sessions", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from aico.cli import NEWER_CLINE
 from aico.cli.box import describe_age, describe_size
@@ -29,7 +30,7 @@ def describe_places(choices: SourceChoices, settings: Settings) -> list[tuple[st
     for source in dict.fromkeys(choice.source.id for choice in on):
         own = [choice for choice in on if choice.source.id == source]
         title = own[0].source.title
-        lines = [line for choice in own for line in _describe(choice, on, settings)]
+        lines = [line for choice in own for line in _describe(choice, choices, settings)]
         if all(choice.fixed_by == "enabled_sources" for choice in own) and not any(is_there for _, is_there in lines):
             absent.append(title)  # one of all tools, and not on this computer
             continue
@@ -46,23 +47,44 @@ def describe_others(choices: SourceChoices) -> list[tuple[str, str]]:
     return [("Other tools", f"are read once they are switched on: on that page, or with `{command_name()} sources`")]
 
 
-def _describe(choice: OriginChoice, on: list[OriginChoice], settings: Settings) -> Iterator[tuple[str, bool]]:
+def _describe(choice: OriginChoice, choices: SourceChoices, settings: Settings) -> Iterator[tuple[str, bool]]:
     """Yield the lines of an origin, and whether its place is there."""
     for place, feed in open_places(choice, limits_of(settings, now_ms)):
         text, is_there = _look(feed)
-        if text == _WAITING and choice.origin is LEDGER and _has_sessions(on, settings):
-            text = NO_LEDGER
+        is_missed = text == _WAITING and choice.origin is LEDGER
+        store = _find_store(choices, settings) if is_missed else None
         yield f"{feed.title} {place.path} (chosen by {place.chosen_by})", is_there
-        yield text, is_there
-        if text == _WAITING and choice.origin is LEDGER and not _reads_sessions(on):
+        yield text if store is None else NO_LEDGER, is_there
+        if store is not None and not store.choice.is_on:
+            yield f"session store {store.path}: {store.text}", True
+            yield f"to read it: {_how_to_read(store.choice)}", True
+        elif is_missed and not _reads_sessions(choices):
             for line in NEWER_CLINE:
                 yield as_typed(line), is_there
 
 
-def _has_sessions(on: list[OriginChoice], settings: Settings) -> bool:
-    """Return whether the store of newer Cline is read, and there."""
-    stores = [choice for choice in on if choice.source is CLINE and choice.origin is SESSIONS]
-    return any(_look(feed)[1] for choice in stores for _, feed in open_places(choice, limits_of(settings, now_ms)))
+class _Store(NamedTuple):
+    """The store of newer Cline, which lies here, read or not."""
+
+    choice: OriginChoice
+    path: str
+    text: str
+
+
+def _find_store(choices: SourceChoices, settings: Settings) -> _Store | None:
+    for choice in choices.list_all():
+        if choice.source is CLINE and choice.origin is SESSIONS:
+            for place, feed in open_places(choice, limits_of(settings, now_ms)):
+                text, is_there = _look(feed)
+                if is_there:
+                    return _Store(choice, place.path, text)
+    return None
+
+
+def _how_to_read(choice: OriginChoice) -> str:
+    """Return the setting that decides over an origin that is off, or the switch."""
+    switch = f"`{command_name()} sources on {choice.name}`, or the page"
+    return f"the setting {choice.fixed_by}" if choice.fixed_by else switch
 
 
 def _look(feed: Feed) -> tuple[str, bool]:
@@ -76,5 +98,5 @@ def _look(feed: Feed) -> tuple[str, bool]:
     return f"found, {describe_size(look.size_bytes)}, last written {age}", True
 
 
-def _reads_sessions(on: list[OriginChoice]) -> bool:
-    return any(choice.source is CLINE and choice.origin is SESSIONS for choice in on)
+def _reads_sessions(choices: SourceChoices) -> bool:
+    return any(choice.is_on and choice.source is CLINE and choice.origin is SESSIONS for choice in choices.list_all())

@@ -282,4 +282,4 @@ def _rows(settings: Settings, page: str, choices: SourceChoices, *, demo: bool) 
         ("Database", str(settings.database_path)),
         ("Stop", "Ctrl-C"),
     ]
-    return rows if demo else [*rows, ("No tool yet?", f"{command_name()} demo")]
+    return rows if demo else [*rows, ("To try it", f"{command_name()} demo, with made-up usage")]
