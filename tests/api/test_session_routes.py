@@ -216,7 +216,10 @@ async def test_session_is_told_with_its_requests(filled: Api) -> None:
     assert (oldest["cost_usd"], oldest["cost_basis"]) == (0.3, "recorded")
     assert found.series[-1].cumulative_cost_usd == found.spent.cost_usd == found.cost_usd == 0.3
     assert (answer["from"], answer["to"]) == (START + SLOT_MS, START + 2 * DAY_MS + SLOT_MS)
+    together = found.together
+    assert (together.sessions, together.cost_usd, together.at_least, together.requests) == (2, 0.300000001, True, 3)
     child = (await get(filled, f"/api/session?source={TOOL}&session_id=a")).json()
+    assert (child["together"]["sessions"], child["together"]["cost_usd"]) == (1, 1e-9)
     assert child["parent"] == "main"
     task = (await get(filled, "/api/session?source=cline&session_id=a")).json()
     assert [(row["kind"], row["cost_basis"]) for row in task["requests"]] == [("growth", "recorded")]

@@ -232,6 +232,23 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.get_by_role("button", name="Older")).to_be_disabled()
 
 
+def test_row_and_sheet_of_a_session_with_agents_tell_the_same_sum(service: Service, open_page: Opener) -> None:
+    """The sheet has its own cost, and beside it that of all that it started; row and sum tell of what they are made."""
+    page = open_page(service, prepare=stop_clock).page
+    cost = page.locator("tr[data-task='main'][data-tool='claude-code'] .cost")
+    expect(cost).to_have_text("mixed ≥ $1.4093")
+    expect(cost).to_have_attribute("title", re.compile(r"\nrecorded \$1\.32.*\nat list price \$0\.0"))
+    expect(page.locator(".tasks tfoot .cost")).to_contain_text("mixed ≥ ")
+    expect(page.locator("tr[data-task='1001'] .cost")).to_have_text("$2.2500")
+    cost.click()
+    panel = page.get_by_role("dialog")
+    expect(panel.locator("[data-field=session-cost]")).to_have_text("at least $1.11")
+    expect(panel.locator(".total .soft").first).to_contain_text("with 1 session that it started: ≥ $1.41")
+    panel.locator(".children button").click()
+    expect(panel.locator(".key")).to_contain_text("helper")
+    expect(panel.locator("[data-field=together]")).to_have_count(0)
+
+
 def test_first_model_of_a_tool_has_the_colour_of_the_tool(service: Service, open_page: Opener) -> None:
     """A colour means one thing in chart and rows as far as colours last; further models take those that are free."""
     page = open_page(service, "/?group=model", size=(1440, 1200), prepare=stop_clock).page

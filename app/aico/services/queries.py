@@ -13,6 +13,7 @@ from aico.core.db.reader import ClineRow, Sort, StoredEvent, StoredSession, Usag
 from aico.core.db.sums_reader import Group
 from aico.core.errors import SessionUnknown
 from aico.core.filters import UsageFilter, slot_ceiling, slot_floor
+from aico.core.sums import Sums
 from aico.core.usage import SLOT_MS
 from aico.features.usage.export import ExportWriter, SessionLayout, TaskLayout
 from aico.features.usage.periods import Bucket, choose_bucket, list_bucket_starts
@@ -48,6 +49,8 @@ class SessionDetail:
     """The session that started it, if that is stored."""
     children: list[StoredSession]
     """The sessions that it started, the first one first."""
+    family: tuple[int, Sums]
+    """How many sessions it is with all that it started, however deep, and what they spent together."""
     events: list[StoredEvent]
     """Newest first: requests, and the growth of a running total."""
     event_count: int
@@ -123,6 +126,7 @@ class UsageQueries:
                 session=replace(session, spent=session.total),
                 parent=None if session.parent is None else await snapshot.find_session(source, session.parent),
                 children=[replace(child, spent=child.total) for child in await snapshot.list_children(source, key)],
+                family=await snapshot.get_family(source, key),
                 events=events,
                 event_count=event_count,
                 from_ms=first * SLOT_MS,

@@ -323,6 +323,12 @@ class RelativeOut(Schema):
         return cls.model_validate({name: fields[name] for name in cls.model_fields})
 
 
+class TogetherOut(SumsOut):
+    """What a session and all that it started, however deep, spent together."""
+
+    sessions: int = Field(description="How many they are, itself included.")
+
+
 class SessionOut(SessionFieldsOut):
     """One session with a page of its requests."""
 
@@ -331,6 +337,7 @@ class SessionOut(SessionFieldsOut):
     request_count: int = Field(description="Recorded requests.")
     children: list[str] = Field(description="Ids of the sessions that it started.")
     family: list[RelativeOut] = Field(description="Who started it, if that is stored, then its children in order.")
+    together: TogetherOut
     requests: list[RequestOut] = Field(description="Newest first.")
     limit: int
     offset: int
@@ -354,6 +361,7 @@ class SessionOut(SessionFieldsOut):
                 "request_count": fields["requests"],
                 "children": [child.key for child in detail.children],
                 "family": [RelativeOut.of(each) for each in (detail.parent, *detail.children) if each is not None],
+                "together": amount_fields(detail.family[1]) | {"sessions": detail.family[0]},
                 "requests": [RequestOut.of(event, is_under_plan=is_under_plan) for event in detail.events],
                 "limit": limit,
                 "offset": offset,

@@ -216,14 +216,16 @@ NAMED_SESSIONS = """
     CROSS JOIN session AS u ON u.source = s.id AND u.key = json_extract(w.value, '$[1]')
     LEFT JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
 """
-FAMILY = f"""
+_FAMILY = """
     WITH RECURSIVE family (id, source, key) AS (
-        SELECT id, source, key FROM session WHERE source IN (SELECT id FROM source) AND key = ?
+        SELECT id, source, key FROM session WHERE source IN (SELECT id FROM source {of}) AND key = ?
         UNION SELECT u.id, u.source, u.key FROM family AS f JOIN session AS u
             ON u.source = f.source AND u.parent_key = f.key
     )
-    SELECT {_SUMMED} FROM (SELECT {_ROW} FROM usage_session_day WHERE session IN (SELECT id FROM family))
 """
+_SPENT_BY_FAMILY = f"{_SUMMED} FROM (SELECT {_ROW} FROM usage_session_day WHERE session IN (SELECT id FROM family))"
+FAMILY = f"{_FAMILY.format(of='')} SELECT {_SPENT_BY_FAMILY}"
+FAMILY_OF = f"{_FAMILY.format(of='WHERE name = ?')} SELECT (SELECT COUNT(*) FROM family), {_SPENT_BY_FAMILY}"
 WHOLE = f"""
     SELECT session, COUNT(DISTINCT model), {_SUMMED} FROM (
         SELECT session, model, {_ROW} FROM usage_session_day WHERE session IN (SELECT value FROM json_each(?))

@@ -351,6 +351,11 @@ class UsageSnapshot(SumsSnapshot):
         """Return the sessions that ``key`` started, the first one first, with everything that they spent."""
         return await self._complete([_session_of(row) for row in await self.ask(sql.CHILDREN, (source, key))])
 
+    async def get_family(self, source: str, key: str) -> tuple[int, Sums]:
+        """Return how many sessions ``key`` is with all that it started, however deep, and what they spent together."""
+        [(count, *columns)] = await self.ask(sql.FAMILY_OF, (source, key))
+        return count, Sums.of(columns)
+
     async def find_event_span(self, session: int) -> tuple[int, int] | None:
         """Return the moments of the first and the last event of a session; None if it has none."""
         [(first, last)] = await self.ask(sql.EVENT_SPAN, (session,))

@@ -111,7 +111,7 @@ function Family({ detail: { source, parent, family } }) {
 	const above = family.find(({ session_id: id }) => id === parent);
 	const below = family.filter((one) => one !== above);
 	return html`${above && html`<p>${t("session.parent")} <${Other} source=${source} one=${above} /></p>`}
-		${below.length > 0 && html`<div class="children"><p>${tn("session.children", below.length)}</p><table><tbody>${below.map((one) => html`<tr key=${one.session_id}>
+		${below.length > 0 && html`<div class="children"><p>${t("session.children")}</p><table><tbody>${below.map((one) => html`<tr key=${one.session_id}>
 			<th scope="row"><${Other} source=${source} one=${one} /></th><td class="name"><${ModelName} id=${one.model} /> <${StateTag} state=${one.state} /></td><td><${Cost} sum=${one} /></td></tr>`)}</tbody></table></div>`}`;
 }
 
@@ -158,7 +158,8 @@ function CopyAll({ dialog }) {
 }
 
 function Detail({ detail, dialog }) {
-	return html`<div class="total"><p class="big" data-field="session-cost"><${BigCost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}</span><${CopyAll} dialog=${dialog} /></div>
+	const { together } = detail;
+	return html`<div class="total"><p class="big" data-field="session-cost"><${BigCost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}${together.sessions > 1 && html` · ${tn("session.with", together.sessions - 1)} <b data-field="together"><${Cost} sum=${together} /></b>`}</span><${CopyAll} dialog=${dialog} /></div>
 		${!embedded && html`<${Label} detail=${detail} />`}<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
 }
 

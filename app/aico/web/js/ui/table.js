@@ -37,10 +37,12 @@ function costOf(sum, lifetime, isPartial) {
 	if (value) return html`<td class="cost">${value}</td>`;
 	if (isUnpriced(sum) && !isPartial) return html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`;
 	const [head, tail, end] = moneyColumn(usd, locale.value, currency.value);
-	const { recorded, own, listed } = sum.cost_basis;
-	const basis = usd === null ? null : listed > 0 && recorded === 0 && own === 0 ? "listed" : own > 0 ? "own" : null;
-	const why = [exact(usd), lifetime !== usd && lifetime !== undefined && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) }), basis && t(`basis.${basis}.why`), sum.at_least && usd !== null && t("atleast.why")];
-	return html`<td class="cost" title=${why.filter(Boolean).join("\n")}>${basis && html`<i class="soft">${t(`basis.${basis}.short`)} </i>`}${sum.at_least && usd !== null && html`<span class="soft">≥ </span>`}${head}<span class="soft tail">${tail}</span>${end}</td>`;
+	const bases = Object.entries(sum.cost_basis).filter(([, part]) => part > 0);
+	const basis = bases.length > 1 ? "mixed" : bases[0]?.[0];
+	const isTold = basis && basis !== "recorded"; // else as everybody thinks
+	const parts = basis === "mixed" ? bases.map(([name, part]) => `${t(`basis.${name}`)} ${exact(part)}`) : [isTold && t(`basis.${basis}.why`)];
+	const why = [exact(usd), lifetime !== usd && lifetime !== undefined && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) }), ...parts, sum.at_least && usd !== null && t("atleast.why")];
+	return html`<td class="cost" title=${why.filter(Boolean).join("\n")}>${isTold && html`<i class="soft">${t(`basis.${basis}.short`)} </i>`}${sum.at_least && usd !== null && html`<span class="soft">≥ </span>`}${head}<span class="soft tail">${tail}</span>${end}</td>`;
 }
 
 const numbers = (sum, lifetime, isPartial) => html`${tokens("in", sum.input_tokens)}${cacheOf(sum)}${tokens("out", sum.output_tokens)}${costOf(sum, lifetime, isPartial)}`;
