@@ -14,11 +14,12 @@ import pytest
 
 from aico.cli import EXIT_OK, main
 from aico.core.usage import PlanReading, PlanWindow
+from tests.calm_zone import calm_zone
 from tests.cli.test_spending import fill, spent
 from tests.core.repository_on_file import NOW_MS, copy_of_template
 from tests.e2e.server_process import HANG_S, ROOT
 
-ZONE = ZoneInfo("Europe/Paris")
+ZONE = ZoneInfo(calm_zone())
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def run(database: Path, *words: str, said: bytes = b"", **variables: str) -> str
     ended = subprocess.run(
         [sys.executable, "-m", "aico", "statusline", *words],
         cwd=ROOT,
-        env={**os.environ, "AICO_DATABASE_PATH": str(database), "TZ": "Europe/Paris", "PYTHONUTF8": "1", **variables},
+        env={**os.environ, "AICO_DATABASE_PATH": str(database), "TZ": ZONE.key, "PYTHONUTF8": "1", **variables},
         input=said,
         capture_output=True,
         timeout=HANG_S,
@@ -104,6 +105,7 @@ def test_wrong_options_are_one_line_and_no_failure(
         assert main(("statusline", *words)) == EXIT_OK
         assert capsys.readouterr().out == "aico off: wrong options, see aico statusline --help\n"
     monkeypatch.setenv("AICO_DATABASE_PATH", str(database))
+    monkeypatch.setenv("TZ", ZONE.key)
     assert main(("statusline", "--format", "{today}\n!")) == EXIT_OK
     assert capsys.readouterr().out == "$3.82 today !\n"
     monkeypatch.setenv("AICO_DATABASE_PATH", str(database.with_name("none.db")))

@@ -24,6 +24,7 @@ from typing import Self
 import httpx
 
 from aico.features.demo.writer import replace_file
+from tests.calm_zone import calm_zone
 from tests.e2e.server_forker import ForkedServer, ServerForker
 from tests.users_things_guard import SETTINGS_OF_USERS
 
@@ -129,6 +130,7 @@ class Service:
             "AICO_DATABASE_PATH": str(self.database),
             "AICO_PORT": "0",
             "HOME": str(folder),
+            "TZ": calm_zone(),
             **(environment or {}),
         }
         self._forker = forker

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.calm_zone import calm_zone
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import hide, make_hideable
 from tests.ui.observed_page import GONE
@@ -17,13 +18,19 @@ from tests.ui.restartable_service import Service, entry
 PARIS = ZoneInfo("Europe/Paris")
 
 
+def _late(minute: int) -> tuple[str, dt.datetime]:
+    """Return a zone and a moment shortly before the end of today there; the day may not end while it is looked at."""
+    zone = calm_zone()
+    return zone, dt.datetime.now(ZoneInfo(zone)).replace(hour=23, minute=minute, second=30, microsecond=0)
+
+
 @pytest.mark.slow
 def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser) -> None:
     """A page left open on Today shows the new day when midnight has passed, without a reload."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
-    late = dt.datetime.now(PARIS).replace(hour=23, minute=59, second=30, microsecond=0)
-    context = browser.new_context(timezone_id="Europe/Paris", locale="en-US")
+    zone, late = _late(59)
+    context = browser.new_context(timezone_id=zone, locale="en-US")
     page = context.new_page()
     page.clock.install(time=late)
     page.goto(service.url + "/?period=today")
@@ -44,8 +51,8 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
     service = make_service(budget_daily_usd="1", budget_monthly_usd="100")
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
-    late = dt.datetime.now(PARIS).replace(hour=23, minute=58, second=30, microsecond=0)
-    observed = open_page(service, prepare=lambda page: page.clock.install(time=late))
+    zone, late = _late(58)
+    observed = open_page(service, zone=zone, prepare=lambda page: page.clock.install(time=late))
     observed.allow(GONE)
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
@@ -70,13 +77,13 @@ def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> 
     """A tab that nobody looks at does not carry yesterday's cost as today's in its title."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
-    late = dt.datetime.now(PARIS).replace(hour=23, minute=59, second=30, microsecond=0)
+    zone, late = _late(59)
 
     def prepare(page: Page) -> None:
         page.clock.install(time=late)
         make_hideable(page)
 
-    page = open_page(service, prepare=prepare).page
+    page = open_page(service, zone=zone, prepare=prepare).page
     expect(page).to_have_title("$0.50 today · AI Cost Observer")
 
     hide(page)

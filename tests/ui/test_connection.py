@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
+from tests.calm_zone import calm_zone
 from tests.ui.conftest import Opener
 from tests.ui.fake_surroundings import fix_luck, hide, make_hideable, observe_sockets
 from tests.ui.observed_page import GONE
@@ -145,7 +146,7 @@ def test_hidden_tab_pauses_and_catches_up_when_it_is_seen(service: Service, open
         make_hideable(page)
         observe_sockets(page)
 
-    page = open_page(service, prepare=prepare).page
+    page = open_page(service, zone=calm_zone(), prepare=prepare).page
     expect(page).to_have_title("$1.00 today · AI Cost Observer")
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     count_events(page)

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.calm_zone import calm_zone
 from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms
@@ -29,9 +30,10 @@ def service(make_shared: ServiceMaker) -> Service:
 
 def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Opener) -> None:
     """Today is what the service says, beside a usual day; a model that was not used today leaves it as it is."""
-    told = service.ask("/api/overview?tz=UTC").json()
+    zone = calm_zone()
+    told = service.ask("/api/overview", {"tz": zone}).json()
     assert told["today"]["totals"]["cost_usd"] == 80.25
-    page = open_page(service, "/?period=all").page
+    page = open_page(service, "/?period=all", zone=zone).page
     today, month = page.locator("[data-card=today]"), page.locator("[data-card=month]")
     expect(today.locator(".big")).to_have_text("$80.25")
     expect(today.locator("[data-field=usual]")).to_contain_text(
@@ -69,7 +71,7 @@ def test_cards_follow_no_filter_and_the_cells_do(service: Service, open_page: Op
 @pytest.mark.slow
 def test_cards_speak_french_and_stay_out_of_frames(service: Service, open_page: Opener) -> None:
     """The month has its name, and an arrow its words; a page of others shows what it frames and no more."""
-    page = open_page(service, language="fr-FR").page
+    page = open_page(service, language="fr-FR", zone=calm_zone()).page
     expect(page.locator("[data-card=today] h2")).to_have_text(re.compile("^Aujourd.hui sans filtre$"))
     expect(page.locator("[data-field=usual]")).to_contain_text(
         re.compile(r"^(▲ \d+ fois un \w+ habituel|D.habitude aucun coût) à cette heure")
@@ -119,7 +121,7 @@ def test_cells_of_a_year_say_what_they_are_and_enter_opens_a_day(
     service: Service, open_page: Opener, language: str, map_of_days: str, keys: str
 ) -> None:
     """The map has a name that tells its keys; the key stands on a day, and Enter shows that day."""
-    page = open_page(service, "/?period=year", language=language).page
+    page = open_page(service, "/?period=year", language=language, zone=calm_zone()).page
     cells = page.locator("[data-field=hours]")
     cells.locator("summary").click()
     map_ = cells.get_by_role("img", name=re.compile(f"^{map_of_days}.*{re.escape(keys)}$"))

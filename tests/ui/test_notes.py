@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from bench.fake_session_store import SessionStore, editor_metadata
+from tests.calm_zone import calm_zone
 from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.restartable_service import Service, entry, now_ms
@@ -81,7 +82,7 @@ def test_session_without_numbers_shows_its_state_and_dashes(
         store.put(task, None, updated_ms=now, status=status)
     service.ledger.write()
     service.start()
-    page = open_page(service, size=(1280, 1400)).page
+    page = open_page(service, size=(1280, 1400), zone=calm_zone()).page
 
     _expect_note(_row(page, "run"), "running", RUNNING)
     _expect_note(_row(page, "cut"), "interrupted", SILENT)

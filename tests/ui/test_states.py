@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.calm_zone import calm_zone
 from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.restartable_service import Service, entry, now_ms
@@ -49,7 +50,7 @@ def test_ledger_without_prices_turns_to_tokens(service: Service, open_page: Open
     """When every cost is 0 the page says unpriced, never free or $0.00, and shows tokens."""
     service.ledger.write(entry("1001", cost=0, tokens_in=9000), entry("1002", cost=0, tokens_in=1000))
     service.start()
-    page = open_page(service, language=language).page
+    page = open_page(service, language=language, zone=calm_zone()).page
 
     expect(page.locator("[data-field=cost]")).to_have_text(words)
     expect(page.locator("tr[data-task='1001'] .cost")).to_have_text(words)
@@ -105,7 +106,7 @@ def test_budget_is_shown_with_its_state(make_service: ServiceMaker, open_page: O
     service = make_service(budget_daily_usd="2")
     service.ledger.write(entry("1001", cost=3))
     service.start()
-    page = open_page(service).page
+    page = open_page(service, zone=calm_zone()).page
 
     expect(page.locator("[data-field=budget]")).to_have_text("Today 150% of $2.00 over budget")
     expect(page).to_have_title("⚠ $3.00 today · AI Cost Observer")

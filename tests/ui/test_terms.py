@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from aico.core.usage import AnyRecord, PlanReading, PlanWindow, Tokens, UsageEvent, digest
 from aico.features.pricing.price_list import GenaiPriceList
+from tests.calm_zone import calm_zone
 from tests.core.repository_on_file import open_store
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.restartable_service import Service, entry, now_ms
@@ -66,7 +67,7 @@ def _opened(page: Page) -> None:
 
 def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Opener) -> None:
     """By a form; what it reaches is told by one notification, over a reload, and from then on only what is new."""
-    page = open_page(service, prepare=lambda page: page.add_init_script(NOTED)).page
+    page = open_page(service, zone=calm_zone(), prepare=lambda page: page.add_init_script(NOTED)).page
     # The basis of a cost is read without a pointer: the tool itself, or the list.
     expect(page.locator("tr[data-tool=claude-code] .cost")).to_have_text("list $3.0000")
     expect(page.locator("tr[data-tool=cline] .cost")).to_have_text("$4.0000")
@@ -117,7 +118,7 @@ def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Op
 
 def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener) -> None:
     """A budget of today stands in the card when it is saved; of what has no room there the card says how many."""
-    page = open_page(service).page
+    page = open_page(service, zone=calm_zone()).page
     card = page.locator("[data-card=limits]")
     expect(card.locator("[data-field=budget]")).to_have_count(0)
     _opened(page)
@@ -142,7 +143,7 @@ def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener)
 
 def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page: Opener) -> None:
     """Beside its price, and no cost anywhere; the tool's own word and our estimate are marked as what they are."""
-    page = open_page(service, language="fr-FR", theme="dark").page
+    page = open_page(service, language="fr-FR", zone=calm_zone(), theme="dark").page
     cost = page.locator("[data-card=cost] [data-field=cost]")
     expect(cost).to_have_text("7,40\u00a0$")
     _opened(page)
@@ -174,7 +175,7 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     worth = "Claude Code\u00a0: valeur aux prix catalogue\u00a0: 3,00\u00a0$, pour un abonnement de 180\u00a0€"
     expect(page.locator("[data-card=limits] [data-field=plan]")).to_have_text(worth)
     # Alone it is neither free nor without a price; on paper the brackets are explained.
-    page = open_page(service, "/?source=claude-code", language="fr-FR").page
+    page = open_page(service, "/?source=claude-code", language="fr-FR", zone=calm_zone()).page
     told = "valeur payée par abonnement (3,00\u00a0$)"
     expect(page.locator("[data-card=cost] [data-field=cost]")).to_have_text(told)
     page.locator("tr[data-tool=claude-code] .open").click()
