@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.calm_zone import calm_zone
 from tests.ui.conftest import Opener, ServiceMaker
-from tests.ui.fake_surroundings import hide, make_hideable
+from tests.ui.fake_surroundings import hide, make_hideable, moment_ms, stop_clock
 from tests.ui.observed_page import GONE
 from tests.ui.restartable_service import Service, entry
 
@@ -110,3 +110,14 @@ def test_week_keeps_every_task_across_the_change_of_clocks(service: Service, bro
     expect(page.locator(".astable tbody tr").nth(1)).to_contain_text("Sun, Oct 26")
     expect(page.locator(".astable tbody tr").nth(1).locator("td").first).to_have_text("$9.00")
     context.close()
+
+
+@pytest.mark.slow
+def test_last_24_hours_hold_what_is_of_this_moment(service: Service, open_page: Opener) -> None:
+    """Also when a quarter of an hour has just begun: the page asks for whole ones."""
+    service.ledger.write(entry("1001", ts=moment_ms(), cost=0.5))
+    service.start()
+
+    page = open_page(service, "/?period=24h", prepare=stop_clock).page
+
+    expect(page.locator("[data-field=cost]")).to_have_text("$0.50")

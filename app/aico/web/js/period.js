@@ -35,7 +35,7 @@ export function windowOf({ period, from, to }, now) {
 		return span(start(0), start(1), start(-1));
 	}
 	if (period === "24h") {
-		const quarter = Math.ceil(now / QUARTER) * QUARTER; // else every second would be another window
+		const quarter = (Math.floor(now / QUARTER) + 1) * QUARTER; // else every second would be another window
 		return span(quarter - DAY, quarter, quarter - 2 * DAY);
 	}
 	if (period === "custom") {
