@@ -11,6 +11,7 @@ import zstandard
 from aico.core.usage import UsageEvent
 from aico.features.files import line_bytes, line_feed, line_window
 from aico.features.files.feed import ReadLimits
+from aico.features.files.line_bytes import UnpackedBytes
 from aico.features.files.line_feed import LineFeed
 from tests.sources.feeds import NOW_MS, FeedDriver
 from tests.sources.invented_lines import ERRORS, FORMAT, say, use
@@ -142,3 +143,29 @@ async def test_unpacking_keeps_its_bounds(root: Path) -> None:
         tracemalloc.stop()
     assert count_of(driver) == 2
     assert peak < 16 << 20
+
+
+async def test_memory_of_unpacked_lines_is_wiped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After any reading, and also after a bug, nothing of it stays where it was unpacked to."""
+    held: list[bool] = []
+    unpacked: list[UnpackedBytes] = []
+
+    class Noted(UnpackedBytes):
+        def wipe(self) -> None:
+            held.append(all(b"CANARY" in bytes(memory) for memory in (self._head, self._kept)))
+            super().wipe()
+            unpacked.append(self)
+
+    def break_down(_chunk: object, _line: memoryview, _index: int) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(line_feed, "UnpackedBytes", Noted)
+    driver = FeedDriver(open_feed(root))
+    (root / "a.zst").write_bytes(pack(say("CANARY" * 1_000) + use("1", 1)))
+    await driver.take_in_all()
+    monkeypatch.setattr(line_feed._Chunk, "take", break_down)
+    (root / "b.zst").write_bytes(pack(say("CANARY" * 1_000) + use("2", 1)))
+    with pytest.raises(ZeroDivisionError):
+        await driver.read()
+    assert held == [True, True]
+    assert not any(bytes(memory).strip(b"\0") for each in unpacked for memory in (each._head, each._kept))

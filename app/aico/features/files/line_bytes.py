@@ -8,6 +8,7 @@ from typing import Protocol
 
 import zstandard
 
+from aico.features.files.memory import allocate, wipe
 from aico.features.files.tree_guard import Refusal
 
 PACKED = ".zst"
@@ -36,6 +37,9 @@ class LineBytes(Protocol):
         Raises OSError, Refusal.
         """
 
+    def wipe(self) -> None:
+        """Leave nothing but zeros in the memory."""
+
 
 class PlainBytes:
     """Those of a file as they stand."""
@@ -56,20 +60,26 @@ class PlainBytes:
                 length += count
             return length
 
+    def wipe(self) -> None:
+        """Do nothing: there is no memory."""
+
 
 class UnpackedBytes:
     """Those that a compressed file holds, read from its beginning on; going far back begins anew."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._head = b""
+        self._head = bytearray(_HEAD_BYTES)
+        self._head_length = 0
+        self._kept = allocate(2 * _KEPT_BYTES + _PIECE_BYTES)
         self._begin()
 
     def fill(self, buffer: bytearray | memoryview, offset: int, size: int) -> int:
         """See :class:`LineBytes`. Raises Refusal for bytes that are no zstd, or ask for too much memory."""
         with memoryview(buffer) as whole, whole[:size] as view:
-            if offset + len(view) <= len(self._head):
-                view[:] = self._head[offset : offset + len(view)]
+            if offset + len(view) <= self._head_length:
+                with memoryview(self._head) as head:
+                    view[:] = head[offset : offset + len(view)]
                 return len(view)
             if offset < self._first:
                 self._begin()
@@ -77,11 +87,12 @@ class UnpackedBytes:
             was_broken = self._is_broken
             while length < len(view):
                 begin = offset + length - self._first
-                if begin >= len(self._kept):
+                if begin >= self._length:
                     if not self._unpack_more():
                         break
                     continue
-                with memoryview(self._kept) as kept, kept[begin : begin + len(view) - length] as part:
+                end = min(begin + len(view) - length, self._length)
+                with memoryview(self._kept) as kept, kept[begin:end] as part:
                     view[length : length + len(part)] = part
                     length += len(part)
             if self._is_broken and (was_broken or not length):
@@ -121,23 +132,31 @@ class UnpackedBytes:
         unpacking = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
         packed = FileIO(self._descriptor, closefd=False)
         self._stream = unpacking.stream_reader(packed, read_across_frames=True)
-        self._kept = bytearray()
-        self._first = 0
+        self._length = self._first = 0
         self._is_broken = False
 
     def _unpack_more(self) -> bool:
         """Unpack a piece, and let go of the oldest bytes; return whether there was one."""
-        try:
-            # Not read(), which loses the good bytes before the broken ones.
-            piece = self._stream.read1(_PIECE_BYTES)
-        except zstandard.ZstdError:
-            self._is_broken = True
-            return False
-        if not self._first and len(self._head) < _HEAD_BYTES:
-            self._head = bytes((self._kept + piece)[:_HEAD_BYTES])
-        self._kept += piece
-        if len(self._kept) > 2 * _KEPT_BYTES:
-            gone = len(self._kept) - _KEPT_BYTES
-            del self._kept[:gone]
-            self._first += gone
-        return bool(piece)
+        with memoryview(self._kept) as kept:
+            if self._length > 2 * _KEPT_BYTES:
+                gone = self._length - _KEPT_BYTES
+                kept[:_KEPT_BYTES] = kept[gone : self._length]
+                self._length -= gone
+                self._first += gone
+            try:
+                # Not readinto(), which loses the good bytes before the broken ones.
+                count = self._stream.readinto1(kept[self._length : self._length + _PIECE_BYTES])
+            except zstandard.ZstdError:
+                self._is_broken = True
+                return False
+            self._length += count
+            if not self._first and self._head_length < _HEAD_BYTES:
+                self._head_length = min(self._length, _HEAD_BYTES)
+                with memoryview(self._head) as head:
+                    head[: self._head_length] = kept[: self._head_length]
+            return count > 0
+
+    def wipe(self) -> None:
+        """See :class:`LineBytes`. What the library has unpacked last is its own."""
+        wipe(self._head)
+        wipe(self._kept)

@@ -534,7 +534,11 @@ class LineFeed:
         reason = ""
         try:
             with self._guard.open_file(root, file.path) as (descriptor, stat):
-                self._read_lines(file, descriptor, stat, reader, chunk)
+                data = UnpackedBytes(descriptor) if file.path.endswith(PACKED) else PlainBytes(descriptor)
+                try:
+                    self._read_lines(file, data, stat, reader, chunk)
+                finally:
+                    data.wipe()
         except FileNotFoundError:
             return
         except Refusal as refusal:
@@ -545,12 +549,11 @@ class LineFeed:
             self._failed[file.path] = (file.stat, reason)
             chunk.taken.append(_Taken(file.path, file.key, None))
 
-    def _read_lines(self, file: TreeFile, descriptor: int, stat: FileStat, reader: LineReader, chunk: _Chunk) -> None:
+    def _read_lines(self, file: TreeFile, data: LineBytes, stat: FileStat, reader: LineReader, chunk: _Chunk) -> None:
         """Read the new lines of one open file. Raises OSError, Refusal."""
         before = self._points.find(file.key, self._list_next)
         # How much a packed file holds is not known before it is unpacked, which each part of it would begin anew.
-        is_packed = file.path.endswith(PACKED)
-        data = UnpackedBytes(descriptor) if is_packed else PlainBytes(descriptor)
+        is_packed = isinstance(data, UnpackedBytes)
         size, budget = (FILE_BYTES_MAX,) * 2 if is_packed else (stat.size, chunk.bytes_left)
         known, first_seen_ms = self._find_point(before, file, data, stat, size, reader)
         start = LinePosition(0, 0, is_done=True) if known is None else known.position
