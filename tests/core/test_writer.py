@@ -341,7 +341,7 @@ async def test_writer_keeps_the_last_runs_only(store: Store, monkeypatch: pytest
 
 
 async def test_checkpoint_is_remembered_by_the_database_that_took_it(store: Store) -> None:
-    """Of each place only the last one counts, and none for a database from which something was removed."""
+    """Of each place only the last one counts, and none stays in a database from which something was removed."""
     first, second = (store.writer.positions_of("cline", place) for place in ("aa", "ab"))
     assert first.find_own() is None
     await store.writer.apply(store.batch([usage("a")], checkpoints=(("aa", "[1]"), ("ab", "[2]"))))
@@ -350,6 +350,7 @@ async def test_checkpoint_is_remembered_by_the_database_that_took_it(store: Stor
     assert store.writer.positions_of("tool", "aa").find_own() is None
     forget(store.path, "cline", ["a"], store.now_ms)
     assert first.find_own() is None
+    assert read_rows(store.path, "SELECT * FROM checkpoint") == []
 
 
 async def test_checkpoints_of_files_are_found_by_the_place_that_they_are_a_part_of(store: Store) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 
 from aico.core.db.json_values import json_of
-from aico.core.errors import StorageError
 
 _POSITION = """
     SELECT position FROM checkpoint WHERE source = (SELECT id FROM source WHERE name = ?) AND place = ?
@@ -57,5 +56,5 @@ class StoredPositions:
         try:
             with closing(self._connect()) as connection:
                 yield from connection.execute(statement, (self._source, self._place, *values))
-        except (sqlite3.Error, StorageError) as error:
+        except sqlite3.Error as error:
             _log.debug("checkpoints could not be read: %s", error)

@@ -119,7 +119,11 @@ def sums_of_events(key: Mapping[str, str]) -> str:
 
 
 def begin_epoch(connection: sqlite3.Connection, revision: int) -> None:
-    """Give the database another identity, and the revision after its own and after ``revision``."""
+    """Give the database another identity, and the revision after its own and after ``revision``.
+
+    Everything is read again: checkpoints are of one identity.
+    """
+    connection.execute("DELETE FROM checkpoint")
     connection.execute(
         "UPDATE database_state SET epoch = ?, revision = MAX(revision, ?) + 1", (secrets.token_hex(8), revision)
     )
