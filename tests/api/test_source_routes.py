@@ -394,6 +394,22 @@ async def test_status_counts_what_is_dated_in_the_future(serve: Serve) -> None:
         assert sum(source.future_sessions for source in status.sources) == 2
 
 
+async def test_status_tells_of_forgotten_sessions_in_which_the_tool_goes_on(serve: Serve) -> None:
+    """From the first usage on that is behind that moment; it stays in no sum."""
+    async with serve() as api:
+        now_ms = api.service.now_ms()
+        api.ledger.write(entry("1", ts=now_ms), entry("2", ts=now_ms))
+        (await api.import_ledger()).raise_for_status()
+        body = {"source": "cline", "sessions": ["1"]}
+        (await api.client.put("/api/forgotten", json=body)).raise_for_status()
+        for ts, told in ((now_ms, 0), (now_ms + 10_000_000, 1)):
+            api.ledger.write(entry("1", ts=ts), entry("2", ts=ts))
+            (await api.import_ledger()).raise_for_status()
+            status = StatusOut.model_validate((await api.get("/api/status")).json())
+            [cline] = [source for source in status.sources if source.id == "cline"]
+            assert (cline.sessions, cline.forgotten_sessions, cline.forgotten_requests) == (1, told, 0)
+
+
 async def test_forgetting_is_for_our_own_page_and_this_machine(quiet: Api) -> None:
     """Named, or by their last activity; a listed page cannot, and nothing else is taken."""
 

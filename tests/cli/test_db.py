@@ -309,6 +309,7 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().out
     assert "Not stored: x" in said
     assert "Would forget 1 task with 1 record: 1000 tokens in, 100 out, 3 USD." in said
+    assert "What Cline adds to it later is not counted either. A new task is." in said
     assert get_position(database) == before
 
 
@@ -352,6 +353,7 @@ def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.Capt
     assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
     said = capsys.readouterr().out
     assert "Forgot 1 session of claude-code with 1 record: 105 tokens in, 10 out, 0.000000002 USD." in said
+    assert "What Claude Code adds to it later is not counted either. A new session is." in said
     assert stored(database) == ["a", "b"]
     assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
     assert failed_checks(database) == []

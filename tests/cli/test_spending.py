@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending, spending_lines
 from aico.cli.screen import columns_of
 from aico.cli.terminal import tokens as tokens_text
+from aico.core.db.upkeep.forgetting import forget
 from aico.core.instance_lock import InstanceLock
 from aico.core.pricing import Pricer
 from aico.core.settings import Settings
@@ -145,6 +146,19 @@ def test_lines_are_the_golden_ones(
     lines = said(capsys, *words)
     assert max(map(len, lines.splitlines())) <= width
     assert lines == (GOLDEN / f"{name}-{width}.txt").read_text(encoding="utf-8")
+
+
+def test_later_use_of_forgotten_sessions_is_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is in no number, of whatever period; a report of another tool does not speak of it."""
+    used = [("codex", [spent(1, SATURDAY, 1)]), ("claude-code", [spent(0, SATURDAY, 1)])]
+    fill(database, used)
+    forget(database, "codex", ["s1"], at(SATURDAY))
+    assert "forgotten" not in said(capsys)
+    fill(database, [("codex", [spent(4, SATURDAY + timedelta(minutes=1), 5)])])
+    words = "- the usage that the tool added later to 1 forgotten session of Codex (1 request so far)"
+    for command in (["report", "--all"], ["today"], ["month"], []):
+        assert words in " ".join(said(capsys, *command).split())
+    assert "forgotten" not in said(capsys, "report", "--source", "claude-code")
 
 
 def family() -> list[tuple[str, Sequence[Record]]]:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aico.cli import EXIT_OK, main
+from aico.core.db.upkeep.forgetting import forget
 from aico.core.usage import PlanReading, PlanWindow
 from tests.calm_zone import calm_zone
 from tests.cli.test_spending import fill, spent
@@ -78,6 +79,13 @@ def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: 
     assert run(database, "--format", "{today} | {session}", said=json.dumps(told).encode()) == (
         "$3.82 today | $0.82 here"
     )
+
+
+def test_forgotten_session_is_called_so(database: Path) -> None:
+    """Its tool may go on in it: that is not counted, and no $0.00."""
+    forget(database, "claude-code", ["s0"], NOW_MS)
+    assert run(database, said=b'{"session_id": "s0"}').startswith("forgotten here · $3.00 today")
+    assert run(database, said=b'{"session_id": "new"}').startswith("$0.00 here · $3.00 today")
 
 
 @pytest.mark.parametrize("words", [(), ("--width", "40"), ("--debug",)])

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from aico.core.db.sums_reader import LaterUse
 from aico.core.db.terms_writer import store_plans
 from aico.core.db.upkeep.backups import get_position
 from aico.core.db.upkeep.forgetting import forget, preview_forgetting
@@ -142,6 +143,34 @@ async def test_forgotten_request_does_not_come_back_without_its_numbers(store: S
     assert await store.take_in_of("tool", [copy]) is None
     assert await store.take_in_of("tool", [zeros._replace(is_bare=True)]) is not None
     assert await store.take_in_of("other tool", [copy]) is not None
+    assert failed_checks(store.path) == []
+
+
+async def test_use_that_comes_after_forgetting_is_told_and_never_counted(store: Store) -> None:
+    """Each request once, however often its file is read; what was there before says nothing; agents are included."""
+    await store.take_in([usage("task")])
+    old = request("1", session="s", ts=NOW_MS + 9_000)  # its clock is ahead
+    await store.take_in_of("tool", [old, request("2", session="other")])
+    forget(store.path, "tool", ["s"], NOW_MS)
+    forget(store.path, "cline", ["task"], NOW_MS)
+    store.forget_what_is_known()
+    await store.take_in([usage("task")])
+    await store.take_in_of("tool", [old, request("3", session="s", ts=NOW_MS)])
+    async with store.reader.snapshot() as snapshot:
+        assert await snapshot.list_later_uses() == {}
+    later = [
+        request("4", session="s", ts=NOW_MS + 1),
+        request("5", session="s", ts=NOW_MS + 2),
+        request("6", session="s/a", ts=NOW_MS + 3)._replace(parent="s"),
+    ]
+    for _time in range(2):
+        await store.take_in([usage("task", ts=NOW_MS + 1, total_cost=9.0)])
+        assert await store.take_in_of("tool", [old, *later]) is None
+        store.forget_what_is_known()
+    async with store.reader.snapshot() as snapshot:
+        assert await snapshot.list_later_uses() == {"cline": LaterUse(1, 0), "tool": LaterUse(2, 3)}
+        assert [await snapshot.is_forgotten(key) for key in ("s", "s/a", "other")] == [True, True, False]
+    assert read_rows(store.path, "SELECT key FROM session") == [("other",)]
     assert failed_checks(store.path) == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aico.core.db.database import Database
+from aico.core.db.sums_reader import LaterUse
 from aico.core.db.upkeep.backups import get_position, write_backup
 from aico.core.db.upkeep.forgetting import forget
 from aico.core.db.upkeep.recovery import restore
@@ -119,6 +120,23 @@ async def test_restore_keeps_away_what_was_forgotten_since(path: Path) -> None:
     async with open_store(path) as store:
         assert await store.take_in([usage("a", tokens_in=900), usage("b", total_cost=1.0)]) == []
         assert await store.take_in_of("tool", [request("1", session="fork", nano=5)]) is None
+    assert failed_checks(path) == []
+
+
+@pytest.mark.parametrize(("keeps", "told"), [(True, {"tool": LaterUse(1, 1)}), (False, {})])
+async def test_restore_tells_of_later_use_as_long_as_its_session_is_forgotten(
+    path: Path, told: dict[str, LaterUse], *, keeps: bool
+) -> None:
+    """A session that is back takes in what its tool has added; before that, the restored database still tells of it."""
+    forget(path, "tool", ["s"], NOW_MS)
+    later = request("9", session="s", nano=5, ts=NOW_MS + 1)
+    async with open_store(path) as store:
+        await store.take_in_of("tool", [later])
+    restore(path, backup_of(path), NOW_MS, keeps_forgotten=keeps)
+    async with open_store(path) as store:
+        async with store.reader.snapshot() as snapshot:
+            assert await snapshot.list_later_uses() == told
+        assert (await store.take_in_of("tool", [later]) is None) is keeps
     assert failed_checks(path) == []
 
 

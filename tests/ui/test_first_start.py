@@ -174,6 +174,28 @@ def test_place_that_is_still_counted_is_not_called_absent(service: Service, open
     expect(page.locator("[data-field=counting]")).to_have_count(0)
 
 
+def forget_in(service: Service, session: str) -> None:
+    """Have the service forget a task."""
+    body = {"source": "cline", "sessions": [session]}
+    service.ask("/api/forgotten", method="PUT", body=body).raise_for_status()
+
+
+def test_usage_of_forgotten_sessions_is_not_waited_for(service: Service, open_page: Opener) -> None:
+    """A tool that goes on in a forgotten session: the page says that this is not counted, and tells it among gaps."""
+    ts = now_ms() - 1_000
+    service.ledger.write(entry("1001", cost=0.5, ts=ts), entry("1002", cost=0.5, ts=ts))
+    service.start()
+    forget_in(service, "1001")
+    service.ledger.write(entry("1001", cost=9, ts=now_ms() + 1_000), entry("1002", cost=0.5, ts=ts))
+    observed = open_page(service)
+    gaps = observed.page.locator("[data-field=gaps]")
+    expect(gaps).to_contain_text("1 forgotten session goes on")
+    gaps.locator("summary").click()
+    expect(gaps.locator("[data-tool=cline]")).to_contain_text("a new session is.")
+    forget_in(service, "1002")
+    expect(observed.page.locator("[data-state=empty] > p").first).to_contain_text("unless its session was forgotten")
+
+
 @pytest.mark.slow
 def test_sessions_of_the_future_are_told_in_the_menu(service: Service, open_page: Opener) -> None:
     """No sum but that of All holds them, so the menu says how many there are."""

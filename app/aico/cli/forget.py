@@ -24,6 +24,7 @@ from aico.core.money import exact_usd
 from aico.core.settings import Settings
 from aico.core.sums import Sums
 from aico.core.words import describe_count
+from aico.features.sources.titles import TITLES
 from aico.features.usage.fields import sum_fields
 from aico.services.forgetting import remove_for_good
 
@@ -155,7 +156,8 @@ def _lines(going: Forgetting, verb: str, wanted: _Wanted) -> list[str]:
     lines += [f"  {session}" for session in going.sessions[:_SHOWN]]
     if count > _SHOWN:
         lines.append(f"  and {count - _SHOWN} more")
-    return lines
+    it, new = "it" if count == 1 else "them", "task" if source == CLINE else "session"
+    return [*lines, f"What {TITLES.get(source, source)} adds to {it} later is not counted either. A new {new} is."]
 
 
 def _cost(spent: Sums) -> str:

@@ -317,6 +317,10 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
     if lacking.only_totals:
         names = _and([_name("source", each) for each in lacking.only_totals])
         parts.append(("-", f"a number of requests of {names}: only totals are written, and those are counted"))
+    for source, use in sorted(lacking.later.items(), key=lambda each: _name("source", each[0])):
+        known = f" ({plural(use.requests, 'request')} so far)" if use.requests else ""
+        sessions = f"{plural(use.sessions, 'forgotten session')} of {_name('source', source)}"
+        parts.append(("-", f"the usage that the tool added later to {sessions}{known}"))
     if parts:
         yield screen.paint("  What is not in these numbers:", YELLOW)
     for mark, text in parts:

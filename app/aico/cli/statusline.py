@@ -45,6 +45,8 @@ class _Found(NamedTuple):
     overview: Overview
     session: Sums | None
     """None where no session was named."""
+    is_forgotten: bool
+    """True if that session was forgotten: what its tool adds to it is not counted."""
     limit: ShortLimit | None
     """The limit that is nearest to its end; None where none is known."""
 
@@ -81,9 +83,10 @@ def show_parts(
             await show_as_stored(settings, snapshot)
             key = _find_session()
             session = None if key is None else await snapshot.get_family_sums(key)
+            is_forgotten = key is not None and await snapshot.is_forgotten(key)
             now = now_ms()
             overview = await take_overview(snapshot, now, zone, is_short=True)
-            return _Found(overview, session, await find_limit(snapshot, now))
+            return _Found(overview, session, is_forgotten, await find_limit(snapshot, now))
 
         found = look(settings.database_path, read)
     except ObserverError as error:
@@ -118,8 +121,9 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     is_more = change_text(today.cost_nano, overview.usual.nano).startswith("+") or _is_many_times(overview, today)
     of = "" if budget_usd is None else f"/{_without_mark(budget_usd)}"
+    here = "" if found.session is None else f"{head_cost(found.session)} here"
     return {
-        "session": "" if found.session is None else f"{head_cost(found.session)} here",
+        "session": "forgotten here" if found.is_forgotten else here,
         "today": f"{head_cost(today)} today{' ▲' if is_more else ''}",
         "month": f"{head_cost(month, is_spent=budget_usd is not None)}{of} {overview.now:%b}",
         "limit": "" if found.limit is None else found.limit.text,

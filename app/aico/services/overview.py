@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from aico.core.db.sums_reader import Group, SumsSnapshot
+from aico.core.db.sums_reader import Group, LaterUse, SumsSnapshot
 from aico.core.filters import UsageFilter, latest_credible, slot_ceiling
 from aico.core.sums import NOTHING, Sums
 from aico.core.units import SLOT_MS
@@ -41,6 +41,8 @@ class Lacking(NamedTuple):
     """Records of which a field could not be used."""
     unwritten: tuple[Unwritten, ...]
     """Of the tools that were used; empty where nobody asked for it."""
+    later: Mapping[str, LaterUse]
+    """By source: the usage that came to forgotten sessions later, over all time."""
     only_totals: tuple[str, ...] = ()
     """Tools that were used and write no single requests; empty where no requests are told."""
 
@@ -125,6 +127,7 @@ async def take_overview(snapshot: SumsSnapshot, now_ms: int, zone: ZoneInfo, *, 
 async def find_lacking(snapshot: SumsSnapshot, wanted: UsageFilter, total: Sums, sources: Iterable[str]) -> Lacking:
     """Return what ``total``, the sum of ``wanted``, does not hold; ``sources`` are those in it."""
     models, tokens = await snapshot.count_unpriced(wanted) if total.get("unpriced") else (0, 0)
+    later = await snapshot.list_later_uses()
     return Lacking(
         models,
         tokens,
@@ -134,6 +137,7 @@ async def find_lacking(snapshot: SumsSnapshot, wanted: UsageFilter, total: Sums,
         tuple(
             [await _find_unwritten(snapshot, each) for each in dict.fromkeys(sources) if await _lacks(snapshot, each)]
         ),
+        {source: use for source, use in later.items() if not wanted.sources or source in wanted.sources},
     )
 
 

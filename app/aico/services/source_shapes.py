@@ -174,6 +174,10 @@ class SourceOut(Schema):
     future_cost_usd: float | None = Field(description="What is dated so; null where no price of it is known.")
     requests: int
     unmeasured_requests: int
+    forgotten_sessions: int = Field(
+        description="Forgotten sessions in which the tool went on: what it adds is not counted."
+    )
+    forgotten_requests: int = Field(description="The requests that it added; 0 where it writes totals only.")
     gaps: list[GapOut]
 
     @classmethod
@@ -198,6 +202,8 @@ class SourceOut(Schema):
             future_cost_usd=usd_or_none(sum_fields(usage.future_sums).cost_nano),
             requests=usage.sums.get("requests"),
             unmeasured_requests=usage.sums.get("unmeasured"),
+            forgotten_sessions=usage.later.sessions,
+            forgotten_requests=usage.later.requests,
             gaps=[GapOut.of(gap, usage.gaps.get(gap.kind)) for gap in state.gaps],
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aico.core.db.sums_reader import NO_LATER_USE, LaterUse
 from aico.core.receipts import ImportReceipt
 from aico.core.sums import NOTHING, Sums
 from aico.core.usage import Tokens
@@ -100,3 +101,5 @@ class SourceUsage:
     """The sums of that usage."""
     gaps: Mapping[str, tuple[int | None, Tokens]] = field(default_factory=dict)
     """By kind: the calls that it billed and did not record, as far as they are known."""
+    later: LaterUse = NO_LATER_USE
+    """The usage that came to its forgotten sessions later: it is in no sum."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aico.core.db.reader import UsageSnapshot
-from aico.core.db.sums_reader import Group
+from aico.core.db.sums_reader import NO_LATER_USE, Group
 from aico.core.errors import SourceError, SourceOff
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.filters import UsageFilter, latest_credible
@@ -127,6 +127,7 @@ async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot, 
     ahead = {name: count.counted for (name,), count in (await snapshot.count_by(future, [Group.SOURCE])).items()}
     ahead_sums = await snapshot.list_sums(future, [Group.SOURCE]) if ahead else {}
     counts = {source.name: source.session_count for source in await snapshot.list_sources()}
+    later = await snapshot.list_later_uses()
     sums: dict[str, list[Sums]] = {}
     for (source, _model), total in (await snapshot.list_totals()).items():
         sums.setdefault(source, []).append(total)
@@ -138,6 +139,7 @@ async def _list_sources(states: Sequence[SourceState], snapshot: UsageSnapshot, 
             ahead.get(state.id, 0),
             ahead_sums.get((state.id,), NOTHING),
             await snapshot.list_gaps(state.id) if state.gaps else {},
+            later.get(state.id, NO_LATER_USE),
         )
         for state in states
     ]

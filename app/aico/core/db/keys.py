@@ -9,12 +9,24 @@ from struct import Struct
 UNMEASURED_REQUEST = 3
 """A kind of forgotten keys only: says of a forgotten request, beside its own row, that nothing of it was measured."""
 
+LATER_USE = 4
+"""A kind of forgotten keys only: the halves name a forgotten session, and a request that came to it after that.
+
+The second one is 0 for usage that its tool writes as totals, without requests.
+"""
+
 _unpack: Callable[[bytes], tuple[int, int]] = Struct(">qq").unpack
 
 
 def split_key(key: bytes) -> tuple[int, int]:
     """Return ``key``, 16 bytes, as two signed integers."""
     return _unpack(key)
+
+
+def later_key(session: str, request: bytes | None) -> tuple[int, int]:
+    """Return the key of a ``request``, or of usage in totals, that came to ``session`` after it was forgotten."""
+    name = blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return split_key(name)[0], 0 if request is None else split_key(request)[1]
 
 
 def growth_key(session: str, slot: int, model: str) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aico.core.db.json_values import json_of
+from aico.core.db.keys import LATER_USE
 from aico.core.filters import UsageFilter
 from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
 from aico.core.units import DAY_SLOTS, NANO, SLOT_MS, TOKENS, RequestState
@@ -593,6 +594,13 @@ def unpriced(wanted: UsageFilter) -> tuple[str, Values]:
     )
 
 
+LATER_USES = f"""
+    SELECT s.name, COUNT(DISTINCT f.key_high), SUM(f.key_low <> 0)
+    FROM source AS s CROSS JOIN forgotten_key AS f ON f.source = s.id AND f.kind = {LATER_USE} GROUP BY s.name
+"""
+IS_FORGOTTEN = """
+    SELECT EXISTS (SELECT 1 FROM forgotten WHERE source IN (SELECT id FROM source) AND key = ?)
+"""
 PLAN_PRICES = "SELECT source, price_nano, currency FROM plan ORDER BY source"
 MONTH_BUDGET = """
     SELECT MIN(amount_nano) FROM budget WHERE period = 'month' AND COALESCE(source, model, project) IS NULL

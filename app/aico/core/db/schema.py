@@ -422,7 +422,10 @@ class Forgotten(SQLModel, table=True):
 
 
 class ForgottenKey(SQLModel, table=True):
-    """An event of a forgotten session: no copy of it in another session shall bring it back."""
+    """An event of a forgotten session: no copy of it in another session shall bring it back.
+
+    Two kinds stand for no event: see :mod:`aico.core.db.keys`.
+    """
 
     __tablename__ = "forgotten_key"
     __table_args__ = (_CLUSTERED,)

@@ -45,6 +45,17 @@ class Span(NamedTuple):
     last_credible: int | None
 
 
+class LaterUse(NamedTuple):
+    """Usage that came to forgotten sessions after they were forgotten, and that nobody counts, over all time."""
+
+    sessions: int
+    requests: int
+    """0 where its tool writes totals alone."""
+
+
+NO_LATER_USE = LaterUse(0, 0)
+
+
 class SessionCounts(NamedTuple):
     """How many sessions stand behind a sum; None where nobody has counted."""
 
@@ -237,6 +248,15 @@ class SumsSnapshot:
         """Return what the session ``key`` of any source has spent, with all that it has started, over all time."""
         [row] = await self.ask(sql.FAMILY, (key,))
         return Sums.of(row)
+
+    async def is_forgotten(self, key: str) -> bool:
+        """Return whether a session ``key`` of any source was forgotten on request."""
+        [(is_forgotten,)] = await self.ask(sql.IS_FORGOTTEN, (key,))
+        return bool(is_forgotten)
+
+    async def list_later_uses(self) -> dict[str, LaterUse]:
+        """Return, by source, the usage that came to sessions after they were forgotten."""
+        return {source: LaterUse(sessions, requests) for source, sessions, requests in await self.ask(sql.LATER_USES)}
 
     async def list_named(self, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NamedSession]:
         """Return what tells ``sessions``, each its source and its key, from others."""

@@ -20,7 +20,7 @@ from aico.core.db.driver import Value
 from aico.core.db.first_readings import FirstReadings
 from aico.core.db.forks import take_off_inherited
 from aico.core.db.json_values import json_of
-from aico.core.db.keys import UNMEASURED_REQUEST, growth_key, split_key
+from aico.core.db.keys import LATER_USE, UNMEASURED_REQUEST, growth_key, later_key, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
@@ -139,9 +139,10 @@ _OWN_COLUMNS = OwnPrice._fields
 _OWN_PRICES = f"SELECT {', '.join(_OWN_COLUMNS)} FROM own_price"  # noqa: S608  # our own names
 _DROP_OWN_PRICES = "DELETE FROM own_price"
 _ADD_OWN_PRICE = insert("own_price", _OWN_COLUMNS)
-_FORGOTTEN = "SELECT key FROM forgotten WHERE source = ?"
+_FORGOTTEN = "SELECT key, forgotten_at FROM forgotten WHERE source = ?"
 _FORGET = insert("forgotten", ("source", "key", "forgotten_at"))
-_FORGOTTEN_KEYS = "SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ?"
+_FORGOTTEN_KEYS = f"SELECT kind, key_high, key_low FROM forgotten_key WHERE source = ? AND kind < {LATER_USE}"  # noqa: S608
+_NOTE_LATER = f"INSERT OR IGNORE INTO forgotten_key VALUES (?, {LATER_USE}, ?, ?)"  # noqa: S608  # our own names
 _OPEN = "UPDATE source SET exact_since = ? WHERE id = ? AND exact_since IS NULL"
 _ADD_SOURCE = f"{insert('source', ('name',))} RETURNING id"
 _ADD_ORIGIN = f"{insert('origin', ('source', 'name'))} RETURNING id"
@@ -232,7 +233,8 @@ class _Names:
     exact_since: dict[int, int | None]
     own: OwnPrices
     """The user's own prices, those of the settings included."""
-    forgotten: dict[int, frozenset[str]] = field(default_factory=dict)
+    forgotten: dict[int, dict[str, int]] = field(default_factory=dict)
+    """By source: the forgotten sessions, each with the moment of that."""
     forgotten_keys: dict[int, frozenset[EventKey]] = field(default_factory=dict)
     forgotten_halves: dict[int, frozenset[int]] = field(default_factory=dict)
     """First halves of the keys of forgotten requests, by source."""
@@ -783,7 +785,7 @@ class _Transaction:
         names = self._names
         if source not in names.forgotten:
             keys = _ask(self._connection, _FORGOTTEN, (source,))
-            names.forgotten[source] = frozenset(key for (key,) in keys)
+            names.forgotten[source] = {key: at for key, at in keys}  # noqa: C416  # rows are no pairs to mypy
             rows = _ask(self._connection, _FORGOTTEN_KEYS, (source,))
             names.forgotten_keys[source] = frozenset((kind, high, low) for kind, high, low in rows)
             names.forgotten_halves[source] = frozenset(high for kind, high, _low in rows if kind == REQUEST.code)
@@ -791,25 +793,39 @@ class _Transaction:
         halves = names.forgotten_halves[source]
         if not (sessions or events):
             return records
-        return [
-            record for record in records if record.session not in sessions and not _is_forgotten(record, events, halves)
-        ]
+        kept: list[Record] = []
+        later: set[tuple[int, int]] = set()
+        for record in records:
+            if _is_forgotten(record, events, halves):
+                continue
+            if record.session not in sessions:
+                kept.append(record)
+            elif _is_use_after(record, sessions[record.session]):
+                later.add(later_key(record.session, record.key if isinstance(record, UsageEvent) else None))
+        # Nothing of it is counted, and that is told.
+        _many(self._connection, _NOTE_LATER, [(source, *key) for key in sorted(later)])
+        return kept
 
-    def _note_started(self, source: int, records: Sequence[Record]) -> frozenset[str]:
-        """Return the forgotten sessions; what they start, as ``records`` tell it, is forgotten from the beginning."""
+    def _note_started(self, source: int, records: Sequence[Record]) -> Mapping[str, int]:
+        """Return the forgotten sessions, each with the moment of that.
+
+        The sessions that they start, as ``records`` tell it, are forgotten from the beginning, with them.
+        """
         known = self._names.forgotten[source]
         if not known:
             return known
         parents = {record.session: parent for record in records if (parent := _parent_of(record)) is not None}
-        started = set(known)
-        while more := {session for session, by in parents.items() if by in started and session not in started}:
+        started = dict(known)
+        while more := {
+            session: started[by] for session, by in parents.items() if by in started and session not in started
+        }:
             started |= more
-        if new := started - known:
+        if new := started.keys() - known.keys():
             # One that was stored before anybody told who had started it stays as it is.
-            rows = [(source, key, self._now_ms) for key in sorted(new - self._load_sessions(source, new).keys())]
+            rows = [(source, key, started[key]) for key in sorted(new - self._load_sessions(source, new).keys())]
             _many(self._connection, _FORGET, rows)
-            self._names.forgotten[source] = known | {key for _source, key, _at in rows}
-        return frozenset(started)
+            self._names.forgotten[source] = known | {key: at for _source, key, at in rows}
+        return started
 
     def _load_sessions(self, source: int, keys: Iterable[str]) -> dict[str, SessionEntry]:
         rows = _ask(self._connection, _SESSIONS, (source, json_of(keys)))
@@ -1266,6 +1282,11 @@ def _is_forgotten(record: Record, keys: Set[EventKey], halves: Set[int]) -> bool
     # A bare key may stand for many requests: of what was forgotten under it nothing says which of them it was.
     former = split_key(record.former_key)
     return (REQUEST.code, *former) in keys and (UNMEASURED_REQUEST, *former) not in keys
+
+
+def _is_use_after(record: Record, moment: int) -> bool:
+    """Return whether ``record`` tells spending behind ``moment``."""
+    return isinstance(record, UsageEvent | MeterReading) and record.ts is not None and record.ts > moment
 
 
 def _parent_of(record: Record) -> str | None:

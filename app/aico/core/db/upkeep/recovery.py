@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from aico.core.db.counters import get_plan_values, hold_plan_values
+from aico.core.db.keys import LATER_USE, later_key
 from aico.core.db.migrations import migrate
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep import rebuilding
@@ -312,10 +313,15 @@ def _without_what_is_stored(connection: sqlite3.Connection, before: _Shown) -> _
     """Return ``before`` without the forgotten sessions and requests that are stored; nothing is chosen any more."""
     connection.execute("DELETE FROM chosen")
     sessions, keys = set(connection.execute(_SESSIONS)), set(connection.execute(_EVENT_KEYS))
+    back = {(source, later_key(key, None)[0]) for source, key in sessions}
     return replace(
         before,
         forgotten=[each for each in before.forgotten if each[:2] not in sessions],
-        forgotten_keys=[each for each in before.forgotten_keys if (each[0], each[2], each[3]) not in keys],
+        forgotten_keys=[
+            (source, kind, high, low)
+            for source, kind, high, low in before.forgotten_keys
+            if (source, high, low) not in keys and (kind != LATER_USE or (source, high) not in back)
+        ],
     )
 
 

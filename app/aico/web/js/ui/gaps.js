@@ -14,11 +14,11 @@ export const say = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd)
 /** By source: what is counted of it, and what nobody can count. */
 function missing() {
 	const counted = new Map(addBy(summary.value.groups, "source"));
-	const known = sources.value.filter(({ id, sessions }) => isShown(id) && sessions > 0).map(({ id }) => id);
+	const known = sources.value.filter((one) => isShown(one.id) && (one.sessions || one.forgotten_sessions)).map(({ id }) => id);
 	return [...new Set([...counted.keys(), ...known])].map((id) => {
 		const sum = counted.get(id) ?? {};
 		const source = sources.value.find((one) => one.id === id);
-		const counts = [...LACKS.map((name) => [name, sum[`${name}_requests`]]), ["future", source?.future_sessions, source?.future_cost_usd]].filter(([, n]) => n > 0);
+		const counts = [...LACKS.map((name) => [name, sum[`${name}_requests`]]), ["future", source?.future_sessions, source?.future_cost_usd], ["forgotten", source?.forgotten_sessions]].filter(([, n]) => n > 0);
 		return { id, counts, gaps: source?.gaps ?? [] };
 	}).filter(({ counts, gaps }) => counts.length + gaps.length > 0);
 }
@@ -27,7 +27,7 @@ export function Gaps() {
 	const [isOpen, setOpen] = useState(false);
 	const list = missing();
 	const until = approximateUntil();
-	const totals = [...LACKS, "future"].map((name) => {
+	const totals = [...LACKS, "future", "forgotten"].map((name) => {
 		const found = list.flatMap(({ counts }) => counts.filter(([one]) => one === name));
 		return [name, ...[1, 2].map((at) => addUsd(found.map((one) => one[at])))];
 	}).filter(([, n]) => n > 0);
