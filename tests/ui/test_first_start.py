@@ -48,7 +48,7 @@ def test_todays_cline_reaches_money_with_one_click(
     ("language", "promise"),
     first_row_is_quick(
         ("en-US", "Never read: the prompts and answers, the output of tools and the paths of folders."),
-        ("fr-FR", "Jamais lu\u00a0: les prompts et les réponses, la sortie des outils et les chemins des dossiers."),
+        ("fr-FR", "Jamais lu\u00a0: prompts et réponses, sortie des outils et chemins des dossiers."),
     ),
 )
 def test_nothing_of_a_tool_is_read_before_its_switch(
