@@ -58,12 +58,18 @@ async def test_plan_makes_list_prices_a_value_and_no_money(serve: Serve) -> None
 
         totals = (await summary(api)).totals
         assert (totals.cost_usd, totals.list_cost_usd, totals.cost_basis.listed) == (1.25, 0.225, 0.0)
-        assert [(each.source, each.cost_usd) for each in (await summary(api, "?by=source,session")).groups] == [
-            ("codex", 1.0),
-            (CLAUDE, 0.25),
+        # The part that the plan pays for: neither the list value of a recorded cost, nor of another tool.
+        answer_by_session = await summary(api, "?by=source,session")
+        assert [(each.source, each.cost_usd, each.plan_value_usd) for each in answer_by_session.groups] == [
+            ("codex", 1.0, 0.0),
+            (CLAUDE, 0.25, 0.075),
         ]
+        assert (totals.plan_value_usd, sum(each.plan_value_usd for each in answer_by_session.series)) == (0.075, 0.075)
+        overview = (await get(api, "/api/overview")).json()
+        assert [overview[each]["totals"]["plan_value_usd"] for each in ("today", "month")] == [0.075, 0.075]
         page = (await get(api, f"/api/sessions?source={CLAUDE}")).json()
         assert (page["items"][0]["cost_usd"], page["items"][0]["spent"]["cost_usd"]) == (0.25, 0.25)
+        assert (page["items"][0]["plan_value_usd"], page["totals"]["plan_value_usd"]) == (0.075, 0.075)
         detail = (await get(api, f"/api/session?source={CLAUDE}&session_id=main")).json()
         assert [(each["cost_usd"], each["list_cost_usd"], each["cost_basis"]) for each in detail["requests"]] == [
             (0.25, 0.075, "recorded"),
@@ -74,13 +80,14 @@ async def test_plan_makes_list_prices_a_value_and_no_money(serve: Serve) -> None
             await subscription.get()
             [row] = json.loads(await subscription.get() or "")["rows"]
         assert (row["cost_usd"], row["spent"]["cost_usd"], row["spent"]["list_cost_usd"]) == (0.25, 0.0, 0.075)
+        assert (row["plan_value_usd"], row["spent"]["plan_value_usd"]) == (0.15, 0.075)
         # The cost shown as money stays; usage from now on is a value.
         assert await metric(api, "aico_cost_usd_total") == before
         assert await metric(api, "aico_plan_value_usd_total") == {CLAUDE: 0.075}
         assert (await metric(api, "aico_current_cost_usd"))[CLAUDE] == 0.25
 
         assert (await send(api, "DELETE", f"/api/plans/{CLAUDE}")).status_code == 204
-        assert (await summary(api)).totals.cost_usd == 1.4
+        assert ((totals := (await summary(api)).totals).cost_usd, totals.plan_value_usd) == (1.4, 0.0)
         assert await metric(api, "aico_cost_usd_total") == before
         await write(api, CLAUDE, used("5", now))
         after = await metric(api, "aico_cost_usd_total")

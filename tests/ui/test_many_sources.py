@@ -306,7 +306,7 @@ def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: O
     lines = gaps.locator("[data-tool=claude-code] p")
     expect(lines.filter(has_text="≥ 1 answer cut short")).to_have_count(1)  # its sums say "at least"
     expect(lines.filter(has_text="no transcript: titles, compaction")).to_have_text(re.compile("^Billed"))
-    expect(gaps).to_contain_text("A line with ≥ is counted usage without a price or a number: its sums say “at least”.")
+    expect(gaps).to_contain_text("≥ marks counted usage without a price or a number: its sums say “at least”.")
     page.get_by_role("button", name="Français").click()
     expect(gaps.locator("summary")).to_contain_text("Ce que ces nombres ne contiennent pas")
 

@@ -165,8 +165,7 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     plan = dialog.locator("[data-plan=claude-code]")
     expect(plan).to_contain_text("valeur aux prix catalogue\u00a0: 3,00\u00a0$, pour un abonnement de 180\u00a0€")
     expect(claude.first.locator("b")).to_have_text("25\u00a0%")
-    expect(cost).to_have_text("4,40\u00a0$")
-    expect(page.locator("[data-field=basis]")).to_contain_text("valeur payée par abonnement 3,00\u00a0$")
+    expect(cost).to_have_text("4,40\u00a0$ + (3,00\u00a0$) payé par abonnement")
     page.locator(".tasks").evaluate("(one) => one.scrollIntoView()")
     expect(page.locator("tr[data-tool=claude-code] [data-field=value]")).to_have_text("(3,00\u00a0$)")
     expect(dialog.locator("[data-field=webhook]")).to_contain_text("webhook set URL")
@@ -184,8 +183,54 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     page.locator(".export summary").click()
     page.get_by_role("button", name="Relevé du mois").click()
     expect(page.locator("[data-field=statement-cost]")).to_have_text("(3,00\u00a0$)")
-    legend = "(…)\u00a0: valeur aux prix catalogue, payée par un abonnement · Claude Code 180\u00a0€"
+    legend = "(…)\u00a0: valeur aux prix catalogue, payée par un abonnement"
+    legend += " · Abonnement Claude Code\u00a0: 180\u00a0€ par mois"
     expect(page.locator(".statement [data-field=plans]")).to_have_text(legend)
+
+
+def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_page: Opener) -> None:
+    """A price of one's own is money beside the plan, and leaves the plan's value where it was, on screen and paper."""
+    service = make_service()
+    _fill(service, "claude-code", _used("1"), _used("2", "my-local-model"))
+    service.start()
+    plan = {"price": 100, "renews_on": 15}
+    budget = {"period": "month", "amount_usd": 10}
+    for path, body in (("plans/claude-code", plan), ("budgets/mine", budget)):
+        service.ask(f"/api/{path}", method="PUT", body=body).raise_for_status()
+    page = open_page(service).page
+    total, today = page.locator("[data-card=cost] [data-field=cost]"), page.locator("[data-card=today] .big")
+    month = page.locator("[data-card=month]")
+    expect(total).to_have_text("value paid by plans ($3.00)")
+    expect(page.locator("[data-card=cost]").get_by_text("value paid by plans")).to_have_count(1)
+    expect(month.locator("[data-field=budget]")).to_contain_text("$0.00 of $10.00, $10.00 left")
+
+    page.locator("[data-field=gaps] summary").click()
+    page.locator("[data-field=gaps] .link").first.click()
+    dialog = page.locator("#prices")
+    expect(dialog.locator("[data-field=beside]")).to_contain_text("Claude Code: usage at a price of your own is a cost")
+    dialog.locator("[name=model]").fill("my-local-model")
+    for name in ("input", "output"):
+        dialog.locator(f"[name={name}]").fill("1")
+    dialog.locator("button.main").click()
+    for figure in (total, today, month.locator(".big")):
+        expect(figure).to_have_text("$0.04 + ($3.00) paid by plans")
+    page.keyboard.press("Escape")
+    expect(page.locator(".groups tfoot td").first).to_have_text("$0.04 + ($3.00)")
+    expect(page.locator("tr[data-tool=claude-code] .cost")).to_have_text("own $0.0400 + ($3.00)")
+    page.locator("tr[data-tool=claude-code] .open").click()
+    expect(page.locator("[data-field=session-cost]")).to_have_text("$0.04 + ($3.00) paid by plans")
+    expect(page.locator("#session .facts")).to_contain_text("$0.50 + ($37.50)")
+    page.keyboard.press("Escape")
+
+    page.locator(".export summary").click()
+    page.get_by_role("button", name="statement").click()
+    page.get_by_label("With all sessions").check()
+    expect(page.locator("[data-field=statement-cost]")).to_have_text("$0.04 + ($3.00)")
+    for table in ("By day", "By source", "Sessions"):
+        row = page.get_by_role("region", name=table).locator("tbody tr").first
+        expect(row).to_contain_text("$0.04 + ($3.00)")
+    legend = page.locator(".statement [data-field=plans]")
+    expect(legend).to_have_text("(…): value at list price, paid by a plan · Plan of Claude Code: $100 a month")
 
 
 @pytest.mark.slow

@@ -41,6 +41,8 @@ _AT = {name: place for place, name in enumerate((*TOKENS, *COUNTS, *MONEY))}
 REQUESTS, PROMPTS, UNPRICED = _AT["requests"], _AT["prompts"], _AT["unpriced"]
 UNMEASURED, LACKING_CACHE, PARTIAL = _AT["unmeasured"], _AT["lacking_cache"], _AT["partial"]
 RECORDED, OWN, LISTED, LIST = (_AT[name] for name in MONEY)
+READ_COLUMNS = (*SUM_COLUMNS, "planned_usd", "planned_nano")
+"""The columns of sums as they are read: the last two are list prices of usage that a plan has paid for."""
 COST_PARTS = (RECORDED, OWN, LISTED)
 """The parts that add up to the cost."""
 _STATE_AT = {
@@ -147,19 +149,23 @@ class Sums(NamedTuple):
     """A vector by name."""
 
     vector: tuple[int, ...] = (0,) * WIDTH
+    planned_nano: int = 0
+    """The list prices of usage that a plan has paid for: a value, and in no part of the cost."""
 
     @classmethod
     def of(cls, row: Sequence[int | None]) -> Sums:
-        """Return the sums of the columns of a table."""
-        return cls(tuple(vector_of(row)))
+        """Return the sums of the columns of a table, or of :data:`READ_COLUMNS`."""
+        usd, nano = row[len(SUM_COLUMNS) :] or (0, 0)
+        return cls(tuple(vector_of(row[: len(SUM_COLUMNS)])), (usd or 0) * NANO + (nano or 0))
 
     @classmethod
     def total(cls, many: Iterable[Sums]) -> Sums:
         """Return the sum of ``many``."""
-        total = [0] * WIDTH
+        total, planned = [0] * WIDTH, 0
         for each in many:
             add(total, each.vector)
-        return cls(tuple(total))
+            planned += each.planned_nano
+        return cls(tuple(total), planned)
 
     @property
     def tokens(self) -> Tokens:
@@ -179,7 +185,7 @@ class Sums(NamedTuple):
         """Return the same without the part of the cost that a list says: of what a plan has paid for."""
         numbers = list(self.vector)
         numbers[LISTED] = 0
-        return Sums(tuple(numbers))
+        return Sums(tuple(numbers), self.planned_nano + self.vector[LISTED])
 
     @property
     def token_count(self) -> int:

@@ -70,6 +70,9 @@ class AmountsOut(Schema):
     recorded_cost_usd: float | None = Field(description="The tool's own.")
     list_cost_usd: float | None = Field(description="The value of everything at list prices.")
     cost_usd: float | None = Field(description="As recorded, else at the user's own price, else at a list price.")
+    plan_value_usd: float = Field(
+        description="At list prices, of usage that a plan pays for: a value beside the cost, and no part of it."
+    )
     cost_basis: CostBasisOut
     at_least: bool = Field(description="Something of it is not known, so that there may be more.")
 
@@ -315,6 +318,7 @@ class RelativeOut(Schema):
     state: StateName | None
     cost_usd: float | None = Field(description="All that it spent.")
     list_cost_usd: float | None = Field(description="Its value at list prices, also where a plan pays for it.")
+    plan_value_usd: float = Field(description="The part of that value that a plan pays for, and that is no cost.")
 
     @classmethod
     def of(cls, session: StoredSession) -> Self:

@@ -42,6 +42,7 @@ def amount_fields(sums: Sums, stated: Tokens | None = None) -> Fields:
         "recorded_cost_usd": usd_or_none(amounts.recorded_cost_nano),
         "list_cost_usd": usd_or_none(amounts.list_cost_nano),
         "cost_usd": usd_or_none(amounts.cost_nano),
+        "plan_value_usd": usd(sums.planned_nano),
         "cost_basis": {
             "recorded": usd(sums.vector[RECORDED]),
             "own": usd(sums.vector[OWN]),

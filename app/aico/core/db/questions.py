@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aico.core.db.json_values import json_of
 from aico.core.db.keys import LATER_USE
 from aico.core.filters import UsageFilter
-from aico.core.sums import PROMPT, REQUEST, SUM_COLUMNS
+from aico.core.sums import PROMPT, READ_COLUMNS, REQUEST, SUM_COLUMNS
 from aico.core.units import DAY_SLOTS, NANO, SLOT_MS, TOKENS, RequestState
 
 Values: TypeAlias = tuple[str | int, ...]
@@ -46,11 +46,22 @@ _IS_UNDER_PLAN = "source IN (SELECT s.id FROM plan AS p CROSS JOIN source AS s O
 """The condition for rows of a source that is paid by subscription: their list price is a value, and no money."""
 
 
-def _as_money(column: str, expression: str) -> str:
-    """Return a column of a row of sums as it counts: usage that a plan has paid for is not listed."""
-    if column not in {"listed_usd", "listed_nano"}:
-        return expression if expression == column else f"{expression} AS {column}"
-    return f"IIF({_IS_UNDER_PLAN}, 0, {expression}) AS {column}"
+_PLANNED = {"planned_usd": "listed_usd", "planned_nano": "listed_nano"}
+"""Columns that no table has: list prices as long as a plan pays for them."""
+
+
+def _as_money(column: str, expression_of: Callable[[str], str]) -> str:
+    """Return a column of a row of sums as it counts: usage that a plan has paid for is not listed, but planned."""
+    if column in _PLANNED:
+        return f"IIF({_IS_UNDER_PLAN}, {expression_of(_PLANNED[column])}, 0) AS {column}"
+    expression = expression_of(column)
+    if column in _PLANNED.values():
+        return f"IIF({_IS_UNDER_PLAN}, 0, {expression}) AS {column}"
+    return expression if expression == column else f"{expression} AS {column}"
+
+
+def _taken_off(column: str) -> str:
+    return f"-{column}"
 
 
 Stretch: TypeAlias = tuple[int | None, int | None]
@@ -59,12 +70,12 @@ _Piece: TypeAlias = tuple[int, int, int]
 _EVER = 10**9
 """Days from 1970 to what nobody has lived, in either direction."""
 _PLACE, _FIRST, _END = (f"json_extract(piece.value, '$[{place}]')" for place in range(3))
-_SUMMED = ", ".join(f"SUM({name})" for name in SUM_COLUMNS)
-_NAMED = ", ".join(f"SUM({name}) AS {name}" for name in SUM_COLUMNS)
-_COLUMNS = ", ".join(SUM_COLUMNS)
-_ROW = ", ".join(_as_money(name, name) for name in SUM_COLUMNS)
-"""The columns of a table of sums."""
-_ROW_TAKEN_OFF = ", ".join(_as_money(name, f"-{name}") for name in SUM_COLUMNS)
+_SUMMED = ", ".join(f"SUM({name})" for name in READ_COLUMNS)
+_NAMED = ", ".join(f"SUM({name}) AS {name}" for name in READ_COLUMNS)
+_COLUMNS = ", ".join(READ_COLUMNS)
+_ROW = ", ".join(_as_money(name, str) for name in READ_COLUMNS)
+"""The columns of a table of sums, as they are read."""
+_ROW_TAKEN_OFF = ", ".join(_as_money(name, _taken_off) for name in READ_COLUMNS)
 TOTALS = f"""
     SELECT s.name, m.name, {_COLUMNS} FROM (SELECT source, model, {_ROW} FROM usage_total) AS t
     JOIN source AS s ON s.id = t.source JOIN model AS m ON m.id = t.model ORDER BY s.id, m.id
@@ -151,7 +162,7 @@ WITHOUT_PRICE = f"""
 """
 """By model, the tokens that any price would give a cost: usage that is known in part only has none, at any price."""
 EVENT_AS_SUMS = ", ".join(f"{_OF_EVENT[name]} AS {name}" for name in SUM_COLUMNS)
-EVENT_AS_MONEY = ", ".join(_as_money(name, _OF_EVENT[name]) for name in SUM_COLUMNS)
+EVENT_AS_MONEY = ", ".join(_as_money(name, _OF_EVENT.__getitem__) for name in READ_COLUMNS)
 """The same as it counts while plans are what they are."""
 # The same with what counters have counted in the place of what it costs now: see aico.core.db.counted.
 _AS_COUNTED = {
@@ -519,7 +530,7 @@ def pieces_of(stretches: Iterable[Stretch]) -> _Pieces:
     return pieces
 
 
-def session_rows(wanted: UsageFilter, names: Sequence[str] = SUM_COLUMNS, of: str | None = None) -> tuple[str, Values]:
+def session_rows(wanted: UsageFilter, names: Sequence[str] = READ_COLUMNS, of: str | None = None) -> tuple[str, Values]:
     """Return a query for rows (source, session, model, sums) that add up to ``wanted``, and its values.
 
     Only the sums called ``names`` are read. ``of`` is a JSON array of sessions: of no other. Whole days come from the
@@ -531,7 +542,7 @@ def session_rows(wanted: UsageFilter, names: Sequence[str] = SUM_COLUMNS, of: st
         parts = [_events(wanted, wanted.first_slot, wanted.end_slot, names, of)]
     else:
         where, values = _where(wanted, "day", first, end, of)
-        row = "".join(f", {_as_money(name, name)}" for name in names)
+        row = "".join(f", {_as_money(name, str)}" for name in names)
         parts = [(f"SELECT source, session, model{row} FROM usage_session_day WHERE {where}", values)]
         if first is not None and wanted.first_slot != first * DAY_SLOTS:
             parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS, names, of))
@@ -643,7 +654,7 @@ def _events(
     low = None if first is None else first * SLOT_MS
     high = None if end is None else end * SLOT_MS
     where, values = _where(wanted, "ts", low, high, of)
-    row = "".join(f", {_as_money(name, _OF_EVENT[name])}" for name in names)
+    row = "".join(f", {_as_money(name, _OF_EVENT.__getitem__)}" for name in names)
     return f"SELECT source, session, model{row} FROM usage_event WHERE {where}", values
 
 

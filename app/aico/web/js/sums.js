@@ -22,8 +22,11 @@ export function cacheWrites({ cache_write_5m_tokens: short, cache_write_1h_token
 /** Tokens without a price are not free: their cost is not known. */
 export const isUnpriced = (sum) => isUnknown(sum.cost_usd) && tokensOf(sum) > 0 && !(sum.list_cost_usd > 0);
 
-/** The usage is paid by a plan: it has a value, and no cost. */
-export const isPaidByPlan = (sum) => !(sum.cost_usd > 0) && sum.list_cost_usd > 0;
+/** At list prices, of usage that a plan pays for: no part of the cost. Of one request it is all or nothing. */
+export const planValue = (sum) => sum.plan_value_usd ?? (sum.cost_usd > 0 ? 0 : sum.list_cost_usd);
+
+/** A plan pays for all of it: it has a value, and no cost. */
+export const isPaidByPlan = (sum) => !(sum.cost_usd > 0) && planValue(sum) > 0;
 
 function total(values, unit = 1) {
 	const sum = values.reduce((all, value) => all + Math.round((value ?? 0) * unit), 0);
@@ -35,7 +38,7 @@ export const addUsd = (values) => total(values, NANO);
 /** The sum of sums. */
 export function add(sums) {
 	const all = { cost_usd: addUsd(sums.map(({ cost_usd }) => cost_usd)), at_least: sums.some(({ at_least }) => at_least) };
-	all.list_cost_usd = addUsd(sums.map(({ list_cost_usd }) => list_cost_usd));
+	for (const name of ["list_cost_usd", "plan_value_usd"]) all[name] = addUsd(sums.map((sum) => sum[name]));
 	for (const name of KINDS) all[name] = total(sums.map((sum) => sum[name]));
 	for (const name of COUNTS) all[name] = total(sums.map((sum) => sum[name]));
 	all.cost_basis = Object.fromEntries(BASES.map((basis) => [basis, addUsd(sums.map((sum) => sum.cost_basis[basis]))]));

@@ -27,7 +27,7 @@ export const Bar = ({ part, now }) => html`<svg viewBox="0 0 100 2" preserveAspe
 function Budget({ spent, budget, label, now }) {
 	if (!budget) return null;
 	const kind = budgetState(spent, budget);
-	return html`<p class=${`budget ${kind}`} data-field="budget">${label} ${share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}${spent !== null && spent <= budget && `, ${t("budget.left", { left: amount(budget - spent) })}`}
+	return html`<p class=${`budget ${kind}`} data-field="budget">${label} ${spent === 0 ? amount(0) : share(spent, budget, locale.value)} ${t("budget.of", { budget: amount(budget) })}${spent !== null && spent <= budget && `, ${t("budget.left", { left: amount(budget - spent) })}`}
 		${kind !== "ok" && html`<b> ${t(`budget.${kind}`)}</b>`}<${Bar} part=${spent / budget} now=${now} /></p>`;
 }
 

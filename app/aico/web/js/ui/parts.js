@@ -10,7 +10,7 @@ import { midnight } from "../period.js";
 import { about, command, sources } from "../sources.js";
 import { embedded } from "../state.js";
 import { announcement, shown } from "../store.js";
-import { isPaidByPlan, isUnpriced } from "../sums.js";
+import { isPaidByPlan, isUnpriced, planValue } from "../sums.js";
 import { plans } from "../terms.js";
 import { onPaper } from "../theme.js";
 
@@ -65,27 +65,29 @@ export function Ago({ ms, tag = "time", ...more }) {
 export const Money = ({ usd }) => html`<span title=${exact(usd)}>${amount(usd)}</span>`;
 export const Tokens = ({ n, tag = "span", ...more }) => html`<${tag} ...${more} title=${whole(n)}>${short(n)}<//>`;
 
-/** Usage paid by a plan: its value, and no cost; null of anything else. */
+/** The value of usage that a plan pays for, in the place of its cost or beside one; null of anything else. */
 export function valueOfPlan(sum) {
-	if (plans.value.length === 0 || !isPaidByPlan(sum)) return null;
-	return html`<span class="soft" data-field="value" title=${t("value.plan", { value: exact(sum.list_cost_usd) })}>(${amount(sum.list_cost_usd)})</span>`;
+	const usd = planValue(sum);
+	if (plans.value.length === 0 || !(usd > 0)) return null;
+	return html`<span class="soft" data-field="value" title=${t("value.plan", { value: exact(usd) })}>${!isPaidByPlan(sum) && " + "}(${amount(usd)})</span>`;
 }
 
 /** An unknown cost is never $0.00, and a sum that lacks something says so. */
 export function Cost({ sum, tag = "span" }) {
 	const value = valueOfPlan(sum);
-	if (value) return tag === "span" ? value : html`<${tag}>${value}<//>`;
+	if (value && isPaidByPlan(sum)) return html`<${tag}>${value}<//>`;
 	if (isUnpriced(sum)) return html`<${tag}><span class="tag" title=${t("unpriced.why")}>${t("unpriced")}</span><//>`;
 	const isLess = (sum.at_least ?? sum.state === "at_least") && sum.cost_usd !== null;
-	return html`<${tag} title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}<//>`;
+	return html`<${tag} title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}${value}<//>`;
 }
 
 /** In large figures, for a card. */
 export function BigCost({ sum }) {
 	if (isUnpriced(sum)) return html`<span title=${t("unpriced.why")}>${t("unpriced")}</span>`;
 	const value = valueOfPlan(sum);
-	const word = value ? "basis.plan" : sum.at_least && sum.cost_usd !== null && "atleast";
-	return html`${word && html`<small title=${t(`${word}.why`)}>${t(word)} </small>`}${value ?? html`<${Money} usd=${sum.cost_usd} />`}`;
+	const isPaid = value && isPaidByPlan(sum);
+	const word = isPaid ? "basis.plan" : sum.at_least && sum.cost_usd !== null && "atleast";
+	return html`${word && html`<small title=${t(`${word}.why`)}>${t(word)} </small>`}${isPaid ? value : html`<${Money} usd=${sum.cost_usd} />${value && html`<small>${value} ${t("plan.pays")}</small>`}`}`;
 }
 
 export const Swatch = ({ slot }) => html`<i class=${`swatch s${slot}`} aria-hidden="true"></i>`;

@@ -10,8 +10,9 @@ import { readSources } from "../sources.js";
 import { filterOf } from "../state.js";
 import { shown, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
+import { plans } from "../terms.js";
 import { dayText } from "./filters.js";
-import { Complaint, Icon, ModelName, Money, Swatch, Tokens, currency, html, titleOf, whole } from "./parts.js";
+import { Complaint, Icon, ModelName, Money, Swatch, Tokens, currency, exact, html, titleOf, whole } from "./parts.js";
 
 const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output"];
 
@@ -47,9 +48,7 @@ async function tryPrice(model) {
 }
 
 const dialog = () => document.getElementById("prices");
-// Always in US dollars: what is set is what is counted with.
-const dollars = (usd) => new Intl.NumberFormat(locale.value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 6 }).format(usd);
-const rates = (price) => KINDS.filter((kind) => price[kind] !== null).map((kind) => `${t(`price.${kind}`)} ${dollars(price[kind])}`).join(" · ");
+const rates = (price) => KINDS.filter((kind) => price[kind] !== null).map((kind) => `${t(`price.${kind}`)} ${exact(price[kind])}`).join(" · ");
 
 function Listed() {
 	if (prices.value.length === 0) return html`<p class="soft">${t("price.none")}</p>`;
@@ -147,7 +146,7 @@ export function Prices() {
 	}, [wanted.value]);
 	return html`<dialog id="prices" aria-labelledby="prices-title" onClick=${({ target }) => target === dialog() && dialog().close()} onClose=${() => (wanted.value = null)}>
 		${wanted.value && html`<div class="sheet"><div class="head"><h2 id="prices-title">${t("price.title")}</h2><button class="ghost" onClick=${() => dialog().close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>
-			<p class="soft">${t("price.intro")}</p>
+			<p class="soft">${t("price.intro")}${plans.value.length > 0 && html` <b data-field="beside">${t("price.plan", { names: plans.value.map(({ source }) => titleOf(source)).join(", ") })}</b>`}</p>
 			${pricing.value !== null && html`<p class="pricing" role="status"><progress max="1" value=${pricing.value}></progress> ${t("price.going", { share: share(pricing.value, 1, locale.value) })}</p>`}
 			<${Complaint} code=${priceProblem.value} />
 			<${Listed} /><${Form} /><${Compared} /><${Shown} /></div>`}</dialog>`;

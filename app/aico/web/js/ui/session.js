@@ -13,7 +13,7 @@ import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { Lack } from "./lacks.js";
-import { Ago, BigCost, Complaint, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, when, whole } from "./parts.js";
+import { Ago, BigCost, Complaint, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -76,6 +76,7 @@ function partOfDay({ day, series }) {
 
 function Facts({ detail }) {
 	const { input_tokens: input, cache_read_tokens: cached, cost_usd: usd } = detail;
+	const each = 1e6 / tokensOf(detail);
 	const facts = {
 		started: when(detail.started_at, "hour"),
 		last: html`<${Ago} ms=${detail.last_at} />`,
@@ -84,7 +85,7 @@ function Facts({ detail }) {
 		project: detail.project,
 		cached: cached > 0 && share(cached, (input ?? 0) + cached + (cacheWrites(detail) ?? 0), locale.value),
 		day: partOfDay(detail),
-		rate: usd > 0 && !detail.unpriced_requests && html`<${Money} usd=${(usd * 1e6) / tokensOf(detail)} />`,
+		rate: (usd > 0 || valueOfPlan(detail)) && !detail.unpriced_requests && html`<${Cost} sum=${{ cost_usd: usd * each, plan_value_usd: detail.plan_value_usd * each }} />`,
 	};
 	return html`<dl class="facts">${Object.entries(facts).filter(([, value]) => value).map(([name, value]) => html`<div><dt>${t(`session.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>`;
 }

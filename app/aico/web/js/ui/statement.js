@@ -83,7 +83,7 @@ function Month({ of: { sums, rows, isMoved }, from, to }) {
 	return html`<p>${facts.join(" · ")}</p><p class="print-only">${t("print.at", { at: when(minute.value, "dated") })}</p>
 		<p class="big" data-field="statement-cost"><${Cost} sum=${totals} /></p>
 		<p class="soft">${[...bases.map(([name, usd]) => `${t(`basis.${name}`)} ${amount(usd)}`), tn("table.sum", totals.sessions), ...lacking].join(" · ")}</p>
-		${plans.value.length > 0 && html`<p class="soft" data-field="plans">${[t("value.plan", { value: "(…)" }), ...plans.value.map((plan) => `${titleOf(plan.source)} ${priceOf(plan)}`)].join(" · ")}</p>`}
+		${plans.value.length > 0 && html`<p class="soft" data-field="plans">${[t("value.plan", { value: "(…)" }), ...plans.value.map((plan) => t("plan.of", { name: titleOf(plan.source), price: priceOf(plan) }))].join(" · ")}</p>`}
 		${used.length === 0 ? html`<p class="empty soft">${t("statement.none")}</p>` : html`
 			<${Sums} title=${t("statement.days")} name=${t("statement.day")} list=${used.map((point) => [point.start, when(point.start, "weekday"), point])} all=${totals} />
 			<${Sums} title=${t("groups.title.source")} name=${t("col.source")} list=${parts("source", titleOf)} all=${totals} />

@@ -10,7 +10,7 @@ import { COLUMNS, choose, chooseSort, embedded, isCline, showAll, state } from "
 import { PAGE, fresh, keyOf, rows, shown, wantPages } from "../store.js";
 import { cacheWrites, isUnpriced, tokensOf } from "../sums.js";
 import { ImportButton, LastImport } from "./imports.js";
-import { Ago, ModelName, columnWords, currency, exact, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
+import { Ago, Cost, ModelName, columnWords, currency, exact, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
 
 const OVERSCAN = 2;
 const TOLD_WIDTH = 332; // with its distance from the edge
@@ -33,8 +33,7 @@ function cacheOf(sum) {
 
 function costOf(sum, lifetime, isPartial) {
 	const usd = sum.cost_usd;
-	const value = valueOfPlan(sum);
-	if (value) return html`<td class="cost">${value}</td>`;
+	if (valueOfPlan(sum)) return html`<td class="cost"><${Cost} sum=${sum} /></td>`;
 	if (isUnpriced(sum) && !isPartial) return html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`;
 	const [head, tail, end] = moneyColumn(usd, locale.value, currency.value);
 	const bases = Object.entries(sum.cost_basis).filter(([, part]) => part > 0);

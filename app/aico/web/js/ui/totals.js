@@ -5,8 +5,7 @@ import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { midnight, monthStart, spentSoFar } from "../period.js";
 import { before, shown, summary, unpriced } from "../store.js";
-import { addBy, addUsd, cacheWrites, tokensOf } from "../sums.js";
-import { plans } from "../terms.js";
+import { addBy, cacheWrites, tokensOf } from "../sums.js";
 import { approximateUntil } from "./chart.js";
 import { BigCost, Money, Tokens, html, titleOf, whole } from "./parts.js";
 
@@ -23,19 +22,11 @@ function Change({ total }) {
 	return html`<span title=${t(isAbout ? "change.about.why" : "change.why")}>${isAbout && "≈ "}${words} ${t("change.words")}</span>`;
 }
 
-/** Usage paid by plans: a value, and no part of the cost. */
-function planValue() {
-	const paid = plans.value.map(({ source }) => source);
-	return addUsd(summary.value.groups.filter(({ source }) => paid.includes(source)).map(({ list_cost_usd }) => list_cost_usd));
-}
-
 /** The bases of the cost, and the unpriced rest. */
 function Bases() {
 	const { cost_basis: basis, unpriced_requests: without } = summary.value.totals;
 	const all = Object.entries(basis).filter(([, usd]) => usd > 0);
 	const parts = all.length === 1 && basis.recorded > 0 ? [] : all; // as everybody thinks
-	const value = planValue();
-	if (value > 0) parts.push(["plan", value]);
 	if (without === 0 && parts.length === 0) return null;
 	return html`<span class="basis" data-field="basis">${parts.map(([name, usd]) => html`<span key=${name} class=${name} title=${t(`basis.${name}.why`)}>${t(`basis.${name}`)} <b><${Money} usd=${usd} /></b></span>`)}
 		${without > 0 && html`<span class="tag" title=${t("unpriced.why")}>${tn("gaps.unpriced", without)}</span>`}</span>`;
@@ -54,7 +45,7 @@ export function spentNow(source) {
 	const since = (begin, cost) => (source?.to > begin ? cost() : null);
 	return {
 		today: since(start, () => source.totals.cost_usd && (source.series.find((point) => point.start === start)?.cost_usd ?? 0)),
-		month: since(monthStart(now), () => source.totals.cost_usd),
+		month: since(monthStart(now), () => source.totals.cost_usd ?? 0),
 	};
 }
 
