@@ -94,7 +94,7 @@ def test_every_column_sorts_both_ways(service: Service, open_page: Opener, colum
     head.click()
     expect(page.locator("th[aria-sort]")).to_contain_text(column)
     expect_order(order)
-    head.click()
+    page.locator("th[aria-sort]").click(position={"x": 2, "y": 2})  # beside its word
     expect_order(reversed(order))
 
 

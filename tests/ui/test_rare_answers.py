@@ -148,6 +148,7 @@ def test_limit_says_its_rate_and_when_it_is_reached(
     row = page.locator("#terms [data-limit='claude-code/five_hours']")
     expect(row).to_contain_text(rate)
     expect(row).to_contain_text(reached)
+    expect(page.locator("[data-card=limits] [data-field=limit]")).to_contain_text(reached)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener)
         form.locator("button").click()
         expect(page.locator(f"#terms [data-budget={name}]")).to_be_visible()
         expect(form.locator("[name=name]")).to_have_value("")
+        expect(form.locator("[name=period]")).to_have_value("month")
     form.locator("[name=name]").fill("being typed")
     service.ledger.write(entry("1001", ts=now_ms() - 500, cost=5.0))
     expect(page.locator("#terms [data-budget=mine]")).to_contain_text("$8.40 of $50.00")
@@ -138,7 +139,7 @@ def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener)
     page.keyboard.press("Escape")
     expect(card.locator("[data-field=budget]")).to_have_count(1)
     expect(card.locator("[data-field=limit]")).to_have_count(2)
-    expect(card.locator("[data-field=terms]")).to_have_text(re.compile(r"^Change \(\+\d\)$"))
+    expect(card.locator("[data-field=terms]")).to_have_text(re.compile(r"^Change · \d more$"))
 
 
 def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page: Opener) -> None:
@@ -216,11 +217,20 @@ def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_pag
         expect(figure).to_have_text("$0.04 + ($3.00) paid by plans")
     page.keyboard.press("Escape")
     expect(page.locator(".groups tfoot td").first).to_have_text("$0.04 + ($3.00)")
-    expect(page.locator("tr[data-tool=claude-code] .cost")).to_have_text("own $0.0400 + ($3.00)")
+    expect(page.locator("tr[data-tool=claude-code] .cost")).to_have_text("$0.04 + ($3.00)")
+    page.locator("[data-field=sources] > summary").click()
+    expect(page.locator("[data-source=claude-code] .line.soft")).to_have_text("1 session counted")  # and no "never"
+    page.keyboard.press("Escape")
+    cells = page.locator(".groups td, .tasks .cost")
+    assert cells.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
     page.locator("tr[data-tool=claude-code] .open").click()
     expect(page.locator("[data-field=session-cost]")).to_have_text("$0.04 + ($3.00) paid by plans")
     expect(page.locator("#session .facts")).to_contain_text("$0.50 + ($37.50)")
     page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(month.locator(".big small")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size({"width": 1440, "height": 900})
 
     page.locator(".export summary").click()
     page.get_by_role("button", name="statement").click()

@@ -22,7 +22,7 @@ export function cacheWrites({ cache_write_5m_tokens: short, cache_write_1h_token
 /** Tokens without a price are not free: their cost is not known. */
 export const isUnpriced = (sum) => isUnknown(sum.cost_usd) && tokensOf(sum) > 0 && !(sum.list_cost_usd > 0);
 
-/** At list prices, of usage that a plan pays for: no part of the cost. Of one request it is all or nothing. */
+/** List prices of usage that a plan pays for, and no cost; of one request all or nothing. */
 export const planValue = (sum) => sum.plan_value_usd ?? (sum.cost_usd > 0 ? 0 : sum.list_cost_usd);
 
 /** A plan pays for all of it: it has a value, and no cost. */

@@ -49,10 +49,12 @@ export function used(limit) {
 
 export const ofLimit = ({ limit_usd: usd }) => t(usd ? "limit.stated" : "limit.unknown", { limit: amount(usd) });
 
+export const reaches = ({ used_share: used, reached_at: at }) => used < 1 && at && t("limit.at", { at: timeOf(at) });
+
 export const resets = ({ resets_at: at }) => at !== null && t("limit.resets", { at: timeOf(at) });
 
 function Limit({ limit }) {
-	const words = [resets(limit), limit.origin !== "budget" && (limit.used_share === null ? ofLimit(limit) : t(`limit.${limit.origin}`))].filter(Boolean).join(" · ");
+	const words = [resets(limit), reaches(limit), limit.origin !== "budget" && (limit.used_share === null ? ofLimit(limit) : t(`limit.${limit.origin}`))].filter(Boolean).join(" · ");
 	return html`<p class=${`budget ${kindOf(limit)}`} data-field="limit" title=${words}>${windowName(limit)} <b>${used(limit)}</b> <span>${words}</span>
 		${limit.used_share !== null && html`<${Bar} part=${limit.used_share} />`}</p>`;
 }
@@ -74,7 +76,7 @@ function Limits({ spent }) {
 	const count = daily_usd ? 1 : 0;
 	const all = nearest({ day: daily_usd, month: monthly_usd });
 	const shown = all.slice(0, SHOWN - count);
-	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}${all.length > shown.length && ` (+${all.length - shown.length})`}</button></h2>
+	return html`<section class="panel-box card budgets" data-card="limits" aria-label=${t("limits.title")}><h2>${t("limits.title")} <button class="link" data-field="terms" onClick=${openTerms}>${t("terms.open")}${all.length > shown.length && ` · ${t("limits.more", { n: all.length - shown.length })}`}</button></h2>
 		${count + shown.length === 0 && html`<p class="note">${t("limits.none")}</p>`}
 		<${Budget} spent=${spent} budget=${daily_usd} label=${t("period.today")} />
 		${shown.map((limit) => html`<${Limit} key=${windowName(limit)} limit=${limit} />`)}
@@ -123,10 +125,7 @@ function Hours({ hours }) {
 		<path d=${bars((i) => i < now)} /><path class="now" d=${bars((i) => i >= now)} /></svg>`;
 }
 
-function Last({ last }) {
-	if (!last) return null;
-	return html`<p class="note" data-field="last-use">${t("glance.last", { ago: since(last.at, second.value), source: titleOf(last.source) })}</p>`;
-}
+const Last = ({ last }) => last && html`<p class="note" data-field="last-use">${t("glance.last", { ago: since(last.at, second.value), source: titleOf(last.source) })}</p>`;
 
 function Today() {
 	const { today, last_use: last } = overview.value;

@@ -3,7 +3,7 @@ import { t, tn, told } from "../i18n.js";
 import { openPrices } from "../prices.js";
 import { slotOf } from "../slots.js";
 import { embedded } from "../state.js";
-import { tokensOf } from "../sums.js";
+import { LACKS, tokensOf } from "../sums.js";
 import { say } from "./gaps.js";
 import { Swatch, html, short, titleOf, when } from "./parts.js";
 
@@ -17,6 +17,6 @@ export const Lack = ({ one }) => html`${say(one)}${t("colon")} <span class="soft
 
 export const Part = ({ list, until }) => html`<div class="panel-box"><dl>${list.map(({ id, counts, gaps }) => html`<div key=${id} data-tool=${id}>
 	<dt><${Swatch} slot=${slotOf(id)} />${titleOf(id)}</dt>
-	<dd>${counts.map((one) => html`<p>${one[0] !== "future" && "≥ "}<${Lack} one=${one} />${one[0] === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
+	<dd>${counts.map((one) => html`<p>${LACKS.includes(one[0]) && "≥ "}<${Lack} one=${one} />${one[0] === "unpriced" && !embedded && html` <button class="link" onClick=${() => openPrices()}>${t("price.open")}</button>`}</p>`)}
 		${gaps.map((gap) => html`<p>${told(`gap.${id}.${gap.kind}`, gap.title)}${known(gap)}</p>`)}</dd></div>`)}</dl>
 	${until !== null && html`<p>${t("gaps.approximate", { at: when(until, "date") })}</p>`}<p class="soft">${t("gaps.why")}</p></div>`;

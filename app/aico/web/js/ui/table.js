@@ -98,8 +98,8 @@ function Head() {
 	const { sort, order } = state.value;
 	const column = (name) => {
 		const direction = sort === name ? order : null;
-		return html`<th scope="col" aria-sort=${direction && `${direction}ending`}>
-			<button onClick=${() => chooseSort(name)}>${t(`col.${name}`)}${direction && html`<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[direction]}</span>`}</button></th>`;
+		return html`<th scope="col" aria-sort=${direction && `${direction}ending`} onClick=${() => chooseSort(name)}>
+			<button>${t(`col.${name}`)}${direction && html`<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[direction]}</span>`}</button></th>`;
 	};
 	return html`<thead><tr aria-rowindex="1">${COLUMNS.map(column)}</tr></thead>`;
 }

@@ -6,11 +6,11 @@ import { locale, t } from "../i18n.js";
 import { sources } from "../sources.js";
 import { wantNotifications } from "../notify.js";
 import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
-import { Bar, budgetState, kindOf, ofLimit, priceOf, resets, used, windowName } from "./glance.js";
+import { Bar, budgetState, kindOf, ofLimit, priceOf, reaches, resets, used, windowName } from "./glance.js";
 import { Fixed } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 
-const PERIODS = ["day", "week", "month"];
+const PERIODS = ["month", "week", "day"];
 const dialog = () => document.getElementById("terms");
 const close = () => dialog().close();
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
@@ -111,11 +111,11 @@ function Plans() {
 }
 
 function Limit({ limit }) {
-	const { origin, usd_per_hour: rate, reached_at, used_share, limit_usd, used_usd, as_of } = limit;
+	const { origin, usd_per_hour: rate, used_share, limit_usd, used_usd, as_of } = limit;
 	const words = [
 		resets(limit),
 		rate > 0 && t("limit.rate", { usd: amount(rate) }),
-		used_share < 1 && reached_at && t("limit.at", { at: timeOf(reached_at) }),
+		reaches(limit),
 		limit_usd && (used_usd === null ? ofLimit(limit) : `${amount(used_usd)} ${t("budget.of", { budget: amount(limit_usd) })}`),
 	].filter(Boolean);
 	return html`<li class=${`budget ${kindOf(limit)}`} data-limit=${`${limit.source}/${limit.window}`}><div class="line"><span>${windowName(limit)} <span class="tag" title=${t(`limit.${origin}.why`)}>${t(`limit.${origin}`)}</span></span><b>${used(limit)}</b></div>

@@ -31,7 +31,7 @@ const Origin = ({ source, origin }) => html`<li><${Switch} source=${source} orig
 	<span class="soft">${lying(origin)}</span><${Standing} source=${source} origin=${origin} /></li>`;
 
 const Source = ({ source }) => html`<li data-source=${source.id}><div class="line"><b>${source.title}</b><${State} source=${source} /></div>
-	${source.sessions > 0 && html`<div class="line soft"><${LastImport} source=${source.id} /><span>${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</span></div>`}
+	${source.sessions > 0 && html`<div class="line soft">${source.last_reading && html`<${LastImport} source=${source.id} />`}<span>${tn("source.sessions", source.sessions)}${source.future_sessions > 0 && ` ${tn("source.future", source.future_sessions)}`}</span></div>`}
 	<ul>${source.origins.map((origin) => html`<${Origin} source=${source} origin=${origin} />`)}</ul><${Refused} source=${source} /></li>`;
 
 const attempt = signal(null); // the code of what was refused
