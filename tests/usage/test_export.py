@@ -117,6 +117,14 @@ def plain(pages: list[list[list[Cell]]]) -> list[list[list[Cell]]]:
     ]
 
 
+@pytest.mark.parametrize("export_format", ExportFormat)
+def test_export_that_is_begun_again_is_whole(export_format: ExportFormat) -> None:
+    """A look at a file that changed meanwhile is made again, with the same writer."""
+    writer = ExportWriter(export_format)
+    texts = ["".join([writer.begin(THREE), writer.add([[1, 2, 3]]), writer.end()]) for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
 @given(PAGES)
 def test_json_reads_back_as_it_was(pages: list[list[list[Cell]]]) -> None:
     """One array, whatever the pages, empty ones in between too; money to the last digit."""

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,14 @@ from aico.core.db.driver import Value
 from aico.core.db.sums_reader import Ask
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
-from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, looking_uri, translate, uri_path
+from aico.core.db.upkeep.sqlite_files import (
+    BUSY_TIMEOUT_S,
+    READER_PRAGMAS,
+    look_again,
+    looking_uri,
+    translate,
+    uri_path,
+)
 from aico.core.errors import StorageBusy, StorageError
 
 T = TypeVar("T")
@@ -144,9 +151,11 @@ class Database:
         """Return what ``work`` makes of the answers to its questions, all of one snapshot, in a thread of its own.
 
         It awaits nothing else: one change of thread for a whole answer, and the event loop is free while it adds up.
-        Raises StorageBusy, StorageError.
+        One that only looks does it again where somebody begins to write meanwhile. Raises StorageBusy, StorageError.
         """
         try:
+            if self._only_looks:
+                return await asyncio.to_thread(look_again, self.path, partial(_look_once, work))
             return await self._lookers.run(work)
         except sqlite3.Error as error:
             raise translate(error) from error
@@ -369,6 +378,12 @@ def _connect_to_read(target: str) -> sqlite3.Connection:
     opened = sqlite3.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     opened.executescript(";".join(READER_PRAGMAS))
     return opened
+
+
+def _look_once(work: Callable[[Ask], Coroutine[None, None, T]], address: str) -> T:
+    with closing(_connect_to_read(address)) as connection:
+        connection.execute("BEGIN")
+        return run_at_once(connection, work)
 
 
 def _nothing() -> None:

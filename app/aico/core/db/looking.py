@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,11 +13,10 @@ from aico.core.db.at_once import run_at_once
 from aico.core.db.revisions import list_revisions
 from aico.core.db.sums_reader import Ask, SumsSnapshot
 from aico.core.db.upkeep.inspection import check_file, find_known_revision
-from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, in_our_words, looking_uri
+from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, in_our_words, look_again
 from aico.core.errors import StorageAbsent, StorageOlder
 
 T = TypeVar("T")
-_LOOKS = 3
 
 
 def look(path: Path, work: Callable[[SumsSnapshot], Coroutine[None, None, T]]) -> T:
@@ -27,21 +27,11 @@ def look(path: Path, work: Callable[[SumsSnapshot], Coroutine[None, None, T]]) -
     StorageOlder, StorageBusy, StorageError. Blocking.
     """
     check_file(path)
-    for attempt in range(1, _LOOKS + 1):
-        address = looking_uri(path)
-        with in_our_words():
-            try:
-                found = _look(path, address, work)
-            except sqlite3.OperationalError:
-                if attempt == _LOOKS or address == looking_uri(path):
-                    raise
-                continue
-        if address == looking_uri(path):
-            break
-    return found
+    with in_our_words():
+        return look_again(path, partial(_look, path, work))
 
 
-def _look(path: Path, address: str, work: Callable[[SumsSnapshot], Coroutine[None, None, T]]) -> T:
+def _look(path: Path, work: Callable[[SumsSnapshot], Coroutine[None, None, T]], address: str) -> T:
     opened = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with closing(opened) as connection:
         connection.executescript(";".join(READER_PRAGMAS))

@@ -162,8 +162,8 @@ class ExportWriter:
         self._columns: tuple[str, ...] = ()
 
     def begin(self, columns: Sequence[str]) -> str:
-        """Return what stands before the first row; later rows have these ``columns``."""
-        self._columns = tuple(columns)
+        """Return what stands before the first row, also once more; later rows have these ``columns``."""
+        self._columns, self._is_first = tuple(columns), True
         if self._format is ExportFormat.CSV:
             return ("\ufeff" if self._is_french else "") + self._csv_lines([columns])
         return "[" if self._format is ExportFormat.JSON else ""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from aico.core.errors import StorageBusy, StorageError
+
+T = TypeVar("T")
 
 READER_PRAGMAS = (
     "PRAGMA query_only=ON",
@@ -21,6 +24,7 @@ LOGS = ("-wal", "-journal")
 """Ends of the names of the files beside a database that hold a part of what it says."""
 COMPANIONS = (*LOGS, "-shm")
 """The same of all files that SQLite keeps beside it."""
+_LOOKS = 3
 _BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -39,6 +43,24 @@ def looking_uri(path: Path) -> str:
     """Return the address at which a connection that only looks at the file at ``path`` leaves nothing beside it."""
     alone = not path.with_name(path.name + "-wal").exists() and not has_journal(path)
     return f"file:{uri_path(path)}?mode=ro{'&immutable=1' if alone else ''}"
+
+
+def look_again(path: Path, look: Callable[[str], T]) -> T:
+    """Return what ``look`` reads at the address that it is given. Raises sqlite3.Error.
+
+    What is read of a file without a writer may be wrong, or seem damaged, once there is one: it is read anew.
+    """
+    for attempt in range(1, _LOOKS + 1):
+        address = looking_uri(path)
+        try:
+            found = look(address)
+        except sqlite3.DatabaseError:
+            if attempt == _LOOKS or address == looking_uri(path):
+                raise
+            continue
+        if address == looking_uri(path):
+            break
+    return found
 
 
 def has_journal(path: Path) -> bool:
