@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from aico.core.db.upkeep import sqlite_files
 from aico.core.db.upkeep.backups import DAILY_KEPT, BackupFolder, get_position, write_backup
 from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.errors import OutputFailed, StorageError
 from tests.core.database_damage import break_page, copy_of_filled, failed_checks, find_pages
-from tests.core.repository_on_file import Store, list_names, open_store, read_rows, usage
+from tests.core.repository_on_file import Store, copy_of_template, list_names, open_store, read_rows, usage
+from tests.core.test_looking import write_much
 
 DAY = date(2026, 3, 1)
 
@@ -118,6 +120,30 @@ async def write_on(store: Store, count: int) -> None:
     """Import one task after the other."""
     for number in range(count):
         await store.take_in([usage(f"t{number}")])
+
+
+def test_backup_is_made_again_where_a_service_begins_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody had the file open when it began: pages of two moments are no backup."""
+    begun: list[int] = []
+
+    class InSteps(sqlite3.Connection):
+        def backup(self, target: sqlite3.Connection, **_options: object) -> None:
+            super().backup(target, pages=1, progress=self.begin)
+
+        def begin(self, *_progress: int) -> None:
+            if not begun:
+                begun.append(1)
+                write_much(writer)
+
+    def connect_in_steps(address: str) -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, isolation_level=None, factory=InSteps)
+
+    path, copy = copy_of_template(tmp_path), tmp_path / "copy.db"
+    monkeypatch.setattr(sqlite_files, "connect_at", connect_in_steps)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        sqlite_files.copy_database(path, copy)
+    assert begun
+    assert read_rows(copy, "SELECT COUNT(*) FROM source") == [(3_001,)]
 
 
 async def test_backup_of_a_damaged_database_is_refused(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.db import looking
 from aico.core.db.database import Database
 from aico.core.db.looking import look
 from aico.core.db.sums_reader import Ask, SumsSnapshot
+from aico.core.db.upkeep import sqlite_files
 from aico.core.errors import StorageBusy
 from tests.core.repository_on_file import copy_of_template, list_names
 
@@ -93,7 +93,7 @@ def test_look_beside_a_writer_sees_what_is_committed(tmp_path: Path) -> None:
 def test_locked_database_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program's exclusive lock is an error of its own."""
     path = copy_of_template(tmp_path)
-    monkeypatch.setattr(looking, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(sqlite_files, "BUSY_TIMEOUT_S", 0)
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("PRAGMA locking_mode=EXCLUSIVE")
         writer.execute("UPDATE database_state SET revision = 3")

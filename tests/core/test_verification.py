@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aico.core.db.upkeep.verification import verify
+from aico.core.db.upkeep import verification
+from aico.core.db.upkeep.rebuilding import SUM_TABLES
+from aico.core.db.upkeep.verification import Check, verify
 from tests.core.database_damage import break_page, copy_of_filled, failed_checks, find_pages
 from tests.core.repository_on_file import Store, read_rows, request, usage
 from tests.quick_variants import first_row_is_quick
@@ -50,6 +52,30 @@ async def test_verification_finds_what_disagrees(tmp_path: Path, statement: str,
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statement)
     assert {check.name for check in verify(path) if not check.ok} == names
+
+
+async def test_verification_is_made_again_where_a_service_begins_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of two moments contradict each other, and nothing is damaged."""
+    path = await copy_of_filled(tmp_path)
+    check_keys = verification._check_keys
+    begun: list[Path] = []
+
+    def begin(connection: sqlite3.Connection) -> Check:
+        if not begun:
+            begun.append(path)
+            for table in ("usage_event", "meter", "cline_task_usage", "session", *SUM_TABLES):
+                writer.execute(f"DELETE FROM {table}")  # noqa: S608  # our own names
+            writer.executescript("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA shrink_memory")  # of a larger database not all pages are kept
+        return check_keys(connection)
+
+    monkeypatch.setattr(verification, "_check_keys", begin)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        checks = verify(path)
+    assert begun
+    assert [check.text for check in checks if not check.ok] == []
 
 
 async def test_verification_changes_nothing(tmp_path: Path) -> None:

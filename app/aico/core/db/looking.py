@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from functools import partial
@@ -13,7 +12,7 @@ from aico.core.db.at_once import run_at_once
 from aico.core.db.revisions import list_revisions
 from aico.core.db.sums_reader import Ask, SumsSnapshot
 from aico.core.db.upkeep.inspection import check_file, find_known_revision
-from aico.core.db.upkeep.sqlite_files import BUSY_TIMEOUT_S, READER_PRAGMAS, in_our_words, look_again
+from aico.core.db.upkeep.sqlite_files import READER_PRAGMAS, connect_at, in_our_words, look_again
 from aico.core.errors import StorageAbsent, StorageOlder
 
 T = TypeVar("T")
@@ -32,8 +31,7 @@ def look(path: Path, work: Callable[[SumsSnapshot], Coroutine[None, None, T]]) -
 
 
 def _look(path: Path, work: Callable[[SumsSnapshot], Coroutine[None, None, T]], address: str) -> T:
-    opened = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    with closing(opened) as connection:
+    with closing(connect_at(address)) as connection:
         connection.executescript(";".join(READER_PRAGMAS))
         connection.execute("BEGIN")
         revision = find_known_revision(connection)

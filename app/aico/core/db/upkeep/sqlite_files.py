@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,8 +36,12 @@ def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
     ``mode`` is ``rw``, or ``ro`` to look only: that leaves nothing beside a database that nobody has open, least of
     all as another user. Without a log the file alone is everything.
     """
-    target = looking_uri(path) if mode == "ro" else f"file:{uri_path(path)}?mode={mode}"
-    return sqlite3.connect(target, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    return connect_at(looking_uri(path) if mode == "ro" else f"file:{uri_path(path)}?mode={mode}")
+
+
+def connect_at(address: str) -> sqlite3.Connection:
+    """Return a connection to what lies at ``address``, such as :func:`looking_uri` returns. Raises sqlite3.Error."""
+    return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def looking_uri(path: Path) -> str:
@@ -121,15 +126,20 @@ def copy_database(source: Path, target: Path) -> None:
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     try:
         with in_our_words():
-            with closing(connect(source, "ro")) as origin, closing(connect(target)) as copy:
-                # In one step: one that is interrupted begins anew with every write to the source.
-                origin.backup(copy, pages=-1)
+            with closing(connect(target)) as copy:
+                look_again(source, partial(_copy, copy))
                 copy.execute("PRAGMA journal_mode=DELETE")
                 _check(copy)
             sync(target)
     except BaseException:
         remove(target)
         raise
+
+
+def _copy(copy: sqlite3.Connection, address: str) -> None:
+    with closing(connect_at(address)) as origin:
+        # In one step: one that is interrupted begins anew with every write to the source.
+        origin.backup(copy, pages=-1)
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from aico.core.db.questions import COUNTED_SHIFTS, is_stronger
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.inspection import find_known_revision
 from aico.core.db.upkeep.rebuilding import SUM_TABLES, sums_of_events
-from aico.core.db.upkeep.sqlite_files import connect, in_our_words, says_damaged
+from aico.core.db.upkeep.sqlite_files import connect_at, in_our_words, look_again, says_damaged
 from aico.core.money import NANO, nano_usd
 from aico.core.sums import MONEY, REQUEST, SUM_COLUMNS
 from aico.core.usage import TOKENS
@@ -163,14 +163,19 @@ def verify(path: Path) -> list[Check]:
     """
     checks = [_check_permissions(path)]
     with in_our_words():
-        try:
-            with closing(connect(path, "ro")) as connection:
-                checks += _verify(connection)
-        except sqlite3.Error as error:
-            if not says_damaged(error):
-                raise
-            name = getattr(error, "sqlite_errorname", "damaged")
-            checks.append(Check("pages", ok=False, text=f"{name}: start the service, it sets the file aside"))
+        return checks + look_again(path, _verify_at)
+
+
+def _verify_at(address: str) -> list[Check]:
+    checks: list[Check] = []
+    try:
+        with closing(connect_at(address)) as connection:
+            checks += _verify(connection)
+    except sqlite3.Error as error:
+        if not says_damaged(error):
+            raise
+        name = getattr(error, "sqlite_errorname", "damaged")
+        checks.append(Check("pages", ok=False, text=f"{name}: start the service, it sets the file aside"))
     return checks
 
 
