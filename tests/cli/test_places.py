@@ -13,12 +13,14 @@ import pytest
 from aico.cli.places import describe_others, describe_places
 from aico.cli.service import program
 from aico.core.db.choices import Switch, SwitchKey
-from aico.core.errors import SettingsError, StorageError
+from aico.core.errors import LedgerNotFound, SettingsError, StorageError
 from aico.core.settings import load_settings
 from aico.core.usage import digest
+from aico.features.files.feed import Look
 from aico.features.files.tree import Tree
 from aico.features.sources.cline.places import find_session_stores, list_known_places, list_session_places
 from aico.features.sources.registry import SOURCES
+from aico.services.intake import IntakeKey
 from aico.services.source_choices import SourceChoices
 from bench.fake_session_store import SessionStore, editor_metadata
 from tests.cli.reported_sources import EVERY, settings_of
@@ -138,6 +140,24 @@ def test_box_keeps_nothing_of_what_it_has_counted(home: Path) -> None:
         gc.enable()
     assert rows[-1][1].startswith("found, 30 bytes")
     assert kept == []
+
+
+def test_box_looks_at_nothing_that_was_seen_already(home: Path) -> None:
+    """The watchers have looked at all logs a moment ago; of a place that they have not seen, the logs are counted."""
+    folder = home / ".claude/projects/a"
+    folder.mkdir(parents=True)
+    (folder / "one.jsonl").write_bytes(b"{}\n" * 10)
+    settings = settings_of(enabled_sources="claude-code")
+    choices, path = SourceChoices(SOURCES, settings), str(folder.parent)
+    [choice] = [each for each in choices.list_all() if each.is_on]
+    seen = {IntakeKey("claude-code", choice.origin.id, path): Look(None, 0, 4_000, 7)}
+    with witnessing(folder) as witness:
+        rows = describe_places(choices, settings, seen)
+        assert witness.deeds() == set()
+    assert rows[-1][1].startswith("found, 4.0 kB")
+    assert describe_places(choices, settings)[-1][1].startswith("found, 30 bytes")
+    missing = {IntakeKey("claude-code", choice.origin.id, path): LedgerNotFound(path)}
+    assert describe_places(choices, settings, missing) == [("Waiting for", "Claude Code")]
 
 
 def test_box_says_how_other_tools_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +16,12 @@ from aico.core.db.upkeep.verification import verify
 from aico.core.errors import LedgerFormat, SourceFixed, SourceOff, SourceUnknown
 from aico.core.events import WatcherState
 from aico.core.usage import Trigger
+from aico.features.files.feed import Look
+from aico.features.files.sqlite import SqliteFeed
 from aico.features.sources.cline import hub as hub_module
 from aico.features.sources.cline import sessions as sessions_module
 from aico.services import source_choices
+from aico.services.intake import IntakeKey
 from aico.services.service import ObserverService
 from aico.services.sources import _worst_there
 from aico.services.status import list_sources
@@ -26,7 +30,7 @@ from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.emulator.fake_hub_events import HubEventsStore, usage_payload
 from tests.files.folder_witness import Deed, witnessing
-from tests.services.heard_service import CLINE, observer, running
+from tests.services.heard_service import CLINE, HANG_S, observer, running
 from tests.sources.cline.homes import DATA, recorded_home, truth_of
 from tests.sources.cline.test_recorded_databases import numbers_of, readings_of
 
@@ -121,6 +125,32 @@ async def test_switch_is_known_after_a_restart(machine: Machine, store: SessionS
         assert watched == {"sessions"}
         assert (await heard.origin("ledger")).off_since_ms is not None
         assert (await heard.origin("hub")).off_since_ms is None
+
+
+async def test_first_looks_are_waited_for_but_not_for_ever(
+    machine: Machine, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The looks at all places are there as soon as each was looked at once; one that takes too long is left out."""
+    go_on = threading.Event()
+    machine.ledger.write(entry("old"))
+    service = machine.service(cline_sessions=True)
+    look = SqliteFeed.look
+
+    def slow_look(feed: SqliteFeed) -> Look:
+        go_on.wait(HANG_S)
+        return look(feed)
+
+    monkeypatch.setattr(SqliteFeed, "look", slow_look)
+    async with running(service) as heard:
+        await heard.until_state("ledger", WATCHING)
+        ledger = IntakeKey(CLINE, "ledger", str(machine.ledger.path))
+        assert (await service.sources.find_seen(0.05)).keys() == {ledger}
+        go_on.set()
+        seen = await service.sources.find_seen(HANG_S)
+        assert {key.origin for key in seen} == {"ledger", "sessions"}
+        found = seen[ledger]
+        assert isinstance(found, Look)
+        assert found.size_bytes == machine.ledger.path.stat().st_size
 
 
 async def test_switch_of_a_source_is_that_of_all_its_origins(machine: Machine, store: SessionStore) -> None:

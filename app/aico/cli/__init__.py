@@ -188,8 +188,9 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
         if is_own_process and options.command in _UNTIL_TOLD:
             # FastAPI looks for it to refuse models of it, of which we have none, and does without: 1 MB until the end.
             sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]  # which is how an import is barred
-            # With this the library of prices could fetch newer ones: 2 MB.
-            put_off("httpx2")
+            # The library of prices could fetch newer ones with the first: 2 MB. Few logs are packed.
+            for name in ("httpx2", "zstandard"):
+                put_off(name)
         return _function(*_COMMANDS[options.command])
 
 

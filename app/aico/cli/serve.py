@@ -11,8 +11,7 @@ import signal
 import socket
 import tempfile
 import time
-import webbrowser
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -36,12 +35,15 @@ from aico.cli.streams import can_show, say
 from aico.core.address import url_of
 from aico.core.allocator import keep_little
 from aico.core.command_name import command_name
-from aico.core.errors import InstanceRunning, PortTaken, ServiceRefusal, ServiceUnreachable, SettingsError
+from aico.core.errors import InstanceRunning, PortTaken, ServiceRefusal, ServiceUnreachable, SettingsError, SourceError
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
+from aico.features.files.feed import Look
 from aico.features.sources.registry import SOURCES
 from aico.features.sources.source import Source
 from aico.main import create_app
+from aico.services.intake import IntakeKey
+from aico.services.service import ObserverService
 from aico.services.source_choices import SourceChoices
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ _log = logging.getLogger(__name__)
 _ANNOUNCED_S = 5.0
 """How long a second instance waits for the first one's address."""
 _LOOK_AGAIN_S = 0.02
+_SEEN_S = 5.0
+"""How long the first looks at all places are waited for."""
 _STALLED_MS = 30_000
 """How long the operating system lets a peer owe us an acknowledgement."""
 _UNREAD_BYTES = 256 * 1024
@@ -207,12 +211,16 @@ def run_server(
             title, frame = "AI Cost Observer" + (" · DEMO" if demo else ""), ROUND
             if not can_show(title + "".join(ROUND)):
                 title, frame = title.replace("·", "-"), PLAIN
-            choices: SourceChoices = app.state.service.sources.choices
-            # In a thread: there may be thousands of logs.
-            rows = await asyncio.to_thread(_rows, settings, page, choices, demo=bool(demo))
+            service: ObserverService = app.state.service
+            choices = service.sources.choices
+            # There may be thousands of logs, at which the watchers look now; whatever they do not see is counted.
+            seen = {} if demo else await service.sources.find_seen(_SEEN_S)
+            rows = await asyncio.to_thread(_rows, settings, page, choices, seen, demo=bool(demo))
             say(*draw_box(title, rows, frame))
             with _address_to_open(public, page) as address:
                 if open_browser:
+                    import webbrowser
+
                     await asyncio.to_thread(webbrowser.open, address)
                 await server.serve(sockets=[listener])
 
@@ -274,11 +282,18 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _rows(settings: Settings, page: str, choices: SourceChoices, *, demo: bool) -> list[tuple[str, str]]:
+def _rows(
+    settings: Settings,
+    page: str,
+    choices: SourceChoices,
+    seen: Mapping[IntakeKey, Look | SourceError],
+    *,
+    demo: bool,
+) -> list[tuple[str, str]]:
     made_up = [("Usage", "of four tools, made up, and growing before your eyes")]
     rows = [
         ("Dashboard", page),
-        *(made_up if demo else [*describe_places(choices, settings), *describe_others(choices)]),
+        *(made_up if demo else [*describe_places(choices, settings, seen), *describe_others(choices)]),
         ("Database", str(settings.database_path)),
         ("Stop", "Ctrl-C"),
     ]

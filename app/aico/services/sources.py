@@ -6,19 +6,19 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from aico.core.db.choices import Switch, list_switches, set_switch
 from aico.core.db.database import Database
 from aico.core.db.writer import UsageWriter
-from aico.core.errors import SourceFixed, SourceOff, SourceUnknown
+from aico.core.errors import SourceError, SourceFixed, SourceOff, SourceUnknown
 from aico.core.events import WatcherState, WatcherStateChanged
 from aico.core.receipts import ImportReceipt
 from aico.core.settings import Settings
 from aico.core.source_choice import Choice
 from aico.core.usage import Trigger
-from aico.features.files.feed import Feed
+from aico.features.files.feed import Feed, Look
 from aico.features.sources.source import Source
 from aico.services.ingest import Ingest, Outcome
 from aico.services.intake import Intake, IntakeKey, Siblings
@@ -179,6 +179,15 @@ class SourcesService:
     def find_watcher(self, source_id: str, origin_id: str) -> PlaceWatcher | None:
         """Return the watcher of the first place of an origin; None while it is not read."""
         return next((each.watcher for each in self._opened(source_id, origin_id)), None)
+
+    async def find_seen(self, patience_s: float) -> dict[IntakeKey, Look | SourceError]:
+        """Return the results of the looks at the places that are read; first looks are waited for, but not longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                for each in list(self._open.values()):
+                    await each.watcher.has_looked.wait()
+        found = {key: each.watcher.found for key, each in self._open.items()}
+        return {key: look for key, look in found.items() if look is not None}
 
     def find_feed(self, source_id: str, origin_id: str) -> Feed:
         """Return the feed of the first place of an origin, open or not: for looks at metadata."""

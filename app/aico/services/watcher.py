@@ -90,6 +90,8 @@ class PlaceWatcher:
         """The error of the last sweep; its sentence says more than the state's reason."""
         self.found: Look | SourceError | None = None
         """The result of the last look; None before the first one."""
+        self.has_looked = asyncio.Event()
+        """Set after the first one."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -117,7 +119,9 @@ class PlaceWatcher:
 
     async def _run(self) -> None:
         self._plan_rescan(succeeded=True)
-        await self._visit(Trigger.STARTUP, await asyncio.to_thread(self._glance), forced=True)
+        first = await asyncio.to_thread(self._glance)
+        self.has_looked.set()
+        await self._visit(Trigger.STARTUP, first, forced=True)
         while True:
             trigger, forced, glance = await self._wait()
             await self._visit(trigger, glance, forced=forced)

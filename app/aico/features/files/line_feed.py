@@ -622,9 +622,10 @@ class LineFeed:
         if self._gone_told or self._pending or any(taken.is_unfinished for taken in chunk.taken):
             return
         now_ms = self._limits.now_ms()
-        there = set(map(digest, self._tree.list_files()))
         self._gone_told = True
-        gone = [key for key in self._points if key not in there]
+        left = set(self._points)
+        left.difference_update(map(digest, self._tree.list_files()))
+        gone = list(left)
         for start in range(0, len(gone), ASKED_MAX):
             keys = gone[start : start + ASKED_MAX]
             self._points.ask(keys)
