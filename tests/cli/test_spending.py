@@ -23,10 +23,13 @@ from hypothesis import strategies as st
 from aico.cli import EXIT_DEGRADED, EXIT_FAILED, EXIT_OK, EXIT_USAGE, main, spending, spending_lines
 from aico.cli.screen import columns_of
 from aico.cli.terminal import tokens as tokens_text
+from aico.core.db.terms_writer import store_budgets
 from aico.core.db.upkeep.forgetting import forget
 from aico.core.instance_lock import InstanceLock
 from aico.core.pricing import Pricer
 from aico.core.settings import Settings
+from aico.core.terms import Budget, BudgetPeriod
+from aico.core.units import NANO
 from aico.core.usage import (
     AnyRecord,
     GapReading,
@@ -146,6 +149,28 @@ def test_lines_are_the_golden_ones(
     lines = said(capsys, *words)
     assert max(map(len, lines.splitlines())) <= width
     assert lines == (GOLDEN / f"{name}-{width}.txt").read_text(encoding="utf-8")
+
+
+def test_exceeded_budget_of_a_day_is_told_beside_the_limit(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the overview, in today's and in the line for a prompt; one that was set for a tool names it."""
+    fill(database, typical())
+    budgets = [Budget("day", BudgetPeriod.DAY, 7 * NANO, "claude-code"), Budget("m", BudgetPeriod.MONTH, NANO)]
+    monkeypatch.setenv("COLUMNS", "100")
+
+    async def put() -> None:
+        async with open_store(database) as store:
+            await store_budgets(store.database, NOW_MS, put_=budgets)
+
+    asyncio.run(put())
+    for words in ([], ["today"]):
+        lines = said(capsys, *words).splitlines()
+        [at_] = [number for number, line in enumerate(lines) if line.startswith("  Limits ")]
+        assert lines[at_].split("   ")[-1].strip() == "your budget a day for Claude Code 193 % of $7.00, over"
+        assert lines[at_ + 1].strip() == "Codex week 81 % used, resets Mon 09:00"
+    short = said(capsys, "status", "--short", "--width", "200", code=EXIT_DEGRADED)
+    assert short.rstrip().endswith(", budget a day for Claude Code 193 %, Codex week 81 %")
 
 
 def test_later_use_of_forgotten_sessions_is_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,11 +15,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aico.cli import EXIT_OK, main
+from aico.core.db.terms_writer import store_budgets, store_plans
 from aico.core.db.upkeep.forgetting import forget
+from aico.core.terms import Budget, BudgetPeriod, Plan
+from aico.core.units import NANO
 from aico.core.usage import PlanReading, PlanWindow
 from tests.calm_zone import calm_zone
 from tests.cli.test_spending import fill, spent
-from tests.core.repository_on_file import NOW_MS, copy_of_template
+from tests.core.repository_on_file import NOW_MS, copy_of_template, open_store
 from tests.e2e.server_process import HANG_S, ROOT
 
 ZONE = ZoneInfo(calm_zone())
@@ -33,6 +38,17 @@ def database(tmp_path: Path) -> Path:
     used = [spent(0, now, 0.5), spent(1, now, 0.32)._replace(parent="s0"), spent(2, now - timedelta(days=400), 9)]
     fill(path, [("claude-code", used), ("codex", [spent(4, now, 3)])])
     return path
+
+
+def set_terms(path: Path, budgets: Sequence[Budget], plans: Sequence[Plan] = ()) -> None:
+    """Store budgets and plans."""
+
+    async def put() -> None:
+        async with open_store(path) as store:
+            await store_budgets(store.database, NOW_MS, put_=budgets)
+            await store_plans(store.database, NOW_MS, put_=plans)
+
+    asyncio.run(put())
 
 
 def run(database: Path, *words: str, said: bytes = b"", **variables: str) -> str:
@@ -79,6 +95,32 @@ def test_session_counts_with_its_agents_and_its_transcript_stays_shut(database: 
     assert run(database, "--format", "{today} | {session}", said=json.dumps(told).encode()) == (
         "$3.82 today | $0.82 here"
     )
+
+
+@pytest.mark.parametrize(
+    ("dollars", "told"),
+    [
+        (2, "budget a day 191 % · Codex week 79 %"),
+        (4.5, "budget a day 85 % · Codex week 79 %"),
+        (4.775, "budget a day 80 % · Codex week 79 %"),
+        (5, "Codex week 79 %"),
+    ],
+)
+def test_budget_is_a_limit_too(database: Path, dollars: float, told: str) -> None:
+    """The one that is nearest to its end; beside a window where it is close to that. The month's stands with it."""
+    now = datetime.now(ZONE)
+    week = PlanWindow("secondary", 7_900, 10_080, int(now.timestamp() + 3_600) * 1000)
+    fill(database, [("codex", [PlanReading("codex", NOW_MS, (week,))])])
+    day = Budget("day", BudgetPeriod.DAY, round(dollars * NANO))
+    set_terms(
+        database, [day, Budget("m", BudgetPeriod.MONTH, 100 * NANO), Budget("k", BudgetPeriod.DAY, 9 * NANO, "codex")]
+    )
+    assert run(database, "--format", "{limit}") == told
+    first, style = told.split(" · ", maxsplit=1)[0], "1;31" if dollars < 3 else "33"
+    painted = told if dollars == 5 else told.replace(first, f"\x1b[{style}m{first}\x1b[0m")
+    assert run(database, "--color", "--format", "{limit}") == painted
+    rest = "$3.82 today" if dollars < 3 else f"$3.82 today · $3.82/100 {now:%b}"
+    assert run(database, "--width", "40").startswith(f"{rest} · {first}" if dollars < 3 else rest)
 
 
 def test_forgotten_session_is_called_so(database: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aico.cli.screen import YELLOW, Screen, money, plural, shown_plans
@@ -23,9 +24,9 @@ def describe_short(
     standstill: str | None,
     width: int,
     screen: Screen,
-    limit: str | None = None,
+    limits: Sequence[str] = (),
 ) -> str:
-    """Return today, this month and a limit in one line of at most ``width`` columns; parts go from the right.
+    """Return today, this month and limits in one line of at most ``width`` columns; parts go from the right.
 
     The first part, and numbers inside a part, are never cut.
     """
@@ -36,7 +37,7 @@ def describe_short(
     lacking = f"no price for {plural(models, 'model')}; " if models else ""
     this_day = f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}"
     parts = [this_day, f"{head_cost(month, is_spent=budget_usd is not None)}{of}"]
-    parts += [each for each in (standstill, limit) if each is not None]
+    parts += [*([] if standstill is None else [standstill]), *limits]
     while len(parts) > 1 and len(", ".join(parts)) > width:
         parts.pop()
     line = screen.mark(", ".join(parts), lacking.rstrip("; "), YELLOW)

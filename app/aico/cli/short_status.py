@@ -21,6 +21,7 @@ from aico.services.overview import Overview, take_overview
 
 if TYPE_CHECKING:
     import argparse
+    from zoneinfo import ZoneInfo
 
     from aico.cli.limit_words import ShortLimit
 
@@ -41,24 +42,25 @@ def show_short(flags: Mapping[str, object], width: int, *, has_colours: bool) ->
     settings, zone = load_reading_settings(flags), find_local_zone().zone
     now = now_ms()
 
-    async def read(snapshot: SumsSnapshot) -> tuple[Overview, ShortLimit | None]:
+    async def read(snapshot: SumsSnapshot) -> tuple[Overview, list[ShortLimit]]:
         await show_as_stored(settings, snapshot)
-        return await take_overview(snapshot, now, zone, is_short=True), await find_limit(snapshot, now)
+        return await take_overview(snapshot, now, zone, is_short=True), await find_limits(snapshot, now, zone)
 
-    overview, limit = look(settings.database_path, read)
+    overview, limits = look(settings.database_path, read)
     standstill = _find_standstill(settings, overview)
     screen = Screen(WIDTH_MAX, has_colours, is_plain=False)
-    say(describe_short(overview, find_budget(settings, overview), standstill, width, screen, limit and limit.text))
+    said = [limit.text for limit in limits]
+    say(describe_short(overview, find_budget(settings, overview), standstill, width, screen, said))
     return EXIT_OK if standstill is None else EXIT_DEGRADED
 
 
-async def find_limit(snapshot: SumsSnapshot, now: int) -> ShortLimit | None:
-    """Return the limit that is nearest to its end, in words; a user without a plan does not wait for its code."""
+async def find_limits(snapshot: SumsSnapshot, now: int, zone: ZoneInfo) -> list[ShortLimit]:
+    """Return the limits that are nearest to their end, in words; who has none does not wait for their code."""
     if not await snapshot.knows_limits(_WITH_BLOCKS, slot_floor(now) - 7 * DAY_SLOTS):
-        return None
-    from aico.cli.limit_words import find_short_limit
+        return []
+    from aico.cli.limit_words import find_short_limits
 
-    return await find_short_limit(snapshot, now)
+    return await find_short_limits(snapshot, now, zone)
 
 
 def _find_standstill(settings: ReadingSettings, overview: Overview) -> str | None:

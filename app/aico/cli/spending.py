@@ -16,7 +16,7 @@ from aico.cli.amounts import find_budget
 from aico.cli.reading import find_fresh_until, find_service, load_reading_settings, show_as_stored
 from aico.cli.screen import Screen
 from aico.cli.session_names import NamedSessions
-from aico.cli.short_status import find_limit
+from aico.cli.short_status import find_limits
 from aico.cli.spending_lines import (
     ROWS_SHOWN,
     SumsBySource,
@@ -86,10 +86,10 @@ def show_overview(options: argparse.Namespace) -> int:
         write_utf8([OverviewOut.of(glance, local.name).model_dump_json(), "\n"])
         return EXIT_OK
 
-    async def read(snapshot: SumsSnapshot) -> tuple[Overview, ShortLimit | None]:
+    async def read(snapshot: SumsSnapshot) -> tuple[Overview, list[ShortLimit]]:
         await show_as_stored(settings, snapshot)
         now = now_ms()
-        return await take_overview(snapshot, now, local.zone), await find_limit(snapshot, now)
+        return await take_overview(snapshot, now, local.zone), await find_limits(snapshot, now, local.zone)
 
     overview, limit = look(settings.database_path, read)
     _say_overview(settings, overview, limit)
@@ -107,7 +107,7 @@ def show_period(options: argparse.Namespace) -> int:
         asked = _period_of(options, local_now(now, local.zone).date())
         by = _groups_of(options.by)
 
-        async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None, ShortLimit | None]:
+        async def read(snapshot: SumsSnapshot) -> tuple[Report, Overview | None, list[ShortLimit]]:
             await show_as_stored(settings, snapshot)
             await check_names(snapshot, options.source, options.model)
             period = (
@@ -115,10 +115,11 @@ def show_period(options: argparse.Namespace) -> int:
             )
             report = await _read_report(snapshot, now, period, local, by, options)
             if not _is_all_of_today(options):
-                return report, None, None
-            return report, await take_overview(snapshot, now, local.zone), await find_limit(snapshot, now)
+                return report, None, []
+            overview = await take_overview(snapshot, now, local.zone)
+            return report, overview, await find_limits(snapshot, now, local.zone)
 
-        report, overview, limit = look(settings.database_path, read)
+        report, overview, limits = look(settings.database_path, read)
     except (Wrong, RequestInvalid) as error:
         complain(f"aico {options.command}: {error}")
         return EXIT_USAGE
@@ -126,7 +127,7 @@ def show_period(options: argparse.Namespace) -> int:
         _write(options, settings, report, local, asked)
     else:
         hours = list_buckets(report.summary, report.by_bucket, local.zone, Screen.of_output())
-        _say_overview(settings, overview, limit, hours)
+        _say_overview(settings, overview, limits, hours)
     return EXIT_OK
 
 
@@ -162,10 +163,10 @@ def _is_all_of_today(options: argparse.Namespace) -> bool:
 
 
 def _say_overview(
-    settings: ReadingSettings, overview: Overview, limit: ShortLimit | None, hours: Sequence[str] | None = None
+    settings: ReadingSettings, overview: Overview, limits: Sequence[ShortLimit], hours: Sequence[str] | None = None
 ) -> None:
     screen = Screen.of_output()
-    lines = describe_overview(overview, find_budget(settings, overview), screen, hours, limit)
+    lines = describe_overview(overview, find_budget(settings, overview), screen, hours, limits)
     say(*lines, *_describe_freshness(settings, overview.now, overview.last_read_ms, screen))
 
 

@@ -62,11 +62,11 @@ def describe_overview(
     budget_usd: float | None,
     screen: Screen,
     hours: Sequence[str] | None = None,
-    limit: ShortLimit | None = None,
+    limits: Sequence[ShortLimit] = (),
 ) -> list[str]:
     """Return today and this month, by source and by model; or, with the lines of its ``hours``, by those.
 
-    The ``limit`` is the one that is nearest to its end.
+    The ``limits`` are those that are nearest to their end.
 
     A day of which no hour has a line has no tables either: they would be those of the month.
     """
@@ -77,11 +77,10 @@ def describe_overview(
         ("Today", head_cost(today), compare_today(overview, today)),
         (f"{overview.now:%B}", month_cost, _describe_month(overview, month, budget_usd)),
     ]
-    if limit is not None:
-        amounts.append(("Limits", "", limit.describe(overview.now)))
+    amounts += [("" if place else "Limits", "", limit.describe(overview.now)) for place, limit in enumerate(limits)]
     lines = [_with_title(title, screen), "", *_amount_lines(amounts, screen)]
-    if limit is not None and limit.style:
-        lines = [screen.mark(line, limit.text, limit.style) for line in lines]
+    for limit in limits:
+        lines = [screen.mark(line, limit.text, limit.style) if limit.style else line for line in lines]
     by_source = _rows(overview, place=0)
     if hours is not None and not hours and overview.last_use_ms is not None:
         command = f"{command_name()} month"

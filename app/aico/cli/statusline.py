@@ -16,7 +16,7 @@ from aico.cli import EXIT_OK, flags_of
 from aico.cli.amounts import change_text, find_budget, head_cost
 from aico.cli.reading import load_reading_settings, show_as_stored
 from aico.cli.screen import columns_of, money
-from aico.cli.short_status import find_limit
+from aico.cli.short_status import find_limits
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
 from aico.core.db.looking import look
@@ -28,7 +28,7 @@ from aico.services.overview import Overview, take_overview
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aico.cli.limit_words import ShortLimit
     from aico.core.db.sums_reader import SumsSnapshot
@@ -47,8 +47,8 @@ class _Found(NamedTuple):
     """None where no session was named."""
     is_forgotten: bool
     """True if that session was forgotten: what its tool adds to it is not counted."""
-    limit: ShortLimit | None
-    """The limit that is nearest to its end; None where none is known."""
+    limits: Sequence[ShortLimit]
+    """The limits that are nearest to their end."""
 
 
 def show(options: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ def show_parts(
             is_forgotten = key is not None and await snapshot.is_forgotten(key)
             now = now_ms()
             overview = await take_overview(snapshot, now, zone, is_short=True)
-            return _Found(overview, session, is_forgotten, await find_limit(snapshot, now))
+            return _Found(overview, session, is_forgotten, await find_limits(snapshot, now, zone))
 
         found = look(settings.database_path, read)
     except ObserverError as error:
@@ -94,8 +94,10 @@ def show_parts(
             complain(f"aico: {error} [{error.code}]", f"      {error.hint}")
         say(_OFF)
         return EXIT_OK
-    style = found.limit.style if has_colours and found.limit is not None else ""
-    say(_line(_texts(found, find_budget(settings, found.overview)), form, width, style))
+    line = _line(_texts(found, find_budget(settings, found.overview)), form, width, found.limits)
+    for limit in found.limits if has_colours else ():
+        line = line.replace(limit.text, f"\x1b[{limit.style}m{limit.text}\x1b[0m") if limit.style else line
+    say(line)
     return EXIT_OK
 
 
@@ -126,7 +128,7 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
         "session": "forgotten here" if found.is_forgotten else here,
         "today": f"{head_cost(today)} today{' ▲' if is_more else ''}",
         "month": f"{head_cost(month, is_spent=budget_usd is not None)}{of} {overview.now:%b}",
-        "limit": "" if found.limit is None else found.limit.text,
+        "limit": " · ".join(limit.text for limit in found.limits),
     }
 
 
@@ -134,16 +136,23 @@ def _is_many_times(overview: Overview, today: Sums) -> bool:
     return change_text(today.cost_nano, overview.usual.nano).endswith("times")
 
 
-def _line(texts: dict[str, str], form: str | None, width: int, limit_style: str) -> str:
-    """Return the parts in one line; those that there is no room for go from the right, the first one stays."""
-    if form is None:
-        parts = [name for name, text in texts.items() if text]
-        while len(parts) > 1 and columns_of(" · ".join(texts[name] for name in parts)) > width:
-            parts.pop()
-        form = " · ".join(f"{{{name}}}" for name in parts)
-    if limit_style and texts["limit"]:
-        texts["limit"] = f"\x1b[{limit_style}m{texts['limit']}\x1b[0m"
-    return re.sub(_PLACEHOLDER, lambda match: texts[match[1]], form)
+def _line(texts: Mapping[str, str], form: str | None, width: int, limits: Sequence[ShortLimit]) -> str:
+    """Return the parts in one line. Those that there is no room for go from the right, the first one stays.
+
+    A limit that is reached goes after the month.
+    """
+    if form is not None:
+        return re.sub(_PLACEHOLDER, lambda match: texts[match[1]], form)
+    parts = [text for name, text in texts.items() if text and name != "limit"]
+    going = [*(limit.text for limit in limits[1:]), texts["month"], *parts[-2:0:-1]]
+    if limits:
+        going.insert(len(limits) if limits[0].is_reached else len(limits) - 1, limits[0].text)
+    parts += [limit.text for limit in limits]
+    for part in going:
+        if columns_of(" · ".join(parts)) <= width:
+            break
+        parts.remove(part)
+    return " · ".join(parts)
 
 
 def _without_mark(budget_usd: float) -> str:

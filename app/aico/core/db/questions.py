@@ -618,6 +618,7 @@ MONTH_BUDGET = """
 """
 KNOWS_LIMITS = """
     SELECT EXISTS (SELECT 1 FROM plan_state) OR EXISTS (SELECT 1 FROM plan) OR EXISTS (
+        SELECT 1 FROM budget WHERE period <> 'month' OR COALESCE(source, model, project) IS NOT NULL) OR EXISTS (
         SELECT 1 FROM usage_slot WHERE source = (SELECT id FROM source WHERE name = ?) AND slot > ?)
 """
 

@@ -273,7 +273,10 @@ class SumsSnapshot:
         return None if amount is None else int(amount)
 
     async def knows_limits(self, source: str, after_slot: int) -> bool:
-        """Return whether there is any limit to tell: of a plan, or of ``source`` if it was used behind that slot."""
+        """Return whether there is any limit to tell: a budget, one of a plan, or of ``source``, used behind that slot.
+
+        The budget of a month for everything is none of them: it is told with the month.
+        """
         [(is_known,)] = await self.ask(sql.KNOWS_LIMITS, (source, after_slot))
         return bool(is_known)
 
