@@ -11,6 +11,7 @@ import pty
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,9 +109,9 @@ def test_serve_on_a_terminal_shows_its_box_and_a_log_for_people(tmp_path: Path, 
 
 def read_until(person: int, wanted: list[str]) -> str:
     """Return what a terminal shows, as soon as it shows all that is ``wanted``."""
-    seen = b""
+    seen, deadline = b"", time.monotonic() + HANG_S
     while not all(text in seen.decode(errors="replace") for text in wanted):
-        ready, _, _ = select.select([person], [], [], HANG_S)
+        ready, _, _ = select.select([person], [], [], max(0.0, deadline - time.monotonic()))
         assert ready, seen
         seen += os.read(person, 4_096)
     return seen.decode(errors="replace")
