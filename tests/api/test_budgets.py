@@ -15,11 +15,18 @@ from aico.services.limits import LimitOut
 from tests.api.answer_checks import check_problem
 from tests.api.conftest import Api, Serve
 from tests.api.test_session_routes import get, summary, write
+from tests.calm_zone import calm_zone
 from tests.services.webhook_receiver import saying, webhook_receiver
 
 CLAUDE = "claude-code"
 MODEL = "claude-opus-4-1"
 HOUR_MS = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+def where_no_day_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine stand where today stays today."""
+    monkeypatch.setenv("TZ", calm_zone())
 
 
 async def send(api: Api, method: str, route: str, body: object = None) -> httpx.Response:

@@ -14,6 +14,7 @@ from typing import Protocol
 import pytest
 
 from aico.cli import main
+from tests.calm_zone import calm_zone
 from tests.core.database_damage import failed_checks
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
@@ -177,6 +178,7 @@ def test_amounts_are_said_in_a_currency_of_the_command_or_the_file(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its code at each amount and its rate and day below; JSON stays in dollars; the file's say comes first."""
+    monkeypatch.setenv("TZ", calm_zone())
     LedgerFile(ledger_path(folder)).write(entry("1", ts=now_ms(), cost=4.18))
     prepare_database(folder)
     assert main(["import"]) == 0

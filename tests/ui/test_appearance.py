@@ -275,7 +275,7 @@ def test_paper_shows_the_numbers_and_no_controls(service: Service, open_page: Op
         "[data-field=last-use]",
     ):
         expect(page.locator(control)).to_be_hidden()
-    expect(page.locator("tr[data-task]").first).to_contain_text(re.compile("Nov 11, .*Nov 11, 12:00"))
+    expect(page.locator("tr[data-task]").first).to_contain_text(re.compile("Oct 9, .*Nov 11, 12:00"))
     expect(page.locator("[data-field=cost]")).to_be_visible()
     expect(page.locator(".tasks tfoot")).to_be_visible()
     expect(page.locator("[data-field=printed]")).to_have_text(
