@@ -11,6 +11,11 @@ const isShown = (id) => shown.value.state.source.length === 0 || shown.value.sta
 
 export const say = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd) });
 
+export function unwritten(ids) {
+	const named = ids.filter((id) => sources.value.some((one) => one.id === id && one.gaps.length > 0));
+	return named.length > 0 && t("gaps.unwritten", { sources: named.map(titleOf).join(", ") });
+}
+
 /** By source: what is counted of it, and what nobody can count. */
 function missing() {
 	const counted = new Map(addBy(summary.value.groups, "source"));
@@ -31,8 +36,7 @@ export function Gaps() {
 		const found = list.flatMap(({ counts }) => counts.filter(([one]) => one === name));
 		return [name, ...[1, 2].map((at) => addUsd(found.map((one) => one[at])))];
 	}).filter(([, n]) => n > 0);
-	const unwritten = list.filter(({ gaps }) => gaps.length > 0);
-	const heads = [...totals.map(say), unwritten.length > 0 && t("gaps.unwritten", { sources: unwritten.map(({ id }) => titleOf(id)).join(", ") })].filter(Boolean);
+	const heads = [...totals.map(say), unwritten(list.map(({ id }) => id))].filter(Boolean);
 	if (heads.length === 0 && until !== null) heads.push(t("gaps.before", { at: when(until, "day") })); // else the chart says it
 	if (heads.length === 0) return html`<p class="gaps soft" data-field="gaps">${t("gaps.nothing")}</p>`;
 	return html`<details class="gaps" data-field="gaps" onToggle=${({ target }) => setOpen(target.open)}><summary><b>${t("gaps.title")}</b> <span class="soft">${heads.join(" · ")}</span></summary>

@@ -19,9 +19,6 @@ const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "outpu
 const compared = signal([]); // what tools state beside the list, inside what is shown
 const tried = signal(null); // what the model that is typed would cost now
 
-const setPrice = (model, body) => take(putPrice(model, body));
-const removePrice = ({ model, valid_from }) => take(deletePrice(model, valid_from ?? ""));
-
 /** The currency of amounts; without a body, US dollars again. */
 async function setCurrency(body) {
 	try {
@@ -54,7 +51,7 @@ function Listed() {
 	if (prices.value.length === 0) return html`<p class="soft">${t("price.none")}</p>`;
 	return html`<ul class="own">${prices.value.map((price) => html`<li key=${price.model + price.valid_from}><div><${ModelName} id=${price.model} /> <span class="soft">${price.valid_from ? t("price.since", { day: price.valid_from }) : ""}</span>
 		<p class="soft">${rates(price)}</p></div>
-		${price.fixed ? html`<span class="tag" title=${t("code.price_fixed")}>${t("price.fixed")}</span>` : html`<button class="quiet" onClick=${() => removePrice(price)} aria-label=${t("price.remove.one", { model: price.model })}>${t("price.remove")}</button>`}</li>`)}</ul>`;
+		${price.fixed ? html`<span class="tag" title=${t("code.price_fixed")}>${t("price.fixed")}</span>` : html`<button class="quiet" onClick=${() => take(deletePrice(price.model, price.valid_from ?? ""))} aria-label=${t("price.remove.one", { model: price.model })}>${t("price.remove")}</button>`}</li>`)}</ul>`;
 }
 
 /** Models without a price in what is shown. */
@@ -98,8 +95,7 @@ function Form() {
 		event.preventDefault();
 		const given = Object.fromEntries(new FormData(form.current));
 		const amounts = KINDS.filter((kind) => given[kind] !== "").map((kind) => [kind, given[kind]]);
-		const body = { ...Object.fromEntries(amounts), valid_from: given.valid_from || null };
-		if (await setPrice(given.model, body)) {
+		if (await take(putPrice(given.model, { ...Object.fromEntries(amounts), valid_from: given.valid_from || null }))) {
 			form.current.reset();
 			tryPrice("");
 		}

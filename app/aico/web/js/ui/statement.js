@@ -11,6 +11,7 @@ import { keyOf, summary } from "../store.js";
 import { LACKS, addBy, cacheWrites, tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { chosen, dayText } from "./filters.js";
+import { say, unwritten } from "./gaps.js";
 import { priceOf } from "./glance.js";
 import { Complaint, Cost, ModelName, amount, html, titleOf, when, whole, wordsOf } from "./parts.js";
 
@@ -75,20 +76,18 @@ function Month({ of: { sums, rows, isMoved }, from, to }) {
 	const { totals, groups, series } = sums;
 	const used = series.filter(isUsed);
 	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
-	const isOver = to <= minute.value;
-	const facts = [`${range(from, to, locale.value)} (${zone()})`, ...filters, !isOver && t("live.asof", { at: when(minute.value, "dated") })].filter(Boolean);
-	const lacking = LACKS.map((name) => [name, totals[`${name}_requests`]]).filter(([, n]) => n > 0).map(([name, n]) => tn(`gaps.${name}`, n));
+	const facts = [`${range(from, to, locale.value)} (${zone()})`, ...filters, to > minute.value && t("live.asof", { at: when(minute.value, "dated") })].filter(Boolean);
+	const lacking = [...LACKS.map((name) => [name, totals[`${name}_requests`]]).filter(([, n]) => n > 0).map(say), unwritten(addBy(groups, "source").map(([id]) => id))].filter(Boolean);
 	const bases = Object.entries(totals.cost_basis).filter(([, usd]) => usd > 0);
-	const parts = (group, words) => byWeight(addBy(groups, group).map(([key, sum]) => [key, words(key), sum]));
+	const kinds = ["source", "model", ...(hasProjects.value ? ["project"] : [])];
 	return html`<p>${facts.join(" · ")}</p><p class="print-only">${t("print.at", { at: when(minute.value, "dated") })}</p>
 		<p class="big" data-field="statement-cost"><${Cost} sum=${totals} /></p>
-		<p class="soft">${[...bases.map(([name, usd]) => `${t(`basis.${name}`)} ${amount(usd)}`), tn("table.sum", totals.sessions), ...lacking].join(" · ")}</p>
+		<p class="soft">${[...bases.map(([name, usd]) => `${t(`basis.${name}`)} ${amount(usd)}`), tn("table.sum", totals.sessions)].join(" · ")}</p>
+		${lacking.length > 0 && html`<p class="soft" data-field="gaps">${t("gaps.title")}${t("colon")} ${lacking.join(" · ")}</p>`}
 		${plans.value.length > 0 && html`<p class="soft" data-field="plans">${[t("value.plan", { value: "(…)" }), ...plans.value.map((plan) => t("plan.of", { name: titleOf(plan.source), price: priceOf(plan) }))].join(" · ")}</p>`}
 		${used.length === 0 ? html`<p class="empty soft">${t("statement.none")}</p>` : html`
 			<${Sums} title=${t("statement.days")} name=${t("statement.day")} list=${used.map((point) => [point.start, when(point.start, "weekday"), point])} all=${totals} />
-			<${Sums} title=${t("groups.title.source")} name=${t("col.source")} list=${parts("source", titleOf)} all=${totals} />
-			<${Sums} title=${t("groups.title.model")} name=${t("col.model")} list=${parts("model", (model) => model ?? t("model.unknown"))} all=${totals} />
-			${hasProjects.value && html`<${Sums} title=${t("groups.title.project")} name=${t("session.project")} list=${parts("project", (project) => wordsOf("project", project))} all=${totals} />`}
+			${kinds.map((kind) => html`<${Sums} key=${kind} title=${t(`groups.title.${kind}`)} name=${t(`col.${kind}`)} list=${byWeight(addBy(groups, kind).map(([key, sum]) => [key, wordsOf(kind, key), sum]))} all=${totals} />`)}
 			${isMoved && html`<p class="warn">${t("statement.moved")}</p>`}${rows && html`<${Rows} rows=${rows} />`}`}`;
 }
 
