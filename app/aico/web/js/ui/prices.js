@@ -21,13 +21,7 @@ const tried = signal(null); // what the model that is typed would cost now
 
 /** The currency of amounts; without a body, US dollars again. */
 async function setCurrency(body) {
-	try {
-		await (body ? putCurrency(body) : deleteCurrency());
-		priceProblem.value = null;
-	} catch (error) {
-		priceProblem.value = error.code ?? "internal_error";
-		if (!error.code) throw error;
-	}
+	await take((body ? putCurrency(body) : deleteCurrency()).then(() => prices.value));
 	readSources();
 }
 

@@ -10,7 +10,7 @@ import { Bar, budgetState, kindOf, ofLimit, priceOf, reaches, resets, used, wind
 import { Fixed } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 
-const PERIODS = ["month", "week", "day"];
+const PERIODS = { month: "monthly", week: "weekly", day: "daily" };
 const dialog = () => document.getElementById("terms");
 const close = () => dialog().close();
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
@@ -64,14 +64,15 @@ function Budgets() {
 	const save = async (event) => {
 		event.preventDefault();
 		const { name, amount_usd, ...fields } = fieldsOf(event.target);
-		if (await attempt(() => putBudget(name, { ...fields, amount_usd: Number(amount_usd) }))) edit(NEW_BUDGET, event.target.reset());
+		const named = name ?? [PERIODS[fields.period], fields.source, fields.model, fields.project].filter(Boolean).join("-").replaceAll("/", "-");
+		if (await attempt(() => putBudget(named, { ...fields, amount_usd: Number(amount_usd) }))) edit(NEW_BUDGET, event.target.reset());
 	};
 	return html`<section data-field="budgets"><h3>${t("budgets")}</h3><p class="soft">${t("budgets.why")}</p>
 		<ul>${budgets.value.map((budget) => html`<${Budget} key=${budget.name} budget=${budget} attempt=${attempt} edit=${() => edit(budget)} />`)}</ul>${complaint}
 		<form key=${edited.name} onSubmit=${save}>
-			<${Field} name="name" label=${t("budget.name")} value=${edited.name} required maxlength="64" pattern="[^\\/]+" />
+			<${Field} name="name" label=${t("budget.name")} value=${edited.name} maxlength="64" pattern="[^\\/]+" />
 			<${Dollars} name="amount_usd" label=${t("budget.amount")} value=${edited.amount_usd} required />
-			<${Field} label=${t("budget.period")}><select name="period">${PERIODS.map((period) => html`<option value=${period} selected=${period === edited.period}>${t(`budget.per.${period}`)}</option>`)}</select><//>
+			<${Field} label=${t("budget.period")}><select name="period">${Object.keys(PERIODS).map((period) => html`<option value=${period} selected=${period === edited.period}>${t(`budget.per.${period}`)}</option>`)}</select><//>
 			<${Field} label=${t("budget.source")}><${Sources} chosen=${edited.source} none=${t("budget.everything")} /><//>
 			<${Field} name="model" label=${t("budget.model")} value=${edited.model ?? ""} maxlength="200" />
 			<${Field} name="project" label=${t("budget.project")} value=${edited.project ?? ""} maxlength="200" />
