@@ -602,7 +602,8 @@ def test_what_a_plan_pays_for_is_a_value_and_no_cost(database: Path, capsys: pyt
     assert "In brackets" not in said(capsys)
     assert said(capsys, "plan", "set", "claude-code", "--price", "99.50", "--renews", "15", "--currency", "EUR")
     lines = " ".join(said(capsys).split())
-    assert "Today $2.00*" in lines
+    assert "Today $2.00 + ($15.00)*" in lines
+    assert "November $2.00 + ($15.00)*" in lines
     assert "($15.00)* ($15.00)* - 1.0 M" in lines
     assert "(In brackets): value at list prices of what a plan pays for, in no sum. Plans: Claude Code, " in lines
     assert "EUR 99.50" in lines
@@ -622,7 +623,7 @@ def test_model_without_a_price_is_listed_beside_records_of_it_that_could_be_used
     assert "m-x, 3.0 M tokens" in said(capsys, "price", "list")
 
 
-def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_what_was_spent(
+def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_the_money_too(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Usage that a plan pays for is not free, and no part of a budget."""
@@ -631,9 +632,20 @@ def test_statusline_of_a_plan_tells_the_value_and_beside_a_budget_what_was_spent
     short = ("status", "--short", "--width", "40")
     assert said(capsys, *short, code=EXIT_DEGRADED) == "($15.00) today, ($15.00) in November\n"
     monkeypatch.setenv("AICO_BUDGET_MONTHLY_USD", "20")
-    assert said(capsys, *short, code=EXIT_DEGRADED) == "($15.00) today, $0.00 of $20.00\n"
+    assert said(capsys, *short, code=EXIT_DEGRADED) == "($15.00) today, ($15.00) in November\n"
+    assert said(capsys, "status", "--short", "--width", "60", code=EXIT_DEGRADED) == (
+        "($15.00) today, ($15.00) in November, budget $0.00 of $20.00\n"
+    )
     monkeypatch.setattr("aico.cli.statusline.now_ms", lambda: at(SATURDAY))
-    assert said(capsys, "statusline", "--format", "{today}, {month}") == "($15.00) today, $0.00/20 Nov\n"
+    assert said(capsys, "statusline", "--format", "{today}, {month}") == (
+        "($15.00) today, ($15.00) Nov, budget $0.00/20\n"
+    )
+    assert "November ($15.00) Budget $0.00 of $20.00; too few days" in " ".join(said(capsys).split())
+    fill(database, [("codex", [spent(1, SATURDAY, 30)])])
+    assert "November $30.00 + ($15.00) Budget $30.00 of $20.00, over; too" in " ".join(said(capsys).split())
+    assert said(capsys, "statusline", "--format", "{today}, {month}") == (
+        "$30.00 + ($15.00) today, $30.00 + ($15.00) Nov, budget $30.00/20\n"
+    )
 
 
 def test_report_of_everything_begins_with_the_first_day(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

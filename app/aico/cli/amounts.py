@@ -32,11 +32,15 @@ def describe_short(
     """
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     change = change_text(today.cost_nano, overview.usual.nano)
-    of = f" in {overview.now:%B}" if budget_usd is None else f" of {money(nano_usd(budget_usd))}"
+    budget = "" if budget_usd is None else money(nano_usd(budget_usd))
+    is_of_plan = plan_value(month) > 0
+    of = f" of {budget}" if budget and not is_of_plan else f" in {overview.now:%B}"
     models = overview.lacking.unpriced_models
     lacking = f"no price for {plural(models, 'model')}; " if models else ""
     this_day = f"{lacking}{head_cost(today)} today{f' ({change})' if change else ''}"
-    parts = [this_day, f"{head_cost(month, is_spent=budget_usd is not None)}{of}"]
+    parts = [this_day, f"{head_cost(month)}{of}"]
+    # A budget is of money alone.
+    parts += [f"budget {money(month.cost_nano)} of {budget}"] if budget and is_of_plan else []
     parts += [*([] if standstill is None else [standstill]), *limits]
     while len(parts) > 1 and len(", ".join(parts)) > width:
         parts.pop()
@@ -51,29 +55,33 @@ def find_budget(settings: ReadingSettings, overview: Overview) -> float | None:
     return None if overview.budget_nano is None else usd(overview.budget_nano)
 
 
-def cost_of(sums: Sums, *, is_spent: bool = False) -> str:
+def cost_of(sums: Sums) -> str:
     """Return the cost of ``sums``, ``unpriced`` for tokens without a known price, ``-`` for no usage.
 
     It is ``no count`` where the tool wrote none, so that no price would help.
 
     A star behind it says that it is the least: something of it is not known. Brackets say that it is no cost: a plan
-    pays, and it is the value at list prices; with ``is_spent`` only what was spent is told.
+    pays, and it is the value at list prices; it stands in the place of a cost, or beside one: ``$0.04 + ($0.77)``.
     """
     fields = sum_fields(sums)
-    if shown_plans() and not is_spent and not fields.cost_nano and fields.list_cost_nano:
-        return f"({money(fields.list_cost_nano)}){AT_LEAST if fields.is_at_least else ''}"
-    if fields.cost_nano is None and is_spent and fields.list_cost_nano:
-        return f"{money(0)}{AT_LEAST}"
-    if fields.cost_nano is None:
+    value = plan_value(sums)
+    if fields.cost_nano is None and not value:
         return "unpriced" if fields.unpriced_requests else "no count"
     if not any(sums.vector):
         return "-"
-    return f"{money(fields.cost_nano)}{AT_LEAST if fields.is_at_least else ''}"
+    parts = [money(fields.cost_nano or 0)] if fields.cost_nano or not value else []
+    parts += [f"({money(value)})"] if value else []
+    return f"{' + '.join(parts)}{AT_LEAST if fields.is_at_least else ''}"
 
 
-def head_cost(sums: Sums, *, is_spent: bool = False) -> str:
+def plan_value(sums: Sums) -> int:
+    """Return the part of ``sums`` that a plan pays for, in nano-dollars at list prices."""
+    return sums.planned_nano if shown_plans() else 0
+
+
+def head_cost(sums: Sums) -> str:
     """Return the same where nothing is ``$0.00``."""
-    cost = cost_of(sums, is_spent=is_spent)
+    cost = cost_of(sums)
     return money(0) if cost == "-" else cost
 
 

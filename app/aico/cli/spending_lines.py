@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
-from aico.cli.amounts import AT_LEAST, TIMES_FROM, cost_of, head_cost, moment_text
+from aico.cli.amounts import AT_LEAST, TIMES_FROM, cost_of, head_cost, moment_text, plan_value
 from aico.cli.screen import (
     ALARM,
     BAR_MAX,
@@ -72,10 +72,9 @@ def describe_overview(
     """
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     title = f"{PRODUCT}{' ' * (screen.width - len(PRODUCT) - 17)}{overview.now:%a %b} {overview.now:%d, %H:%M}"
-    month_cost = head_cost(month, is_spent=budget_usd is not None)
     amounts = [
         ("Today", head_cost(today), compare_today(overview, today)),
-        (f"{overview.now:%B}", month_cost, _describe_month(overview, month, budget_usd)),
+        (f"{overview.now:%B}", head_cost(month), _describe_month(overview, month, budget_usd)),
     ]
     amounts += [("" if place else "Limits", "", limit.describe(overview.now)) for place, limit in enumerate(limits)]
     lines = [_with_title(title, screen), "", *_amount_lines(amounts, screen)]
@@ -223,7 +222,10 @@ def _describe_month(overview: Overview, month: Sums, budget_usd: float | None) -
     if budget_usd is None:
         return f"{course} by {overview.month_end:%b %d}" if overview.projected else course
     budget = nano_usd(budget_usd)
-    if month.cost_nano > budget:
+    if plan_value(month):
+        # A budget is of money alone.
+        used = f"Budget {money(month.cost_nano)} of {money(budget)}{', over' if month.cost_nano > budget else ''}"
+    elif month.cost_nano > budget:
         used = f"{money(month.cost_nano - budget)} over the {money(budget)} budget"
     else:
         used = f"{share(month.cost_nano, budget) if month.cost_nano else '0 %'} of the {money(budget)} budget"

@@ -13,7 +13,7 @@ import select
 from typing import TYPE_CHECKING, NamedTuple
 
 from aico.cli import EXIT_OK, flags_of
-from aico.cli.amounts import change_text, find_budget, head_cost
+from aico.cli.amounts import change_text, find_budget, head_cost, plan_value
 from aico.cli.reading import load_reading_settings, show_as_stored
 from aico.cli.screen import columns_of, money
 from aico.cli.short_status import find_limits
@@ -123,11 +123,15 @@ def _texts(found: _Found, budget_usd: float | None) -> dict[str, str]:
     today, month = Sums.total(overview.today.values()), Sums.total(overview.month.values())
     is_more = change_text(today.cost_nano, overview.usual.nano).startswith("+") or _is_many_times(overview, today)
     of = "" if budget_usd is None else f"/{_without_mark(budget_usd)}"
+    this_month = f"{head_cost(month)}{of} {overview.now:%b}"
+    if of and plan_value(month):
+        # A budget is of money alone.
+        this_month = f"{head_cost(month)} {overview.now:%b}, budget {money(month.cost_nano)}{of}"
     here = "" if found.session is None else f"{head_cost(found.session)} here"
     return {
         "session": "forgotten here" if found.is_forgotten else here,
         "today": f"{head_cost(today)} today{' ▲' if is_more else ''}",
-        "month": f"{head_cost(month, is_spent=budget_usd is not None)}{of} {overview.now:%b}",
+        "month": this_month,
         "limit": " · ".join(limit.text for limit in found.limits),
     }
 
