@@ -16,6 +16,7 @@ from tests.api.answer_checks import check_problem
 from tests.api.conftest import Api, Serve
 from tests.api.test_session_routes import get, summary, write
 from tests.calm_zone import calm_zone
+from tests.e2e.fake_cline_ledger import entry
 from tests.services.webhook_receiver import saying, webhook_receiver
 
 CLAUDE = "claude-code"
@@ -175,6 +176,22 @@ async def test_estimates_follow_our_rows(serve: Serve) -> None:
         assert len(shares) == 2
         labels = f'origin="estimate",plan="",source="{CLAUDE}",window="five_hours"'
         assert f"aico_limit_used_ratio{{{labels}}} 0.9" in shares
+
+
+async def test_limit_of_a_tool_that_writes_totals_is_measured_by_the_cost_that_it_records(serve: Serve) -> None:
+    """Running totals have no value at list prices; without a recorded cost nothing is known."""
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        now = api.service.now_ms()
+        limits = {"five_hours_usd": 1, "week_usd": 2}
+        await put(api, "/api/plans/cline", {"price": 20, "renews_on": 1, "limits": limits})
+        for cost, told in ((0, [(None, None)] * 2), (0.25, [(0.25, 0.25), (0.25, 0.125)])):
+            api.ledger.write(entry("1", cost=cost, ts=now))
+            (await api.import_ledger()).raise_for_status()
+            windows = [LimitOut.model_validate(each) for each in (await get(api, "/api/limits")).json()]
+            assert [(each.used_usd, each.used_share) for each in windows] == told
+            assert [each.limit_usd for each in windows] == [1, 2]
+        assert windows[0].usd_per_hour == 0.25
+        assert windows[0].reached_at is not None
 
 
 async def test_requests_that_nobody_may_make_are_refused(serve: Serve) -> None:

@@ -169,6 +169,10 @@ def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
     assert (
         _describe_limit(own) == "limit        claude-code, five hours: $3.20 used, its limit is not stated (estimate)"
     )
+    assert _describe_limit({**own, "used_usd": None, "used_share": None, "limit_usd": 1}) == (
+        "limit        claude-code, five hours: $1.00 stated; not measured, since the tool records no cost, and no list "
+        "price is known (estimate)"
+    )
     own |= {"used_share": 0.25, "resets_at": now + 7_300_000}
     told = "limit        claude-code, five hours: $3.20, 25% used, begins anew in 2 h (estimate)"
     assert _describe_limit(own) == told

@@ -186,9 +186,13 @@ def _describe_own_limit(limit: Fields) -> str:
     name = f"{limit.get('plan')}, a {window}" if is_budget else f"{limit.get('source')}, {window}"
     least = "at least " if limit.get("at_least") else ""
     amount = f"{least}${used:,.2f}" if isinstance(used, (int, float)) else "unpriced"
-    text = (
-        f"{amount}, {share:.0%} used" if isinstance(share, (int, float)) else f"{amount} used, its limit is not stated"
-    )
+    stated = limit.get("limit_usd")
+    if isinstance(share, (int, float)):
+        text = f"{amount}, {share:.0%} used"
+    elif isinstance(stated, (int, float)):
+        text = f"${stated:,.2f} stated; not measured, since the tool records no cost, and no list price is known"
+    else:
+        text = f"{amount} used, its limit is not stated"
     if isinstance(resets_at, (int, float)):
         text += f", begins anew in {_span(resets_at / 1000 - time.time())}"
     return f"{'budget' if is_budget else 'limit':<12} {name}: {text}{'' if is_budget else ' (estimate)'}"

@@ -45,7 +45,10 @@ class LimitWindow(NamedTuple):
     used_share: float | None
     """1 is all of it. None: not known, or no limit is stated."""
     used_nano: int | None
-    """The value at list prices; of a budget, money. None: the tool states a share only, or no price is known."""
+    """The value at list prices, or the cost of a tool that has no such value; of a budget, money.
+
+    None: the tool states a share only, or no price is known.
+    """
     limit_nano: int | None
     """The user's own word."""
     tokens: int | None
@@ -127,7 +130,7 @@ async def _estimate(snapshot: SumsSnapshot, now_ms: int, source: str, plan: Plan
     if not any(slot > now_slot - WEEK_SLOTS for slot in slots):
         return []
     wanted = UsageFilter(sources=(source,))
-    per_hour = (await _burned(snapshot, now_ms, wanted)).get("list")
+    per_hour = _use_of(await _burned(snapshot, now_ms, wanted)) or 0
     found: list[LimitWindow] = []
     block = find_block(slots, now_slot)
     five_hours = None if plan is None else plan.five_hours_nano
@@ -143,6 +146,15 @@ async def _estimate(snapshot: SumsSnapshot, now_ms: int, source: str, plan: Plan
     return [*found, _window(source, WEEK, WEEK_MS, week, week_limit, now_ms - WEEK_MS, None, now_ms, per_hour)]
 
 
+def _use_of(sums: Sums) -> int | None:
+    """Return the value of ``sums`` at list prices. Running totals have none: then it is the cost that the tool records.
+
+    None: neither is known.
+    """
+    fields = sum_fields(sums)
+    return fields.cost_nano if fields.list_cost_nano is None else fields.list_cost_nano
+
+
 def _window(
     source: str,
     name: str,
@@ -155,7 +167,7 @@ def _window(
     per_hour: int,
 ) -> LimitWindow:
     fields = sum_fields(sums)
-    used = fields.list_cost_nano
+    used = _use_of(sums)
     return LimitWindow(
         source,
         "",

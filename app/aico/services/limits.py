@@ -21,10 +21,12 @@ class LimitOut(Schema):
     )
     window_minutes: int | None
     used_share: float | None = Field(
-        description="1 is all of it. Null once a tool's window has begun anew, or where no limit is stated."
+        description="1 is all of it. Null once a tool's window has begun anew, where no limit is stated, or where "
+        "`used_usd` is not known."
     )
     used_usd: float | None = Field(
-        description="Of an estimate the value at list prices, of a budget money; null where a tool states a share."
+        description="Of an estimate the value at list prices, or the cost of a tool without such a value; of a budget "
+        "money. Null where a tool states a share, or no price is known."
     )
     limit_usd: float | None = Field(description="What the user has stated.")
     tokens: int | None = Field(description="Of an estimate: all kinds.")
