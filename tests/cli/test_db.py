@@ -304,11 +304,14 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     """Without --yes nothing is changed, and it may be asked while the service runs."""
     lock = InstanceLock(database).acquire("http://127.0.0.1:1")
     before = get_position(database)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE session SET label = 'The parser' WHERE key = 'a'")
     assert main(["forget", "a", "x"]) == EXIT_OK
     lock.release()
     said = capsys.readouterr().out
     assert "Not stored: x" in said
-    assert "Would forget 1 task with 1 record: 1000 tokens in, 100 out, 3 USD." in said
+    assert "Would forget 1 task with 1 record: 1000 tokens in, 100 out, $3.00." in said
+    assert "\n  a  The parser\n" in said
     assert "What Cline adds to it later is not counted either. A new task is." in said
     assert get_position(database) == before
 
@@ -352,7 +355,7 @@ def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.Capt
     asyncio.run(fill())
     assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
     said = capsys.readouterr().out
-    assert "Forgot 1 session of claude-code with 1 record: 105 tokens in, 10 out, 0.000000002 USD." in said
+    assert "Forgot 1 session of claude-code with 1 record: 105 tokens in, 10 out, <$0.01." in said
     assert "What Claude Code adds to it later is not counted either. A new session is." in said
     assert stored(database) == ["a", "b"]
     assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
@@ -394,7 +397,7 @@ def test_forget_says_at_least_of_a_sum_that_lacks_something(database: Path, caps
 
     asyncio.run(fill())
     assert main(["forget", "s"]) == EXIT_OK
-    assert "20 out, at least 2 USD." in capsys.readouterr().out
+    assert "20 out, at least $2.00." in capsys.readouterr().out
     assert main(["forget", "nothing"]) == EXIT_FAILED
     assert capsys.readouterr().out == "Not stored: nothing\n"
     assert main(["forget", "--before", "2020-01-01"]) == EXIT_FAILED

@@ -81,7 +81,7 @@ def test_status_is_short_of_a_cline_that_is_not_there_beside_other_tools() -> No
     absent = source("cline", origin(state="waiting"), origin("hub", enabled=False, state="off"), sessions=0)
     ledger: Fields = {"ledger": {"path": "/x", "exists": False, "chosen_by": "default"}}
     assert text_of(ledger, absent, source("codex", origin("log"))).endswith(
-        "\ncline        on, and nothing of it is found on this computer"
+        "\ncline        on from the start, and nothing of it is found on this computer"
     )
     assert "ledger       /x" in text_of(ledger, absent)
     named: Fields = {"ledger": {"path": "/x", "exists": False, "chosen_by": "AICO_LEDGER_PATH"}}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from aico.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from aico.cli.database import only_reading
+from aico.cli.screen import money
 from aico.cli.settings import load
 from aico.cli.streams import complain, say
 from aico.core.clock import now_ms
@@ -20,7 +21,6 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.replacement import list_aside
 from aico.core.errors import InstanceRunning
 from aico.core.instance_lock import InstanceLock
-from aico.core.money import exact_usd
 from aico.core.settings import Settings
 from aico.core.sums import Sums
 from aico.core.words import describe_count
@@ -153,7 +153,8 @@ def _lines(going: Forgetting, verb: str, wanted: _Wanted) -> list[str]:
         f"{verb} {what} with {describe_count(going.event_count, 'record')}: "
         f"{describe_count(tokens_in, 'token')} in, {spent.get('output')} out, {_cost(spent)}."
     )
-    lines += [f"  {session}" for session in going.sessions[:_SHOWN]]
+    named = [(session, going.labels.get(session)) for session in going.sessions[:_SHOWN]]
+    lines += [f"  {session}{f'  {label}' if label else ''}" for session, label in named]
     if count > _SHOWN:
         lines.append(f"  and {count - _SHOWN} more")
     it, new = "it" if count == 1 else "them", "task" if source == CLINE else "session"
@@ -161,11 +162,11 @@ def _lines(going: Forgetting, verb: str, wanted: _Wanted) -> list[str]:
 
 
 def _cost(spent: Sums) -> str:
-    """Return its cost to the last digit: never 0 if no price is known, or if a plan pays."""
+    """Return its cost: never 0 if no price is known, or if a plan pays."""
     fields = sum_fields(spent)
     if fields.cost_nano is None:
         return "unpriced" if fields.unpriced_requests else "at a cost that is not known"
     least = "at least " if fields.is_at_least else ""
     if not fields.cost_nano and fields.list_cost_nano:
-        return f"{least}{exact_usd(fields.list_cost_nano):f} USD at list prices, paid by a plan"
-    return f"{least}{exact_usd(fields.cost_nano):f} USD"
+        return f"{least}{money(fields.list_cost_nano)} at list prices, paid by a plan"
+    return f"{least}{money(fields.cost_nano)}"

@@ -79,7 +79,7 @@ def _lines(url: str, status: Fields, sources: Sequence[Fields] = ()) -> list[str
     described = [source for source in sources if not (is_without_cline and source.get("id") == CLINE)]
     lines = [f"running      {url}", *_describe_sources(described)]
     if is_without_cline:
-        lines.append(f"{CLINE:<12} on, and nothing of it is found on this computer")
+        lines.append(f"{CLINE:<12} on from the start, and nothing of it is found on this computer")
     elif told := [text for text in map(describe_no_ledger, sources) if text is not None]:
         lines.append(f"ledger       {told[0]}")
     elif _is_ledger_on(sources):

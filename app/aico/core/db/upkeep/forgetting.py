@@ -5,7 +5,7 @@ All functions block: call them in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ _MATCHING = """
     SELECT s.key FROM session AS s JOIN source AS t ON t.id = s.source
     WHERE t.name = ?1 AND (s.source, s.key) NOT IN (SELECT source, key FROM late)
 """
-_STORED = "SELECT key FROM session JOIN chosen USING (id) ORDER BY key"
+_STORED = "SELECT key, label FROM session JOIN chosen USING (id) ORDER BY key"
 _SPENT = f"""
     SELECT COUNT(*), {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM (
         SELECT {EVENT_AS_MONEY} FROM usage_event WHERE session IN (SELECT id FROM chosen)
@@ -49,6 +49,8 @@ class Forgetting:
     spent: Sums
     """The spending of the sessions together."""
     event_count: int
+    labels: Mapping[str, str | None]
+    """The user's own name of each stored session; None where it has none."""
 
 
 def find_sessions(path: Path, begin: str, source: str | None) -> list[tuple[str, str]]:
@@ -76,9 +78,10 @@ def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms:
         if before_ms is not None:
             named = [*named, *(str(key) for (key,) in connection.execute(_MATCHING, (source, before_ms)))]
         rebuilding.choose_sessions(connection, source, named)
-        stored = tuple(str(key) for (key,) in connection.execute(_STORED))
+        labels = dict(connection.execute(_STORED).fetchall())
         event_count, *columns = connection.execute(_SPENT).fetchone()
-    return Forgetting(stored, tuple(sorted(set(named) - set(stored))), Sums.of(columns), event_count)
+    unknown = tuple(sorted(set(named) - labels.keys()))
+    return Forgetting(tuple(labels), unknown, Sums.of(columns), event_count, labels)
 
 
 def forget(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
