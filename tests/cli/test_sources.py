@@ -89,7 +89,8 @@ def test_sources_are_switched_as_a_whole_and_in_part(server: ServerProcess | Non
         r"cline.ledger           off  ledger, 1 file, [0-9]+ bytes, switched off ([-0-9]+ [:0-9]+)", listed
     )
     assert told is not None
-    assert abs(datetime.now().astimezone() - datetime.fromisoformat(told[1]).astimezone()) < timedelta(hours=1)
+    age = datetime.now().astimezone() - datetime.fromisoformat(told[1]).astimezone()
+    assert abs(age) < timedelta(hours=2)  # an hour may be there twice
 
 
 def test_switch_tells_what_changed_and_nothing_of_the_others(server: ServerProcess | None, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_setting_fixes_the_switch_in_french_on_a_phone(make_service: ServiceMake
     expect(menu).to_contain_text("project_names")
     expect(menu).to_contain_text("1 session en a un")
     page.get_by_role("button", name="Ce qui est lu").click()
-    but = "les chemins des dossiers, sauf le dernier nom du dossier de travail, car les projets sont activés."
+    but = "chemins des dossiers, sauf le dernier nom du dossier de travail, car les projets sont activés."
     expect(page.locator("[data-card=claude-code]")).to_contain_text(but)
     page.get_by_role("button", name="Afficher les nombres").click()
     page.locator("[data-field=sources] > summary").click()
