@@ -157,9 +157,15 @@ def test_status_gives_no_advice_that_was_followed(ledger: Fields) -> None:
     assert "doctor" not in text
 
 
-def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let the clock stand: a pause of the machine is no second that has passed."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    return 1_800_000_000_000
+
+
+def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known(now: int) -> None:
     """With the length of its window, when that begins anew, and when it was told."""
-    now = time.time() * 1_000
     limit: Fields = {"source": "codex", "window": "primary", "window_minutes": 300, "used_share": 0.125, "as_of": now}
     told = _describe_limit({**limit, "resets_at": now + 7_300_000})
     assert told == "limit        codex, window of 5 h: 12% used, begins anew in 2 h (told just now)"
@@ -181,9 +187,8 @@ def test_limit_of_a_plan_says_what_is_used_or_that_this_is_not_known() -> None:
     assert _describe_limit(budget) == "budget       my day, a day: $4.00, 80% used"
 
 
-def test_status_says_how_the_way_out_is() -> None:
+def test_status_says_how_the_way_out_is(now: int) -> None:
     """When it was accepted last, and what is wrong since when; without a collector, nothing."""
-    now = int(time.time() * 1000)
     well: Fields = {"endpoint": "h:4317", "state": "accepted", "since": now - 90_000_000, "accepted_at": now - 125_000}
     ill: Fields = {**well, "state": "token_refused", "since": now - 7_300_000, "accepted_at": None}
     assert _describe_export(None) == []
