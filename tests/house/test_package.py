@@ -117,8 +117,8 @@ def test_wheel_names_the_command(wheel: Path) -> None:
 
 
 def test_wheel_is_small(wheel: Path) -> None:
-    """Everything, page included, comes in 1,000 kB at most (decision 31)."""
-    assert wheel.stat().st_size <= 1_000_000
+    """Everything, page included, comes in 1,050 kB at most (decision 34)."""
+    assert wheel.stat().st_size <= 1_050_000
 
 
 @pytest.mark.slow
