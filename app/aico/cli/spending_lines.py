@@ -52,6 +52,7 @@ _MODELS_SHOWN = 5
 ROWS_SHOWN = 40
 """Groups of a report that a person reads."""
 _PARTS_SHOWN = 3
+_APART = "Each session with its own cost: a row of the page adds those that it started"
 _LOUD = re.compile(r"([0-9]+ % more|[0-9]+ times|\S+ over)(?= )")
 """The part of a remark that has a colour."""
 _UNKNOWN = {"source": "unknown source", "model": "unknown model", "project": "no project"}
@@ -163,6 +164,8 @@ def describe_report(
         rows = list(_report_rows(summary, named, zone))
         table = Table(tuple(heads), ("Cost", "Share", "Tokens"), rows, widths=(11, 8, 10), below_at=at)
         lines += ["", *table.draw(screen)]
+        if any(row.below for row in rows):
+            lines += [screen.paint(line, DIM) for line in wrapped(_APART, screen.width, "  ")]
     if len(summary.groups) > ROWS_SHOWN:
         lines.append(f"  {len(summary.groups) - ROWS_SHOWN} more: all of them with --csv or --json")
     return [*lines, "", *_describe_lacking(lacking, screen), *_end(screen, summary)]
