@@ -77,7 +77,7 @@ def test_french_export_is_for_a_french_spreadsheet(service: Service, open_page: 
     first_row_is_quick(
         ("Cost", ("1003", "1001", "1002")),
         ("Started", ("1002", "1003", "1001")),
-        ("Last activity", ("1001", "1002", "1003")),
+        ("Last use", ("1001", "1002", "1003")),
         ("Model", ("1003", "1002", "1001")),
         ("Output", ("1003", "1001", "1002")),
     ),

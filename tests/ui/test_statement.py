@@ -58,7 +58,7 @@ def test_statement_has_the_sums_of_its_month_and_all_rows_or_none(service: Servi
         ["Sat, Nov 8", "unpriced"],
         ["Sun, Nov 9", "$4.00"],
         ["Tue, Nov 11", "$2.37"],
-        ["All", "≥ $6.37"],
+        ["All", "≥\u00a0$6.37"],
     ]
     assert by_day[3][3] == "1,235,567"
     assert [row[0] for row in _cells(page, "By source")] == ["Source", "Cline", "All"]

@@ -144,6 +144,7 @@ def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener)
     page.keyboard.press("Escape")
     expect(card.locator("[data-field=budget]")).to_have_count(1)
     expect(card.locator("[data-field=limit]")).to_have_count(2)
+    expect(card.locator("[data-field=limit]").last).to_contain_text("Your budget opus 14%")
     expect(card.locator("[data-field=terms]")).to_have_text(re.compile(r"^Change · \d more$"))
 
 

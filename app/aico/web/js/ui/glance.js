@@ -33,7 +33,7 @@ function Budget({ spent, budget, label, now }) {
 
 /** "Claude Code, 5 hours". */
 export function windowName({ source, plan, window, window_minutes: minutes, origin }) {
-	if (origin === "budget") return plan;
+	if (origin === "budget") return t("limit.budget", { name: plan });
 	const named = WINDOWS[minutes] ?? (window === "week" ? "week" : null);
 	return `${titleOf(source)}, ${named ? t(`window.${named}`) : tn("window.hours", Math.round(minutes / 60))}`;
 }

@@ -78,7 +78,7 @@ export function Cost({ sum, tag = "span" }) {
 	if (value && isPaidByPlan(sum)) return html`<${tag}>${value}<//>`;
 	if (isUnpriced(sum)) return html`<${tag}><span class="tag" title=${t("unpriced.why")}>${t("unpriced")}</span><//>`;
 	const isLess = (sum.at_least ?? sum.state === "at_least") && sum.cost_usd !== null;
-	return html`<${tag} title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}${value}<//>`;
+	return html`<${tag} title=${isLess ? `${t("atleast")} ${exact(sum.cost_usd)}` : exact(sum.cost_usd)}>${isLess && html`<span class="soft">≥ </span>`}${amount(sum.cost_usd)}${value}<//>`;
 }
 
 /** In large figures, for a card. */

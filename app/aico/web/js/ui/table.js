@@ -37,9 +37,9 @@ function costOf(sum, lifetime, isPartial) {
 	if (isUnpriced(sum) && !isPartial) return html`<td class="cost" title=${t("unpriced.why")}><span class="tag">${t("unpriced")}</span></td>`;
 	const [head, tail, end] = moneyColumn(usd, locale.value, currency.value);
 	const bases = Object.entries(sum.cost_basis).filter(([, part]) => part > 0);
-	const basis = bases.length > 1 ? "mixed" : bases[0]?.[0];
-	const isTold = basis && basis !== "recorded"; // else as everybody thinks
-	const parts = basis === "mixed" ? bases.map(([name, part]) => `${t(`basis.${name}`)} ${exact(part)}`) : [isTold && t(`basis.${basis}.why`)];
+	const basis = bases[1] ? "mixed" : bases[0]?.[0];
+	const isTold = basis && basis !== "recorded";
+	const parts = bases[1] ? bases.map(([name, part]) => `${t(`basis.${name}`)} ${exact(part)}`) : [isTold && t(`basis.${basis}.why`)];
 	const why = [exact(usd), lifetime !== usd && lifetime !== undefined && t("cost.part", { exact: exact(usd), lifetime: exact(lifetime) }), ...parts, sum.at_least && usd !== null && t("atleast.why")];
 	return html`<td class="cost" title=${why.filter(Boolean).join("\n")}>${isTold && html`<i class="soft">${t(`basis.${basis}.short`)} </i>`}${sum.at_least && usd !== null && html`<span class="soft">≥ </span>`}${head}<span class="soft tail">${tail}</span>${end}</td>`;
 }
