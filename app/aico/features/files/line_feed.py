@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -603,16 +603,20 @@ class LineFeed:
         from its beginning.
         """
         first_seen_ms = self._limits.now_ms() if own is None else own.first_seen_ms
-        candidates = [own] if own is not None and _may_go_on(own, stat) else []
-        key = self._points.find_inode(stat.inode)
-        other = None if key is None or key == file.key else self._points.find(key)
-        if other is not None:
-            candidates.append(other)
-        for point in candidates:
+        for point in self._list_candidates(own, file.key, stat):
             if 0 < point.offset <= size and reader.mark(data, point.offset) == point.mark:
                 is_current = point.version == self._format.version
                 return point if is_current else None, min(first_seen_ms, point.first_seen_ms)
         return None, first_seen_ms
+
+    def _list_candidates(self, own: Point | None, own_key: bytes, stat: FileStat) -> Iterator[Point]:
+        """Yield the checkpoints that may be the file's: its own, and that of the file that had its inode."""
+        if own is not None and _may_go_on(own, stat):
+            yield own
+        key = self._points.find_inode(stat.inode)
+        other = None if key is None or key == own_key else self._points.find(key)
+        if other is not None:
+            yield other
 
     def _save(self, key: bytes, point: Point, chunk: _Chunk) -> None:
         chunk.checkpoints.append(Checkpoint(self.place + key, msgspec.json.encode(point).decode()))

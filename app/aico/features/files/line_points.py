@@ -17,7 +17,8 @@ _RECENT_MAX = 128
 """Checkpoints that are kept with all they say; of the others it is asked for when their files have changed."""
 ASKED_MAX = 100
 """Checkpoints that are asked for at once: a question takes longer than its answers."""
-_KNOWN = struct.Struct("<qQqqqq")
+_KNOWN = struct.Struct("<HQqqqq")
+_INODE, _INODE_AT = struct.Struct("<Q"), 2
 
 
 class Point(msgspec.Struct, array_like=True, frozen=True):
@@ -71,7 +72,8 @@ class Points:
         self._known: dict[bytes, bytes] = {}
         self._recent: dict[bytes, Point] = {}
         """Those that were of use last are at the end. Without stored positions: all."""
-        self._by_inode: dict[int, bytes] = {}
+        self._by_inode: dict[int, bytes] | None = None
+        """Made when it is asked for, and let go of with the next change: few files ever move."""
 
     def resume(self, positions: Positions) -> None:
         """Take over the stored checkpoints; they are read by :meth:`load`."""
@@ -86,10 +88,7 @@ class Points:
         for key, position in self._positions.read_all():
             with suppress(msgspec.DecodeError, struct.error):
                 point = decoder.decode(position)
-                self._known[key] = packed = _pack(point)
-                other = self._by_inode.get(point.inode)
-                if other is None or self._rank(self._known[other]) < self._rank(packed):
-                    self._by_inode[point.inode] = key
+                self._known[key] = _pack(point)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the digests of all files that were read."""
@@ -129,6 +128,7 @@ class Points:
 
     def let_go(self, kept: Collection[bytes]) -> None:
         """Keep whole the checkpoints of the files that changed last, and ``kept``, which are not stored like that."""
+        self._by_inode = None
         surplus = len(self._recent) - _RECENT_MAX
         if surplus > 0 and self._positions is not None:
             for key in [key for key in self._recent if key not in kept][:surplus]:
@@ -136,6 +136,8 @@ class Points:
 
     def find_inode(self, inode: int) -> bytes | None:
         """Return which file had ``inode`` when it was read."""
+        if self._by_inode is None:
+            self._by_inode = self._list_inodes()
         return self._by_inode.get(inode)
 
     def put(self, key: bytes, point: Point) -> None:
@@ -143,16 +145,22 @@ class Points:
         self.remove(key)
         self._recent[key] = point
         self._known[key] = _pack(point)
-        if not point.gone_ms or point.inode not in self._by_inode:
-            self._by_inode[point.inode] = key
 
     def remove(self, key: bytes) -> None:
         """Forget a checkpoint."""
         self._recent.pop(key, None)
-        packed = self._known.pop(key, None)
-        inode = None if packed is None else _unpack(packed).stat.inode
-        if inode is not None and self._by_inode.get(inode) == key:
-            del self._by_inode[inode]
+        self._known.pop(key, None)
+        self._by_inode = None
+
+    def _list_inodes(self) -> dict[int, bytes]:
+        """Return the file of each inode: of several the one that is known best."""
+        found: dict[int, bytes] = {}
+        for key, packed in self._known.items():
+            [inode] = _INODE.unpack_from(packed, _INODE_AT)
+            other = found.setdefault(inode, key)
+            if other is not key and self._rank(self._known[other]) < self._rank(packed):
+                found[inode] = key
+        return found
 
     def _rank(self, packed: bytes) -> tuple[bool, int, int]:
         """Return what makes a checkpoint a better one of several for the same inode."""
