@@ -73,7 +73,7 @@ async def test_plan_makes_list_prices_a_value_and_no_money(serve: Serve) -> None
             (CLAUDE, 0.25, 0.075),
         ]
         assert (totals.plan_value_usd, sum(each.plan_value_usd for each in answer_by_session.series)) == (0.075, 0.075)
-        overview = (await get(api, "/api/overview")).json()
+        overview = (await get(api, f"/api/overview?tz={calm_zone()}")).json()
         assert [overview[each]["totals"]["plan_value_usd"] for each in ("today", "month")] == [0.075, 0.075]
         page = (await get(api, f"/api/sessions?source={CLAUDE}")).json()
         assert (page["items"][0]["cost_usd"], page["items"][0]["spent"]["cost_usd"]) == (0.25, 0.25)

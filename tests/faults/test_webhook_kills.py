@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from aico.core.db.terms import Delivery
+from tests.calm_zone import calm_zone
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry, now_ms
 from tests.e2e.forked_aico import ForkedServerProcess
@@ -22,6 +23,7 @@ async def test_killed_process_leaves_its_calls_to_the_next_one(tmp_path: Path) -
     async with webhook_receiver(silent) as receiver:
         settings = {
             "AICO_BUDGET_DAILY_USD": "5",
+            "TZ": calm_zone(),
             "AICO_WEBHOOK_URL": f"http://localhost:{receiver.port}/",
             "AICO_WEBHOOK_SECRET": "of this test alone",
         }

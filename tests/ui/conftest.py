@@ -37,7 +37,10 @@ class Opener(Protocol):
         size: tuple[int, int] = (1440, 900),
         prepare: Callable[[Page], object] | None = None,
     ) -> Observed:
-        """Return the observed page, loaded. ``prepare`` sets its clock, routes or media before."""
+        """Return the observed page, loaded. ``prepare`` sets its clock, routes or media before.
+
+        A test of today's or this month's numbers on the real clock asks for the zone :func:`tests.calm_zone.calm_zone`.
+        """
 
 
 class ServiceMaker(Protocol):

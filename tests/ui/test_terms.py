@@ -204,7 +204,7 @@ def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_pag
     budget = {"period": "month", "amount_usd": 10}
     for path, body in (("plans/claude-code", plan), ("budgets/mine", budget)):
         service.ask(f"/api/{path}", method="PUT", body=body).raise_for_status()
-    page = open_page(service).page
+    page = open_page(service, zone=calm_zone()).page
     total, today = page.locator("[data-card=cost] [data-field=cost]"), page.locator("[data-card=today] .big")
     month = page.locator("[data-card=month]")
     expect(total).to_have_text("value paid by plans ($3.00)")
