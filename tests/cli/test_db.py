@@ -310,7 +310,7 @@ def test_forget_says_first_what_would_go(database: Path, capsys: pytest.CaptureF
     lock.release()
     said = capsys.readouterr().out
     assert "Not stored: x" in said
-    assert "Would forget 1 task with 1 record: 1000 tokens in, 100 out, $3.00." in said
+    assert "Would forget 1 task: 1000 tokens in, 100 out, $3.00." in said
     assert "\n  a  The parser\n" in said
     assert "What Cline adds to it later is not counted either. A new task is." in said
     assert get_position(database) == before
@@ -355,7 +355,7 @@ def test_forget_takes_sessions_of_any_source(database: Path, capsys: pytest.Capt
     asyncio.run(fill())
     assert main(["forget", "a", "--source", "claude-code", "--yes"]) == EXIT_OK
     said = capsys.readouterr().out
-    assert "Forgot 1 session of claude-code with 1 record: 105 tokens in, 10 out, <$0.01." in said
+    assert "Forgot 1 session of claude-code with 1 request: 105 tokens in, 10 out, <$0.01." in said
     assert "What Claude Code adds to it later is not counted either. A new session is." in said
     assert stored(database) == ["a", "b"]
     assert read_rows(database, "SELECT COUNT(*) FROM session") == [(2,)]
@@ -375,7 +375,7 @@ def test_forget_takes_the_beginning_of_an_id_of_any_source(database: Path, capsy
     assert main(["forget", "xy", "--yes"]) == EXIT_OK
     assert "Forgot 1 session of codex " in capsys.readouterr().out
     assert main(["forget", "abc-1"]) == EXIT_OK
-    assert "Would forget 1 task with 1 record: 7 tokens in, 1 out, unpriced." in capsys.readouterr().out
+    assert "Would forget 1 task: 7 tokens in, 1 out, unpriced." in capsys.readouterr().out
     assert main(["forget", "abc", "--yes"]) == EXIT_FAILED
     said = capsys.readouterr().err
     assert "several sessions begin with abc; write more of the id, or name the tool with --source:" in said

@@ -149,10 +149,9 @@ def _lines(going: Forgetting, verb: str, wanted: _Wanted) -> list[str]:
         return [*lines, f"No session of {source} ended before that."] if wanted.before_ms is not None else lines
     tokens_in = spent.token_count - spent.get("output")
     what = describe_count(count, "task") if source == CLINE else f"{describe_count(count, 'session')} of {source}"
-    lines.append(
-        f"{verb} {what} with {describe_count(going.event_count, 'record')}: "
-        f"{describe_count(tokens_in, 'token')} in, {spent.get('output')} out, {_cost(spent)}."
-    )
+    if requests := spent.get("requests"):  # a tool that writes totals has made some, too, and nobody knows how many
+        what += f" with {describe_count(requests, 'request')}"
+    lines.append(f"{verb} {what}: {describe_count(tokens_in, 'token')} in, {spent.get('output')} out, {_cost(spent)}.")
     named = [(session, going.labels.get(session)) for session in going.sessions[:_SHOWN]]
     lines += [f"  {session}{f'  {label}' if label else ''}" for session, label in named]
     if count > _SHOWN:

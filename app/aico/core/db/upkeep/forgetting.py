@@ -28,7 +28,7 @@ _MATCHING = """
 """
 _STORED = "SELECT key, label FROM session JOIN chosen USING (id) ORDER BY key"
 _SPENT = f"""
-    SELECT COUNT(*), {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM (
+    SELECT {", ".join(f"SUM({name})" for name in SUM_COLUMNS)} FROM (
         SELECT {EVENT_AS_MONEY} FROM usage_event WHERE session IN (SELECT id FROM chosen)
     )
 """  # noqa: S608  # our own names
@@ -48,7 +48,6 @@ class Forgetting:
     """Sessions that were named and are not stored."""
     spent: Sums
     """The spending of the sessions together."""
-    event_count: int
     labels: Mapping[str, str | None]
     """The user's own name of each stored session; None where it has none."""
 
@@ -79,9 +78,8 @@ def preview_forgetting(path: Path, source: str, named: Sequence[str], before_ms:
             named = [*named, *(str(key) for (key,) in connection.execute(_MATCHING, (source, before_ms)))]
         rebuilding.choose_sessions(connection, source, named)
         labels = dict(connection.execute(_STORED).fetchall())
-        event_count, *columns = connection.execute(_SPENT).fetchone()
-    unknown = tuple(sorted(set(named) - labels.keys()))
-    return Forgetting(tuple(labels), unknown, Sums.of(columns), event_count, labels)
+        spent = Sums.of(connection.execute(_SPENT).fetchone())
+    return Forgetting(tuple(labels), tuple(sorted(set(named) - labels.keys())), spent, labels)
 
 
 def forget(path: Path, source: str, sessions: Sequence[str], now_ms: int) -> None:
