@@ -242,9 +242,9 @@ def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) 
     expect(page.locator("[data-field=live]")).to_have_text("Reading 30%")
     expect(page.locator("[data-field=cost]")).to_have_text("$0.50")
     page.clock.fast_forward(2_000)
-    routes[0].send(
-        json.dumps({"type": "reading", "source": "cline", "bytes_done": 50_000_000, "bytes_total": 100_000_000})
-    )
+    said = {"type": "reading", "source": "cline", "bytes_done": 50_000_000, "bytes_total": 100_000_000}
+    with page.expect_response("**/api/status"):
+        routes[0].send(json.dumps(said))  # and none after it: the page asks on by itself
     expect(page.locator("[data-field=live]")).to_have_text("Reading 50%")
     expect(page.locator("[data-field=progress]")).to_have_text(
         re.compile(r"50% · 50 MB of 100 MB · .* MB per second · about \d+ seconds left")

@@ -89,7 +89,7 @@ async function readOnce() {
 			about.value = answer;
 		});
 		if (problem.value) readSoon();
-		if (isCounting.value) timer ??= setTimeout(readSources, PAUSE_MS); // nobody tells when it is done
+		if (isCounting.value || reading.value) timer ??= setTimeout(readSources, PAUSE_MS); // nobody tells when it is done
 		return true;
 	} catch (error) {
 		if (!error.code) throw error;
