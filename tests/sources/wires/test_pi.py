@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from aico.core.usage import RequestState
-from tests.sources.fake_wires import BEGIN_MS, Json, id_of, iso_of, pi_answer, pi_entry, pi_header, pi_turn, write_lines
+from tests.sources.claude_code.claude_home import CANARY
+from tests.sources.fake_wires import (
+    BEGIN_MS,
+    Json,
+    id_of,
+    iso_of,
+    pi_answer,
+    pi_entry,
+    pi_header,
+    pi_turn,
+    write_lines,
+)
 from tests.sources.line_homes import Home, Sum
 
 SESSION, FORK, SECOND = id_of("session"), id_of("fork"), id_of("second")
@@ -50,6 +61,57 @@ async def test_cost_is_the_tools_and_none_where_no_price_is_known(root: Path, pi
     put(root, SESSION, [pi_header(BEGIN_MS, SESSION), pi_answer(BEGIN_MS, 1), pi_answer(BEGIN_MS + 1, 2, usage=free)])
     await pi.read()
     assert pi.ask("SELECT recorded_nano FROM usage_event ORDER BY ts") == [(250_000_000,), (None,)]
+
+
+BESIDE: Json = {
+    "input": 1_000,
+    "output": 100,
+    "cacheRead": 7,
+    "cacheWrite": 50,
+    "cacheWrite1h": 20,
+    "reasoning": 30,
+    "cost": {"total": 0.0045},
+}
+
+
+def beside(kind: str) -> bytes:
+    """Return a line of pi 1.6 with a usage that is no answer's."""
+    if kind == "toolResult":
+        message: Json = {"role": kind, "toolCallId": "t", "content": CANARY, "usage": BESIDE, "timestamp": BEGIN_MS}
+        return pi_entry(BEGIN_MS + 9, "message", "0000000c", message=message)
+    more: dict[str, Json] = {"provider": "p", "model": "warm"} if kind == "usage" else {}
+    return pi_entry(BEGIN_MS + 9, kind, "0000000c", summary=CANARY, usage=BESIDE, **more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"), [("compaction", "m"), ("branch_summary", "m"), ("usage", "warm"), ("toolResult", "")]
+)
+async def test_usage_beside_answers_counts_once(root: Path, pi: Home, kind: str, model: str) -> None:
+    """Of summaries, of work that a tool had done, and of lines of their own, also where a fork copies them: no gap."""
+    one = [*pi_turn(BEGIN_MS - 100, 1), beside(kind)]
+    put(root, SESSION, [pi_header(BEGIN_MS - 200, SESSION), *one])
+    put(root, FORK, [pi_header(BEGIN_MS + 1_000, FORK, "/x"), *one])
+    await pi.read()
+    assert pi.by_session() == {SESSION: Sum(2, 1_101, 1_007, 31, 20, 110)}
+    assert await pi.gaps() == {}
+    found = pi.ask(
+        "SELECT e.cache_write_5m, e.cache_write_1h, e.reasoning, e.recorded_nano, m.name "
+        "FROM usage_event AS e JOIN model AS m ON m.id = e.model WHERE e.input = 1000"
+    )
+    assert found == [(30, 20, 30, 4_500_000, model)]
+
+
+async def test_summary_without_numbers_was_not_measured_and_an_idle_tool_asked_nobody(root: Path, pi: Home) -> None:
+    """Zeros of a summary are those of an API without usage."""
+    zeros: Json = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0, "cost": {"total": 0}}
+    idle: Json = {"role": "toolResult", "usage": zeros, "timestamp": BEGIN_MS}
+    lines = [
+        pi_entry(BEGIN_MS + 1, "compaction", "0000000c", usage=zeros),
+        pi_entry(BEGIN_MS + 2, "message", "0000000d", message=idle),
+    ]
+    put(root, SESSION, [pi_header(BEGIN_MS, SESSION), *lines])
+    await pi.read()
+    assert pi.states() == {RequestState.UNMEASURED: 1}
 
 
 @pytest.mark.parametrize("stop", ["aborted", "error"])

@@ -23,7 +23,7 @@ SOURCE = Source(
     title="pi",
     origins=(SESSIONS,),
     gaps=(
-        GapKind(COMPACTION, "compaction and summaries of branches: that they were made is written, not what they used"),
+        GapKind(COMPACTION, "compaction and summaries of branches by pi before 0.81: written, but not what they used"),
         GapKind(UNRECORDED, "billed and in no file: runs with --no-session, such as those that extensions start"),
     ),
     states_folder=True,

@@ -1,9 +1,11 @@
 """Reads usage from the lines of a session of pi. Pure: no I/O, no clock, no logging.
 
-An answer is a line of type ``message`` with a usage and its cost. A fork copies lines with their ids and times into a
-file whose first line is younger than they are: so a copy is told by its time, and the original keeps its requests.
+An answer is a line of type ``message`` with a usage and its cost. Since 0.81 summaries and results of tools have
+usages, too; later versions have lines of type ``usage``, such as those that keep a cache warm. A fork copies lines with
+their ids and times into a file whose first line is younger than they are: so a copy is told by its time, and the
+original keeps its requests.
 
-Source: the lines of pi 0.73.1 (``SessionManager``). Its input is uncached, its cache write is no part of it.
+Source: the lines of pi 0.73.1 and 1.6.0 (``SessionManager``). Its input is uncached, its cache write is no part of it.
 """
 
 from __future__ import annotations
@@ -35,13 +37,14 @@ from aico.features.files.raw_fields import (
     cell_of,
     identity_of,
     is_there,
+    read_count,
     read_moment,
     read_number,
     read_tokens,
     says,
 )
 
-VERSION = 1
+VERSION = 2
 NEEDLES = (
     b'"usage":',
     b'"role":"user"',
@@ -52,6 +55,7 @@ NEEDLES = (
 )
 COMPACTION, UNRECORDED = "compaction", "unrecorded"
 _SUMMARIES = (b'"compaction"', b'"branch_summary"')
+_USAGE_LINE, _TOOL_RESULT = b'"usage"', b'"toolResult"'
 _OWN, _COPY, _UNKNOWN = (rank << 56 for rank in (0, 1, 2))
 """Claims: of one rank the older file has the better one, but for what a session states to be its own."""
 
@@ -62,6 +66,8 @@ class _Line(msgspec.Struct):
     timestamp: Raw = NOTHING
     message: Raw = NOTHING
     model_id: Raw = msgspec.field(name="modelId", default=NOTHING)
+    model: Raw = NOTHING
+    usage: Raw = NOTHING
     from_hook: Raw = msgspec.field(name="fromHook", default=NOTHING)
 
 
@@ -79,6 +85,8 @@ class _Usage(msgspec.Struct):
     output: Raw = NOTHING
     cache_read: Raw = msgspec.field(name="cacheRead", default=NOTHING)
     cache_write: Raw = msgspec.field(name="cacheWrite", default=NOTHING)
+    cache_write_1h: Raw = msgspec.field(name="cacheWrite1h", default=NOTHING)
+    reasoning: Raw = NOTHING
     cost: Raw = NOTHING
 
 
@@ -133,11 +141,14 @@ class SessionParser:
             self._begin(fields, at)
             return []
         is_answer = says(message.role, b'"assistant"') and is_there(message.usage)
+        beside = NOTHING if is_answer else _usage_beside(fields, message)
         if at is None:
             refusal = judge.partials[0] if judge.partials else Rejection(index, RejectionCode.MISSING, "timestamp")
-            return [refusal] if is_answer else []
+            return [refusal] if is_answer or is_there(beside) else []
         if is_answer:
             return list(self._read_answer(fields, message, at, judge))
+        if is_there(beside):
+            return list(self._read_beside(fields, beside, at, judge))
         return list(self._read_other(fields, message, at, judge))
 
     def _begin(self, line: _Line, at: int | None) -> None:
@@ -169,8 +180,29 @@ class SessionParser:
         )
         yield from judge.partials
 
+    def _read_beside(self, line: _Line, raw: Raw, at: int, judge: RowJudge) -> Iterator[Record | Rejection]:
+        """Read a usage that is no answer's."""
+        usage = _decode_usage(raw, judge)
+        tokens, cost = _tokens_of(usage, judge), _cost_of(usage.cost, judge)
+        is_empty, is_of_tool = not any(tokens), says(line.type, b'"message"')
+        if not (is_empty and is_of_tool):
+            # Nobody says which model a tool has asked, and a summary is made by that of the session.
+            model = "" if is_of_tool else judge.read_model(cell_of(line.model), "model") or self._state.model
+            yield UsageEvent(
+                digest("beside", bytes(line.timestamp), identity_of(line.id)),
+                self._state.session,
+                at,
+                model,
+                Tokens() if is_empty else tokens,
+                recorded_nano=nano_usd(cost) if cost else None,
+                state=RequestState.UNMEASURED if is_empty else RequestState.FINAL,
+                unknown=judge.unknown,
+                claim=self._claim(at),
+            )
+        yield from judge.partials
+
     def _read_other(self, line: _Line, message: _Message, at: int, judge: RowJudge) -> Iterator[Record]:
-        """Read a prompt, a change of the model, or a summary, of which only is known that it was made."""
+        """Read a prompt, a change of the model, or an older summary, of which only is known that it was made."""
         session = self._state.session
         if says(message.role, b'"user"'):
             key = digest("prompt", bytes(message.timestamp) or bytes(line.timestamp), identity_of(line.id))
@@ -187,6 +219,15 @@ class SessionParser:
         return _OWN if at >= begun else _COPY | self._state.age
 
 
+def _usage_beside(line: _Line, message: _Message) -> Raw:
+    """Return the usage of a line that is no answer: a summary, the result of a tool, or a line of usage alone."""
+    if says(message.role, _TOOL_RESULT):
+        return message.usage
+    if says(line.type, _USAGE_LINE) or any(says(line.type, word) for word in _SUMMARIES):
+        return line.usage
+    return NOTHING
+
+
 def _decode_usage(raw: Raw, judge: RowJudge) -> _Usage:
     try:
         return _USAGE.decode(raw)
@@ -196,13 +237,20 @@ def _decode_usage(raw: Raw, judge: RowJudge) -> _Usage:
 
 
 def _tokens_of(usage: _Usage, judge: RowJudge) -> Tokens:
-    return read_tokens(
+    tokens = read_tokens(
         Count(usage.input, "input"),
         Count(usage.cache_read, "cacheRead"),
         Count(usage.cache_write, "cacheWrite"),
         Count(usage.output, "output"),
         judge,
     )
+    hour = read_count(usage.cache_write_1h, "cacheWrite1h", judge) if is_there(usage.cache_write_1h) else 0
+    if hour and tokens.cache_write_5m is not None:
+        hour = min(hour, tokens.cache_write_5m)
+        tokens = tokens._replace(cache_write_5m=tokens.cache_write_5m - hour, cache_write_1h=hour)
+    if is_there(usage.reasoning):
+        tokens = tokens._replace(reasoning=read_count(usage.reasoning, "reasoning", judge))
+    return tokens
 
 
 def _cost_of(raw: Raw, judge: RowJudge) -> float | None:
