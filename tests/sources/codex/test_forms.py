@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -375,6 +376,23 @@ def test_forms_are_booked_as_they_were_billed_in_any_order_and_after_kills(tmp_p
         asyncio.run(read(seed, rounds, size))
 
     hold()
+
+
+async def test_copy_of_a_fork_that_has_asked_nothing_counts_nothing(tmp_path: Path) -> None:
+    """A fork without copied lines says the totals of its base again; an older version copies what it says."""
+    work = Work(tmp_path)
+    thread = Rollout(work, OLD)
+    thread.ask()
+    thread.answer(0)
+    thread.answer(1)
+    fork = thread.fork(version=NEW, is_copied=False)
+    fork.count()
+    fork.fork(version=TURNS)
+    requests, *tokens = billed_by(work)
+    for paths in permutations(CODEX.logs_of(tmp_path)):
+        async with home_of(CODEX, tmp_path) as home:
+            await home.read(list(paths))
+            assert home.total() == Sum(requests, *tokens)
 
 
 STEP = st.tuples(

@@ -274,15 +274,19 @@ class RolloutParser:
         if not self._owner and not ID.fullmatch(self._thread):
             self._thread = thread
         self._is_fork = self._is_fork or thread != self._thread
+        base = base_of(payload)
         if thread == self._thread and not self._owner:
             self._root, self._is_agent = root_of(payload, thread), is_agent(payload)
-            if (base := base_of(payload)) is not None and base != thread:
-                self._is_fork = True
-                self._born.setdefault(base, born_of(base) or 0)
-                thread = base
             # Some agents begin with the history of the thread that started them, without its head.
             for kin in filter(None, (self._root, parent_of(payload))):
                 self._born.setdefault(kin, born_of(kin) or 0)
+        elif thread == self._thread:
+            base = None
+        if base is not None and base != thread:
+            # Until its first turn such a thread, or a copy of it, says again what its base has said.
+            self._is_fork = True
+            self._born.setdefault(base, born_of(base) or 0)
+            thread = base
         self._owner = thread
         return []
 
