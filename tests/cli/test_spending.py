@@ -770,7 +770,7 @@ def test_limit_and_budget_stand_in_the_short_line(database: Path, capsys: pytest
         return said(capsys, "status", "--short", "--width", "200", *words, code=EXIT_DEGRADED).rstrip("\n")
 
     fill(database, [("claude-code", [spent(1, SATURDAY, 5)])])
-    assert line().endswith(", Claude Code 5 hours 1.0 M tokens")
+    assert line().endswith(", Claude Code 5 hours $5.00")
     fill(database, [("claude-code", [spent(2, SATURDAY, 5, "claude-opus-4-1")])], GenaiPriceList())
     assert line().endswith(", Claude Code 5 hours $15.00")
     assert said(capsys, "budget", "set", "all", "--amount", "125", "--period", "month")

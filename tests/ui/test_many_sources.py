@@ -452,3 +452,28 @@ def test_sessions_are_seen_above_the_fold_of_a_desktop(service: Service, open_pa
     assert third is not None
     assert foot["y"] + foot["height"] <= 900
     assert third["y"] + third["height"] <= foot["y"]
+
+
+def test_rows_come_back_when_a_box_above_them_closes(service: Service, open_page: Opener) -> None:
+    """The list has only rows that can be seen, and what closes above them moves it without any scrolling."""
+    page = open_page(service, prepare=stop_clock).page
+    rows = page.locator("tr[data-task]")
+    expect(rows.first).to_be_visible()
+    box = page.locator("[data-field=gaps]")
+    box.locator("summary").first.click()
+    box.locator(".panel-box").evaluate("(panel) => { panel.style.height = '4000px' }")
+    page.evaluate("scrollTo(0, 9)")
+    expect(rows).to_have_count(0)
+    page.evaluate("scrollTo(0, 0)")
+    box.locator("summary").first.click()
+    expect(rows.first).to_be_visible()
+
+
+def test_statement_says_that_a_session_had_further_models(service: Service, open_page: Opener) -> None:
+    """As the list does: all that it cost stands beside the one that was used last."""
+    page = open_page(service, "/?period=today", prepare=stop_clock).page
+    page.locator(".export summary").click()
+    page.get_by_role("button", name=re.compile("^Month.s statement$")).click()
+    page.get_by_label("With all sessions").check()
+    models = page.get_by_role("region", name="Sessions").locator("tbody td:nth-child(4)")
+    expect(models.get_by_text("+1")).to_have_count(1)

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.calm_zone import calm_zone
 from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_tools import home_of, transcript
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DAY_MS = 86_400_000
@@ -195,6 +196,19 @@ def test_place_that_fails_beside_others_is_named_and_nothing_says_live(
     second.write_text("[]", encoding="utf-8")
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(notice).to_have_count(0)
+
+
+def test_tool_that_never_was_here_is_nothing_to_wait_for(service: Service, open_page: Opener) -> None:
+    """Cline's ledger is on from the start; where the only other tool is switched off, no word warns of it."""
+    service.ledger.path.parent.mkdir(parents=True)
+    transcript(home_of(service), 1)
+    service.start(probe="/healthz")
+    for enabled in (True, False):
+        service.ask("/api/sources/claude-code", method="PUT", body={"enabled": enabled}).raise_for_status()
+        page = open_page(service, "/?period=all").page
+        expect(page.locator("[data-field=sessions]")).to_have_text("1")
+    expect(page.locator("[data-field=live]")).to_have_text("Nothing is read")
+    expect(page.locator(".notice.warn, .notice.bad")).to_have_count(0)
 
 
 @pytest.mark.slow

@@ -195,6 +195,23 @@ def test_plan_shows_a_value_and_limits_who_says_them(service: Service, open_page
     expect(page.locator(".statement [data-field=plans]")).to_have_text(legend)
 
 
+def test_budget_is_reached_as_long_as_it_is(make_service: ServiceMaker, open_page: Opener) -> None:
+    """A plan that pays for what was a cost takes the word back; what was told stays told."""
+    service = make_service()
+    _fill(service, "claude-code", _used("1"))
+    service.start()
+    service.ask("/api/budgets/mine", method="PUT", body={"period": "month", "amount_usd": 2}).raise_for_status()
+    page = open_page(service, zone=calm_zone()).page
+    _opened(page)
+    row = page.locator("#terms [data-budget=mine]")
+    expect(row).to_contain_text("Reached")
+    plan = {"price": 100, "renews_on": 15}
+    service.ask("/api/plans/claude-code", method="PUT", body=plan).raise_for_status()
+    expect(row).to_contain_text("$0.00 of $2.00")
+    expect(row).not_to_contain_text("Reached")
+    assert service.ask("/api/budgets").json()[0]["reached"] == [80, 100]
+
+
 def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_page: Opener) -> None:
     """A price of one's own is money beside the plan, and leaves the plan's value where it was, on screen and paper."""
     service = make_service()

@@ -102,8 +102,7 @@ def _line(budget: Mapping[str, object], width: int) -> str:
     least = "at least " if budget["at_least"] else ""
     parts = [str(budget[part]) for part in ("source", "model", "project") if budget.get(part)]
     of = f" of {', '.join(parts)}" if parts else ""
-    reached = budget["reached"]
-    mark = "  reached" if isinstance(reached, list) and 100 in reached else ""
+    mark = ", reached" if spent >= amount else ""
     fixed = f"  fixed by {budget['fixed_by']}" if budget.get("fixed_by") else ""
     return (
         f"{budget['name']!s:<{width}}  {least}${spent:,.2f} of ${amount:,.2f} a {budget['period']}{of}, "

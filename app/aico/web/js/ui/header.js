@@ -40,7 +40,7 @@ const standing = computed(() => {
 	if (failing.length > 1) return say("bad", tn("live.cannot.many", failing.length), failing.join(", "));
 	if (reading.value) return say("idle", t("live.reading", { share: share(reading.value.share, 1, locale.value) }));
 	if (about.value && read.value.length === 0) return say("idle", t("live.off"));
-	if (isWaiting.value && counted.value === 0 && offered.value.length > 0) return say("idle", t("live.choice"));
+	if (isWaiting.value && offered.value.length > 0) return say("idle", t(counted.value > 0 ? "live.off" : "live.choice"));
 	if (isWaiting.value) return say("idle", t("live.waiting", { what: titles(read.value).join(", ") }));
 	if (state === "polling") {
 		return say("warn", t("live.polling", { n: POLL_MS / 1000 }), t(`polling.${blocked}`).replaceAll("`", ""));

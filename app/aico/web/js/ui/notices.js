@@ -3,7 +3,7 @@ import { minute } from "../clock.js";
 import { t, tcode, tn } from "../i18n.js";
 import { link } from "../live.js";
 import { DAY } from "../period.js";
-import { about, counted, isSlow, isWaiting, read, sources, troubled } from "../sources.js";
+import { about, counted, isSlow, isWaiting, offered, read, sources, troubled } from "../sources.js";
 import { embedded, state } from "../state.js";
 import { loadedAt, problem } from "../store.js";
 import { ImportButton } from "./imports.js";
@@ -35,7 +35,7 @@ function Origins() {
 		return html`<${Notice} kind="warn" name="off"><b>${tcode("source_off")}</b> ${t("watcher.change")} <${Words} text=${change} /><//>`;
 	}
 	// An absent file is no trouble, but numbers that are kept should not look as if they went on.
-	const waiting = isWaiting.value && counted.value > 0 ? read.value.slice(0, 1) : [];
+	const waiting = isWaiting.value && counted.value > 0 && offered.value.length === 0 ? read.value.slice(0, 1) : [];
 	return [...troubled.value, ...read.value.filter(isSlow), ...waiting].map(Origin);
 }
 

@@ -69,7 +69,7 @@ function Rows({ rows }) {
 	return html`<section aria-label=${title}><h3>${title} <span class="soft">${whole(rows.length)}</span></h3><div class="scroll" tabindex="0" role="group" aria-label=${title}><table>
 		<thead><tr>${["started_at", "last_at", "source", "model"].map((column) => html`<th scope="col">${t(`col.${column}`)}</th>`)}<th scope="col">${t("metric.tokens")}</th><th scope="col">${t("sum.cost")}</th></tr></thead>
 		<tbody>${rows.map((row) => html`<tr key=${keyOf(row)}><th scope="row">${when(row.started_at, "dated")}${row.label && html` <span class="soft">${row.label}</span>`}</th><td>${when(row.last_at, "dated")}</td><td>${titleOf(row.source)}</td>
-			<td><${ModelName} id=${row.model} /></td><td>${whole(tokensOf(row.spent))}</td><${Cost} tag="td" sum=${row.spent} /></tr>`)}</tbody></table></div></section>`;
+			<td><${ModelName} id=${row.model} />${row.models > 1 && ` +${row.models - 1}`}</td><td>${whole(tokensOf(row.spent))}</td><${Cost} tag="td" sum=${row.spent} /></tr>`)}</tbody></table></div></section>`;
 }
 
 function Month({ of: { sums, rows, isMoved }, from, to }) {

@@ -163,10 +163,13 @@ function useSlice(body, depth, total) {
 		const later = () => {
 			frame ||= requestAnimationFrame(look);
 		};
+		const moved = new ResizeObserver(later); // what opens above moves it, too
+		moved.observe(document.body);
 		look();
 		addEventListener("scroll", later, { passive: true });
 		addEventListener("resize", later);
 		return () => {
+			moved.disconnect();
 			cancelAnimationFrame(frame);
 			removeEventListener("scroll", later);
 			removeEventListener("resize", later);

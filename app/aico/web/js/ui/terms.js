@@ -46,14 +46,14 @@ const Dollars = (props) => html`<${Field} type="number" min="0.01" max="10000000
 const Remove = ({ label, onClick }) => html`<button class="ghost" onClick=${onClick} aria-label=${label} title=${label}><${Icon} name="close" /></button>`;
 
 function Budget({ budget, edit, attempt }) {
-	const { name, period, amount_usd, spent_usd, at_least, source, model, project, fixed_by, reached_at, reached } = budget;
+	const { name, period, amount_usd, spent_usd, at_least, source, model, project, fixed_by, reached_at } = budget;
 	const parts = [source && titleOf(source), model, project].filter(Boolean);
 	const kind = budgetState(spent_usd, amount_usd);
 	return html`<li data-budget=${name} class=${`budget ${kind}`}><div class="line"><span><button class="link" disabled=${Boolean(fixed_by)} onClick=${edit}>${name}</button> <span class="soft">${t(`budget.per.${period}`)}${parts.length > 0 && ` · ${parts.join(" · ")}`}</span></span>
 		<span>${at_least && `${t("atleast")} `}<b>${amount(spent_usd)}</b> ${t("budget.of", { budget: amount(amount_usd) })} · ${share(spent_usd, amount_usd, locale.value)}</span>
 		${!fixed_by && html`<${Remove} label=${t("terms.remove", { name })} onClick=${() => attempt(() => deleteBudget(name))} />`}</div>
 		<${Bar} part=${spent_usd / amount_usd} />
-		${reached.includes(100) ? html`<p><b>${t("budget.reached")}</b></p>` : reached_at && html`<p class="soft">${t("limit.at", { at: timeOf(reached_at) })}</p>`}${fixed_by && html`<${Fixed} by=${fixed_by} />`}</li>`;
+		${spent_usd >= amount_usd ? html`<p><b>${t("budget.reached")}</b></p>` : reached_at && html`<p class="soft">${t("limit.at", { at: timeOf(reached_at) })}</p>`}${fixed_by && html`<${Fixed} by=${fixed_by} />`}</li>`;
 }
 
 const NEW_BUDGET = { name: "", period: "month", amount_usd: "", source: null, model: "", project: "" };
