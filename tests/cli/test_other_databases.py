@@ -298,7 +298,7 @@ def test_backup_of_an_older_version_is_one(home: Path, older: Path, capsys: pyte
     assert main(["db", "restore", str(home / "FILE")]) == EXIT_OK
     capsys.readouterr()
     assert main(["forget", task]) == EXIT_OK
-    assert "Would forget 1 task " in capsys.readouterr().out
+    assert "Would forget 1 task: " in capsys.readouterr().out
 
 
 def test_check_of_an_older_version_says_what_to_do(older: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,7 +131,7 @@ def test_mark_says_everything_on_a_click_in_the_language_of_the_page(
     sentences = (
         "Un tour est en cours\u00a0: ses nombres viennent à la fin.\n"
         "L\u2019outil affiche moins pour cette session\u00a0: 0,10\u00a0$, 8\u202f000 tokens entrants, 700 sortants. "
-        "Ce qui est dépensé reste compté."
+        "La dépense reste comptée."
     )
     expect(mark).to_have_attribute("title", sentences)
     expect(_row(page, "s1").locator(".cost")).to_have_text("0,4000\u00a0$")

@@ -212,6 +212,20 @@ def test_budget_is_reached_as_long_as_it_is(make_service: ServiceMaker, open_pag
     assert service.ask("/api/budgets").json()[0]["reached"] == [80, 100]
 
 
+def test_decimal_comma_of_a_french_page_is_one_in_any_browser(service: Service, open_page: Opener) -> None:
+    """An English browser drops it in a field of numbers, and 0,14 would be 14."""
+    page = open_page(service, zone=calm_zone()).page
+    page.get_by_role("button", name="Français").click()
+    _opened(page)
+    form = page.locator("#terms [data-field=budgets] form")
+    form.locator("[name=name]").fill("mine")
+    amount = form.locator("[name=amount_usd]")
+    amount.press_sequentially("0,14")
+    expect(amount).to_have_value("0.14")
+    form.locator("button").click()
+    expect(page.locator("#terms [data-budget=mine]")).to_contain_text("0,14\u00a0$")
+
+
 def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_page: Opener) -> None:
     """A price of one's own is money beside the plan, and leaves the plan's value where it was, on screen and paper."""
     service = make_service()

@@ -1,6 +1,7 @@
 // Single keys, unless somebody types, holds a modifier, or has switched them off.
 import { signal } from "../vendor/signals-core.js";
 import { selected } from "./asked.js";
+import { locale } from "./i18n.js";
 import { PERIODS } from "./period.js";
 import { importNow } from "./sources.js";
 import { choosePeriod } from "./state.js";
@@ -87,3 +88,11 @@ export function startKeys() {
 		for (const open of openPopovers()) open.open = open.contains(target); // closed when the attention goes elsewhere
 	});
 }
+
+// In a field of numbers a browser of another language drops a French comma: 0,14 would be 14.
+addEventListener("beforeinput", (event) => {
+	const typed = event.data ?? event.dataTransfer?.getData("text");
+	if (event.target.type !== "number" || !locale.value.startsWith("fr") || !typed?.includes(",")) return;
+	event.preventDefault();
+	document.execCommand("insertText", false, typed.replace(",", "."));
+});
