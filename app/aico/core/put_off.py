@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from threading import Lock
 from types import ModuleType
+
+_LOCK = Lock()
+"""Of two threads that ask first, one takes the place away."""
 
 
 def put_off(name: str) -> None:
@@ -17,6 +21,7 @@ class _PutOff(ModuleType):
 
     def __getattr__(self, name: str) -> object:
         """Return what the module itself has under ``name``."""
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        with _LOCK:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
