@@ -147,6 +147,15 @@ async def test_budget_is_set_told_and_removed(serve: Serve) -> None:
         assert [each["name"] for each in (await get(api, "/api/budgets")).json()] == ["monthly"]
 
 
+async def test_rate_of_usage_without_a_price_is_not_zero(serve: Serve) -> None:
+    """Nobody knows it, in a limit and in the metrics; the tokens are told."""
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        await write(api, CLAUDE, used("now", int(time.time() * 1000) - 1, model="of-my-own"))
+        for window in map(LimitOut.model_validate, (await get(api, "/api/limits")).json()):
+            assert (window.used_usd, window.usd_per_hour, window.tokens) == (None, None, 1_000)
+        assert "aico_burn_usd_per_hour{" not in (await api.get("/metrics")).text
+
+
 async def test_estimates_follow_our_rows(serve: Serve) -> None:
     """The open block, seven days, the rate of the last hour, and when the stated limit is reached."""
     now = int(time.time() * 1000)

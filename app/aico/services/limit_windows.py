@@ -130,7 +130,7 @@ async def _estimate(snapshot: SumsSnapshot, now_ms: int, source: str, plan: Plan
     if not any(slot > now_slot - WEEK_SLOTS for slot in slots):
         return []
     wanted = UsageFilter(sources=(source,))
-    per_hour = _use_of(await _burned(snapshot, now_ms, wanted)) or 0
+    per_hour = _use_of(await _burned(snapshot, now_ms, wanted))
     found: list[LimitWindow] = []
     block = find_block(slots, now_slot)
     five_hours = None if plan is None else plan.five_hours_nano
@@ -164,7 +164,7 @@ def _window(
     started_at: int | None,
     resets_at: int | None,
     now_ms: int,
-    per_hour: int,
+    per_hour: int | None,
 ) -> LimitWindow:
     fields = sum_fields(sums)
     used = _use_of(sums)
@@ -183,7 +183,8 @@ def _window(
         origin="estimate",
         as_of=now_ms,
         per_hour_nano=per_hour,
-        reached_at=reached_at(used, limit, per_hour, now_ms, resets_at) if limit and used is not None else None,
+        # A rate that is not known says nothing of a limit that is reached already.
+        reached_at=reached_at(used, limit, per_hour or 0, now_ms, resets_at) if limit and used is not None else None,
     )
 
 

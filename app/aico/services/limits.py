@@ -35,7 +35,7 @@ class LimitOut(Schema):
     resets_at: int | None = Field(description="When the window begins anew.")
     origin: LimitOrigin = Field(description="Who says so: the tool itself, our estimate, or a budget of the user's.")
     as_of: int = Field(description="When the tool wrote it, or now.")
-    usd_per_hour: float | None = Field(description="What was used in the last 60 minutes.")
+    usd_per_hour: float | None = Field(description="What was used in the last 60 minutes; null if it is not known.")
     reached_at: int | None = Field(
         description="When all of it is used at that rate; null: not before it begins anew, or not known."
     )

@@ -320,10 +320,12 @@ def _limit_families(limits: Sequence[LimitWindow]) -> Iterator[Metric]:
     """Yield the windows of plans: an unknown number has no sample."""
     labels = ["source", "plan", "window", "origin"]
     share = GaugeMetricFamily("aico_limit_used_ratio", "Used share of a plan's window; 1 is all.", labels=labels)
-    value = GaugeMetricFamily("aico_limit_used_usd", "Value at list prices used within a window.", labels=labels)
+    value = GaugeMetricFamily(
+        "aico_limit_used_usd", "Value at list prices, or recorded cost, used within a window.", labels=labels
+    )
     resets = GaugeMetricFamily("aico_limit_reset_timestamp_seconds", "When a window begins anew.", labels=labels)
     burn = GaugeMetricFamily(
-        "aico_burn_usd_per_hour", "Value at list prices of the last 60 minutes.", labels=["source"]
+        "aico_burn_usd_per_hour", "Value at list prices, or recorded cost, of the last 60 minutes.", labels=["source"]
     )
     burned: dict[str, int] = {}
     for each in limits:
