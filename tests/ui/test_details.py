@@ -310,3 +310,19 @@ def test_unreadable_ledger_is_named_as_trouble_of_the_watcher(make_service: Serv
     expect(notice).to_contain_text("Cline: cannot be read. The ledger is not readable as JSON.")
     expect(page.locator("[data-field=live]")).to_have_text("Cannot read Cline: the ledger is not readable as JSON")
     expect(page.locator("[data-field=cost]")).to_have_text("$1.00")
+
+
+def test_panel_says_that_its_session_is_not_stored_any_more(make_service: ServiceMaker, open_page: Opener) -> None:
+    """A session that is forgotten while somebody reads it is no trouble of the page."""
+    service = make_service()
+    service.ledger.write(entry("1001", cost=0.5))
+    service.start()
+    observed = open_page(service, "/?period=all")
+    observed.allow("404")
+    page = observed.page
+    page.locator("tr[data-task='1001']").click()
+    panel = page.get_by_role("dialog")
+    expect(panel).to_contain_text("1001")
+    forgotten = {"source": "cline", "sessions": ["1001"]}
+    service.ask("/api/forgotten", method="PUT", body=forgotten).raise_for_status()
+    expect(panel).to_contain_text("This session is not stored. It may have been forgotten.")
