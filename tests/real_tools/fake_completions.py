@@ -271,7 +271,7 @@ def watched(home: Path, source: str) -> Iterator[tuple[Watched, Path]]:
 def tell_booked(database: Path, sent: Sequence[Sent]) -> int:
     """Print what is booked beside what was sent; return how many whole answers are not there, or too many.
 
-    Summaries may be missing if a gap tells their number.
+    Summaries may be missing if a gap tells their number, or if one record tells what they come to together.
     """
     statement = """
         SELECT e.input, e.cache_read, e.cache_write_5m, e.cache_write_1h, e.output, e.state, e.recorded_nano, m.name,
@@ -292,6 +292,12 @@ def tell_booked(database: Path, sent: Sequence[Sent]) -> int:
     expected = {(each.prompt - each.cached, each.cached, each.output): each for each in sent if each.is_whole}
     missing = [numbers for numbers in expected if numbers not in booked]
     beyond = [each for each in booked if each not in expected]
+    summed = [numbers for numbers in missing if expected[numbers].is_summary]
+    together = tuple(map(sum, zip(*summed, strict=True)))
+    if together in beyond:
+        print("together", summed, "are", together)
+        beyond.remove(together)
+        missing = [numbers for numbers in missing if numbers not in summed]
     summaries = sum(expected[numbers].is_summary for numbers in missing)
     print("missing", missing, "beyond", beyond, "missing summaries", summaries)
     is_told = summaries == dict(gaps).get("compaction", 0)

@@ -2,8 +2,9 @@
 
 Runs it in a home of its own with a clean environment and a dummy key, and the service beside it: an answer, tools, a
 resumed and a forked session, reasoning, answers without usage, cut and failed ones, a compaction. The booked usage is
-held against that of the fake API, the compaction as a gap; each difference is printed, and ends the script with 1.
-pi has no agents. Without a command it is ``pi``; held against ``@mariozechner/pi-coding-agent`` 0.73.1.
+held against that of the fake API, the compaction as a gap, or by versions that tell its usage as the sum of its calls;
+each difference is printed, and ends the script with 1. pi has no agents. Without a command it is ``pi``; held against
+``@mariozechner/pi-coding-agent`` 0.73.1 and ``@earendil-works/pi-coding-agent`` 1.6.0, which needs Node.js 22.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ FORMS = (
     ("-c", "%%TOOL%% use it"),
     ("-c", "%%THINK%% think"),
     ("-c", "%%BARE%% no usage"),
-    ("-c", "%%CUT%% break off"),
     ("-c", "%%BIG%% nearly full"),
     ("-c", "after it"),
+    ("-c", "%%CUT%% break off"),
 )
 VARIABLES = {"PI_OFFLINE": "1", "PI_SKIP_VERSION_CHECK": "1"}
 
@@ -36,7 +37,9 @@ def configure(home: Path, url: str) -> None:
     model = {"id": MODEL, "contextWindow": CONTEXT, "maxTokens": 8_000, "reasoning": True, "cost": cost}
     provider = {"baseUrl": f"{url}/v1", "api": "openai-completions", "apiKey": "dummy", "models": [model]}
     (folder / "models.json").write_text(json.dumps({"providers": {"fake": provider}}), encoding="utf-8")
-    (folder / "settings.json").write_text(json.dumps({"retry": {"enabled": False}}), encoding="utf-8")
+    # Else newer versions find nothing to compact in a history of a few words.
+    settings = {"retry": {"enabled": False}, "compaction": {"keepRecentTokens": 10}}
+    (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 async def run_everything(command: list[str], home: Path) -> int:
