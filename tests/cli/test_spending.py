@@ -55,7 +55,7 @@ from tests.usage.test_queries import BATCHES
 GOLDEN = Path(__file__).parent / "golden"
 PARIS = ZoneInfo("Europe/Paris")
 SATURDAY = datetime(2026, 11, 28, 16, 10, tzinfo=PARIS)
-HEAVY = {"pydantic", "sqlalchemy", "sqlmodel", "fastapi", "starlette", "httpx", "asyncio"}
+HEAVY = {"pydantic", "sqlalchemy", "sqlmodel", "fastapi", "starlette", "httpx", "asyncio", "hashlib"}
 
 
 def at(moment: datetime) -> int:

@@ -6,15 +6,6 @@ from collections.abc import Callable
 from hashlib import blake2b
 from struct import Struct
 
-UNMEASURED_REQUEST = 3
-"""A kind of forgotten keys only: says of a forgotten request, beside its own row, that nothing of it was measured."""
-
-LATER_USE = 4
-"""A kind of forgotten keys only: the halves name a forgotten session, and a request that came to it after that.
-
-The second one is 0 for usage that its tool writes as totals, without requests.
-"""
-
 _unpack: Callable[[bytes], tuple[int, int]] = Struct(">qq").unpack
 
 

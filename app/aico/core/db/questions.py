@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from aico.core.db.forgotten_kinds import LATER_USE
 from aico.core.db.json_values import json_of
-from aico.core.db.keys import LATER_USE
 from aico.core.filters import UsageFilter
 from aico.core.sums import PROMPT, READ_COLUMNS, REQUEST, SUM_COLUMNS
 from aico.core.units import DAY_SLOTS, NANO, SLOT_MS, TOKENS, RequestState

@@ -18,9 +18,10 @@ from aico.core.db.counters import hold_counters
 from aico.core.db.database import Database
 from aico.core.db.driver import Value
 from aico.core.db.first_readings import FirstReadings
+from aico.core.db.forgotten_kinds import LATER_USE, UNMEASURED_REQUEST
 from aico.core.db.forks import take_off_inherited
 from aico.core.db.json_values import json_of
-from aico.core.db.keys import LATER_USE, UNMEASURED_REQUEST, growth_key, later_key, split_key
+from aico.core.db.keys import growth_key, later_key, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from aico.core.db.counted import rebuild_shifts
 from aico.core.db.counters import COUNTERS, counters_of, higher
+from aico.core.db.forgotten_kinds import UNMEASURED_REQUEST
 from aico.core.db.json_values import json_of
-from aico.core.db.keys import UNMEASURED_REQUEST
 from aico.core.db.questions import EVENT_AS_COUNTED, EVENT_AS_SUMS
 from aico.core.db.statements import add, put
 from aico.core.sums import GROWTH, REQUEST, SUM_COLUMNS, Sums, row_of

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from aico.core.db.counters import get_plan_values, hold_plan_values
-from aico.core.db.keys import LATER_USE, later_key
+from aico.core.db.forgotten_kinds import LATER_USE
+from aico.core.db.keys import later_key
 from aico.core.db.migrations import migrate
 from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep import rebuilding
