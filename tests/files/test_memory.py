@@ -7,16 +7,27 @@ import sys
 
 import pytest
 
-from aico.features.files.memory import OWN_PAGES_BYTES, allocate, give_back, keep, wipe
+from aico.features.files.memory import (
+    OWN_PAGES_BYTES,
+    WHOLE_PAGES_BYTES,
+    FileBytes,
+    allocate,
+    give_back,
+    keep,
+    wipe,
+)
 
-HAS_OWN_PAGES = sys.platform == "linux"
+HAS_PAGES = sys.platform == "linux"
 
 
-@pytest.mark.parametrize("size", [0, 1, OWN_PAGES_BYTES - 1, OWN_PAGES_BYTES, OWN_PAGES_BYTES * 3 + 1])
+@pytest.mark.parametrize(
+    "size",
+    [0, 1, WHOLE_PAGES_BYTES - 1, WHOLE_PAGES_BYTES, OWN_PAGES_BYTES - 1, OWN_PAGES_BYTES, OWN_PAGES_BYTES * 3 + 1],
+)
 def test_wiped_memory_holds_zeros(size: int) -> None:
     """Nothing of it can be read any more, not even by code that still holds a view."""
     buffer = allocate(size)
-    assert isinstance(buffer, mmap.mmap) == (HAS_OWN_PAGES and size >= OWN_PAGES_BYTES)
+    assert isinstance(buffer, mmap.mmap) == (HAS_PAGES and size >= WHOLE_PAGES_BYTES)
     assert bytes(buffer) == bytes(size)
     buffer[:] = b"x" * size
     with memoryview(buffer) as view:
@@ -32,23 +43,24 @@ def test_pages_given_back_are_zeros_and_the_rest_stays() -> None:
     assert give_back(buffer, 0, mmap.PAGESIZE - 1) == 0
     assert buffer[:] == b"x" * size
     rest = give_back(buffer, 0, 3 * mmap.PAGESIZE + 1)
-    assert rest == (3 * mmap.PAGESIZE if HAS_OWN_PAGES else 0)
+    assert rest == (3 * mmap.PAGESIZE if HAS_PAGES else 0)
     assert buffer[:rest] == bytes(rest)
     assert buffer[rest:] == b"x" * (size - rest)
     assert give_back(buffer, rest, rest + 1) == rest
 
 
 def test_small_file_is_kept_whole() -> None:
-    """Bytes that share their pages with others are not given back."""
-    buffer = bytearray(b"x" * 3 * mmap.PAGESIZE)
-    assert give_back(buffer, 0, len(buffer)) == 0
-    assert buffer == b"x" * 3 * mmap.PAGESIZE
+    """Its memory serves the next one."""
+    size = OWN_PAGES_BYTES - 1
+    buffer = allocate(size)
+    buffer[:] = b"x" * size
+    assert give_back(buffer, 0, size) == 0
+    assert buffer[:] == b"x" * size
 
 
-def used(size: int) -> bytearray:
+def used(size: int) -> FileBytes:
     """Return memory that held a file of ``size`` bytes and is wiped."""
     buffer = allocate(size)
-    assert isinstance(buffer, bytearray)
     buffer[:] = b"x" * size
     wipe(buffer)
     return buffer
@@ -60,7 +72,7 @@ def test_kept_memory_serves_the_next_file_of_about_its_size(size: int) -> None:
     buffer = used(300_000)
     keep(buffer)
     taken = allocate(size)
-    assert taken is buffer
+    assert (taken is buffer) == HAS_PAGES
     assert bytes(taken) == bytes(size)
     assert allocate(size) is not taken
 

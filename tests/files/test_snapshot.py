@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import traceback
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import pytest
 from aico.core.errors import SourceNotFound, SourcePathRefused, SourceTooLarge, SourceUnreadable
 from aico.features.files.guard import FileGuard
 from aico.features.files.identity import identity_of
-from aico.features.files.snapshot import AHEAD_MS, YOUNG_MS, Fingerprint, Snapshot, read_snapshot
+from aico.features.files.snapshot import AHEAD_MS, YOUNG_MS, Fingerprint, Snapshot, digest_of, read_snapshot
 from tests.files.interference import DisturbedGuard, disturb_reading
 from tests.files.places import MAX_BYTES, guard_of
 
@@ -39,11 +38,25 @@ def set_mtime(path: Path, moment_ms: int) -> None:
 def test_snapshot_holds_every_byte_and_the_fingerprint(path: Path, guard: FileGuard) -> None:
     """A file at rest is read whole, stable, not young, with its identity and digest."""
     snapshot = read_snapshot(guard, NOW_MS)
-    digest = hashlib.sha256(b"0123456789").digest()
+    digest = digest_of(b"0123456789")
     assert bytes(snapshot.buffer) == b"0123456789"
     assert snapshot.fingerprint == Fingerprint(identity_of(path.stat()), digest)
     assert snapshot.stable
     assert not snapshot.young
+
+
+def test_digest_tells_any_two_states_of_a_file_apart() -> None:
+    """A bit, an end, an order: each makes another one, and the same bytes make the same in any memory."""
+    data = bytes(range(256)) * 1_000
+    states = {digest_of(data), digest_of(data[:-1]), digest_of(data + b"\0"), digest_of(data[::-1])}
+    for place in range(0, len(data), 997):
+        for bit in (1, 128):
+            state = bytearray(data)
+            state[place] ^= bit
+            states.add(digest_of(state))
+    assert len(states) == 4 + 2 * len(range(0, len(data), 997))
+    with memoryview(bytearray(data)) as view:
+        assert digest_of(view) == digest_of(data)
 
 
 def test_snapshot_of_an_empty_file_is_empty_and_stable(path: Path, guard: FileGuard) -> None:
@@ -52,7 +65,7 @@ def test_snapshot_of_an_empty_file_is_empty_and_stable(path: Path, guard: FileGu
     snapshot = read_snapshot(guard, NOW_MS)
     assert bytes(snapshot.buffer) == b""
     assert snapshot.stable
-    assert snapshot.fingerprint.digest == hashlib.sha256().digest()
+    assert snapshot.fingerprint.digest == digest_of(b"")
     snapshot.wipe()
     assert bytes(snapshot.buffer) == b""
 
@@ -222,19 +235,8 @@ def test_snapshot_is_cut_where_it_is_told(path: Path, guard: FileGuard) -> None:
     """Each piece has the digest of its bytes, and the whole that of all digests: what stands around makes none."""
     first = read_snapshot(guard, NOW_MS, lambda _buffer: [1, 4, 9])
     assert [(span.first, span.last) for span in first.spans] == [(1, 4), (4, 9)]
-    assert [span.digest for span in first.spans] == [hashlib.sha256(part).digest() for part in (b"123", b"45678")]
+    assert [span.digest for span in first.spans] == [digest_of(part) for part in (b"123", b"45678")]
     path.write_bytes(b"x12345678yz")
     again = read_snapshot(guard, NOW_MS, lambda _buffer: [1, 4, 9])
     assert again.fingerprint.digest == first.fingerprint.digest
     assert read_snapshot(guard, NOW_MS).fingerprint.digest != first.fingerprint.digest
-
-
-def test_many_pieces_have_the_digests_of_few(path: Path, guard: FileGuard) -> None:
-    """Pieces that are hashed on several cores come out in their order."""
-    data = bytes(range(256)) * 40
-    path.write_bytes(data)
-    cuts = list(range(0, len(data) + 1, 64))
-    snapshot = read_snapshot(guard, NOW_MS, lambda _buffer: cuts)
-    assert [span.digest for span in snapshot.spans] == [
-        hashlib.sha256(data[start : start + 64]).digest() for start in cuts[:-1]
-    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Container, Hashable, Mapping
-from hashlib import sha256
 from itertools import pairwise
 
 from hypothesis import given
@@ -14,7 +13,7 @@ from aico.core.usage import MeterReading
 from aico.features.files.memory import allocate
 from aico.features.files.parsed import Parsed, Unparsable, keep_newest, keys_of
 from aico.features.files.pieces import Piece, PiecewiseFile, parse_pieces
-from aico.features.files.snapshot import Span
+from aico.features.files.snapshot import Span, digest_of
 from aico.features.sources.cline.pieces import cut
 from tests.sources.cline.ledgers import GOOD, GOOD_TS, PARSER, entry, entry_of, ledger, ledger_of, parse, tasks
 from tests.sources.cline.test_ledger_properties import BAD_ELEMENTS
@@ -31,7 +30,7 @@ LEDGERS = st.lists(st.one_of(*[GOOD_ELEMENTS] * 5, BAD_ELEMENTS), max_size=14)
 
 def spans_of(buffer: bytearray, size: int = SMALL) -> list[Span]:
     """Return the pieces of ``buffer``."""
-    return [Span(first, last, sha256(buffer[first:last]).digest()) for first, last in pairwise(cut(buffer, size))]
+    return [Span(first, last, digest_of(buffer[first:last])) for first, last in pairwise(cut(buffer, size))]
 
 
 def piecewise(
@@ -163,7 +162,7 @@ def test_bare_word_costs_no_other_piece() -> None:
 
 def test_large_file_is_given_back_while_it_is_parsed() -> None:
     """Parsed bytes are gone from the pages of a large file, and its records are complete."""
-    usages = tasks(6_000)
+    usages = tasks(9_000)
     data = ledger_of(*usages)
     buffer = allocate(len(data))
     buffer[:] = data
