@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aico.core.db import first_readings
 from aico.core.db.database import Database
-from aico.core.db.keys import growth_key, split_key
+from aico.core.db.keys import growth_keys, split_key
 from aico.core.db.writer import Batch, UsageWriter
 from aico.core.receipts import FreshSession, ImportReceipt
 from aico.core.usage import MeterReading, ReadingCounts, SessionState, Trigger, UsageEvent, digest
@@ -229,7 +229,9 @@ def test_readings_are_chosen_only_where_nothing_else_speaks_of_their_sessions() 
     assert first_readings.choose(readings[: first_readings.MANY - 1], {}, ()) == []
 
 
-def test_growth_key_is_the_digest_of_its_parts() -> None:
-    """However it is made, it is the key of what is stored already."""
-    for session in ("1772000000000", "", "ü\ud800"):
-        assert growth_key(session, 1_970_000, "vendor/m") == split_key(digest(session, 1_970_000, "vendor/m"))
+def test_growth_keys_are_the_digests_of_their_parts() -> None:
+    """However they are made, they are the keys of what is stored already."""
+    sessions, slots = ("1772000000000", "", "ü\ud800", "0"), (1_970_000, 0, -3, 12)
+    models = ("vendor/m", "ö", "", "vendor/m")
+    parts = zip(sessions, slots, models, strict=True)
+    assert growth_keys(sessions, slots, models) == [split_key(digest(*each)) for each in parts]

@@ -15,7 +15,7 @@ from itertools import count
 from aico.core.booking import cost_of, slot_of
 from aico.core.db import cline_rows
 from aico.core.db.driver import Value
-from aico.core.db.keys import growth_key
+from aico.core.db.keys import growth_keys
 from aico.core.db.statements import add
 from aico.core.metering import advance, is_unmeasured, is_unpriced
 from aico.core.money import NANO, nano_usd, nanos_usd
@@ -90,13 +90,9 @@ def _single(table: str, key: Mapping[str, str]) -> str:
 
 _ADD_DAYS = _single("usage_session_day", {"day": f"ts / {DAY_SLOTS * SLOT_MS}", "session": "id", "model": "model"})
 _ADD_SLOTS = _single("usage_slot", {"slot": f"ts / {SLOT_MS}", "model": "model"})
+_ADD_MODEL_DAYS = _single("usage_day", {"day": f"ts / {DAY_SLOTS * SLOT_MS}", "model": "model"})
 _SUMMED = ", ".join(value if value == "0" else f"SUM({value})" for value in _SUMS.values())
 # Few keys: summed first.
-_ADD_MODEL_DAYS = _adding(
-    "usage_day",
-    {"day": "day", "model": "model"},
-    f"SELECT ?, ts / {DAY_SLOTS * SLOT_MS}, model, {_SUMMED} FROM first_reading WHERE TRUE GROUP BY 2, 3",
-)
 _ADD_TOTALS = _adding(
     "usage_total",
     {"model": "model"},
@@ -194,7 +190,7 @@ class FirstReadings:
         sessions = [reading.session for reading in readings]
         names = [reading.model or UNKNOWN_MODEL for reading in readings]
         moments = [reading.ts or 0 for reading in readings]
-        keys = list(map(growth_key, sessions, map(slot_of, moments), names))
+        keys = growth_keys(sessions, map(slot_of, moments), names)
         return zip(
             count(self._first_id),
             sessions,

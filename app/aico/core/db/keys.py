@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from struct import Struct
 
-_unpack: Callable[[bytes], tuple[int, int]] = Struct(">qq").unpack
+_KEY = Struct(">qq")
+_unpack: Callable[[bytes], tuple[int, int]] = _KEY.unpack
 
 
 def split_key(key: bytes) -> tuple[int, int]:
@@ -20,11 +21,21 @@ def later_key(session: str, request: bytes | None) -> tuple[int, int]:
     return split_key(name)[0], 0 if request is None else split_key(request)[1]
 
 
-def growth_key(session: str, slot: int, model: str) -> tuple[int, int]:
-    """Return the key of what ``session`` grew by in ``slot`` on ``model``: the digest of the three, in one line.
+def growth_keys(sessions: Iterable[str], slots: Iterable[int], models: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the keys of what each of ``sessions`` grew by in its slot on its model: the digests of the three.
 
     A first import makes one for each session, and :func:`aico.core.usage.digest` takes twice as long.
     """
-    name, place, of = session.encode("utf-8", "surrogatepass"), b"%d" % slot, model.encode("utf-8", "surrogatepass")
-    framed = b"%d:%b%d:%b%d:%b" % (len(name), name, len(place), place, len(of), of)
-    return split_key(blake2b(framed, digest_size=16).digest())
+    ends = {model: _framed(model) for model in set(models)}
+    empty, digests = blake2b(digest_size=16), []
+    for session, slot, model in zip(sessions, slots, models, strict=True):
+        start = f"{len(session)}:{session}".encode() if session.isascii() else _framed(session)
+        hasher = empty.copy()
+        hasher.update(b"%b%d:%d%b" % (start, len(str(slot)), slot, ends[model]))
+        digests.append(hasher.digest())
+    return list(_KEY.iter_unpack(b"".join(digests)))
+
+
+def _framed(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return b"%d:%b" % (len(data), data)

@@ -21,7 +21,7 @@ from aico.core.db.first_readings import FirstReadings
 from aico.core.db.forgotten_kinds import LATER_USE, UNMEASURED_REQUEST
 from aico.core.db.forks import take_off_inherited
 from aico.core.db.json_values import json_of
-from aico.core.db.keys import growth_key, later_key, split_key
+from aico.core.db.keys import growth_keys, later_key, split_key
 from aico.core.db.statements import add, insert, put, update
 from aico.core.errors import SessionUnknown
 from aico.core.metering import Meter
@@ -887,7 +887,11 @@ class _Transaction:
                 # An entry that comes twice in one batch starts from what the first one left.
                 known.setdefault(growth.session.id, {})[meter] = growth.meter
                 growths.append(growth)
-        keys = [growth_key(each.session.key, slot_of(each.ts), self._model_name(each.model)) for each in growths]
+        keys = growth_keys(
+            [each.session.key for each in growths],
+            [slot_of(each.ts) for each in growths],
+            [self._model_name(each.model) for each in growths],
+        )
         old = [key for each, key in zip(growths, keys, strict=True) if each.books and not each.session.is_new]
         self._load_events(books, source, GROWTH, old)
         earlier = self._load_doubtful(books, {each.session.id for each in growths if each.tells_more})
