@@ -60,7 +60,7 @@ async def test_plan_makes_list_prices_a_value_and_no_money(serve: Serve) -> None
         plan = {"price": 200, "renews_on": 31, "limits": {"five_hours_usd": 0.5, "week_usd": None}}
         answer = PlanOut.model_validate(await put(api, f"/api/plans/{CLAUDE}", plan))
         assert (answer.price, answer.currency, answer.renews_on, answer.fixed) == (200.0, "USD", 31, False)
-        assert (answer.value_usd, answer.limits.five_hours_usd, answer.at_least) == (0.15, 0.5, False)
+        assert (answer.value_usd, answer.limits.five_hours_usd, answer.at_least) == (0.075, 0.5, False)
         assert answer.since < answer.until
         assert [PlanOut.model_validate(each) for each in (await get(api, "/api/plans")).json()] == [answer]
 
@@ -101,6 +101,24 @@ async def test_plan_makes_list_prices_a_value_and_no_money(serve: Serve) -> None
         after = await metric(api, "aico_cost_usd_total")
         assert after[CLAUDE] - before[CLAUDE] == pytest.approx(0.075)
         assert await metric(api, "aico_plan_value_usd_total") == {CLAUDE: 0.075}
+
+
+async def test_plan_is_worth_what_sums_say_it_pays_for(serve: Serve) -> None:
+    """A cost that a tool records is paid apart: the plan's value is 0 then, and unknown only without any price."""
+    now = int(time.time() * 1000)
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        await write(api, CLAUDE, used("1", now, nano=250_000_000))
+        await put(api, f"/api/plans/{CLAUDE}", {"price": 200, "renews_on": 31})
+        for event, value, at_least in (
+            (None, 0.0, False),
+            (used("2", now, model="of-my-own"), None, True),
+            (used("3", now), 0.075, True),
+        ):
+            if event is not None:
+                await write(api, CLAUDE, event)
+            [plan] = [PlanOut.model_validate(each) for each in (await get(api, "/api/plans")).json()]
+            assert (plan.value_usd, plan.at_least) == (value, at_least)
+            assert (await summary(api)).totals.plan_value_usd == (value or 0.0)
 
 
 async def metric(api: Api, name: str) -> dict[str, float]:

@@ -134,7 +134,10 @@ class PlanOut(Schema):
     since: date = Field(description="First day of this billing period.")
     until: date = Field(description="First day of the next one.")
     value_usd: float | None = Field(
-        description="The value at list prices of this billing period so far; never a cost. Null: no price is known."
+        description=(
+            "The value at list prices of this billing period's usage that the plan pays for: its `plan_value_usd`. "
+            "Never a cost. Null: no price is known."
+        )
     )
     at_least: bool = Field(description="Something inside has no list price or no tokens.")
     fixed: bool = Field(description="The configuration decides.")

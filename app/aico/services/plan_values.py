@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from aico.core.db.sums_reader import SumsSnapshot
 from aico.core.filters import UsageFilter
-from aico.core.sums import NOTHING
+from aico.core.sums import NOTHING, Sums
 from aico.core.terms import Plan
 from aico.features.budgets.periods import Stretch, local_day, stretch_of
 from aico.features.plans.billing import billing_period
@@ -21,7 +21,7 @@ class PlanValue(NamedTuple):
     plan: Plan
     stretch: Stretch
     value_nano: int | None
-    """At list prices; None: something was used, and nobody knows a price."""
+    """The list prices of what the plan pays for, as in all sums; None: something was used, and nobody knows a price."""
     is_at_least: bool
 
 
@@ -34,6 +34,12 @@ async def take_plan_values(
         stretch = stretch_of(*billing_period(plan.renews_on, local_day(now_ms, zone)), zone)
         wanted = UsageFilter(sources=(plan.source,))
         [sums] = await snapshot.list_stretch_sums(wanted, [(stretch.first_slot, stretch.end_slot)])
-        fields = sum_fields(sums.get((), NOTHING))
-        found.append(PlanValue(plan, stretch, fields.list_cost_nano, fields.is_at_least))
+        found.append(_value_of(plan, stretch, sums.get((), NOTHING)))
     return found
+
+
+def _value_of(plan: Plan, stretch: Stretch, sums: Sums) -> PlanValue:
+    """Return the value of ``sums``; usage with a recorded or an own cost has none, for the plan does not pay it."""
+    is_unknown = sums.get("unpriced") or sums.get("unmeasured")
+    value = sums.planned_nano or (None if is_unknown else 0)
+    return PlanValue(plan, stretch, value, sum_fields(sums).is_at_least)
