@@ -654,9 +654,19 @@ def test_report_of_everything_begins_with_the_first_day(database: Path, capsys: 
     new_year = datetime(2025, 1, 1, 0, 10, tzinfo=PARIS)
     fill(database, [("codex", [spent(1, SATURDAY, 5), spent(2, new_year, 7)])])
     lines = " ".join(said(capsys, "report", "--all").split())
-    assert "Jan 01 2025 to Nov 28 2026 All $12.00" in lines
-    assert "All $5.00" in " ".join(said(capsys, "report").split())
-    assert "All $7.00" in " ".join(said(capsys, "report", "--all", "--to", "2025-01-01").split())
+    assert "Jan 01 2025 to Nov 28 2026 All time $12.00" in lines
+    assert "Nov 01 to Nov 28 2026 All $5.00" in " ".join(said(capsys, "report").split())
+    assert "Wed Jan 01 2025 All $7.00" in " ".join(said(capsys, "report", "--all", "--to", "2025-01-01").split())
+
+
+def test_report_of_everything_is_not_said_to_be_of_the_month(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Usage that began within the month has days of its own, in the lines and in the answer."""
+    fill(database, [("codex", [spent(1, SATURDAY, 5), spent(2, SATURDAY - timedelta(days=1), 7)])])
+    assert "Nov 27 to Nov 28 2026 All time $12.00" in " ".join(said(capsys, "report", "--all").split())
+    told = json.loads(said(capsys, "report", "--all", "--json"))
+    assert told["from"] == at(datetime(2026, 11, 27, tzinfo=PARIS))
 
 
 def test_report_over_new_year_names_both_years(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,7 +111,9 @@ def show_period(options: argparse.Namespace) -> int:
             await show_as_stored(settings, snapshot)
             await check_names(snapshot, options.source, options.model)
             period = (
-                await _widened(snapshot, asked, now, local) if options.command == "report" and options.all else asked
+                await _since_the_first_day(snapshot, asked, now, local)
+                if options.command == "report" and options.all
+                else asked
             )
             report = await _read_report(snapshot, now, period, local, by, options)
             if not _is_all_of_today(options):
@@ -195,7 +197,10 @@ def _write(
         if period.bucket and not options.by:
             lines = describe_stretch(report.summary, report.lacking, report.by_bucket, local.zone, screen)
         else:
-            lines = describe_report(report.summary, report.lacking, report.named, local.zone, screen)
+            is_all_time = options.command == "report" and options.all and options.to is None
+            lines = describe_report(
+                report.summary, report.lacking, report.named, local.zone, screen, is_all_time=is_all_time
+            )
         now = local_now(now_ms(), local.zone)
         say(*lines, *_describe_freshness(settings, now, report.last_read_ms, screen))
 
@@ -214,14 +219,12 @@ def _period_of(options: argparse.Namespace, today: date) -> Period:
     return Period(first, last, bucket)
 
 
-async def _widened(snapshot: SumsSnapshot, period: Period, now: int, local: LocalZone) -> Period:
-    """Return ``period`` from the first day on which anything was used."""
+async def _since_the_first_day(snapshot: SumsSnapshot, period: Period, now: int, local: LocalZone) -> Period:
+    """Return ``period`` from the first day on which anything was used; of nothing it stays as it is."""
     span = await snapshot.find_span(UsageFilter(), latest_credible(now))
-    return (
-        period
-        if span is None
-        else period._replace(first=min(period.first, local_moment(span.first, local.zone).date()))
-    )
+    if span is None:
+        return period
+    return period._replace(first=min(local_moment(span.first, local.zone).date(), period.last))
 
 
 def _groups_of(text: str | None) -> tuple[str, ...]:

@@ -150,12 +150,14 @@ def describe_report(
     named: NamedSessions,
     zone: ZoneInfo,
     screen: Screen,
+    *,
+    is_all_time: bool = False,
 ) -> list[str]:
     """Return the total of a period, and its parts, the most expensive first; days in their order.
 
     Of the sessions ``named`` says label, start and parent.
     """
-    lines = _total_lines(summary, zone, screen)
+    lines = _total_lines(summary, zone, screen, "All time" if is_all_time else "All")
     if summary.groups:
         at = summary.by.index("session") if "session" in summary.by else 0
         heads = [kind.capitalize() for kind in summary.by]
@@ -298,7 +300,7 @@ def _shortened(rows: list[Row], overview: Overview, month: Sums) -> list[Row]:
     return [*rows[:_MODELS_SHOWN], Row((f"{len(others)} other models",), cells, part)]
 
 
-def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[str]:
+def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen, label: str = "All") -> list[str]:
     whole = summary.totals.sums
     first, last = _local(summary.from_ms, zone), _local(summary.to_ms - 1, zone)
     days = f"{first:%a %b %d %Y}"
@@ -309,7 +311,7 @@ def _total_lines(summary: UsageSummary, zone: ZoneInfo, screen: Screen) -> list[
         parts.insert(1, plural(whole.get("requests"), "request"))
     remark = ", ".join(parts)
     title = f"{PRODUCT}{days:>{max(len(days) + 1, screen.width - len(PRODUCT))}}"
-    return [_with_title(title, screen), "", *_amount_lines([("All", head_cost(whole), remark)], screen)]
+    return [_with_title(title, screen), "", *_amount_lines([(label, head_cost(whole), remark)], screen)]
 
 
 def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
