@@ -23,10 +23,10 @@ help: ## show this list
 install: ## set up .venv with aico in it
 	@$(python) scripts/environment.py run
 
-serve: install ## run the service in the foreground, setting everything up first
+serve: install ## run the service in the foreground, on port 8611 or AICO_PORT, setting everything up first
 	@exec .venv/bin/aico serve $(ARGS)
 
-demo: install ## see it live without Cline, on invented logs that keep growing
+demo: install ## see it live on invented logs that keep growing, on a free port that it prints
 	@exec .venv/bin/aico demo $(ARGS)
 
 doctor: install ## say what is wrong and what to do

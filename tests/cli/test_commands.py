@@ -23,6 +23,7 @@ from aico.core.settings import setting_names
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.forked_aico import ForkedServerProcess, run_aico
 from tests.e2e.server_process import HANG_S, ROOT, database_path, environment, ledger_path, prepare_database
+from tests.held_port import held_port
 from tests.quick_variants import first_row_is_quick
 from tests.sources.claude_code.claude_home import MODEL, SESSION, Clock, Transcript
 
@@ -462,14 +463,25 @@ def test_doctor_exits_with_1_when_something_fails(tmp_path: Path, ledger: Ledger
 
 
 def test_demo_serves_growing_usage_of_four_tools_and_leaves_nothing(tmp_path: Path) -> None:
-    """It says that it is one, reads nothing of the user's, moves by itself, ends with 0 on Ctrl-C, and cleans up."""
+    """It says that it is one, reads nothing of the user's, moves by itself, ends with 0 on Ctrl-C, and cleans up.
+
+    Its port is a free one, whatever the user has set for the service.
+    """
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     clock = Clock()
     clock.now_s = int(time.time()) - 3_600
     Transcript(tmp_path / ".claude/projects", SESSION, clock).turn(1)
-    settings = {"TMPDIR": str(temporary), "CODEX_HOME": str(tmp_path)}
-    with ForkedServerProcess(tmp_path, settings, command=("demo",)) as server, server.client() as client:
+    with (
+        held_port() as port,
+        ForkedServerProcess(
+            tmp_path,
+            {"TMPDIR": str(temporary), "CODEX_HOME": str(tmp_path), "AICO_PORT": str(port)},
+            command=("demo",),
+        ) as server,
+        server.client() as client,
+    ):
+        assert server.url != f"http://127.0.0.1:{port}"
         assert "DEMO" in server.output()
         assert client.post("/api/import").status_code == 200
         status = client.get("/api/cline/status").json()

@@ -111,3 +111,6 @@ def test_make_alone_lists_every_target(machine: Machine) -> None:
     answer = machine.run("make")
     assert answer.returncode == 0
     assert [line.split()[1] for line in answer.stdout.splitlines()][:4] == ["help", "install", "serve", "demo"]
+    serve, demo = answer.stdout.splitlines()[2:4]
+    assert "on port 8611 or AICO_PORT" in serve
+    assert "on a free port that it prints" in demo

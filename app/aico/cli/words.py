@@ -130,7 +130,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         "doctor", parents=[settings], help="look at everything that could be wrong, and say what to do"
     )
     doctor.add_argument("--json", action="store_true", help="print as JSON")
-    demo = commands.add_parser("demo", help="the service on invented logs that keep growing")
+    demo = commands.add_parser("demo", help="the service on invented logs that keep growing, on a free port")
     demo.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     export = commands.add_parser(
         "export", parents=[settings], help="write the stored usage to a file or to standard output"
