@@ -35,7 +35,7 @@ REQUESTS = st.builds(
     state=st.sampled_from(RequestState),
     parent=st.sampled_from([None, "s0"]),
     unknown=st.sampled_from([(), ("output_tokens",)]),
-    context=st.sampled_from(["", "fast"]),
+    context=st.sampled_from(["", "fast", "geo-us"]),
     claim=st.sampled_from([None, 0, 1]),
     former_key=st.none(),
     is_bare=st.just(value=False),

@@ -36,8 +36,8 @@ def usage_of(tokens: Tokens) -> Usage:
     )
 
 
-def library_nano(entry: Entry, ts: int, context: str, tokens: Tokens) -> int:
-    """Return what the library computes for one call, rounded to the nano-dollar half to even."""
+def library_nano(entry: Entry, ts: int, context: str, tokens: Tokens, factor: str = "1") -> int:
+    """Return ``factor`` times what the library computes for one call, rounded to the nano-dollar half to even."""
     with localcontext(Context(prec=28)):
         calculation = get_snapshot().calc(
             usage_of(tokens),
@@ -47,5 +47,5 @@ def library_nano(entry: Entry, ts: int, context: str, tokens: Tokens) -> int:
             datetime.fromtimestamp(ts / 1000, UTC),
             CONTEXTS[context] if context else None,
         )
-    assert (calculation.provider, calculation.model) == (entry.seller, entry.model)
-    return int((calculation.total_price * Decimal(10**9)).to_integral_value(ROUND_HALF_EVEN))
+        assert (calculation.provider, calculation.model) == (entry.seller, entry.model)
+        return int((calculation.total_price * Decimal(factor) * 10**9).to_integral_value(ROUND_HALF_EVEN))

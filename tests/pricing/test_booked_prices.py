@@ -80,6 +80,52 @@ async def test_price_follows_when_more_becomes_known_of_a_request(store: Store) 
     assert failed_checks(store.path) == []
 
 
+async def test_price_follows_when_the_region_becomes_known_of_a_request(store: Store) -> None:
+    """A record that names the region raises the price that an earlier reading gave; one without it takes nothing away.
+
+    Of a model whose price in that region is not known, none is left. Sums and references of prices follow.
+    """
+    models = ["claude-opus-4-8", "claude-opus-4-5", "gpt-5"]
+    plain, named = (
+        [call(model, model, 1_000_000, 0, 0, 0, 0, context=context) for model in models] for context in ("", "geo-us")
+    )
+    await store.take_in_of(TOOL, plain)
+    assert [row[0] for row in listed(store)] == [5_000_000_000, 5_000_000_000, 1_250_000_000]
+    name = GenaiPriceList().name
+    for records in (named, plain, named):
+        await store.take_in_of(TOOL, records)
+        assert listed(store) == [
+            (5_500_000_000, name, "anthropic/claude-opus-4-8 * 1.1 (inference_geo us)"),
+            (5_000_000_000, name, "anthropic/claude-opus-4-5"),
+            (None, None, None),
+        ]
+        sums = "SELECT SUM(list_usd) * 1000000000 + SUM(list_nano), SUM(unpriced) FROM usage_total"
+        assert read_rows(store.path, sums) == [(10_500_000_000, 1)]
+        assert failed_checks(store.path) == []
+
+
+async def test_unknown_price_of_a_region_takes_an_older_lists_price_away(tmp_path: Path) -> None:
+    """The price that an older list gave was that of another request: one of no region."""
+    async with open_store(copy_of_template(tmp_path), FakePriceList("old 1", {"m"})) as store:
+        await store.take_in_of(TOOL, [call("1", "m", 100, 0, 0, 0, 10)])
+        store.pricer = FakePriceList("new 2", set())
+        store.forget_what_is_known()
+        await store.take_in_of(TOOL, [call("1", "m", 100, 0, 0, 0, 10, context="geo-us")])
+        assert listed(store) == [(None, None, None)]
+        assert failed_checks(store.path) == []
+
+
+@given(st.permutations(["", "geo-us", "fast geo-eu", "fast"]))
+async def test_regions_are_kept_in_any_order_of_reading(contexts: list[str]) -> None:
+    """Each region that some record names is kept, behind the words of the first record."""
+    with temporary_database() as path:
+        async with open_store(path) as store:
+            await store.take_in_of(TOOL, [call("1", "m", 1, 0, 0, 0, 1, context=words) for words in contexts])
+        words = str(read_rows(path, "SELECT context FROM usage_event")[0][0]).split()
+    assert [word for word in words if word != "fast"] == ["geo-eu", "geo-us"]
+    assert ("fast" in words) is ("fast" in contexts[0])
+
+
 async def test_unmeasured_request_has_no_price_until_it_is_measured(store: Store) -> None:
     """Nobody knows what it took; once somebody does, it has a price, at the model that is named then."""
     await store.take_in_of(TOOL, [call("1", "claude-opus-4-8", state=RequestState.UNMEASURED)])
@@ -231,7 +277,7 @@ RECORD = st.builds(
     unknown=st.sampled_from([(), ("usage",)]),
     parent=st.none(),
     former_key=st.none(),
-    context=st.sampled_from(["", "fast"]),
+    context=st.sampled_from(["", "fast", "geo-us"]),
     claim=st.one_of(st.none(), st.integers(0, 3)),
     is_bare=st.just(False),
 )

@@ -112,6 +112,25 @@ def test_request_costs_what_the_library_says(request: tuple[str, int, str, Token
         assert price.nano == library_nano(entry_of(model), ts, context, tokens)
 
 
+@given(
+    st.sampled_from(
+        ["claude-opus-4-6", "claude-sonnet-4-6", "claude-opus-5-5", "claude-haiku-5-5", "claude-fable-5-1"]
+    ),
+    MOMENT,
+    st.sampled_from(["", "fast", "batch"]),
+    TOKENS,
+)
+def test_inference_in_the_us_costs_eleven_tenths_of_what_the_library_says(
+    model: str, ts: int, context: str, tokens: Tokens
+) -> None:
+    """For any tokens at any time, 1.1 times the library's price is rounded once; where it has none, there is none."""
+    prices = GenaiPriceList()
+    plain, price = (prices.price(model, ts, words, tokens) for words in (context, f"{context} geo-us"))
+    assert (price is None) is (plain is None)
+    if price is not None:
+        assert price.nano == library_nano(entry_of(model), ts, context, tokens, "1.1")
+
+
 @given(NAMES, CONTEXT, st.lists(st.tuples(MOMENT, TOKENS), max_size=20))
 def test_bulk_is_one_by_one(model: str, context: str, requests: list[tuple[int, Tokens]]) -> None:
     """Requests that are priced together cost what each costs alone, and name the same entry."""

@@ -86,6 +86,32 @@ PRICES = (
     Row("claude-opus-5-5", ALL, None, context="priority"),
     Row("claude-opus-5-5", ALL, None, context="fast batch"),
     Row("claude-opus-5-5", ALL, None, context="us"),
+    # Inference in the US alone costs a tenth more from Claude 4.6 on, on top of fast mode and of batches.
+    Row("claude-opus-4-8", Tokens(1_000_000, 0, 0, 0, 0, None), "5.5", context="geo-us"),
+    Row("claude-opus-4-8", Tokens(0, 1_000_000, 0, 0, 0, None), "0.55", context="geo-us"),
+    Row("claude-opus-4-8", Tokens(0, 0, 1_000_000, 0, 0, None), "6.875", context="geo-us"),
+    Row("claude-opus-4-8", Tokens(0, 0, 0, 1_000_000, 0, None), "11", context="geo-us"),
+    Row("claude-opus-4-8", Tokens(0, 0, 0, 0, 1_000_000, None), "27.5", context="geo-us"),
+    Row("claude-opus-4-6", ALL, "0.094875", context="geo-us"),
+    Row("anthropic/claude-opus-4.6", ALL, "0.094875", context="geo-us"),
+    Row("claude-opus-5-5[1m]", ALL, "0.0715", context="geo-us"),
+    Row("claude-opus-5-5", ALL, "0.143", context="fast geo-us"),
+    Row("claude-opus-5-5", ALL, "0.03575", context="batch geo-us"),
+    Row("claude-haiku-5-5", Tokens(100_001, 0, 0, 0, 1_000, None), "0.05775055", context="geo-us"),
+    Row("claude-sonnet-4-6", Tokens(250_000, 0, 0, 0, 1_000, None), "0.8415", context="geo-us"),
+    Row("claude-sonnet-4-6", Tokens(250_000, 0, 0, 0, 1_000, None), "1.67475", at="2026-03-12T23:59", context="geo-us"),
+    # Earlier models keep their prices: 5, 0.50, 6.25, 10, 25, and 3, 15, and 15, 75, and 0.80, 4.
+    Row("claude-opus-4-5-20251101", ALL, "0.08625", context="geo-us"),
+    Row("claude-sonnet-4-20250514", Tokens(1_000, 0, 0, 0, 100, None), "0.0045", context="geo-us"),
+    Row("claude-opus-4-1", Tokens(1_000, 0, 0, 0, 100, None), "0.0225", context="geo-us"),
+    Row("claude-3-5-haiku-20241022", Tokens(1_000, 0, 0, 0, 100, None), "0.0012", context="geo-us"),
+    # Nobody says what another region, two of them, another seller or a tier without a price costs.
+    Row("claude-opus-5-5", ALL, None, context="geo-eu"),
+    Row("claude-opus-5-5", ALL, None, context="geo-eu geo-us"),
+    Row("claude-opus-5-5", ALL, None, context="priority geo-us"),
+    Row("us.anthropic.claude-opus-4-8-v1:0", ALL, None, context="geo-us"),
+    Row("openrouter/anthropic/claude-opus-4.8", ALL, None, context="geo-us"),
+    Row("gpt-5", ALL, None, context="geo-us"),
     Row("azure/gpt-5.5", ALL, None, context="priority"),
     # Unknown tokens cost nothing here; other code decides if that may be told.
     Row("claude-opus-4-8", Tokens(1_000, None, None, None, 500, None), "0.0175"),
@@ -125,6 +151,34 @@ def test_price_is_rounded_once_to_the_nearest_nano_dollar_and_in_the_middle_to_t
     price = GenaiPriceList().price("deepseek-v4-pro", ms("2026-05-01T12:00"), "", Tokens(0, tokens, 0, 0, 0, 0))
     assert price is not None
     assert price.nano == nano
+
+
+@pytest.mark.parametrize(
+    ("context", "tokens", "nano"),
+    [
+        # A write costs 125 nano-dollars a token, so 137.5 (to the even 138), 275, 412.5 (to the even 412).
+        ("geo-us", 1, 138),
+        ("geo-us", 2, 275),
+        ("geo-us", 3, 412),
+        # Of a batch 62.5, so 68.75, 137.5, 412.5: rounded before it is multiplied, the first one would be 68.
+        ("batch geo-us", 1, 69),
+        ("batch geo-us", 2, 138),
+        ("batch geo-us", 6, 412),
+    ],
+)
+def test_price_of_inference_in_the_us_is_rounded_once(context: str, tokens: int, nano: int) -> None:
+    """The price of a token is multiplied, not the rounded price of a request."""
+    price = GenaiPriceList().price("claude-haiku-5-5", ms(NOVEMBER), context, Tokens(0, 0, tokens, 0, 0, 0))
+    assert price is not None
+    assert price.nano == nano
+
+
+def test_price_that_was_multiplied_says_by_what() -> None:
+    """Its origin names the entry, the factor and the reason; that of an earlier model is the plain entry."""
+    prices = GenaiPriceList()
+    refs = [prices.price_many(model, "geo-us", [], [])[0] for model in ("claude-opus-4-8", "claude-opus-4-5", "gpt-5")]
+    told = [None if ref is None else ref.model for ref in refs]
+    assert told == ["anthropic/claude-opus-4-8 * 1.1 (inference_geo us)", "anthropic/claude-opus-4-5", None]
 
 
 def test_price_names_the_list_with_its_version() -> None:

@@ -311,7 +311,7 @@ RECORD = st.one_of(
         unknown=st.sampled_from([(), (), ("usage",)]),
         parent=st.none(),
         former_key=st.none(),
-        context=st.sampled_from(["", "fast"]),
+        context=st.sampled_from(["", "fast", "geo-us"]),
         claim=st.one_of(st.none(), st.integers(0, 3)),
         is_bare=st.just(False),
     ),

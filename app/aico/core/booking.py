@@ -28,6 +28,7 @@ from aico.core.sums import (
 )
 from aico.core.usage import (
     DAY_SLOTS,
+    REGION,
     SLOT_MS,
     UNKNOWN_MODEL,
     MeterReading,
@@ -589,7 +590,7 @@ class Books:
 
         Whichever of two records comes first, the same numbers come of them.
         """
-        was, priced_by = self._posted_by(known), known.priced_by
+        was, priced_by, context = self._posted_by(known), known.priced_by, known.context
         before = _said_by(known)
         place = (known.ts, known.session, known.model)
         weaker = min(known.state, record.state, key=_TRUST.__getitem__)
@@ -604,6 +605,7 @@ class Books:
         if known.state is record.state or _TRUST[weaker] >= _MEASURED:
             known.tokens = _best_of(known.tokens, record.tokens)
             known.state = max(known.state, record.state, key=_TRUST.__getitem__)
+            known.context = _with_regions(known.context, record.context)
             # Only what no record could say.
             known.unknown = " ".join(name for name in known.unknown.split() if name in record.unknown)
         elif weaker is known.state:
@@ -613,7 +615,7 @@ class Books:
             known.unknown = " ".join(record.unknown)
         known.costs = known.costs._replace(recorded=_most(known.costs.recorded, record.recorded_nano))
         if known.is_posted and known.priced_by != priced_by:
-            if known.model != place[2]:
+            if known.model != place[2] or known.context != context:
                 known.costs, known.price_ref = known.costs._replace(list=None), None
             self._price(known)
         is_unclaimed = is_replaced and record.claim is known.claim is None
@@ -785,6 +787,15 @@ def _said_by(event: EventEntry) -> tuple[object, ...]:
         event.claim,
         event.context,
     )
+
+
+def _with_regions(context: str, other: str) -> str:
+    """Return ``context`` with the regions that ``other`` names besides: earlier readings did not keep them."""
+    if REGION not in other:
+        return context
+    words = context.split()
+    regions = {word for word in (*words, *other.split()) if word.startswith(REGION)}
+    return " ".join([*(word for word in words if word not in regions), *sorted(regions)])
 
 
 def _best_of(one: Tokens, other: Tokens) -> Tokens:

@@ -17,7 +17,10 @@ class PriceRef(NamedTuple):
     list: str
     """The list and its version."""
     model: str
-    """The entry of the list, as ``seller/model``: it may be called otherwise than what was asked for."""
+    """The entry of the list, as ``seller/model``: it may be called otherwise than what was asked for.
+
+    Where its prices were multiplied, it says by what, and why.
+    """
 
 
 class ListPrice(NamedTuple):

@@ -22,6 +22,7 @@ __all__ = [
     "ID_LENGTH_MAX",
     "MODEL_LENGTH_MAX",
     "PROJECT_LENGTH_MAX",
+    "REGION",
     "REJECTIONS_SHOWN",
     "SLOT_MS",
     "TOKENS",
@@ -48,6 +49,8 @@ __all__ = [
 
 UNKNOWN_MODEL = ""
 """The name of the unknown model in keys and sums: NULL in a SQLite key never conflicts."""
+REGION = "geo-"
+"""The words of a context that name the region of inference begin so."""
 
 ID_LENGTH_MAX = 128
 MODEL_LENGTH_MAX = 200
@@ -135,7 +138,7 @@ class UsageEvent(NamedTuple):
     former_key: bytes | None = None
     """The key under which this request was stored before: the row is renamed, not added."""
     context: str = ""
-    """Space-separated words for speed, tier and kind of processing; empty for the ordinary ones."""
+    """Space-separated words for speed, tier, kind of processing and region; empty for the ordinary ones."""
     claim: int | None = None
     """How well it is known that ``session`` made it, 0 the best: of sessions that hold copies, the best one owns it.
 

@@ -254,7 +254,8 @@ class RequestOut(Schema):
     cost_basis: BasisName
     price_list: str | None = Field(description="The list that `list_cost_usd` was taken from, and its version.")
     listed_as: str | None = Field(
-        description="Its entry, as `seller/model`: it may be called otherwise than the model, and cost the same."
+        description="Its entry, as `seller/model`: it may be called otherwise than the model, and cost the same. "
+        "Of inference in the US alone it ends in ` * 1.1 (inference_geo us)`: so much its prices were multiplied by."
     )
     state: RequestStateName
     unknown: list[str] = Field(description="Names of fields that could not be used.")

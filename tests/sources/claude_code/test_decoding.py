@@ -31,6 +31,7 @@ USAGES = st.fixed_dictionaries(
         "cache_creation": SPLITS,
         "output_tokens_details": st.one_of(st.none(), st.fixed_dictionaries({"thinking_tokens": COUNTS})),
         "service_tier": WORDS,
+        "inference_geo": st.sampled_from([None, "", "not_available", "global", "us", "eu", "of many words", 7, []]),
         "speed": WORDS,
         "server_tool_use": st.just({"web_search_requests": 0}),
     },

@@ -128,7 +128,7 @@ class PriceRef(SQLModel, table=True):
     list: str
     """The list and its version."""
     entry: str
-    """Seller and model, divided by a slash."""
+    """Seller and model, divided by a slash; and by what its prices were multiplied."""
 
 
 class PriceList(SQLModel, table=True):

@@ -6,7 +6,8 @@ started. Only single requests are priced, because tiers are cliffs on one reques
 it had been sent at once.
 
 A request's price is exactly what the library says of it, rounded once to the nano-dollar; the library itself is asked
-for the prices of each model, period and context once, and everything else is integers (:mod:`.rates`).
+for the prices of each model, period and context once, and everything else is integers (:mod:`.rates`). Only what
+inference in the US alone costs more is not the library's (:mod:`.residency`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 from aico.core.pricing import ListPrice, PriceRef
-from aico.core.usage import Tokens
+from aico.core.usage import REGION, Tokens
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -112,18 +113,22 @@ class GenaiPriceList:
         return self._tariffs[key]
 
     def _find_tariff(self, model: str, context: str) -> Tariff | None:
-        words = context.split()
+        regions = [word for word in context.split() if word.startswith(REGION)]
+        words = [word for word in context.split() if word not in regions]
         # No list says what two of them cost together.
         if not model or len(words) > 1 or not all(word in CONTEXTS for word in words):
             return None
         from aico.features.pricing.library import read_list
         from aico.features.pricing.names import find_entry
+        from aico.features.pricing.residency import US, find_us_factor
         from aico.features.pricing.tariff import tariff_of
 
         # Another thread may let go of it meanwhile.
         self._list = known = self._list or read_list()
         entry = find_entry(known, model)
-        if entry is None:
+        factor = find_us_factor(entry) if entry is not None and regions == [US] else None
+        if entry is None or (regions and factor is None):
             return None
         ref = PriceRef(self.name, f"{entry.seller.id}/{entry.model.id}")
-        return tariff_of(entry, ref, CONTEXTS[words[0]] if words else None)
+        tariff = tariff_of(entry, ref, CONTEXTS[words[0]] if words else None)
+        return tariff if factor is None else tariff.multiplied(factor, "inference_geo us")

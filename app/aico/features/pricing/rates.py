@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Context, Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from genai_prices.types import ModelPrice, TieredPrices
@@ -80,6 +81,13 @@ def rates_of(prices: ModelPrice) -> Rates | None:
         extra = _scaled(price, digits - _THOUSAND_DIGITS)
         brackets.append(Bracket(sent, read, short, long, output, reasoning - output, extra))
     return Rates(10 ** (digits - _NANO_DIGITS), tuple(starts), tuple(brackets))
+
+
+def multiply(rates: Rates, factor: Fraction) -> Rates:
+    """Return ``rates`` with ``factor`` times the price of all tokens, exactly; a request itself costs the same."""
+    up, down = factor.as_integer_ratio()
+    brackets = (Bracket._make([*(price * up for price in tokens), extra * down]) for *tokens, extra in rates.brackets)
+    return Rates(rates.divisor * down, rates.starts, tuple(brackets))
 
 
 def cost_of(rates: Rates, tokens: Tokens) -> int:

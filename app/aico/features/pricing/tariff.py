@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
+from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from genai_prices.types import ModelInfo, StartDateConstraint, TimeOfDateConstraint
@@ -13,7 +14,7 @@ from genai_prices.types import ModelInfo, StartDateConstraint, TimeOfDateConstra
 from aico.core.pricing import PriceRef
 from aico.core.usage import Tokens
 from aico.features.pricing.names import Entry
-from aico.features.pricing.rates import Rates, cost_of, costs_of, rates_of
+from aico.features.pricing.rates import Rates, cost_of, costs_of, multiply, rates_of
 
 DAY_MS = 86_400_000
 Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint
@@ -61,6 +62,14 @@ class Tariff(NamedTuple):
     def rates_at(self, ts: int) -> Rates | None:
         """Return the prices at ``ts``, epoch milliseconds; None where there are none."""
         return self.rates[self._period_of(ts)]
+
+    def multiplied(self, factor: Fraction, why: str) -> Tariff:
+        """Return the tariff with ``factor`` times the price of all tokens; its origin names the factor and ``why``."""
+        if factor == 1:
+            return self
+        ref = self.ref._replace(model=f"{self.ref.model} * {float(factor)} ({why})")
+        rates = {key: None if each is None else multiply(each, factor) for key, each in self.rates.items()}
+        return self._replace(ref=ref, rates=rates)
 
     def _period_of(self, ts: int) -> tuple[int, int]:
         """Return which period ``ts`` lies in: between two such moments no price of the list changes."""

@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from aico.core.usage import COUNT_MAX, Tokens, make_tokens
+from aico.core.usage import COUNT_MAX, REGION, Tokens, make_tokens
 from aico.features.files.cells import RowJudge
 from aico.features.files.raw_fields import NOTHING, UNUSABLE, cell_of, decode_part, is_there, read_count
 
@@ -34,6 +34,9 @@ _WORD = re.compile(r"[a-z0-9_-]{1,32}")
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ORDINARY = {"standard", "default", "auto"}
 _ORDINARY_CONTEXTS = (NOTHING, *(Raw(f'"{word}"'.encode()) for word in sorted(_ORDINARY, reverse=True)))
+_ANYWHERE = {"", "global", "not_available"}
+"""What ``inference_geo`` states of a request that may be answered anywhere, or of a model that knows no region."""
+_ANYWHERE_REGIONS = (NOTHING, *(Raw(f'"{word}"'.encode()) for word in sorted(_ANYWHERE, reverse=True)))
 
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
@@ -58,17 +61,20 @@ class PlainUsage(msgspec.Struct, gc=False):
     cache_creation: _Split | None = None
     output_tokens_details: _Details | None = None
     service_tier: Raw = NOTHING
+    inference_geo: Raw = NOTHING
     speed: Raw = NOTHING
 
     @property
     def text_length(self) -> int:
         """How long those of its fields are that are views."""
-        return len(self.service_tier) + len(self.speed)
+        return len(self.service_tier) + len(self.inference_geo) + len(self.speed)
 
     def kept(self) -> PlainUsage:
         """Return this, as it may outlive its line: without a view of it."""
         if self.service_tier:
             self.service_tier = self.service_tier.copy()
+        if self.inference_geo:
+            self.inference_geo = self.inference_geo.copy()
         if self.speed:
             self.speed = self.speed.copy()
         return self
@@ -149,6 +155,7 @@ class _OddUsage(msgspec.Struct):
     cache_creation: Raw = NOTHING
     output_tokens_details: Raw = NOTHING
     service_tier: Raw = NOTHING
+    inference_geo: Raw = NOTHING
     speed: Raw = NOTHING
 
 
@@ -241,7 +248,7 @@ def decode_usage(message: Message, judge: RowJudge) -> Usage | None:
         long,
         usage.output_tokens,
         thinking,
-        _context_of(usage.service_tier, usage.speed),
+        _context_of(usage.service_tier, usage.speed, usage.inference_geo),
     )
 
 
@@ -268,7 +275,7 @@ def _decode_odd_usage(raw: Raw, judge: RowJudge) -> Usage:
         read_count(split.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens", judge),
         read_count(usage.output_tokens, "output_tokens", judge),
         read_count(details.thinking_tokens, "thinking_tokens", judge),
-        _context_of(usage.service_tier, usage.speed),
+        _context_of(usage.service_tier, usage.speed, usage.inference_geo),
     )
 
 
@@ -356,8 +363,12 @@ def is_plain_name(text: str) -> bool:
     return _AGENT.fullmatch(text) is not None
 
 
-def _context_of(tier: Raw, speed: Raw) -> str:
-    if tier in _ORDINARY_CONTEXTS and speed in _ORDINARY_CONTEXTS:
+def _context_of(tier: Raw, speed: Raw, geo: Raw) -> str:
+    if tier in _ORDINARY_CONTEXTS and speed in _ORDINARY_CONTEXTS and geo in _ANYWHERE_REGIONS:
         return ""
     words = [cell for cell in map(cell_of, (tier, speed)) if isinstance(cell, str) and _WORD.fullmatch(cell)]
-    return " ".join(word for word in words if word not in _ORDINARY)
+    words = [word for word in words if word not in _ORDINARY]
+    if is_there(geo) and (region := cell_of(geo)) not in _ANYWHERE:
+        # Of a region that is no plain word it is kept that there is one: its price is not known.
+        words.append(REGION + (region if isinstance(region, str) and _WORD.fullmatch(region) else "other"))
+    return " ".join(words)

@@ -62,7 +62,7 @@ from aico.features.sources.claude_code.lines import (
 
 K = TypeVar("K")
 T = TypeVar("T")
-VERSION = 1
+VERSION = 2
 NEEDLES = (b'"usage":', b'"type":"user"', b'"type":"api-request"', b'"type":"cost-state"')
 HEAD = re.compile(
     rb"""
