@@ -282,6 +282,34 @@ def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_pag
     expect(legend).to_have_text("(…): value at list price, paid by a plan · Plan of Claude Code: $100 a month")
 
 
+FITS = "(all) => all.every((one) => one.scrollWidth <= one.clientWidth)"
+OVERLAP = """(row) => {
+	const box = (of) => row.querySelector(of).getBoundingClientRect();
+	const [words, cost] = [box("th > .tag"), box(".cost")];
+	return words.right > cost.left && words.bottom > cost.top;
+}"""
+
+
+def test_sum_with_a_plan_and_words_of_a_limit_fit_in_french(service: Service, open_page: Opener) -> None:
+    """The sum of the sessions stays in its column; on a phone a limit's words take the lines that they need."""
+    _fill(service, "claude-code", _used("3", "my-local-model"))
+    week = PlanWindow("secondary", 150, 10_080, now_ms() + 5 * 86_400_000)
+    _fill(service, "codex", PlanReading("codex", now_ms(), (week,)))
+    service.ledger.write(entry("1001", ts=now_ms() - 1_000, cost=1234.5))
+    service.ask("/api/import", method="POST").raise_for_status()
+    service.ask("/api/plans/claude-code", method="PUT", body={"price": 100, "renews_on": 15}).raise_for_status()
+    page = open_page(service, language="fr-FR", zone=calm_zone()).page
+    row, sums = page.locator(".tasks tfoot tr"), page.locator(".tasks tfoot .cost, .groups tfoot td:nth-child(2)")
+    expect(sums).to_contain_text(["+ (3,00\u00a0$)"] * 2)
+    assert sums.evaluate_all(FITS)
+    page.set_viewport_size({"width": 390, "height": 844})
+    limits = page.locator("[data-field=limit]")
+    told = re.compile(r"^Codex, semaine .* · atteint .* à ce rythme · d.après son journal$")
+    expect(limits.filter(has_text=told)).to_have_count(1)
+    assert limits.evaluate_all(FITS)
+    assert not row.evaluate(OVERLAP)
+
+
 @pytest.mark.slow
 def test_frame_of_another_page_shows_no_budget(service: Service, open_page: Opener) -> None:
     """Neither budgets, plans nor limits, and nothing that could set them."""
