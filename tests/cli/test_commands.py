@@ -196,11 +196,12 @@ def test_dry_run_says_what_would_be_imported_and_writes_nothing(tmp_path: Path, 
 def test_command_leaves_nothing_beside_a_database_that_nobody_has_open(
     tmp_path: Path, ledger: LedgerFile, before: tuple[str, ...], arguments: tuple[str, ...], code: int
 ) -> None:
-    """Neither a log nor an index: a database at rest is one file."""
+    """Neither a log nor an index: a database at rest is one file, with the note that it ended well."""
     for words in filter(None, [("import",), before]):
         assert run_aico(tmp_path, *words).returncode == 0
     path = database_path(tmp_path)
-    alone = {path.name, *(each.name for each in path.parent.iterdir() if each.suffix == ".lock")}
+    alone = {path.name, *(each.name for each in path.parent.iterdir() if each.suffix in {".lock", ".sound"})}
+    assert path.with_name(f"{path.name}.sound").name in alone
     assert run_aico(tmp_path, *arguments).returncode == code
     assert {each.name for each in path.parent.iterdir() if each.name.startswith(path.name)} == alone
 

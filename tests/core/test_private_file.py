@@ -66,7 +66,7 @@ def test_private_file_and_its_folders_are_private_whatever_the_umask(tmp_path: P
     assert modes == [0o700, 0o700, 0o600]
 
 
-@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", ".corrupt-20260301T000000Z.next"])
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", ".sound", ".corrupt-20260301T000000Z.next"])
 @pytest.mark.parametrize("plant", [make_link, make_second_name])
 def test_preparation_refuses_what_somebody_planted_beside_the_database(
     tmp_path: Path, end: str, plant: Callable[[Path], None]

@@ -322,7 +322,7 @@ async def test_recovery_never_sets_a_locked_database_aside(filled: Path) -> None
             await reopen(filled)
         holder.execute("ROLLBACK")
     assert await reopen(filled) is None
-    assert list_names(filled.parent) == {"observer.db"}
+    assert list_names(filled.parent) == {"observer.db", "observer.db.sound"}
 
 
 @pytest.mark.parametrize("step", range(6))

@@ -31,7 +31,7 @@ from aico.services.task_queries import TaskSort
 
 SORTS = {sort.value: sort for sort in Sort} | {sort.value: sort.of_sessions for sort in TaskSort}
 """By name; the columns of Cline's tasks had others."""
-_DATABASE_ENDS = ("", "-wal", "-shm", "-journal", ".lock")
+_DATABASE_ENDS = ("", "-wal", "-shm", "-journal", ".lock", ".sound")
 
 
 def export(options: argparse.Namespace) -> int:

@@ -168,6 +168,8 @@ class ObserverService:
                 if self._kimi_proxy is not None:
                     await self._kimi_proxy.close()
         finally:
+            if self.backups.failure is not None:
+                self.database.doubt()  # perhaps the copy was damaged, and so is what it was made of
             await self.database.close()
 
     def list_problems(self) -> list[str]:

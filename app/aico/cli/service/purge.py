@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aico.cli.service.plan import Step
 from aico.core.db.upkeep.backups import BackupFolder
+from aico.core.db.upkeep.soundness import END
 from aico.core.db.upkeep.sqlite_files import COMPANIONS
 from aico.core.errors import InstanceRunning, StorageError
 from aico.core.export_file import ExportFile
@@ -26,7 +27,7 @@ _AGAIN_S = 0.1
 def list_data(database_path: Path) -> list[Path]:
     """Return the files that this program keeps in, beside and below the database's folder; no others there."""
     folder, name, backups = database_path.parent, database_path.name, BackupFolder(database_path)
-    named = [database_path, *(database_path.with_name(name + end) for end in COMPANIONS)]
+    named = [database_path, *(database_path.with_name(name + end) for end in (*COMPANIONS, END))]
     named += ExportFile(database_path).list_all()
     named.append(webhook_path(database_path))
     aside = [found for pattern in _ASIDE for found in sorted(folder.glob(glob.escape(name) + pattern))]

@@ -20,11 +20,13 @@ from aico.core.db.driver import Value
 from aico.core.db.sums_reader import Ask
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
+from aico.core.db.upkeep.soundness import leave_note
 from aico.core.db.upkeep.sqlite_files import (
     BUSY_TIMEOUT_S,
     READER_PRAGMAS,
     look_again,
     looking_uri,
+    says_damaged,
     translate,
     uri_path,
 )
@@ -57,6 +59,8 @@ class Database:
         self._only_looks = False
         self.recovery: Recovery | None = None
         """The last recovery whose lost file still lies beside the database."""
+        self._checked_at: int | None = None
+        """When every page was read last; None as long as it is not open, and of a file in doubt."""
         self._writer = _Writer(path)
         self._lookers = _Lookers(self._reading_uri)
         self._askers = _Askers(self._reading_uri)
@@ -68,7 +72,7 @@ class Database:
         StorageNewer for a database of a newer version and StorageForeign for another program's (both untouched),
         StorageBusy, StorageError.
         """
-        self.recovery = await asyncio.to_thread(prepare_database, self.path, now_ms)
+        self.recovery, self._checked_at = await asyncio.to_thread(prepare_database, self.path, now_ms)
         self._identity = await asyncio.to_thread(_find_identity, self.path)
 
     def only_look(self) -> None:
@@ -101,11 +105,27 @@ class Database:
         return recovery
 
     async def close(self) -> None:
-        """Let running writes end, then close every connection."""
+        """Let running writes end, close every connection, and note that the file ended well, if it did."""
         await self.settle()
         await self._askers.close()
         await self._lookers.close()
         await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._leave_note)
+
+    def _leave_note(self) -> None:
+        checked_at, self._checked_at = self._checked_at, None
+        with suppress(StorageError):  # another start, and another check
+            if checked_at is not None and self._identity == _find_identity(self.path):
+                leave_note(self.path, checked_at)
+
+    def doubt(self) -> None:
+        """Have every page read at the next start: something was wrong with the file, or a copy of it."""
+        self._checked_at = None
+
+    def _translate(self, error: sqlite3.Error) -> StorageError:
+        if says_damaged(error):
+            self.doubt()
+        return translate(error)
 
     async def settle(self) -> None:
         """Wait until every write that was begun has ended, however it ends."""
@@ -122,7 +142,7 @@ class Database:
         try:
             return await asyncio.shield(self._writer.run(work, self._check))
         except sqlite3.Error as error:
-            raise translate(error) from error
+            raise self._translate(error) from error
 
     async def let_go(self) -> None:
         """Let go of pages that writing has kept in memory, and of all else that is free: what follows is small."""
@@ -133,7 +153,7 @@ class Database:
         try:
             await asyncio.shield(self._writer.empty_log())
         except sqlite3.Error as error:
-            raise translate(error) from error
+            raise self._translate(error) from error
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Ask]:
@@ -145,7 +165,7 @@ class Database:
             async with self._askers.hold() as ask:
                 yield ask
         except sqlite3.Error as error:
-            raise translate(error) from error
+            raise self._translate(error) from error
 
     async def look(self, work: Callable[[Ask], Coroutine[None, None, T]]) -> T:
         """Return what ``work`` makes of the answers to its questions, all of one snapshot, in a thread of its own.
@@ -158,7 +178,7 @@ class Database:
                 return await asyncio.to_thread(look_again, self.path, partial(_look_once, work))
             return await self._lookers.run(work)
         except sqlite3.Error as error:
-            raise translate(error) from error
+            raise self._translate(error) from error
 
 
 class _Lookers:

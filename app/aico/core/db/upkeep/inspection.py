@@ -43,8 +43,8 @@ class Inspection(NamedTuple):
     """True if it keeps a write-ahead log, as the service needs it."""
 
 
-def inspect(path: Path) -> Inspection:
-    """Return how the file at ``path`` is, with every page looked at. Nothing is changed.
+def inspect(path: Path, *, was_sound: bool = False) -> Inspection:
+    """Return how the file at ``path`` is, with every page looked at unless it ``was_sound`` before. Nothing is changed.
 
     Raises StorageForeign for another program's database and StorageNewer for a newer version's, whatever their
     condition: both stay as they are. Raises StorageBusy or StorageError for what says nothing about the file: a lock,
@@ -58,18 +58,18 @@ def inspect(path: Path) -> Inspection:
         # A half-done transaction of the old kind can be read only with the right to take it back.
         with closing(connect(path, "rw" if has_journal(path) else "ro")) as connection:
             connection.text_factory = _decode
-            return _inspect(connection, path)
+            return _inspect(connection, path, was_sound=was_sound)
     except sqlite3.Error as error:
         if not says_damaged(error):
             raise translate(error) from error
     return Inspection(Condition.DAMAGED if _read(path, len(_MAGIC)) == _MAGIC else Condition.GARBAGE)
 
 
-def _inspect(connection: sqlite3.Connection, path: Path) -> Inspection:
+def _inspect(connection: sqlite3.Connection, path: Path, *, was_sound: bool) -> Inspection:
     revision = find_known_revision(connection)
     if revision is None:
         return Inspection(Condition.EMPTY)
-    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+    if not was_sound and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         return Inspection(Condition.DAMAGED)
     return Inspection(Condition.SOUND, revision, _read(path, _WAL_PLACE + 1)[_WAL_PLACE:] == _WAL)
 

@@ -1,0 +1,79 @@
+"""The note that a database was found sound and ended well, so that the next start need not read every page of it.
+
+It lies beside the database and holds the metadata that the file had in the end. A start takes it away before anything
+is written. So there is none after a kill or a loss of power, and none counts for a file that anybody has touched since.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from aico.core.db.upkeep.sqlite_files import COMPANIONS, sync
+from aico.core.errors import StorageError
+from aico.core.private_file import open_private
+
+END = ".sound"
+VALID_MS = 7 * 86_400_000
+"""After so long every page is read again, whatever the note says: disks change bytes that nobody touches."""
+_BYTES_MAX = 1_000
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """The file, and when all of it was read last, epoch milliseconds."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    checked_at: int
+
+
+def take_note(path: Path, now_ms: int) -> int | None:
+    """Take the note beside the database at ``path`` away; return when all of that was read last.
+
+    None where there is no note, or it does not hold for the file any more. Raises StorageError where it cannot be taken
+    away: it would still be there after a loss of power. Blocking.
+    """
+    place = path.with_name(path.name + END)
+    try:
+        descriptor = open_private(place, create=False)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        said = file.read(_BYTES_MAX)
+    try:
+        place.unlink()
+        sync(path.parent)
+    except OSError as error:
+        raise StorageError(f"{place} cannot be removed: {error.strerror}") from error
+    try:
+        note = msgspec.json.decode(said, type=_Note)
+        is_same = note == _note_of(path, note.checked_at)
+    except (msgspec.DecodeError, OSError):
+        return None
+    return note.checked_at if is_same and 0 <= now_ms - note.checked_at < VALID_MS else None
+
+
+def leave_note(path: Path, checked_at: int) -> None:
+    """Note that the database at ``path``, which is closed now and was sound at ``checked_at``, has ended well.
+
+    Does nothing where somebody has it open, or no note can be written: the next start reads it all. Blocking.
+    """
+    with suppress(OSError, StorageError):
+        note = _note_of(path, checked_at)
+        if note is not None:
+            with os.fdopen(open_private(path.with_name(path.name + END), create=True), "r+b") as file:
+                file.truncate()
+                file.write(msgspec.json.encode(note))
+
+
+def _note_of(path: Path, checked_at: int) -> _Note | None:
+    """Return the note for the file as it is; None where a part of it may lie in a log. Raises OSError."""
+    if any(path.with_name(path.name + end).exists() for end in COMPANIONS):
+        return None
+    status = path.stat()
+    return _Note(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, checked_at)
