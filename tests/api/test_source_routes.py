@@ -120,6 +120,10 @@ async def test_calls_that_only_the_session_store_lacks_are_a_gap_of_it(serve: Se
             (await api.client.post("/api/import", json={"source": "cline"})).raise_for_status()
         assert [gap.kind for gap in (await cline(api)).gaps] == ["agents"]
         assert await unwritten(api) == ["cline"]
+        # The events of the hub have the calls of these agents and turns.
+        await put(api, {"origins": {"hub": True}})
+        assert [gap.kind for gap in (await cline(api)).gaps] == ["outside-hub"]
+        assert await unwritten(api) == ["cline"]
 
 
 async def test_switch_outlives_the_service(serve: Serve, own: str) -> None:

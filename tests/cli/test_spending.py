@@ -768,7 +768,11 @@ def test_without_a_database_it_says_how_to_start(database: Path, capsys: pytest.
 def test_titles_are_those_of_the_sources() -> None:
     """A terminal calls a tool what the page calls it."""
     assert {source.id: TITLES.get(source.id) for source in SOURCES} == {source.id: source.title for source in SOURCES}
-    named = {(source.id, gap.origin) for source in SOURCES for gap in source.gaps}
+    named = {
+        (source.id, None if gap.origin is None else source.get_origin(gap.origin).meter_id)
+        for source in SOURCES
+        for gap in source.gaps
+    }
     assert {source for source, origin in named if origin is None} == UNWRITTEN
     assert {(source, origin) for source, origin in named if origin is not None} == set(UNWRITTEN_BY.items())
 

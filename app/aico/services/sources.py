@@ -279,7 +279,7 @@ class SourcesService:
             gaps=tuple(
                 GapState(kind.id, kind.title, None, None)
                 for kind in source.gaps
-                if kind.origin is None or kind.origin in {origin.id for origin in enabled}
+                if kind.is_open({origin.id for origin in enabled})
             ),
         )
 

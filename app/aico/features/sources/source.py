@@ -6,7 +6,7 @@ switches, status, doctor, metrics, the interface and the documents' table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -123,6 +123,12 @@ class GapKind(NamedTuple):
     title: str
     origin: str | None = None
     """The origin that lacks them, where another one of the tool may have them; None for the tool as a whole."""
+    unless: str | None = None
+    """The origin that has them: while it is read, they are no gap."""
+
+    def is_open(self, enabled: Collection[str]) -> bool:
+        """Return whether the calls are missing while the origins ``enabled`` are read."""
+        return (self.origin is None or self.origin in enabled) and self.unless not in enabled
 
 
 @dataclass(frozen=True, slots=True)

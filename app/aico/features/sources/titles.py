@@ -21,4 +21,4 @@ TITLES = {
 UNWRITTEN = frozenset({"claude-code", "codex", "gemini-cli", "opencode", "kimi-cli", "pi", "vibe", "copilot-cli"})
 """Tools that bill calls which they write nowhere: those whose source names gaps of all its origins."""
 UNWRITTEN_BY = {"cline": "sessions"}
-"""The origin that lacks such calls, of tools of which another one does not."""
+"""The meter of the origins that lack such calls, of tools of which another origin does not."""

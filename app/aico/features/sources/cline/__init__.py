@@ -56,6 +56,12 @@ SOURCE = Source(
             "billed and not in the session store: agents that a session started, and turns that were killed; the "
             "events of its hub have a part of them",
             SESSIONS.id,
+            unless=HUB.id,
+        ),
+        GapKind(
+            "outside-hub",
+            "billed and in no event of its hub: agents and killed turns outside it, or older than its events",
+            HUB.id,
         ),
     ),
     has_task_rows=True,
