@@ -58,7 +58,7 @@ def enabled(source: SourceOut) -> dict[str, bool]:
 
 
 async def unwritten(api: Api) -> list[str]:
-    """Return the tools of which a terminal says that some calls are written nowhere."""
+    """Return the tools of which a terminal says that some calls are not counted."""
     async with api.service.reader.snapshot() as snapshot:
         overview = await take_overview(snapshot, 1_772_000_000_000, ZoneInfo("UTC"))
     return [each.source for each in overview.lacking.unwritten]

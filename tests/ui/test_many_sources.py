@@ -203,7 +203,7 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     assert "Share of the day\t30% of Nov 11" in copied
     assert sum(OPUS in line for line in copied if line.startswith("Nov 11, 0")) == 3
     facts = panel.locator(".facts")
-    expect(panel.locator(".unwritten")).to_contain_text("Claude Code: calls that are billed and written nowhere")
+    expect(panel.locator(".unwritten")).to_contain_text("Claude Code: some billed calls are not counted")
     expect(facts).to_contain_text("Cache share94%")
     field = panel.get_by_role("textbox", name="A name of your own")
     field.fill("checkout")

@@ -276,7 +276,7 @@ def test_sum_of_money_and_a_plan_shows_both(make_service: ServiceMaker, open_pag
     for table in ("By day", "By source", "Sessions"):
         row = page.get_by_role("region", name=table).locator("tbody tr").first
         expect(row).to_contain_text("$0.04 + ($3.00)")
-    lacks = "What is not in these numbers: Claude Code: calls that are billed and written nowhere"
+    lacks = "What is not in these numbers: Claude Code: some billed calls are not counted"
     expect(page.locator(".statement [data-field=gaps]")).to_have_text(lacks)
     legend = page.locator(".statement [data-field=plans]")
     expect(legend).to_have_text("(…): value at list price, paid by a plan · Plan of Claude Code: $100 a month")

@@ -319,7 +319,7 @@ def _describe_lacking(lacking: Lacking, screen: Screen) -> Iterator[str]:
     parts = [(AT_LEAST, text) for text in _list_least(lacking)]
     if unwritten:
         names = _and([_name("source", each.source) for each in unwritten])
-        parts.append(("-", f"some calls of {names}: billed, and written nowhere{_describe_known(unwritten)}"))
+        parts.append(("-", f"some calls of {names}: billed, and not counted{_describe_known(unwritten)}"))
     if lacking.only_totals:
         names = _and([_name("source", each) for each in lacking.only_totals])
         parts.append(("-", f"a number of requests of {names}: only totals are written, and those are counted"))
@@ -364,7 +364,7 @@ def _plan_price(plan: PlanPrice) -> str:
 
 
 def _describe_known(unwritten: Sequence[Unwritten]) -> str:
-    """Return the known numbers of calls that are written nowhere."""
+    """Return the known numbers of calls that are billed and not counted."""
     known: list[str] = []
     for calls in unwritten:
         parts = [f"{tokens(calls.tokens)} tokens"] if calls.tokens else []
