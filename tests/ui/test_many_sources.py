@@ -305,7 +305,7 @@ def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: O
 
     page.goto(f"{service.url}/?source=claude-code")
     expect(gaps.locator("summary")).to_contain_text(
-        "1 request without token counts · 1 answer cut short · Claude Code: calls that are billed"
+        "1 request without token counts · 1 answer cut short · Claude Code: some billed calls"
     )
     gaps.locator("summary").click()
     lines = gaps.locator("[data-tool=claude-code] p")
@@ -318,7 +318,7 @@ def test_what_is_not_known_is_said_and_never_zero(service: Service, open_page: O
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    first_row_is_quick(("en-US", "Cline: totals only"), ("fr-FR", "Cline\u00a0: totaux seulement")),
+    first_row_is_quick(("en-US", "Cline: totals, no requests"), ("fr-FR", "Cline\u00a0: totaux sans requêtes")),
 )
 def test_number_of_requests_names_the_tools_that_tell_none(
     service: Service, open_page: Opener, language: str, words: str

@@ -50,7 +50,7 @@ def test_statement_has_the_sums_of_its_month_and_all_rows_or_none(service: Servi
     expect(statement).to_contain_text("Nov 1 \u2013 30, 2025 (Europe/Paris) · Data as of Nov 11, 2025, ")
     expect(statement).to_contain_text("recorded $6.37 · 4 sessions")
     expect(statement.locator("[data-field=gaps]")).to_have_text(
-        "What is not in these numbers: 1 record without a price"
+        "What is not in these numbers: 1 record without a price · Cline: totals, no requests"
     )
     expect(page.locator("h2:focus")).to_have_text("Statement · November 2025")
     by_day = _cells(page, "By day")

@@ -3,7 +3,7 @@ import { useState } from "../../vendor/preact-hooks.js";
 import { t, tn } from "../i18n.js";
 import { sources } from "../sources.js";
 import { shown, summary } from "../store.js";
-import { LACKS, addBy, addUsd } from "../sums.js";
+import { LACKS, addBy, addUsd, tokensOf } from "../sums.js";
 import { approximateUntil } from "./chart.js";
 import { Later, amount, html, titleOf, when } from "./parts.js";
 
@@ -14,6 +14,12 @@ export const say = ([name, n, usd]) => tn(`gaps.${name}`, n, { cost: amount(usd)
 export function unwritten(ids) {
 	const named = ids.filter((id) => sources.value.some((one) => one.id === id && one.gaps.length > 0));
 	return named.length > 0 && t("gaps.unwritten", { sources: named.map(titleOf).join(", ") });
+}
+
+/** Names the tools that state totals and no requests. */
+export function silent(groups) {
+	const sources = addBy(groups, "source").filter(([, sum]) => !sum.requests && tokensOf(sum) > 0).map(([id]) => titleOf(id)).join(", ");
+	return sources && t("sum.requests.none", { sources });
 }
 
 /** By source: what is counted of it, and what nobody can count. */

@@ -11,7 +11,7 @@ import { keyOf, summary } from "../store.js";
 import { LACKS, addBy, cacheWrites, tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { chosen, dayText } from "./filters.js";
-import { say, unwritten } from "./gaps.js";
+import { say, silent, unwritten } from "./gaps.js";
 import { priceOf } from "./glance.js";
 import { Complaint, Cost, ModelName, amount, html, titleOf, when, whole, wordsOf } from "./parts.js";
 
@@ -77,7 +77,7 @@ function Month({ of: { sums, rows, isMoved }, from, to }) {
 	const used = series.filter(isUsed);
 	const filters = chosen().filter(({ name }) => name !== "period").map(({ words }) => words);
 	const facts = [`${range(from, to, locale.value)} (${zone()})`, ...filters, to > minute.value && t("live.asof", { at: when(minute.value, "dated") })].filter(Boolean);
-	const lacking = [...LACKS.map((name) => [name, totals[`${name}_requests`]]).filter(([, n]) => n > 0).map(say), unwritten(addBy(groups, "source").map(([id]) => id))].filter(Boolean);
+	const lacking = [...LACKS.map((name) => [name, totals[`${name}_requests`]]).filter(([, n]) => n > 0).map(say), unwritten(addBy(groups, "source").map(([id]) => id)), silent(groups)].filter(Boolean);
 	const bases = Object.entries(totals.cost_basis).filter(([, usd]) => usd > 0);
 	const kinds = ["source", "model", ...(hasProjects.value ? ["project"] : [])];
 	return html`<p>${facts.join(" · ")}</p><p class="print-only">${t("print.at", { at: when(minute.value, "dated") })}</p>

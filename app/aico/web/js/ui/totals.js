@@ -5,9 +5,10 @@ import { locale, t, tn } from "../i18n.js";
 import { knownUntil } from "../live.js";
 import { midnight, monthStart, spentSoFar } from "../period.js";
 import { before, shown, summary, unpriced } from "../store.js";
-import { addBy, cacheWrites, tokensOf } from "../sums.js";
+import { cacheWrites } from "../sums.js";
 import { approximateUntil } from "./chart.js";
-import { BigCost, Money, Tokens, html, titleOf, whole } from "./parts.js";
+import { silent } from "./gaps.js";
+import { BigCost, Money, Tokens, html, whole } from "./parts.js";
 
 function Change({ total }) {
 	const { window } = shown.value;
@@ -51,10 +52,10 @@ export function spentNow(source) {
 
 export function Totals() {
 	const { totals, groups } = summary.value;
-	const silent = addBy(groups, "source").filter(([, sum]) => !sum.requests && tokensOf(sum) > 0).map(([id]) => titleOf(id)).join(", ");
+	const note = silent(groups);
 	const tokens = (name, n = totals[name]) => html`<${Sum} name=${name} big=${html`<${Tokens} n=${n} />`} />`;
 	return html`<section class="panel-box sums" aria-label=${t("sum.title")}><${Cost} of=${totals} />
 		${tokens("input_tokens")}${tokens("cache_read_tokens")}${tokens("cache_write_tokens", cacheWrites(totals))}${tokens("output_tokens")}
-		<${Sum} name="requests" big=${totals.requests || !silent ? whole(totals.requests) : "–"}>${silent && html`<p class="note">${t("sum.requests.none", { sources: silent })}</p>`}<//>
+		<${Sum} name="requests" big=${totals.requests || !note ? whole(totals.requests) : "–"}>${note && html`<p class="note">${note}</p>`}<//>
 		<${Sum} name="sessions" big=${whole(totals.sessions)} /></section>`;
 }
