@@ -70,6 +70,22 @@ async def test_sessions_and_session_tell_the_price_of_each_request(serve: Serve)
         ]
 
 
+async def test_region_that_becomes_known_raises_sums_counters_and_the_origin_of_the_price(serve: Serve) -> None:
+    """1,000 at 5 dollars a million become 1,000 at 5.50: every answer tells it, and the counter grows by the rest."""
+    async with serve(tick_s=3_600, rescan_interval_s=0) as api:
+        plain = sent("1", "claude-opus-4-8", Tokens(1_000, 0, 0, 0, 0, None))
+        told = []
+        for record in (plain, plain._replace(context="geo-us")):
+            await write(api, TOOL, record)
+            [one] = (await get(api, f"/api/session?source={TOOL}&session_id=main")).json()["requests"]
+            total = (await summary(api, "?by=source")).totals.cost_usd
+            told.append((one["cost_usd"], one["listed_as"], total, _cost_of((await api.get("/metrics")).text)))
+        entry = "anthropic/claude-opus-4-8"
+        us = (0.0055, f"{entry} * 1.1 (inference_geo us)", 0.0055, 0.0055)
+        assert told == [(0.005, entry, 0.005, 0.005), us]
+        assert failed_checks(api.settings.database_path) == []
+
+
 async def test_export_tells_list_values(serve: Serve) -> None:
     """The export of sessions holds the list value as an exact decimal."""
     async with serve(tick_s=3_600, rescan_interval_s=0) as api:
