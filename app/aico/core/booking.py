@@ -163,6 +163,10 @@ class Tally:
         """Return the sums by model."""
         return self._fold(lambda _slot, _session, model: model)
 
+    def list_sessions(self) -> set[int]:
+        """Return the sessions of all sums."""
+        return {session for _slot, session, _model in self._posted}
+
     def spent(self, session: int) -> Vector | None:
         """Return the sums of a session; None if nothing of it was posted."""
         if self._by_session is None:

@@ -18,6 +18,7 @@ from aico.core.clock import now_ms
 from aico.core.db.at_once import run_at_once
 from aico.core.db.driver import Value
 from aico.core.db.sums_reader import Ask
+from aico.core.db.touched import Touched
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Recovery
 from aico.core.db.upkeep.soundness import leave_note
@@ -61,6 +62,8 @@ class Database:
         """The last recovery whose lost file still lies beside the database."""
         self._checked_at: int | None = None
         """When every page was read last; None as long as it is not open, and of a file in doubt."""
+        self.touched = Touched()
+        """The sessions that the last commits touched."""
         self._writer = _Writer(path)
         self._lookers = _Lookers(self._reading_uri)
         self._askers = _Askers(self._reading_uri)

@@ -287,6 +287,7 @@ class _Sort(NamedTuple):
 
     key: str
     sums: tuple[str, ...] = ()
+    is_text: bool = False
 
 
 def _sort_of(*names: str) -> _Sort:
@@ -296,9 +297,9 @@ def _sort_of(*names: str) -> _Sort:
 _SORTS = {
     "last_at": _Sort("u.last_ts"),
     "started_at": _Sort("u.first_ts"),
-    "session_id": _Sort("u.key"),
-    "source": _Sort("(SELECT name FROM source WHERE id = u.source)"),
-    "model": _Sort("(SELECT name FROM model WHERE id = u.model)"),
+    "session_id": _Sort("u.key", is_text=True),
+    "source": _Sort("(SELECT name FROM source WHERE id = u.source)", is_text=True),
+    "model": _Sort("(SELECT name FROM model WHERE id = u.model)", is_text=True),
     "input_tokens": _sort_of("input"),
     "cache_read_tokens": _sort_of("cache_read"),
     "output_tokens": _sort_of("output"),
@@ -384,63 +385,95 @@ _MEMBERS = """
 _LATE = "MAX(u.last_ts, IFNULL(spent.late, 0))"
 
 
-def session_order(wanted: UsageFilter, sort: str, *, descending: bool) -> tuple[str, Values]:
+def session_order(wanted: UsageFilter, sort: str, *, descending: bool, of: str | None = None) -> tuple[str, Values]:
     """Return the query for the numbers of the sessions inside ``wanted``, in order, and its values before their limit.
 
-    Only what they are ordered by is added up.
+    Each has the number that it is ordered by, NULL where that is a text. Only what they are ordered by is added up.
+    ``of`` is a JSON array of sessions: of no other.
     """
-    keys, values = _ordered_by(wanted, sort)
+    keys, values = _ordered_by(wanted, sort, of)
+    key = _SORTS[sort].key
     return (
         f"""
         WITH spent AS MATERIALIZED ({keys})
-        SELECT u.id FROM spent CROSS JOIN session AS u ON u.id = spent.session
-        ORDER BY {_order(_SORTS[sort].key, descending=descending)} LIMIT ?
+        SELECT u.id, {_shown_key(sort, key)} FROM spent CROSS JOIN session AS u ON u.id = spent.session
+        ORDER BY {_order(key, descending=descending)} LIMIT ?
     """,
         values,
     )  # our own names
 
 
-def folded_order(wanted: UsageFilter, sort: str, *, descending: bool) -> tuple[str, Values]:
+def folded_order(wanted: UsageFilter, sort: str, *, descending: bool, of: str | None = None) -> tuple[str, Values]:
     """Return the query for the same with sessions folded under the one at their head, and its values likewise.
 
     Its rows begin with a number: 0, the number of rows of all pages; 1, those of a page: session, how many are folded
-    under it, the last activity of all; 2, a session that is folded, and its head.
+    under it, the last activity of all, and the number that it is ordered by; 2, a session that is folded, and its head;
+    3, a head that is not inside ``wanted`` itself. ``of`` names whole families.
     """
-    keys, values = _ordered_by(wanted, sort)
+    keys, values = _ordered_by(wanted, sort, of)
     columns = "".join(f", {name}" for name in _SORTS[sort].sums)
     summed = "".join(f", SUM({name})" for name in _SORTS[sort].sums)
     spent = "".join(f", spent.{name}" for name in _SORTS[sort].sums)
-    order = _order(_LATE if sort == "last_at" else _SORTS[sort].key, descending=descending)
+    key = _LATE if sort == "last_at" else _SORTS[sort].key
     return (
         f"""
         WITH RECURSIVE spent AS MATERIALIZED ({keys}), {_MEMBERS}, folded AS MATERIALIZED (
-            SELECT session, 0 AS others, NULL AS late{columns} FROM spent
+            SELECT session, 0 AS others, NULL AS late, 0 AS is_absent{columns} FROM spent
             WHERE session NOT IN (SELECT id FROM member) AND session NOT IN (SELECT head FROM member)
-            UNION ALL SELECT head, SUM(is_other), MAX(late){summed} FROM (
+            UNION ALL SELECT head, SUM(is_other), MAX(late), MIN(is_other){summed} FROM (
                 SELECT head, 1 AS is_other, u.last_ts AS late{spent}
                 FROM member CROSS JOIN spent ON spent.session = member.id JOIN session AS u ON u.id = member.id
                 UNION ALL SELECT session, 0, NULL{spent} FROM spent WHERE session IN (SELECT head FROM member)
             ) GROUP BY head
         )
-        SELECT 0, COUNT(*), NULL, NULL FROM folded
+        SELECT 0, COUNT(*), NULL, NULL, NULL FROM folded
         UNION ALL SELECT * FROM (
-            SELECT 1, u.id, spent.others, {_LATE} FROM folded AS spent CROSS JOIN session AS u ON u.id = spent.session
-            ORDER BY {order} LIMIT ?
+            SELECT 1, u.id, spent.others, {_LATE}, {_shown_key(sort, key)}
+            FROM folded AS spent CROSS JOIN session AS u ON u.id = spent.session
+            ORDER BY {_order(key, descending=descending)} LIMIT ?
         )
-        UNION ALL SELECT 2, id, head, NULL FROM member
+        UNION ALL SELECT 2, id, head, NULL, NULL FROM member
+        UNION ALL SELECT 3, session, NULL, NULL, NULL FROM folded WHERE is_absent
     """,
         values,
     )  # our own names
 
 
-def _ordered_by(wanted: UsageFilter, sort: str) -> tuple[str, Values]:
+def is_number(sort: str) -> bool:
+    """Return whether sessions of an order have a number that they are ordered by."""
+    return not _SORTS[sort].is_text
+
+
+def _shown_key(sort: str, key: str) -> str:
+    return key if is_number(sort) else "NULL"
+
+
+def _ordered_by(wanted: UsageFilter, sort: str, of: str | None) -> tuple[str, Values]:
     names = _SORTS[sort].sums
     if not names:
-        rows, values = _key_rows(wanted)
+        rows, values = _key_rows(wanted) if of is None else session_rows(wanted, (), of)
         return f"SELECT DISTINCT session FROM ({rows})", values
-    rows, values = session_rows(wanted, names)
+    rows, values = session_rows(wanted, names, of)
     summed = ", ".join(f"SUM({name}) AS {name}" for name in names)
     return f"SELECT session, {summed} FROM ({rows}) GROUP BY session", values
+
+
+NEWEST = "SELECT IFNULL(MAX(id), 0) FROM session"
+SORT_KEY = "SELECT key FROM session WHERE id = ?"
+# Of sessions behind a number, those that were started by them and were stored before.
+ORPHANS = """
+    SELECT id FROM session WHERE parent_key IS NOT NULL
+        AND (source, parent_key) IN (SELECT source, key FROM session WHERE id > ?)
+"""
+ANCESTORS = """
+    WITH RECURSIVE above(id) AS (
+        SELECT p.id FROM json_each(?) AS wanted CROSS JOIN session AS u ON u.id = wanted.value
+        JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
+        UNION SELECT p.id FROM above CROSS JOIN session AS u ON u.id = above.id
+        JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
+    )
+    SELECT id FROM above
+"""
 
 
 def _order(key: str, *, descending: bool) -> str:

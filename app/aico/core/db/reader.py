@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from array import array
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
-from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from aico.core.db import questions as sql
 from aico.core.db.counters import COUNTERS, PLAN_SOURCES, PLAN_VALUES, counters_of, plan_values_of
 from aico.core.db.json_values import json_of
+from aico.core.db.orders import SessionOrder
 from aico.core.db.sums_reader import Ask, SessionCounts, SumsSnapshot
+from aico.core.db.touched import TOUCHED_MAX, Touched
 from aico.core.filters import UsageFilter
 from aico.core.pricing import PriceRef
 from aico.core.receipts import ImportReceipt
@@ -30,14 +32,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 _RUNS_OF_A_READING_MAX = 1_000
 _REMEMBERED_MAX = 3
-"""Orders of sessions, and their totals, that are remembered: 100,000 sessions are 800 kB."""
+"""Orders of sessions, and their totals, that are remembered: 100,000 sessions are 1.6 MB."""
 _ORDER_LEAST = 1_000
 """So many sessions of an order are asked for at once; for pages behind them, all."""
-_ROW_COUNT, _FOLDED = 0, 2
-"""The kinds of rows of a folded order, in their first column."""
+_FAMILIES_MAX = 2 * TOUCHED_MAX
+"""So many sessions are asked for to mend an order, at most."""
 
 
-_OrderKey: TypeAlias = "tuple[str, int, UsageFilter, Sort, bool, bool]"
+_OrderKey: TypeAlias = "tuple[str, UsageFilter, Sort, bool, bool]"
 _TotalKey: TypeAlias = tuple[str, int, UsageFilter, bool]
 
 
@@ -127,43 +129,6 @@ class FoundSessions(NamedTuple):
     sums: Sums
 
 
-class SessionOrder(NamedTuple):
-    """Sessions in an order that somebody asked for, and those folded under them."""
-
-    ids: Sequence[int]
-    """Of the first ones at least."""
-    row_count: int
-    """On all pages."""
-    members: Mapping[int, list[int]] = {}
-    """Sessions that are folded under another one, by its number."""
-    folded_counts: Mapping[int, int] = {}
-    """How many of them are inside the filter; where there are none, nothing."""
-    late: Mapping[int, int] = {}
-    """Of these the last activity of all."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether no session is missing."""
-        return len(self.ids) == self.row_count
-
-    @classmethod
-    def of_folded(cls, rows: Iterable[Sequence[int]]) -> Self:
-        """Return the order that the rows of :func:`aico.core.db.questions.folded_order` tell."""
-        ids, row_count = array("q"), 0
-        members: dict[int, list[int]] = {}
-        counts, late = dict[int, int](), dict[int, int]()
-        for kind, first, second, third in rows:
-            if kind == _ROW_COUNT:
-                row_count = first
-            elif kind == _FOLDED:
-                members.setdefault(second, []).append(first)
-            else:
-                ids.append(first)
-                if second:
-                    counts[first], late[first] = second, third
-        return cls(ids, row_count, members, counts, late)
-
-
 class _Memory(Generic[K, V]):
     """The last answers, by question."""
 
@@ -182,12 +147,32 @@ class _Memory(Generic[K, V]):
                 del self._known[next(iter(self._known))]
 
 
-class _Pages:
-    """The parts that pages of sessions share: the next page of the same commit needs no more than its own rows."""
+class _Known(NamedTuple):
+    """An order as it was at a revision."""
 
-    def __init__(self) -> None:
-        self.orders: _Memory[_OrderKey, SessionOrder] = _Memory()
+    revision: int
+    order: SessionOrder
+
+
+class _Pages:
+    """The parts that pages of sessions share: the next page of the same commit needs no more than its own rows.
+
+    That of a later commit needs also the sessions that were touched since.
+    """
+
+    def __init__(self, touched: Touched | None = None) -> None:
+        self.touched = touched or Touched()
+        self.orders: _Memory[_OrderKey, _Known] = _Memory()
         self.totals: _Memory[_TotalKey, tuple[SessionCounts, Sums]] = _Memory()
+
+
+class _Asked(NamedTuple):
+    """The question for an order."""
+
+    wanted: UsageFilter
+    sort: Sort
+    descending: bool
+    is_folded: bool
 
 
 class StoredSource(NamedTuple):
@@ -204,7 +189,7 @@ class UsageReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pages = _Pages()
+        self._pages = _Pages(database.touched)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UsageSnapshot]:
@@ -280,14 +265,16 @@ class UsageSnapshot(SumsSnapshot):
         order = await self._order(wanted, sort, descending=descending, is_folded=is_folded, limit=offset + limit)
         # A negative limit is none, as SQLite has it.
         chosen = order.ids[offset:] if limit < 0 else order.ids[offset : offset + limit]
-        counts, sums = await self._add_up(wanted, is_brief=is_brief)
+        counts, sums = await self._add_up(wanted, order, is_brief=is_brief)
         return FoundSessions(await self._read(wanted, chosen, order), order.row_count, counts, sums)
 
-    async def _add_up(self, wanted: UsageFilter, *, is_brief: bool) -> tuple[SessionCounts, Sums]:
+    async def _add_up(self, wanted: UsageFilter, order: SessionOrder, *, is_brief: bool) -> tuple[SessionCounts, Sums]:
         key = (self.epoch, self.revision, wanted, is_brief)
         totals = self._pages.totals.find(key)
         if totals is None:
-            totals = await self.count_sessions(wanted, is_brief=is_brief), await self.get_sums(wanted)
+            # Sessions are counted already.
+            counts = SessionCounts(order.session_count) if is_brief else await self.count_sessions(wanted)
+            totals = counts, await self.get_sums(wanted)
             self._pages.totals.keep(key, totals)
         return totals
 
@@ -304,22 +291,88 @@ class UsageSnapshot(SumsSnapshot):
     ) -> SessionOrder:
         """Return the first sessions of an order, ``limit`` at the least if there are so many; all if it is negative."""
         is_folded = is_folded and bool(await self.ask(sql.ANY_CHILD))  # a fifth of the time for nothing
-        key = (self.epoch, self.revision, wanted, sort, descending, is_folded)
+        key = (self.epoch, wanted, sort, descending, is_folded)
         known = self._pages.orders.find(key)
-        if known is not None and (known.is_whole or 0 <= limit <= len(known.ids)):
-            return known
-        size = max(limit, _ORDER_LEAST) if 0 <= limit <= _ORDER_LEAST else -1
-        if is_folded:
-            statement, values = sql.folded_order(wanted, sort.value, descending=descending)
-            order = SessionOrder.of_folded(await self.ask(statement, (*values, size)))
-        else:
-            statement, values = sql.session_order(wanted, sort.value, descending=descending)
-            ids = array("q", (number for (number,) in await self.ask(statement, (*values, size))))
-            is_cut = len(ids) == size
-            counts = await self.count_sessions(wanted, is_brief=True) if is_cut else SessionCounts(len(ids))
-            order = SessionOrder(ids, counts.counted)
-        self._pages.orders.keep(key, order)
+        asked = _Asked(wanted, sort, descending, is_folded)
+        order = None if known is None else await self._mend(asked, known)
+        if order is None or not (order.is_whole or 0 <= limit <= len(order.ids)):
+            order = await self._find_order(asked, max(limit, _ORDER_LEAST) if 0 <= limit <= _ORDER_LEAST else -1)
+        if known is None or known.revision <= self.revision:
+            self._pages.orders.keep(key, _Known(self.revision, order))
         return order
+
+    async def _find_order(self, asked: _Asked, size: int, of: str | None = None) -> SessionOrder:
+        """Return the first ``size`` sessions of an order, or all; ``of`` is a JSON array of sessions: of no other."""
+        wanted, sort, descending, is_folded = asked
+        find = sql.folded_order if is_folded else sql.session_order
+        statement, values = find(wanted, sort.value, descending=descending, of=of)
+        rows = await self.ask(statement, (*values, size))
+        [(newest,)] = await self.ask(sql.NEWEST)
+        if is_folded:
+            return SessionOrder.of_folded(rows, newest, descending=descending)
+        order = SessionOrder.of_rows(rows, newest, descending=descending)
+        if len(rows) != size:
+            return order
+        return order._replace(row_count=(await self.count_sessions(wanted, is_brief=True)).counted)
+
+    async def _mend(self, asked: _Asked, known: _Known) -> SessionOrder | None:
+        """Return an order as it is now, of which only what was touched since is asked for; None if that cannot be."""
+        order = known.order
+        if known.revision == self.revision:
+            return order
+        touched = self._pages.touched.find_between(self.epoch, known.revision, self.revision)
+        # The word of an origin counts or not by what others of a session say, also without usage.
+        if touched is None or not order.has_keys or asked.wanted.origin is not None:
+            return None
+        families = await self._find_families(order, touched) if asked.is_folded else set(touched)
+        if len(families) > _FAMILIES_MAX:
+            return None
+        fresh = await self._find_order(asked, -1, json_of(families))
+        others = order.without(families)
+        is_of_them = fresh.has_keys and families.issuperset(fresh.iterate_named())
+        if not is_of_them or not (order.is_whole or others.ids):
+            return None
+        ties: dict[int, str] = {}
+        places = [
+            await self._find_place(others, ties, session, number, descending=asked.descending)
+            for session, number in zip(fresh.ids, fresh.keys, strict=True)
+        ]
+        joined = others.joined_by(fresh, places)
+        if order.is_whole:
+            return joined
+        inside = await self.count_sessions(asked.wanted, is_brief=True)
+        return joined._replace(row_count=inside.counted - joined.hidden_count)
+
+    async def _find_families(self, order: SessionOrder, touched: Collection[int]) -> set[int]:
+        """Return ``touched`` and all sessions whose row may be another one by what happened to them."""
+        families = order.add_families(touched)
+        if max(touched, default=0) > order.newest:
+            # One that was stored before the session that has started it had a row of its own until then.
+            families |= order.add_families([number for (number,) in await self.ask(sql.ORPHANS, (order.newest,))])
+        above = await self.ask(sql.ANCESTORS, (json_of(families),))
+        return families | order.add_families([number for (number,) in above])
+
+    async def _find_place(
+        self, order: SessionOrder, ties: dict[int, str], session: int, number: float, *, descending: bool
+    ) -> int:
+        """Return the place of a session: where the number is the same, keys decide, which are kept in ``ties``."""
+        first, end = bisect_left(order.keys, number), bisect_right(order.keys, number)
+        if first == end:
+            return first
+        mine = await self._tie_of(session, ties)
+        while first < end:
+            middle = (first + end) // 2
+            if ((await self._tie_of(order.ids[middle], ties)) < mine) is descending:
+                end = middle
+            else:
+                first = middle + 1
+        return first
+
+    async def _tie_of(self, session: int, ties: dict[int, str]) -> tuple[bytes, int]:
+        if session not in ties:
+            [(ties[session],)] = await self.ask(sql.SORT_KEY, (session,))
+        # As SQLite compares them: by their bytes.
+        return ties[session].encode(), session
 
     async def _read(self, wanted: UsageFilter, chosen: Sequence[int], order: SessionOrder) -> list[StoredSession]:
         """Return the sessions called ``chosen``, with what they and those below them spent inside ``wanted``."""

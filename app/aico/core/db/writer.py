@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -241,6 +241,8 @@ class _Names:
     """First halves of the keys of forgotten requests, by source."""
     session_counts: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     """Number of sessions and greatest moment, by source."""
+    touched: Collection[int] | None = None
+    """The sessions of the transaction that runs, if it is known that no other is another one by it."""
 
 
 class UsageWriter:
@@ -461,6 +463,7 @@ class UsageWriter:
         def write(connection: sqlite3.Connection) -> T:
             nonlocal known
             known = _know(connection, names, self._fixed_prices)
+            known.touched = None
             try:
                 return work(connection, known)
             finally:
@@ -472,6 +475,9 @@ class UsageWriter:
             names, self._names = self._names, None
             result = await self._database.write(write)
             self._names = known
+            if known is not None and known.touched is not None:
+                self._database.touched.note(known.epoch, known.revision, known.touched)
+                known.touched = None
             return result
 
     def _repricing(self, connection: sqlite3.Connection, names: _Names, source: int) -> _Transaction:
@@ -607,7 +613,8 @@ class _Transaction:
             cline_rows.upsert(self._connection, books, self._readings_of(readings), self._model_name, self._now_ms)
         new_count = len(first) + sum(session.is_new for session in fresh)
         count, latest = self._recount(source, new_count, max((first.newest, *map(_last_ts, fresh))))
-        revision = names.revision = self._advance()
+        # Of those that got the name of a project nobody knows which they were.
+        revision = self._advance(None if is_named else self._touched(books, len(first)))
         names.next_session_id += new_count
         rows = self._fresh_rows(fresh, books.tally, books.meters, self._readings_of(readings))
         if first:
@@ -636,7 +643,7 @@ class _Transaction:
         _ask(self._connection, _SET_LABEL, (label, session.id))
         session.label = label
         count, latest = self._count(source)
-        revision = self._names.revision = self._advance()
+        revision = self._advance((session.id,))
         rows = self._fresh_rows([session], Tally(), {}, {})
         return UsageCommitted(
             self._receipt(latest, revision), self._names.epoch, count, tuple(rows), rows_truncated=False
@@ -692,11 +699,17 @@ class _Transaction:
         source = self._source(self._batch.source)
         self._store(books, source, 0, [], is_repricing=True)
         count, latest = self._count(source)
-        revision = self._names.revision = self._advance()
+        revision = self._advance(self._touched(books))
         is_truncated = len(fresh) > self._rows_max
         rows = self._fresh_rows(fresh, books.tally, {}, {})
         receipt = self._receipt(latest, revision, updated_count=books.updated_count)
         return UsageCommitted(receipt, self._names.epoch, count, tuple(rows), rows_truncated=is_truncated)
+
+    def _touched(self, books: Books, first_count: int = 0) -> set[int]:
+        """Return the sessions that are not as before; of first readings there are ``first_count``."""
+        made = range(self._names.next_session_id, self._names.next_session_id + first_count)
+        rows = {each.id for each in books.sessions.values() if each.is_touched or each.is_changed}
+        return rows.union(made, books.deserted, books.tally.list_sessions())
 
     # Names
 
@@ -1118,9 +1131,10 @@ class _Transaction:
         gone = [(source, place) for place, position in self._batch.checkpoints if position is None]
         _many(self._connection, _DROP_CHECKPOINT, gone)
 
-    def _advance(self) -> int:
+    def _advance(self, touched: Collection[int] | None) -> int:
         [(revision,)] = _ask(self._connection, _ADVANCE)
-        return int(revision)
+        self._names.revision, self._names.touched = int(revision), touched
+        return self._names.revision
 
     # Telling
 

@@ -1,0 +1,240 @@
+"""An order of sessions that is remembered and mended after commits is the one that somebody would get who asks anew."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aico.core.db import questions
+from aico.core.db.driver import Value
+from aico.core.db.reader import FoundSessions, Sort, UsageReader, UsageSnapshot
+from aico.core.db.terms_writer import store_plans
+from aico.core.db.touched import TOUCHED_MAX, Touched
+from aico.core.errors import SessionUnknown
+from aico.core.filters import UsageFilter
+from aico.core.terms import Plan
+from aico.core.usage import SLOT_MS, ProjectSeen, PromptSeen, RequestState, Tokens, UsageEvent, digest
+from tests.core.repository_on_file import NOW_MS, Store, open_store, request, temporary_database, usage
+from tests.hypothesis_profiles import examples
+
+SESSIONS = st.sampled_from([f"s{number}" for number in range(7)])
+MOMENTS = st.sampled_from([NOW_MS - number * SLOT_MS * 50 for number in range(4)])
+SLOT = NOW_MS // SLOT_MS
+
+
+class Labelled(NamedTuple):
+    """The user's own name for a session."""
+
+    session: str
+    label: str | None
+
+
+class Planned(NamedTuple):
+    """A plan that begins or ends."""
+
+    is_there: bool
+
+
+class Question(NamedTuple):
+    """What somebody asks again and again."""
+
+    wanted: UsageFilter
+    sort: Sort
+    descending: bool
+    is_folded: bool
+    limit: int
+    offset: int
+
+
+REQUESTS = st.builds(
+    UsageEvent,
+    key=st.sampled_from([digest(number) for number in range(12)]),
+    session=SESSIONS,
+    ts=MOMENTS,
+    model=st.sampled_from(["m", "n"]),
+    tokens=st.sampled_from([Tokens(0, output=5), Tokens(5, 5, output=0), Tokens(5, output=5)]),
+    recorded_nano=st.sampled_from([None, 0, 7, 7_000_000_000]),
+    state=st.just(RequestState.FINAL),
+    parent=st.one_of(st.none(), SESSIONS),
+    unknown=st.just(()),
+    former_key=st.none(),
+    context=st.just(""),
+    claim=st.sampled_from([None, 0, 1]),
+    is_bare=st.just(value=False),
+    near_ms=st.none(),
+)
+PROMPTS = st.builds(
+    PromptSeen,
+    key=st.sampled_from([digest("prompt", number) for number in range(3)]),
+    session=SESSIONS,
+    ts=MOMENTS,
+    model=st.just("m"),
+    parent=st.one_of(st.none(), SESSIONS),
+    claim=st.none(),
+)
+PROJECTS = st.builds(ProjectSeen, SESSIONS, st.sampled_from(["here", "there"]))
+TASKS = st.builds(
+    usage,
+    SESSIONS,
+    MOMENTS,
+    st.sampled_from(["m", "n"]),
+    st.sampled_from([1, 9]),
+    total_cost=st.sampled_from([0.0, 7.0]),
+)
+CHANGES = st.one_of(
+    st.lists(st.one_of(REQUESTS, PROMPTS, PROJECTS), min_size=1, max_size=4),
+    st.lists(TASKS, min_size=1, max_size=3),
+    st.builds(Labelled, SESSIONS, st.sampled_from([None, "own name"])),
+    st.builds(Planned, st.booleans()),
+)
+QUESTIONS = st.builds(
+    Question,
+    st.sampled_from(
+        [
+            UsageFilter(),
+            UsageFilter(),
+            UsageFilter(sources=("tool",)),
+            UsageFilter(models=("m",)),
+            UsageFilter(projects=("here",)),
+            UsageFilter(text="own"),
+            UsageFilter(first_slot=SLOT - 70),
+            UsageFilter(end_slot=SLOT - 70),
+            UsageFilter(origin="ledger"),
+        ]
+    ),
+    st.sampled_from(Sort),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([2, 3, 100]),
+    st.sampled_from([0, 0, 1, 4]),
+)
+
+
+async def change(store: Store, wanted: object) -> None:
+    """Let one thing happen."""
+    if isinstance(wanted, Labelled):
+        try:
+            await store.writer.set_label("tool", wanted.session, wanted.label)
+        except SessionUnknown:
+            return
+    elif isinstance(wanted, Planned):
+        plans = [Plan("tool", 1_000, "USD", 1)] if wanted.is_there else []
+        await store_plans(store.database, NOW_MS, put_=plans, removed=() if wanted.is_there else ("tool",))
+    elif isinstance(wanted, list) and isinstance(wanted[0], UsageEvent | PromptSeen | ProjectSeen):
+        await store.take_in_of("tool", wanted)
+    elif isinstance(wanted, list):
+        await store.take_in(wanted)
+
+
+async def list_by(snapshot: UsageSnapshot, question: Question) -> FoundSessions:
+    """Return the answer to a question, in which sessions are counted as the page has it."""
+    wanted, sort, descending, is_folded, limit, offset = question
+    return await snapshot.list_sessions(
+        wanted, sort, descending=descending, limit=limit, offset=offset, is_folded=is_folded, is_brief=True
+    )
+
+
+async def ask(reader: UsageReader, question: Question) -> FoundSessions:
+    """Return the answer of a reader, whose number of sessions is looked at."""
+    async with reader.snapshot() as snapshot:
+        found = await list_by(snapshot, question)
+        assert found.counts == await snapshot.count_sessions(question.wanted, is_brief=True)
+        return found
+
+
+@settings(max_examples=examples(4))
+@given(st.lists(CHANGES, min_size=2, max_size=12), st.lists(QUESTIONS, min_size=1, max_size=3))
+def test_answers_are_those_of_somebody_who_asks_anew(changes: list[object], asked: list[Question]) -> None:
+    """Families that join, ties, sessions that lose all that they had, plans, labels: also beyond the first ones."""
+
+    async def live() -> None:
+        with temporary_database() as path, patch("aico.core.db.reader._ORDER_LEAST", 3):
+            async with open_store(path) as store:
+                for each in changes:
+                    await change(store, each)
+                    for question in asked:
+                        assert await ask(store.reader, question) == await ask(UsageReader(store.database), question)
+
+    asyncio.run(live())
+
+
+class Recorded:
+    """The statements that a snapshot asks."""
+
+    def __init__(self, snapshot: UsageSnapshot) -> None:
+        self._ask = snapshot.ask
+        self.statements: list[str] = []
+        snapshot.ask = self
+
+    async def __call__(self, statement: str, values: Sequence[Value] = (), /) -> list[sqlite3.Row]:
+        """Note and run a statement."""
+        self.statements.append(statement)
+        return await self._ask(statement, values)
+
+
+@pytest.mark.parametrize("is_folded", [True, False])
+@pytest.mark.parametrize("sort", [Sort.LAST, Sort.COST, Sort.TOKENS])
+async def test_after_a_commit_only_its_sessions_are_asked_for(store: Store, sort: Sort, is_folded: bool) -> None:
+    """The whole order is asked for once; that the next commit made no other is seen in its place."""
+    sessions = [f"s{number}" for number in range(9)]
+    await store.take_in_of("tool", [request(name, name, nano=5) for name in sessions])
+    await store.take_in_of("tool", [request("agent", "agent")._replace(parent="s3")])
+    question = Question(UsageFilter(), sort, descending=True, is_folded=is_folded, limit=20, offset=0)
+    find = questions.folded_order if is_folded else questions.session_order
+    whole, _values = find(UsageFilter(), sort.value, descending=True)
+    asked = []
+    for number in range(3):
+        async with store.reader.snapshot() as snapshot:
+            recorded = Recorded(snapshot)
+            found = await list_by(snapshot, question)
+            asked.append(whole in recorded.statements)
+        assert found == await ask(UsageReader(store.database), question)
+        later = request(f"later {number}", f"s{number + 3}", NOW_MS + 1_000 + number, nano=9)
+        await store.take_in_of("tool", [later])
+    assert asked == [True, False, False]
+    assert {item.key for item in found.items if item.last_ts > NOW_MS} == {"s3", "s4"}
+    # A plan decides what all of them cost.
+    await store_plans(store.database, NOW_MS, put_=[Plan("tool", 1_000, "USD", 1)])
+    async with store.reader.snapshot() as snapshot:
+        recorded = Recorded(snapshot)
+        await list_by(snapshot, question)
+        assert whole in recorded.statements
+
+
+def test_touched_sessions_are_those_of_all_commits_between() -> None:
+    """Before the first that is known, behind a gap, of another database and backwards nothing is known."""
+    touched = Touched()
+    touched.note("e", 4, {1, 2})
+    touched.note("e", 5, {2, 3})
+    assert touched.find_between("e", 3, 5) == frozenset({1, 2, 3})
+    assert touched.find_between("e", 5, 5) == frozenset()
+    touched.note("e", 7, {9})
+    assert touched.find_between("e", 6, 7) == frozenset({9})
+    unknown = [("e", 2, 4), ("e", 5, 7), ("e", 7, 8), ("e", 5, 4), ("other", 3, 4)]
+    assert [touched.find_between(*each) for each in unknown] == [None] * 5
+    touched.note("other", 5, {1})
+    assert touched.find_between("e", 4, 5) is None
+    assert touched.find_between("other", 4, 5) == frozenset({1})
+
+
+def test_too_many_touched_sessions_are_not_told() -> None:
+    """One commit alone, or many together; and old ones are let go."""
+    touched = Touched()
+    touched.note("e", 1, range(TOUCHED_MAX))
+    touched.note("e", 2, range(TOUCHED_MAX, TOUCHED_MAX + 1))
+    touched.note("e", 3, range(TOUCHED_MAX + 1))
+    assert touched.find_between("e", 0, 1) is not None
+    assert touched.find_between("e", 1, 2) is not None
+    assert touched.find_between("e", 0, 2) is None
+    assert touched.find_between("e", 2, 3) is None
+    for revision in range(4, 1_000):
+        touched.note("e", revision, {revision})
+    assert touched.find_between("e", 3, 4) is None
+    assert touched.find_between("e", 899, 999) == frozenset(range(900, 1_000))
