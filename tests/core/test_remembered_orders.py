@@ -208,6 +208,27 @@ async def test_after_a_commit_only_its_sessions_are_asked_for(store: Store, sort
         assert whole in recorded.statements
 
 
+async def test_families_that_join_later_are_one_row(store: Store) -> None:
+    """A session stored before the one that has started it, its own agents with it; and one that learns its parent."""
+    question = Question(UsageFilter(), Sort.COST, descending=True, is_folded=True, limit=20, offset=0)
+
+    async def rows() -> dict[str, tuple[int, int]]:
+        found = await ask(store.reader, question)
+        assert found == await ask(UsageReader(store.database), question)
+        return {item.key: (item.folded_count, item.spent.cost_nano) for item in found.items}
+
+    await store.take_in_of("tool", [request("other", "other", nano=1), request("old", "old", nano=4)])
+    await store.take_in_of("tool", [request("1", "agent", nano=5)._replace(parent="task")])
+    await store.take_in_of("tool", [request("2", "its agent", nano=6)._replace(parent="agent")])
+    assert await rows() == {"agent": (1, 11), "old": (0, 4), "other": (0, 1)}
+    await store.take_in_of("tool", [request("3", "task", nano=7)])
+    assert await rows() == {"task": (2, 18), "old": (0, 4), "other": (0, 1)}
+    await store.take_in_of("tool", [request("4", "task", nano=1)._replace(parent="old")])
+    assert await rows() == {"old": (3, 23), "other": (0, 1)}
+    await store.take_in_of("tool", [request("5", "its agent", nano=2)])
+    assert await rows() == {"old": (3, 25), "other": (0, 1)}
+
+
 def test_touched_sessions_are_those_of_all_commits_between() -> None:
     """Before the first that is known, behind a gap, of another database and backwards nothing is known."""
     touched = Touched()
