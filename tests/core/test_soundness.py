@@ -13,8 +13,8 @@ import pytest
 from aico.core.db.database import Database
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.soundness import END, VALID_MS, leave_note
-from aico.core.errors import StorageError
-from tests.core.database_damage import break_page, copy_of_filled, find_pages, set_contents
+from aico.core.errors import StorageError, StorageNewer
+from tests.core.database_damage import break_page, close_log, copy_of_filled, find_pages, set_contents
 
 DAY_MS = 86_400_000
 
@@ -116,6 +116,18 @@ async def test_every_page_is_read_after_a_week(ended: Path) -> None:
         leave_note(ended, checked_at)
         checked_at = prepare_database(ended, lambda now=now: now).checked_at  # type: ignore[misc]
         assert checked_at == since
+
+
+async def test_refused_database_keeps_its_note(ended: Path) -> None:
+    """What is not opened is left as it is, with everything beside it."""
+    with closing(sqlite3.connect(ended)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    close_log(ended)
+    leave_note(ended, 0)
+    before = note_of(ended).read_bytes()
+    with pytest.raises(StorageNewer):
+        prepare_database(ended, lambda: 0)
+    assert note_of(ended).read_bytes() == before
 
 
 async def test_no_note_is_left_of_a_file_in_doubt(ended: Path) -> None:

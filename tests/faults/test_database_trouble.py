@@ -187,7 +187,7 @@ async def test_database_that_is_closed_to_us_is_left_alone(home: Path, name: str
                 await open_and_write(path)
         (home / "data" / name).chmod(before)
         await open_and_write(path)
-        assert list_names(home / "data") == {"observer.db"}
+        assert list_names(home / "data") == {"observer.db", "observer.db.sound"}
         assert read_rows(path, "SELECT COUNT(*) FROM cline_task_usage") == [(2,)]
 
 

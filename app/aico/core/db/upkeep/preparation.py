@@ -15,7 +15,7 @@ from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.inspection import Condition, Inspection, inspect
 from aico.core.db.upkeep.recovery import Recovery, find_recovery, recover
 from aico.core.db.upkeep.replacement import finish_interrupted
-from aico.core.db.upkeep.soundness import END, take_note
+from aico.core.db.upkeep.soundness import END, read_note, remove_note
 from aico.core.db.upkeep.sqlite_files import COMPANIONS, connect, in_our_words
 from aico.core.private_file import open_private, refuse_planted
 
@@ -47,8 +47,9 @@ def prepare_database(path: Path, now_ms: Callable[[], int]) -> Prepared:
     # Folder 0700 and file 0600 before SQLite would make them readable by others.
     os.close(open_private(path, create=True))
     now = now_ms()
-    checked_at = take_note(path, now)
+    checked_at = read_note(path, now)
     inspection = inspect(path, was_sound=checked_at is not None)
+    remove_note(path)
     checked_at = now if checked_at is None else checked_at
     backups = BackupFolder(path)
     lost = inspection.condition in {Condition.DAMAGED, Condition.GARBAGE}

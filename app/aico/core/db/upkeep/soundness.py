@@ -32,30 +32,36 @@ class _Note(msgspec.Struct, frozen=True):
     checked_at: int
 
 
-def take_note(path: Path, now_ms: int) -> int | None:
-    """Take the note beside the database at ``path`` away; return when all of that was read last.
+def read_note(path: Path, now_ms: int) -> int | None:
+    """Return when all of the database at ``path`` was read last, as the note beside it says.
 
-    None where there is no note, or it does not hold for the file any more. Raises StorageError where it cannot be taken
-    away: it would still be there after a loss of power. Blocking.
+    None where there is no note, or it does not hold for the file any more. Raises StorageError for a note that somebody
+    else may have put there. Blocking.
     """
-    place = path.with_name(path.name + END)
     try:
-        descriptor = open_private(place, create=False)
+        descriptor = open_private(path.with_name(path.name + END), create=False)
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "rb") as file:
         said = file.read(_BYTES_MAX)
-    try:
-        place.unlink()
-        sync(path.parent)
-    except OSError as error:
-        raise StorageError(f"{place} cannot be removed: {error.strerror}") from error
     try:
         note = msgspec.json.decode(said, type=_Note)
         is_same = note == _note_of(path, note.checked_at)
     except (msgspec.DecodeError, OSError):
         return None
     return note.checked_at if is_same and 0 <= now_ms - note.checked_at < VALID_MS else None
+
+
+def remove_note(path: Path) -> None:
+    """Take the note away for good, before the database at ``path`` is written to. Raises StorageError. Blocking."""
+    place = path.with_name(path.name + END)
+    try:
+        place.unlink()
+        sync(path.parent)  # else it might be there again after a loss of power
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"{place} cannot be removed: {error.strerror}") from error
 
 
 def leave_note(path: Path, checked_at: int) -> None:
