@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Page, Route
 
 from bench.observed_sockets import SOCKETS
+from tests.ui.fetching import fetch
 
 PARIS = ZoneInfo("Europe/Paris")
 _HANG_S = 60.0
@@ -43,18 +44,18 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
     """
 
     def answer(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         route.fulfill(response=response, body=json.dumps({**response.json(), "exact_since": {"cline": moment}}))
 
     def answer_status(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         status = response.json()
         for origin in status["origins"]:
             origin["since"] = origin["since"] and moment_ms() - 90_000
         route.fulfill(response=response, body=json.dumps(status))
 
     def answer_sources(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         status = response.json()
         for source in status["sources"]:
             for origin in source["origins"]:

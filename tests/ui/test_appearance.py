@@ -12,6 +12,7 @@ from tests.calm_zone import calm_zone
 from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, stop_clock
+from tests.ui.fetching import fetch
 from tests.ui.restartable_service import Service, entry, now_ms
 
 LIGHT = "rgb(247, 247, 245)"
@@ -130,7 +131,7 @@ def test_cost_is_seen_before_what_is_wrong_on_a_phone(service: Service, open_pag
         stop_clock(page)
 
         def answer(route: Route) -> None:
-            response = route.fetch()
+            response = fetch(route)
             status = response.json()
             status["sources"][0]["origins"][0] |= {"state": "degraded", "reason": "ledger_format"}
             route.fulfill(response=response, body=json.dumps(status))

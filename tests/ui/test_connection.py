@@ -14,6 +14,7 @@ from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 from tests.calm_zone import calm_zone
 from tests.ui.conftest import Opener
 from tests.ui.fake_surroundings import fix_luck, hide, make_hideable, observe_sockets
+from tests.ui.fetching import fetch
 from tests.ui.observed_page import GONE
 from tests.ui.restartable_service import Service, entry
 
@@ -248,7 +249,7 @@ def test_answers_of_two_moments_are_never_shown_together(service: Service, open_
     given: list[str] = []
 
     def answer(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         body = response.json()
         if not given:
             body["commit_seq"] -= 1

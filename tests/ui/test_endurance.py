@@ -9,6 +9,7 @@ from playwright.sync_api import CDPSession, Route, expect
 
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import observe_sockets
+from tests.ui.fetching import fetch
 from tests.ui.restartable_service import Service, entry, now_ms
 
 pytestmark = pytest.mark.slow
@@ -82,7 +83,7 @@ def test_rows_that_were_scrolled_to_during_a_reading_are_read(service: Service, 
     with page.expect_response("**/sessions?*offset=99900*"):
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     for route in held:
-        response = route.fetch()
+        response = fetch(route)
         summary = response.json()
         summary["totals"]["sessions"] = 424_242  # a number by which the end of this reading is known
         route.fulfill(response=response, body=json.dumps(summary))

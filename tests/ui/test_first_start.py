@@ -15,6 +15,7 @@ from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import stopped_timers
 from tests.ui.fake_tools import home_of, transcript
+from tests.ui.fetching import fetch
 from tests.ui.restartable_service import Service, entry, now_ms
 
 
@@ -144,7 +145,7 @@ def tell_of_sources(change: Callable[[dict[str, object]], None]) -> Callable[[Pa
     """Return a preparation by which each source of the status is told as ``change`` has it."""
 
     def answer(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         status = response.json()
         for source in status["sources"]:
             change(source)
@@ -226,7 +227,7 @@ def test_large_history_shows_how_far_it_is(service: Service, open_page: Opener) 
         page.clock.install()
 
         def answer(route: Route) -> None:
-            response = route.fetch()
+            response = fetch(route)
             status = response.json()
             status["sources"][0]["reading"] = reading or None
             route.fulfill(response=response, body=json.dumps(status))

@@ -15,6 +15,7 @@ from bench.fake_session_store import SessionStore, editor_metadata
 from tests.calm_zone import calm_zone
 from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fetching import fetch
 from tests.ui.restartable_service import Service, entry, now_ms
 
 DASH = "\u2013"
@@ -162,7 +163,7 @@ def test_marks_move_nothing_and_are_never_cut(
     is_marked = False
 
     def answer(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         page = response.json()
         for item in page["items"] if is_marked else []:
             kind = KINDS[item["session_id"]]

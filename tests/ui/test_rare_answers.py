@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.quick_variants import first_is_quick, first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
 from tests.ui.fake_surroundings import moment_ms, stop_clock, watch_since
+from tests.ui.fetching import fetch
 from tests.ui.restartable_service import Service, entry
 
 DENIED = 'window.Notification = class { static permission = "denied"; };'
@@ -75,7 +76,7 @@ def _answer(page: Page, path: str, **fields: object) -> None:
     """Let the service answer ``path`` with these fields in the place of its own."""
 
     def answer(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         route.fulfill(response=response, body=json.dumps({**response.json(), **fields}))
 
     page.route(path, answer)
@@ -87,7 +88,7 @@ def test_cards_have_words_for_each_kind_of_day_and_month(service: Service, open_
     given: list[Given] = [CASES[language][0][0]]
 
     def answer(route: Route) -> None:
-        response = route.fetch()
+        response = fetch(route)
         told = response.json()
         usual, needed, projected = given[0]
         told["at"] = moment_ms()
