@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aico.cli import EXIT_FAILED, main
 from aico.core.db.database import Database
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.soundness import END, VALID_MS, leave_note
@@ -123,6 +125,7 @@ async def test_refused_database_keeps_its_note(ended: Path) -> None:
     with closing(sqlite3.connect(ended)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     close_log(ended)
+    note_of(ended).unlink()
     leave_note(ended, 0)
     before = note_of(ended).read_bytes()
     with pytest.raises(StorageNewer):
@@ -141,6 +144,23 @@ async def test_no_note_is_left_of_a_file_in_doubt(ended: Path) -> None:
         )
     await database.close()
     assert not note_of(ended).exists()
+    assert await open_and_close(ended)
+
+
+@pytest.mark.parametrize("words", [("doctor", "--port", "0"), ("db", "check")])
+@pytest.mark.parametrize("is_in_use", [False, True])
+async def test_damage_that_a_command_has_found_is_found_by_the_next_start(
+    ended: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], *, is_in_use: bool
+) -> None:
+    """Both say that a restart sets the file aside. So it does, also after a service that has met nothing."""
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(ended))
+    database = Database(ended)
+    if is_in_use:
+        await database.open()
+    damage_unseen(ended)
+    assert await asyncio.to_thread(main, words) == EXIT_FAILED
+    await database.close()
+    assert note_of(ended).read_bytes() == b""
     assert await open_and_close(ended)
 
 

@@ -17,7 +17,8 @@ from aico.core.db.upkeep.backups import write_backup
 from aico.core.db.upkeep.inspection import check_file, get_revision
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Returning, check_backup, list_returning, restore
-from aico.core.db.upkeep.verification import verify
+from aico.core.db.upkeep.soundness import spoil_note
+from aico.core.db.upkeep.verification import PAGES, verify
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.core.words import describe_count
@@ -105,6 +106,8 @@ def _describe_returning(returning: Returning) -> list[str]:
 def _check(settings: Settings, *, as_json: bool) -> int:
     check_file(settings.database_path)
     checks = asyncio.run(asyncio.to_thread(verify, settings.database_path))
+    if any(check.name == PAGES and not check.ok for check in checks):
+        asyncio.run(asyncio.to_thread(spoil_note, settings.database_path))
     if as_json:
         say(json.dumps([asdict(check) for check in checks]))
     else:

@@ -16,6 +16,7 @@ from aico.core.db.revisions import list_revisions
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.inspection import Condition, inspect
 from aico.core.db.upkeep.recovery import find_recovery
+from aico.core.db.upkeep.soundness import spoil_note
 from aico.core.errors import StorageError
 from aico.core.settings import Settings
 
@@ -79,6 +80,8 @@ def _content(path: Path) -> Iterator[Finding]:
         yield fail("database", f"{path} cannot be read: {error.strerror}. See its permissions")
         return
     if found.condition in {Condition.DAMAGED, Condition.GARBAGE}:
+        if found.condition is Condition.DAMAGED:
+            spoil_note(path)  # else a start after a good end might not look for what was found here
         what = "is damaged" if found.condition is Condition.DAMAGED else "is not a database"
         yield fail(
             "database", f"{path} {what}. Restart the service: it sets the file aside and takes the newest backup"

@@ -67,14 +67,26 @@ def remove_note(path: Path) -> None:
 def leave_note(path: Path, checked_at: int) -> None:
     """Note that the database at ``path``, which is closed now and was sound at ``checked_at``, has ended well.
 
-    Does nothing where somebody has it open, or no note can be written: the next start reads it all. Blocking.
+    Does nothing where somebody has it open or in doubt, or no note can be written: the next start reads all. Blocking.
     """
+    place = path.with_name(path.name + END)
     with suppress(OSError, StorageError):
         note = _note_of(path, checked_at)
-        if note is not None:
-            with os.fdopen(open_private(path.with_name(path.name + END), create=True), "r+b") as file:
-                file.truncate()
+        # A start takes the note away: one that is there again was spoiled.
+        if note is not None and not place.exists():
+            with os.fdopen(open_private(place, create=True), "r+b") as file:
                 file.write(msgspec.json.encode(note))
+
+
+def spoil_note(path: Path) -> None:
+    """Have the next start read every page of the database at ``path``: it was found damaged. Blocking.
+
+    Also where a service runs, which would note at its end what it has not met. Where no file can be written, nothing is
+    promised.
+    """
+    place = path.with_name(path.name + END)
+    with suppress(OSError, StorageError), os.fdopen(open_private(place, create=True), "r+b") as file:
+        file.truncate()
 
 
 def _note_of(path: Path, checked_at: int) -> _Note | None:

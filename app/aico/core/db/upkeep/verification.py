@@ -19,6 +19,8 @@ from aico.core.money import NANO, nano_usd
 from aico.core.sums import MONEY, REQUEST, SUM_COLUMNS
 from aico.core.usage import TOKENS
 
+PAGES = "pages"
+"""The check that every page is intact."""
 _COLUMNS = ", ".join(SUM_COLUMNS)
 _PLAIN = [name for name in SUM_COLUMNS if not name.endswith(("_usd", "_nano"))]
 _NUMBERS = (*TOKENS, "nano")
@@ -175,7 +177,7 @@ def _verify_at(address: str) -> list[Check]:
         if not says_damaged(error):
             raise
         name = getattr(error, "sqlite_errorname", "damaged")
-        checks.append(Check("pages", ok=False, text=f"{name}: start the service, it sets the file aside"))
+        checks.append(Check(PAGES, ok=False, text=f"{name}: start the service, it sets the file aside"))
     return checks
 
 
@@ -186,9 +188,9 @@ def _verify(connection: sqlite3.Connection) -> Iterator[Check]:
     revision, newest = find_known_revision(connection), list_revisions()[-1]
     pages = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
     if pages != ["ok"]:
-        yield Check("pages", ok=False, text=f"damaged places found: {len(pages)}")
+        yield Check(PAGES, ok=False, text=f"damaged places found: {len(pages)}")
         return
-    yield Check("pages", ok=True, text="every page is intact")
+    yield Check(PAGES, ok=True, text="every page is intact")
     text = f"revision {revision or 'none'} of {newest}"
     if revision != newest:
         text += ": start the service, it brings it to the newest, then check again"
