@@ -135,4 +135,4 @@ def open_page(browser: Browser) -> Iterator[Opener]:
     for observed in opened:
         observed.page.unroute_all(behavior="ignoreErrors")  # a request may be on its way
         observed.page.context.close()
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)

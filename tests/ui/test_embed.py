@@ -59,7 +59,7 @@ def open_host(browser: Browser) -> Iterator[HostOpener]:
     complaints = [text for observed in opened for text in observed.unexpected()]
     for observed in opened:
         observed.page.context.close()
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture(scope="module")
