@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from aico.features.files import line_feed, line_window
 from aico.features.files.feed import ReadLimits
 from aico.features.files.line_feed import GONE_MS, LineFeed
 from aico.features.files.line_format import LineFile, LineFormat, LineParser, PlainState
+from aico.features.files.line_points import Point
 from aico.features.files.line_window import LineReader
 from aico.features.files.shape import Rests
 from aico.features.files.tree import _Folder
@@ -423,6 +425,25 @@ async def test_checkpoint_of_a_file_that_is_gone_for_90_days_goes(logs: LogFolde
     driver.restart(open_feed(logs.path, now_ms=NOW_MS + GONE_MS + 2))
     await driver.take_in_all()
     assert len(driver.files) == 1
+
+
+async def test_many_files_that_are_gone_are_noted_by_one_reading_after_the_other(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no file that is there is ever noted."""
+    paths = [logs.append(f"a/{number}.jsonl", use(f"{number}", 1)) for number in range(7)]
+    await driver.take_in_all()
+    for path in paths[2:]:
+        path.unlink()
+    monkeypatch.setattr(line_feed, "CHUNK_RECORDS", 2)
+    driver.restart(open_feed(logs.path, now_ms=NOW_MS + 1))
+    counts = []
+    for _ in range(4):
+        await driver.take_in(Trigger.RESCAN)
+        points = [msgspec.json.decode(position, type=Point) for position in driver.files.values()]
+        counts.append(sum(point.gone_ms == NOW_MS + 1 for point in points))
+        assert {point.inode for point in points if not point.gone_ms} >= {path.stat().st_ino for path in paths[:2]}
+    assert counts == [2, 4, 5, 5]
 
 
 async def test_broken_checkpoint_is_none(logs: LogFolder, driver: FeedDriver) -> None:

@@ -217,6 +217,8 @@ class LineFeed:
         """Counts the times that something to be read was found."""
         self._done_generation: int | None = None
         self._gone_told = False
+        self._unseen: set[bytes] | None = None
+        """Files that were read once and that no look has found yet, from the first look until gone ones are noted."""
         self._hints: set[str] = set()
         self._hints_lock = threading.Lock()
         self._is_flooded = False
@@ -347,6 +349,8 @@ class LineFeed:
         """Find changes; a reading names its cause."""
         self._settle()
         self._points.load()
+        if self._unseen is None and not self._gone_told:
+            self._unseen = set(self._points)
         with self._hints_lock:
             hints, self._hints = self._hints, set()
             fresh, self._fresh_watched = self._fresh_watched, set()
@@ -395,6 +399,8 @@ class LineFeed:
 
     def _notice(self, file: TreeFile) -> None:
         """Note that a file is new or has changed."""
+        if self._unseen:
+            self._unseen.discard(file.key)
         failed = self._failed.get(file.path)
         if failed is not None and failed[0] != file.stat:
             del self._failed[file.path]
@@ -408,10 +414,8 @@ class LineFeed:
         failed = self._failed.get(file.path)
         if failed is not None:
             return failed[0] == file.stat
-        known = self._points.know(file.key)
-        if known is None:
-            return not file.stat.size
-        return known.version == self._format.version and known.stat == file.stat
+        is_read = self._points.is_read(file.key, file.packed)
+        return not file.stat.size if is_read is None else is_read
 
     def _pend(self, file: TreeFile) -> None:
         self._unpend(file.path)
@@ -626,17 +630,13 @@ class LineFeed:
         if self._gone_told or self._pending or any(taken.is_unfinished for taken in chunk.taken):
             return
         now_ms = self._limits.now_ms()
-        self._gone_told = True
-        left = set(self._points)
-        left.difference_update(map(digest, self._tree.list_files()))
-        gone = list(left)
+        gone = list(self._unseen or ())
         for start in range(0, len(gone), ASKED_MAX):
             keys = gone[start : start + ASKED_MAX]
             self._points.ask(keys)
             for key in keys:
                 point = self._points.find_recent(key)
                 if len(chunk.checkpoints) >= CHUNK_RECORDS:
-                    self._gone_told = False
                     return
                 if point is None:
                     continue
@@ -648,6 +648,7 @@ class LineFeed:
                     chunk.removed.append(key)
                     chunk.checkpoints.append(Checkpoint(self.place + key, None))
             self._points.let_go(self._unsaved)
+        self._gone_told, self._unseen = True, None
 
     def _take_notes(self) -> None:
         """Keep the notes on files that are not read: they may be asked for while the tree changes."""

@@ -11,14 +11,18 @@ import msgspec
 
 from aico.features.files.feed import Positions
 from aico.features.files.line_window import LinePosition
+from aico.features.files.tree import FILE
 from aico.features.files.tree_guard import FileStat
 
 _RECENT_MAX = 128
 """Checkpoints that are kept with all they say; of the others it is asked for when their files have changed."""
 ASKED_MAX = 100
 """Checkpoints that are asked for at once: a question takes longer than its answers."""
+_VERSION = struct.Struct("<H")
 _KNOWN = struct.Struct("<HQqqqq")
-_INODE, _INODE_AT = struct.Struct("<Q"), 2
+"""The version, the metadata as :data:`aico.features.files.tree.FILE` packs them, and the offset."""
+_INODE, _INODE_AT = struct.Struct("<Q"), _VERSION.size
+_OFFSET_AT = _INODE_AT + FILE.size
 
 
 class Point(msgspec.Struct, array_like=True, frozen=True):
@@ -67,6 +71,7 @@ class Points:
     def __init__(self, version: int) -> None:
         """``version`` is that of lines as they are read now."""
         self._version = version
+        self._version_bytes = _VERSION.pack(version)
         self._positions: Positions | None = None
         self._is_loaded = True
         self._known: dict[bytes, bytes] = {}
@@ -86,9 +91,11 @@ class Points:
         self._is_loaded = True
         decoder = msgspec.json.Decoder(Point)
         for key, position in self._positions.read_all():
-            with suppress(msgspec.DecodeError, struct.error):
-                point = decoder.decode(position)
-                self._known[key] = _pack(point)
+            # Not suppress(): a call for each of thousands.
+            try:
+                self._known[key] = _pack(decoder.decode(position))
+            except (msgspec.DecodeError, struct.error):
+                continue
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the digests of all files that were read."""
@@ -98,6 +105,11 @@ class Points:
         """Return the part of a checkpoint that is kept in memory."""
         packed = self._known.get(key)
         return None if packed is None else _unpack(packed)
+
+    def is_read(self, key: bytes, packed: bytes) -> bool | None:
+        """Return whether a file with the metadata ``packed`` was read as lines are read now; None of an unknown one."""
+        known = self._known.get(key)
+        return None if known is None else known[:_OFFSET_AT] == self._version_bytes + packed
 
     def find(self, key: bytes, list_following: Callable[[], Collection[bytes]] = tuple) -> Point | None:
         """Return a checkpoint; None of a file that was not read, or whose checkpoint is lost.

@@ -26,7 +26,8 @@ _SWEEP_SHARE = 5_000
 
 _STATUS = struct.Struct("<QQqH")
 """Metadata of a folder, and the number of its files."""
-_FILE = struct.Struct("<Qqqq")
+FILE = struct.Struct("<Qqqq")
+"""Metadata of a file."""
 _FEW = 8
 """Most folders have so few files: they are kept as bytes, a third of the size of objects."""
 
@@ -39,7 +40,13 @@ class TreeFile:
     """Below the root."""
     key: bytes
     """A digest of it."""
-    stat: FileStat
+    packed: bytes
+    """Its metadata."""
+
+    @property
+    def stat(self) -> FileStat:
+        """Its metadata."""
+        return FileStat(*FILE.unpack(self.packed))
 
 
 @dataclass(slots=True)
@@ -57,7 +64,7 @@ class _Folder:
 
 def _unpack(packed: bytes) -> _Folder:
     device, inode, mtime_ns, count = _STATUS.unpack_from(packed)
-    begin, size = _STATUS.size, _FILE.size
+    begin, size = _STATUS.size, FILE.size
     end = begin + count * size
     names = os.fsdecode(packed[end:]).split("\0") if len(packed) > end else []
     stats = [packed[at : at + size] for at in range(begin, end, size)]
@@ -111,7 +118,7 @@ class Tree:
     def find_file(self, path: str) -> TreeFile | None:
         """Return the file at ``path`` below the root, as it was when it was looked at last."""
         packed = self._find_packed(path)
-        return None if packed is None else TreeFile(path, digest(path), FileStat(*_FILE.unpack(packed)))
+        return None if packed is None else TreeFile(path, digest(path), packed)
 
     def has_file(self, path: str) -> bool:
         """Return whether there is a file at ``path`` below the root."""
@@ -218,7 +225,7 @@ class Tree:
         """Take over the content of one folder; return whether that is another folder than before."""
         before = self._get(path)
         known = {} if before is None else before.files
-        files = {name: _FILE.pack(*status) for name, status in listing.files.items()}
+        files = {name: FILE.pack(*status) for name, status in listing.files.items()}
         self._put(path, _Folder(listing.status, files, tuple(listing.folders)))
         self._refused.pop(path, None)
         if listing.refused:
@@ -242,7 +249,7 @@ class Tree:
             return  # its folder is gone: the next listing of that sees the file
         before = known.files.get(name)
         if status is not None:
-            packed = _FILE.pack(*status)
+            packed = FILE.pack(*status)
             if packed != before:
                 known.files[name] = packed
                 self._put(folder, known)
@@ -260,16 +267,16 @@ class Tree:
             self.file_count += 1
             self.size_bytes += status.size
         else:
-            self.size_bytes += status.size - FileStat(*_FILE.unpack(before)).size
+            self.size_bytes += status.size - FileStat(*FILE.unpack(before)).size
         self.written_ns = max(self.written_ns, status.mtime_ns)
         if status.mtime_ns >= time.time_ns() - _ACTIVE_NS:
             self._active[path] = status.mtime_ns
-        self._note(TreeFile(path, digest(path), status))
+        self._note(TreeFile(path, digest(path), packed))
 
     def _drop(self, path: str, packed: bytes) -> None:
         """Take a file off the counts."""
         self.file_count -= 1
-        self.size_bytes -= FileStat(*_FILE.unpack(packed)).size
+        self.size_bytes -= FileStat(*FILE.unpack(packed)).size
         self._active.pop(path, None)
 
     def _lose(self, path: str) -> None:
