@@ -144,8 +144,11 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
-        self._let_port_go()
+        # Its port is wanted no more: by now it may be somebody else's, which is no error.
+        try:
+            self._end(signal.SIGTERM)
+        finally:
+            self._let_port_go()
 
     def start(self, *, probe: str = "/readyz", command: str = "serve") -> None:
         """Start the process and return when ``probe`` answers 200. Fails with its output when it ends or is late."""
@@ -156,18 +159,12 @@ class Service:
                 raise AssertionError(f"the service did not start:\n{self.output()}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the process, if it runs, and wait for it."""
-        if self._process is None:
-            return
-        try:
-            self._send(number)
-            if not self._has_ended_within(_STOP_DEADLINE_S):
-                self._send(signal.SIGKILL)
-                self._has_ended_within(_STOP_DEADLINE_S)
-                raise AssertionError(f"the service did not end:\n{self.output()}")
-        finally:
-            self._process = None
-            self._hold_port()
+        """End the process, if it runs, wait for it, and keep its port for the next start."""
+        if self._process is not None:
+            try:
+                self._end(number)
+            finally:
+                self._hold_port()
 
     def output(self) -> str:
         """Return everything that the process has said."""
@@ -194,6 +191,18 @@ class Service:
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        try:
+            self._send(number)
+            if not self._has_ended_within(_STOP_DEADLINE_S):
+                self._send(signal.SIGKILL)
+                self._has_ended_within(_STOP_DEADLINE_S)
+                raise AssertionError(f"the service did not end:\n{self.output()}")
+        finally:
+            self._process = None
 
     def _has_said_where(self) -> bool:
         if not self.url and _BOX_END in (said := self.output()) and (found := _URL.search(said)):
