@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from aico.core.db import questions
 from aico.core.db.driver import Value
+from aico.core.db.orders import Link, Number, Numbered
 from aico.core.db.reader import FoundSessions, Sort, UsageReader, UsageSnapshot
 from aico.core.db.terms_writer import store_plans
 from aico.core.db.touched import TOUCHED_MAX, Touched
@@ -150,12 +152,14 @@ async def ask(reader: UsageReader, question: Question) -> FoundSessions:
 
 
 @settings(max_examples=examples(4))
-@given(st.lists(CHANGES, min_size=2, max_size=12), st.lists(QUESTIONS, min_size=1, max_size=3))
-def test_answers_are_those_of_somebody_who_asks_anew(changes: list[object], asked: list[Question]) -> None:
-    """Families that join, ties, sessions that lose all that they had, plans, labels: also beyond the first ones."""
+@given(
+    st.lists(CHANGES, min_size=2, max_size=12), st.lists(QUESTIONS, min_size=1, max_size=3), st.sampled_from([1, 100])
+)
+def test_answers_are_those_of_somebody_who_asks_anew(changes: list[object], asked: list[Question], many: int) -> None:
+    """Families that join, ties, sessions that lose all that they had, plans, labels; looked up, or all of them read."""
 
     async def live() -> None:
-        with temporary_database() as path, patch("aico.core.db.reader._ORDER_LEAST", 3):
+        with temporary_database() as path, patch("aico.core.db.reader._MANY", many):
             async with open_store(path) as store:
                 for each in changes:
                     await change(store, each)
@@ -187,8 +191,7 @@ async def test_after_a_commit_only_its_sessions_are_asked_for(store: Store, sort
     await store.take_in_of("tool", [request(name, name, nano=5) for name in sessions])
     await store.take_in_of("tool", [request("agent", "agent")._replace(parent="s3")])
     question = Question(UsageFilter(), sort, descending=True, is_folded=is_folded, limit=20, offset=0)
-    find = questions.folded_order if is_folded else questions.session_order
-    whole, _values = find(UsageFilter(), sort.value, descending=True)
+    whole, _values = questions.session_numbers(UsageFilter(), sort.value)
     asked = []
     for number in range(3):
         async with store.reader.snapshot() as snapshot:
@@ -206,6 +209,21 @@ async def test_after_a_commit_only_its_sessions_are_asked_for(store: Store, sort
         recorded = Recorded(snapshot)
         await list_by(snapshot, question)
         assert whole in recorded.statements
+
+
+@pytest.mark.parametrize("is_folded", [True, False])
+@pytest.mark.parametrize("sort", list(Sort))
+async def test_the_first_page_makes_the_order_of_all_others(store: Store, sort: Sort, is_folded: bool) -> None:
+    """Also an order of texts, of which none is mended."""
+    await store.take_in_of("tool", [request(str(number), f"s{number}", nano=number % 3) for number in range(9)])
+    first = Question(UsageFilter(), sort, descending=True, is_folded=is_folded, limit=2, offset=0)
+    whole, _values = questions.session_numbers(UsageFilter(), sort.value)
+    async with store.reader.snapshot() as snapshot:
+        recorded = Recorded(snapshot)
+        pages = [await list_by(snapshot, first._replace(offset=offset)) for offset in range(0, 10, 2)]
+        assert recorded.statements.count(whole) == 1
+    everything = await ask(UsageReader(store.database), first._replace(limit=100))
+    assert [item for page in pages for item in page.items] == everything.items
 
 
 async def test_families_that_join_later_are_one_row(store: Store) -> None:
@@ -227,6 +245,51 @@ async def test_families_that_join_later_are_one_row(store: Store) -> None:
     assert await rows() == {"old": (3, 23), "other": (0, 1)}
     await store.take_in_of("tool", [request("5", "its agent", nano=2)])
     assert await rows() == {"old": (3, 25), "other": (0, 1)}
+
+
+LINKS = st.dictionaries(st.integers(1, 9), st.integers(1, 9), max_size=9)
+NUMBERS = st.dictionaries(st.integers(1, 9), st.integers(0, 5), min_size=1)
+
+
+def head_of(session: int, parents: Mapping[int, int]) -> int | None:
+    """Return the session above all; None in a ring."""
+    for _ in range(20):
+        if session not in parents:
+            return session
+        session = parents[session]
+    return None
+
+
+@settings(max_examples=examples(1))
+@given(NUMBERS, LINKS, st.sampled_from([sum, max, itemgetter(0)]))
+def test_sessions_stand_under_the_one_above_all(
+    numbers: dict[int, int], parents: dict[int, int], join: Callable[[Sequence[Number]], Number]
+) -> None:
+    """Each one inside is told once, in a row or under one; however deep, in rings, and where heads are not inside."""
+    links = [Link(session, parent, 10 * session, 10 * parent, 0) for session, parent in parents.items()]
+    rows = Numbered.fold(dict(numbers), links, join)
+    under = {session: head_of(session, parents) for session in numbers}
+    folded = {session: head for session, head in under.items() if head not in {None, session}}
+    assert {session: head for head, those in rows.members.items() for session in those} == folded
+    assert rows.numbers.keys() == {*numbers, *folded.values()} - folded.keys()
+    assert rows.absent == set(folded.values()) - numbers.keys()
+    for session, number in rows.numbers.items():
+        those = [each for each, head in folded.items() if head == session]
+        assert sorted(rows.members.get(session, ())) == sorted(those)
+        if those:
+            assert number == join([numbers.get(session, 0), *map(numbers.__getitem__, those)])
+            assert rows.late[session] == 10 * max(session, *those)
+        else:
+            assert number == numbers[session]
+
+
+def test_a_long_line_of_sessions_is_walked_once() -> None:
+    """Each began the next: the way up from one is known to those below it."""
+    size = 50_000
+    links = [Link(session, session - 1, session, session - 1, 0) for session in range(size, 1, -1)]
+    rows = Numbered.fold(dict.fromkeys(range(1, size + 1), 1), links, sum)
+    assert rows.numbers == {1: size}
+    assert rows.late == {1: size}
 
 
 def test_touched_sessions_are_those_of_all_commits_between() -> None:

@@ -321,11 +321,8 @@ async def test_pages_join_without_overlap_or_gap(store: Store, sort: Sort, desce
 
 
 @pytest.mark.parametrize("is_folded", [True, False])
-async def test_pages_join_behind_those_that_are_asked_for_at_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, is_folded: bool
-) -> None:
-    """Also where not all of an order was read, and when a commit comes in between: then it is another order."""
-    monkeypatch.setattr("aico.core.db.reader._ORDER_LEAST", 10)
+async def test_pages_join_after_a_commit(store: Store, is_folded: bool) -> None:
+    """Another order then; with ties, and whichever page comes first."""
     await store.take_in_of("tool", [request("1", "head"), request("2", "agent")._replace(parent="head")])
     await store.take_in(tie_rich())
     queries = queries_of(store)

@@ -3,67 +3,118 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, count, islice
+from operator import eq, neg
 from typing import NamedTuple, Self, TypeAlias
 
-_ROW_COUNT, _ROW, _FOLDED, _ABSENT = range(4)
-"""The kinds of rows of a folded order, in their first column."""
 _EXACT_MAX = 2**53
 """Integers up to here are what they were as floating-point numbers, too."""
 
-Row: TypeAlias = Sequence[int | float]
+Number: TypeAlias = int | float
+
+
+class Link(NamedTuple):
+    """A session that another one has started, as :func:`aico.core.db.questions.session_links` tells."""
+
+    session: int
+    parent: int
+    last_ts: int
+    parent_last_ts: int
+    parent_number: Number
+    """What the other one is ordered by, of its own."""
+
+
+class Numbered(NamedTuple):
+    """The rows of an order, which is still to be made, and those folded under them."""
+
+    numbers: dict[int, Number]
+    """By session, what it is ordered by."""
+    members: Mapping[int, list[int]] = {}
+    late: Mapping[int, int] = {}
+    absent: frozenset[int] = frozenset()
+
+    @classmethod
+    def fold(
+        cls, numbers: dict[int, Number], links: Iterable[Link], join: Callable[[Sequence[Number]], Number]
+    ) -> Self:
+        """Return the rows of sessions with ``numbers``, those that others have started under the one at their head.
+
+        ``join`` makes one number of those of a family, its head first. That one need not be inside the filter, nor need
+        those between. Sessions that have started each other in a ring have no head.
+        """
+        parents, last, own = {}, {}, {}
+        for session, parent, last_ts, parent_last_ts, parent_number in links:
+            parents[session] = parent
+            last[session], last[parent] = last_ts, parent_last_ts
+            own[parent] = parent_number
+        members: dict[int, list[int]] = {}
+        for session, head in _find_heads(parents):
+            if head is not None and session in numbers:
+                members.setdefault(head, []).append(session)
+        absent = members.keys() - numbers.keys()
+        for head, those in members.items():
+            numbers[head] = join([numbers.get(head, own[head]), *(numbers.pop(session) for session in those)])
+        late = {head: max(last[head], *(last[session] for session in those)) for head, those in members.items()}
+        return cls(numbers, members, late, frozenset(absent))
+
+    def sort(self, *, descending: bool) -> Sorted:
+        """Return the rows in the order of their numbers."""
+        ids = sorted(self.numbers, key=self.numbers.__getitem__, reverse=descending)
+        return Sorted(ids, list(map(self.numbers.__getitem__, ids)))
+
+
+class Sorted(NamedTuple):
+    """Rows in the order of their numbers."""
+
+    ids: list[int]
+    numbers: list[Number]
+
+    def find_tied(self) -> list[int]:
+        """Return the places of those whose number is not theirs alone."""
+        first = list(compress(count(), map(eq, self.numbers, islice(self.numbers, 1, None))))
+        return sorted({*first, *(place + 1 for place in first)})
+
+    def put(self, places: Iterable[int], tied: Iterable[int]) -> None:
+        """Put each of ``tied`` in its place among those of the same number."""
+        for place, session in zip(places, tied, strict=True):
+            self.ids[place] = session
+
+
+def _find_heads(parents: Mapping[int, int]) -> Iterator[tuple[int, int | None]]:
+    """Yield every session that has a parent and the one above all, if there is one."""
+    heads: dict[int, int | None] = {}
+    for session in parents:
+        path = []
+        at: int = session
+        while at in parents and at not in heads:
+            heads[at] = None  # until it is known; in a ring for ever
+            path.append(at)
+            at = parents[at]
+        heads.update(dict.fromkeys(path, heads.get(at, at)))
+    yield from heads.items()
 
 
 class SessionOrder(NamedTuple):
     """Sessions in an order that somebody asked for, and those folded under them."""
 
     ids: array[int]
-    """Of the first ones at least."""
-    row_count: int
-    """On all pages."""
     keys: array[float]
     """What these sessions are ordered by, ascending; empty where that is a text, or too large for such a number."""
     members: Mapping[int, list[int]] = {}
-    """Sessions that are folded under another one, by its number."""
-    folded_counts: Mapping[int, int] = {}
-    """How many of them are inside the filter; where there are none, nothing."""
+    """Sessions that are folded under another one and inside the filter, by its number."""
     late: Mapping[int, int] = {}
-    """Of these the last activity of all."""
+    """By the same number the last activity of all."""
     absent: frozenset[int] = frozenset()
     """Sessions that others are folded under and that are not inside the filter themselves."""
     newest: int = 0
     """The greatest number of a stored session."""
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Row], newest: int, *, descending: bool) -> Self:
-        """Return the order that the rows of :func:`aico.core.db.questions.session_order` tell, as if it were whole."""
-        ids = array("q", [int(row[0]) for row in rows])
-        return cls(ids, len(ids), _ascending([row[1] for row in rows], descending=descending), newest=newest)
-
-    @classmethod
-    def of_folded(cls, rows: Sequence[Row], newest: int, *, descending: bool) -> Self:
-        """Return the order that the rows of :func:`aico.core.db.questions.folded_order` tell."""
-        shown = [row for row in rows if row[0] == _ROW]
-        members: dict[int, list[int]] = {}
-        for kind, session, head, *_ in rows:
-            if kind == _FOLDED:
-                members.setdefault(int(head), []).append(int(session))
-        with_others = [(int(row[1]), int(row[2]), int(row[3])) for row in shown if row[2]]
-        return cls(
-            array("q", [int(row[1]) for row in shown]),
-            next(int(row[1]) for row in rows if row[0] == _ROW_COUNT),
-            _ascending([row[4] for row in shown], descending=descending),
-            members,
-            {session: count for session, count, _late in with_others},
-            {session: late for session, _count, late in with_others},
-            frozenset(int(row[1]) for row in rows if row[0] == _ABSENT),
-            newest,
-        )
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether no session is missing."""
-        return len(self.ids) == self.row_count
+    def of(cls, found: Sorted, rows: Numbered, newest: int, *, descending: bool, has_numbers: bool) -> Self:
+        """Return the order of ``rows`` that was found."""
+        keys = _ascending(found.numbers if has_numbers else [], descending=descending)
+        return cls(array("q", found.ids), keys, rows.members, rows.late, rows.absent, newest)
 
     @property
     def has_keys(self) -> bool:
@@ -71,14 +122,9 @@ class SessionOrder(NamedTuple):
         return len(self.keys) == len(self.ids)
 
     @property
-    def hidden_count(self) -> int:
-        """How many more sessions are inside the filter than there are rows."""
-        return sum(map(len, self.members.values())) - len(self.absent)
-
-    @property
     def session_count(self) -> int:
         """The number of sessions inside the filter."""
-        return self.row_count + self.hidden_count
+        return len(self.ids) + sum(map(len, self.members.values())) - len(self.absent)
 
     def add_families(self, sessions: Collection[int]) -> set[int]:
         """Return ``sessions`` and all that are folded with one of them."""
@@ -102,25 +148,17 @@ class SessionOrder(NamedTuple):
         keys.extend(self.keys[last:])
         return self._replace(
             ids=ids,
-            row_count=self.row_count - len(places),
             keys=keys,
             members={head: members for head, members in self.members.items() if head not in sessions},
-            folded_counts={head: count for head, count in self.folded_counts.items() if head not in sessions},
             late={head: late for head, late in self.late.items() if head not in sessions},
             absent=self.absent.difference(sessions),
         )
 
     def joined_by(self, other: Self, places: Sequence[int]) -> Self:
-        """Return the order with the rows of ``other``, each before the row of this one at its place.
-
-        Nothing is known behind the last row of an order that is not whole: there nothing is added. The number of rows
-        is that of those that are known.
-        """
+        """Return the order with the rows of ``other``, each before the row of this one at its place."""
         ids, keys = array("q"), array("d")
         last = 0
         for place, session, key in zip(places, other.ids, other.keys, strict=True):
-            if place == len(self.ids) and not self.is_whole:
-                break
             ids.extend(self.ids[last:place])
             keys.extend(self.keys[last:place])
             ids.append(session)
@@ -130,10 +168,8 @@ class SessionOrder(NamedTuple):
         keys.extend(self.keys[last:])
         return self._replace(
             ids=ids,
-            row_count=len(ids),
             keys=keys,
             members={**self.members, **other.members},
-            folded_counts={**self.folded_counts, **other.folded_counts},
             late={**self.late, **other.late},
             absent=self.absent | other.absent,
             newest=other.newest,
@@ -146,9 +182,7 @@ class SessionOrder(NamedTuple):
             yield from members
 
 
-def _ascending(keys: Sequence[int | float | None], *, descending: bool) -> array[float]:
-    numbers = [key for key in keys if key is not None]
-    if len(numbers) < len(keys):
+def _ascending(numbers: Sequence[Number], *, descending: bool) -> array[float]:
+    if numbers and max(abs(numbers[0]), abs(numbers[-1])) >= _EXACT_MAX:
         return array("d")
-    found = array("d", [-key for key in numbers] if descending else numbers)
-    return found if not found or max(abs(found[0]), abs(found[-1])) < _EXACT_MAX else array("d")
+    return array("d", map(neg, numbers) if descending else numbers)

@@ -283,32 +283,35 @@ CLINE_ROWS = """
 
 
 class _Sort(NamedTuple):
-    """The order of sessions, and the sums that it is made of."""
+    """What sessions are ordered by: a number of their own, one of their sums, or a text."""
 
-    key: str
+    own: str = "0"
+    """Of a row of sessions."""
     sums: tuple[str, ...] = ()
-    is_text: bool = False
+    """The columns that the other number is made of."""
+    summed: str = ""
+    text: str = ""
 
 
 def _sort_of(*names: str) -> _Sort:
-    return _Sort(" + ".join(f"spent.{name}" for name in names), names)
+    return _Sort(sums=names, summed=f"SUM({' + '.join(names)})")
 
 
+_DOLLARS, _NANOS = (tuple(f"{money}_{unit}" for money in _COST_NAMES) for unit in ("usd", "nano"))
 _SORTS = {
-    "last_at": _Sort("u.last_ts"),
-    "started_at": _Sort("u.first_ts"),
-    "session_id": _Sort("u.key", is_text=True),
-    "source": _Sort("(SELECT name FROM source WHERE id = u.source)", is_text=True),
-    "model": _Sort("(SELECT name FROM model WHERE id = u.model)", is_text=True),
+    "last_at": _Sort(own="{of}.last_ts"),
+    "started_at": _Sort(own="{of}.first_ts"),
+    "session_id": _Sort(text="u.key"),
+    "source": _Sort(text="(SELECT name FROM source WHERE id = u.source)"),
+    "model": _Sort(text="(SELECT name FROM model WHERE id = u.model)"),
     "input_tokens": _sort_of("input"),
     "cache_read_tokens": _sort_of("cache_read"),
     "output_tokens": _sort_of("output"),
     "tokens": _sort_of(*TOKENS[:5]),
     "requests": _sort_of("requests"),
-    # Exact up to nine million dollars a session; beyond, equal to the dollar.
+    # An integer up to nine billion dollars of a session.
     "cost_usd": _Sort(
-        " + ".join(f"spent.{money}_usd * {NANO}.0 + spent.{money}_nano" for money in _COST_NAMES),
-        tuple(f"{money}_{unit}" for money in _COST_NAMES for unit in ("usd", "nano")),
+        sums=(*_DOLLARS, *_NANOS), summed=f"SUM({' + '.join(_DOLLARS)}) * {NANO} + SUM({' + '.join(_NANOS)})"
     ),
 }
 
@@ -368,94 +371,72 @@ def _knows_sessions(wanted: UsageFilter, by: Sequence[str]) -> bool:
     return wanted.names_sessions or not _OF_SESSIONS.isdisjoint(by)
 
 
-ANY_CHILD = "SELECT 1 FROM session WHERE parent_key IS NOT NULL LIMIT 1"
-# Of each session that another one has started, the one at the head of all: the last that is stored. Most have none.
-_MEMBERS = """
-    above(id, head) AS (
-        SELECT u.id, p.id FROM spent CROSS JOIN session AS u ON u.id = spent.session
-        JOIN session AS p ON p.source = u.source AND p.key = u.parent_key WHERE u.parent_key IS NOT NULL
-        UNION SELECT above.id, p.id FROM above JOIN session AS u ON u.id = above.head
-        JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
-    ), member AS MATERIALIZED (
-        SELECT above.id, above.head FROM above JOIN session AS h ON h.id = above.head WHERE NOT EXISTS (
-            SELECT 1 FROM session AS p WHERE p.source = h.source AND p.key = h.parent_key
-        )
+def session_numbers(wanted: UsageFilter, sort: str, of: str | None = None) -> tuple[str, Values]:
+    """Return the query for the sessions inside ``wanted``, each with the number that it is ordered by, and its values.
+
+    Only what they are ordered by is added up: numbers of a session that has several rows are parts of its sum. A text
+    is no number: there it is 0. ``of`` is a JSON array of sessions: of no other.
+    """
+    order = _SORTS[sort]
+    if not order.sums:
+        rows, values = _key_rows(wanted) if of is None else session_rows(wanted, (), of)
+        spent = f"SELECT DISTINCT session FROM ({rows})"
+        if order.text:
+            return f"SELECT session, 0 FROM ({spent})", values
+        number = order.own.format(of="u")
+        return f"SELECT u.id, {number} FROM ({spent}) AS s CROSS JOIN session AS u ON u.id = s.session", values
+    # By day, as the tree of days has them: to group 200,000 rows by session alone, they would be sorted first.
+    parts = _parts(wanted, order.sums, of, ("source, day, session", "session"))
+    return _joined(
+        (f"SELECT session, {order.summed} FROM ({text}) GROUP BY {columns}", values) for text, columns, values in parts
     )
+
+
+_LINKED = """
+    SELECT u.id, p.id, u.last_ts, p.last_ts, {own} FROM {children}session AS u {on}
+    JOIN session AS p ON p.source = u.source AND p.key = u.parent_key WHERE u.parent_key IS NOT NULL
 """
-_LATE = "MAX(u.last_ts, IFNULL(spent.late, 0))"
 
 
-def session_order(wanted: UsageFilter, sort: str, *, descending: bool, of: str | None = None) -> tuple[str, Values]:
-    """Return the query for the numbers of the sessions inside ``wanted``, in order, and its values before their limit.
+def session_links(sort: str, *, of_some: bool) -> str:
+    """Return the query for sessions that another stored one has started: both, and the last activity of each.
 
-    Each has the number that it is ordered by, NULL where that is a text. Only what they are ordered by is added up.
-    ``of`` is a JSON array of sessions: of no other.
+    The last column is what the other one is ordered by of its own, without any sum. ``of_some``: of those in a JSON
+    array and all above them.
     """
-    keys, values = _ordered_by(wanted, sort, of)
-    key = _SORTS[sort].key
-    return (
-        f"""
-        WITH spent AS MATERIALIZED ({keys})
-        SELECT u.id, {_shown_key(sort, key)} FROM spent CROSS JOIN session AS u ON u.id = spent.session
-        ORDER BY {_order(key, descending=descending)} LIMIT ?
-    """,
-        values,
-    )  # our own names
-
-
-def folded_order(wanted: UsageFilter, sort: str, *, descending: bool, of: str | None = None) -> tuple[str, Values]:
-    """Return the query for the same with sessions folded under the one at their head, and its values likewise.
-
-    Its rows begin with a number: 0, the number of rows of all pages; 1, those of a page: session, how many are folded
-    under it, the last activity of all, and the number that it is ordered by; 2, a session that is folded, and its head;
-    3, a head that is not inside ``wanted`` itself. ``of`` names whole families.
+    own = _SORTS[sort].own.format(of="p")
+    if not of_some:
+        return _LINKED.format(own=own, children="", on="")
+    return f"""
+        WITH RECURSIVE child(id) AS (
+            SELECT u.id FROM json_each(?) AS wanted CROSS JOIN session AS u ON u.id = wanted.value
+                WHERE u.parent_key IS NOT NULL
+            UNION SELECT p.id FROM child CROSS JOIN session AS u ON u.id = child.id
+                JOIN session AS p ON p.source = u.source AND p.key = u.parent_key
+        )
+        {_LINKED.format(own=own, children="child CROSS JOIN ", on="ON u.id = child.id")}
     """
-    keys, values = _ordered_by(wanted, sort, of)
-    columns = "".join(f", {name}" for name in _SORTS[sort].sums)
-    summed = "".join(f", SUM({name})" for name in _SORTS[sort].sums)
-    spent = "".join(f", spent.{name}" for name in _SORTS[sort].sums)
-    key = _LATE if sort == "last_at" else _SORTS[sort].key
-    return (
-        f"""
-        WITH RECURSIVE spent AS MATERIALIZED ({keys}), {_MEMBERS}, folded AS MATERIALIZED (
-            SELECT session, 0 AS others, NULL AS late, 0 AS is_absent{columns} FROM spent
-            WHERE session NOT IN (SELECT id FROM member) AND session NOT IN (SELECT head FROM member)
-            UNION ALL SELECT head, SUM(is_other), MAX(late), MIN(is_other){summed} FROM (
-                SELECT head, 1 AS is_other, u.last_ts AS late{spent}
-                FROM member CROSS JOIN spent ON spent.session = member.id JOIN session AS u ON u.id = member.id
-                UNION ALL SELECT session, 0, NULL{spent} FROM spent WHERE session IN (SELECT head FROM member)
-            ) GROUP BY head
-        )
-        SELECT 0, COUNT(*), NULL, NULL, NULL FROM folded
-        UNION ALL SELECT * FROM (
-            SELECT 1, u.id, spent.others, {_LATE}, {_shown_key(sort, key)}
-            FROM folded AS spent CROSS JOIN session AS u ON u.id = spent.session
-            ORDER BY {_order(key, descending=descending)} LIMIT ?
-        )
-        UNION ALL SELECT 2, id, head, NULL, NULL FROM member
-        UNION ALL SELECT 3, session, NULL, NULL, NULL FROM folded WHERE is_absent
-    """,
-        values,
-    )  # our own names
+
+
+def session_ties(sort: str, *, descending: bool, of_some: bool) -> str:
+    """Return the query for sessions in the order in which they stand where their numbers are the same.
+
+    ``of_some``: of those in a JSON array; otherwise of all.
+    """
+    keys = filter(None, dict.fromkeys((_SORTS[sort].text, "u.key", "u.id")))
+    order = ", ".join(f"{key} {'DESC' if descending else 'ASC'}" for key in keys)
+    some = "json_each(?) AS wanted CROSS JOIN session AS u ON u.id = wanted.value"
+    return f"SELECT u.id FROM {some if of_some else 'session AS u'} ORDER BY {order}"
 
 
 def is_number(sort: str) -> bool:
     """Return whether sessions of an order have a number that they are ordered by."""
-    return not _SORTS[sort].is_text
+    return not _SORTS[sort].text
 
 
-def _shown_key(sort: str, key: str) -> str:
-    return key if is_number(sort) else "NULL"
-
-
-def _ordered_by(wanted: UsageFilter, sort: str, of: str | None) -> tuple[str, Values]:
-    names = _SORTS[sort].sums
-    if not names:
-        rows, values = _key_rows(wanted) if of is None else session_rows(wanted, (), of)
-        return f"SELECT DISTINCT session FROM ({rows})", values
-    rows, values = session_rows(wanted, names, of)
-    summed = ", ".join(f"SUM({name}) AS {name}" for name in names)
-    return f"SELECT session, {summed} FROM ({rows}) GROUP BY session", values
+def is_sum(sort: str) -> bool:
+    """Return whether that is added up."""
+    return bool(_SORTS[sort].sums)
 
 
 NEWEST = "SELECT IFNULL(MAX(id), 0) FROM session"
@@ -474,11 +455,6 @@ ANCESTORS = """
     )
     SELECT id FROM above
 """
-
-
-def _order(key: str, *, descending: bool) -> str:
-    direction = "DESC" if descending else "ASC"
-    return f"{key} {direction}, u.key {direction}, u.id {direction}"
 
 
 # In the order in which they are asked for.
@@ -569,19 +545,41 @@ def session_rows(wanted: UsageFilter, names: Sequence[str] = READ_COLUMNS, of: s
     Only the sums called ``names`` are read. ``of`` is a JSON array of sessions: of no other. Whole days come from the
     sums by day, and only the ends of the period from the events.
     """
+    columns = "source, session, model"
+    return _joined((text, values) for text, _columns, values in _parts(wanted, names, of, (columns, columns)))
+
+
+def _joined(parts: Iterable[tuple[str, Values]]) -> tuple[str, Values]:
+    texts, values = zip(*parts, strict=True)
+    return " UNION ALL ".join(texts), tuple(value for part in values for value in part)
+
+
+def _parts(
+    wanted: UsageFilter, names: Sequence[str], of: str | None, columns: tuple[str, str]
+) -> list[tuple[str, str, Values]]:
+    """Return the queries of such rows, each with its columns before the sums and its values.
+
+    ``columns`` are those of the sums by day, and those of events.
+    """
     first = None if wanted.first_slot is None else -(-wanted.first_slot // DAY_SLOTS)
     end = None if wanted.end_slot is None else wanted.end_slot // DAY_SLOTS
+    of_days, of_events = columns
     if first is not None and end is not None and first >= end:
-        parts = [_events(wanted, wanted.first_slot, wanted.end_slot, names, of)]
+        stretches: list[Stretch] = [(wanted.first_slot, wanted.end_slot)]
+        parts = []
     else:
         where, values = _where(wanted, "day", first, end, of)
         row = "".join(f", {_as_money(name, str)}" for name in names)
-        parts = [(f"SELECT source, session, model{row} FROM usage_session_day WHERE {where}", values)]
+        parts = [(f"SELECT {of_days}{row} FROM usage_session_day WHERE {where}", of_days, values)]
+        stretches = []
         if first is not None and wanted.first_slot != first * DAY_SLOTS:
-            parts.append(_events(wanted, wanted.first_slot, first * DAY_SLOTS, names, of))
+            stretches.append((wanted.first_slot, first * DAY_SLOTS))
         if end is not None and wanted.end_slot != end * DAY_SLOTS:
-            parts.append(_events(wanted, end * DAY_SLOTS, wanted.end_slot, names, of))
-    return " UNION ALL ".join(text for text, _ in parts), tuple(value for _, values in parts for value in values)
+            stretches.append((end * DAY_SLOTS, wanted.end_slot))
+    for stretch in stretches:
+        text, values = _events(wanted, stretch, of_events, names, of)
+        parts.append((text, of_events, values))
+    return parts
 
 
 # By the column that an index has: a slot that is computed would be looked for in all rows, for each bucket anew.
@@ -683,13 +681,12 @@ def _timed_events(wanted: UsageFilter, first: int | None = None, end: int | None
 
 
 def _events(
-    wanted: UsageFilter, first: int | None, end: int | None, names: Sequence[str], of: str | None
+    wanted: UsageFilter, stretch: Stretch, columns: str, names: Sequence[str], of: str | None
 ) -> tuple[str, Values]:
-    low = None if first is None else first * SLOT_MS
-    high = None if end is None else end * SLOT_MS
+    low, high = (None if slot is None else slot * SLOT_MS for slot in stretch)
     where, values = _where(wanted, "ts", low, high, of)
     row = "".join(f", {_as_money(name, _OF_EVENT.__getitem__)}" for name in names)
-    return f"SELECT source, session, model{row} FROM usage_event WHERE {where}", values
+    return f"SELECT {columns}{row} FROM usage_event WHERE {where}", values
 
 
 def _where(

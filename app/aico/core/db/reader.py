@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
+from operator import itemgetter
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from aico.core.db import questions as sql
 from aico.core.db.counters import COUNTERS, PLAN_SOURCES, PLAN_VALUES, counters_of, plan_values_of
 from aico.core.db.json_values import json_of
-from aico.core.db.orders import SessionOrder
+from aico.core.db.orders import Link, Number, Numbered, SessionOrder
 from aico.core.db.sums_reader import Ask, SessionCounts, SumsSnapshot
 from aico.core.db.touched import TOUCHED_MAX, Touched
 from aico.core.filters import UsageFilter
@@ -33,8 +34,8 @@ V = TypeVar("V")
 _RUNS_OF_A_READING_MAX = 1_000
 _REMEMBERED_MAX = 3
 """Orders of sessions, and their totals, that are remembered: 100,000 sessions are 1.6 MB."""
-_ORDER_LEAST = 1_000
-"""So many sessions of an order are asked for at once; for pages behind them, all."""
+_MANY = 8
+"""One of so many sessions is a reason to read all of them: to look up each one takes longer."""
 _FAMILIES_MAX = 2 * TOUCHED_MAX
 """So many sessions are asked for to mend an order, at most."""
 
@@ -262,11 +263,11 @@ class UsageSnapshot(SumsSnapshot):
         Folded, a session that another one has started stands under the one at the head of all. Briefly, nobody counts
         unpriced sessions.
         """
-        order = await self._order(wanted, sort, descending=descending, is_folded=is_folded, limit=offset + limit)
+        order = await self._order(wanted, sort, descending=descending, is_folded=is_folded)
         # A negative limit is none, as SQLite has it.
         chosen = order.ids[offset:] if limit < 0 else order.ids[offset : offset + limit]
         counts, sums = await self._add_up(wanted, order, is_brief=is_brief)
-        return FoundSessions(await self._read(wanted, chosen, order), order.row_count, counts, sums)
+        return FoundSessions(await self._read(wanted, chosen, order), len(order.ids), counts, sums)
 
     async def _add_up(self, wanted: UsageFilter, order: SessionOrder, *, is_brief: bool) -> tuple[SessionCounts, Sums]:
         key = (self.epoch, self.revision, wanted, is_brief)
@@ -282,38 +283,54 @@ class UsageSnapshot(SumsSnapshot):
         self, wanted: UsageFilter, size: int, sort: Sort = Sort.LAST, *, descending: bool = True
     ) -> AsyncIterator[list[StoredSession]]:
         """Yield the sessions inside ``wanted`` in pages of ``size``."""
-        order = await self._order(wanted, sort, descending=descending, is_folded=False, limit=-1)
+        order = await self._order(wanted, sort, descending=descending, is_folded=False)
         for start in range(0, len(order.ids), size):
             yield await self._read(wanted, order.ids[start : start + size], order)
 
-    async def _order(
-        self, wanted: UsageFilter, sort: Sort, *, descending: bool, is_folded: bool, limit: int
-    ) -> SessionOrder:
-        """Return the first sessions of an order, ``limit`` at the least if there are so many; all if it is negative."""
-        is_folded = is_folded and bool(await self.ask(sql.ANY_CHILD))  # a fifth of the time for nothing
+    async def _order(self, wanted: UsageFilter, sort: Sort, *, descending: bool, is_folded: bool) -> SessionOrder:
         key = (self.epoch, wanted, sort, descending, is_folded)
         known = self._pages.orders.find(key)
         asked = _Asked(wanted, sort, descending, is_folded)
-        order = None if known is None else await self._mend(asked, known)
-        if order is None or not (order.is_whole or 0 <= limit <= len(order.ids)):
-            order = await self._find_order(asked, max(limit, _ORDER_LEAST) if 0 <= limit <= _ORDER_LEAST else -1)
+        order = (None if known is None else await self._mend(asked, known)) or await self._find_order(asked)
         if known is None or known.revision <= self.revision:
             self._pages.orders.keep(key, _Known(self.revision, order))
         return order
 
-    async def _find_order(self, asked: _Asked, size: int, of: str | None = None) -> SessionOrder:
-        """Return the first ``size`` sessions of an order, or all; ``of`` is a JSON array of sessions: of no other."""
+    async def _find_order(self, asked: _Asked, of: str | None = None) -> SessionOrder:
+        """Return an order; ``of`` is a JSON array of sessions: of no other."""
         wanted, sort, descending, is_folded = asked
-        find = sql.folded_order if is_folded else sql.session_order
-        statement, values = find(wanted, sort.value, descending=descending, of=of)
-        rows = await self.ask(statement, (*values, size))
         [(newest,)] = await self.ask(sql.NEWEST)
+        rows = Numbered(await self._list_numbers(wanted, sort, of))
         if is_folded:
-            return SessionOrder.of_folded(rows, newest, descending=descending)
-        order = SessionOrder.of_rows(rows, newest, descending=descending)
-        if len(rows) != size:
-            return order
-        return order._replace(row_count=(await self.count_sessions(wanted, is_brief=True)).counted)
+            rows = Numbered.fold(rows.numbers, await self._list_links(sort, rows.numbers, newest), _joining(sort))
+        found = rows.sort(descending=descending)
+        if places := found.find_tied():
+            tied = await self._list_tied([found.ids[place] for place in places], sort, newest, descending=descending)
+            found.put(places, sorted(tied, key=rows.numbers.__getitem__, reverse=descending))
+        return SessionOrder.of(found, rows, newest, descending=descending, has_numbers=sql.is_number(sort))
+
+    async def _list_tied(self, tied: Sequence[int], sort: Sort, newest: int, *, descending: bool) -> list[int]:
+        """Return sessions in the order in which they stand where their numbers are the same."""
+        of_some = len(tied) * _MANY <= newest
+        statement = sql.session_ties(sort, descending=descending, of_some=of_some)
+        ranked = await self.ask(statement, (json_of(tied),) if of_some else ())
+        are_tied = set(tied)
+        return [session for (session,) in ranked if session in are_tied]
+
+    async def _list_numbers(self, wanted: UsageFilter, sort: Sort, of: str | None) -> dict[int, Number]:
+        statement, values = sql.session_numbers(wanted, sort, of)
+        rows = await self.ask(statement, values)
+        numbers: dict[int, Number] = {session: number for session, number in rows}  # noqa: C416
+        if len(numbers) < len(rows):
+            numbers = dict.fromkeys(numbers, 0)
+            for session, number in rows:
+                numbers[session] += number
+        return numbers
+
+    async def _list_links(self, sort: Sort, sessions: Collection[int], newest: int) -> list[Link]:
+        of_some = len(sessions) * _MANY <= newest
+        rows = await self.ask(sql.session_links(sort, of_some=of_some), (json_of(sessions),) if of_some else ())
+        return [Link(*row) for row in rows]
 
     async def _mend(self, asked: _Asked, known: _Known) -> SessionOrder | None:
         """Return an order as it is now, of which only what was touched since is asked for; None if that cannot be."""
@@ -327,21 +344,16 @@ class UsageSnapshot(SumsSnapshot):
         families = await self._find_families(order, touched) if asked.is_folded else set(touched)
         if len(families) > _FAMILIES_MAX:
             return None
-        fresh = await self._find_order(asked, -1, json_of(families))
-        others = order.without(families)
-        is_of_them = fresh.has_keys and families.issuperset(fresh.iterate_named())
-        if not is_of_them or not (order.is_whole or others.ids):
+        fresh = await self._find_order(asked, json_of(families))
+        if not (fresh.has_keys and families.issuperset(fresh.iterate_named())):
             return None
+        others = order.without(families)
         ties: dict[int, str] = {}
         places = [
             await self._find_place(others, ties, session, number, descending=asked.descending)
             for session, number in zip(fresh.ids, fresh.keys, strict=True)
         ]
-        joined = others.joined_by(fresh, places)
-        if order.is_whole:
-            return joined
-        inside = await self.count_sessions(asked.wanted, is_brief=True)
-        return joined._replace(row_count=inside.counted - joined.hidden_count)
+        return others.joined_by(fresh, places)
 
     async def _find_families(self, order: SessionOrder, touched: Collection[int]) -> set[int]:
         """Return ``touched`` and all sessions whose row may be another one by what happened to them."""
@@ -388,7 +400,7 @@ class UsageSnapshot(SumsSnapshot):
                     session,
                     spent=Sums.total(spent.get(session.id, ())),
                     last_ts=order.late.get(session.id, session.last_ts),
-                    folded_count=order.folded_counts.get(session.id, 0),
+                    folded_count=len(order.members.get(session.id, ())),
                 )
                 for session in page
             ]
@@ -456,6 +468,13 @@ class UsageSnapshot(SumsSnapshot):
             # The last one counts: rows come weakest first.
             stated[row[0]] = row
         return [_with(session, *wholes.get(session.id, (0, NOTHING)), stated.get(session.id)) for session in page]
+
+
+def _joining(sort: Sort) -> Callable[[Sequence[Number]], Number]:
+    """Return what makes one number of those of a family, its head first."""
+    if sql.is_sum(sort):
+        return sum
+    return max if sort is Sort.LAST else itemgetter(0)
 
 
 def _session_of(row: sqlite3.Row) -> StoredSession:
