@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from zoneinfo import ZoneInfo
@@ -658,3 +659,20 @@ def test_questions_need_no_newer_sqlite() -> None:
     statements = [text for name, text in vars(questions).items() if name.isupper() and isinstance(text, str)]
     assert len(statements) > 5
     assert [text for text in statements if "->" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (questions.CHILDREN, ("tool", "s")),
+        (questions.FAMILY, ("s",)),
+        (questions.FAMILY_OF, ("tool", "s")),
+        (questions.ORPHANS, (1,)),
+        (questions.session_links("cost_usd", of_some=False), ()),
+    ],
+)
+async def test_agents_are_looked_up(store: Store, statement: str, values: Sequence[str | int]) -> None:
+    """By an index of sessions that others have started: each step of a family would walk over all sessions."""
+    async with store.reader.snapshot() as snapshot:
+        plan = await snapshot.ask(f"EXPLAIN QUERY PLAN {statement}", values)
+    assert [step for *_, step in plan if "ix_session_parent" in step]

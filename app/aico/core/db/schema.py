@@ -224,7 +224,11 @@ class Session(SQLModel, table=True):
     """A session of a tool: a task of Cline's, a thread, a conversation. Never deleted by an import."""
 
     __tablename__ = "session"
-    __table_args__ = (UniqueConstraint("source", "key"), Index("ix_session_last", "source", "last_ts"))
+    __table_args__ = (
+        UniqueConstraint("source", "key"),
+        Index("ix_session_last", "source", "last_ts"),
+        Index("ix_session_parent", "source", "parent_key", sqlite_where=text("parent_key IS NOT NULL")),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     source: int
