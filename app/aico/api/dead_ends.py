@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Collection, Mapping
 from enum import Enum, auto
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,20 +76,20 @@ def make_page(error: ObserverError, status: int, scope: Scope, shown: Shown = Sh
     title, why = words[name], words[f"why_{name}"]
     # Only the browser knows the path before our own addresses, a proxy's prefix say.
     home = "../" * (route_of(scope).count("/") - 1) or "./"
-    parts = [f"<h1>{escape(title)}</h1>", f"<p>{_marked(why)}</p>"]
+    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{_marked(why)}</p>"]
     if isinstance(error, TokenRequired) and error.is_set:
         if shown is Shown.TOKEN:
-            parts.append(f'<p role="alert"><b>{escape(words["wrong"])}</b></p>')
+            parts.append(f'<p role="alert"><b>{html.escape(words["wrong"])}</b></p>')
         # In a frame, the focus is the page's around it.
         is_alone = headers.get("sec-fetch-dest") == "document"
         parts.append(_form(f"{home}{LOGIN_PATH[1:]}", words, is_focused=is_alone))
     elif not isinstance(error, TokenRequired | HostRefused):
-        parts.append(f'<p><a href="{home}">{escape(words["home"])}</a></p>')
+        parts.append(f'<p><a href="{home}">{html.escape(words["home"])}</a></p>')
     parts.append(f'<p class="soft"><code>{error.code}</code> · {status}</p>')
     page = (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · AI Cost Observer</title>"
+        f"<title>{html.escape(title)} · AI Cost Observer</title>"
         f'<link rel="icon" href="data:,"><style>{kit.style}</style></head>'
         f'<body><main><p class="soft">AI Cost Observer</p>{"".join(parts)}</main></body></html>\n'
     )
@@ -111,7 +111,11 @@ def _name_of(error: ObserverError, shown: Shown) -> str:
 
 
 def _form(action: str, words: Mapping[str, str], *, is_focused: bool) -> str:
-    field, button, focus = escape(words["field"]), escape(words["sign_in"]), " autofocus" if is_focused else ""
+    field, button, focus = (
+        html.escape(words["field"]),
+        html.escape(words["sign_in"]),
+        " autofocus" if is_focused else "",
+    )
     return (
         f'<form method="post" action="{action}"><label for="token">{field}</label>'
         f'<input id="token" name="token" type="password" autocomplete="current-password" required{focus}>'
@@ -120,7 +124,7 @@ def _form(action: str, words: Mapping[str, str], *, is_focused: bool) -> str:
 
 
 def _marked(text: str) -> str:
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
 def _language_of(accepted: str, words: Collection[str]) -> str:

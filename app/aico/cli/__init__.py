@@ -177,7 +177,6 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
         return _function(*_IDS)
     from aico.cli.hardening import forbid_dumps
     from aico.core.collector import collector_paused
-    from aico.core.put_off import put_off
 
     if is_own_process:
         # Some commands read the tools' files themselves; those above only our own numbers.
@@ -186,11 +185,9 @@ def _load(options: argparse.Namespace, *, is_own_process: bool) -> Callable[[arg
     # a tenth of a second each time, with all requests waiting.
     with collector_paused():
         if is_own_process and options.command in _UNTIL_TOLD:
-            # FastAPI looks for it to refuse models of it, of which we have none, and does without: 1 MB until the end.
-            sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]  # which is how an import is barred
-            # The library of prices could fetch newer ones with the first: 2 MB. Few logs are packed.
-            for name in ("httpx2", "zstandard"):
-                put_off(name)
+            from aico.cli.spared import import_without_needless
+
+            import_without_needless()
         return _function(*_COMMANDS[options.command])
 
 

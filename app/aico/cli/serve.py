@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.server import ServerState
+from uvicorn.server import Server, ServerState
 
 from aico.api.access import LOGIN_PATH
 from aico.api.login import LoginLinks
@@ -84,7 +84,7 @@ class _ServerState(ServerState):
         """Let uvicorn begin with none."""
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Leaves signals to us (uvicorn raises them again after its end, which would skip ours), and rests until its end.
 
     uvicorn looks ten times a second whether it shall end. For months, that is a fifth of the cost of a service at rest.
