@@ -131,6 +131,28 @@ async def test_page_that_talks_and_does_not_read_is_ended(served: Live) -> None:
         assert max(unsent, default=0) < 1_000_000
 
 
+async def test_answer_that_the_end_does_not_wait_for_is_broken_off(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever asks a service that ends before it can answer hears what a dead one says: nothing, and not of a bug."""
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def take_long() -> None:
+        asked.set()
+        await never.wait()
+
+    ledger = LedgerFile(tmp_path_factory.mktemp("end").resolve() / "cline" / "taskHistory.json")
+    async with live(ledger) as served:
+        monkeypatch.setattr(served.service.budgets, "take_limits", take_long)
+        async with wire(served.port) as caller:
+            caller.send(get("/api/limits", served.authority))
+            async with asyncio.timeout(HANG_S):
+                await asked.wait()
+            served.server.end()
+            assert await caller.read_rest() == b""
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
 async def send_pings(writer: asyncio.StreamWriter) -> None:
     """Send pings until it is told to stop or hung up on."""
     while not writer.is_closing():

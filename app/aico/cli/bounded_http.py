@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from aico.api.refusals import answer_bytes
 from aico.api.security import BODY_MAX_BYTES, HEAD_MAX_BYTES
 from aico.cli.bounded_socket import BoundedSocket
-from aico.cli.connection_limits import Patience, limits_of
+from aico.cli.connection_limits import GRACE_S, Patience, limits_of
 from aico.core.errors import HeadTooLarge, RequestMalformed, RequestRefused, RequestTimeout, TooManyConnections
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class BoundedHttp(H11Protocol):
         self._heard_bytes = 0
         self._asking = Patience(self.loop, limits.request_s, self._end_slow_request)
         self._reading = Patience(self.loop, limits.stalled_s, transport.abort)
+        self._ending = Patience(self.loop, GRACE_S, transport.abort)
         transport.set_write_buffer_limits(high=0)  # so that pause and resume tell whether anything is unsent
         super().connection_made(transport)
         self._asking.begin()
@@ -71,6 +72,15 @@ class BoundedHttp(H11Protocol):
         if not self.transport.is_closing() and self.transport.get_protocol() is self and not self._is_served():
             self._asking.begin()
 
+    def shutdown(self) -> None:
+        """End with the service: at once, or with the answer under way. One that takes longer is broken off.
+
+        uvicorn, which would do that a moment later, would answer 500, as for a bug.
+        """
+        super().shutdown()
+        if not self.transport.is_closing():
+            self._ending.begin()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # of uvicorn
         """Refuse bytes that are no HTTP. uvicorn calls it on h11's error, and would itself answer without headers."""
         hint = getattr(sys.exception(), "error_status_hint", HTTPStatus.BAD_REQUEST)
@@ -102,6 +112,7 @@ class BoundedHttp(H11Protocol):
         """Forget the connection."""
         self._asking.end()
         self._reading.end()
+        self._ending.end()
         super().connection_lost(exc)
 
     def _is_served(self) -> bool:

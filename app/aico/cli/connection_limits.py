@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from aico.api.security import HEAD_MAX_BYTES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI  # its home is api and main; here it is a name only
+    from starlette.types import ASGIApp, Receive, Scope, Send  # likewise
 
 BACKLOG = 128
 """Connections that the operating system holds for us, and that may be accepted at one go."""
@@ -27,7 +29,8 @@ _REQUESTS = 128
 _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no connection: database, files of the tools, folders that are watched."""
 _FRAME_MAX_BYTES = 4_096
-_GRACE_S = 1
+GRACE_S = 1
+"""What answers under way may still take when the service ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class BoundedConfig(uvicorn.Config):
         self, app: FastAPI, limits: ConnectionLimits, http: type[asyncio.Protocol], ws: type[asyncio.Protocol]
     ) -> None:
         super().__init__(
-            app,
+            _without_trace(app),
             http=http,
             ws=ws,
             lifespan="off",  # entered by run_server: its errors reach the user, its end comes after the server's
@@ -73,9 +76,20 @@ class BoundedConfig(uvicorn.Config):
             ws_per_message_deflate=False,
             ws_ping_interval=limits.ping_s,
             ws_ping_timeout=limits.ping_s,
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_graceful_shutdown=GRACE_S,
         )
         self.limits = limits
+
+
+def _without_trace(app: FastAPI) -> ASGIApp:
+    """Return ``app``, of which no answer that the end of the service breaks off is logged as a bug."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn cancels what takes longer than the grace, and nobody else does.
+        with suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return serve
 
 
 class Patience:
