@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
@@ -44,7 +45,9 @@ class Observed:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.complaints.append(f"console {message.type}: {message.text}")
+            # With the path, without the port: its digits could be taken for a status.
+            path = urlsplit(message.location["url"]).path
+            self.complaints.append(f"console {message.type}: {message.text} {path}")
 
     def _on_error(self, error: Error) -> None:
         self.complaints.append(f"page error: {error.message}")
