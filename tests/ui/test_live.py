@@ -70,6 +70,7 @@ def test_page_resumes_after_the_service_was_restarted(service: Service, open_pag
     service.start()
     observed = open_page(service)
     observed.allow(GONE)
+    observed.allow("status of 404 .*/ws$")  # while it asks why no socket opened, the service may have come back
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
 
