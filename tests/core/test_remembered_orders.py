@@ -19,7 +19,7 @@ from aico.core.db.orders import Link, Number, Numbered
 from aico.core.db.reader import FoundSessions, Sort, UsageReader, UsageSnapshot
 from aico.core.db.terms_writer import store_plans
 from aico.core.db.touched import TOUCHED_MAX, Touched
-from aico.core.errors import SessionUnknown
+from aico.core.errors import SessionUnknown, StorageError
 from aico.core.filters import UsageFilter
 from aico.core.terms import Plan
 from aico.core.usage import SLOT_MS, ProjectSeen, PromptSeen, RequestState, Tokens, UsageEvent, digest
@@ -290,6 +290,35 @@ def test_a_long_line_of_sessions_is_walked_once() -> None:
     rows = Numbered.fold(dict.fromkeys(range(1, size + 1), 1), links, sum)
     assert rows.numbers == {1: size}
     assert rows.late == {1: size}
+
+
+async def test_whoever_sees_a_commit_knows_what_it_touched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before its writer hears of it; and nobody does of one that failed, whose number another may take."""
+    write = store.database.write
+    known: list[frozenset[int] | None] = []
+    fails = False
+
+    async def noticed(work: Callable[[sqlite3.Connection], object]) -> object:
+        def run(connection: sqlite3.Connection) -> object:
+            result = work(connection)
+            if fails:
+                raise sqlite3.OperationalError("disk I/O error")
+            return result
+
+        try:
+            return await write(run)
+        finally:
+            known.append(store.database.touched.find_between(epoch, revision, revision + 1))
+
+    await store.take_in_of("tool", [request("1", "s1")])
+    epoch, revision = await store.writer.get_position()
+    monkeypatch.setattr(store.database, "write", noticed)
+    fails = True
+    with pytest.raises(StorageError):
+        await store.take_in_of("tool", [request("2", "s2")])
+    fails = False
+    await store.take_in_of("tool", [request("3", "s1", NOW_MS + 1)])
+    assert known == [None, frozenset({1})]
 
 
 def test_touched_sessions_are_those_of_all_commits_between() -> None:

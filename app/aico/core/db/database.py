@@ -64,7 +64,7 @@ class Database:
         """When every page was read last; None as long as it is not open, and of a file in doubt."""
         self.touched = Touched()
         """The sessions that the last commits touched."""
-        self._writer = _Writer(path)
+        self._writer = _Writer(path, self.touched)
         self._lookers = _Lookers(self._reading_uri)
         self._askers = _Askers(self._reading_uri)
 
@@ -329,8 +329,9 @@ async def _ask(connection: aiosqlite.Connection, statement: str, values: Sequenc
 class _Writer:
     """The one connection that writes, and its thread. SQLite's driver blocks; nothing else does for its sake."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, touched: Touched) -> None:
         self._target = f"file:{uri_path(path)}?mode=rw"
+        self._touched = touched
         self._thread = ThreadPoolExecutor(1, "writer")
         self._connection: sqlite3.Connection | None = None
 
@@ -376,9 +377,12 @@ class _Writer:
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:
+            # While nobody else can commit.
+            self._touched.take_back()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        self._touched.keep()
         return result
 
     def _open(self) -> sqlite3.Connection:

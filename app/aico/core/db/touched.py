@@ -21,12 +21,18 @@ class Touched:
 
     def __init__(self) -> None:
         self._by_revision: dict[int, array[int]] = {}
+        self._open: int | None = None
+        """The revision whose commit is still to come."""
         self._epoch = ""
         self._lock = threading.Lock()
 
     def note(self, epoch: str, revision: int, sessions: Collection[int]) -> None:
-        """Note that a commit has touched ``sessions`` and no other, in any way that an answer tells."""
+        """Note that a commit touches ``sessions`` and no other, in any way that an answer tells.
+
+        Before that commit, in its transaction: whoever sees its revision finds the note.
+        """
         with self._lock:
+            self._open = revision
             if epoch != self._epoch:
                 self._by_revision.clear()
                 self._epoch = epoch
@@ -37,6 +43,18 @@ class Touched:
             while len(kept) > _COMMITS_MAX or sum(map(len, kept.values())) > _KEPT_MAX:
                 del kept[next(iter(kept))]
             self._by_revision = kept
+
+    def keep(self) -> None:
+        """Keep what was noted: it is committed."""
+        with self._lock:
+            self._open = None
+
+    def take_back(self) -> None:
+        """Forget what was noted and is not committed: the next commit of that revision may be another's."""
+        with self._lock:
+            if self._open is not None:
+                self._by_revision.pop(self._open, None)
+                self._open = None
 
     def find_between(self, epoch: str, before: int, after: int) -> frozenset[int] | None:
         """Return the sessions of all commits behind the revision ``before`` up to ``after``.

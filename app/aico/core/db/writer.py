@@ -463,21 +463,21 @@ class UsageWriter:
         def write(connection: sqlite3.Connection) -> T:
             nonlocal known
             known = _know(connection, names, self._fixed_prices)
-            known.touched = None
             try:
-                return work(connection, known)
+                result = work(connection, known)
             finally:
                 if self._pricer is not None:
                     self._pricer.let_go()
+            if known.touched is not None:
+                self._database.touched.note(known.epoch, known.revision, known.touched)
+                known.touched = None
+            return result
 
         async with self._turn:
             # Known again only after the commit; if that never comes, the next call reads the database.
             names, self._names = self._names, None
             result = await self._database.write(write)
             self._names = known
-            if known is not None and known.touched is not None:
-                self._database.touched.note(known.epoch, known.revision, known.touched)
-                known.touched = None
             return result
 
     def _repricing(self, connection: sqlite3.Connection, names: _Names, source: int) -> _Transaction:
