@@ -427,6 +427,30 @@ async def test_checkpoint_of_a_file_that_is_gone_for_90_days_goes(logs: LogFolde
     assert len(driver.files) == 1
 
 
+@pytest.mark.parametrize("is_restarted", [True, False])
+async def test_time_of_a_file_that_was_there_in_between_begins_anew(
+    logs: LogFolder, driver: FeedDriver, *, is_restarted: bool
+) -> None:
+    """A folder that is not mounted at two starts, months apart, was not gone for months."""
+    logs.append("a/one.jsonl", use("1", 1))
+    logs.append("b/two.jsonl", use("2", 1))
+    await driver.take_in_all()
+    (logs.path / "b").rename(logs.path.with_name("b"))
+    elsewhere = logs.path.with_name("a")
+    for now_ms in (NOW_MS + 1, NOW_MS + GONE_MS):
+        (logs.path / "a").rename(elsewhere)
+        driver.restart(open_feed(logs.path, now_ms=now_ms))
+        await driver.take_in_all()
+        points = [msgspec.json.decode(position, type=Point) for position in driver.files.values()]
+        assert sorted(point.gone_ms for point in points) == [NOW_MS + 1, now_ms]
+        elsewhere.rename(logs.path / "a")
+        if is_restarted:
+            driver.restart(open_feed(logs.path, now_ms=now_ms))
+        assert (await driver.take_in(Trigger.RESCAN)).repeats
+        points = [msgspec.json.decode(position, type=Point) for position in driver.files.values()]
+        assert sorted(point.gone_ms for point in points) == [0, NOW_MS + 1]
+
+
 async def test_many_files_that_are_gone_are_noted_by_one_reading_after_the_other(
     logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

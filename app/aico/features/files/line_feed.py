@@ -219,6 +219,8 @@ class LineFeed:
         self._gone_told = False
         self._unseen: set[bytes] | None = None
         """Files that were read once and that no look has found yet, from the first look until gone ones are noted."""
+        self._back: set[bytes] = set()
+        """Files that are noted as gone, and are there."""
         self._hints: set[str] = set()
         self._hints_lock = threading.Lock()
         self._is_flooded = False
@@ -401,6 +403,8 @@ class LineFeed:
         """Note that a file is new or has changed."""
         if self._unseen:
             self._unseen.discard(file.key)
+        if file.key in self._points.gone:
+            self._back.add(file.key)
         failed = self._failed.get(file.path)
         if failed is not None and failed[0] != file.stat:
             del self._failed[file.path]
@@ -626,13 +630,18 @@ class LineFeed:
         chunk.checkpoints.append(Checkpoint(self.place + key, msgspec.json.encode(point).decode()))
 
     def _note_gone(self, chunk: _Chunk) -> None:
-        """Note which files are gone, once after all is read, and let go of those that are gone for long."""
-        if self._gone_told or self._pending or any(taken.is_unfinished for taken in chunk.taken):
+        """Note which files are gone, once after all is read, and let go of those that are gone for long.
+
+        Of files that are there again it is noted, too: they may be gone once more, long after.
+        """
+        if (self._gone_told and not self._back) or self._pending or any(taken.is_unfinished for taken in chunk.taken):
             return
         now_ms = self._limits.now_ms()
-        gone = list(self._unseen or ())
-        for start in range(0, len(gone), ASKED_MAX):
-            keys = gone[start : start + ASKED_MAX]
+        gone = self._unseen or set()
+        # The new checkpoint of what was read just now says that it is there.
+        noted = [*gone, *self._back.difference(taken.key for taken in chunk.taken)]
+        for start in range(0, len(noted), ASKED_MAX):
+            keys = noted[start : start + ASKED_MAX]
             self._points.ask(keys)
             for key in keys:
                 point = self._points.find_recent(key)
@@ -640,15 +649,17 @@ class LineFeed:
                     return
                 if point is None:
                     continue
-                if not point.gone_ms:
-                    point = msgspec.structs.replace(point, gone_ms=now_ms)
+                is_gone = key in gone
+                if bool(point.gone_ms) is not is_gone:
+                    point = msgspec.structs.replace(point, gone_ms=now_ms if is_gone else 0)
                     chunk.taken.append(_Taken("", key, point))
                     self._save(key, point, chunk)
-                elif now_ms - point.gone_ms > GONE_MS:
+                elif is_gone and now_ms - point.gone_ms > GONE_MS:
                     chunk.removed.append(key)
                     chunk.checkpoints.append(Checkpoint(self.place + key, None))
             self._points.let_go(self._unsaved)
         self._gone_told, self._unseen = True, None
+        self._back.clear()
 
     def _take_notes(self) -> None:
         """Keep the notes on files that are not read: they may be asked for while the tree changes."""

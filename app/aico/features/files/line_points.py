@@ -77,6 +77,8 @@ class Points:
         self._known: dict[bytes, bytes] = {}
         self._recent: dict[bytes, Point] = {}
         """Those that were of use last are at the end. Without stored positions: all."""
+        self.gone: set[bytes] = set()
+        """Those whose files are noted as gone."""
         self._by_inode: dict[int, bytes] | None = None
         """Made when it is asked for, and let go of with the next change: few files ever move."""
 
@@ -93,9 +95,12 @@ class Points:
         for key, position in self._positions.read_all():
             # Not suppress(): a call for each of thousands.
             try:
-                self._known[key] = _pack(decoder.decode(position))
+                point = decoder.decode(position)
+                self._known[key] = _pack(point)
             except (msgspec.DecodeError, struct.error):
                 continue
+            if point.gone_ms:
+                self.gone.add(key)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the digests of all files that were read."""
@@ -157,11 +162,14 @@ class Points:
         self.remove(key)
         self._recent[key] = point
         self._known[key] = _pack(point)
+        if point.gone_ms:
+            self.gone.add(key)
 
     def remove(self, key: bytes) -> None:
         """Forget a checkpoint."""
         self._recent.pop(key, None)
         self._known.pop(key, None)
+        self.gone.discard(key)
         self._by_inode = None
 
     def _list_inodes(self) -> dict[int, bytes]:
