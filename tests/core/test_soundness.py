@@ -164,6 +164,21 @@ async def test_damage_that_a_command_has_found_is_found_by_the_next_start(
     assert await open_and_close(ended)
 
 
+@pytest.mark.parametrize("words", [("doctor", "--port", "0"), ("db", "check")])
+async def test_command_of_another_user_leaves_nothing_that_keeps_the_owner_from_starting(
+    ended: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """A file of somebody else's in the note's place is refused; that the next start looks for the damage holds."""
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(ended))
+    damage_unseen(ended)
+    other = os.geteuid() + 1
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: other)
+        assert await asyncio.to_thread(main, words) == EXIT_FAILED
+    assert not note_of(ended).exists()
+    assert await open_and_close(ended)
+
+
 async def test_no_note_is_left_while_somebody_else_has_it_open(ended: Path) -> None:
     """Their log may hold a part of it."""
     database = Database(ended)

@@ -81,12 +81,16 @@ def leave_note(path: Path, checked_at: int) -> None:
 def spoil_note(path: Path) -> None:
     """Have the next start read every page of the database at ``path``: it was found damaged. Blocking.
 
-    Also where a service runs, which would note at its end what it has not met. Where no file can be written, nothing is
-    promised.
+    Also where a service runs, which would note at its end what it has not met. Of another user's database the note is
+    only taken away: a start refuses a file of ours in its place. Where no file can be written, nothing is promised.
     """
     place = path.with_name(path.name + END)
-    with suppress(OSError, StorageError), os.fdopen(open_private(place, create=True), "r+b") as file:
-        file.truncate()
+    with suppress(OSError, StorageError):
+        if path.stat().st_uid != os.geteuid():
+            place.unlink()
+            return
+        with os.fdopen(open_private(place, create=True), "r+b") as file:
+            file.truncate()
 
 
 def _note_of(path: Path, checked_at: int) -> _Note | None:
