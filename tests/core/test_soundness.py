@@ -15,6 +15,7 @@ from aico.cli import EXIT_FAILED, main
 from aico.core.db.database import Database
 from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.soundness import END, VALID_MS, leave_note
+from aico.core.db.writer import UsageWriter
 from aico.core.errors import StorageError, StorageNewer
 from tests.core.database_damage import break_page, close_log, copy_of_filled, find_pages, set_contents
 
@@ -43,10 +44,10 @@ async def open_and_close(path: Path) -> bool:
     return database.recovery is not None
 
 
-def damage_unseen(path: Path) -> None:
-    """Overwrite a page as a failing disk does: without a trace in the file's metadata."""
+def damage_unseen(path: Path, table: str = "cline_task_usage") -> None:
+    """Overwrite a page of a table as a failing disk does: without a trace in the file's metadata."""
     status = path.stat()
-    pages = find_pages(path, "cline_task_usage")
+    pages = find_pages(path, table)
     break_page(path, pages[len(pages) // 2])
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_mtime_ns == status.st_mtime_ns
@@ -175,6 +176,28 @@ async def test_command_of_another_user_leaves_nothing_that_keeps_the_owner_from_
     with monkeypatch.context() as patched:
         patched.setattr(os, "geteuid", lambda: other)
         assert await asyncio.to_thread(main, words) == EXIT_FAILED
+    assert not note_of(ended).exists()
+    assert await open_and_close(ended)
+
+
+async def test_backup_that_cannot_be_made_of_a_damaged_file_has_the_next_start_look(
+    ended: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The copy was read to its end, and the file is what it was made of."""
+    monkeypatch.setenv("AICO_DATABASE_PATH", str(ended))
+    damage_unseen(ended)
+    assert await asyncio.to_thread(main, ("db", "backup", str(tmp_path / "copy.db"))) == EXIT_FAILED
+    assert await open_and_close(ended)
+
+
+async def test_no_note_is_left_after_damaged_checkpoints(ended: Path) -> None:
+    """They are none then, and all is read anew: nobody else is told of the damage."""
+    database = Database(ended)
+    await database.open()
+    damage_unseen(ended, "checkpoint")
+    await database.write(lambda connection: connection.execute("DELETE FROM import_run"))
+    assert list(UsageWriter(database, lambda: 0).positions_of("cline", "").read_all()) == []
+    await database.close()
     assert not note_of(ended).exists()
     assert await open_and_close(ended)
 

@@ -371,8 +371,11 @@ async def test_checkpoints_of_files_are_found_by_the_place_that_they_are_a_part_
 async def test_checkpoints_that_cannot_be_read_are_none(store: Store) -> None:
     """Losing one costs time, and no money: whatever is wrong with the file, everything is read again."""
     await store.writer.apply(store.batch([usage("a")], checkpoints=(("aa", "[1]"), ("aa00", "[2]"))))
-    positions = StoredPositions(lambda: sqlite3.connect("file:/nowhere/at.all?mode=ro", uri=True), "cline", "aa")
+    errors: list[sqlite3.Error] = []
+    nowhere = "file:/nowhere/at.all?mode=ro"
+    positions = StoredPositions(lambda: sqlite3.connect(nowhere, uri=True), "cline", "aa", errors.append)
     assert (positions.find_own(), dict(positions.read_all()), positions.find([b"\0"])) == (None, {}, {})
+    assert len(errors) == 3
 
 
 async def test_forgotten_sessions_and_requests_are_passed_over(store: Store) -> None:

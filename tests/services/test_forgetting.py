@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from aico.core.activity import ActivitySpan
 from aico.core.db.upkeep.backups import BackupFolder
 from aico.core.db.upkeep.verification import verify
-from aico.core.errors import SourceUnknown
+from aico.core.errors import SourceUnknown, StorageError
 from aico.core.usage import Trigger
 from aico.services.forgetting import forget_sessions, forget_use
+from tests.core.database_damage import break_page, find_pages
 from tests.core.repository_on_file import read_rows
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.services.heard_service import CLINE, observer, running
@@ -55,6 +57,26 @@ async def test_service_forgets_and_goes_on(folder: Path) -> None:
         assert (await forget_sessions(service, CLINE, [], service.now_ms() + 1)).sessions == ("b",)
     assert tasks_of(service.database.path) == set()
     assert [check.name for check in verify(service.database.path) if not check.ok] == []
+
+
+async def test_damage_that_forgetting_meets_is_found_by_the_next_start(folder: Path) -> None:
+    """It has a connection of its own; the service ends well, and the file is read to its end all the same."""
+    ledger = LedgerFile(folder / "state/taskHistory.json")
+    ledger.write(entry("a"), entry("b"))
+    path = observer(folder, ledger_path=str(ledger.path)).database.path
+    async with running(observer(folder, ledger_path=str(ledger.path))) as heard:
+        await heard.until_stored(lambda costs: set(costs) == {"a", "b"})
+    status = path.stat()
+    break_page(path, *find_pages(path, "cline_task_usage"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    service = observer(folder, ledger_path=str(ledger.path))
+    async with running(service):
+        assert service.database.recovery is None
+        with pytest.raises(StorageError, match="CORRUPT"):
+            await forget_sessions(service, CLINE, ["a"], None)
+    service = observer(folder, ledger_path=str(ledger.path))
+    async with running(service):
+        assert service.database.recovery is not None
 
 
 async def test_use_is_forgotten_and_the_backup_made_anew(folder: Path) -> None:

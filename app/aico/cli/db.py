@@ -19,6 +19,7 @@ from aico.core.db.upkeep.preparation import prepare_database
 from aico.core.db.upkeep.recovery import Returning, check_backup, list_returning, restore
 from aico.core.db.upkeep.soundness import spoil_note
 from aico.core.db.upkeep.verification import PAGES, verify
+from aico.core.errors import StorageError
 from aico.core.instance_lock import InstanceLock
 from aico.core.settings import Settings
 from aico.core.words import describe_count
@@ -42,7 +43,12 @@ def tend(options: argparse.Namespace) -> int:
 def _back_up(settings: Settings, target: Path) -> int:
     """Copy the database, of this version's schema or an older one: only what `aico db restore` takes is a backup."""
     get_revision(settings.database_path)
-    asyncio.run(asyncio.to_thread(write_backup, settings.database_path, target))
+    try:
+        asyncio.run(asyncio.to_thread(write_backup, settings.database_path, target))
+    except StorageError:
+        # Perhaps it is damaged, which a start after a good end might not look for.
+        asyncio.run(asyncio.to_thread(spoil_note, settings.database_path))
+        raise
     say(f"Backed up to {target}.")
     return EXIT_OK
 

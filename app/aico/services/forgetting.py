@@ -34,11 +34,12 @@ async def forget_sessions(
     path = service.database.path
     # A backup that is being copied would bring back what goes.
     async with service.backups.turn, service.prices.turn, service.sources.resting():
-        going = await asyncio.to_thread(preview_forgetting, path, source, list(named), before_ms)
-        if not going.sessions:
-            return going
-        await service.database.settle()
-        await asyncio.to_thread(remove_for_good, path, source, going.sessions, service.now_ms())
+        with service.database.doubting():
+            going = await asyncio.to_thread(preview_forgetting, path, source, list(named), before_ms)
+            if not going.sessions:
+                return going
+            await service.database.settle()
+            await asyncio.to_thread(remove_for_good, path, source, going.sessions, service.now_ms())
         service.hub.begin_epoch(*await service.writer.get_position())
     # A recovery from this one, too, knows what was forgotten.
     await service.backups.renew()
@@ -60,11 +61,12 @@ async def forget_use(service: ObserverService, kinds: Collection[str], from_ms: 
     """
     path = service.database.path
     async with service.backups.turn, service.activity.resting(), service.pairings.turn:
-        going = await asyncio.to_thread(list_going, path, kinds, from_ms, to_ms)
-        if not going:
-            return going
-        await service.database.settle()
-        going = await asyncio.to_thread(remove_activity_for_good, path, kinds, from_ms, to_ms, service.now_ms())
+        with service.database.doubting():
+            going = await asyncio.to_thread(list_going, path, kinds, from_ms, to_ms)
+            if not going:
+                return going
+            await service.database.settle()
+            going = await asyncio.to_thread(remove_activity_for_good, path, kinds, from_ms, to_ms, service.now_ms())
     await service.backups.renew()
     service.publish_activity()
     return going

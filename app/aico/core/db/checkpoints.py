@@ -34,8 +34,16 @@ class StoredPositions:
     beginning, and no money: then there is none.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], source: str, place: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        source: str,
+        place: str,
+        note_error: Callable[[sqlite3.Error], None],
+    ) -> None:
+        """``note_error`` is told why a checkpoint cannot be read."""
         self._connect = connect
+        self._note_error = note_error
         self._source = source
         self._place = place
 
@@ -57,4 +65,5 @@ class StoredPositions:
             with closing(self._connect()) as connection:
                 yield from connection.execute(statement, (self._source, self._place, *values))
         except sqlite3.Error as error:
+            self._note_error(error)
             _log.debug("checkpoints could not be read: %s", error)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -125,9 +125,24 @@ class Database:
         """Have every page read at the next start: something was wrong with the file, or a copy of it."""
         self._checked_at = None
 
-    def _translate(self, error: sqlite3.Error) -> StorageError:
+    def note_error(self, error: sqlite3.Error) -> None:
+        """Doubt the file if ``error``, which some connection to it has met, says that its bytes are wrong."""
         if says_damaged(error):
             self.doubt()
+
+    @contextmanager
+    def doubting(self) -> Iterator[None]:
+        """Doubt the file if work on it fails inside that has connections of its own."""
+        try:
+            yield
+        except StorageBusy:
+            raise
+        except StorageError:
+            self.doubt()
+            raise
+
+    def _translate(self, error: sqlite3.Error) -> StorageError:
+        self.note_error(error)
         return translate(error)
 
     async def settle(self) -> None:

@@ -283,7 +283,7 @@ class UsageWriter:
 
     def positions_of(self, source: str, place: str) -> StoredPositions:
         """Return what tells, whenever it is asked, where ``place`` and what lies below it were left."""
-        return StoredPositions(self._database.connect_to_read, source, place)
+        return StoredPositions(self._database.connect_to_read, source, place, self._database.note_error)
 
     async def record_run(self, receipt: ImportReceipt, error_code: str | None) -> None:
         """Note a failure when it begins, or the first reading after it. Raises StorageBusy, StorageError."""
