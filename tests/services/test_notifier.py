@@ -65,9 +65,9 @@ async def test_hint_says_about_when_and_whether_a_file_was_only_written_to(tmp_p
     path, other = tmp_path / "log", tmp_path / "other"
     path.touch()
     watch = Notifier().make_watch(hints.put_nowait)
+    about_s = time.monotonic()  # before the first look, in the middle between which and the next the first hint may lie
     await watch.start(str(tmp_path))
     async with asyncio.timeout(HANG_S):
-        about_s = time.monotonic()
         for _ in range(3):
             with path.open("ab", buffering=0) as file:
                 file.write(b"line")
