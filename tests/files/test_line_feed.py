@@ -996,6 +996,26 @@ async def test_folders_that_go_are_forgotten_without_a_walk_through_all(logs: Lo
     assert feed.folders == {str(logs.path)}
 
 
+async def test_folders_that_were_told_are_those_of_their_time(logs: LogFolder, driver: FeedDriver) -> None:
+    """A later folder is none of them: it is not watched yet, and looked at at each look until it is."""
+    logs.append("a/one.jsonl", use("a", 1))
+    feed = driver.feed
+    assert isinstance(feed, LineFeed)
+    await driver.take_in_all()
+    before = feed.folders
+    assert feed.folders is before
+    feed.note_watched(before)
+    feed.look()
+    late = logs.append("b/one.jsonl", use("b", 1))
+    feed.hint(str(late))
+    feed.look()
+    a, b = str(logs.path / "a"), str(late.parent)
+    assert (set(before), len(before), b in before) == ({str(logs.path), a}, 2, False)
+    assert set(feed.folders) == {str(logs.path), a, b}
+    logs.append("b/two.jsonl", use("more", 1))
+    assert feed.look().files == 3
+
+
 @pytest.mark.parametrize("error", [RecursionError, KeyError, ValueError])
 async def test_line_that_breaks_its_parser_is_refused_and_the_next_is_read(
     logs: LogFolder, caplog: pytest.LogCaptureFixture, error: type[Exception]

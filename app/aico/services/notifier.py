@@ -6,13 +6,16 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
+
+from aico.core.hashes import Hashes
 
 LOOK_S = 0.04
 """How often the queues of watchfiles are looked at, all of them by one thread: waking up costs the most by far.
@@ -55,8 +58,8 @@ class _Slice:
     """Folders that are watched by one object of watchfiles, with one queue."""
 
     native: RustNotify
-    folders: set[str]
-    """Less those that are gone."""
+    folders: Hashes
+    """Less those that are gone. Their names would be half a megabyte for 5,000, beside those that watchfiles keeps."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when it is to be looked at once more and no longer."""
     is_looked_at: bool = False
@@ -98,17 +101,17 @@ class Watch:
         self._on_hint = on_hint
         self.on_change = on_change
         """Called when other folders are watched than before."""
-        self.folders: frozenset[str] = frozenset()
+        self.folders: Set[str] = frozenset()
         """The folders that are to be watched, each by itself: not what is below them."""
         self.names: frozenset[str] = frozenset()
         """The names that are of interest in them; empty: all."""
         self.main = ""
         """The folder without which the others are nothing."""
-        self._judged = self.folders, -1, False
+        self._judged: tuple[Set[str], int, bool] = self.folders, -1, False
         """Folders that were asked about, when, and the answer."""
 
     @property
-    def watched(self) -> frozenset[str]:
+    def watched(self) -> Set[str]:
         """The folders of which notifications may arrive."""
         # Most often all of them: a second set of thousands is half a megabyte.
         is_armed = self._notifier.is_armed
@@ -132,7 +135,7 @@ class Watch:
         self.main, self.names, self.folders = main, frozenset(names), _with(main, folders)
         await self._notifier.start(self)
 
-    def lacks(self, folders: frozenset[str]) -> bool:
+    def lacks(self, folders: Set[str]) -> bool:
         """Return whether some of ``folders`` could be watched and are not."""
         if self._judged[0] is not folders or self._judged[1] != self._notifier.version:
             self._judged = folders, self._notifier.version, self._notifier.lacks(folders)
@@ -186,10 +189,14 @@ class Notifier:
         self._soon: asyncio.Task[None] | None = None
         self._built_s = float("-inf")
         self._build_s = 0.0
+        self._armed = -1, Hashes()
+        """The folders of all slices, and the version of which they are."""
 
     def is_armed(self, folder: str) -> bool:
         """Return whether notifications of ``folder`` may arrive."""
-        return any(folder in each.folders for each in self._slices)
+        if self._armed[0] != self.version:
+            self._armed = self.version, Hashes(chain.from_iterable(each.folders for each in self._slices))
+        return self._armed[1].has(folder)
 
     def make_watch(self, on_hint: Callable[[Hint], None], on_change: Callable[[], None] = lambda: None) -> Watch:
         """Return what hears of nothing yet; ``on_hint`` is given what may have changed."""
@@ -201,7 +208,10 @@ class Notifier:
 
     def lacks(self, folders: Collection[str]) -> bool:
         """Return whether some of ``folders`` could be watched and are not."""
-        return any(not self.is_armed(each) and each not in self._failed for each in folders)
+        return any(map(self._lacks, folders))
+
+    def _lacks(self, folder: str) -> bool:
+        return not self.is_armed(folder) and folder not in self._failed
 
     async def start(self, watch: Watch) -> None:
         """Watch what ``watch`` says, from now on."""
@@ -288,20 +298,23 @@ class Notifier:
         self._build_s = self._built_s - began
         self._tell()
 
-    def _plan(self) -> tuple[list[_Slice], list[list[str]]]:
-        """Return the objects that are to end, and what is to be watched by new ones."""
+    def _plan(self) -> tuple[list[_Slice], Iterator[list[str]]]:
+        """Return the objects that are to end, and what is to be watched by new ones.
+
+        By their hashes: the names of all at once would be memory that is free later, and stays.
+        """
         kept = [watch for watch in self._watches if watch.main not in self._dropped]
-        wanted = {folder for watch in kept for folder in watch.folders}
-        missing = {folder for folder in wanted if not self.is_armed(folder) and folder not in self._failed}
+        missing = {hash(each) for watch in kept for each in watch.folders if self._lacks(each)}
         if not missing:
-            return [], []
-        old = [each for each in self._slices if wanted.isdisjoint(each.folders)]
-        for each in self._slices:
-            if each not in old and len(each.folders & wanted) + len(missing) <= _SLICE_MAX:
+            return [], iter(())
+        wanted = Hashes.of(folder for watch in kept for folder in watch.folders) if self._slices else Hashes()
+        still = [set(filter(wanted.holds, each.folders)) for each in self._slices]
+        old = [each for each, folders in zip(self._slices, still, strict=True) if not folders]
+        for each, folders in zip(self._slices, still, strict=True):
+            if folders and len(folders) + len(missing) <= _SLICE_MAX:
                 old.append(each)
-                missing |= each.folders & wanted
-        folders = sorted(missing)
-        return old, [folders[start : start + _SLICE_MAX] for start in range(0, len(folders), _SLICE_MAX)]
+                missing |= folders
+        return old, _cut(kept, missing)
 
     def _tell(self) -> None:
         self.version += 1
@@ -384,7 +397,7 @@ class Notifier:
         return True
 
     def _note_end(self, each: _Slice, problem: Exception) -> None:
-        self._failed |= {watch.main: problem for watch in self._watches if watch.main in each.folders}
+        self._failed |= {watch.main: problem for watch in self._watches if each.folders.has(watch.main)}
         self._end(each)
         self._tell()
 
@@ -406,11 +419,25 @@ class Notifier:
             self._tell()
 
 
-def _with(main: str, folders: Collection[str]) -> frozenset[str]:
+def _with(main: str, folders: Collection[str]) -> Set[str]:
     """Return ``folders`` and ``main``, as the same object where it is one of them."""
-    if isinstance(folders, frozenset) and main in folders:
+    if isinstance(folders, Set) and main in folders:
         return folders
     return frozenset({main, *folders})
+
+
+def _cut(watches: Iterable[Watch], hashes: set[int]) -> Iterator[list[str]]:
+    """Yield the folders that have one of ``hashes``, each once, in pieces."""
+    piece: list[str] = []
+    for folder in chain.from_iterable(watch.folders for watch in watches):
+        if hash(folder) in hashes:
+            hashes.discard(hash(folder))
+            piece.append(folder)
+            if len(piece) == _SLICE_MAX:
+                yield piece
+                piece = []
+    if piece:
+        yield piece
 
 
 def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
@@ -426,7 +453,7 @@ def _arm(wanted: Collection[str], failed: dict[str, Exception]) -> list[_Slice]:
             return []
         try:
             # It must not poll, whose times are whole seconds, and not follow what is below.
-            return [_Slice(RustNotify(folders, False, False, 0, False, False), set(folders))]
+            return [_Slice(RustNotify(folders, False, False, 0, False, False), Hashes.of(folders))]
         except Exception as error:  # noqa: BLE001  # an error of the system has no type of its own there
             problem = error.with_traceback(None)
         missing = _find_unwatchable(folders)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -204,10 +204,10 @@ class PlaceWatcher:
     async def _arm(self, identity: tuple[int, int] | None) -> bool:
         """Watch the directory that is there now, if it is not watched yet; one that was replaced has another inode."""
         self._lost_watch = self._watch.error if identity == self._watched else None
-        folders = frozenset[str]() if self._tree is None else self._tree.folders
+        folders: Set[str] = frozenset() if self._tree is None else self._tree.folders
         if self._tree is not None and identity != self._watched:
             # A root that is made anew may have the inode of the old one: each folder is looked at once it is watched.
-            self._tree.note_watched(())
+            self._tree.note_watched(frozenset())
         if identity is None:
             await self._watch.stop()
         elif identity != self._watched or not self._watch.is_watching:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -159,7 +159,7 @@ class TreeFeed(Feed, Protocol):
     """A root folder with many files below it, each with a checkpoint of its own."""
 
     @property
-    def folders(self) -> frozenset[str]:
+    def folders(self) -> Set[str]:
         """The paths of all known folders that may hold such files, the root among them: each is watched by itself."""
 
     @property
@@ -172,7 +172,7 @@ class TreeFeed(Feed, Protocol):
     def is_known(self, path: str) -> bool:
         """Return whether ``path`` is a file that the next reading looks at by itself after a hint. Returns at once."""
 
-    def note_watched(self, folders: Collection[str]) -> None:
+    def note_watched(self, folders: Set[str]) -> None:
         """Take over which folders are watched from now on. The others are swept at each look. Returns at once."""
 
     def resume_files(self, positions: Positions) -> None:

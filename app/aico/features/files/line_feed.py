@@ -8,12 +8,13 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 import msgspec
 
 from aico.core.errors import SourceErrors
+from aico.core.hashes import Hashes
 from aico.core.plain_path import printable_path
 from aico.core.usage import (
     AnyRecord,
@@ -191,8 +192,8 @@ class LineFeed:
         self._limits = limits
         self._named = named or path
         self.place = digest(self._named)
-        self._folders = -1, frozenset[str]()
-        """The folders that were told last, and the version of the tree then."""
+        self._folders = _Folders(self._tree, self._guard.path)
+        """The folders that were told last."""
         self._notes: tuple[str, ...] = ()
         self._turn = threading.Lock()
         """Held by the caller that looks at or reads the tree."""
@@ -225,8 +226,8 @@ class LineFeed:
         self._hints_lock = threading.Lock()
         self._is_flooded = False
         """True if there were more hints than are kept."""
-        self._watched: frozenset[str] = frozenset()
-        self._unwatched = -1, self._watched, frozenset[str]()
+        self._watched: Set[str] = frozenset()
+        self._unwatched: tuple[int, Set[str], frozenset[str]] = -1, self._watched, frozenset()
         """The version of the tree and the watched folders at the last comparison of folders, and the other folders."""
         self._fresh_watched: set[str] = set()
         """Folders to be looked at once more, because they are watched since a moment ago."""
@@ -257,14 +258,11 @@ class LineFeed:
         return self._done_generation
 
     @property
-    def folders(self) -> frozenset[str]:
+    def folders(self) -> Set[str]:
         """The paths of all known folders, the root among them."""
-        version = self._tree.folders_version
-        if version != self._folders[0]:
-            # From a dictionary, whose size is known: a set that grows is twice as large in the end.
-            paths = dict.fromkeys([self.directory, *map(self._absolute, list(self._tree.folders))])
-            self._folders = version, frozenset(paths)
-        return self._folders[1]
+        if self._folders.version != self._tree.folders_version:
+            self._folders = _Folders(self._tree, self.directory)
+        return self._folders
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -320,11 +318,11 @@ class LineFeed:
         below = self._below(path)
         return below is not None and self._tree.has_file(below)
 
-    def note_watched(self, folders: Collection[str]) -> None:
+    def note_watched(self, folders: Set[str]) -> None:
         """Take over which folders are watched from now on; each new one is looked at once more."""
         with self._hints_lock:
-            before, self._watched = self._watched, frozenset(folders)
-            fresh = map(self._below, self._watched - before)
+            before, self._watched = self._watched, folders
+            fresh = (self._below(each) for each in folders if each not in before)
             self._fresh_watched |= {below for below in fresh if below is not None}
 
     def hurry(self) -> None:
@@ -374,7 +372,7 @@ class LineFeed:
             tree.look_around(root)
             self._try_again()
 
-    def _find_unwatched(self, watched: frozenset[str]) -> frozenset[str]:
+    def _find_unwatched(self, watched: Set[str]) -> frozenset[str]:
         """Return the known folders that are not in ``watched``; thousands are compared only when they may differ."""
         version = self._tree.folders_version
         if self._unwatched[0] != version or self._unwatched[1] is not watched:
@@ -682,6 +680,32 @@ class LineFeed:
 
     def _absolute(self, path: str) -> str:
         return f"{self.directory}/{path}" if path else self.directory
+
+
+class _Folders(Set[str]):
+    """The whole paths of the folders that a tree has now. They are made when they are gone through."""
+
+    def __init__(self, tree: Tree, root: str) -> None:
+        self._tree, self._root = tree, root
+        self.version = tree.folders_version
+        self._hashes = Hashes.of([root, *self._make()])
+
+    def _make(self) -> Iterator[str]:
+        return (f"{self._root}/{path}" for path in list(self._tree.folders) if path)
+
+    def __contains__(self, path: object) -> bool:
+        """Return whether there was such a folder."""
+        return isinstance(path, str) and self._hashes.has(path)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield those that are still there."""
+        is_same = self.version == self._tree.folders_version
+        yield self._root
+        yield from (each for each in self._make() if is_same or self._hashes.has(each))
+
+    def __len__(self) -> int:
+        """Return how many there were."""
+        return len(self._hashes)
 
 
 def _may_go_on(point: Point, stat: FileStat) -> bool:
