@@ -24,8 +24,9 @@ from bench.figure import Figure, Measurement, Setup, blocking
 from bench.intervals import median_interval, percentile_interval
 from bench.page import browse, measure_longest_tasks, open_page, time_until
 from bench.served import Served, serve, serve_anywhere
+from bench.served_home import wait_until_quiet
 
-_SAMPLES = 200
+_SAMPLES = 1_000
 _PAGE = 100
 _SLOT_MS, _DAY_MS = 900_000, 86_400_000
 _MONTH_DAYS = 30
@@ -82,6 +83,8 @@ def _served(setup: Setup) -> Iterator[tuple[Served, httpx.Client, Truth]]:
         served.wait_until_ready()
         with httpx.Client(base_url=served.url, timeout=_HANG_S, trust_env=False) as client:
             _verify(client, store.truth)
+            # A service asks its price list once about all that has no price, and stores that it did: here it has to.
+            wait_until_quiet(served)
             yield served, client, store.truth
 
 

@@ -52,11 +52,11 @@ def wait_until_read(served: Served, names: Collection[str]) -> float:
     now_ms = time.time() * 1000
     stored_ms = max(each["last_read_at"] or 0 for each in states)
     read_s = time.monotonic() - ((now_ms - stored_ms) / 1000 if stored_ms >= began_ms else 0)
-    _wait_until_quiet(served)
+    wait_until_quiet(served)
     return read_s
 
 
-def _wait_until_quiet(served: Served) -> None:
+def wait_until_quiet(served: Served) -> None:
     """Return when the service has had next to nothing to do for a while."""
     while True:
         used = served.processor_s()
