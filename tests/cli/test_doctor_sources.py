@@ -277,7 +277,7 @@ def test_report_holds_no_text_of_a_file(home: Path, log: Path, on: None, monkeyp
 def test_all_parts_of_a_tree_are_counted_while_there_is_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading ends after some thousand records; the doctor goes on, and says what it has left."""
     monkeypatch.setenv("AICO_SOURCES_INVENTED_LINES_ENABLED", "true")
-    monkeypatch.setattr(line_feed, "CHUNK_RECORDS", 2)
+    monkeypatch.setattr(line_feed, "CHUNK_RECORDS", 10)  # of which the first reading is a fifth
     logs = LogFolder(home / ".lines" / "logs")
     for number in range(4):
         logs.append(f"a/{number}.jsonl", use(f"a{number}", 1), use(f"b{number}", 2))

@@ -233,6 +233,18 @@ async def test_newest_files_come_first_and_live_changes_between(
     assert total(driver) == 7
 
 
+async def test_first_of_several_readings_are_smaller(
+    logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest numbers come soon. So it is again when there is more later."""
+    monkeypatch.setattr(line_feed, "CHUNK_RECORDS", 10)
+    for part in "ab":
+        logs.append(f"{part}/one.jsonl", *(use(f"{part}{number}", 1) for number in range(40)))
+        readings = await driver.take_in_all()
+        assert [len(reading.records) for reading in readings] == [2, 2, 2, 2, 10, 10, 10, 2]
+    assert total(driver) == 80
+
+
 @pytest.mark.parametrize(("lines", "files"), [(2, 3), (4, 2), (6, 1), (3, 3)])
 async def test_bound_at_the_last_line_of_a_file_is_its_end(
     logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch, lines: int, files: int
@@ -242,7 +254,7 @@ async def test_bound_at_the_last_line_of_a_file_is_its_end(
     for number in range(files):
         logs.append(f"a/{number}.jsonl", *(use(f"{number}.{line}") for line in range(lines)))
     with parsed(monkeypatch) as seen:
-        for _ in range(lines * files // 2 + 1):
+        for _ in range(lines * files // 2 + 3):  # the first four have room for one
             reading = await driver.feed.read(Trigger.CLI)
             driver.feed.complete(reading)
     assert reading.left is None

@@ -54,7 +54,7 @@ async def test_packed_lines_are_read_like_plain_ones(root: Path, monkeypatch: py
     (root / "a.zst").write_bytes(pack(b"".join(LINES[:half])) + pack(b"".join(LINES[half:])))
     driver = FeedDriver(open_feed(root))
     readings = await driver.take_in_all()
-    assert [len(reading.records) for reading in readings] == [70, 70, 70, 70, 20]
+    assert [len(reading.records) for reading in readings] == [14, 14, 14, 14, 70, 70, 70, 34]
     assert count_of(driver) == 300
     driver.restart(open_feed(root))
     (again,) = await driver.take_in_all()

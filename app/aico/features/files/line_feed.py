@@ -42,6 +42,8 @@ CHUNK_BYTES = 16 << 20
 CHUNK_RECORDS = 5_000
 CHUNK_FILES = 1_000
 """One reading ends at the first of these, so that changes and requests go between it and the next."""
+_SMALL_READINGS, _SMALL_PART = 4, 5
+"""The first few of many readings are a fifth as large as the others: the newest numbers come soon."""
 GONE_MS = 90 * 86_400_000
 """The checkpoint of a file that was gone for so long goes."""
 _UNSAVED_BYTES = 1 << 18
@@ -81,12 +83,14 @@ class _LinesReading(Reading):
 class _Chunk:
     """The lines and records of one reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: int) -> None:
+        """Have room for one of ``part`` parts of a whole reading."""
         self.records: list[AnyRecord] = []
         self.rejections: list[Rejection] = []
         self.partials: list[Rejection] = []
         self.partial_count = 0
-        self.bytes_left = CHUNK_BYTES
+        self.bytes_left = CHUNK_BYTES // part
+        self._records_max = max(CHUNK_RECORDS // part, 1)
         self.taken: list[_Taken] = []
         self.checkpoints: list[Checkpoint] = []
         self.removed: list[bytes] = []
@@ -104,7 +108,7 @@ class _Chunk:
     def has_room(self) -> bool:
         return (
             self.bytes_left > 0
-            and len(self.records) + len(self.rejections) < CHUNK_RECORDS
+            and len(self.records) + len(self.rejections) < self._records_max
             and len(self.taken) < CHUNK_FILES
         )
 
@@ -214,6 +218,8 @@ class LineFeed:
         """Readings that were completed and are still to be remembered."""
         self._left_bytes = 0
         self._done_bytes = 0
+        self._reading_count = 0
+        """Readings since all was read last."""
         self._generation = 0
         """Counts the times that something to be read was found."""
         self._done_generation: int | None = None
@@ -471,7 +477,7 @@ class LineFeed:
             self._take_back()
             self._refresh(root, trigger)
             self._check_file()
-            chunk = _Chunk()
+            chunk = _Chunk(_SMALL_PART if self._reading_count < _SMALL_READINGS else 1)
             reader = LineReader(self._format, chunk.take, chunk.refuse)
             done = self._left_bytes
             # From now on: also after a bug, taken files are either completed or taken back.
@@ -516,8 +522,9 @@ class LineFeed:
             still += max(size - (taken.point.offset if taken.point is not None else 0), 1)
         self._done_bytes += max(before_bytes - still, 0)
         left = Left(files, self._done_bytes, self._done_bytes + still) if files else None
+        self._reading_count += 1
         if left is None:
-            self._done_bytes = 0
+            self._done_bytes = self._reading_count = 0
         counts = ReadingCounts(
             trigger,
             rejections=tuple(chunk.rejections),
