@@ -6,12 +6,14 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from watchfiles import Change
 
+from aico.core.hashes import Hashes
 from aico.services import notifier as notifier_module
 from aico.services.notifier import Hint, Notifier, Watch
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
@@ -35,6 +37,14 @@ def touch(paths: list[str]) -> None:
     """Make files, one after the other."""
     for path in paths:
         Path(path).touch()
+
+
+def make_folders(parent: Path, count: int) -> list[str]:
+    """Make so many folders and return their paths."""
+    paths = [parent / f"{number}" for number in range(count)]
+    for path in paths:
+        path.mkdir()
+    return list(map(str, paths))
 
 
 def looking_threads() -> list[threading.Thread]:
@@ -167,6 +177,30 @@ async def test_notifier_watches_nothing_once_its_directory_is_gone(ledger: Ledge
             while watch.is_watching:
                 await until(hint)
         assert watch.error is None
+
+
+async def test_folders_that_go_together_are_left_out_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To sort those that are left after each of thousands would keep the loop busy for seconds."""
+    made = []
+
+    class CountedHashes(Hashes):
+        def __init__(self, hashes: Iterable[int] = ()) -> None:
+            super().__init__(hashes)
+            made.append(self)
+
+    folders = make_folders(tmp_path, 20)
+    notifier = Notifier()
+    watch = notifier.make_watch(lambda _hint: None)
+    await watch.start(str(tmp_path), folders=folders)
+    assert all(map(notifier.is_armed, folders))
+    monkeypatch.setattr(notifier_module, "Hashes", CountedHashes)
+    notifier._deliver({(Change.deleted, folder) for folder in folders}, 0.0)
+    assert not any(map(notifier.is_armed, folders))
+    assert notifier.is_armed(str(tmp_path))
+    assert len(made) == 1  # of all that are left, afterwards
+    await watch.stop()
 
 
 async def test_notifier_tells_when_notifications_merely_end(

@@ -336,7 +336,13 @@ class Notifier:
         """Take ``folder`` for one that is not watched."""
         for each in self._slices:
             each.folders.discard(folder)
+        version, armed = self._armed
+        is_known = version == self.version
         self.version += 1
+        if is_known:
+            # Thousands go with one folder: to sort the others anew for each of them would take seconds.
+            armed.discard(folder)
+            self._armed = self.version, armed
 
     def _look_at(self, slices: Collection[_Slice]) -> None:
         """Let the thread look at the queues of ``slices``, too."""
