@@ -232,6 +232,27 @@ def test_row_opens_its_requests_states_and_family(service: Service, open_page: O
     expect(panel.get_by_role("button", name="Older")).to_be_disabled()
 
 
+def test_session_opened_while_the_last_one_closes_stays(service: Service, open_page: Opener) -> None:
+    """A dialog says a while after it has closed that it has; by then another session may have been asked for."""
+    page = open_page(service, prepare=stop_clock).page
+    panel = page.get_by_role("dialog")
+    page.locator("tr[data-task='main'][data-tool='claude-code'] .open").click()
+    expect(panel.locator("[data-request]")).to_have_count(2)
+    with_event = """() => new Promise((done) => {
+        const panel = document.getElementById("session");
+        panel.addEventListener("close", () => setTimeout(done), { once: true });
+        panel.close();
+        document.querySelector("tr[data-task='many'] .open").click();
+    })"""
+    page.evaluate(with_event)
+    expect(panel.locator(".requests tbody tr")).to_have_count(50)
+    page.evaluate(with_event)  # the same session again
+    expect(panel.locator(".requests tbody tr")).to_have_count(50)
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.locator("#session .sheet")).to_have_count(0)
+
+
 def test_row_and_sheet_of_a_session_with_agents_tell_the_same_sum(service: Service, open_page: Opener) -> None:
     """The sheet has its own cost, and beside it that of all that it started; row and sum tell of what they are made."""
     page = open_page(service, prepare=stop_clock).page

@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from aico.core.usage import AnyRecord, PlanReading, PlanWindow, Tokens, UsageEvent, digest
 from aico.features.pricing.price_list import GenaiPriceList
@@ -114,6 +114,32 @@ def test_budget_is_set_on_the_page_and_told_once(service: Service, open_page: Op
     form.locator("button").click()
     expect(row).to_contain_text("of $10.00")
     expect(row).to_contain_text("web-shop")
+
+
+def test_budget_opened_while_another_is_saved_stays_in_the_form(service: Service, open_page: Opener) -> None:
+    """The list may show what is saved before its own answer comes; what is opened then is not emptied by it."""
+    page = open_page(service, zone=calm_zone()).page
+    _opened(page)
+    form = page.locator("#terms [data-field=budgets] form")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/budgets/second", hold)
+    for name in ("first", "second"):
+        form.locator("[name=name]").fill(name)
+        form.locator("[name=amount_usd]").fill("50")
+        with page.expect_request(f"**/api/budgets/{name}"):
+            form.locator("button").click()
+        expect(page.locator("[data-budget=first]")).to_be_visible()
+    page.locator("[data-budget=first] .link").click()
+    expect(form.locator("[name=name]")).to_have_value("first")
+    form.locator("[name=amount_usd]").fill("60")
+    held[0].continue_()
+    expect(page.locator("[data-budget=second]")).to_be_visible()
+    expect(form.locator("[name=name]")).to_have_value("first")
+    expect(form.locator("[name=amount_usd]")).to_have_value("60")
 
 
 def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener) -> None:

@@ -12,7 +12,8 @@ import { shown, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { dayText } from "./filters.js";
-import { Complaint, Icon, ModelName, Money, Swatch, Tokens, currency, exact, html, titleOf, whole } from "./parts.js";
+import { Complaint, ModelName, Money, Swatch, Tokens, currency, exact, html, titleOf, whole } from "./parts.js";
+import { Wished } from "./sheet.js";
 
 const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output"];
 
@@ -38,7 +39,6 @@ async function tryPrice(model) {
 	if (tryPrice.last === asked) tried.value = answer;
 }
 
-const dialog = () => document.getElementById("prices");
 const rates = (price) => KINDS.filter((kind) => price[kind] !== null).map((kind) => `${t(`price.${kind}`)} ${exact(price[kind])}`).join(" · ");
 
 function Listed() {
@@ -128,16 +128,15 @@ function Shown() {
 
 export function Prices() {
 	useEffect(() => {
-		if (wanted.value === null || dialog().open) return;
-		dialog().showModal();
+		if (!wanted.value) return;
 		tryPrice(wanted.value.model);
 		readPrices();
 		readCompared();
 	}, [wanted.value]);
-	return html`<dialog id="prices" aria-labelledby="prices-title" onClick=${({ target }) => target === dialog() && dialog().close()} onClose=${() => (wanted.value = null)}>
-		${wanted.value && html`<div class="sheet"><div class="head"><h2 id="prices-title">${t("price.title")}</h2><button class="ghost" onClick=${() => dialog().close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>
+	return html`<${Wished} wish=${wanted} id="prices" title=${t("price.title")}>
+		${wanted.value && html`
 			<p class="soft">${t("price.intro")}${plans.value.length > 0 && html` <b data-field="beside">${t("price.plan", { names: plans.value.map(({ source }) => titleOf(source)).join(", ") })}</b>`}</p>
 			${pricing.value !== null && html`<p class="pricing" role="status"><progress max="1" value=${pricing.value}></progress> ${t("price.going", { share: share(pricing.value, 1, locale.value) })}</p>`}
 			<${Complaint} code=${priceProblem.value} />
-			<${Listed} /><${Form} /><${Compared} /><${Shown} /></div>`}</dialog>`;
+			<${Listed} /><${Form} /><${Compared} /><${Shown} />`}<//>`;
 }

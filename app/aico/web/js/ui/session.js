@@ -1,5 +1,5 @@
 // One session: its course, its kinds of tokens, its requests, what started it and what it started.
-import { useEffect, useRef, useState } from "../../vendor/preact-hooks.js";
+import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { getSession, getSummary, patchSession } from "../api.js";
 import { asked, openSession } from "../asked.js";
@@ -13,7 +13,8 @@ import { embedded } from "../state.js";
 import { keyOf, summary } from "../store.js";
 import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { Lack } from "./lacks.js";
-import { Ago, BigCost, Complaint, Cost, Icon, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
+import { Ago, BigCost, Complaint, Cost, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
+import { Wished } from "./sheet.js";
 
 const PAGE = 50;
 const KINDS = ["input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"];
@@ -149,35 +150,28 @@ function textOf(dialog) {
 
 const COPIED_MS = 2000;
 
-function CopyAll({ dialog }) {
+function CopyAll() {
 	const [words, say] = useState("");
 	const copy = async () => {
-		say(t((await copyText(textOf(dialog.current), t("session.copy"))) ? "session.copied" : "copy.refused"));
+		say(t((await copyText(textOf(document.getElementById("session")), t("session.copy"))) ? "session.copied" : "copy.refused"));
 		setTimeout(() => say(""), COPIED_MS);
 	};
 	return html`<span role="status" class="soft">${words}</span><button class="small" data-field="copy-all" onClick=${copy}>${t("session.copy")}</button>`;
 }
 
-function Detail({ detail, dialog }) {
+function Detail({ detail }) {
 	const { together } = detail;
-	return html`<div class="total"><p class="big" data-field="session-cost"><${BigCost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}${together.sessions > 1 && html` · ${tn("session.with", together.sessions - 1)} <b data-field="together"><${Cost} sum=${together} /></b>`}</span><${CopyAll} dialog=${dialog} /></div>
+	return html`<div class="total"><p class="big" data-field="session-cost"><${BigCost} sum=${detail} /></p><span class="soft"><${Tokens} n=${tokensOf(detail)} /> ${t("session.tokens")}${together.sessions > 1 && html` · ${tn("session.with", together.sessions - 1)} <b data-field="together"><${Cost} sum=${together} /></b>`}</span><${CopyAll} /></div>
 		${!embedded && html`<${Label} detail=${detail} />`}<${Course} detail=${detail} /><${Facts} detail=${detail} /><${Family} detail=${detail} /><${Kinds} detail=${detail} /><${Missing} detail=${detail} /><${Requests} detail=${detail} />`;
 }
 
 export function SessionPanel() {
-	const dialog = useRef(null);
 	const question = asked.value;
 	const moment = summary.value?.commit_seq;
-	const close = () => dialog.current.close();
 	useEffect(() => question && void read(question), [question, moment]);
-	useEffect(() => {
-		if (!question) close();
-		else if (!dialog.current.open) dialog.current.showModal();
-	}, [question]);
 	const { detail, code } = answer.value?.of === (question && keyOf(question)) ? answer.value : {};
-	return html`<dialog id="session" ref=${dialog} aria-labelledby="session-title" onClose=${() => (asked.value = null)} onClick=${({ target }) => target === dialog.current && close()}>
-		${question && html`<div class="sheet"><div class="head"><h2 id="session-title"><${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}</h2>
-			<button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
-			<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
-			${code ? html`<${Complaint} code=${code} />` : detail ? html`<${Detail} detail=${detail} dialog=${dialog} />` : html`<${Loading} />`}</div>`}</dialog>`;
+	const title = question && html`<${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}`;
+	return html`<${Wished} wish=${asked} id="session" title=${title}>
+		${question && html`<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
+			${code ? html`<${Complaint} code=${code} />` : detail ? html`<${Detail} detail=${detail} />` : html`<${Loading} />`}`}<//>`;
 }

@@ -9,10 +9,9 @@ import { budgets, limits, notifying, permission, plans, readTerms } from "../ter
 import { Bar, budgetState, kindOf, ofLimit, priceOf, reaches, resets, used, windowName } from "./glance.js";
 import { Fixed } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
+import { Sheet } from "./sheet.js";
 
 const PERIODS = { month: "monthly", week: "weekly", day: "daily" };
-const dialog = () => document.getElementById("terms");
-const close = () => dialog().close();
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
 
 /** An attempt's result is said where it was made. */
@@ -23,15 +22,16 @@ function useAttempt() {
 			await work();
 			setCode(null);
 			await readTerms();
-			return true;
 		} catch (error) {
 			if (!error.code) throw error;
 			setCode(error.code);
-			return false;
 		}
 	};
 	return [attempt, html`<${Complaint} code=${code} />`];
 }
+
+/** Empties the form of what is saved; another one that was opened meanwhile stays. */
+const saved = (edit, edited, empty, form) => () => edit((now) => (now === edited ? empty : now), form.reset());
 
 /** A form's fields as an object; what is empty is null. */
 const fieldsOf = (form) => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim() || null]));
@@ -61,11 +61,11 @@ const NEW_BUDGET = { name: "", period: "month", amount_usd: "", source: null, mo
 function Budgets() {
 	const [edited, edit] = useState(NEW_BUDGET);
 	const [attempt, complaint] = useAttempt();
-	const save = async (event) => {
+	const save = (event) => {
 		event.preventDefault();
 		const { name, amount_usd, ...fields } = fieldsOf(event.target);
 		const named = name ?? [PERIODS[fields.period], fields.source, fields.model, fields.project].filter(Boolean).join("-").replaceAll("/", "-");
-		if (await attempt(() => putBudget(named, { ...fields, amount_usd: Number(amount_usd) }))) edit(NEW_BUDGET, event.target.reset());
+		attempt(() => putBudget(named, { ...fields, amount_usd: Number(amount_usd) }).then(saved(edit, edited, NEW_BUDGET, event.target)));
 	};
 	return html`<section data-field="budgets"><h3>${t("budgets")}</h3><p class="soft">${t("budgets.why")}</p>
 		<ul>${budgets.value.map((budget) => html`<${Budget} key=${budget.name} budget=${budget} attempt=${attempt} edit=${() => edit(budget)} />`)}</ul>${complaint}
@@ -93,11 +93,11 @@ const orNull = (text) => (text === null ? null : Number(text));
 function Plans() {
 	const [edited, edit] = useState(NEW_PLAN);
 	const [attempt, complaint] = useAttempt();
-	const save = async (event) => {
+	const save = (event) => {
 		event.preventDefault();
 		const { source, price, currency, renews_on, five_hours_usd, week_usd } = fieldsOf(event.target);
 		const body = { price: Number(price), currency: currency.toUpperCase(), renews_on: Number(renews_on), limits: { five_hours_usd: orNull(five_hours_usd), week_usd: orNull(week_usd) } };
-		if (await attempt(() => putPlan(source, body))) edit(NEW_PLAN, event.target.reset());
+		attempt(() => putPlan(source, body).then(saved(edit, edited, NEW_PLAN, event.target)));
 	};
 	return html`<section data-field="plans"><h3>${t("plans")}</h3><p class="soft">${t("plans.why")}</p>
 		<ul>${plans.value.map((plan) => html`<${Plan} key=${plan.source} plan=${plan} attempt=${attempt} edit=${() => edit(plan)} />`)}</ul>${complaint}
@@ -149,6 +149,5 @@ function Webhook() {
 		: html`<p class="soft"><${Words} text=${t("webhook.none")} /></p>`}${complaint}</div>`;
 }
 
-export const Terms = () => budgets.value && html`<dialog id="terms" aria-labelledby="terms-title" onClick=${({ target }) => target === dialog() && close()}>
-	<div class="sheet terms"><div class="head"><h2 id="terms-title">${t("terms")}</h2><button class="ghost" onClick=${close} aria-label=${t("close")}><${Icon} name="close" /></button></div>
-		<${Budgets} /><${Plans} /><${Limits} /><section><h3>${t("tell")}</h3><p class="soft">${t("tell.why")}</p><${Notify} /><${Webhook} /></section></div></dialog>`;
+export const Terms = () => budgets.value && html`<${Sheet} id="terms" title=${t("terms")} kind="terms">
+		<${Budgets} /><${Plans} /><${Limits} /><section><h3>${t("tell")}</h3><p class="soft">${t("tell.why")}</p><${Notify} /><${Webhook} /></section><//>`;
