@@ -18,10 +18,10 @@ from tests.ui.restartable_service import Service, entry
 PARIS = ZoneInfo("Europe/Paris")
 
 
-def _late(minute: int) -> tuple[str, dt.datetime]:
-    """Return a zone and a moment shortly before the end of today there; the day may not end while it is looked at."""
+def _late() -> tuple[str, dt.datetime]:
+    """Return a zone and a moment shortly before the end of today there: the clock of a page may stand at it."""
     zone = calm_zone()
-    return zone, dt.datetime.now(ZoneInfo(zone)).replace(hour=23, minute=minute, second=30, microsecond=0)
+    return zone, dt.datetime.now(ZoneInfo(zone)).replace(hour=23, minute=58, second=30, microsecond=0)
 
 
 @pytest.mark.slow
@@ -29,15 +29,15 @@ def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser)
     """A page left open on Today shows the new day when midnight has passed, without a reload."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
-    zone, late = _late(59)
+    zone, late = _late()
     context = browser.new_context(timezone_id=zone, locale="en-US")
     page = context.new_page()
-    page.clock.install(time=late)
+    stop_clock(page, late)
     page.goto(service.url + "/?period=today")
     expect(page.locator("[data-field=cost]")).to_have_text("$0.50")
     expect(page).to_have_title("$0.50 today · AI Cost Observer")
 
-    page.clock.run_for(40_000)
+    stop_clock(page, late + dt.timedelta(minutes=2))
 
     expect(page.locator("[data-field=cost]")).to_have_text("$0.00")
     expect(page).to_have_title("$0.00 today · AI Cost Observer")
@@ -51,8 +51,8 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
     service = make_service(budget_daily_usd="1", budget_monthly_usd="100")
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
-    zone, late = _late(58)
-    observed = open_page(service, zone=zone, prepare=lambda page: page.clock.install(time=late))
+    zone, late = _late()
+    observed = open_page(service, zone=zone, prepare=lambda page: stop_clock(page, late))
     observed.allow(GONE)
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
@@ -61,13 +61,13 @@ def test_nothing_is_said_of_a_day_that_nobody_told_us_about(make_service: Servic
 
     service.stop()
     expect(page.locator("main")).to_have_class("stale")
-    page.clock.fast_forward(12 * 3_600_000)
+    stop_clock(page, late + dt.timedelta(hours=12))
 
     expect(page).to_have_title("AI Cost Observer")
     expect(page.locator("[data-card=limits] [data-field=budget]")).to_have_text("Today \u2013 of $1.00")
     day = f"{late:%a}, {late:%b} {late.day}"
     expect(page.locator("[data-field=live]")).to_have_text(
-        re.compile(rf"Offline since {day}, 11:5\d PM, trying again in \d+ s")
+        re.compile(rf"Offline since {day}, 11:58 PM, trying again in \d+ s")
     )
     expect(page.locator("[data-field=live]")).to_have_attribute("title", f"Data as of {day}, 11:58 PM")
 
@@ -77,17 +77,17 @@ def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> 
     """A tab that nobody looks at does not carry yesterday's cost as today's in its title."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
-    zone, late = _late(59)
+    zone, late = _late()
 
     def prepare(page: Page) -> None:
-        page.clock.install(time=late)
+        stop_clock(page, late)
         make_hideable(page)
 
     page = open_page(service, zone=zone, prepare=prepare).page
     expect(page).to_have_title("$0.50 today · AI Cost Observer")
 
     hide(page)
-    page.clock.run_for(40_000)
+    stop_clock(page, late + dt.timedelta(minutes=2))
 
     expect(page).to_have_title("$0.00 today · AI Cost Observer")
 

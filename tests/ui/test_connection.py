@@ -36,7 +36,7 @@ def counted(page: Page, part: str) -> Iterator[list[str]]:
     page.remove_listener("request", note)
 
 
-def _stop_time(page: Page) -> None:
+def stop_time(page: Page) -> None:
     """Let the page's time pass only when a test says so, from a moment after everything was read.
 
     Not a minute ahead: the page would take its socket for dead.
@@ -75,7 +75,7 @@ def test_page_retries_with_full_jitter_up_to_half_a_minute(service: Service, ope
     observed.allow(PROVOKED)
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
-    _stop_time(page)
+    stop_time(page)
 
     service.stop()
     closed = 1
@@ -98,7 +98,7 @@ def test_offline_page_says_since_when_and_marks_what_is_old(service: Service, op
     page = observed.page
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     expect(page.locator("[data-field=sessions]")).to_have_text("1")
-    _stop_time(page)  # the service may take longer to end than the page waits with its words
+    stop_time(page)  # the service may take longer to end than the page waits with its words
 
     service.stop()
     expect(page.locator("[data-field=live]")).to_have_text(re.compile(r"Reconnecting in \d+ s"))
@@ -125,7 +125,7 @@ def test_burst_of_updates_costs_one_reading(service: Service, open_page: Opener)
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     count_events(page)
     expect(page.locator("[data-field=sessions]")).to_have_text("1")
-    _stop_time(page)
+    stop_time(page)
 
     with counted(page, "/sessions?") as readings:
         for number in range(3):
@@ -151,7 +151,7 @@ def test_hidden_tab_pauses_and_catches_up_when_it_is_seen(service: Service, open
     expect(page).to_have_title("$1.00 today · AI Cost Observer")
     expect(page.locator("[data-field=live]")).to_have_text("Live")
     count_events(page)
-    _stop_time(page)
+    stop_time(page)
     with page.expect_response("**/sessions?*"):
         page.keyboard.press("r")  # half a minute from here on: the reading before it may be long ago
     hide(page)

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.quick_variants import first_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_surroundings import until
 from tests.ui.restartable_service import Service, entry
 
 _EMPTY = """() => [...document.querySelectorAll("dialog, .popover[open] > .panel")]
@@ -116,6 +117,7 @@ def test_session_says_that_it_is_read(service: Service, open_page: Opener) -> No
     page.locator(PANELS["session"].opener).click()
     sheet = page.locator("#session")
     expect(sheet.get_by_role("status")).to_have_text("Loading…")
+    until(page, lambda: len(held) > 0)  # the words may be there before the request is told of
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
     held.pop().continue_()
