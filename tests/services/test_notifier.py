@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -17,6 +18,8 @@ from aico.core.hashes import Hashes
 from aico.services import notifier as notifier_module
 from aico.services.notifier import Hint, Notifier, Watch
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
+from tests.files.test_line_feed import open_feed
+from tests.sources.invented_lines import LogFolder, use
 
 HANG_S = 60
 
@@ -45,6 +48,11 @@ def make_folders(parent: Path, count: int) -> list[str]:
     for path in paths:
         path.mkdir()
     return list(map(str, paths))
+
+
+def log_folder(parent: Path) -> LogFolder:
+    """Return an empty root of logs."""
+    return LogFolder(parent.resolve() / "logs")
 
 
 def looking_threads() -> list[threading.Thread]:
@@ -201,6 +209,47 @@ async def test_folders_that_go_together_are_left_out_one_by_one(
     assert notifier.is_armed(str(tmp_path))
     assert len(made) == 1  # of all that are left, afterwards
     await watch.stop()
+
+
+async def test_folder_that_is_made_anew_is_looked_at_once_it_is_watched(tmp_path: Path) -> None:
+    """It was known before, and a place beside it told meanwhile what is watched: what it holds by then is found."""
+    logs = log_folder(tmp_path)
+    folder = str(logs.append("0/one.jsonl", use("1", 1)).parent)
+    feed = open_feed(logs.path)
+    feed.look()
+    notifier = Notifier()
+    told, hint = asyncio.Event(), asyncio.Event()
+
+    def hear(heard: Hint) -> None:
+        feed.hint(heard.path)
+        hint.set()
+
+    def tell() -> None:
+        feed.note_watched(watch.watched)
+        told.set()
+
+    watch = notifier.make_watch(hear, tell)
+    await watch.start(feed.directory, folders=feed.folders)
+    feed.look()
+    shutil.rmtree(folder)
+    while notifier.is_armed(folder):
+        await until(told)
+    while feed.look().files or folder in set(feed.folders):
+        await until(hint)
+    # The folders of the watch are still those that were known before: none of the others lacks anything.
+    beside = notifier.make_watch(lambda _hint: None)
+    await beside.start(str(tmp_path))
+    assert folder not in watch.watched
+    make_folders(logs.path, 1)
+    while feed.look() and folder not in set(feed.folders):
+        await until(hint)
+    before = feed.look()
+    logs.append("0/two.jsonl", use("2", 1))
+    await watch.start(feed.directory, folders=feed.folders)
+    assert notifier.is_armed(folder)
+    assert (before.files, feed.look().files) == (0, 1)
+    await watch.stop()
+    await beside.stop()
 
 
 async def test_notifier_tells_when_notifications_merely_end(

@@ -113,9 +113,11 @@ class Watch:
     @property
     def watched(self) -> Set[str]:
         """The folders of which notifications may arrive."""
-        # Most often all of them: a second set of thousands is half a megabyte.
+        # Most often all of them: a second set of thousands is half a megabyte. One that is gone, which may come again,
+        # may be passed over where folders are gone through, and still be counted among them.
         is_armed = self._notifier.is_armed
-        return self.folders if all(map(is_armed, self.folders)) else frozenset(filter(is_armed, self.folders))
+        is_whole = sum(map(is_armed, self.folders)) == len(self.folders)
+        return self.folders if is_whole else frozenset(filter(is_armed, self.folders))
 
     @property
     def error(self) -> Exception | None:
