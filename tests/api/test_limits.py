@@ -76,6 +76,6 @@ async def test_window_that_cannot_be_so_long_is_told_and_breaks_nothing(serve: S
     now = int(time.time() * 1000)
     async with serve(tick_s=3_600, rescan_interval_s=0) as api:
         event = UsageEvent(digest("1"), "main", now - 50, "claude-opus-4-8", Tokens(10_000, 0, 0, 0, 1, None))
-        await write(api, TOOL, event, plan(now, PlanWindow("primary", 1_000, TS_MAX, now + 9_000)))
+        await write(api, TOOL, event, plan(now, PlanWindow("primary", 1_000, TS_MAX, now + 3_600_000)))
         [limit] = [each for each in (await get(api, "/api/limits")).json() if each["origin"] == "tool"]
         assert (limit["used_share"], limit["started_at"], limit["usd_per_hour"] > 0) == (0.1, 0, True)

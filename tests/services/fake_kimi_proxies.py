@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
+from tests.services.skipped_time import skip_time
+
 Answer: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -73,13 +75,28 @@ async def never(_writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-async def dripping(writer: asyncio.StreamWriter) -> None:
-    """Begin an answer and send a byte of it now and then: no step of it is slow, only the whole."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-    while True:
-        writer.write(b".")
-        await writer.drain()
-        await asyncio.sleep(0.02)
+def silent_for(seconds: float) -> Answer:
+    """Say nothing; that much time has passed when the caller was heard."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        skip_time(seconds)
+        await never(writer)
+
+    return answer
+
+
+def dripping(seconds: float) -> Answer:
+    """Begin an answer and send a byte of it every so many seconds: no step of it is slow, only the whole."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            skip_time(seconds)
+
+    return answer
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:

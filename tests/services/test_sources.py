@@ -16,6 +16,7 @@ from aico.core.db.upkeep.verification import verify
 from aico.core.errors import LedgerFormat, SourceFixed, SourceOff, SourceUnknown
 from aico.core.events import WatcherState
 from aico.core.usage import Trigger
+from aico.features.files import whole_file
 from aico.features.files.feed import Look
 from aico.features.files.sqlite import SqliteFeed
 from aico.features.sources.cline import hub as hub_module
@@ -404,8 +405,11 @@ async def test_place_that_fails_is_named_among_several(machine: Machine, is_firs
 
 
 @pytest.mark.slow
-async def test_unfinished_ledger_is_waited_for_by_nobody_else(machine: Machine) -> None:
-    """While one editor's file is read again and again because it is torn, the other one's change is stored."""
+async def test_unfinished_ledger_is_waited_for_by_nobody_else(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one editor's file waits to be read again because it is torn, the other one's change is stored."""
+    monkeypatch.setattr(whole_file, "FIRST_RETRY_S", 10 * HANG_S)
     editors = TwoEditors(machine)
     for each, task in ((editors.one, "a"), (editors.two, "b")):
         each.write(entry(task))
@@ -423,6 +427,7 @@ async def test_unfinished_ledger_is_waited_for_by_nobody_else(machine: Machine) 
         await service.ingest.run(Trigger.WATCH, [key for key in service.sources._open if key != torn])
         assert heard.costs()["b"] == 2.0
         assert torn not in service.ingest.failures
+        lane.intake.feed.hurry()
         assert await service.ingest.finish(torn) is not None
 
 

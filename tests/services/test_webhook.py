@@ -29,9 +29,10 @@ from aico.services.service import ObserverService
 from aico.services.webhook import WebhookCaller
 from tests.certificates import make_certificates
 from tests.core.repository_on_file import copy_of_template
-from tests.services.heard_service import observer
+from tests.held_port import held_port
+from tests.services.heard_service import HANG_S, observer
 from tests.services.test_budgets import SetClock
-from tests.services.webhook_receiver import Answer, hanging_up, saying, silent, webhook_receiver
+from tests.services.webhook_receiver import Answer, hanging_up, saying, silent_for, webhook_receiver
 
 SECRET = "not to be seen anywhere"  # noqa: S105  # what must not be seen
 FIRED = Fired(
@@ -73,7 +74,7 @@ async def deliver(
             return [(each.delivery, each.tries) for each in await list_fired(ask, "")]
 
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG_S):
             while any(each is Delivery.PENDING for each, _ in await stand()):  # noqa: ASYNC110  # a database
                 await asyncio.sleep(0.005)
         return await stand()
@@ -177,17 +178,18 @@ async def test_nobody_is_followed_or_asked_for_the_way(monkeypatch: pytest.Monke
         for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
         location = f"Location: http://127.0.0.1:{other.port}/"
-        for answer, patience_s, expected in (
-            (saying(307, location), 5.0, WebhookAnswer.REFUSED),
-            (saying(301, location), 5.0, WebhookAnswer.REFUSED),
-            (saying(200), 5.0, WebhookAnswer.TAKEN),
-            (silent, 1.0, WebhookAnswer.NO_ANSWER),
+        for answer, expected in (
+            (saying(307, location), WebhookAnswer.REFUSED),
+            (saying(301, location), WebhookAnswer.REFUSED),
+            (saying(200), WebhookAnswer.TAKEN),
+            (silent_for(HANG_S), WebhookAnswer.NO_ANSWER),
         ):
             async with webhook_receiver(answer) as receiver:
-                url = f"http://127.0.0.1:{receiver.port}/"
-                assert await call_webhook(url, {}, b"{}", patience_s) is expected
+                assert await call_webhook(f"http://127.0.0.1:{receiver.port}/", {}, b"{}", HANG_S) is expected
                 assert len(receiver.calls) == 1
-        assert await call_webhook(url, {}, b"{}") is WebhookAnswer.UNREACHABLE
+        with held_port() as port:
+            url = f"http://127.0.0.1:{port}/"
+            assert await call_webhook(url, {}, b"{}", HANG_S) is WebhookAnswer.UNREACHABLE
         assert other.calls == []
 
 
@@ -198,10 +200,10 @@ async def test_certificate_says_that_the_name_is_the_right_machine(
     certificates = make_certificates(tmp_path / "ca", "localhost")
     async with webhook_receiver(saying(200), certificates=certificates) as receiver:
         url = f"https://localhost:{receiver.port}/"
-        assert await call_webhook(url, {}, b"{}") is WebhookAnswer.UNREACHABLE
+        assert await call_webhook(url, {}, b"{}", HANG_S) is WebhookAnswer.UNREACHABLE
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
-        assert await call_webhook(url, {}, b"{}") is WebhookAnswer.TAKEN
-        assert await call_webhook(url.replace("localhost", "127.0.0.2"), {}, b"{}") is WebhookAnswer.UNREACHABLE
+        assert await call_webhook(url, {}, b"{}", HANG_S) is WebhookAnswer.TAKEN
+        assert await call_webhook(url.replace("localhost", "127.0.0.2"), {}, b"{}", HANG_S) is WebhookAnswer.UNREACHABLE
         assert len(receiver.calls) == 1
 
 

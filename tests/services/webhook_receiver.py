@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from tests.services.skipped_time import skip_time
+
 Answer: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -93,6 +95,16 @@ def saying(status: int, header: str = "X-Kind: test") -> Answer:
 async def silent(_writer: asyncio.StreamWriter) -> None:
     """Never answer."""
     await asyncio.Event().wait()
+
+
+def silent_for(seconds: float) -> Answer:
+    """Never answer; that much time has passed when the caller was heard."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        skip_time(seconds)
+        await silent(writer)
+
+    return answer
 
 
 async def hanging_up(writer: asyncio.StreamWriter) -> None:
