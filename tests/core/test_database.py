@@ -196,6 +196,13 @@ async def test_database_lock_is_free_after_writes_cancelled_at_any_moment(databa
     assert [name[1:] for name in names if name[0] == "a"] == [name[1:] for name in names if name[0] == "b"]
 
 
+@pytest.fixture
+def patient_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let questions wait for a reader as long as for anything: a pause of the machine takes none away."""
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_S", float(HANG_S))
+
+
+@pytest.mark.usefixtures("patient_readers")
 async def test_database_reads_go_on_after_reads_cancelled_at_any_moment(database: Database) -> None:
     """A reader whose caller goes away is given back: more of them than there are readers take none away."""
 
@@ -245,6 +252,7 @@ async def count(ask: Ask) -> int:
     return int(number)
 
 
+@pytest.mark.usefixtures("patient_readers")
 async def test_database_looks_go_on_after_looks_that_were_cancelled_or_failed(database: Database) -> None:
     """A thread whose caller goes away, or whose question is wrong, is given back."""
 

@@ -19,7 +19,7 @@ from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.e2e.fake_page_socket import listening
 from tests.faults.fault_counts import count_of, rng_of
-from tests.faults.raw_tcp_client import Wire, ask_for_socket, frame, get, open_wire, until, wire
+from tests.faults.raw_tcp_client import HANG_S, Wire, ask_for_socket, frame, get, open_wire, until, wire
 
 PLACES = 40
 HEALTHY, STALLED = 200, 100
@@ -80,7 +80,7 @@ async def test_newcomer_is_refused_when_every_place_is_in_use(ledger: LedgerFile
 
 async def test_waiting_connections_give_way_to_a_newcomer(ledger: LedgerFile) -> None:
     """Connections that were opened for nothing keep nobody out; the one that waits the longest goes first."""
-    async with live(ledger, limits=ConnectionLimits(3)) as served, AsyncExitStack() as stack:
+    async with live(ledger, limits=ConnectionLimits(3, request_s=HANG_S)) as served, AsyncExitStack() as stack:
         idle: list[Wire] = []
         for number in range(1, 4):
             idle.append(await stack.enter_async_context(wire(served.port)))

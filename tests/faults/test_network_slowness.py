@@ -11,7 +11,7 @@ import pytest_asyncio
 from aico.cli.connection_limits import ConnectionLimits
 from tests.api.application_on_port import Live, live
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
-from tests.faults.raw_tcp_client import HANG_S, ask_for_socket, frame, get, open_wire, until, wire
+from tests.faults.raw_tcp_client import HANG_S, Wire, ask_for_socket, frame, get, open_wire, until, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -100,10 +100,13 @@ async def test_caller_that_does_not_read_its_answers_is_ended(served: Live) -> N
 
 async def test_page_that_answers_no_ping_is_ended(served: Live) -> None:
     """A page whose machine is gone, or that has stopped, is let go though it never said goodbye."""
-    attackers = [await open_wire(served.port) for _ in range(10)]
+    attackers: list[Wire] = []
     try:
-        for attacker in attackers:
+        for _ in range(10):
+            attacker = await open_wire(served.port)
             attacker.send(ask_for_socket(served.authority))
+            attackers.append(attacker)
+        for attacker in attackers:
             assert (await attacker.read_answer()).status == 101
         await until(lambda: served.connection_count == 0)
         await until(lambda: served.service.hub.subscription_count == 0)
