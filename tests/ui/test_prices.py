@@ -52,6 +52,31 @@ def test_price_is_set_and_removed_on_the_page(
     expect(dialog).to_be_hidden()
 
 
+_CHOOSE_AT_ONCE = """() => new Promise((done) => {
+  new MutationObserver((_, own) => {
+    const button = document.querySelector("#prices[open] .unpriced button");
+    if (!button) return;
+    own.disconnect();
+    button.click();
+    requestAnimationFrame(() => setTimeout(() => setTimeout(done)));
+  }).observe(document.body, { attributes: true, childList: true, subtree: true });
+  document.querySelector("[data-field=gaps] .link").click();
+})"""
+"""Chooses a model before the browser has painted the dialog, and waits until it has."""
+
+
+def test_model_that_is_chosen_at_once_stays(service: Service, open_page: Opener) -> None:
+    """What the dialog does when it opens comes before whatever is done in it."""
+    service.ledger.write(UNPRICED)
+    service.start()
+    page = open_page(service).page
+    page.locator("[data-field=gaps] > summary").click()
+    expect(page.locator("[data-field=gaps] .link")).to_be_visible()
+    page.evaluate(_CHOOSE_AT_ONCE)
+    expect(page.locator("#prices [name=model]")).to_have_value("glm-9-air")
+    expect(page.locator("#prices .tried")).to_have_attribute("data-basis", "none")
+
+
 @pytest.mark.slow
 def test_second_page_and_refusals_are_told(make_service: ServiceMaker, open_page: Opener) -> None:
     """Another page shows a price as soon as it is set; one that is gone meanwhile says so in words."""

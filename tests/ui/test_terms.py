@@ -7,13 +7,14 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from aico.core.usage import AnyRecord, PlanReading, PlanWindow, Tokens, UsageEvent, digest
 from aico.features.pricing.price_list import GenaiPriceList
 from tests.calm_zone import calm_zone
 from tests.core.repository_on_file import open_store
 from tests.ui.conftest import Opener, ServiceMaker
+from tests.ui.fake_surroundings import until
 from tests.ui.restartable_service import Service, entry, now_ms
 
 NOTED = """
@@ -140,6 +141,38 @@ def test_budget_opened_while_another_is_saved_stays_in_the_form(service: Service
     expect(page.locator("[data-budget=second]")).to_be_visible()
     expect(form.locator("[name=name]")).to_have_value("first")
     expect(form.locator("[name=amount_usd]")).to_have_value("60")
+
+
+def test_budget_typed_while_another_is_saved_stays_in_the_form(service: Service, open_page: Opener) -> None:
+    """The answer empties the form of what it saved, not of what stands there by then."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def connect(route: WebSocketRoute) -> None:
+        # No word of budgets: only after its own answer the page reads them again.
+        route.connect_to_server().on_message(lambda said: None if "budget" in str(said) else route.send(said))
+
+    def prepare(page: Page) -> None:
+        page.route("**/api/budgets/first", hold)
+        page.route_web_socket("**/ws*", connect)
+
+    page = open_page(service, zone=calm_zone(), prepare=prepare).page
+    _opened(page)
+    form = page.locator("#terms [data-field=budgets] form")
+    form.locator("[name=name]").fill("first")
+    form.locator("[name=amount_usd]").fill("50")
+    form.locator("button").click()
+    until(page, lambda: len(held) > 0)
+    form.locator("[name=name]").fill("second")
+    held[0].continue_()
+    expect(page.locator("[data-budget=first]")).to_be_visible()
+    expect(form.locator("[name=name]")).to_have_value("second")
+    expect(form.locator("[name=amount_usd]")).to_have_value("50")
+    form.locator("button").click()
+    expect(page.locator("[data-budget=second]")).to_be_visible()
+    expect(form.locator("[name=name]")).to_have_value("")
 
 
 def test_card_learns_at_once_of_what_is_set(service: Service, open_page: Opener) -> None:

@@ -1,5 +1,5 @@
 // The user's own prices; the models without any; and what tools record beside the list.
-import { useEffect, useRef } from "../../vendor/preact-hooks.js";
+import { useLayoutEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
 import { deleteCurrency, deletePrice, getCompared, getTried, putCurrency, putPrice } from "../api.js";
 import { share } from "../format.js";
@@ -75,8 +75,8 @@ const NEEDED = ["input", "output"];
 
 function Form() {
 	const form = useRef(null);
-	useEffect(() => {
-		if (wanted.value === null) return;
+	// Before anybody can type.
+	useLayoutEffect(() => {
 		form.current.reset();
 		form.current.elements.model.value = wanted.value.model;
 	}, [wanted.value]);
@@ -127,7 +127,7 @@ function Shown() {
 }
 
 export function Prices() {
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (!wanted.value) return;
 		tryPrice(wanted.value.model);
 		readPrices();

@@ -30,11 +30,15 @@ function useAttempt() {
 	return [attempt, html`<${Complaint} code=${code} />`];
 }
 
-/** Empties the form of what is saved; another one that was opened meanwhile stays. */
-const saved = (edit, edited, empty, form) => () => edit((now) => (now === edited ? empty : now), form.reset());
-
 /** A form's fields as an object; what is empty is null. */
 const fieldsOf = (form) => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim() || null]));
+
+/** Empties the form of what is saved; what was opened or typed meanwhile stays. */
+function saved(edit, edited, empty, form) {
+	const said = () => JSON.stringify(fieldsOf(form));
+	const sent = said();
+	return () => said() === sent && edit((now) => (now === edited ? empty : now), form.reset());
+}
 
 const Field = ({ name, label, value, children, ...more }) => html`<label><span>${label}</span>${children ?? html`<input name=${name} autocomplete="off" defaultValue=${value} ...${more} />`}</label>`;
 
