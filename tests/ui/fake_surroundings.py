@@ -75,8 +75,11 @@ def watch_since(moment: int | None, clock: Callable[[Page], None] = stop_clock) 
 
 @contextmanager
 def stopped_timers(page: Page) -> Iterator[None]:
-    """Let no timer begin within: what the page shows for a moment stays."""
-    page.evaluate("void (window.timers = setTimeout, setTimeout = () => 0)")
+    """Let no timer of seconds begin within: what the page shows for a moment stays."""
+    page.evaluate("""() => {
+      window.timers = setTimeout;
+      setTimeout = (work, ms, ...given) => (ms > 1000 ? 0 : timers(work, ms, ...given));
+    }""")
     yield
     page.evaluate("void (setTimeout = window.timers)")
 

@@ -35,7 +35,9 @@ def service(make_shared: ServiceMaker) -> Service:
     return service
 
 
-def _assert_one_truth(page: Page) -> None:
+def _assert_one_truth(page: Page, sessions: int) -> None:
+    expect(page.locator("[data-field=sessions]")).to_have_text(str(sessions))
+    expect(page.locator("tr[data-task]")).to_have_count(sessions)  # a row comes with the frame after its numbers
     card = _exact(page.locator("[data-card=cost] [data-field=cost] span[title]"))
     models = [_exact(cell) for cell in page.locator(".groups tbody td:nth-child(2)[title]").all()]
     rows = [_exact(cell) for cell in page.locator("tr[data-task] .cost").all()]
@@ -45,16 +47,13 @@ def _assert_one_truth(page: Page) -> None:
 def test_sums_agree_to_the_last_digit_in_every_filter(service: Service, open_page: Opener) -> None:
     """Card, models, rows and sum row show the same exact cost, whatever is chosen."""
     page = open_page(service, size=(1280, 1600)).page
-    expect(page.locator("[data-field=sessions]")).to_have_text("3")
-    _assert_one_truth(page)
+    _assert_one_truth(page, 3)
 
     page.get_by_role("button", name="All", exact=True).click()
-    expect(page.locator("[data-field=sessions]")).to_have_text("4")
-    _assert_one_truth(page)
+    _assert_one_truth(page, 4)
 
     page.locator(".groups").get_by_role("button", name="z-ai/glm-5").click()
-    expect(page.locator("[data-field=sessions]")).to_have_text("2")
-    _assert_one_truth(page)
+    _assert_one_truth(page, 2)
 
 
 def test_model_click_filters_everything_and_the_chip_takes_it_back(service: Service, open_page: Opener) -> None:
