@@ -15,11 +15,9 @@ from bench.installed_browser import launch
 from tests.core.repository_on_file import copy_of_template
 from tests.e2e.forked_aico import forker
 from tests.e2e.server_forker import ServerForker
-from tests.ui.observed_page import Observed
+from tests.ui.observed_page import HANG_MS, Observed
 from tests.ui.restartable_service import Service
 
-HANG_MS = 60_000
-"""A step that takes longer hangs; a machine with much else to do is slower than the library thinks."""
 expect.set_options(timeout=HANG_MS)
 
 
@@ -121,7 +119,6 @@ def open_page(browser: Browser) -> Iterator[Opener]:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]}, locale=language, timezone_id=zone, color_scheme=theme
         )
-        context.set_default_timeout(HANG_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         observed = Observed(context.new_page(), service.url)
         opened.append(observed)

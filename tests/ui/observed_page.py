@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
+HANG_MS = 60_000
+"""A step that takes longer hangs; a machine with much else to do is slower than the library thinks."""
 GONE = r"net::ERR_(CONNECTION_|CONTENT_LENGTH_|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)|WebSocket connection"
 """Chromium's complaints when a service goes away: which of them depends on the state of the request.
 
@@ -29,7 +31,8 @@ class Observed:
     _allowed: list[re.Pattern[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Listen before anything is loaded."""
+        """Listen before anything is loaded; give it time."""
+        self.page.context.set_default_timeout(HANG_MS)
         self.page.add_init_script(_REPORT_VIOLATIONS)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", self._on_error)

@@ -7,7 +7,7 @@ import re
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.calm_zone import calm_zone
 from tests.ui.conftest import Opener, ServiceMaker
@@ -25,15 +25,12 @@ def _late() -> tuple[str, dt.datetime]:
 
 
 @pytest.mark.slow
-def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser) -> None:
+def test_today_begins_anew_at_local_midnight(service: Service, open_page: Opener) -> None:
     """A page left open on Today shows the new day when midnight has passed, without a reload."""
     service.ledger.write(entry("1001", cost=0.5))
     service.start()
     zone, late = _late()
-    context = browser.new_context(timezone_id=zone, locale="en-US")
-    page = context.new_page()
-    stop_clock(page, late)
-    page.goto(service.url + "/?period=today")
+    page = open_page(service, "/?period=today", zone=zone, prepare=lambda page: stop_clock(page, late)).page
     expect(page.locator("[data-field=cost]")).to_have_text("$0.50")
     expect(page).to_have_title("$0.50 today · AI Cost Observer")
 
@@ -42,7 +39,6 @@ def test_today_begins_anew_at_local_midnight(service: Service, browser: Browser)
     expect(page.locator("[data-field=cost]")).to_have_text("$0.00")
     expect(page).to_have_title("$0.00 today · AI Cost Observer")
     expect(page.locator("[data-field=sessions]")).to_have_text("0")
-    context.close()
 
 
 @pytest.mark.slow
@@ -93,23 +89,19 @@ def test_hidden_tab_notices_the_new_day(service: Service, open_page: Opener) -> 
 
 
 @pytest.mark.slow
-def test_week_keeps_every_task_across_the_change_of_clocks(service: Service, browser: Browser) -> None:
+def test_week_keeps_every_task_across_the_change_of_clocks(service: Service, open_page: Opener) -> None:
     """In the week in which the clocks go back, a task of each hour around the change is counted once."""
     change = dt.datetime(2025, 10, 26, 1, 0, tzinfo=dt.UTC)
     moments = [change + dt.timedelta(minutes=30 * step) for step in range(-4, 5)]
     service.ledger.write(*(entry(str(n), ts=int(at.timestamp() * 1000), cost=1) for n, at in enumerate(moments)))
     service.start()
-    context = browser.new_context(timezone_id="Europe/Paris", locale="en-US")
-    page = context.new_page()
-    page.clock.install(time=dt.datetime(2025, 10, 27, 12, 0, tzinfo=PARIS))
-
-    page.goto(service.url + "/?period=7d&table=true")
+    after = dt.datetime(2025, 10, 27, 12, 0, tzinfo=PARIS)
+    page = open_page(service, "/?period=7d&table=true", prepare=lambda page: stop_clock(page, after)).page
 
     expect(page.locator("[data-field=cost]")).to_have_text("$9.00")
     expect(page.locator(".astable tbody tr")).to_have_count(7)
     expect(page.locator(".astable tbody tr").nth(1)).to_contain_text("Sun, Oct 26")
     expect(page.locator(".astable tbody tr").nth(1).locator("td").first).to_have_text("$9.00")
-    context.close()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.ui.conftest import ServiceMaker
+from tests.ui.observed_page import HANG_MS
 from tests.ui.restartable_service import entry
 
 Case = tuple[str, list[object], object]
@@ -105,6 +106,7 @@ def page(browser: Browser, make_shared: ServiceMaker) -> Iterator[Page]:
     service.ledger.write(entry("1001"))
     service.start()
     context = browser.new_context(timezone_id="Europe/Paris", locale="en-US")
+    context.set_default_timeout(HANG_MS)
     page = context.new_page()
     page.goto(service.url)
     yield page
