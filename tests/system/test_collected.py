@@ -28,7 +28,7 @@ from tests.system.real_vmagent import find_vmagent, vmagent
 from tests.system.shown_exports import TRANSLATOR, Shown, shown, translate
 
 SHIPPED = ROOT / "deploy" / "otel"
-VARIABLES = {"$__rate_interval": "1m", "$__range": "1h", "$host": ".*", "$tool": ".*", "$model": ".*", "$source": ".*"}
+VARIABLES = {"$__rate_interval": "1h", "$__range": "1h", "$host": ".*", "$tool": ".*", "$model": ".*", "$source": ".*"}
 APP, CLI = {"app_name": "Cursor", "app_category": "editor"}, {"cli_name": "claude", "cli_category": "agent"}
 PAGE = {"ai_domain": "claude.ai", "ai_category": "chat"}
 SEEN = {**PAGE, "browser_name": "firefox", "usage_source": "history"}
