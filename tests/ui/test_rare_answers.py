@@ -229,7 +229,7 @@ def test_webhook_is_tried_and_blocked_notifications_are_explained(
     place.get_by_role("button", name=button).click()
     expect(place.get_by_role("status")).to_have_text(taken)
     assert asked == ["GET", "PUT"]
-    expect(page.locator("[data-field=notify]")).to_be_disabled()
+    expect(page.locator("[data-switch=notify]")).to_be_disabled()
     expect(page.locator("#terms")).to_contain_text(blocked)
 
 

@@ -156,12 +156,11 @@ export async function importNow() {
 		// Nothing that is read, nothing that answers.
 		const code = failures.find(({ absent }) => !absent)?.code ?? (receipts.length + failures.length ? null : "source_off");
 		importResult.value = { code, receipts, at: Date.now() };
-		readSources();
-		await readNow();
 	} catch (error) {
 		importResult.value = { code: error.code ?? "internal_error", at: Date.now() };
-		readSources();
 	}
+	readSources();
+	await readNow();
 	importing.value = false;
 }
 

@@ -45,5 +45,5 @@ export function Result() {
 	return html`<span role="status" class=${kind} data-field="import-result">${words}</span>`;
 }
 
-export const ImportButton = ({ kind = "small" }) => html`<button class=${kind} onClick=${importNow} aria-busy=${importing.value}
+export const ImportButton = () => html`<button class="small" onClick=${importNow} aria-busy=${importing.value}
 	title=${t("key.hint", { key: "r" })}><${Icon} name="refresh" />${t("import.now")}</button>`;

@@ -2,7 +2,7 @@
 import { activity, activityProblem, switchKind } from "../activity.js";
 import { locale, t, tcode, told, tn } from "../i18n.js";
 import { addDays, midnight } from "../period.js";
-import { Fixed } from "./switches.js";
+import { Fixed, Toggle } from "./switches.js";
 import { Complaint, Later, Words, amount, html } from "./parts.js";
 
 const TYPES = ["app", "command", "domain"];
@@ -65,13 +65,7 @@ function Timeline({ today }) {
 
 function Kind({ kind }) {
 	const { id, enabled, fixed_by, state, reason } = kind;
-	const words = told(`activity.kind.${id}`, kind.title);
-	const turn = (event) => {
-		event.target.checked = enabled;
-		switchKind(id, !enabled);
-	};
-	return html`<div><label class="switch"><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)} onChange=${turn}
-			data-switch=${`activity.${id}`} /><span>${words}</span></label>
+	return html`<div><${Toggle} of=${kind} name=${`activity.${id}`} words=${told(`activity.kind.${id}`, kind.title)} turn=${(isOn) => switchKind(id, isOn)} />
 		${fixed_by && html`<${Fixed} by=${fixed_by} />`}
 		${enabled && (state !== "watching" || reason) && html`<p class="warn"><${Words} text=${told(`activity.reason.${reason ?? state}`, state)} /></p>`}
 		<p class="soft"><${Words} text=${told(`activity.reads.${id}`, kind.reads)} /> ${t("never", { what: told(`activity.never.${id}`, kind.never_read) })}</p>

@@ -6,15 +6,17 @@ import { about, refused, sources, switchOrigins } from "../sources.js";
 import { Complaint, Copyable, Words, html, since, when } from "./parts.js";
 
 /** The box is as the service says it is, not as it was pressed. */
-export function Switch({ source, origin, words }) {
-	const { id, enabled, fixed_by, paths } = origin;
-	const turn = (event) => {
-		event.target.checked = enabled;
-		switchOrigins(source.id, { [id]: !enabled });
+export function Toggle({ of: { enabled, fixed_by }, turn, name, words, title, label }) {
+	const press = ({ target }) => {
+		target.checked = enabled;
+		turn(!enabled);
 	};
-	return html`<label class="switch" title=${paths.join("\n")}><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)}
-		aria-label=${`${source.title}: ${words}`} onChange=${turn} data-switch=${`${source.id}.${id}`} /><span>${words}</span></label>`;
+	return html`<label class="switch" title=${title}><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)}
+		aria-label=${label} onChange=${press} data-switch=${name} /><span>${words}</span></label>`;
 }
+
+export const Switch = ({ source, origin, words }) => html`<${Toggle} of=${origin} name=${`${source.id}.${origin.id}`} words=${words} title=${origin.paths.join("\n")}
+	label=${`${source.title}: ${words}`} turn=${(enabled) => switchOrigins(source.id, { [origin.id]: enabled })} />`;
 
 /** Fixed by a setting. */
 export const Fixed = ({ by }) => html`<p class="soft">${t("switch.fixed")} <${Copyable} text=${by} /></p>`;

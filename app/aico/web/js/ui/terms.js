@@ -7,7 +7,7 @@ import { sources } from "../sources.js";
 import { wantNotifications } from "../notify.js";
 import { budgets, limits, notifying, permission, plans, readTerms } from "../terms.js";
 import { Bar, budgetState, kindOf, ofLimit, priceOf, reaches, resets, used, windowName } from "./glance.js";
-import { Fixed } from "./switches.js";
+import { Fixed, Toggle } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
 import { Sheet } from "./sheet.js";
 
@@ -137,8 +137,7 @@ function Notify() {
 	const state = permission();
 	const isOn = notifying.value && state === "granted";
 	const why = { denied: t("notify.denied"), null: t("notify.impossible") }[state];
-	return html`<label class="switch"><input type="checkbox" role="switch" checked=${isOn} disabled=${Boolean(why)} data-field="notify"
-		onChange=${async (event) => { event.target.checked = isOn; await wantNotifications(!isOn); }} /><span>${t("notify")}</span></label>${why && html`<p class="soft">${why}</p>`}`;
+	return html`<${Toggle} of=${{ enabled: isOn, fixed_by: why }} name="notify" words=${t("notify")} turn=${wantNotifications} />${why && html`<p class="soft">${why}</p>`}`;
 }
 
 function Webhook() {

@@ -8,7 +8,7 @@ import { about, choosing, progress, readSources, sources } from "../sources.js";
 import { isHere, lying, originTitle } from "./found.js";
 import { ImportButton, LastImport } from "./imports.js";
 import { Ago, Complaint, html, titleOf } from "./parts.js";
-import { Common, Fixed, Refused, Standing, Switch } from "./switches.js";
+import { Common, Fixed, Refused, Standing, Switch, Toggle } from "./switches.js";
 
 const ORDER = ["failed", "degraded", "starting", "watching", "waiting"];
 
@@ -50,11 +50,7 @@ async function change(ask) {
 /** The last names of working folders: kept from now on, of what is counted, too, or forgotten. */
 function Projects() {
 	const { enabled, fixed_by, named, sources: told } = about.value.projects;
-	const turn = (event) => {
-		event.target.checked = enabled;
-		change(() => putProjects({ enabled: !enabled }));
-	};
-	return html`<div data-source="projects"><label class="switch"><input type="checkbox" role="switch" checked=${enabled} disabled=${Boolean(fixed_by)} onChange=${turn} data-switch="projects" /><span>${t("projects.switch")}</span></label>
+	return html`<div data-source="projects"><${Toggle} of=${about.value.projects} name="projects" words=${t("projects.switch")} turn=${(isOn) => change(() => putProjects({ enabled: isOn }))} />
 		<p class="soft">${t("projects.why", { sources: told.map(titleOf).join(", ") })}</p>${fixed_by && html`<${Fixed} by=${fixed_by} />`}
 		<${Complaint} code=${attempt.value} />
 		<p class="buttons">${enabled && html`<button class="small" onClick=${() => change(() => putProjects({ enabled: true, backwards: true }))}>${t("projects.backwards")}</button>`}
