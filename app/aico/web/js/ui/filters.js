@@ -18,17 +18,17 @@ const dayOf = (input) => new Date(`${input.value}T00:00`).getTime();
 
 /** Two days, both included, in any order. */
 function Custom() {
-	const panel = useRef(null);
 	const { from, to } = period.value;
 	const apply = (event) => {
 		event.preventDefault();
-		const [first, last] = [...panel.current.querySelectorAll("input")].map(dayOf).sort((a, b) => a - b);
-		panel.current.open = false;
+		const [first, last] = [...event.target].slice(0, 2).map(dayOf).sort((a, b) => a - b);
+		event.target.parentElement.open = false;
 		chooseRange(first, addDays(last, 1));
 	};
 	const today = midnight(Date.now());
-	const day = (ms) => html`<input type="date" required min="2020-01-01" max=${dayText(monthStart(today, 1) - 1)} value=${dayText(ms)} />`;
-	return html`<details class="popover custom" ref=${panel}><summary class="soft">${t("period.custom")}</summary>
+	// A default: what is chosen stays while the clock goes on.
+	const day = (ms) => html`<input type="date" required min="2020-01-01" max=${dayText(monthStart(today, 1) - 1)} defaultValue=${dayText(ms)} />`;
+	return html`<details class="popover custom" onToggle=${({ target }) => target.open || target.lastChild.reset()}><summary class="soft">${t("period.custom")}</summary>
 		<form class="panel" onSubmit=${apply}>
 			<label>${t("period.from")} ${day(from ?? addDays(today, -29))}</label>
 			<label>${t("period.to")} ${day(to ? to - 1 : today)}</label>

@@ -87,9 +87,11 @@ function Form() {
 	};
 	const submit = async (event) => {
 		event.preventDefault();
-		const given = Object.fromEntries(new FormData(form.current));
+		const fields = () => form.current && JSON.stringify([...new FormData(form.current)]);
+		const sent = fields();
+		const given = Object.fromEntries(JSON.parse(sent));
 		const amounts = KINDS.filter((kind) => given[kind] !== "").map((kind) => [kind, given[kind]]);
-		if (await take(putPrice(given.model, { ...Object.fromEntries(amounts), valid_from: given.valid_from || null }))) {
+		if (await take(putPrice(given.model, { ...Object.fromEntries(amounts), valid_from: given.valid_from || null })) && fields() === sent) {
 			form.current.reset();
 			tryPrice("");
 		}
@@ -119,9 +121,9 @@ function Shown() {
 		setCurrency({ ...given, code: given.code.toUpperCase() });
 	};
 	return html`<form class="shown" key=${`${code}${rate}${day}`} onSubmit=${submit}><h3>${t("currency.title")}</h3><p class="soft">${t("currency.why")}</p>
-		<fieldset class="fields" disabled=${fixed}><label>${t("currency.code")}<input name="code" required pattern="[A-Za-z]{3}" maxlength="3" autocomplete="off" placeholder="EUR" value=${code} /></label>
-			<label>${t("currency.rate")}<input name="per_usd" type="number" inputmode="decimal" required min="0" max="1000000" step="any" placeholder="0.92" value=${rate} /></label>
-			<label>${t("currency.day")}<input name="as_of" type="date" required min="1970-01-01" value=${day ?? dayText(Date.now())} /></label></fieldset>
+		<fieldset class="fields" disabled=${fixed}><label>${t("currency.code")}<input name="code" required pattern="[A-Za-z]{3}" maxlength="3" autocomplete="off" placeholder="EUR" defaultValue=${code} /></label>
+			<label>${t("currency.rate")}<input name="per_usd" type="number" inputmode="decimal" required min="0" max="1000000" step="any" placeholder="0.92" defaultValue=${rate} /></label>
+			<label>${t("currency.day")}<input name="as_of" type="date" required min="1970-01-01" defaultValue=${day ?? dayText(Date.now())} /></label></fieldset>
 		${fixed ? html`<p class="soft">${t("code.price_fixed")}</p>` : html`<p class="buttons"><button class="small" type="submit">${t("currency.show")}</button>
 			${code && html`<button class="quiet" type="button" onClick=${() => setCurrency(null)}>${t("currency.dollars")}</button>`}</p>`}</form>`;
 }
