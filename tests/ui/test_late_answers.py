@@ -7,7 +7,7 @@ import json
 from playwright.sync_api import Page, Route, expect
 
 from tests.ui.conftest import Opener
-from tests.ui.fake_surroundings import NOON
+from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, until
 from tests.ui.fetching import fetch
 from tests.ui.restartable_service import Service, entry
 
@@ -101,6 +101,43 @@ def test_currency_that_is_typed_outlasts_news_of_the_service(service: Service, o
     expect(form.locator("[name=as_of]")).to_have_value("2026-03-04")
 
 
+def test_older_budgets_do_not_replace_newer_ones(service: Service, open_page: Opener) -> None:
+    """An answer from before a budget was saved, which comes after it, does not take it from the list."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, prepare=_can_hold).page
+    page.locator("[data-field=terms]").click()
+    hold(page, "GET api/budgets")
+    _put(page, "api/budgets/first", {"period": "day", "amount_usd": 5})
+    held(page)
+    _put(page, "api/budgets/second", {"period": "day", "amount_usd": 5})
+    row = page.locator("[data-budget=second]")
+    expect(row).to_be_visible()
+    assert release(page, "document.querySelectorAll('[data-budget]').length") == 2
+
+
+def test_older_reading_of_a_session_does_not_replace_a_newer_one(service: Service, open_page: Opener) -> None:
+    """A session that goes on is read with each change: the first answer may come after the second."""
+    at = moment_ms(0.01)
+    service.ledger.write(entry("1001", ts=at, cost=1))
+    service.start()
+
+    def prepare(page: Page) -> None:
+        stop_clock(page)
+        _can_hold(page)
+
+    page = open_page(service, prepare=prepare).page
+    page.locator("tr[data-task] .open").click()
+    cost = page.locator("[data-field=session-cost]")
+    expect(cost).to_have_text("$1.00")
+    hold(page, f"GET api/summary.from={moment_ms(0.5)}&")  # its day, the last question of its reading
+    service.ledger.write(entry("1001", ts=at, cost=2))
+    held(page)
+    service.ledger.write(entry("1001", ts=at, cost=3))
+    expect(cost).to_have_text("$3.00")
+    assert release(page, "document.querySelector('[data-field=session-cost]').innerText") == "$3.00"
+
+
 def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Service, open_page: Opener) -> None:
     """The answer empties the form only of what was saved, and a dialog that was closed meanwhile has no form."""
     service.ledger.write(entry("1001"))
@@ -129,3 +166,49 @@ def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Servi
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     release(page)
+
+
+def test_switch_stays_as_it_was_turned(service: Service, open_page: Opener) -> None:
+    """A state of the service from before, which comes after it, does not turn it back."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, prepare=_can_hold).page
+    page.locator("[data-field=sources] > summary").click()
+    switch = page.locator("[data-switch='cline.ledger']")
+    expect(switch).to_be_checked()
+    hold(page, "GET api/status")
+    service.ledger.write(entry("1001"), entry("1002"))
+    held(page)
+    page.evaluate(
+        """() => {
+            window.turned = [];
+            const box = document.querySelector("[data-switch='cline.ledger']");
+            const seen = { subtree: true, childList: true, attributes: true };
+            new MutationObserver(() => turned.push(box.checked)).observe(document.body, seen);
+        }"""
+    )
+    page.evaluate("void (window.first = release)")
+    hold(page, "PUT api/sources/cline")
+    switch.click()
+    held(page)
+    release(page)
+    page.evaluate("first()")
+    expect(switch).not_to_be_checked()
+    states = page.evaluate("turned")
+    assert states == sorted(states, reverse=True)
+
+
+def test_language_that_was_chosen_last_stays(service: Service, open_page: Opener) -> None:
+    """Words that come late are not those that were asked for last."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, prepare=_can_hold).page
+    language = page.get_by_role("group", name="Language")
+    hold(page, "GET .*/fr.json")
+    language.get_by_text("FR").click()
+    held(page)
+    language.get_by_text("EN").click()
+    until(page, lambda: page.evaluate("localStorage.getItem('aico.language')") == "en")
+    release(page)
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("[data-field=live]")).to_have_text("Live")

@@ -15,9 +15,10 @@ function preferred() {
 }
 
 export async function useLanguage(wanted) {
-	const chosen = wanted ?? preferred();
-	const answer = await fetch(new URL(`../i18n/${chosen}.json`, import.meta.url));
-	words.value = await answer.json();
+	const chosen = (useLanguage.last = wanted ?? preferred());
+	const found = await (await fetch(new URL(`../i18n/${chosen}.json`, import.meta.url))).json();
+	if (chosen !== useLanguage.last) return;
+	words.value = found;
 	language.value = chosen;
 	locale.value = navigator.languages.find((tag) => tag.toLowerCase().startsWith(chosen)) ?? chosen;
 	document.documentElement.lang = chosen;

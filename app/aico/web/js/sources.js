@@ -123,14 +123,10 @@ export function readSourcesSoon() {
 	timer ??= setTimeout(readSources, Math.max(0, lastRead + PAUSE_MS - Date.now()));
 }
 
-function take(source) {
-	about.value = { ...about.value, sources: about.value.sources.map((each) => (each.id === source.id ? source : each)) };
-}
-
-/** Switch some origins of a source; what came of it is shown at once. */
+/** Switch some origins of a source; what came of it is in the next state. */
 export async function switchOrigins(id, origins) {
 	try {
-		take(await putSource(id, { origins }));
+		await putSource(id, { origins });
 		refused.value = null;
 	} catch (error) {
 		refused.value = { id, code: error.code ?? "internal_error" };

@@ -39,8 +39,10 @@ export async function readTerms() {
 	clearTimeout(timer);
 	timer = null;
 	lastRead = Date.now();
+	const mine = (readTerms.last = Promise.all([getBudgets(), getPlans(), getLimits()]));
 	try {
-		const [newBudgets, newPlans, newLimits] = await Promise.all([getBudgets(), getPlans(), getLimits()]);
+		const [newBudgets, newPlans, newLimits] = await mine;
+		if (mine !== readTerms.last) return;
 		batch(() => {
 			budgets.value = newBudgets;
 			plans.value = newPlans;

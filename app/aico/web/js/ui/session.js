@@ -29,16 +29,17 @@ async function readDay({ last_at, bucket }) {
 	return { from, cost_usd: totals.cost_usd };
 }
 
-/** Reads it for the dialog, once `before` is done. */
-async function read(question, before) {
-	const { offset, ...of } = question;
+let last = null; // the newest question
+
+/** Reads it for the dialog. */
+async function read({ offset, ...of }) {
+	const mine = (last = getSession({ ...of, limit: PAGE, offset, tz: zone() }));
 	try {
-		await before;
-		const detail = await getSession({ ...of, limit: PAGE, offset, tz: zone() });
+		const detail = await mine;
 		const day = await readDay(detail);
-		if (asked.value === question) answer.value = { of: keyOf(of), detail: { ...detail, day } };
+		if (mine === last) answer.value = { of: keyOf(of), detail: { ...detail, day } };
 	} catch (error) {
-		if (asked.value === question) answer.value = { of: keyOf(of), code: error.code ?? "internal_error" };
+		if (mine === last) answer.value = { of: keyOf(of), code: error.code ?? "internal_error" };
 		if (!error.code) throw error;
 	}
 }
@@ -63,7 +64,7 @@ function Course({ detail }) {
 function Label({ detail: { source, session_id, label } }) {
 	const save = (event) => {
 		event.preventDefault();
-		read(asked.value, patchSession({ source, session_id }, { label: event.target.elements.label.value }));
+		patchSession({ source, session_id }, { label: event.target.elements.label.value }).then(() => asked.value && read(asked.value));
 	};
 	return html`<form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" defaultValue=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
 }
@@ -168,8 +169,8 @@ function Detail({ detail }) {
 export function SessionPanel() {
 	const question = asked.value;
 	const moment = summary.value?.commit_seq;
-	useEffect(() => question && void read(question), [question, moment]);
 	const { detail, code } = answer.value?.of === (question && keyOf(question)) ? answer.value : {};
+	useEffect(() => question && void read(question), [question, moment]);
 	const title = question && html`<${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}`;
 	return html`<${Wished} wish=${asked} id="session" title=${title}>
 		${question && html`<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>
