@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.ui.conftest import Opener
 from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, until
@@ -99,6 +99,24 @@ def test_currency_that_is_typed_outlasts_news_of_the_service(service: Service, o
     expect(page.locator("footer")).to_contain_text("1000.1")
     expect(form.locator("[name=per_usd]")).to_have_value("0.9")
     expect(form.locator("[name=as_of]")).to_have_value("2026-03-04")
+
+
+def test_change_before_the_first_socket_is_read(service: Service, open_page: Opener) -> None:
+    """A socket that opens late says nothing of what came before it: its hello tells that there is more."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    waiting: list[WebSocketRoute] = []
+
+    def wait(route: WebSocketRoute) -> None:
+        waiting.append(route)
+
+    page = open_page(service, prepare=lambda page: page.route_web_socket("**/ws*", wait)).page
+    sessions = page.locator("[data-field=sessions]")
+    expect(sessions).to_have_text("1")
+    service.ledger.write(entry("1001"), entry("1002"))
+    until(page, lambda: len(service.ask("/api/sessions").json()["items"]) == 2)
+    waiting[-1].connect_to_server()
+    expect(sessions).to_have_text("2")
 
 
 def test_older_budgets_do_not_replace_newer_ones(service: Service, open_page: Opener) -> None:

@@ -35,7 +35,6 @@ const handlers = {
 		failures = 0;
 		clearTimeout(poll);
 		link.value = { state: "live", since: null, retryAt: null, why: null };
-		if (problem.value || (seen && (seen.epoch !== epoch || seen.revision !== revision))) readSoon();
 		readSources();
 		// Missed changes are replayed after this, and only then is the revision ours.
 		if (seen?.epoch !== epoch) seen = { epoch, revision };
@@ -161,7 +160,8 @@ export function startLive() {
 	const again = () => !document.hidden && link.value.state === "waiting" && hurry();
 	effect(() => {
 		const { epoch, revision } = status.value ?? {};
-		if (seen && epoch && (epoch !== seen.epoch || revision < seen.revision)) readSoon(); // read too early
+		// Read too early, or before there was a socket.
+		if (link.value && seen && epoch && (epoch !== seen.epoch || revision < seen.revision)) readSoon();
 	});
 	addEventListener("online", again);
 	document.addEventListener("visibilitychange", again);
