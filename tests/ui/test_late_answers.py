@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from playwright.sync_api import Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
 from tests.ui.conftest import Opener
 from tests.ui.fake_surroundings import NOON, moment_ms, stop_clock, until
@@ -156,6 +156,33 @@ def test_older_reading_of_a_session_does_not_replace_a_newer_one(service: Servic
     assert release(page, "document.querySelector('[data-field=session-cost]').innerText") == "$3.00"
 
 
+def test_second_click_of_two_removes_nothing(service: Service, open_page: Opener) -> None:
+    """A double click removes one budget, not also the next one, which comes under the pointer meanwhile."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, size=(1440, 600)).page
+    page.locator("[data-field=terms]").click()
+    for name in ("a", "b", "c"):
+        _put(page, f"api/budgets/{name}", {"period": "day", "amount_usd": 5})
+    expect(page.locator("[data-budget]")).to_have_count(3)
+    removed: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "DELETE":
+            removed.append(request.url.rpartition("/")[2])
+
+    page.on("request", note)
+    box = page.locator("[data-budget=a] .ghost").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for clicks in (1, 2):
+        page.mouse.down(click_count=clicks)
+        page.mouse.up(click_count=clicks)
+        expect(page.locator("[data-budget=a]")).to_have_count(0)
+    page.evaluate("0")
+    assert removed == ["a"]
+
+
 def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Service, open_page: Opener) -> None:
     """The answer empties the form only of what was saved, and a dialog that was closed meanwhile has no form."""
     service.ledger.write(entry("1001"))
@@ -184,6 +211,38 @@ def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Servi
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     release(page)
+
+
+def test_pairing_is_shown_with_its_token_whatever_comes_of_the_list(service: Service, open_page: Opener) -> None:
+    """The token is told once: not the list's failure, nor its older answer, nor a second click takes it away."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    observed = open_page(service, prepare=_can_hold)
+    observed.allow("503")
+    page = observed.page
+    page.locator("[data-field=activity] > summary").click()
+    hold(page, "GET api/activity/pairings")
+    page.locator("[data-switch='activity.extension']").click()
+    held(page)
+    pairings = page.locator("[data-field=pairings]")
+    token = pairings.get_by_role("status").locator("code").last
+    pairings.locator("button", has_text="Pair").dblclick()
+    expect(token).to_be_visible()
+    expect(pairings.get_by_role("listitem")).to_have_count(1)
+    assert release(page, "document.querySelectorAll('[data-field=pairings] li').length") == 1
+    first = token.text_content()
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "GET":
+            route.fulfill(status=503, json={})
+        else:
+            route.continue_()
+
+    page.route("**/api/activity/pairings", refuse)
+    pairings.locator("button", has_text="Pair").click()
+    expect(pairings.get_by_role("alert")).to_be_visible()
+    expect(token).not_to_have_text(first or "")
+    assert len(service.ask("/api/activity/pairings").json()) == 2
 
 
 def test_switch_stays_as_it_was_turned(service: Service, open_page: Opener) -> None:

@@ -13,7 +13,7 @@ import { tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { dayText } from "./filters.js";
 import { Complaint, ModelName, Money, Swatch, Tokens, currency, exact, html, titleOf, whole } from "./parts.js";
-import { Wished } from "./sheet.js";
+import { Wished, once } from "./sheet.js";
 
 const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output"];
 
@@ -45,7 +45,7 @@ function Listed() {
 	if (prices.value.length === 0) return html`<p class="soft">${t("price.none")}</p>`;
 	return html`<ul class="own">${prices.value.map((price) => html`<li key=${price.model + price.valid_from}><div><${ModelName} id=${price.model} /> <span class="soft">${price.valid_from ? t("price.since", { day: price.valid_from }) : ""}</span>
 		<p class="soft">${rates(price)}</p></div>
-		${price.fixed ? html`<span class="tag" title=${t("code.price_fixed")}>${t("price.fixed")}</span>` : html`<button class="quiet" onClick=${() => take(deletePrice(price.model, price.valid_from ?? ""))} aria-label=${t("price.remove.one", { model: price.model })}>${t("price.remove")}</button>`}</li>`)}</ul>`;
+		${price.fixed ? html`<span class="tag" title=${t("code.price_fixed")}>${t("price.fixed")}</span>` : html`<button class="quiet" onClick=${once(() => take(deletePrice(price.model, price.valid_from ?? "")))} aria-label=${t("price.remove.one", { model: price.model })}>${t("price.remove")}</button>`}</li>`)}</ul>`;
 }
 
 /** Models without a price in what is shown. */

@@ -7,6 +7,9 @@ export const Sheet = ({ id, title, kind = "", onClose, children }) => html`<dial
 	${children && html`<div class=${`sheet ${kind}`}><div class="head"><h2 id=${`${id}-title`}>${title}</h2>
 		<button class="ghost" onClick=${({ target }) => target.closest("dialog").close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>${children}</div>`}</dialog>`;
 
+/** Not for the second click of two: by then another row may have come under the pointer. */
+export const once = (work) => ({ detail }) => detail < 2 && work();
+
 /** The same, open while `wish`, a signal, holds something. */
 export function Wished({ wish, ...given }) {
 	const shown = wish.value;

@@ -9,7 +9,7 @@ import { budgets, limits, notifying, permission, plans, readTerms } from "../ter
 import { Bar, budgetState, kindOf, ofLimit, priceOf, reaches, resets, used, windowName } from "./glance.js";
 import { Fixed, Toggle } from "./switches.js";
 import { Ago, Complaint, Icon, Words, amount, html, timeOf, titleOf, when } from "./parts.js";
-import { Sheet } from "./sheet.js";
+import { Sheet, once } from "./sheet.js";
 
 const PERIODS = { month: "monthly", week: "weekly", day: "daily" };
 const day = (text) => when(new Date(`${text}T12:00`).getTime(), "date");
@@ -55,7 +55,7 @@ function Budget({ budget, edit, attempt }) {
 	const kind = budgetState(spent_usd, amount_usd);
 	return html`<li data-budget=${name} class=${`budget ${kind}`}><div class="line"><span><button class="link" disabled=${Boolean(fixed_by)} onClick=${edit}>${name}</button> <span class="soft">${t(`budget.per.${period}`)}${parts.length > 0 && ` · ${parts.join(" · ")}`}</span></span>
 		<span>${at_least && `${t("atleast")} `}<b>${amount(spent_usd)}</b> ${t("budget.of", { budget: amount(amount_usd) })} · ${share(spent_usd, amount_usd, locale.value)}</span>
-		${!fixed_by && html`<${Remove} label=${t("terms.remove", { name })} onClick=${() => attempt(() => deleteBudget(name))} />`}</div>
+		${!fixed_by && html`<${Remove} label=${t("terms.remove", { name })} onClick=${once(() => attempt(() => deleteBudget(name)))} />`}</div>
 		<${Bar} part=${spent_usd / amount_usd} />
 		${spent_usd >= amount_usd ? html`<p><b>${t("budget.reached")}</b></p>` : reached_at && html`<p class="soft">${t("limit.at", { at: timeOf(reached_at) })}</p>`}${fixed_by && html`<${Fixed} by=${fixed_by} />`}</li>`;
 }
@@ -87,7 +87,7 @@ function Plan({ plan, edit, attempt }) {
 	const { source, since, until, value_usd, at_least, fixed_by } = plan;
 	const value = value_usd === null ? t("unpriced") : `${at_least ? `${t("atleast")} ` : ""}${amount(value_usd)}`;
 	return html`<li data-plan=${source}><div class="line"><span><button class="link" disabled=${Boolean(fixed_by)} onClick=${edit}>${titleOf(source)}</button> <span class="soft">${t("plan.renews", { day: day(until) })}</span></span>
-		<span>${t("plan.value", { value, price: priceOf(plan) })}</span>${!fixed_by && html`<${Remove} label=${t("terms.remove", { name: titleOf(source) })} onClick=${() => attempt(() => deletePlan(source))} />`}</div>
+		<span>${t("plan.value", { value, price: priceOf(plan) })}</span>${!fixed_by && html`<${Remove} label=${t("terms.remove", { name: titleOf(source) })} onClick=${once(() => attempt(() => deletePlan(source)))} />`}</div>
 		<p class="soft">${t("plan.since", { day: day(since) })}</p>${fixed_by && html`<${Fixed} by=${fixed_by} />`}</li>`;
 }
 
