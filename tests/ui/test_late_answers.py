@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
@@ -181,6 +182,57 @@ def test_second_click_of_two_removes_nothing(service: Service, open_page: Opener
         expect(page.locator("[data-budget=a]")).to_have_count(0)
     page.evaluate("0")
     assert removed == ["a"]
+
+
+def test_statement_says_numbers_of_its_own_month_alone(service: Service, open_page: Opener) -> None:
+    """While another month is read, nothing stands below its name, and nothing is printed."""
+    service.ledger.write(entry("1001", ts=moment_ms()))
+    service.start()
+
+    def prepare(page: Page) -> None:
+        stop_clock(page)
+        _can_hold(page)
+
+    page = open_page(service, "/?statement=2025-11", prepare=prepare).page
+    cost = page.locator("[data-field=statement-cost]")
+    expect(cost).to_have_text("$0.50")
+    hold(page, "GET api/summary.*bucket=day")
+    page.get_by_label("Statement · November 2025").locator("select").evaluate(
+        """(select) => {
+            select.add(new Option("October", "2025-10", true, true));
+            select.dispatchEvent(new Event("change", { bubbles: true }));
+        }"""
+    )
+    expect(page.get_by_role("heading", name="Statement · October 2025")).to_be_visible()
+    held(page)
+    expect(cost).to_have_count(0)
+    expect(page.get_by_role("button", name="Print")).to_be_disabled()
+    release(page)
+    expect(cost).to_have_text("$0.00")
+
+
+def test_statement_comes_while_numbers_go_on(service: Service, open_page: Opener) -> None:
+    """A change that comes while the statement is read does not keep it back: it is read once more, behind it."""
+    service.ledger.write(entry("1001", ts=moment_ms(0.1)))
+    service.start()
+
+    def prepare(page: Page) -> None:
+        stop_clock(page)
+        _can_hold(page)
+        page.add_init_script("hold('GET api/sessions.*limit=1000')")
+
+    page = open_page(service, "/?statement=2025-11&rows=true", prepare=prepare).page
+    held(page)
+    page.evaluate("void (window.first = release)")
+    hold(page, "GET api/sessions.*limit=1000")
+    service.ledger.write(entry("1001", ts=moment_ms(0.1)), entry("1002", ts=moment_ms(0.1), cost=1))
+    expect(page).to_have_title(re.compile(r"\$1\.50"))
+    page.evaluate("first()")
+    held(page)
+    cost = page.locator("[data-field=statement-cost]")
+    expect(cost).to_have_text("$0.50")
+    release(page)
+    expect(cost).to_have_text("$1.50")
 
 
 def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Service, open_page: Opener) -> None:

@@ -7,7 +7,7 @@ import { locale, t, tn } from "../i18n.js";
 import { monthStart, zone } from "../period.js";
 import { hasProjects } from "../sources.js";
 import { filterOf, show, state } from "../state.js";
-import { keyOf, summary } from "../store.js";
+import { keyOf, loadedAt, summary } from "../store.js";
 import { LACKS, addBy, cacheWrites, tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { chosen, dayText } from "./filters.js";
@@ -94,7 +94,8 @@ function Month({ of: { sums, rows, isMoved }, from, to }) {
 export function Part() {
 	const heading = useRef(null);
 	const [months, setMonths] = useState([]);
-	const [answer, setAnswer] = useState({}); // {of, from, to} or {code}
+	const [answer, setAnswer] = useState({}); // {of} or {code}, and what was asked
+	const running = useRef(null);
 	const { statement: month, rows } = state.value;
 	const filter = filterOf(state.value);
 	const question = JSON.stringify(filter);
@@ -104,14 +105,19 @@ export function Part() {
 	useEffect(() => void readMonths(filter).then(setMonths, () => {}), [question]);
 	// A month that is over does not change with each commit.
 	const seq = to > Date.now() && summary.value.commit_seq;
+	const asked = JSON.stringify([question, month, rows]);
+	const moment = `${seq} ${answer.code && loadedAt.value}`;
+	const { of, code } = answer.asked === asked ? answer : {};
+	// One at a time: while commits come faster, none would be the newest.
 	useEffect(() => {
-		let isCurrent = true;
-		const take = (found) => isCurrent && setAnswer(found);
-		readMonth({ ...filter, from, to }, rows).then((of) => take({ of, from, to }), (error) => take({ code: error.code ?? "internal_error" }));
-		return () => {
-			isCurrent = false;
-		};
-	}, [question, month, rows, seq]);
+		if (running.current === asked || (answer.asked === asked && answer.moment === moment)) return;
+		running.current = asked;
+		readMonth({ ...filter, from, to }, rows).then((of) => ({ of }), (error) => ({ code: error.code ?? "internal_error" })).then((found) => {
+			if (running.current !== asked) return;
+			running.current = null;
+			setAnswer({ ...found, asked, moment });
+		});
+	}, [asked, moment, answer]);
 	const close = () => {
 		show({ statement: null, rows: false });
 		document.getElementById("content").focus();
@@ -120,6 +126,6 @@ export function Part() {
 	return html`<article class="panel-box statement" aria-labelledby="statement-title"><div class="head"><h2 id="statement-title" tabindex="-1" ref=${heading}>${t("statement.title", { month: nameOfMonth(from) })}</h2></div>
 		<p class="controls"><label>${t("statement.month")} <select onChange=${({ target }) => show({ statement: target.value })}>${listed.map((one) => html`<option value=${one} selected=${one === month}>${nameOfMonth(startOf(one))}</option>`)}</select></label>
 			<label><input type="checkbox" checked=${rows} onChange=${({ target }) => show({ rows: target.checked })} /> ${t("statement.rows")}</label>
-			<button class="primary" onClick=${() => print()} disabled=${!answer.of}>${t("statement.print")}</button><button class="small" onClick=${close}>${t("statement.close")}</button></p>
-		${answer.code ? html`<${Complaint} code=${answer.code} />` : answer.of ? html`<${Month} ...${answer} />` : html`<p class="empty soft" role="status">${t("loading")}</p>`}</article>`;
+			<button class="primary" onClick=${() => print()} disabled=${!of}>${t("statement.print")}</button><button class="small" onClick=${close}>${t("statement.close")}</button></p>
+		${code ? html`<${Complaint} code=${code} />` : of ? html`<${Month} of=${of} from=${from} to=${to} />` : html`<p class="empty soft" role="status">${t("loading")}</p>`}</article>`;
 }
