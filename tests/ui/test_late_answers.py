@@ -135,6 +135,23 @@ def test_older_budgets_do_not_replace_newer_ones(service: Service, open_page: Op
     assert release(page, "document.querySelectorAll('[data-budget]').length") == 2
 
 
+def test_budgets_open_before_they_are_read(service: Service, open_page: Opener) -> None:
+    """Somebody may be quicker than the first answer: the dialog opens, and the budgets come."""
+    service.ledger.write(entry("1001"))
+    service.start()
+
+    def prepare(page: Page) -> None:
+        _can_hold(page)
+        page.add_init_script("hold('GET api/limits')")
+
+    page = open_page(service, prepare=prepare).page
+    held(page)
+    page.locator("[data-field=terms]").click()
+    expect(page.locator("#terms")).to_be_visible()
+    _put(page, "api/budgets/first", {"period": "day", "amount_usd": 5})
+    expect(page.locator("[data-budget=first]")).to_be_visible()
+
+
 def test_older_reading_of_a_session_does_not_replace_a_newer_one(service: Service, open_page: Opener) -> None:
     """A session that goes on is read with each change: the first answer may come after the second."""
     at = moment_ms(0.01)
@@ -325,6 +342,62 @@ def test_switch_stays_as_it_was_turned(service: Service, open_page: Opener) -> N
     expect(switch).not_to_be_checked()
     states = page.evaluate("turned")
     assert states == sorted(states, reverse=True)
+
+
+def test_complaint_goes_when_the_numbers_are_back(service: Service, open_page: Opener) -> None:
+    """What could not be read, a session or the hours, is read once more with the next numbers."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    observed = open_page(service)
+    observed.allow("503")
+    page = observed.page
+    expect(page.locator("[data-field=sessions]")).to_have_text("1")
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=503, json={"code": "storage_busy"})
+
+    page.route("**/api/heatmap?*", refuse)
+    page.route("**/api/session?*", refuse)
+    hours = page.locator("[data-field=hours]")
+    hours.locator("summary").click()
+    expect(hours.get_by_role("alert")).to_be_visible()
+    page.locator("tr[data-task] .open").click()
+    panel = page.locator("#session")
+    expect(panel.get_by_role("alert")).to_be_visible()
+    page.unroute("**/api/heatmap?*")
+    page.unroute("**/api/session?*")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(panel.locator("[data-field=session-cost]")).to_be_visible()
+    expect(hours.get_by_role("alert")).to_have_count(0)
+    expect(hours.locator(".heat")).to_be_attached()
+
+
+def test_label_that_is_refused_stays_to_be_tried_again(service: Service, open_page: Opener) -> None:
+    """A refusal stands beside the field; the session and what was typed stay."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    observed = open_page(service)
+    observed.allow("503")
+    page = observed.page
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "PATCH":
+            route.fulfill(status=503, json={"code": "storage_busy"})
+        else:
+            route.continue_()
+
+    page.route("**/api/session?*", refuse)
+    page.locator("tr[data-task] .open").click()
+    panel = page.locator("#session")
+    label = panel.locator("[name=label]")
+    label.fill("my work")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("alert")).to_be_visible()
+    expect(label).to_have_value("my work")
+    page.unroute("**/api/session?*")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("alert")).to_have_count(0)
+    expect(panel.get_by_role("heading", name="my work")).to_be_visible()
 
 
 def test_language_that_was_chosen_last_stays(service: Service, open_page: Opener) -> None:

@@ -4,7 +4,7 @@ import { getHeat } from "../api.js";
 import { isOpen as isActive, openActivity } from "../asked.js";
 import { t } from "../i18n.js";
 import { zone } from "../period.js";
-import { shown, summary, usageFilter } from "../store.js";
+import { loadedAt, shown, summary, usageFilter } from "../store.js";
 import { keep, recall } from "../stored.js";
 import { Complaint, Later, html } from "./parts.js";
 
@@ -25,10 +25,8 @@ export function Heat() {
 	useEffect(() => {
 		let isCurrent = true;
 		if (isOpen) load({ ...usageFilter.value, by }).catch(({ code }) => ({ code: code ?? "internal_error" })).then((found) => isCurrent && setDrawn(found));
-		return () => {
-			isCurrent = false;
-		};
-	}, [isOpen, question, seq]);
+		return () => (isCurrent = false);
+	}, [isOpen, question, seq, drawn?.code && loadedAt.value]);
 	const toggle = ({ currentTarget }) => {
 		setOpen(currentTarget.open);
 		keep(STORED, currentTarget.open ? "open" : "");

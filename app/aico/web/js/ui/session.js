@@ -10,7 +10,7 @@ import { addDays, barFor, midnight, zone } from "../period.js";
 import { slotOf } from "../slots.js";
 import { sources } from "../sources.js";
 import { embedded } from "../state.js";
-import { keyOf, summary } from "../store.js";
+import { keyOf, loadedAt, summary } from "../store.js";
 import { LACKS, addUsd, cacheWrites, tokensOf } from "../sums.js";
 import { Lack } from "./lacks.js";
 import { Ago, BigCost, Complaint, Cost, Loading, ModelName, Money, StateTag, Swatch, Tokens, amount, columnWords, copyText, html, nameOf, short, titleOf, valueOfPlan, when, whole } from "./parts.js";
@@ -62,11 +62,12 @@ function Course({ detail }) {
 
 /** The user's own name; without one it is called by its start. */
 function Label({ detail: { source, session_id, label } }) {
+	const [code, setCode] = useState(null);
 	const save = (event) => {
 		event.preventDefault();
-		patchSession({ source, session_id }, { label: event.target.elements.label.value }).then(() => asked.value && read(asked.value));
+		patchSession({ source, session_id }, { label: event.target.elements.label.value }).then(() => setCode(null, asked.value && read(asked.value)), ({ code }) => setCode(code ?? "internal_error"));
 	};
-	return html`<form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" defaultValue=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
+	return html`<${Complaint} code=${code} /><form key=${session_id} onSubmit=${save}><input name="label" maxlength="200" autocomplete="off" defaultValue=${label ?? ""} placeholder=${t("session.label")} aria-label=${t("session.label")} /><button class="small">${t("terms.save")}</button></form>`;
 }
 
 /** "39% on Nov 28". */
@@ -170,7 +171,7 @@ export function SessionPanel() {
 	const question = asked.value;
 	const moment = summary.value?.commit_seq;
 	const { detail, code } = answer.value?.of === (question && keyOf(question)) ? answer.value : {};
-	useEffect(() => question && void read(question), [question, moment]);
+	useEffect(() => question && void read(question), [question, moment, code && loadedAt.value]);
 	const title = question && html`<${Swatch} slot=${slotOf(question.source)} />${titleOf(question.source)} · ${detail ? nameOf(detail) : "…"} ${detail && html`<${StateTag} state=${detail.state} />`}`;
 	return html`<${Wished} wish=${asked} id="session" title=${title}>
 		${question && html`<p class="soft key"><code>${question.session_id}</code> <button class="copy" onClick=${() => copyText(question.session_id)} aria-label=${t("copy.id", { id: question.session_id })}></button></p>

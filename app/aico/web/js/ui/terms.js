@@ -72,7 +72,7 @@ function Budgets() {
 		attempt(() => putBudget(named, { ...fields, amount_usd: Number(amount_usd) }).then(saved(edit, edited, NEW_BUDGET, event.target)));
 	};
 	return html`<section data-field="budgets"><h3>${t("budgets")}</h3><p class="soft">${t("budgets.why")}</p>
-		<ul>${budgets.value.map((budget) => html`<${Budget} key=${budget.name} budget=${budget} attempt=${attempt} edit=${() => edit(budget)} />`)}</ul>${complaint}
+		<ul>${(budgets.value ?? []).map((budget) => html`<${Budget} key=${budget.name} budget=${budget} attempt=${attempt} edit=${() => edit(budget)} />`)}</ul>${complaint}
 		<form key=${edited.name} onSubmit=${save}>
 			<${Field} name="name" label=${t("budget.name")} value=${edited.name} maxlength="64" pattern="[^\\/]+" />
 			<${Dollars} name="amount_usd" label=${t("budget.amount")} value=${edited.amount_usd} required />
@@ -152,5 +152,5 @@ function Webhook() {
 		: html`<p class="soft"><${Words} text=${t("webhook.none")} /></p>`}${complaint}</div>`;
 }
 
-export const Terms = () => budgets.value && html`<${Sheet} id="terms" title=${t("terms")} kind="terms">
+export const Terms = () => html`<${Sheet} id="terms" title=${t("terms")} kind="terms">
 		<${Budgets} /><${Plans} /><${Limits} /><section><h3>${t("tell")}</h3><p class="soft">${t("tell.why")}</p><${Notify} /><${Webhook} /></section><//>`;
