@@ -282,6 +282,25 @@ def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Servi
     release(page)
 
 
+def test_older_prices_do_not_bring_a_removed_one_back(service: Service, open_page: Opener) -> None:
+    """The list is read with each change, too: what was asked before a price was removed may come after it."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    page = open_page(service, prepare=_can_hold).page
+    page.locator("[data-field=sources] > summary").click()
+    page.locator(".panel .buttons button").last.click()
+    own = page.locator("#prices .own li")
+    _put(page, "api/prices?model=one*", {"input": "1", "output": "2"})
+    expect(own).to_have_count(1)
+    hold(page, "GET api/prices$")
+    _put(page, "api/prices?model=two*", {"input": "1", "output": "2"})
+    held(page)
+    own.locator("button").click()
+    expect(own).to_have_count(1)
+    expect(own).to_contain_text("two*")
+    assert release(page, "document.querySelector('#prices .own').innerText.includes('one*')") is False
+
+
 def test_pairing_is_shown_with_its_token_whatever_comes_of_the_list(service: Service, open_page: Opener) -> None:
     """The token is told once: not the list's failure, nor its older answer, nor a second click takes it away."""
     service.ledger.write(entry("1001"))

@@ -160,8 +160,7 @@ export function startLive() {
 	const again = () => !document.hidden && link.value.state === "waiting" && hurry();
 	effect(() => {
 		const { epoch, revision } = status.value ?? {};
-		// Read too early, or before there was a socket.
-		if (link.value && seen && epoch && (epoch !== seen.epoch || revision < seen.revision)) readSoon();
+		if (link.value && seen && epoch && (epoch !== seen.epoch || revision < seen.revision)) readSoon(); // read too early
 	});
 	addEventListener("online", again);
 	document.addEventListener("visibilitychange", again);

@@ -24,13 +24,14 @@ export const notePricing = (progress) => (told.value = progress);
 
 export async function take(answer) {
 	try {
-		prices.value = await answer;
+		const list = await (take.last = answer);
+		if (take.last === answer) prices.value = list;
 		priceProblem.value = null;
+		return list;
 	} catch (error) {
 		priceProblem.value = error.code ?? "internal_error";
 		if (!error.code) throw error;
 	}
-	return priceProblem.value === null;
 }
 
 export const readPrices = () => take(getPrices());

@@ -1,7 +1,7 @@
 // The user's own prices; the models without any; and what tools record beside the list.
 import { useLayoutEffect, useRef } from "../../vendor/preact-hooks.js";
 import { signal } from "../../vendor/signals-core.js";
-import { deleteCurrency, deletePrice, getCompared, getTried, putCurrency, putPrice } from "../api.js";
+import { deleteCurrency, deletePrice, getCompared, getPrices, getTried, putCurrency, putPrice } from "../api.js";
 import { share } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { priceProblem, prices, pricing, readPrices, take, wanted } from "../prices.js";
@@ -22,7 +22,7 @@ const tried = signal(null); // what the model that is typed would cost now
 
 /** The currency of amounts; without a body, US dollars again. */
 async function setCurrency(body) {
-	await take((body ? putCurrency(body) : deleteCurrency()).then(() => prices.value));
+	await take((body ? putCurrency(body) : deleteCurrency()).then(getPrices));
 	readSources();
 }
 
