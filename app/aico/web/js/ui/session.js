@@ -29,17 +29,17 @@ async function readDay({ last_at, bucket }) {
 	return { from, cost_usd: totals.cost_usd };
 }
 
-let last = null; // the newest question
+let newest = null;
 
 /** Reads it for the dialog. */
 async function read({ offset, ...of }) {
-	const mine = (last = getSession({ ...of, limit: PAGE, offset, tz: zone() }));
+	const mine = (newest = getSession({ ...of, limit: PAGE, offset, tz: zone() }));
 	try {
 		const detail = await mine;
 		const day = await readDay(detail);
-		if (mine === last) answer.value = { of: keyOf(of), detail: { ...detail, day } };
+		if (mine === newest) answer.value = { of: keyOf(of), detail: { ...detail, day } };
 	} catch (error) {
-		if (mine === last) answer.value = { of: keyOf(of), code: error.code ?? "internal_error" };
+		if (mine === newest) answer.value = { of: keyOf(of), code: error.code ?? "internal_error" };
 		if (!error.code) throw error;
 	}
 }

@@ -7,7 +7,7 @@ export const Sheet = ({ id, title, kind = "", onClose, children }) => html`<dial
 	${children && html`<div class=${`sheet ${kind}`}><div class="head"><h2 id=${`${id}-title`}>${title}</h2>
 		<button class="ghost" onClick=${({ target }) => target.closest("dialog").close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>${children}</div>`}</dialog>`;
 
-/** Not for the second click of two: by then another row may have come under the pointer. */
+/** Not for a second click: the next row may be there by then. */
 export const once = (work) => ({ detail }) => detail < 2 && work();
 
 /** The same, open while `wish`, a signal, holds something. */

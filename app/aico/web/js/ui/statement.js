@@ -94,7 +94,7 @@ function Month({ of: { sums, rows, isMoved }, from, to }) {
 export function Part() {
 	const heading = useRef(null);
 	const [months, setMonths] = useState([]);
-	const [answer, setAnswer] = useState({}); // {of} or {code}, and what was asked
+	const [answer, setAnswer] = useState({}); // {of} or {code}
 	const running = useRef(null);
 	const { statement: month, rows } = state.value;
 	const filter = filterOf(state.value);
@@ -108,7 +108,7 @@ export function Part() {
 	const asked = JSON.stringify([question, month, rows]);
 	const moment = `${seq} ${answer.code && loadedAt.value}`;
 	const { of, code } = answer.asked === asked ? answer : {};
-	// One at a time: while commits come faster, none would be the newest.
+	// One at a time: none might end else.
 	useEffect(() => {
 		if (running.current === asked || (answer.asked === asked && answer.moment === moment)) return;
 		running.current = asked;
