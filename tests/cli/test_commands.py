@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from aico import __version__
+from aico.cli.words import build_parser
 from aico.core.settings import setting_names
 from tests.e2e.fake_cline_ledger import PRIVATE, LedgerFile, entry
 from tests.e2e.forked_aico import ForkedServerProcess, run_aico
@@ -79,6 +80,19 @@ def test_aico_answers_what_it_is_without_the_framework(arguments: str, text: str
     assert "fastapi" not in ended.stderr
     assert "starlette" not in ended.stderr
     assert "uvicorn" not in ended.stderr
+
+
+def test_help_has_no_colours_on_any_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python 3.14 and later would write them into a file of errors, too, if standard output is a terminal."""
+    for name in ("NO_COLOR", "PYTHON_COLORS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for words in (["--help"], ["serve", "--help"], ["--nosuch"], ["price", "set"]):
+        with pytest.raises(SystemExit):
+            build_parser().parse_args(words)
+        out, errors = capsys.readouterr()
+        assert "usage: aico" in out + errors
+        assert "\x1b" not in out + errors
 
 
 def test_service_does_without_the_old_models_of_a_library() -> None:

@@ -39,7 +39,7 @@ _FLAG_WORDS = (
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Knows how wide the terminal is without a library of archives."""
+    """Knows how wide the terminal is without a library of archives, and uses no colours on any Python."""
 
     def __init__(self, prog: str) -> None:
         try:
@@ -47,6 +47,10 @@ class _Formatter(argparse.HelpFormatter):
         except (ValueError, OSError):
             width = 80
         super().__init__(prog, width=width - 2)
+        # From 3.14 on usage has colours if standard output is a terminal, even where standard error is a file.
+        leave_colours = getattr(self, "_set_color", None)
+        if leave_colours is not None:
+            leave_colours(False)
 
 
 class _Parser(argparse.ArgumentParser):
