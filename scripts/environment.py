@@ -40,6 +40,8 @@ UNREACHABLE = (
     "Network is unreachable",
     "ProxyError",
 )
+NOT_OFFERED = "No matching distribution found"
+"""How pip says that a locked library has no build that this Python could use."""
 
 
 class SetupError(Exception):
@@ -141,6 +143,12 @@ def explanation(log: str) -> str:
     place = LOG.relative_to(ROOT)
     if any(sign in log for sign in UNREACHABLE):
         meaning = f"No package registry could be reached. Only the first set-up needs the network. ({place})"
+    elif NOT_OFFERED in log:
+        version = sysconfig.get_python_version()
+        meaning = (
+            f"A library has no build for Python {version} on this computer, or the package registry lacks it. "
+            f"All have one for Python 3.11 to 3.14; to take another: make serve PYTHON=python3.13 ({place})"
+        )
     else:
         meaning = f"pip could not set up .venv; all that it said is in {place}."
     return "\n".join([*errors, meaning])

@@ -1,6 +1,6 @@
 """Writes the locks in ``requirements`` from ``pyproject.toml``: names, versions and hashes, no addresses.
 
-One lock serves Python 3.11 to 3.13 on Linux and macOS. ``--upgrade`` takes newer versions, else those in the locks
+One lock serves Python 3.11 to 3.14 on Linux and macOS. ``--upgrade`` takes newer versions, else those in the locks
 stay as far as ``pyproject.toml`` allows. Uses the ``uv`` on PATH, else one of its own in ``.make``.
 """
 

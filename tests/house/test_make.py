@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_VENV = 'case "$1 $2" in "-m venv" | "-m ensurepip") exit 1 ;; esac\nexec {python} "$@"\n'
 TOO_OLD = "exit 1\n"
 WHOLE = 'exec {python} "$@"\n'
+NO_BUILD = 'case "$1 $2" in "-m pip") echo "ERROR: No matching distribution found for one==1"; exit 1 ;; esac\n' + WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,27 @@ def test_python_that_does_not_run_is_passed_over(machine: Machine) -> None:
     machine.install("python3.12", NO_VENV)
     machine.install("python3", WHOLE)
     assert machine.run("sh", "scripts/find-python").stdout == "ok python3\n"
+
+
+@pytest.mark.parametrize("name", ["python3.11", "python3.12", "python3.13", "python3.14", "python3", "python"])
+def test_python_is_found_by_every_name(machine: Machine, name: str) -> None:
+    """Some systems have no ``python3``, or an old one."""
+    machine.install("python", TOO_OLD)
+    machine.install("python3", TOO_OLD)
+    machine.install(name, WHOLE)
+    assert machine.run("sh", "scripts/find-python").stdout == f"ok {name}\n"
+
+
+def test_python_that_a_library_has_no_build_for_is_told_with_those_that_have_all(machine: Machine) -> None:
+    """A Python may be newer than the locks."""
+    machine.install("python3", WHOLE)
+    (machine.checkout / ".venv" / "bin").mkdir(parents=True)
+    machine.install("../checkout/.venv/bin/python", NO_BUILD)
+    answer = machine.run("make", "install")
+    errors = answer.stderr.splitlines()
+    assert (answer.returncode, errors[0]) == (2, "ERROR: No matching distribution found for one==1")
+    assert "no build for Python {}.{} ".format(*sys.version_info) in errors[1]
+    assert "make serve PYTHON=python3.13" in errors[1]
 
 
 def test_named_python_is_used_or_refused(machine: Machine) -> None:
