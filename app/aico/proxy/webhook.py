@@ -7,6 +7,7 @@ import ssl
 
 import httpx
 
+from aico.proxy.certificates import make_context
 from aico.proxy.webhook_answer import WebhookAnswer
 
 PATIENCE_S = 5.0
@@ -22,7 +23,7 @@ async def call_webhook(url: str, headers: dict[str, str], body: bytes, patience_
     """
     answer = WebhookAnswer.UNREACHABLE
     # Before the time runs: reading the machine's certificates is not the other side's doing.
-    context = await asyncio.to_thread(ssl.create_default_context) if url.startswith("https:") else False
+    context = await asyncio.to_thread(make_context) if url.startswith("https:") else False
     try:
         async with asyncio.timeout(patience_s):
             # Not a client: that follows, asks the environment, and logs each address, which may be a secret.

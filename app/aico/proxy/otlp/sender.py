@@ -12,6 +12,7 @@ import httpx
 
 from aico.core.otlp_settings import Endpoint, OtlpSettings
 from aico.core.telemetry import Outcome
+from aico.proxy.certificates import make_context
 from aico.proxy.otlp.request import is_taken
 
 PATIENCE_S = 3.0
@@ -66,9 +67,9 @@ def read_trust(settings: OtlpSettings) -> Trust:
     try:
         if settings.ca_file is not None:
             authority = settings.ca_file.read_text(encoding="ascii")
-            ssl.create_default_context(cadata=authority)
+            make_context(authority)
         needs_context = endpoint is not None and endpoint.is_tls and settings.protocol != "grpc"
-        return Trust(authority, ssl.create_default_context(cadata=authority) if needs_context else None)
+        return Trust(authority, make_context(authority) if needs_context else None)
     except (UnicodeDecodeError, ssl.SSLError, ValueError) as error:
         raise OSError("holds no certificates") from error
 
