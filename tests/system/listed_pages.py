@@ -25,7 +25,7 @@ class ListedPages:
         self.seen_at: dict[int, float] = {}
         """When each page was first asked for, by its place in the walk; its end is one further."""
         self.shown_at: dict[int, float] = {}
-        """When each page said that it is shown, so that the one before no longer is."""
+        """When each page said that it is shown, so that the one before no longer is, by its place."""
         self.began_at = time.monotonic()
         """When the browser was told to go to the first page."""
         self.has_ended = threading.Event()
@@ -40,12 +40,16 @@ class ListedPages:
         return f"http://{host}:{self.port}/{self.secret}/{number}?q={self.secret}"
 
     def truth(self) -> dict[str, tuple[float, float]]:
-        """Return the seconds of each host: at least until the next page was asked for, at most until it was shown."""
+        """Return the seconds of each host.
+
+        At least from when the page said that it is shown until the next one was asked for; at most from when it was
+        asked for until the next one said that it is shown. On a busy machine a page takes a while to come.
+        """
         found: dict[str, tuple[float, float]] = {}
         asked_at = self.began_at
         for number, stay in enumerate(self.walk):
             low, high = found.get(stay.host, (0.0, 0.0))
-            at_least = self.seen_at[number + 1] - self.seen_at[number]
+            at_least = self.seen_at[number + 1] - self.shown_at[number]
             found[stay.host] = (low + at_least, high + self.shown_at[number + 1] - asked_at)
             asked_at = self.seen_at[number] + stay.seconds
         return found
