@@ -23,11 +23,10 @@ async function findDomain() {
   return window.focused ? siteOf(tab.url, SITES) : null;
 }
 
-async function look() {
+async function look(now) {
   const { token } = await chrome.storage.local.get("token");
   if (!token) return; // not paired: nothing is noted
   const domain = await findDomain();
-  const now = Date.now();
   const { state = null } = await chrome.storage.session.get("state");
   const next = advance(state, now, domain);
   await chrome.storage.session.set({ state: next.state });
@@ -39,8 +38,13 @@ async function look() {
   });
 }
 
-const onChange = () => inTurn(look);
-const onBeat = () => inTurn(look).then(() => inTurn(report));
+// Time ends with the change that ended it: on a busy machine the look at it has its turn seconds later.
+function lookFrom(now) {
+  return inTurn(() => look(now));
+}
+
+const onChange = () => lookFrom(Date.now());
+const onBeat = () => lookFrom(Date.now()).then(() => inTurn(report));
 
 chrome.tabs.onActivated.addListener(onChange);
 chrome.tabs.onUpdated.addListener((_id, change) => {
