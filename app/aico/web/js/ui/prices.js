@@ -75,16 +75,21 @@ const NEEDED = ["input", "output"];
 
 function Form() {
 	const form = useRef(null);
+	const fill = (model) => {
+		form.current.elements.model.value = model;
+		tryPrice(model);
+	};
+	const choose = (model) => {
+		fill(model);
+		form.current.elements.input.focus();
+	};
 	// Before anybody can type.
 	useLayoutEffect(() => {
 		form.current.reset();
-		form.current.elements.model.value = wanted.value.model;
+		fill(wanted.value.model);
+		readPrices();
+		readCompared();
 	}, [wanted.value]);
-	const choose = (model) => {
-		form.current.elements.model.value = model;
-		tryPrice(model);
-		form.current.elements.input.focus();
-	};
 	const submit = async (event) => {
 		event.preventDefault();
 		const fields = () => form.current && JSON.stringify([...new FormData(form.current)]);
@@ -129,12 +134,6 @@ function Shown() {
 }
 
 export function Prices() {
-	useLayoutEffect(() => {
-		if (!wanted.value) return;
-		tryPrice(wanted.value.model);
-		readPrices();
-		readCompared();
-	}, [wanted.value]);
 	return html`<${Wished} wish=${wanted} id="prices" title=${t("price.title")}>
 		${wanted.value && html`
 			<p class="soft">${t("price.intro")}${plans.value.length > 0 && html` <b data-field="beside">${t("price.plan", { names: plans.value.map(({ source }) => titleOf(source)).join(", ") })}</b>`}</p>

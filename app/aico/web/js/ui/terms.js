@@ -33,12 +33,10 @@ function useAttempt() {
 /** A form's fields as an object; what is empty is null. */
 const fieldsOf = (form) => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim() || null]));
 
+const said = (form) => String([...new FormData(form)]);
+
 /** Empties the form of what is saved; what was opened or typed meanwhile stays. */
-function saved(edit, edited, empty, form) {
-	const said = () => JSON.stringify(fieldsOf(form));
-	const sent = said();
-	return () => said() === sent && edit((now) => (now === edited ? empty : now), form.reset());
-}
+const saved = (edit, edited, empty, form, sent = said(form)) => () => said(form) === sent && edit((now) => (now === edited ? empty : now), form.reset());
 
 const Field = ({ name, label, value, children, ...more }) => html`<label><span>${label}</span>${children ?? html`<input name=${name} autocomplete="off" defaultValue=${value} ...${more} />`}</label>`;
 
