@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.quick_variants import first_row_is_quick
 from tests.ui.conftest import Opener, ServiceMaker
@@ -75,6 +75,31 @@ def test_model_that_is_chosen_at_once_stays(service: Service, open_page: Opener)
     page.evaluate(_CHOOSE_AT_ONCE)
     expect(page.locator("#prices [name=model]")).to_have_value("glm-9-air")
     expect(page.locator("#prices .tried")).to_have_attribute("data-basis", "none")
+
+
+def test_prices_open_before_the_numbers_are_there(service: Service, open_page: Opener) -> None:
+    """The menu opens them as soon as the sources are known; until then the dialog says that it loads."""
+    service.ledger.write(UNPRICED)
+    service.start()
+    held: list[Route] = []
+    holding = [True]
+
+    def hold(route: Route) -> None:
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page = open_page(service, prepare=lambda page: page.route("**/api/summary?*", hold)).page
+    page.locator("[data-field=sources] > summary").click()
+    page.get_by_role("button", name="Prices").click()
+    dialog = page.locator("#prices")
+    expect(dialog.get_by_role("status")).to_have_text("Loading…")
+    holding.clear()
+    for route in held:
+        route.continue_()
+    dialog.locator(".unpriced button").click()
+    expect(dialog.locator("[name=model]")).to_have_value("glm-9-air")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import { shown, summary } from "../store.js";
 import { tokensOf } from "../sums.js";
 import { plans } from "../terms.js";
 import { dayText } from "./filters.js";
-import { Complaint, ModelName, Money, Swatch, Tokens, currency, exact, html, titleOf, whole } from "./parts.js";
+import { Complaint, Loading, ModelName, Money, Swatch, Tokens, currency, exact, html, titleOf, whole } from "./parts.js";
 import { Wished, once } from "./sheet.js";
 
 const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_1h", "output"];
@@ -135,9 +135,9 @@ function Shown() {
 
 export function Prices() {
 	return html`<${Wished} wish=${wanted} id="prices" title=${t("price.title")}>
-		${wanted.value && html`
+		${wanted.value && (summary.value ? html`
 			<p class="soft">${t("price.intro")}${plans.value.length > 0 && html` <b data-field="beside">${t("price.plan", { names: plans.value.map(({ source }) => titleOf(source)).join(", ") })}</b>`}</p>
 			${pricing.value !== null && html`<p class="pricing" role="status"><progress max="1" value=${pricing.value}></progress> ${t("price.going", { share: share(pricing.value, 1, locale.value) })}</p>`}
 			<${Complaint} code=${priceProblem.value} />
-			<${Listed} /><${Form} /><${Compared} /><${Shown} />`}<//>`;
+			<${Listed} /><${Form} /><${Compared} /><${Shown} />` : html`<${Loading} />`)}<//>`;
 }
