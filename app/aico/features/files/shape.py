@@ -32,7 +32,8 @@ class Shape:
 
     def is_file(self, rests: Rests, name: str) -> bool:
         """Return whether a file called ``name`` is one of the tool's."""
-        return any(_is_file(rest, name) for rest in rests)
+        names = _compiled_names(rests)
+        return names is not None and names.match(name) is not None
 
     def find_rests(self, folder: str) -> Rests:
         """Return what may follow below ``folder``, a path below the root; nothing: it is not ours."""
@@ -52,14 +53,19 @@ def _descend(rest: tuple[str, ...], name: str, found: set[tuple[str, ...]]) -> N
         found.add(rest[1:])
 
 
-def _is_file(rest: tuple[str, ...], name: str) -> bool:
-    if rest[0] == _ANY_DEPTH:
-        return _is_file(rest[1:], name)
-    return len(rest) == 1 and _matches(rest[0], name)
-
-
 def _matches(pattern: str, name: str) -> bool:
     return pattern == "*" or _compiled(pattern).match(name) is not None
+
+
+@lru_cache
+def _compiled_names(rests: Rests) -> re.Pattern[str] | None:
+    """Return what the names of files match where ``rests`` may follow: asked for thousands of names of a few places."""
+    names = []
+    for rest in rests:
+        *folders, name = rest
+        if all(each == _ANY_DEPTH for each in folders):
+            names.append(translate(name))
+    return re.compile("|".join(names)) if names else None
 
 
 @lru_cache

@@ -204,7 +204,10 @@ class TreeGuard:
 
     def _take(self, root: Root, folder: str, rests: Rests, entry: os.DirEntry[str], listing: Listing) -> None:
         name = entry.name
-        if entry.is_symlink():
+        if entry.is_file(follow_symlinks=False):
+            if self._shape.is_file(rests, name):
+                self._take_file(root, entry, listing)
+        elif entry.is_symlink():
             is_file = self._shape.is_file(rests, name)
             if is_file or self._shape.descend(rests, name):
                 reason = self._describe_link(f"{folder}/{name}" if folder else name, is_file=is_file)
@@ -214,12 +217,15 @@ class TreeGuard:
             if self._shape.descend(rests, name):
                 listing.folders.append(name)
         elif self._shape.is_file(rests, name):
-            status = entry.stat(follow_symlinks=False)
-            reason = self._judge(root, status)
-            if reason is None:
-                listing.files[name] = _stat_of(status)
-            else:
-                listing.refused[name] = reason
+            self._take_file(root, entry, listing)
+
+    def _take_file(self, root: Root, entry: os.DirEntry[str], listing: Listing) -> None:
+        status = entry.stat(follow_symlinks=False)
+        reason = self._judge(root, status)
+        if reason is None:
+            listing.files[entry.name] = _stat_of(status)
+        else:
+            listing.refused[entry.name] = reason
 
     def _describe_link(self, path: str, *, is_file: bool) -> str | None:
         """Return why a link is not followed; None for one that leads to nothing of the tool's."""
