@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from aico.core.digests import end_digest
 from aico.features.activity.definitions import Definition
 from aico.features.activity.matching import ProgramNames
 
@@ -173,7 +174,7 @@ def end_of_lines(shell: Shell, buffer: bytes | bytearray) -> int:
 
 def digest_before(buffer: bytes | bytearray, offset: int, size: int) -> str:
     """Return a digest of the ``size`` bytes before ``offset``."""
-    return hashlib.sha256(memoryview(buffer)[max(0, offset - size) : offset]).hexdigest()
+    return end_digest(hashlib.sha256(memoryview(buffer)[max(0, offset - size) : offset])).hex()
 
 
 def position_at(buffer: bytes | bytearray, offset: int, base: int, newest_s: int) -> Position:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
+from aico.core.digests import end_digest
 from aico.features.files.line_bytes import LineBytes
 from aico.features.files.line_format import LineFormat
 from aico.features.files.memory import allocate, wipe
@@ -89,7 +90,7 @@ class LineReader:
         with memoryview(window) as view:
             got = data.fill(view[:size], 0, size)
             got += data.fill(view[size : 2 * size], offset - size, size)
-            return blake2b(view[:got], digest_size=12).hexdigest()
+            return end_digest(blake2b(view[:got], digest_size=12)).hex()
 
     def wipe(self) -> None:
         """Leave nothing but zeros in the memory."""

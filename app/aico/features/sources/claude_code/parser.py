@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from msgspec import Raw
@@ -42,6 +41,7 @@ from aico.features.files.raw_fields import (
     read_number,
     says,
 )
+from aico.features.files.snapshot import digest_of
 from aico.features.sources.claude_code.lines import (
     COST_STATE,
     FULL_USAGE,
@@ -497,7 +497,7 @@ class TranscriptParser:
 
 def _mark_of(raw: Raw) -> bytes:
     """Return what tells a field from others like it, beyond its line; none of its text, which may be anything."""
-    return blake2b(raw, digest_size=16).digest() if raw else b""
+    return digest_of(raw) if raw else b""
 
 
 def _where(line: Line) -> bytes:
