@@ -1,4 +1,4 @@
-"""Figures: a large home of Claude Code read first, a line of it on a socket, and the price of its folders at rest."""
+"""Figures: a large home of Claude Code read first, a line of it on a socket, and what its folders cost at rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -181,6 +182,23 @@ def _measure_rest(setup: Setup) -> Measurement:
     return Measurement(median_interval(samples), len(samples), details)
 
 
+def _measure_memory(setup: Setup) -> Measurement:
+    """Let a service that has read the home start again, and one without any, in turn."""
+    home = FakeClaudeHome(setup.folder / "claude", _REST_BYTES, _FOLDERS)
+    home.write()
+
+    def memory_mb(name: str, settings: dict[str, str]) -> float:
+        with serve_home(setup.folder / name, settings) as served:
+            wait_until_read(served, _SOURCES if settings else ())
+            return served.memory_mb()
+
+    with_it, without = partial(memory_mb, "with", _settings_of(home)), partial(memory_mb, "without", {})
+    with_it(), without()  # the first start reads the home, and makes a database
+    pairs = [(with_it(), without()) for _ in range(max(3, setup.pair_count))]
+    details = {"with_mb": median(one for one, _ in pairs), "without_mb": median(other for _, other in pairs)}
+    return Measurement(median_interval([one - other for one, other in pairs]), len(pairs), details)
+
+
 CLAUDE_CODE_FIGURES = (
     Figure(
         "first_reading",
@@ -211,5 +229,12 @@ CLAUDE_CODE_FIGURES = (
         "%",
         0.05,
         blocking(_measure_rest),
+    ),
+    Figure(
+        "folders_memory",
+        "memory of the service that starts again with 5,000 watched folders, beyond that of one without the source",
+        "MB",
+        5.0,
+        blocking(_measure_memory),
     ),
 )

@@ -50,7 +50,7 @@ def wait_until_read(served: Served, names: Collection[str]) -> float:
                 raise RuntimeError(f"the home was not read: {[(each['state'], each['reason']) for each in states]}")
             time.sleep(_POLL_S)
     now_ms = time.time() * 1000
-    stored_ms = max(each["last_read_at"] or 0 for each in states)
+    stored_ms = max((each["last_read_at"] or 0 for each in states), default=0)
     read_s = time.monotonic() - ((now_ms - stored_ms) / 1000 if stored_ms >= began_ms else 0)
     wait_until_quiet(served)
     return read_s
