@@ -62,6 +62,12 @@ def _put(page: Page, path: str, body: dict[str, object]) -> None:
     )
 
 
+def _open_prices(page: Page) -> None:
+    """Open the dialog from the menu of sources."""
+    page.locator("[data-field=sources] > summary").click()
+    page.locator(".panel .buttons button").last.click()
+
+
 def test_days_that_are_not_applied_yet_outlast_the_minute(service: Service, open_page: Opener) -> None:
     """The clock goes on while two days are chosen; the next look begins with those that are shown."""
     service.ledger.write(entry("1001"))
@@ -85,8 +91,7 @@ def test_currency_that_is_typed_outlasts_news_of_the_service(service: Service, o
     page = open_page(service).page
     _put(page, "api/currency", {"code": "EUR", "per_usd": "0.5", "as_of": "2026-02-03"})
     expect(page.locator("[data-field=rate]")).to_contain_text("0.5")
-    page.locator("[data-field=sources] > summary").click()
-    page.locator(".panel .buttons button").last.click()
+    _open_prices(page)
     form = page.locator("#prices .shown")
     form.locator("[name=per_usd]").fill("0.9")
     form.locator("[name=as_of]").fill("2026-03-04")
@@ -257,8 +262,7 @@ def test_price_that_is_saved_late_leaves_the_next_one_in_the_form(service: Servi
     service.ledger.write(entry("1001"))
     service.start()
     page = open_page(service, prepare=_can_hold).page
-    page.locator("[data-field=sources] > summary").click()
-    page.locator(".panel .buttons button").last.click()
+    _open_prices(page)
     dialog = page.locator("#prices")
     form = dialog.locator("form").first
 
@@ -287,8 +291,7 @@ def test_older_prices_do_not_bring_a_removed_one_back(service: Service, open_pag
     service.ledger.write(entry("1001"))
     service.start()
     page = open_page(service, prepare=_can_hold).page
-    page.locator("[data-field=sources] > summary").click()
-    page.locator(".panel .buttons button").last.click()
+    _open_prices(page)
     own = page.locator("#prices .own li")
     _put(page, "api/prices?model=one*", {"input": "1", "output": "2"})
     expect(own).to_have_count(1)
