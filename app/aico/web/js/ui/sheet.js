@@ -7,9 +7,6 @@ export const Sheet = ({ id, title, kind = "", onClose, children }) => html`<dial
 	${children && html`<div class=${`sheet ${kind}`}><div class="head"><h2 id=${`${id}-title`}>${title}</h2>
 		<button class="ghost" onClick=${({ target }) => target.closest("dialog").close()} aria-label=${t("close")}><${Icon} name="close" /></button></div>${children}</div>`}</dialog>`;
 
-/** Not for a second click: the next row may be there by then. */
-export const once = (work) => ({ detail }) => detail < 2 && work();
-
 /** The same, open while `wish`, a signal, holds something. */
 export function Wished({ wish, ...given }) {
 	const shown = wish.value;
@@ -22,3 +19,6 @@ export function Wished({ wish, ...given }) {
 	const closed = ({ target }) => target.open || wish.value !== shown || (wish.value = null);
 	return html`<${Sheet} ...${given} onClose=${closed} />`;
 }
+
+/** Not for a second click: the next row may be there by then. */
+export const once = (work) => ({ detail }) => detail < 2 && work();
