@@ -48,6 +48,13 @@ class Prometheus:
         answer = httpx.get(f"{self._url}/{path}", params=parameters, timeout=HANG_S, trust_env=False)
         return cast("object", answer.raise_for_status().json()["data"])
 
+    def wait_until_ready(self) -> None:
+        """Return as soon as questions are answered: it listens before that, and says 503."""
+        deadline = time.monotonic() + HANG_S
+        while httpx.get(f"{self.url}/-/ready", timeout=HANG_S, trust_env=False).status_code != 200:
+            assert time.monotonic() < deadline, "Prometheus does not become ready"
+            time.sleep(_PAUSE_S)
+
     def query(self, expression: str) -> list[float]:
         """Return the numbers that ``expression`` has now, those that are none left out."""
         data = cast("dict[str, list[dict[str, list[str]]]]", self.get("query", query=expression))
@@ -86,7 +93,9 @@ def prometheus(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        yield Prometheus(_wait_for_address(process, log))
+        found = Prometheus(_wait_for_address(process, log))
+        found.wait_until_ready()
+        yield found
     finally:
         process.terminate()
         try:
