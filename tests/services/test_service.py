@@ -7,6 +7,7 @@ import json
 import resource
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -73,6 +74,17 @@ async def test_service_tells_how_far_a_large_reading_is(
         }
         for number in told
     ]
+
+
+async def test_memory_of_the_start_is_given_back(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, when the first looks have ended; at rest nothing is done for it."""
+    gave_back = asyncio.Event()
+    monkeypatch.setattr("aico.services.service._SETTLED_S", 0.0)
+    monkeypatch.setattr(
+        "aico.core.db.database.give_back", partial(asyncio.get_running_loop().call_soon_threadsafe, gave_back.set)
+    )
+    async with asyncio.timeout(HANG_S), make_service(ledger).run():
+        await gave_back.wait()
 
 
 async def test_part_that_a_bug_has_ended_begins_again(

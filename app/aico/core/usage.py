@@ -52,6 +52,7 @@ UNKNOWN_MODEL = ""
 REGION = "geo-"
 """The words of a context that name the region of inference begin so."""
 
+DIGEST_BYTES = 16
 ID_LENGTH_MAX = 128
 MODEL_LENGTH_MAX = 200
 PROJECT_LENGTH_MAX = 200
@@ -338,12 +339,12 @@ AnyRecord: TypeAlias = Record | PlanReading | ProjectSeen
 
 def digest(*parts: str | int | bytes | None) -> bytes:
     """Return 16 bytes that name ``parts``, in their order; different parts give different bytes."""
-    return blake2b(_framed(parts), digest_size=16).digest()
+    return blake2b(_framed(parts), digest_size=DIGEST_BYTES).digest()
 
 
 def digests_behind(*parts: str | int | bytes | None) -> Callable[[bytes], bytes]:
     """Return what says of a last part what :func:`digest` says of it behind ``parts``, in a third of the time."""
-    begun = blake2b(_framed(parts), digest_size=16)
+    begun = blake2b(_framed(parts), digest_size=DIGEST_BYTES)
 
     def digest_of(part: bytes) -> bytes:
         hasher = begun.copy()
@@ -355,7 +356,7 @@ def digests_behind(*parts: str | int | bytes | None) -> Callable[[bytes], bytes]
 
 def digests_of_numbers(*parts: str | int | bytes | None) -> Callable[[Iterable[int]], bytes]:
     """Return what says of numbers what :func:`digest` says of them behind ``parts``, in a third of the time."""
-    begun = blake2b(_framed(parts), digest_size=16)
+    begun = blake2b(_framed(parts), digest_size=DIGEST_BYTES)
 
     def digest_of(numbers: Iterable[int]) -> bytes:
         hasher = begun.copy()

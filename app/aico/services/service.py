@@ -52,6 +52,8 @@ _DESCRIPTORS_KEPT = 100
 """Descriptors for everything that is no socket of a page: database, files of the tools, requests."""
 _PROGRESS_S = 0.25
 """The progress of a large reading is told at most so often."""
+_SETTLED_S = 2.0
+"""So long after the start the first looks have ended; what is read for longer gives back its memory itself."""
 _AGAIN_S = 30.0
 """After so long a part begins again that a bug has ended."""
 _log = logging.getLogger(__name__)
@@ -148,6 +150,7 @@ class ObserverService:
             if self.kimi_monitor is not None:
                 parts["kimi-monitor"] = self.kimi_monitor.run
             tasks = [asyncio.create_task(_keep_up(name, run), name=name) for name, run in parts.items()]
+            tasks.append(asyncio.create_task(self._settle(), name="settle"))
             self.prices.start()
             if self.exporter is not None:
                 self.exporter.start()
@@ -260,6 +263,11 @@ class ObserverService:
             monitor,
             find_activity=partial(find_activity, self.activity),
         )
+
+    async def _settle(self) -> None:
+        """Give back, once, what the start and its first looks needed and nobody does any more."""
+        await asyncio.sleep(_SETTLED_S)
+        await self.writer.let_go()
 
     async def _beat(self) -> None:
         while True:

@@ -17,6 +17,7 @@ from aico.core.errors import SourceErrors
 from aico.core.hashes import Hashes
 from aico.core.plain_path import printable_path
 from aico.core.usage import (
+    DIGEST_BYTES,
     AnyRecord,
     ReadingCounts,
     Rejection,
@@ -27,6 +28,7 @@ from aico.core.usage import (
     answer_of,
     digest,
 )
+from aico.features.files.digest_map import DigestMap
 from aico.features.files.feed import Checkpoint, Left, Look, Positions, Reading, ReadLimits
 from aico.features.files.folder import open_parser
 from aico.features.files.line_bytes import PACKED, LineBytes, PlainBytes, UnpackedBytes
@@ -224,7 +226,7 @@ class LineFeed:
         """Counts the times that something to be read was found."""
         self._done_generation: int | None = None
         self._gone_told = False
-        self._unseen: set[bytes] | None = None
+        self._unseen: DigestMap | None = None
         """Files that were read once and that no look has found yet, from the first look until gone ones are noted."""
         self._back: set[bytes] = set()
         """Files that are noted as gone, and are there."""
@@ -356,7 +358,7 @@ class LineFeed:
         self._settle()
         self._points.load()
         if self._unseen is None and not self._gone_told:
-            self._unseen = set(self._points)
+            self._unseen = self._points.copy_keys()
         with self._hints_lock:
             hints, self._hints = self._hints, set()
             fresh, self._fresh_watched = self._fresh_watched, set()
@@ -405,8 +407,8 @@ class LineFeed:
 
     def _notice(self, file: TreeFile) -> None:
         """Note that a file is new or has changed."""
-        if self._unseen:
-            self._unseen.discard(file.key)
+        if self._unseen is not None:
+            self._unseen.remove(file.key)
         if file.key in self._points.gone:
             self._back.add(file.key)
         failed = self._failed.get(file.path)
@@ -642,7 +644,7 @@ class LineFeed:
         if (self._gone_told and not self._back) or self._pending or any(taken.is_unfinished for taken in chunk.taken):
             return
         now_ms = self._limits.now_ms()
-        gone = self._unseen or set()
+        gone = DigestMap(DIGEST_BYTES, 0) if self._unseen is None else self._unseen
         # The new checkpoint of what was read just now says that it is there.
         noted = [*gone, *self._back.difference(taken.key for taken in chunk.taken)]
         for start in range(0, len(noted), ASKED_MAX):

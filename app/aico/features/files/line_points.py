@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
+from aico.core.usage import DIGEST_BYTES
+from aico.features.files.digest_map import DigestMap
 from aico.features.files.feed import Positions
 from aico.features.files.line_window import LinePosition
 from aico.features.files.tree import FILE
@@ -74,7 +76,7 @@ class Points:
         self._version_bytes = _VERSION.pack(version)
         self._positions: Positions | None = None
         self._is_loaded = True
-        self._known: dict[bytes, bytes] = {}
+        self._known = DigestMap(DIGEST_BYTES, _KNOWN.size)
         self._recent: dict[bytes, Point] = {}
         """Those that were of use last are at the end. Without stored positions: all."""
         self.gone: set[bytes] = set()
@@ -96,15 +98,15 @@ class Points:
             # Not suppress(): a call for each of thousands.
             try:
                 point = decoder.decode(position)
-                self._known[key] = _pack(point)
-            except (msgspec.DecodeError, struct.error):
+                self._known.put(key, _pack(point))
+            except (msgspec.DecodeError, struct.error, ValueError):
                 continue
             if point.gone_ms:
                 self.gone.add(key)
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the digests of all files that were read."""
-        return iter(self._known)
+    def copy_keys(self) -> DigestMap:
+        """Return the digests of all files that were read."""
+        return self._known.copy_keys()
 
     def know(self, key: bytes) -> KnownPoint | None:
         """Return the part of a checkpoint that is kept in memory."""
@@ -161,14 +163,14 @@ class Points:
         """Remember a checkpoint that is stored, or is as good as a stored one."""
         self.remove(key)
         self._recent[key] = point
-        self._known[key] = _pack(point)
+        self._known.put(key, _pack(point))
         if point.gone_ms:
             self.gone.add(key)
 
     def remove(self, key: bytes) -> None:
         """Forget a checkpoint."""
         self._recent.pop(key, None)
-        self._known.pop(key, None)
+        self._known.remove(key)
         self.gone.discard(key)
         self._by_inode = None
 
@@ -177,8 +179,8 @@ class Points:
         found: dict[int, bytes] = {}
         for key, packed in self._known.items():
             [inode] = _INODE.unpack_from(packed, _INODE_AT)
-            other = found.setdefault(inode, key)
-            if other is not key and self._rank(self._known[other]) < self._rank(packed):
+            other = self._known.get(found.setdefault(inode, key))
+            if other is not None and self._rank(other) < self._rank(packed):
                 found[inode] = key
         return found
 

@@ -22,13 +22,16 @@ class Shape:
     def __init__(self, patterns: Iterable[str]) -> None:
         self.root: Rests = frozenset(tuple(pattern.split("/")) for pattern in patterns)
         """The paths that may follow below the root."""
+        self._same: dict[Rests, Rests] = {}
+        """One object for all folders below which the same may follow: of few kinds there are thousands."""
 
     def descend(self, rests: Rests, name: str) -> Rests:
         """Return what may follow below the folder ``name`` that lies where ``rests`` may follow; nothing: not ours."""
         found: set[tuple[str, ...]] = set()
         for rest in rests:
             _descend(rest, name, found)
-        return frozenset(found)
+        rests = frozenset(found)
+        return self._same.setdefault(rests, rests)
 
     def is_file(self, rests: Rests, name: str) -> bool:
         """Return whether a file called ``name`` is one of the tool's."""

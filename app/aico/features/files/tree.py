@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from aico.core.usage import digest
-from aico.features.files.shape import Shape
+from aico.features.files.shape import Rests, Shape
 from aico.features.files.tree_guard import DEPTH_MAX, FileStat, FolderStat, Listing, Refusal, Root, TreeGuard
 
 _REPLACED = "\ufffd"
@@ -202,24 +202,38 @@ class Tree:
 
     def _list(self, root: Root, first: str, gone: set[str] | None = None) -> None:
         """List ``first``, and below it new folders; with ``gone`` all folders, and those found are taken from it."""
-        waiting = [(first, self._shape.find_rests(first))]
-        while waiting:
-            path, rests = waiting.pop()
-            try:
-                listing = self._guard.list_folder(root, path, rests)
-            except Refusal as refusal:
-                listing = Listing(_UNKNOWN, refused={"": refusal.reason})
-            if listing is None:
-                self._lose(path)
-                continue
-            if gone is not None:
-                gone.discard(path)
-            is_other = self._take(path, listing)
-            for name in listing.folders:
-                below = _join(path, name)
-                is_new = is_other or below not in self._folders
-                if (is_new or gone is not None) and below.count("/") < DEPTH_MAX:
-                    waiting.append((below, self._shape.descend(rests, name)))
+        path, rests = first, self._shape.find_rests(first)
+        # Names, and no paths before their turn: what thousands need at once is never given back.
+        waiting: list[tuple[str, Rests, list[str]]] = []
+        while True:
+            names = self._list_one(root, path, rests, gone)
+            if names:
+                waiting.append((path, rests, names))
+            if not waiting:
+                return
+            folder, above, names = waiting[-1]
+            name = names.pop()
+            if not names:
+                waiting.pop()
+            path, rests = _join(folder, name), self._shape.descend(above, name)
+
+    def _list_one(self, root: Root, path: str, rests: Rests, gone: set[str] | None) -> list[str]:
+        """List one folder; return the names of those in it that are to be listed, too."""
+        try:
+            listing = self._guard.list_folder(root, path, rests)
+        except Refusal as refusal:
+            listing = Listing(_UNKNOWN, refused={"": refusal.reason})
+        if listing is None:
+            self._lose(path)
+            return []
+        if gone is not None:
+            gone.discard(path)
+        is_other = self._take(path, listing)
+        if _join(path, "_").count("/") >= DEPTH_MAX:
+            return []
+        if is_other or gone is not None:
+            return listing.folders
+        return [name for name in listing.folders if _join(path, name) not in self._folders]
 
     def _take(self, path: str, listing: Listing) -> bool:
         """Take over the content of one folder; return whether that is another folder than before."""
