@@ -18,6 +18,7 @@ from bench.figure import Unmeasurable
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HANG_S = 60.0
+_POLL_S = 0.005
 _PROCESS_CLOCK = 2
 """What Linux calls a process' clock of its scheduler, in the number of a clock: ``clock_getcpuclockid``."""
 
@@ -30,8 +31,8 @@ class Served:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
 
-    def wait_until_ready(self) -> None:
-        """Return as soon as ``/readyz`` says yes."""
+    def wait_until_ready(self, poll_s: float = _POLL_S) -> None:
+        """Return as soon as ``/readyz`` says yes, which is asked every ``poll_s``."""
         deadline = time.monotonic() + _HANG_S
         with httpx.Client(trust_env=False) as client:
             while time.monotonic() < deadline:
@@ -42,7 +43,7 @@ class Served:
                     pass
                 if self.process.poll() is not None:
                     break
-                time.sleep(0.005)
+                time.sleep(poll_s)
         raise Unmeasurable("the service did not become ready")
 
     def memory_mb(self, name: str = "VmRSS") -> float:

@@ -28,7 +28,7 @@ def serve_home(folder: Path, settings: Mapping[str, str]) -> Iterator[Served]:
     if not ledger.exists():
         LedgerFile(folder, _LEDGER_ENTRIES)
     with serve(ledger, folder, {"AICO_DEBOUNCE_MS": "50", "AICO_RESCAN_INTERVAL_S": "0", **settings}) as served:
-        served.wait_until_ready()
+        served.wait_until_ready(_POLL_S)
         yield served
 
 
