@@ -11,6 +11,7 @@ import pytest
 
 from aico.core.usage import Trigger
 from aico.features.files import line_points
+from aico.features.files.digest_map import DigestMap
 from aico.features.files.shape import Shape
 from aico.features.files.tree import Tree
 from aico.features.files.tree_guard import TreeGuard
@@ -98,6 +99,22 @@ async def test_file_that_was_moved_goes_on_where_it_was_read_to(logs: LogFolder)
     reading = await driver.take_in(Trigger.REQUEST)
     assert len(reading.records) == 1
     assert total(driver) == 11
+
+
+async def test_no_checkpoint_is_looked_up_to_find_who_had_an_inode(
+    logs: LogFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for each new file: with thousands of others, a look-up of each would be most of its reading."""
+    feed = open_feed(logs.path)
+    paths = [logs.append(f"a/{number}.jsonl", use(f"{number}", 1)) for number in range(5)]
+    await FeedDriver(feed).take_in_all()
+    feed.look()
+    looked_up: list[bytes] = []
+    monkeypatch.setattr(DigestMap, "get", lambda _map, key: looked_up.append(key))
+    found = {feed._points.find_inode(path.stat().st_ino) for path in paths}
+    assert len(found) == 5
+    assert None not in found
+    assert looked_up == []
 
 
 async def test_file_that_comes_back_under_another_name_goes_on_where_it_was_read_to(

@@ -179,8 +179,11 @@ class Points:
         found: dict[int, bytes] = {}
         for key, packed in self._known.items():
             [inode] = _INODE.unpack_from(packed, _INODE_AT)
-            other = self._known.get(found.setdefault(inode, key))
-            if other is not None and self._rank(other) < self._rank(packed):
+            other = found.setdefault(inode, key)
+            if other is key:
+                continue  # as most are
+            best = self._known.get(other)
+            if best is not None and self._rank(best) < self._rank(packed):
                 found[inode] = key
         return found
 
