@@ -33,6 +33,27 @@ def test_keys_choose_period_filter_rows_and_copy(service: Service, open_page: Op
     expect(page.locator("tr[data-task]")).to_have_count(1)
 
 
+def test_keys_rest_behind_a_dialog_without_the_focus(service: Service, open_page: Opener) -> None:
+    """A budget that is removed takes the focus of its button along: keys change nothing behind the dialog."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    service.ask("/api/budgets/mine", method="PUT", body={"period": "day", "amount_usd": 5})
+    page = open_page(service).page
+    expect(page.locator("[data-field=sessions]")).to_be_visible()
+
+    page.locator("[data-field=terms]").click()
+    dialog = page.locator("#terms")
+    dialog.locator("[data-budget=mine] .ghost").click()
+    expect(dialog.locator("[data-budget]")).to_have_count(0)
+    before = page.url
+    page.keyboard.press("7")
+    assert page.url == before
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("7")
+    expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
 @pytest.mark.slow
 def test_help_lists_the_keys_and_switches_them_off(service: Service, open_page: Opener) -> None:
     """The question mark opens the map; without single keys, they do nothing, also after a reload."""

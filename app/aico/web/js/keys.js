@@ -59,33 +59,28 @@ PERIODS.forEach((period, index) => {
 	KEYS[index + 1] = () => choosePeriod(period);
 });
 
-const openPopovers = () => document.querySelectorAll("details.popover[open]");
+const popovers = () => document.querySelectorAll("details.popover[open]");
 
 function pressed(event) {
 	const { key, target } = event;
-	const row = target.closest?.("tr[data-task]");
-	if (key === "Enter" && row === target) {
-		row.querySelector(".open").click();
-		return;
-	}
-	if (key === "Escape" && !document.querySelector("dialog:modal")) {
+	const dialog = document.querySelector("dialog:modal");
+	if (key === "Enter" && target.matches?.("tr[data-task]")) target.querySelector(".open").click();
+	else if (key === "Escape" && !dialog) {
 		if (target.id === "filter") target.blur();
-		for (const open of openPopovers()) {
+		for (const open of popovers()) {
 			open.open = false;
 			open.querySelector("summary").focus();
 		}
-		return;
+	} else if (keysOn.value && !dialog && !target.closest?.("input, select") && !(event.ctrlKey || event.metaKey || event.altKey) && Object.hasOwn(KEYS, key)) {
+		event.preventDefault();
+		KEYS[key]();
 	}
-	const isTyping = target.closest?.("input, select, dialog");
-	if (!keysOn.value || isTyping || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, key)) return;
-	event.preventDefault();
-	KEYS[key]();
 }
 
 export function startKeys() {
 	addEventListener("keydown", pressed);
 	addEventListener("pointerdown", ({ target }) => {
-		for (const open of openPopovers()) open.open = open.contains(target); // closed when the attention goes elsewhere
+		for (const open of popovers()) open.open = open.contains(target); // closed when the attention goes elsewhere
 	});
 }
 
