@@ -99,6 +99,29 @@ def test_two_pages_show_the_same(service: Service, open_page: Opener) -> None:
         expect(page.locator("[data-field=sessions]")).to_have_text("2")
 
 
+def test_new_row_comes_with_the_number_that_counts_it(service: Service, open_page: Opener) -> None:
+    """No frame shows three sessions in the heading and two rows below it."""
+    service.ledger.write(entry("1001"), entry("1002"))
+    service.start()
+    page = open_page(service).page
+    expect(page.locator("tr[data-task]")).to_have_count(2)
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            const part = document.getElementById("tasks");
+            new MutationObserver(() => {
+                const count = part.querySelector(".count").innerText;
+                seen.push(`${count} ${part.querySelectorAll("tr[data-task]").length}`);
+            }).observe(part, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+
+    service.ledger.write(entry("1003"))
+
+    expect(page.locator("tr[data-task]")).to_have_count(3)
+    assert set(page.evaluate("seen")) <= {"2 2", "3 3"}
+
+
 @pytest.mark.slow
 def test_rows_that_are_read_do_not_move_when_new_ones_arrive(service: Service, open_page: Opener) -> None:
     """A reader that has scrolled into the table keeps the same row at the same place on the screen."""

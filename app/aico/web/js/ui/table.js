@@ -19,7 +19,6 @@ const told = signal({}); // {words, left, top} of the mark that was pressed last
 let height = 0; // asked for once per look: it costs a style pass
 const measure = () => (height = Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue("--row"), 10));
 const rowHeight = () => height || measure();
-const headHeight = (body) => body.previousElementSibling.offsetHeight;
 const at = (pages, index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
 
 const tokens = (kind, n, why) => html`<td class=${kind} title=${why ?? whole(n)}>${short(n)}</td>`;
@@ -147,26 +146,25 @@ function useAnchor(depth, last) {
 
 function useSlice(body, depth, total) {
 	const [slice, setSlice] = useState([0, 20]);
+	const real = (index) => Math.max(0, Math.min(index, total));
 	useEffect(() => {
 		let frame = 0;
 		const look = () => {
 			frame = 0;
 			if (!body.current) return;
 			const { top } = body.current.getBoundingClientRect();
-			depth.current = headHeight(body.current) - top;
+			depth.current = body.current.previousElementSibling.offsetHeight - top;
 			const size = measure();
-			const row = (y) => Math.max(0, Math.min(total, Math.ceil((y - top) / size)));
-			const next = [row(-OVERSCAN * size), row(innerHeight + OVERSCAN * size)];
+			const next = [Math.ceil(-top / size) - OVERSCAN, Math.ceil((innerHeight - top) / size) + OVERSCAN];
 			setSlice((old) => (String(old) === String(next) ? old : next));
-			wantPages(Math.floor(next[0] / PAGE), Math.floor(Math.max(0, next[1] - 1) / PAGE));
+			const [first, last] = next.map(real);
+			wantPages(Math.floor(first / PAGE), Math.floor(Math.max(0, last - 1) / PAGE));
 		};
-		const later = () => {
-			frame ||= requestAnimationFrame(look);
-		};
+		const later = () => (frame ||= requestAnimationFrame(look));
 		const moved = new ResizeObserver(later); // what opens above moves it, too
 		moved.observe(document.body);
 		look();
-		addEventListener("scroll", later, { passive: true });
+		addEventListener("scroll", later);
 		addEventListener("resize", later);
 		return () => {
 			moved.disconnect();
@@ -175,7 +173,7 @@ function useSlice(body, depth, total) {
 			removeEventListener("resize", later);
 		};
 	}, [total]);
-	return slice.map((index) => Math.min(index, total));
+	return slice.map(real);
 }
 
 /** Rows that are not in the document, or not read yet. */
