@@ -436,3 +436,52 @@ def test_language_that_was_chosen_last_stays(service: Service, open_page: Opener
     release(page)
     expect(page.locator("html")).to_have_attribute("lang", "en")
     expect(page.locator("[data-field=live]")).to_have_text("Live")
+
+
+def test_rows_that_are_on_their_way_are_asked_for_once(service: Service, open_page: Opener) -> None:
+    """Scrolling on asks no second time for rows that are being read; after a failure it does."""
+    service.ledger.write(*(entry(str(2000 + n), ts=moment_ms(0.1)) for n in range(300)))
+    service.start()
+
+    def prepare(page: Page) -> None:
+        stop_clock(page)
+        _can_hold(page)
+
+    observed = open_page(service, prepare=prepare)
+    observed.allow("ERR_FAILED")
+    page = observed.page
+    expect(page.locator("[data-field=live]")).to_have_text("Live")
+    expect(page.locator(".tasks .count")).to_have_text("300")
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if "offset=200" in request.url:
+            asked.append(request.url)
+
+    def scroll(by: str) -> None:
+        page.evaluate(
+            """async (by) => {
+                scrollBy(0, by * document.documentElement.scrollHeight);
+                for (const _ of "12") await new Promise(requestAnimationFrame);
+            }""",
+            by,
+        )
+
+    page.on("request", note)
+    hold(page, "GET api/sessions.*offset=200")
+    scroll("1")
+    held(page)
+    for _ in range(3):
+        scroll("-0.001")
+    assert len(asked) == 1
+    release(page)
+    waiting = page.locator("tr.wait")
+    expect(waiting).to_have_count(0)
+
+    page.route("**/api/sessions?*offset=100*", lambda route: route.abort())
+    scroll("-0.4")
+    expect(page.locator("[data-notice=problem]")).to_be_attached()
+    expect(waiting).to_have_count(1)
+    page.unroute("**/api/sessions?*offset=100*")
+    scroll("0.001")
+    expect(waiting).to_have_count(0)

@@ -165,10 +165,11 @@ export async function wantPages(first, last) {
 	wantedPages = Array.from({ length: last - first + 1 }, (_, i) => first + i);
 	const missing = wantedPages.filter((page) => !rows.value.pages.has(page));
 	const question = shown.value;
-	if (missing.length === 0 || !question) return;
+	if (missing.length === 0) return;
+	for (const page of missing) rows.value.pages.set(page, []); // asked once
 	try {
 		const read = await Promise.all(missing.map((page) => readPage(page, question)));
-		if (shown.value.state !== question.state) return;
+		if (shown.value !== question) return;
 		if (read.some(({ commit_seq }) => commit_seq !== summary.value.commit_seq)) {
 			readSoon(); // rows of another moment are not put beside these
 			return;
@@ -176,10 +177,11 @@ export async function wantPages(first, last) {
 		const pages = new Map(rows.value.pages);
 		for (const page of read) pages.set(page.offset / PAGE, page.items);
 		for (const page of pages.keys()) {
-			if (pages.size > KEPT_PAGES && (page < first - 2 || page > last + 2)) pages.delete(page);
+			if (pages.size > KEPT_PAGES && Math.abs(page - wantedPages[0]) > 4) pages.delete(page);
 		}
 		rows.value = { ...rows.value, pages };
 	} catch (error) {
+		if (shown.value === question) for (const page of missing) rows.value.pages.delete(page);
 		failed(error);
 	}
 }
