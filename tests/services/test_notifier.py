@@ -7,12 +7,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from watchfiles import Change
+from watchfiles._rust_notify import RustNotify
 
 from aico.core.hashes import Hashes
 from aico.services import notifier as notifier_module
@@ -20,6 +22,9 @@ from aico.services.notifier import Hint, Notifier, Watch
 from tests.e2e.fake_cline_ledger import LedgerFile, entry
 from tests.files.test_line_feed import open_feed
 from tests.sources.invented_lines import LogFolder, use
+
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import AbstractEvent
 
 HANG_S = 60
 
@@ -250,6 +255,79 @@ async def test_folder_that_is_made_anew_is_looked_at_once_it_is_watched(tmp_path
     assert (before.files, feed.look().files) == (0, 1)
     await watch.stop()
     await beside.stop()
+
+
+async def test_folder_that_is_replaced_while_queues_become_one_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old queue ends before the system has told it of that, and the new one begins after it."""
+    is_told = True
+
+    class LateNotify:
+        def __init__(self, folders: list[str], *_arguments: object) -> None:
+            self._native = RustNotify(folders, False, False, 0, False, False)
+            self._is_late = is_told
+
+        def watch(self, debounce_ms: int, step_ms: int, timeout_ms: int, stop: AbstractEvent) -> object:
+            while self._is_late and not is_told:
+                stop.is_set()  # nothing is there, until it is not asked any more
+            return self._native.watch(debounce_ms, step_ms, timeout_ms, stop)
+
+        def close(self) -> None:
+            self._native.close()
+
+    monkeypatch.setattr(notifier_module, "RustNotify", LateNotify)
+    logs = log_folder(tmp_path)
+    folder = logs.append("0/one.jsonl", use("1", 1)).parent
+    feed = open_feed(logs.path)
+    feed.look()
+    notifier = Notifier()
+    watch = notifier.make_watch(lambda _hint: None, lambda: feed.note_watched(watch.watched))
+    await watch.start(feed.directory, folders=feed.folders)
+    feed.look()
+    is_told = False
+    shutil.rmtree(folder)
+    logs.append("0/two.jsonl", use("2", 1))
+    logs.append("1/three.jsonl", use("3", 1))
+    feed.hint(str(logs.path / "1"))
+    feed.look()
+    assert not feed.is_known(str(folder / "two.jsonl"))
+    await watch.start(feed.directory, folders=feed.folders)
+    assert len(notifier._slices) == 1
+    feed.look()
+    assert feed.is_known(str(folder / "two.jsonl"))
+    await watch.stop()
+
+
+async def test_folder_that_comes_before_it_is_noted_as_absent_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told of by then, and would never be again."""
+    folder = tmp_path / "0"
+    is_told = threading.Event()
+
+    def hear(hint: Hint) -> None:
+        if hint.path == str(folder):
+            is_told.set()
+
+    watch = Notifier().make_watch(hear)
+    await watch.start(str(tmp_path), folders=[str(tmp_path)])
+    find = notifier_module._find_unwatchable
+
+    def find_late(folders: Collection[str]) -> dict[str, Exception]:
+        found = find(folders)
+        if str(folder) in found:
+            folder.mkdir()
+            assert is_told.wait(HANG_S)
+        return found
+
+    monkeypatch.setattr(notifier_module, "_find_unwatchable", find_late)
+    folders = {str(tmp_path), str(folder)}
+    await watch.start(str(tmp_path), folders=folders)
+    assert watch.lacks(folders)
+    await watch.start(str(tmp_path), folders=folders)
+    assert watch.watched == folders
+    await watch.stop()
 
 
 async def test_notifier_tells_when_notifications_merely_end(

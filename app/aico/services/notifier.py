@@ -268,12 +268,13 @@ class Notifier:
         """Watch all folders that are not watched yet; nothing is lost of those that are."""
         began = time.monotonic()
         gave_back = False
+        failed: dict[str, Exception] = {}
         while True:
             old, pieces = self._plan()
             made: list[_Slice] = []
             try:
                 for piece in pieces:
-                    made += await asyncio.to_thread(_arm, piece, self._failed)
+                    made += await asyncio.to_thread(_arm, piece, failed)
             except OSError as error:
                 problem = error.with_traceback(None)
             else:
@@ -293,12 +294,28 @@ class Notifier:
             largest = max(kept, key=lambda watch: len(watch.folders))
             count = len(largest.folders)
             self._dropped[largest.main] = problem if count == 1 else WatchLimit(f"no watches for {count} folders")
-        self._slices += made
+        await self._note_failed(failed)
         self._look_at(made)
         self._end(*old)
+        if old:
+            # What those have not heard of yet, they never tell. So their folders are looked at once more, as all are
+            # that were not watched a moment ago.
+            self._tell()
+        self._slices += made
         self._built_s = time.monotonic()
         self._build_s = self._built_s - began
         self._tell()
+
+    async def _note_failed(self, failed: dict[str, Exception]) -> None:
+        """Take over which folders cannot be watched, without those that have come since."""
+        self._failed |= failed
+        # From now on it is heard of one that comes, which may have been told of before it was among the failed ones.
+        absent = [folder for folder, problem in failed.items() if isinstance(problem, FileNotFoundError)]
+        if absent:
+            still = await asyncio.to_thread(_find_unwatchable, absent)
+            for folder in absent:
+                if folder not in still:
+                    self._failed.pop(folder, None)
 
     def _plan(self) -> tuple[list[_Slice], Iterator[list[str]]]:
         """Return the objects that are to end, and what is to be watched by new ones.
