@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from aico.core.usage import UsageEvent
 from aico.features.files.line_format import LineFile
 from aico.features.sources.claude_code.parser import FORMAT
 from tests.sources.claude_code.claude_home import CANARY, SESSION, Clock, Json, Transcript, usage_of
@@ -118,6 +119,43 @@ def test_state_of_a_long_file_stays_small() -> None:
         for line in lines[: 1 + number % 3]:
             parser.parse(memoryview(line.encode()), number)
     assert len(msgspec.json.encode(parser.state)) < 8_192
+
+
+def request_and_answer(number: int) -> tuple[bytes, bytes]:
+    """Return the lines of an announced request and of its answer."""
+    at: dict[str, Json] = {"timestamp": "2026-11-28T16:21:29.000Z", "sessionId": SESSION}
+    ref = f"{number:032}"
+    message: dict[str, Json] = {"id": f"m{number}", "model": "claude-opus-5-20270101", "usage": usage_of(3)}
+    request = {"type": "api-request", "id": ref, **at, "params": {"model": "claude-opus-5-20270101"}}
+    answer = {"type": "assistant", "requestRef": ref, **at, "message": message}
+    return msgspec.json.encode(request), msgspec.json.encode(answer)
+
+
+def test_state_of_a_session_is_read_with_its_row() -> None:
+    """A page of the database holds some thousand bytes of a row: a start reads another page for each longer one."""
+    parser = FORMAT.open(LineFile(("slug", f"{SESSION}.jsonl"), 1, 1), None)
+    for number in range(200):
+        for line in request_and_answer(number):
+            parser.parse(memoryview(line), number)
+    assert len(msgspec.json.encode(parser.state)) < 780
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_state_of_an_earlier_version_names_its_requests(*, is_known: bool) -> None:
+    """It has all digits of their names: an answer to one of them is no other session's."""
+    file = LineFile(("slug", f"{SESSION}.jsonl"), 1, 1)
+    request, answer = request_and_answer(1)
+    parser = FORMAT.open(file, None)
+    [announced] = parser.parse(memoryview(request), 0)
+    assert isinstance(announced, UsageEvent)
+    assert isinstance(parser.state, dict)
+    name = announced.key.hex() if is_known else announced.key[::-1].hex()
+    later = FORMAT.open(file, parser.state | {"announced": [name]})
+    later.parse(memoryview(answer), 1)
+    assert isinstance(later.state, dict)
+    assert later.state["foreign"] is not is_known
+    last = FORMAT.open(file, later.state)
+    assert last.state == later.state
 
 
 @pytest.mark.parametrize("session_id", [None, 7])

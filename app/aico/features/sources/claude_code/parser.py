@@ -95,6 +95,9 @@ _AGE_MAX = (1 << 56) - 1
 _SAID_BYTES_MAX = 4_096
 _IDS_MAX, _CHAINS_MAX, _WAITING_MAX = 32, 16, 16
 """Bounds of a state: some 4 kB."""
+_DIGITS = 12
+"""Of a request's name so many tell it from the others that a file has announced. With all of them a state would be
+longer than what a page of the database holds of one, and a start would read another page for each."""
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _AGENT = re.compile(r"[0-9a-f]{1,64}", re.IGNORECASE)
 _PLACES_MAX = 8
@@ -145,7 +148,7 @@ class TranscriptParser:
         self._model = _text(known.get("model"))
         self._counts = {key: str(low) for key, low in _items(known.get("ids"))}
         self._chains = {key: _open_of(fields) for key, fields in _items(known.get("open"))}
-        self._announced = dict.fromkeys(map(str, _list(known.get("announced"))), True)
+        self._announced = dict.fromkeys(_names_of(known.get("announced")), True)
         self._waiting = [_prompt_of(fields) for fields in _list(known.get("waiting"))]
         self._is_old = known.get("old") is True
         self._is_branch = known.get("branch") is True
@@ -179,7 +182,7 @@ class TranscriptParser:
             "model": self._model,
             "ids": dict(self._counts),
             "open": {chain: list(last) for chain, last in self._chains.items()},
-            "announced": list(self._announced),
+            "announced": "".join(self._announced),
             "waiting": [list(prompt) for prompt in self._waiting],
             "old": self._is_old,
             "branch": self._is_branch,
@@ -326,7 +329,7 @@ class TranscriptParser:
         last = self._chains.get(chain)
         if last is not None and not last.is_answered and last.ref == name:
             self._chains[chain] = _Open(name, last.ts, last.model, is_answered=True)
-        if chain == self._stem and name not in self._announced:
+        if chain == self._stem and name[:_DIGITS] not in self._announced:
             # Nothing in this file announced it: another session did, and nobody says which.
             self._is_foreign = True
 
@@ -353,7 +356,7 @@ class TranscriptParser:
         key = _named_by_ref(identity)
         name = key.hex()
         _keep(self._chains, session, _Open(name, ts, model, is_answered=False), _CHAINS_MAX)
-        _keep(self._announced, name, value=True, maximum=_IDS_MAX)
+        _keep(self._announced, name[:_DIGITS], value=True, maximum=_IDS_MAX)
         records.append(
             make_event(
                 (key, session, ts, model, _NO_TOKENS, None, _OPEN, place.parent, (), None, "", _STATED, False, None)
@@ -589,6 +592,13 @@ def _items(state: PlainState) -> list[tuple[str, PlainState]]:
 
 def _list(state: PlainState) -> list[PlainState]:
     return list(state) if isinstance(state, list) else []
+
+
+def _names_of(state: PlainState) -> Iterator[str]:
+    """Return the digits that are kept of each name; an earlier version kept a list of whole names."""
+    if isinstance(state, str):
+        return (state[at : at + _DIGITS] for at in range(0, len(state), _DIGITS))
+    return (str(name)[:_DIGITS] for name in _list(state))
 
 
 def _open_of(state: PlainState) -> _Open:
