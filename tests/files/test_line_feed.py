@@ -463,6 +463,31 @@ async def test_time_of_a_file_that_was_there_in_between_begins_anew(
         assert sorted(point.gone_ms for point in points) == [0, NOW_MS + 1]
 
 
+async def test_gone_files_are_noted_again_where_that_was_not_stored(logs: LogFolder, driver: FeedDriver) -> None:
+    """So is that one is there again. What was true of a file then, and is not any more, is not noted."""
+    for name in ("one", "two", "three"):
+        logs.append(f"{name}/log.jsonl", use(name, 1))
+    await driver.take_in_all()
+
+    def list_gone() -> list[int]:
+        return sorted(msgspec.json.decode(position, type=Point).gone_ms for position in driver.files.values())
+
+    elsewhere = logs.path.with_name("elsewhere")
+    elsewhere.mkdir()
+    for name in ("one", "two"):
+        (logs.path / name).rename(elsewhere / name)
+    driver.restart(open_feed(logs.path, now_ms=NOW_MS + 1))
+    assert len((await driver.read()).checkpoints) == 2
+    (elsewhere / "one").rename(logs.path / "one")
+    await driver.take_in(Trigger.REQUEST)
+    assert list_gone() == [0, 0, NOW_MS + 1]
+    (elsewhere / "two").rename(logs.path / "two")
+    assert len((await driver.read(Trigger.REQUEST)).checkpoints) == 1
+    await driver.take_in()
+    assert list_gone() == [0, 0, 0]
+    assert (await driver.take_in()).checkpoints == ()
+
+
 async def test_many_files_that_are_gone_are_noted_by_one_reading_after_the_other(
     logs: LogFolder, driver: FeedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

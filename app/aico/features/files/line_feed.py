@@ -79,6 +79,8 @@ class _LinesReading(Reading):
 
     taken: Sequence[_Taken] = field(kw_only=True, repr=False)
     removed: Sequence[bytes] = field(default=(), kw_only=True, repr=False)
+    back: Set[bytes] | None = field(default=None, kw_only=True, repr=False)
+    """Files that are noted as being there again, if all that are gone are noted; None if not."""
     generation: int = field(kw_only=True)
 
 
@@ -96,6 +98,7 @@ class _Chunk:
         self.taken: list[_Taken] = []
         self.checkpoints: list[Checkpoint] = []
         self.removed: list[bytes] = []
+        self.back: Set[bytes] | None = None
         self.written_ns = 0
         self.parser: LineParser | None = None
         """That of the file that is read."""
@@ -453,6 +456,9 @@ class LineFeed:
                     self._points.put(taken.key, taken.point)
             for taken in reading.taken:
                 self._pend_again(taken, only_unfinished=True)
+            if reading.back is not None:
+                self._gone_told, self._unseen = True, None
+                self._back -= reading.back
             if reading.taken is self._taken:
                 self._taken = ()
             self._points.let_go(self._unsaved)
@@ -542,6 +548,7 @@ class LineFeed:
             left=left,
             taken=chunk.taken,
             removed=chunk.removed,
+            back=chunk.back,
             generation=self._generation,
         )
 
@@ -665,8 +672,7 @@ class LineFeed:
                     chunk.removed.append(key)
                     chunk.checkpoints.append(Checkpoint(self.place + key, None))
             self._points.let_go(self._unsaved)
-        self._gone_told, self._unseen = True, None
-        self._back.clear()
+        chunk.back = frozenset(self._back)
 
     def _take_notes(self) -> None:
         """Keep the notes on files that are not read: they may be asked for while the tree changes."""
