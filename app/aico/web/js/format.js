@@ -17,7 +17,7 @@ function intl(Kind, locale, options) {
 }
 
 const number = (value, locale, options) => intl(Intl.NumberFormat, locale, options).format(value);
-const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+const missing = (value) => Number.isNaN(value ?? Number.NaN);
 
 function units(value, locale, minimumFractionDigits, maximumFractionDigits, currency) {
 	const style = { style: "currency", currency: currency?.code ?? "USD", currencyDisplay: "narrowSymbol" };

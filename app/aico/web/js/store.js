@@ -75,7 +75,7 @@ let lastRead = 0;
 let beforeKey = "";
 let wantedPages = [0];
 
-async function readPage(page, question, abort) {
+function readPage(page, question, abort) {
 	const { sort, order } = question.state;
 	return getSessions({ ...inside(question), sort, order, fold: true, brief: true, limit: PAGE, offset: page * PAGE }, abort);
 }
@@ -193,7 +193,7 @@ export function markFresh(items, revision) {
 	const mine = items.filter((item) => source.length === 0 || source.includes(item.source));
 	for (const item of mine) untold.set(keyOf(item), revision);
 	const young = [...fresh.value].filter(([, until]) => until > now);
-	fresh.value = new Map([...young, ...mine.map(({ parent, ...item }) => [parent ? keyOf({ ...item, session_id: parent }) : keyOf(item), now + FRESH_MS])]);
+	fresh.value = new Map([...young, ...mine.map(({ source, session_id, parent }) => [keyOf({ source, session_id: parent || session_id }), now + FRESH_MS])]);
 }
 
 /** Another filter or day is another question. */

@@ -7,7 +7,7 @@ export const LACKS = ["unpriced", "unmeasured", "interrupted", "at_least", "part
 const COUNTS = ["requests", ...LACKS.map((name) => `${name}_requests`)];
 const BASES = ["recorded", "own", "listed"];
 
-const isUnknown = (value) => value === null || value === undefined;
+const isUnknown = (value) => (value ?? null) === null;
 
 /** All kinds of tokens; null where none is known. */
 export function tokensOf(sum) {
@@ -39,8 +39,7 @@ export const addUsd = (values) => total(values, NANO);
 export function add(sums) {
 	const all = { cost_usd: addUsd(sums.map(({ cost_usd }) => cost_usd)), at_least: sums.some(({ at_least }) => at_least) };
 	for (const name of ["list_cost_usd", "plan_value_usd"]) all[name] = addUsd(sums.map((sum) => sum[name]));
-	for (const name of KINDS) all[name] = total(sums.map((sum) => sum[name]));
-	for (const name of COUNTS) all[name] = total(sums.map((sum) => sum[name]));
+	for (const name of [...KINDS, ...COUNTS]) all[name] = total(sums.map((sum) => sum[name]));
 	all.cost_basis = Object.fromEntries(BASES.map((basis) => [basis, addUsd(sums.map((sum) => sum.cost_basis[basis]))]));
 	return all;
 }

@@ -19,15 +19,9 @@ export function nextTheme() {
 }
 
 export function startTheme() {
-	system.addEventListener("change", ({ matches }) => {
-		systemDark.value = matches;
-	});
-	paper.addEventListener("change", ({ matches }) => {
-		onPaper.value = matches;
-	});
-	effect(() => {
-		document.documentElement.dataset.theme = theme.value;
-	});
+	system.addEventListener("change", ({ matches }) => (systemDark.value = matches));
+	paper.addEventListener("change", ({ matches }) => (onPaper.value = matches));
+	effect(() => void (document.documentElement.dataset.theme = theme.value));
 }
 
 /** A colour as the canvas needs it: the variable itself still says light-dark(…). */

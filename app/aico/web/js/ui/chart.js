@@ -6,7 +6,7 @@ import { hovered } from "../asked.js";
 import { moneyAxis, moneySteps, range } from "../format.js";
 import { locale, t } from "../i18n.js";
 import { knownUntil } from "../live.js";
-import { DAY, HOUR, QUARTER, barFor, barStart, bars, zone } from "../period.js";
+import { DAY, HOUR, QUARTER, barFor, barStart, bars, midnight, zone } from "../period.js";
 import { chooseRange, isNarrowed, show, state } from "../state.js";
 import { announcement, before, groups, metric, shown, status, summary, valueOf } from "../store.js";
 import { color, painted } from "../theme.js";
@@ -94,8 +94,7 @@ const top = (layers) => layers.reduce((sum, layer) => sum + layer, 0);
 
 function highest(list) {
 	if (isBars()) return Math.max(...list.map(({ total, then }) => Math.max(total, then ?? 0)));
-	const last = running(list);
-	return Math.max(...last.map(({ layers, then }) => Math.max(layers ? top(layers) : 0, then)));
+	return Math.max(...running(list).map(({ layers, then }) => Math.max(layers ? top(layers) : 0, then)));
 }
 
 function hatched(ctx, base, panel) {
@@ -203,7 +202,7 @@ function labelled(list, room) {
 		return all.filter((i) => i % step === 0);
 	}
 	const hours = HOUR_STEPS.find((step) => (list.length * size) / HOUR / step <= room);
-	if (hours) return all.filter((i) => ((list[i].start - new Date(list[i].start).setHours(0, 0, 0, 0)) / HOUR) % hours === 0);
+	if (hours) return all.filter((i) => ((list[i].start - midnight(list[i].start)) / HOUR) % hours === 0);
 	const nights = all.filter((i) => isMidnight(list[i].start));
 	return nights.filter((_, i) => i % Math.ceil(nights.length / room) === 0);
 }

@@ -40,22 +40,20 @@ export function Progress() {
 
 /** Beside the numbers: there is more, and it is a matter of choice. */
 export function Offer() {
-	const names = offered.value.flatMap(({ id, origins }) => origins.filter(({ found, enabled }) => found && !enabled).map((origin) => `${id}.${origin.id}`));
+	const isOff = ({ found, enabled }) => found && !enabled;
+	const names = offered.value.flatMap(({ id, origins }) => origins.filter(isOff).map((origin) => `${id}.${origin.id}`));
 	if (names.every((name) => dismissed.value.split(" ").includes(name))) return null;
 	const dismiss = () => {
 		dismissed.value = names.join(" ");
 		keep(DISMISSED, dismissed.value);
 	};
-	const choose = () => {
-		choosing.value = true;
-	};
 	const tools = offered.value.map((source) => {
-		const off = source.origins.filter(({ found, enabled }) => found && !enabled);
+		const off = source.origins.filter(isOff);
 		const isBrief = offered.value.length > WITH_SIZES;
 		const parts = off.map((origin) => [source.origins.length > 1 && originTitle(source, origin), !isBrief && lying(origin)].filter(Boolean).join(", "));
 		return parts.some(Boolean) ? `${source.title} (${parts.join("; ")})` : source.title;
 	});
 	return html`<${Notice} kind="info" name="found"><span>${t("found.more")} ${tools.join(", ")}.</span>
-		<button class="small" onClick=${choose}>${t("start.choose")}</button>
+		<button class="small" onClick=${() => (choosing.value = true)}>${t("start.choose")}</button>
 		<button class="ghost" onClick=${dismiss} aria-label=${t("close")}><${Icon} name="close" /></button><//>`;
 }
