@@ -271,3 +271,27 @@ def test_line_of_gaps_says_that_days_are_approximate(
     expect(gaps.locator("summary .soft")).to_have_text(words)
     gaps.locator("summary").click()
     expect(gaps.locator(".panel-box")).to_contain_text("Cline")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en-US", "The service does not answer."), ("fr-FR", "Le service ne répond pas.")]
+)
+def test_part_that_does_not_come_says_so_and_is_tried_again(
+    service: Service, open_page: Opener, language: str, words: str
+) -> None:
+    """A menu whose module cannot be loaded does not say for ever that it loads; opened once more, it is there."""
+    service.ledger.write(entry("1001"))
+    service.start()
+    observed = open_page(service, language=language)
+    observed.allow("ERR_FAILED")
+    page = observed.page
+    page.route("**/ui/tools.js*", lambda route: route.abort())
+    opener = page.locator("[data-field=sources] > summary")
+    panel = page.locator("[data-field=sources] > .panel")
+
+    opener.click()
+    expect(panel.get_by_role("alert")).to_have_text(words)
+    page.unroute("**/ui/tools.js*")
+    opener.click()
+    opener.click()
+    expect(panel.locator("[role=switch]").first).to_be_visible()

@@ -25,17 +25,20 @@ export const when = (ms, style) => moment(ms, style, locale.value);
 export const since = (ms, now) => ago(ms, now, locale.value);
 export const exact = (usd) => moneyExact(usd, locale.value);
 
-const parts = new Map();
+const parts = {};
+let tries = ""; // a browser remembers the address that failed
 
 export const Loading = () => html`<p class="empty soft loading" role="status">${t("loading")}</p>`;
 
 /** A part of the page, `Part` of its module, that is loaded when it is shown for the first time. */
 export function Later({ name, wait = h(Loading), ...given }) {
-	if (!parts.has(name)) parts.set(name, signal(null));
-	const part = parts.get(name);
-	if (part.value) return h(part.value, given);
-	import(`./${name}.js`).then(({ Part }) => (part.value = Part));
-	return wait;
+	const part = (parts[name] ??= signal(""));
+	if (part.value.call) return h(part.value, given);
+	import(`./${name}.js${tries}`).then(({ Part }) => (part.value = Part), () => {
+		tries += "?";
+		part.value = "unreachable";
+	});
+	return part.value ? html`<${Complaint} code=${part.value} />` : wait;
 }
 
 /** For the style sheet: what a number is, where it has no column. */
