@@ -282,7 +282,7 @@ async def test_folder_that_is_replaced_while_queues_become_one_is_looked_at(
     feed = open_feed(logs.path)
     feed.look()
     notifier = Notifier()
-    watch = notifier.make_watch(lambda _hint: None, lambda: feed.note_watched(watch.watched))
+    watch = notifier.make_watch(lambda _hint: None, lambda: feed.note_watched(watch.watched, watch.list_moved()))
     await watch.start(feed.directory, folders=feed.folders)
     feed.look()
     is_told = False

@@ -70,6 +70,22 @@ class LimitedWatch:
         self._native.close()
 
 
+class LateWatch(LimitedWatch):
+    """Stands in for watchfiles on a busy system: those that were made before it is late hear of nothing any more."""
+
+    is_late = False
+
+    def __init__(self, folders: list[str], *options: bool) -> None:
+        super().__init__(folders, *options)
+        self._is_new = self.is_late
+
+    def watch(self, *arguments: int) -> object:
+        """Wait for changes."""
+        if self.is_late and not self._is_new:
+            raise notifier_module._Empty
+        return super().watch(*arguments)
+
+
 class DeafWatch(LimitedWatch):
     """Stands in for watchfiles whose queue is full: what happens is lost without a word."""
 
@@ -575,3 +591,21 @@ async def test_5_000_folders_at_rest_cost_next_to_nothing(many: LogFolder, datab
             spent.append(time.thread_time() - began)
     # Ten times 0.05 % of a core for a look every two seconds.
     assert statistics.median(spent) < 0.01
+
+
+async def test_folder_that_was_replaced_when_another_began_to_be_watched_is_read(
+    logs: LogFolder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its old queue has not told of it, and the new one began after it."""
+    monkeypatch.setattr(LateWatch, "is_late", False)
+    monkeypatch.setattr(notifier_module, "RustNotify", LateWatch)
+    folder = logs.append("0/one.jsonl", use("1", 1)).parent
+    async with watching_tree(logs, database) as watched:
+        await watched.until_total(1)
+        await watched.until_state(WATCHING)
+        LateWatch.is_late = True
+        shutil.rmtree(folder)
+        logs.append("0/two.jsonl", use("2", 10))
+        path = logs.append("1/three.jsonl", use("3", 100))
+        watched.watcher._hear(Hint(str(path.parent), False, time.monotonic()))
+        await watched.until_total(111)

@@ -119,6 +119,11 @@ class Watch:
         is_whole = sum(map(is_armed, self.folders)) == len(self.folders)
         return self.folders if is_whole else frozenset(filter(is_armed, self.folders))
 
+    def list_moved(self) -> list[str]:
+        """Return the folders that were watched in another way until now, while it is told that this has changed."""
+        moved = self._notifier.moved
+        return list(filter(moved.has, self.folders)) if len(moved) else []
+
     @property
     def error(self) -> Exception | None:
         """Why the main folder is not watched although it should be; None while all is well."""
@@ -191,8 +196,14 @@ class Notifier:
         self._soon: asyncio.Task[None] | None = None
         self._built_s = float("-inf")
         self._build_s = 0.0
+        self._moved = Hashes()
         self._armed = -1, Hashes()
         """The folders of all slices, and the version of which they are."""
+
+    @property
+    def moved(self) -> Hashes:
+        """Folders of which some notifications may have been lost just now."""
+        return self._moved
 
     def is_armed(self, folder: str) -> bool:
         """Return whether notifications of ``folder`` may arrive."""
@@ -297,14 +308,13 @@ class Notifier:
         await self._note_failed(failed)
         self._look_at(made)
         self._end(*old)
-        if old:
-            # What those have not heard of yet, they never tell. So their folders are looked at once more, as all are
-            # that were not watched a moment ago.
-            self._tell()
         self._slices += made
+        # What the old ones have not heard of yet, they never tell: so their folders are looked at once more.
+        self._moved = Hashes(chain.from_iterable(each.folders for each in old))
         self._built_s = time.monotonic()
         self._build_s = self._built_s - began
         self._tell()
+        self._moved = Hashes()
 
     async def _note_failed(self, failed: dict[str, Exception]) -> None:
         """Take over which folders cannot be watched, without those that have come since."""

@@ -234,7 +234,7 @@ class PlaceWatcher:
     def _note_watched(self) -> None:
         """Tell a tree which of its folders are watched now, and look what happened in them before."""
         if self._tree is not None:
-            self._tree.note_watched(self._watch.watched)
+            self._tree.note_watched(self._watch.watched, self._watch.list_moved())
             self._must_look = True
             self._hint.set()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -172,8 +172,11 @@ class TreeFeed(Feed, Protocol):
     def is_known(self, path: str) -> bool:
         """Return whether ``path`` is a file that the next reading looks at by itself after a hint. Returns at once."""
 
-    def note_watched(self, folders: Set[str]) -> None:
-        """Take over which folders are watched from now on. The others are swept at each look. Returns at once."""
+    def note_watched(self, folders: Set[str], moved: Iterable[str] = ()) -> None:
+        """Take over which folders are watched from now on. The others are swept at each look. Returns at once.
+
+        Notifications of those of ``moved`` may have been lost a moment ago.
+        """
 
     def resume_files(self, positions: Positions) -> None:
         """Take over the stored checkpoints of all files. Returns at once."""

@@ -8,8 +8,9 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
@@ -329,11 +330,11 @@ class LineFeed:
         below = self._below(path)
         return below is not None and self._tree.has_file(below)
 
-    def note_watched(self, folders: Set[str]) -> None:
-        """Take over which folders are watched from now on; each new one is looked at once more."""
+    def note_watched(self, folders: Set[str], moved: Iterable[str] = ()) -> None:
+        """Take over which folders are watched from now on; each new one, and ``moved``, is looked at once more."""
         with self._hints_lock:
             before, self._watched = self._watched, folders
-            fresh = (self._below(each) for each in folders if each not in before)
+            fresh = map(self._below, chain((each for each in folders if each not in before), moved))
             self._fresh_watched |= {below for below in fresh if below is not None}
 
     def hurry(self) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import glob
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -280,7 +280,7 @@ class RowsFeed:
         """Return False: each notification is followed by a look."""
         return False
 
-    def note_watched(self, folders: Set[str]) -> None:
+    def note_watched(self, folders: Set[str], moved: Iterable[str] = ()) -> None:
         """Do nothing: every look looks at all."""
 
     def hurry(self) -> None:
