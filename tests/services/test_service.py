@@ -76,8 +76,8 @@ async def test_service_tells_how_far_a_large_reading_is(
     ]
 
 
-async def test_memory_of_the_start_is_given_back(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once, when the first looks have ended; at rest nothing is done for it."""
+async def test_memory_of_the_start_is_given_back_once(ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the first looks have ended: what does it ends with that, and does not live on like other parts."""
     gave_back = asyncio.Event()
     monkeypatch.setattr("aico.services.service._SETTLED_S", 0.0)
     monkeypatch.setattr(
@@ -85,6 +85,7 @@ async def test_memory_of_the_start_is_given_back(ledger: LedgerFile, monkeypatch
     )
     async with asyncio.timeout(HANG_S), make_service(ledger).run():
         await gave_back.wait()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "settle"))
 
 
 async def test_part_that_a_bug_has_ended_begins_again(
